@@ -1,0 +1,139 @@
+"""One frozen dataclass per stage; each field has default, unit, bounds and one line of doc.
+
+YAML files, ROS parameters and flags only override these defaults. Construction checks every field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+
+from liquid_control.errors import ConfigError
+
+
+def number(default: float | int, low: float, high: float, unit: str, doc: str):
+    """A bounded numeric field; its type annotation says whether whole numbers are required."""
+    return dataclasses.field(default=default, metadata={"low": low, "high": high, "unit": unit, "doc": doc})
+
+
+def choice(default: str, options: tuple[str, ...], doc: str):
+    """A field that takes one of a few words."""
+    return dataclasses.field(default=default, metadata={"options": options, "doc": doc})
+
+
+def switch(default: bool, doc: str):
+    """A boolean field."""
+    return dataclasses.field(default=default, metadata={"doc": doc})
+
+
+def check(config: object) -> None:
+    """Raises ConfigError when a field of a config dataclass breaks its bounds; NaN breaks every bound."""
+    for field in dataclasses.fields(config):
+        name, value, meta = f"{type(config).__name__}.{field.name}", getattr(config, field.name), field.metadata
+        if "low" in meta:
+            kinds = (int,) if field.type == "int" else (int, float)
+            if isinstance(value, bool) or not isinstance(value, kinds):
+                raise ConfigError(name, value, "a whole number" if field.type == "int" else "a number")
+            if not (math.isfinite(value) and meta["low"] <= value <= meta["high"]):
+                raise ConfigError(name, value, f"{meta['low']} to {meta['high']} {meta['unit']}".rstrip())
+        elif "options" in meta and value not in meta["options"]:
+            raise ConfigError(name, value, "one of " + ", ".join(meta["options"]))
+        elif field.type == "bool" and not isinstance(value, bool):
+            raise ConfigError(name, value, "true or false")
+
+
+def from_mapping(kind: type, values: Mapping):
+    """Builds config dataclass `kind` from a mapping (YAML, JSON); unknown names are refused, missing ones take defaults."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(kind.__name__, values, "a mapping of field names to values")
+    known = {field.name for field in dataclasses.fields(kind)}
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{kind.__name__}.{name}", values[name], "one of the fields " + ", ".join(sorted(known)))
+    return kind(**values)
+
+
+@dataclasses.dataclass(frozen=True)
+class VehicleConfig:
+    """The vehicle that is steered, as a kinematic bicycle."""
+
+    wheelbase: float = number(2.6, 0.05, 20.0, "m", "distance between front and rear axle")
+    max_steering_angle: float = number(0.55, 0.01, 1.2, "rad", "largest front-wheel angle the vehicle can take")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class TimelineConfig:
+    """How stamps become an ordered sequence with known gaps."""
+
+    nominal_dt: float = number(0.04, 0.001, 1.0, "s", "dt given to a frame that starts a sequence")
+    max_gap: float = number(0.6, 0.01, 60.0, "s", "a longer silence starts a new sequence")
+    clock_jump: float = number(1.0, 0.05, 3600.0, "s", "a frame older than the last by more than this is a clock reset, not a late frame")
+    max_future: float = number(0.25, 0.0, 60.0, "s", "a stamp further ahead of the receiver's clock is refused")
+    imu_window: float = number(0.2, 0.005, 5.0, "s", "inertial samples older than this before a frame are forgotten")
+    assumed_speed: float = number(10.0, 0.0, 100.0, "m/s", "speed given to the policy while no speed is measured")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class PreprocessConfig:
+    """The one preprocessing: crop by fractions of the camera picture, then area resize to the policy's size."""
+
+    height: int = number(32, 8, 1024, "px", "height of the policy's image")
+    width: int = number(64, 8, 2048, "px", "width of the policy's image")
+    crop_top: float = number(0.0, 0.0, 0.9, "", "share of rows cut off at the top")
+    crop_bottom: float = number(0.0, 0.0, 0.9, "", "share of rows cut off at the bottom")
+    crop_left: float = number(0.0, 0.0, 0.9, "", "share of columns cut off at the left")
+    crop_right: float = number(0.0, 0.0, 0.9, "", "share of columns cut off at the right")
+
+    def __post_init__(self) -> None:
+        check(self)
+        for low, high in (("crop_top", "crop_bottom"), ("crop_left", "crop_right")):
+            if getattr(self, low) + getattr(self, high) > 0.95:
+                raise ConfigError(f"PreprocessConfig.{low} + {high}", getattr(self, low) + getattr(self, high), "at most 0.95")
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyConfig:
+    """The network: encoder, memory, scales."""
+
+    encoder: str = choice("slim", ("slim", "published"), "image encoder; `published` is the head of 79,420 parameters")
+    memory: str = choice("ltc", ("ltc", "cfc"), "recurrent cell of the neural circuit")
+    image_features: int = number(29, 1, 1024, "", "features that the encoder makes of one image")
+    inter: int = number(12, 1, 4096, "", "inter neurons")
+    command: int = number(6, 1, 4096, "", "command neurons")
+    motor: int = number(1, 1, 1, "", "motor neurons; the one steers")
+    sensory_fanout: int = number(6, 1, 4096, "", "inter neurons that each sensory neuron drives")
+    inter_fanout: int = number(4, 1, 4096, "", "command neurons that each inter neuron drives")
+    recurrent_command: int = number(6, 0, 65536, "", "synapses among command neurons")
+    motor_fanin: int = number(6, 1, 4096, "", "command neurons that drive the motor neuron")
+    wiring_seed: int = number(22222, 0, 2**31 - 1, "", "seed of the wiring draw")
+    unfolds: int = number(3, 1, 64, "", "solver steps of the LTC per frame")
+    time_scale: float = number(20.0, 1e-3, 1e4, "1/s", "cell time per second: 20 makes a 50 ms frame one unit")
+    curvature_scale: float = number(0.04, 1e-4, 10.0, "1/m", "curvature at network output 1")
+    output_gain: float = number(4.0, 0.01, 100.0, "", "network output per unit of the motor neuron's state")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class GateConfig:
+    """Limits of the safety gate."""
+
+    max_steering_angle: float = number(0.5, 0.01, 1.2, "rad", "largest steering angle let through")
+    max_steering_rate: float = number(0.8, 0.01, 5.0, "rad/s", "largest change of steering angle per second")
+    max_lateral_acceleration: float = number(3.0, 0.1, 20.0, "m/s²", "largest speed² x curvature let through (ISO 11270: 3.0)")
+    max_speed: float = number(20.0, 0.0, 60.0, "m/s", "largest speed let through")
+    stale_after: float = number(0.2, 0.01, 5.0, "s", "an action whose frame is older than this is not used")
+    max_future: float = number(0.1, 0.0, 5.0, "s", "an action stamped further ahead than this is not used")
+    speed_stale_after: float = number(0.5, 0.01, 10.0, "s", "a measured speed older than this is taken as unknown")
+    deceleration: float = number(3.0, 0.1, 15.0, "m/s²", "how fast the speed is taken away when no action is usable")
+
+    def __post_init__(self) -> None:
+        check(self)

@@ -1,0 +1,59 @@
+"""The error tree. Every class builds its own message: what was got, what was expected, what to do."""
+
+from __future__ import annotations
+
+
+class LiquidControlError(Exception):
+    """Base of all errors that this package raises on purpose."""
+
+
+class ConfigError(LiquidControlError):
+    """A setting is missing, of the wrong type, out of range or contradicts another."""
+
+    def __init__(self, name: str, got: object, expected: str) -> None:
+        super().__init__(f"{name}: got {got!r}, expected {expected}")
+        self.name, self.got, self.expected = name, got, expected
+
+
+class ShapeError(LiquidControlError):
+    """An array has the wrong shape."""
+
+    def __init__(self, name: str, got: tuple, expected: tuple | str) -> None:
+        super().__init__(f"{name}: got shape {tuple(got)}, expected {expected}")
+        self.name, self.got, self.expected = name, tuple(got), expected
+
+
+class TimeError(LiquidControlError):
+    """A time step is zero, negative, infinite or NaN."""
+
+    def __init__(self, got: object, expected: str = "finite positive seconds") -> None:
+        super().__init__(f"dt: got {got}, expected {expected}; reject duplicate and older stamps first (perception.timeline does)")
+        self.got = got
+
+
+class ModelFileError(LiquidControlError):
+    """A model directory is missing, incomplete, tampered with or of another format version."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem}. {remedy}")
+        self.path, self.problem, self.remedy = path, problem, remedy
+
+
+class ImageError(LiquidControlError):
+    """An image message or array cannot be decoded as it claims to be."""
+
+    def __init__(self, problem: str, got: object, expected: object) -> None:
+        super().__init__(f"image {problem}: got {got}, expected {expected}")
+        self.problem, self.got, self.expected = problem, got, expected
+
+
+class MissingDependencyError(LiquidControlError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, module: str, remedy: str) -> None:
+        super().__init__(f"{module} is not installed. {remedy}")
+        self.module = module
+
+
+class DriveError(LiquidControlError):
+    """A drive could not start or did not come up in time."""

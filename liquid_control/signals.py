@@ -1,0 +1,123 @@
+"""The vocabulary: every value that crosses a module boundary online.
+
+Axes are REP-103 body axes: x forward, y left, z up. SI units throughout. Signs, stated once:
+curvature, steering angle, yaw rate and lateral acceleration are positive to the left; a lane offset is
+positive when the vehicle is left of its lane's centre. Stamps are integer nanoseconds of one clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+import numpy as np
+
+INERTIAL_FEATURES = ("yaw_rate", "lateral_acceleration", "speed")
+"""Order of `Observation.inertial`: [rad/s], [m/s²], [m/s]."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Frame:
+    """One camera picture: `image` is (H, W, 3) uint8 RGB, stamped at exposure."""
+
+    stamp_ns: int
+    image: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ImuSample:
+    """One inertial measurement in body axes; the accelerometer reads specific force (+9.81 on z at rest)."""
+
+    stamp_ns: int
+    angular_velocity: tuple[float, float, float]
+    linear_acceleration: tuple[float, float, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SpeedSample:
+    """Measured forward speed of the vehicle [m/s]."""
+
+    stamp_ns: int
+    speed: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Observation:
+    """All that the policy sees at one frame.
+
+    `image`: (H, W, 3) uint8 RGB, the camera's size before `preprocess`, the policy's after it.
+    `inertial`: (3,) float32, see `INERTIAL_FEATURES`, averaged since the previous frame.
+    `dt`: seconds since the previous accepted frame, always finite and positive.
+    `is_first`: the sequence starts here (first frame, gap or clock jump); memory must be reset.
+    """
+
+    stamp_ns: int
+    image: np.ndarray
+    inertial: np.ndarray
+    dt: float
+    is_first: bool
+
+
+class Reason(enum.Enum):
+    """Why the time line refused a frame."""
+
+    DUPLICATE = "duplicate"
+    OLDER = "older"
+    FUTURE = "future"
+    MALFORMED = "malformed"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rejected:
+    """A frame that must not reach the policy."""
+
+    stamp_ns: int
+    reason: Reason
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Action:
+    """What the policy proposes: path curvature [1/m] and speed [m/s], with the stamp of the frame behind it."""
+
+    stamp_ns: int
+    curvature: float
+    speed: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Command:
+    """What the vehicle is told: front-wheel steering angle [rad] and speed [m/s].
+
+    `stamp_ns` is the stamp of the frame that caused it, so anyone downstream can measure latency;
+    `issued_ns` is when the gate issued it.
+    """
+
+    stamp_ns: int
+    issued_ns: int
+    steering_angle: float
+    speed: float
+
+
+class Limit(enum.Flag):
+    """What the safety gate did to an action."""
+
+    NONE = 0
+    NOT_FINITE = enum.auto()
+    STALE = enum.auto()
+    FUTURE = enum.auto()
+    ANGLE = enum.auto()
+    ANGLE_RATE = enum.auto()
+    LATERAL_ACCELERATION = enum.auto()
+    SPEED = enum.auto()
+    SPEED_UNKNOWN = enum.auto()
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(member.name.lower() for member in Limit if member and member in self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's judgement: which limits acted. `safe_stop`: no usable action, angle held and speed taken away."""
+
+    limits: Limit
+    safe_stop: bool
