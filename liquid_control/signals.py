@@ -59,17 +59,18 @@ class Observation:
 
 
 class Reason(enum.Enum):
-    """Why the time line refused a frame."""
+    """Why a frame led to no action: the first four are the time line's, the last is a policy that raised or answered NaN."""
 
     DUPLICATE = "duplicate"
     OLDER = "older"
     FUTURE = "future"
     MALFORMED = "malformed"
+    RUNTIME = "runtime"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rejected:
-    """A frame that must not reach the policy."""
+    """A frame that led to no action."""
 
     stamp_ns: int
     reason: Reason
