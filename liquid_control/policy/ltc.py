@@ -1,0 +1,119 @@
+"""The liquid time-constant cell on a wiring.
+
+Hasani et al., "Liquid time-constant networks", AAAI 2021: every synapse is a conductance that depends on the
+voltage of its source, so a neuron's time constant changes with its input. With v the neurons' voltages,
+
+    cm dv/dt = gleak (vleak - v) + Σ w σ(sigma (v_source - mu)) (erev - v),
+
+solved by `unfolds` semi-implicit steps per input, each of Δ = dt / unfolds:
+
+    v ← (cm/Δ v + gleak vleak + Σ w σ(.) erev) / (cm/Δ + gleak + Σ w σ(.))
+
+A denominator of positive terms only cannot vanish; v stays within the range of vleak, erev and its start.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from liquid_control.errors import ConfigError
+from liquid_control.policy.steps import check_sequence, check_step, reset_mask
+from liquid_control.policy.wiring import NcpWiring, Synapse
+
+
+class LtcCell(nn.Module):
+    """LTC neurons joined by `wiring`; the motor neurons' voltages are the output.
+
+    Only synapses that exist have parameters: 3 per neuron and 4 per synapse. w, cm and gleak are stored before a
+    softplus and so are positive whatever the optimiser does. Initial ranges are those of the authors' code;
+    `sensory_mu` is the range of the sensory half-activation points (choose it to match the spread of the inputs).
+    """
+
+    def __init__(self, wiring: NcpWiring, unfolds: int = 6, sensory_mu: tuple[float, float] = (0.3, 0.8)) -> None:
+        super().__init__()
+        if isinstance(unfolds, bool) or not isinstance(unfolds, int) or unfolds < 1:
+            raise ConfigError("LtcCell.unfolds", unfolds, "a whole number of at least 1")
+        self.wiring, self.unfolds = wiring, unfolds
+        self.inputs, self.neurons, self.outputs = wiring.inputs, wiring.neurons, wiring.motor
+        self.raw_cm = _uniform(self.neurons, 0.4, 0.6, positive=True)
+        self.raw_gleak = _uniform(self.neurons, 0.001, 1.0, positive=True)
+        self.vleak = _uniform(self.neurons, -0.2, 0.2)
+        self.sensory = Synapses(wiring.sensory, self.inputs, self.neurons, sensory_mu)
+        self.recurrent = Synapses(wiring.synapses, self.neurons, self.neurons, (0.3, 0.8))
+
+    def initial_state(self, batch: int) -> Tensor:
+        """Resting state (B, U)."""
+        return torch.zeros(batch, self.neurons, device=self.vleak.device, dtype=self.vleak.dtype)
+
+    def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+        """One input: x (B, F), h (B, U), dt (B,) → y (B, M), h (B, U). Raises ShapeError and TimeError."""
+        dt = check_step(x, h, dt, self.inputs, self.neurons)
+        return self.forward(x, h, dt)
+
+    def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+        """`step` without its checks: the graph that is exported."""
+        capacitance, constant = self._drive(x, dt)
+        h = self._solve(h, capacitance, constant, *self.recurrent.matrices())
+        return h[:, : self.outputs], h
+
+    def unroll(self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """A sequence: x (B, T, F), h (B, U), dt (B, T) → y (B, T, M), h (B, U); the state is zeroed before inputs marked
+        by is_first (B, T) bool. Raises ShapeError and TimeError."""
+        dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
+        keep = reset_mask(is_first, x)
+        capacitance, constant = self._drive(x, dt)
+        matrices = self.recurrent.matrices()
+        outputs = []
+        for t in range(x.shape[1]):
+            h = h if keep is None else h * keep[:, t]
+            h = self._solve(h, capacitance[:, t], constant[:, t], *matrices)
+            outputs.append(h[:, : self.outputs])
+        return torch.stack(outputs, dim=1), h  # (B, T, M), (B, U)
+
+    def _drive(self, x: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+        """What does not depend on the state, for any leading dimensions: cm/Δ (..., U) and the constant parts of
+        numerator and denominator side by side (..., 2U)."""
+        capacitance = F.softplus(self.raw_cm) * (self.unfolds / dt).unsqueeze(-1)
+        gleak = F.softplus(self.raw_gleak)
+        slope, offset, conductance = self.sensory.matrices()
+        currents = torch.sigmoid(F.linear(x, slope.T, offset)) @ conductance
+        leak = torch.cat([gleak * self.vleak, gleak])
+        return capacitance, currents + leak + F.pad(capacitance, (self.neurons, 0))
+
+    def _solve(self, v: Tensor, capacitance: Tensor, constant: Tensor, slope: Tensor, offset: Tensor, conductance: Tensor) -> Tensor:
+        for _ in range(self.unfolds):
+            activation = torch.sigmoid(torch.addmm(offset, v, slope))
+            sums = torch.addmm(constant, activation, conductance)
+            v = (capacitance * v + sums[:, : self.neurons]) / sums[:, self.neurons :]
+        return v
+
+
+class Synapses(nn.Module):
+    """Parameters of a list of synapses from `sources` to `targets` neurons, one number per synapse each."""
+
+    def __init__(self, synapses: tuple[Synapse, ...], sources: int, targets: int, mu: tuple[float, float]) -> None:
+        super().__init__()
+        table = np.array(synapses, dtype=np.int64).reshape(-1, 3)
+        self.raw_w = _uniform(len(table), 0.001, 1.0, positive=True)
+        self.sigma = _uniform(len(table), 3.0, 8.0)
+        self.mu = _uniform(len(table), *mu)
+        self.erev = nn.Parameter(torch.tensor(table[:, 2], dtype=torch.get_default_dtype()))
+        one_hot = torch.eye(sources)[:, table[:, 0]], torch.eye(targets)[table[:, 1]]
+        self.register_buffer("source", one_hot[0], persistent=False)  # (sources, S)
+        self.register_buffer("target", one_hot[1], persistent=False)  # (S, targets)
+
+    def matrices(self) -> tuple[Tensor, Tensor, Tensor]:
+        """slope (sources, S) and offset (S,) with σ(v slope + offset) = σ(sigma (v_source - mu)), and conductance
+        (S, 2 targets), which sums w σ(.) erev and w σ(.) over each target's synapses. Two small matrix products
+        are faster than gathering and scattering."""
+        w = F.softplus(self.raw_w)
+        conductance = torch.cat([self.target * (w * self.erev).unsqueeze(1), self.target * w.unsqueeze(1)], dim=1)
+        return self.source * self.sigma, -self.sigma * self.mu, conductance
+
+
+def _uniform(size: int, low: float, high: float, positive: bool = False) -> nn.Parameter:
+    values = torch.empty(size).uniform_(low, high)
+    return nn.Parameter(torch.log(torch.expm1(values)) if positive else values)

@@ -1,0 +1,117 @@
+"""The whole policy: image and inertial features → liquid neurons → path curvature."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor, nn
+
+from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.errors import ConfigError, ImageError, ShapeError
+from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder
+from liquid_control.policy.ltc import LtcCell
+from liquid_control.policy.wiring import NcpWiring
+from liquid_control.signals import INERTIAL_FEATURES
+
+INERTIAL_CENTRE = (0.0, 0.0, 10.0)
+"""Subtracted from `signals.INERTIAL_FEATURES` (rad/s, m/s², m/s) before the division by `INERTIAL_SPREAD`."""
+INERTIAL_SPREAD = (0.5, 4.0, 4.0)
+INERTIAL_CLIP = 3.0
+"""Largest scaled inertial feature: a sensor that runs wild stays one input among 32."""
+AUXILIARY = ("lane_offset", "heading_error", "curvature", "curvature_ahead")
+"""What the auxiliary head predicts from one image, for training only: [m], [rad], [1/m] here, [1/m] ahead."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prediction:
+    """curvature (B, T) [1/m], auxiliary (B, T, 4) as in `AUXILIARY`, state (B, U) after the last input."""
+
+    curvature: Tensor
+    auxiliary: Tensor
+    state: Tensor
+
+
+class PolicyNetwork(nn.Module):
+    """Encoder, recurrent cell and scales, all of them inside, so that pictures and SI numbers go in and curvature comes out.
+
+    `wiring` is drawn from `config` unless given (as by a model file). Raises ConfigError for sizes that do not fit.
+    """
+
+    def __init__(self, config: PolicyConfig, preprocess: PreprocessConfig, wiring: NcpWiring | None = None) -> None:
+        super().__init__()
+        self.config, self.preprocess = config, preprocess
+        self.wiring = draw_wiring(config) if wiring is None else wiring
+        sensory = config.image_features + len(INERTIAL_FEATURES)
+        if (self.wiring.inputs, self.wiring.motor) != (sensory, 1):
+            raise ConfigError("wiring", (self.wiring.inputs, self.wiring.motor), f"{sensory} inputs and 1 motor neuron, as the config says")
+        encoder = {"slim": SlimEncoder, "published": PublishedEncoder}[config.encoder]
+        self.encoder = encoder(preprocess.height, preprocess.width, config.image_features)
+        self.cell = LtcCell(self.wiring, config.unfolds, sensory_mu=(-0.5, 0.5))
+        self.auxiliary = nn.Linear(config.image_features, len(AUXILIARY))
+        self.input_scale, self.input_shift = nn.Parameter(torch.ones(sensory)), nn.Parameter(torch.zeros(sensory))
+        self.output_scale, self.output_shift = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))
+        self.register_buffer("inertial_centre", torch.tensor(INERTIAL_CENTRE), persistent=False)
+        self.register_buffer("inertial_spread", torch.tensor(INERTIAL_SPREAD), persistent=False)
+        self.to(memory_format=torch.channels_last)
+
+    def initial_state(self, batch: int) -> Tensor:
+        """State (B, U) at the start of a sequence."""
+        return self.cell.initial_state(batch)
+
+    def unroll(
+        self, image: Tensor, inertial: Tensor, dt: Tensor, is_first: Tensor | None = None, state: Tensor | None = None
+    ) -> Prediction:
+        """A batch of sequences: image (B, T, h, w, 3) uint8 RGB, inertial (B, T, 3) SI, dt (B, T) s, is_first (B, T) bool,
+        state (B, U) or None for the initial one. Raises ShapeError, ImageError and TimeError."""
+        self._check(image, inertial, leading=2)
+        batch, time = image.shape[:2]
+        features = self.encoder(image.flatten(0, 1)).unflatten(0, (batch, time))  # (B, T, image_features)
+        state = self.initial_state(batch) if state is None else state
+        motor, state = self.cell.unroll(self._sense(features, inertial), state, dt * self.config.time_scale, is_first)
+        return Prediction(self._curvature(motor), self.auxiliary(features), state)
+
+    def step(self, image: Tensor, inertial: Tensor, dt: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """One frame: image (B, h, w, 3) uint8 RGB, inertial (B, 3) SI, dt (B,) s, state (B, U) → curvature (B,), next state (B, U).
+        Raises ShapeError, ImageError and TimeError."""
+        self._check(image, inertial, leading=1)
+        motor, state = self.cell.step(self._sense(self.encoder(image), inertial), state, dt * self.config.time_scale)
+        return self._curvature(motor), state
+
+    def forward(self, image: Tensor, inertial: Tensor, dt: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """`step` without its checks: the graph that is exported."""
+        motor, state = self.cell(self._sense(self.encoder(image), inertial), state, dt * self.config.time_scale)
+        return self._curvature(motor), state
+
+    def _sense(self, features: Tensor, inertial: Tensor) -> Tensor:
+        scaled = ((inertial - self.inertial_centre) / self.inertial_spread).clamp(-INERTIAL_CLIP, INERTIAL_CLIP)
+        return torch.cat([features, scaled], dim=-1) * self.input_scale + self.input_shift
+
+    def _curvature(self, motor: Tensor) -> Tensor:
+        scale = self.config.curvature_scale * self.config.output_gain
+        return (motor * self.output_scale + self.output_shift).squeeze(-1) * scale
+
+    def _check(self, image: Tensor, inertial: Tensor, leading: int) -> None:
+        if image.dtype != torch.uint8:
+            raise ImageError("type", image.dtype, "uint8 RGB as preprocess gives it")
+        size = (self.preprocess.height, self.preprocess.width, 3)
+        if image.ndim != leading + 3 or tuple(image.shape[leading:]) != size:
+            raise ShapeError("image", image.shape, ("batch", "time")[:leading] + size)
+        expected = (*image.shape[:leading], len(INERTIAL_FEATURES))
+        if tuple(inertial.shape) != expected:
+            raise ShapeError("inertial", inertial.shape, expected)
+
+
+def draw_wiring(config: PolicyConfig) -> NcpWiring:
+    """The wiring that a policy config asks for, with the inertial features as the last sensory neurons."""
+    return NcpWiring.build(
+        inputs=config.image_features + len(INERTIAL_FEATURES),
+        inter=config.inter,
+        command=config.command,
+        motor=config.motor,
+        sensory_fanout=config.sensory_fanout,
+        inter_fanout=config.inter_fanout,
+        recurrent_command=config.recurrent_command,
+        motor_fanin=config.motor_fanin,
+        seed=config.wiring_seed,
+    )
