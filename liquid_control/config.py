@@ -137,3 +137,26 @@ class GateConfig:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class WorldConfig:
+    """The simulated road, vehicle and sensors; ranges are drawn once per episode."""
+
+    length: float = number(500.0, 50.0, 20000.0, "m", "length of the road")
+    cruise_low: float = number(8.0, 1.0, 40.0, "m/s", "lowest cruise speed drawn")
+    cruise_high: float = number(15.0, 1.0, 40.0, "m/s", "highest cruise speed drawn")
+    image_height: int = number(64, 8, 720, "px", "height of the camera picture")
+    image_width: int = number(128, 8, 1280, "px", "width of the camera picture")
+    frame_rate_low: float = number(20.0, 1.0, 100.0, "Hz", "lowest camera rate drawn")
+    frame_rate_high: float = number(30.0, 1.0, 100.0, "Hz", "highest camera rate drawn")
+    frame_jitter: float = number(0.15, 0.0, 0.9, "", "each frame period varies by this share of itself, both ways")
+    drop_share: float = number(0.05, 0.0, 0.95, "", "share of frames that never arrive")
+    stratum: int = number(-1, -1, 7, "", "look stratum (sim.randomize); -1 draws one")
+    trees: int = number(60, 0, 2000, "", "trees along the road")
+
+    def __post_init__(self) -> None:
+        check(self)
+        for low, high in (("cruise_low", "cruise_high"), ("frame_rate_low", "frame_rate_high")):
+            if getattr(self, low) > getattr(self, high):
+                raise ConfigError(f"WorldConfig.{low}", getattr(self, low), f"at most {high} = {getattr(self, high)}")

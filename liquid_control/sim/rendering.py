@@ -1,0 +1,71 @@
+"""Off-screen rendering: chooses MuJoCo's OpenGL back end before MuJoCo is imported, and owns the one GL context.
+
+Everything in `sim` takes `mujoco` from here, because MuJoCo reads its back end once, at import.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes.util
+import functools
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def _choose_backend() -> None:
+    """EGL where a GPU is, software rendering (OSMesa, else Mesa's EGL) elsewhere; a set MUJOCO_GL is respected."""
+    gpu = Path("/dev/nvidiactl").exists() or Path("/dev/nvidia0").exists()
+    os.environ.setdefault("MUJOCO_GL", "egl" if gpu or not ctypes.util.find_library("OSMesa") else "osmesa")
+    # Mesa's software rasteriser starts a thread per core by default; small pictures are faster without, one process a core.
+    os.environ.setdefault("LP_NUM_THREADS", "0")
+
+
+_choose_backend()
+import mujoco  # noqa: E402
+
+LARGEST_WIDTH, LARGEST_HEIGHT = 1280, 720
+HIDDEN_FROM_DRIVER = 2
+"""Geom group of the vehicle's own body, which the front camera does not show."""
+
+
+@functools.lru_cache(maxsize=1)
+def _gl_context():
+    """The process's only GL context: freeing one context while another is current destroys the live one's buffers."""
+    context = mujoco.GLContext(LARGEST_WIDTH, LARGEST_HEIGHT)
+    context.make_current()
+    atexit.register(context.free)
+    return context
+
+
+class Renderer:
+    """Draws one model's cameras. Close it before the next model's renderer is made, to free its textures."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        _gl_context().make_current()
+        self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._model = model
+        self._scene = mujoco.MjvScene(model, maxgeom=100)
+        self._option = mujoco.MjvOption()
+        self._camera = mujoco.MjvCamera()
+        self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED
+
+    def draw(self, data: mujoco.MjData, camera: str, width: int, height: int) -> np.ndarray:
+        """The picture of a named camera, (height, width, 3) uint8 RGB."""
+        _gl_context().make_current()
+        self._camera.fixedcamid = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
+        self._option.geomgroup[HIDDEN_FROM_DRIVER] = camera != "front"
+        mujoco.mjv_updateScene(self._model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
+        viewport = mujoco.MjrRect(0, 0, width, height)
+        mujoco.mjr_render(viewport, self._scene, self._context)
+        picture = np.empty((height, width, 3), np.uint8)
+        mujoco.mjr_readPixels(picture, None, viewport, self._context)
+        return picture[::-1].copy()
+
+    def close(self) -> None:
+        if self._context is not None:
+            _gl_context().make_current()
+            self._context.free()
+            self._context = None
