@@ -1,0 +1,139 @@
+"""The controller with policies that behave and policies that do not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from liquid_control.config import PreprocessConfig
+from liquid_control.control.controller import Controller
+from liquid_control.errors import ConfigError
+from liquid_control.signals import Action, Frame, ImuSample, Limit, Reason, Rejected, SpeedSample
+
+MS = 1_000_000
+IMAGE = np.full((64, 128, 3), 90, np.uint8)
+
+
+class Counter:
+    """A policy whose state counts the frames since its memory began; `answer` may replace what it returns, or raise."""
+
+    preprocess = PreprocessConfig()
+    neurons = 19
+
+    def __init__(self, curvature: float = 0.01) -> None:
+        self.curvature, self.answer, self.seen = curvature, None, []
+
+    def initial_state(self):
+        return np.zeros(19, np.float32)
+
+    def step(self, observation, state):
+        self.seen.append(observation)
+        return self.answer(state) if self.answer else (self.curvature, state + 1)
+
+
+def drive(controller: Controller, *milliseconds: int) -> list[Action | Rejected]:
+    return [controller.push_frame(Frame(ms * MS, IMAGE)) for ms in milliseconds]
+
+
+def test_the_policy_sees_its_own_size_the_true_dt_and_the_motion_since_the_last_frame():
+    policy = Counter()
+    controller = Controller(policy)
+    controller.push_speed(SpeedSample(0, 6.0))
+    drive(controller, 0)
+    controller.push_imu(ImuSample(20 * MS, (0.0, 0.0, 0.3), (0.0, 1.5, 9.8)))
+    drive(controller, 47)
+    assert policy.seen[1].image.shape == (32, 64, 3) and policy.seen[1].dt == 0.047
+    assert policy.seen[1].inertial == pytest.approx([0.3, 1.5, 6.0]) and controller.observation is policy.seen[1]
+
+
+def test_memory_goes_on_through_a_sequence_and_starts_anew_after_a_gap():
+    controller = Controller(Counter())
+    drive(controller, 0, 40, 80)
+    assert (controller.state == 3).all()
+    drive(controller, 2000)
+    assert (controller.state == 1).all() and controller.frames_used == 4
+
+
+def test_a_refused_frame_leaves_memory_and_action_alone():
+    controller = Controller(Counter())
+    action = drive(controller, 0, 40)[-1]
+    refused = drive(controller, 40, 0) + [controller.push_frame(Frame(10**12, IMAGE), now_ns=80 * MS)]
+    refused += [controller.push_frame(Frame(80 * MS, bad)) for bad in (None, IMAGE[:, :, 0], IMAGE[:8], IMAGE.astype(float))]
+    assert [frame.reason.value for frame in refused] == ["duplicate", "older", "future"] + ["malformed"] * 4
+    assert controller.action is action and (controller.state == 2).all()
+    assert controller.rejected[Reason.MALFORMED] == 4 and controller.counts["rejected_malformed"] == 4
+    assert drive(controller, 80)[0].stamp_ns == 80 * MS
+
+
+def raising(state):
+    raise RuntimeError("device lost")
+
+
+BROKEN = {
+    "raises": raising,
+    "nan curvature": lambda state: (math.nan, state),
+    "infinite curvature": lambda state: (math.inf, state),
+    "nan state": lambda state: (0.0, state * np.nan),
+    "other shape": lambda state: (0.0, state[:3]),
+    "no state": lambda state: (0.0, None),
+    "nonsense": lambda state: "left",
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+def test_a_policy_that_breaks_loses_its_memory_and_its_last_action_goes_stale(answer):
+    policy = Counter()
+    controller = Controller(policy)
+    action = drive(controller, 0, 40)[-1]
+    controller.command(10.0, 45 * MS)
+    policy.answer = answer
+    assert drive(controller, 80, 120) == [Rejected(80 * MS, Reason.RUNTIME), Rejected(120 * MS, Reason.RUNTIME)]
+    assert controller.action is action and (controller.state == 0).all() and controller.counts["runtime_failures"] == 2
+    _, verdict = controller.command(10.0, 300 * MS)
+    assert verdict.safe_stop and verdict.limits is Limit.STALE
+    policy.answer = None
+    assert isinstance(drive(controller, 320)[0], Action) and (controller.state == 1).all()
+    assert not controller.command(10.0, 325 * MS)[1].safe_stop
+
+
+def test_bends_lower_the_set_speed_to_what_is_comfortable():
+    assert drive(Controller(Counter(0.0), speed=12.0), 0)[0].speed == 12.0
+    assert drive(Controller(Counter(1e-320), speed=12.0), 0)[0].speed == 12.0
+    slow = drive(Controller(Counter(-0.05), speed=12.0, comfort_lateral_acceleration=2.0), 0)[0]
+    assert slow.speed**2 * 0.05 == pytest.approx(2.0)
+
+
+def test_commands_follow_one_another_through_the_gate():
+    controller = Controller(Counter(0.2), speed=5.0)
+    drive(controller, 0)
+    commands = [controller.command(1.0, ms * MS) for ms in (10, 20, 40)]
+    assert [command.steering_angle for command, _ in commands] == pytest.approx([0.0, 0.008, 0.024])
+    assert controller.previous is commands[-1][0]
+
+
+def test_reset_starts_a_new_drive():
+    controller = Controller(Counter())
+    drive(controller, 0, 40)
+    controller.command(1.0, 41 * MS)
+    controller.reset()
+    assert controller.action is controller.previous is controller.observation is None and not controller.state.any()
+    assert drive(controller, 0)[0].stamp_ns == 0 and controller.frames_used == 3
+
+
+def test_counts_name_everything_for_diagnostics():
+    controller = Controller(Counter())
+    controller.push_imu(ImuSample(0, (math.nan, 0.0, 0.0), (0.0, 0.0, 0.0)))
+    drive(controller, 0, 0)
+    assert controller.counts == {
+        "frames_used": 1, "rejected_duplicate": 1, "rejected_older": 0, "rejected_future": 0, "rejected_malformed": 0,
+        "runtime_failures": 0, "inertial_rejected": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", ["speed", "comfort_lateral_acceleration"])
+@pytest.mark.parametrize("value", [math.nan, -1.0, 1e6, None, True])
+def test_a_setting_out_of_range_is_refused_at_construction(setting, value):
+    with pytest.raises(ConfigError, match=setting):
+        Controller(Counter(), **{setting: value})

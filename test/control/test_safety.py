@@ -1,0 +1,191 @@
+"""The safety gate: every sample of every history within every limit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liquid_control.config import GateConfig, VehicleConfig
+from liquid_control.control.safety import SafetyGate
+from liquid_control.control.vehicle import curvature, steering_angle
+from liquid_control.signals import Action, Command, Limit
+
+MS = 1_000_000
+NOW = 1_760_000_000_000_000_000
+GATE = SafetyGate()
+LIMITS, CAR = GATE.limits, GATE.vehicle
+
+
+def before(angle: float = 0.0, speed: float = 0.0, ms_ago: int = 20) -> Command:
+    return Command(NOW - 100 * MS, NOW - ms_ago * MS, angle, speed)
+
+
+def test_a_harmless_action_passes_untouched_with_the_stamp_of_its_frame():
+    command, verdict = GATE.apply(Action(NOW - 5 * MS, 0.01, 10.0), 10.0, NOW, before(0.02, 10.0))
+    assert command == Command(NOW - 5 * MS, NOW, steering_angle(0.01, CAR), 10.0)
+    assert verdict.limits is Limit.NONE and not verdict.safe_stop
+
+
+anything = st.one_of(st.floats(), st.none(), st.integers(), st.floats(-1, 1), st.floats(0, 30), st.booleans(), st.text(max_size=2))
+stamps = st.one_of(st.integers(NOW - 10**9, NOW + 10**9), st.integers(), st.floats(), st.none())
+configs = st.builds(
+    SafetyGate,
+    st.builds(
+        GateConfig,
+        max_steering_angle=st.floats(0.01, 1.2),
+        max_steering_rate=st.floats(0.01, 5.0),
+        max_lateral_acceleration=st.floats(0.1, 20.0),
+        max_speed=st.floats(0.0, 60.0),
+        deceleration=st.floats(0.1, 15.0),
+    ),
+    st.builds(VehicleConfig, wheelbase=st.floats(0.05, 20.0), max_steering_angle=st.floats(0.01, 1.2)),
+)
+
+
+def assert_within_limits(gate: SafetyGate, command: Command) -> None:
+    assert type(command.stamp_ns) is int and type(command.issued_ns) is int
+    assert abs(command.steering_angle) <= min(gate.limits.max_steering_angle, gate.vehicle.max_steering_angle)
+    assert 0.0 <= command.speed <= gate.limits.max_speed
+    sideways = command.speed**2 * abs(curvature(command.steering_angle, gate.vehicle))
+    assert sideways <= gate.limits.max_lateral_acceleration * (1 + 1e-9)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    configs,
+    st.one_of(st.none(), st.builds(Action, stamps, anything, anything)),
+    anything,
+    stamps,
+    st.one_of(st.none(), st.builds(Command, stamps, stamps, anything, anything)),
+)
+def test_no_argument_whatsoever_makes_it_raise_or_break_a_limit(gate, action, speed, now_ns, previous):
+    command, verdict = gate.apply(action, speed, now_ns, previous)
+    assert_within_limits(gate, command)
+    assert verdict.safe_stop == bool(verdict.limits & (Limit.STALE | Limit.FUTURE | Limit.NOT_FINITE))
+
+
+step = st.tuples(
+    st.one_of(st.integers(-50, 300), st.integers(-(10**12), 10**12)).map(lambda ms: ms * MS),  # time since the last call
+    st.one_of(st.none(), st.floats()),  # measured speed
+    st.one_of(st.none(), st.tuples(st.integers(-300, 300).map(lambda ms: ms * MS), st.floats(), st.floats()),
+              st.tuples(st.just(0), st.floats(-0.3, 0.3), st.floats(0, 25))),  # action: age, curvature, speed
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(configs, st.lists(step, max_size=25))
+def test_every_sample_of_any_history_keeps_angle_rate_and_lateral_acceleration(gate, history):
+    now, previous = NOW, None
+    for wait_ns, speed, proposal in history:
+        now += wait_ns
+        action = proposal and Action(now - proposal[0], proposal[1], proposal[2])
+        command, verdict = gate.apply(action, speed, now, previous)
+        assert_within_limits(gate, command)
+
+        angle_before = previous.steering_angle if previous else 0.0
+        elapsed = max(now - previous.issued_ns, 0) / 1e9 if previous else 0.0
+        change = command.steering_angle - angle_before
+        assert abs(change) <= gate.limits.max_steering_rate * min(elapsed, gate.limits.stale_after) + 1e-12
+
+        known = speed is not None and math.isfinite(speed)
+        assert known == (Limit.SPEED_UNKNOWN not in verdict.limits)
+        judged = abs(speed) if known else max(gate.limits.max_speed, previous.speed if previous else 0.0)
+        sideways = judged * judged * abs(math.tan(command.steering_angle)) / gate.vehicle.wheelbase
+        if command.steering_angle and not sideways <= gate.limits.max_lateral_acceleration * (1 + 1e-9):  # the rate limit withheld it
+            assert Limit.LATERAL_ACCELERATION | Limit.ANGLE_RATE in verdict.limits
+            assert abs(command.steering_angle) <= abs(angle_before)
+
+        if verdict.safe_stop:
+            assert command.speed <= (previous.speed if previous else 0.0) and (not known or command.speed <= max(speed, 0.0))
+            assert abs(command.steering_angle) <= abs(angle_before)
+        previous = command
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("field", ["curvature", "speed"])
+def test_an_action_that_is_not_finite_holds_the_angle_and_takes_the_speed_away(bad, field):
+    action = dataclasses.replace(Action(NOW, 0.0, 10.0), **{field: bad})
+    command, verdict = GATE.apply(action, 5.0, NOW, before(0.1, 5.0))
+    assert command.steering_angle == 0.1 and command.speed == pytest.approx(5.0 - 3.0 * 0.02)
+    assert verdict.limits is Limit.NOT_FINITE and verdict.safe_stop
+
+
+@pytest.mark.parametrize("age_ms, limit", [(200, Limit.NONE), (201, Limit.STALE), (-100, Limit.NONE), (-101, Limit.FUTURE)])
+def test_only_fresh_actions_are_used(age_ms, limit):
+    command, verdict = GATE.apply(Action(NOW - age_ms * MS, 0.0, 5.0), 5.0, NOW, before(0.0, 5.0))
+    assert verdict.limits is limit and (command.stamp_ns == NOW - age_ms * MS) == (limit is Limit.NONE)
+
+
+def test_a_dead_policy_on_a_bend_keeps_the_bend_and_stops():
+    command, speed = before(0.15, 7.0, ms_ago=0), 7.0
+    for tick in range(1, 200):
+        command, verdict = GATE.apply(None, speed, NOW + tick * 20 * MS, command)
+        speed = max(speed - 2.0 * 0.02, command.speed)  # brakes weaker than asked for
+        assert command.steering_angle == 0.15 and command.stamp_ns == NOW - 100 * MS and verdict.safe_stop
+    assert command.speed == 0.0
+
+
+def test_the_ramp_starts_from_the_slower_of_commanded_and_measured_speed():
+    assert GATE.apply(None, 4.0, NOW, before(0.0, 9.0))[0].speed == pytest.approx(4.0 - 0.06)
+    assert GATE.apply(None, 9.0, NOW, before(0.0, 4.0))[0].speed == pytest.approx(4.0 - 0.06)
+    assert GATE.apply(None, None, NOW, before(0.0, 4.0))[0].speed == pytest.approx(4.0 - 0.06)
+
+
+def test_before_the_first_action_the_vehicle_stands_with_straight_wheels():
+    command, verdict = GATE.apply(None, 3.0, NOW, None)
+    assert command == Command(0, NOW, 0.0, 0.0) and verdict.limits is Limit.STALE
+
+
+def test_the_first_action_starts_from_straight_wheels():
+    command, verdict = GATE.apply(Action(NOW, 0.1, 4.0), 0.0, NOW, None)
+    assert (command.steering_angle, command.speed, verdict.limits) == (0.0, 4.0, Limit.ANGLE_RATE)
+
+
+@pytest.mark.parametrize("ms, change", [(-20, 0.0), (0, 0.0), (7, 0.0056), (20, 0.016), (200, 0.16), (60_000, 0.16)])
+def test_the_rate_counts_real_time_and_silence_does_not_save_up(ms, change):
+    command, verdict = GATE.apply(Action(NOW, -0.2, 4.0), 1.0, NOW, before(0.1, 4.0, ms_ago=ms))
+    assert command.steering_angle == pytest.approx(0.1 - change) and Limit.ANGLE_RATE in verdict.limits
+
+
+def test_the_angle_limit_is_the_smaller_of_gate_and_vehicle():
+    for gate_angle, car_angle in ((0.3, 0.5), (0.5, 0.3)):
+        gate = SafetyGate(GateConfig(max_steering_angle=gate_angle), VehicleConfig(max_steering_angle=car_angle))
+        command, verdict = gate.apply(Action(NOW, 9.0, 1.0), 0.0, NOW, before(0.29))
+        assert command.steering_angle == 0.3 and verdict.limits is Limit.ANGLE
+
+
+def test_a_faster_vehicle_may_steer_less():
+    for speed in (5.0, 10.0, 20.0):
+        command, verdict = GATE.apply(Action(NOW, 0.2, 1.0), speed, NOW, before(steering_angle(3.0 / speed**2, CAR)))
+        assert speed**2 * curvature(command.steering_angle, CAR) == pytest.approx(3.0)
+        assert verdict.limits is Limit.LATERAL_ACCELERATION
+
+
+def test_a_speed_that_jumps_up_turns_the_wheel_back_at_its_rate_and_takes_the_speed_away():
+    action = Action(NOW, curvature(0.2, CAR), 20.0)
+    command, verdict = GATE.apply(action, 20.0, NOW, before(0.2, 5.0))
+    assert command.steering_angle == pytest.approx(0.2 - 0.016)
+    assert command.speed == pytest.approx(math.sqrt(3.0 / curvature(0.184, CAR)))
+    assert verdict.limits == Limit.LATERAL_ACCELERATION | Limit.ANGLE_RATE
+
+
+def test_an_unknown_speed_is_judged_as_the_largest():
+    command, verdict = GATE.apply(Action(NOW, 0.1, 2.0), math.nan, NOW, before(steering_angle(0.0075, CAR)))
+    assert 20.0**2 * curvature(command.steering_angle, CAR) == pytest.approx(3.0) and Limit.SPEED_UNKNOWN in verdict.limits
+
+
+@pytest.mark.parametrize("asked, given_speed", [(25.0, 20.0), (-1.0, 0.0)])
+def test_the_speed_stays_between_standstill_and_its_limit(asked, given_speed):
+    command, verdict = GATE.apply(Action(NOW, 0.0, asked), 10.0, NOW, before(0.0, 10.0))
+    assert (command.speed, verdict.limits) == (given_speed, Limit.SPEED)
+
+
+def test_the_gate_is_frozen_and_forgets():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        GATE.limits = GateConfig()
+    arguments = Action(NOW, 0.05, 9.0), 9.0, NOW, before(0.1, 9.0)
+    assert GATE.apply(*arguments) == GATE.apply(*arguments)
