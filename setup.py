@@ -1,0 +1,49 @@
+"""Built by colcon as an ament_python package and by pip as a plain one."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "liquid_control"
+RUN = ["numpy", "opencv-python-headless", "onnxruntime", "safetensors", "PyYAML", "tyro"]
+SIM = ["mujoco", "PyOpenGL", "gymnasium", "tqdm"]
+REPORT = ["matplotlib", "av", "Jinja2"]
+TRAIN = [*SIM, "torch", "numba", "onnx", "onnxscript", "tensorboard", "rosbags"]
+TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps"]
+
+
+def share(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
+    """Files below `folder`, each to the same place below share/liquid_control."""
+    files = [path for path in sorted(Path(folder).rglob(pattern)) if path.is_file()]
+    return [(f"share/{NAME}/{parent}", [str(f) for f in files if f.parent == parent]) for parent in sorted({f.parent for f in files})]
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Drives a vehicle with a liquid neural network: camera and IMU in, steering out, through a safety gate.",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    package_data={
+        NAME: ["evaluate/templates/*", "sim/assets/*", "sim/assets/**/*", "policy/kernels/*"],
+    },
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (f"share/{NAME}", ["package.xml"]),
+        *share("launch", "*.launch.py"),
+        *share("config", "*"),
+        *share("models", "*"),
+    ],
+    install_requires=["setuptools"],
+    extras_require={"run": RUN, "sim": SIM, "report": REPORT, "train": TRAIN, "test": TEST},
+    entry_points={
+        "console_scripts": [
+            f"liquid-control = {NAME}.cli:main",
+            f"policy_node = {NAME}.ros.policy_node:main",
+            f"safety_node = {NAME}.ros.safety_node:main",
+            f"sim_node = {NAME}.ros.sim_node:main",
+        ],
+    },
+    zip_safe=False,
+)

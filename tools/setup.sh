@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Makes this machine ready: system libraries, .venv with the pinned packages, this package.
+# Does nothing when all of that is there; repairs what was interrupted. Speaks on stderr only.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { echo "setup: $*" >&2; }
+fail() { say "$@"; exit 1; }
+
+works() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1; }
+
+find_python() {
+    local name
+    for name in ${PYTHON:-python3.11 python3.12 python3.10 python3 /usr/bin/python3}; do
+        if works "$name"; then
+            "$name" -c 'import sys; print(sys.executable)'
+            return
+        fi
+    done
+    fail "no Python 3.10, 3.11 or 3.12 found (tried: ${PYTHON:-python3.11 python3.12 python3.10 python3})." \
+        "Install one, or name it: make PYTHON=/path/to/python3.11"
+}
+
+# A library counts as there when the dynamic linker knows it, whoever installed it.
+has_library() { /sbin/ldconfig -p | grep -q "$1"; }
+
+missing_packages() {
+    has_library 'libOSMesa\.so' || echo libosmesa6
+    has_library 'libEGL\.so\.1' || echo libegl1
+    has_library 'libGL\.so\.1' || echo libgl1
+    if ! "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+        "$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
+    fi
+}
+
+install_packages() {
+    local as_root=()
+    command -v apt-get >/dev/null || fail "this machine has no apt-get. Install with its own package manager what gives: $*"
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || fail "not root and no sudo. Have someone run: apt-get install $*"
+        as_root=(sudo)
+        [ -t 0 ] || as_root+=(-n)
+        "${as_root[@]}" true || fail "sudo refused. Have someone run: apt-get install $*"
+    fi
+    say "installing system packages: $*"
+    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    "${apt[@]}" update >&2 || say "apt-get update failed; trying with the package lists that are there"
+    "${apt[@]}" install --yes --no-install-recommends "$@" >&2 || fail "apt-get install $* failed; see above"
+}
+
+fingerprint() { { cat requirements.txt constraints.txt setup.py setup.cfg pyproject.toml tools/setup.sh; pwd; } | sha256sum; }
+
+ready=.venv/ready
+is_ready() { [ -f "$ready" ] && [ "$(cat "$ready")" = "$(fingerprint)" ] && works .venv/bin/python; }
+
+is_ready && exit 0
+exec 9<requirements.txt
+flock 9
+is_ready && exit 0
+
+python=$(find_python)
+say "setting up with $python ($("$python" -V)); the first time takes some minutes"
+if [ "$(uname -m)" != x86_64 ] && ! "$python" -c 'import rclpy' 2>/dev/null; then
+    fail "ROS 2 wheels exist for x86-64 only and rclpy is not importable here ($(uname -m))." \
+        "Install ROS 2 with apt, source its setup.bash and try again; README.md, 'On a robot', has the steps."
+fi
+mapfile -t packages < <(missing_packages "$python")
+[ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
+
+# Without the stamp a set-up was interrupted: pip cannot tell a half-written package from a whole one. Scripts of a moved
+# repository name an interpreter that is elsewhere. Both start anew; changed requirements alone only install the difference.
+in_place() { head -n 1 .venv/bin/liquid-control 2>/dev/null | grep -qF "$PWD/.venv/bin/"; }
+{ [ -f "$ready" ] && works .venv/bin/python && in_place; } || "$python" -m venv --clear .venv
+rm -f "$ready"
+say "installing the pinned Python packages into .venv"
+quiet=(); [ -t 2 ] || quiet=(-q)
+pip=(.venv/bin/python -m pip --disable-pip-version-check --no-input "${quiet[@]}" install)
+"${pip[@]}" -c constraints.txt -r requirements.txt >&2
+"${pip[@]}" --no-build-isolation --no-deps -e . >&2
+fingerprint >"$ready"
+say "ready"
