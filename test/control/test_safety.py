@@ -96,7 +96,7 @@ def test_every_sample_of_any_history_keeps_angle_rate_and_lateral_acceleration(g
         judged = abs(speed) if known else max(gate.limits.max_speed, previous.speed if previous else 0.0)
         sideways = judged * judged * abs(math.tan(command.steering_angle)) / gate.vehicle.wheelbase
         if command.steering_angle and not sideways <= gate.limits.max_lateral_acceleration * (1 + 1e-9):  # the rate limit withheld it
-            assert Limit.LATERAL_ACCELERATION | Limit.ANGLE_RATE in verdict.limits
+            assert Limit.ANGLE_RATE in verdict.limits
             assert abs(command.steering_angle) <= abs(angle_before)
 
         if verdict.safe_stop:
