@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
+from liquid_control.policy.solver import solve_sequence
 from liquid_control.policy.steps import check_sequence, check_step, reset_mask
 from liquid_control.policy.wiring import NcpWiring, Synapse
 
@@ -56,22 +57,19 @@ class LtcCell(nn.Module):
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""
         capacitance, constant = self._drive(x, dt)
-        h = self._solve(h, capacitance, constant, *self.recurrent.matrices())
+        slope, offset, conductance = self.recurrent.matrices()
+        for _ in range(self.unfolds):
+            activation = torch.sigmoid(torch.addmm(offset, h, slope))
+            sums = torch.addmm(constant, activation, conductance)
+            h = (capacitance * h + sums[:, : self.neurons]) / sums[:, self.neurons :]
         return h[:, : self.outputs], h
 
     def unroll(self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """A sequence: x (B, T, F), h (B, U), dt (B, T) → y (B, T, M), h (B, U); the state is zeroed before inputs marked
         by is_first (B, T) bool. Raises ShapeError and TimeError."""
         dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
-        keep = reset_mask(is_first, x)
-        capacitance, constant = self._drive(x, dt)
-        matrices = self.recurrent.matrices()
-        outputs = []
-        for t in range(x.shape[1]):
-            h = h if keep is None else h * keep[:, t]
-            h = self._solve(h, capacitance[:, t], constant[:, t], *matrices)
-            outputs.append(h[:, : self.outputs])
-        return torch.stack(outputs, dim=1), h  # (B, T, M), (B, U)
+        states = solve_sequence(h, *self._drive(x, dt), reset_mask(is_first, x), self.recurrent.matrices(), self.unfolds)
+        return states[:, :, : self.outputs], states[:, -1]  # (B, T, M), (B, U)
 
     def _drive(self, x: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """What does not depend on the state, for any leading dimensions: cm/Δ (..., U) and the constant parts of
@@ -82,13 +80,6 @@ class LtcCell(nn.Module):
         currents = torch.sigmoid(F.linear(x, slope.T, offset)) @ conductance
         leak = torch.cat([gleak * self.vleak, gleak])
         return capacitance, currents + leak + F.pad(capacitance, (self.neurons, 0))
-
-    def _solve(self, v: Tensor, capacitance: Tensor, constant: Tensor, slope: Tensor, offset: Tensor, conductance: Tensor) -> Tensor:
-        for _ in range(self.unfolds):
-            activation = torch.sigmoid(torch.addmm(offset, v, slope))
-            sums = torch.addmm(constant, activation, conductance)
-            v = (capacitance * v + sums[:, : self.neurons]) / sums[:, self.neurons :]
-        return v
 
 
 class Synapses(nn.Module):
