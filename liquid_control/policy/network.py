@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError
+from liquid_control.policy.cfc import WiredCfcCell
 from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder
 from liquid_control.policy.ltc import LtcCell
 from liquid_control.policy.wiring import NcpWiring
@@ -47,7 +48,9 @@ class PolicyNetwork(nn.Module):
             raise ConfigError("wiring", (self.wiring.inputs, self.wiring.motor), f"{sensory} inputs and 1 motor neuron, as the config says")
         encoder = {"slim": SlimEncoder, "published": PublishedEncoder}[config.encoder]
         self.encoder = encoder(preprocess.height, preprocess.width, config.image_features)
-        self.cell = LtcCell(self.wiring, config.unfolds, sensory_mu=(-0.5, 0.5))
+        # The sensory features lie in -1..1, hence the range of the half-activation points.
+        ltc = config.memory == "ltc"
+        self.cell = LtcCell(self.wiring, config.unfolds, sensory_mu=(-0.5, 0.5)) if ltc else WiredCfcCell(self.wiring)
         self.auxiliary = nn.Linear(config.image_features, len(AUXILIARY))
         self.input_scale, self.input_shift = nn.Parameter(torch.ones(sensory)), nn.Parameter(torch.zeros(sensory))
         self.output_scale, self.output_shift = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))

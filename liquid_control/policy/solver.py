@@ -37,7 +37,8 @@ class _Solve(torch.autograd.Function):
         activations, sums = v.new_empty(steps, batch, len(offset)), v.new_empty(steps, batch, 2 * neurons)
         before, after = v.new_empty(steps, batch, neurons), v.new_empty(steps, batch, neurons)
         numerators, denominators = (half.unbind() for half in sums.split(neurons, dim=2))
-        a, s, into, out, c, k = activations.unbind(), sums.unbind(), before.unbind(), after.unbind(), capacitance.unbind(), constant.unbind()
+        a, s, into, out = activations.unbind(), sums.unbind(), before.unbind(), after.unbind()
+        c, k = capacitance.unbind(), constant.unbind()
         for n in range(steps):
             t = n // unfolds
             v = v * keep[t] if keep is not None and n % unfolds == 0 else v
