@@ -22,12 +22,16 @@ find_python() {
 }
 
 # A library counts as there when the dynamic linker knows it, whoever installed it.
-has_library() { /sbin/ldconfig -p | grep -q "$1"; }
+has_library() { [[ "$(/sbin/ldconfig -p)" == *"$1"* ]]; }
+
+# sim/rendering.py draws through EGL where a GPU is, else through OSMesa, else through Mesa's EGL.
+can_draw() {
+    [ -e /dev/nvidiactl ] || ! has_library libOSMesa.so || return 0
+    has_library libEGL.so.1 && has_library libGL.so.1 && { [ -e /dev/nvidiactl ] || has_library libEGL_mesa.so; }
+}
 
 missing_packages() {
-    has_library 'libOSMesa\.so' || echo libosmesa6
-    has_library 'libEGL\.so\.1' || echo libegl1
-    has_library 'libGL\.so\.1' || echo libgl1
+    can_draw || printf '%s\n' libosmesa6 libegl1 libgl1
     if ! "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; then
         "$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
     fi
@@ -43,9 +47,14 @@ install_packages() {
         "${as_root[@]}" true || fail "sudo refused. Have someone run: apt-get install $*"
     fi
     say "installing system packages: $*"
-    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
+    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
     "${apt[@]}" update >&2 || say "apt-get update failed; trying with the package lists that are there"
-    "${apt[@]}" install --yes --no-install-recommends "$@" >&2 || fail "apt-get install $* failed; see above"
+    local package known=()
+    for package in "$@"; do
+        # Distributions of 2025 and later have no libosmesa6; there Mesa's EGL does the same.
+        [ "$package" = libosmesa6 ] && ! apt-cache show libosmesa6 >/dev/null 2>&1 || known+=("$package")
+    done
+    "${apt[@]}" install --yes --no-install-recommends "${known[@]}" >&2 || fail "apt-get install ${known[*]} failed; see above"
 }
 
 fingerprint() { { cat requirements.txt constraints.txt setup.py setup.cfg pyproject.toml tools/setup.sh; pwd; } | sha256sum; }
