@@ -21,12 +21,14 @@ INERTIAL_SPREAD = (0.5, 4.0, 4.0)
 INERTIAL_CLIP = 3.0
 """Largest scaled inertial feature: a sensor that runs wild stays one input among 32."""
 AUXILIARY = ("lane_offset", "heading_error", "curvature", "curvature_ahead")
-"""What the auxiliary head predicts from one image, for training only: [m], [rad], [1/m] here, [1/m] ahead."""
+"""What the auxiliary head predicts from one image, for training only, in units of `AUXILIARY_UNITS`."""
+AUXILIARY_UNITS = (0.5, 0.1, 0.04, 0.04)
+"""About the spread of each target, so that the head starts at the right size: [m], [rad], [1/m] here, [1/m] ahead."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
-    """curvature (B, T) [1/m], auxiliary (B, T, 4) as in `AUXILIARY`, state (B, U) after the last input."""
+    """curvature (B, T) [1/m], auxiliary (B, T, 4) as in `AUXILIARY` and its units, state (B, U) after the last input."""
 
     curvature: Tensor
     auxiliary: Tensor

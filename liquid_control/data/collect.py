@@ -1,0 +1,79 @@
+"""Collects episodes in the simulated world, side by side on all cores: one road, one driver, one file each."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+
+from liquid_control.config import PreprocessConfig, WorldConfig
+from liquid_control.control.controller import Controller
+from liquid_control.control.safety import SafetyGate
+from liquid_control.data.episode import Episode
+from liquid_control.sim.drive import VEHICLE, ExpertRuntime, drive
+from liquid_control.sim.road import SPACING
+from liquid_control.sim.world import World
+
+CURVATURE_AHEAD = 10.0
+"""How far ahead the auxiliary curvature target looks [m]."""
+
+WOBBLE_TIME = 0.6
+"""Correlation time of the recovery noise [s]."""
+
+SET_SPEED = 20.0
+"""Above every road's own plan, so that the plan decides."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Drive:
+    """One episode to collect. `model`: directory of the policy that drives (DAgger), or None for the expert.
+
+    `wobble`: standard deviation of the steering noise [rad]. `seed` fixes road, look, vehicle and noise.
+    """
+
+    seed: int
+    path: Path
+    preprocess: PreprocessConfig
+    world: WorldConfig
+    wobble: float = 0.0
+    model: Path | None = None
+
+
+def collect(job: Drive) -> int:
+    """Drives one road to its end, or until the vehicle is off the road; writes the episode; returns its frames."""
+    world = World(job.world, job.seed)
+    if job.model is None:
+        runtime = ExpertRuntime(world, job.preprocess)
+    else:
+        from liquid_control.deploy.onnx_runtime import OnnxRuntime
+
+        runtime = OnnxRuntime.load(job.model)
+    controller = Controller(runtime, gate=SafetyGate(vehicle=VEHICLE), speed=SET_SPEED)
+    wobble = _wobble(np.random.default_rng([job.seed, 1]), job.wobble)
+    rows = []
+    for moment in drive(world, controller, lambda: next(wobble)):
+        if moment.action is not None:
+            seen, truth = controller.observation, moment.truth
+            ahead = world.road.curvature[min(int((truth.station + CURVATURE_AHEAD) / SPACING), len(world.road.curvature) - 1)]
+            targets = (truth.lane_offset, truth.heading_error, truth.curvature, ahead)
+            rows.append((seen.stamp_ns, seen.image, seen.inertial, seen.dt, seen.is_first, truth.target_curvature, targets))
+        if moment.truth.departed:
+            break
+    world.close()
+    stamp_ns, image, inertial, dt, is_first, curvature, auxiliary = zip(*rows, strict=True)
+    Episode(
+        np.array(stamp_ns, np.int64), np.stack(image), np.stack(inertial), np.array(dt, np.float32), np.array(is_first, bool),
+        np.array(curvature, np.float32), np.array(auxiliary, np.float32),
+    ).save(job.path)
+    return len(rows)
+
+
+def _wobble(rng: np.random.Generator, deviation: float):
+    """Ornstein-Uhlenbeck steering noise [rad], one value per IMU period."""
+    value, step = 0.0, 0.01
+    for _ in itertools.count():
+        value += -value * step / WOBBLE_TIME + deviation * math.sqrt(2 * step / WOBBLE_TIME) * rng.standard_normal()
+        yield value

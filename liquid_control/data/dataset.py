@@ -1,0 +1,90 @@
+"""Training sequences from episodes: windows of real, irregular time, with frames taken away and noise put on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from liquid_control.data.episode import Episode
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """`noise_share` of sequences get Gaussian noise of variance U(0, noise_variance) on images in 0..1;
+    up to `drop_share` of a sequence's frames are removed, their time added to the next frame's dt;
+    `shadow_share` of sequences get a shadow across the picture."""
+
+    noise_share: float = 0.4
+    noise_variance: float = 0.1
+    drop_share: float = 0.4
+    shadow_share: float = 0.3
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Batch:
+    """B sequences of T frames: image (B, T, h, w, 3) uint8, inertial (B, T, 3), dt (B, T), curvature (B, T), auxiliary (B, T, 4)."""
+
+    image: np.ndarray
+    inertial: np.ndarray
+    dt: np.ndarray
+    curvature: np.ndarray
+    auxiliary: np.ndarray
+
+
+class Sequences:
+    """Draws batches of windows from episodes, uniformly over frames; deterministic given the generator.
+
+    `nominal_dt` is given to the first frame of each window, whose memory starts empty.
+    """
+
+    def __init__(self, episodes: Sequence[Episode], length: int, augmentation: Augmentation, nominal_dt: float) -> None:
+        self.length, self.augmentation, self.nominal_dt = length, augmentation, nominal_dt
+        # Normal numbers are drawn once and reused from random offsets: drawing them anew costs more than the network's step.
+        self._noise = np.random.default_rng(len(episodes)).standard_normal(1 << 22, np.float32)
+        fields = ("stamp_ns", "image", "inertial", "curvature", "auxiliary")
+        self._columns = {name: np.concatenate([getattr(e, name) for e in episodes]) for name in fields}
+        first = np.concatenate([e.is_first for e in episodes])
+        ends = np.append(np.flatnonzero(first), len(first))
+        run_end = np.repeat(ends[1:], np.diff(ends))  # exclusive end of the unbroken run that each frame belongs to
+        self._room = run_end - np.arange(len(first))
+        self._starts = np.flatnonzero(self._room >= length)
+
+    def __len__(self) -> int:
+        """Frames in all."""
+        return len(self._room)
+
+    def draw(self, rng: np.random.Generator, batch: int) -> Batch:
+        index = np.stack([self._window(rng, start) for start in rng.choice(self._starts, batch)])  # (B, T)
+        stamps = self._columns["stamp_ns"][index]
+        dt = np.full(index.shape, self.nominal_dt, np.float32)
+        dt[:, 1:] = np.diff(stamps, axis=1) * 1e-9
+        image = self._columns["image"][index]
+        for sequence in image:
+            self._spoil(rng, sequence)
+        return Batch(image, self._columns["inertial"][index], dt, self._columns["curvature"][index], self._columns["auxiliary"][index])
+
+    def _window(self, rng: np.random.Generator, start: int) -> np.ndarray:
+        """Indices (T,) from `start`, some frames left out where the run is long enough."""
+        span = min(int(self.length / (1 - rng.uniform(0, self.augmentation.drop_share))), self._room[start])
+        kept = np.sort(rng.choice(span, self.length, replace=False)) if span > self.length else np.arange(self.length)
+        return start + kept
+
+    def _spoil(self, rng: np.random.Generator, image: np.ndarray) -> None:
+        """Adds shadow, then noise, to one sequence (T, h, w, 3) in place."""
+        options = self.augmentation
+        if rng.random() < options.shadow_share:
+            image[:] = image * _shadow(rng, *image.shape[1:3])[..., None]
+        if rng.random() < options.noise_share:
+            deviation = 255 * rng.uniform(0, options.noise_variance) ** 0.5
+            offset = rng.integers(len(self._noise) - image.size)
+            noise = self._noise[offset : offset + image.size].reshape(image.shape)
+            image[:] = np.clip(image + noise * np.float32(deviation), 0, 255)
+
+
+def _shadow(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Brightness factors (h, w): one side of a random line through the picture is darker."""
+    angle, x, y = rng.uniform(0, np.pi), rng.uniform(0, width), rng.uniform(0.3 * height, height)
+    side = (np.arange(width)[None] - x) * np.sin(angle) + (np.arange(height)[:, None] - y) * np.cos(angle)
+    return np.where(side > 0, rng.uniform(0.4, 0.9), 1.0).astype(np.float32)

@@ -1,0 +1,57 @@
+"""One recorded drive as arrays: what a policy saw, and what the expert would have done."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from liquid_control.errors import LiquidControlError
+
+
+class EpisodeFileError(LiquidControlError):
+    """An episode file is missing, truncated or holds other arrays."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; delete it and collect again")
+        self.path, self.problem = path, problem
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Episode:
+    """N frames in order. Units and signs as in `signals`."""
+
+    stamp_ns: np.ndarray  # (N,) int64
+    image: np.ndarray  # (N, h, w, 3) uint8 RGB, preprocessed
+    inertial: np.ndarray  # (N, 3) float32
+    dt: np.ndarray  # (N,) float32
+    is_first: np.ndarray  # (N,) bool
+    curvature: np.ndarray  # (N,) float32, the expert's
+    auxiliary: np.ndarray  # (N, 4) float32: lane offset, heading error, road curvature here and ahead
+
+    def __len__(self) -> int:
+        return len(self.stamp_ns)
+
+    def save(self, path: Path) -> None:
+        """Writes beside and renames, so that a file that exists is whole."""
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
+        partial.replace(path)
+
+
+def load_episode(path: Path) -> Episode:
+    """Raises EpisodeFileError for a file that is missing, truncated or of another kind."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            episode = Episode(**{field.name: arrays[field.name] for field in dataclasses.fields(Episode)})
+    except FileNotFoundError:
+        raise EpisodeFileError(path, "no such file") from None
+    except KeyError as error:
+        raise EpisodeFileError(path, f"array {error.args[0]} is missing") from None
+    except Exception as error:  # zipfile and numpy raise a dozen kinds for damaged archives
+        raise EpisodeFileError(path, f"cannot be read as an episode ({error})") from None
+    lengths = {field.name: len(getattr(episode, field.name)) for field in dataclasses.fields(Episode)}
+    if len(set(lengths.values())) != 1:
+        raise EpisodeFileError(path, f"arrays differ in length: {lengths}")
+    return episode

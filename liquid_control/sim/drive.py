@@ -1,0 +1,69 @@
+"""The closed loop: a controller drives a world. Collection, evaluation and gymnasium-free tests all use this one loop."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from liquid_control.config import PreprocessConfig, VehicleConfig
+from liquid_control.control.controller import Controller
+from liquid_control.signals import Action, Command, Frame, ImuSample, Observation, Rejected, Verdict
+from liquid_control.sim.physics import WHEELBASE
+from liquid_control.sim.world import Truth, World
+
+VEHICLE = VehicleConfig(wheelbase=WHEELBASE)
+"""The simulated vehicle as the controller sees it."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class Moment:
+    """One IMU period of a drive. `action` is the new action when a frame was used in it, else None."""
+
+    truth: Truth
+    command: Command
+    verdict: Verdict
+    action: Action | None
+
+
+class ExpertRuntime:
+    """The privileged expert behind the `Runtime` protocol, so that it drives through the same controller as a policy."""
+
+    neurons = 0
+
+    def __init__(self, world: World, preprocess: PreprocessConfig) -> None:
+        self.preprocess = preprocess
+        self._world = world
+
+    def initial_state(self) -> np.ndarray:
+        return np.zeros(0, np.float32)
+
+    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+        return self._world.truth.target_curvature, state
+
+
+def drive(world: World, controller: Controller, disturbance: Callable[[], float] | None = None) -> Iterator[Moment]:
+    """Yields every IMU period until the road ends; whoever iterates stops earlier or puts the vehicle back.
+
+    `disturbance` returns a steering angle [rad] added behind the gate, once per IMU period: the recovery noise of collection.
+    """
+    measured: float | None = None
+    angle, cap = 0.0, math.inf
+    while not world.truth.finished:
+        action = None
+        for event in world.advance(angle, cap):
+            if isinstance(event, Frame):
+                outcome = controller.push_frame(event, world.time_ns)
+                action = action if isinstance(outcome, Rejected) else outcome
+            elif isinstance(event, ImuSample):
+                controller.push_imu(event)
+            else:
+                controller.push_speed(event)
+                measured = event.speed
+        command, verdict = controller.command(measured, world.time_ns)
+        if controller.action is not None:  # until the first frame there is nothing to obey
+            angle, cap = command.steering_angle, command.speed
+        angle = angle if disturbance is None else command.steering_angle + disturbance()
+        yield Moment(world.truth, command, verdict, action)
