@@ -60,8 +60,8 @@ class LtcCell(nn.Module):
         slope, offset, conductance = self.recurrent.matrices()
         for _ in range(self.unfolds):
             activation = torch.sigmoid(torch.addmm(offset, h, slope))
-            sums = torch.addmm(constant, activation, conductance)
-            h = (capacitance * h + sums[:, : self.neurons]) / sums[:, self.neurons :]
+            numerator, denominator = torch.addmm(constant, activation, conductance).chunk(2, dim=1)
+            h = (capacitance * h + numerator) / denominator
         return h[:, : self.outputs], h
 
     def unroll(self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,203 @@
+"""A policy on disk: model.json (what it is and how it was made), weights.safetensors and policy.onnx, saved together.
+
+Nothing in them executes on load. Reading needs neither torch nor onnxruntime; model.json holds the SHA-256 of its
+neighbours, is written last, and so marks a complete directory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from liquid_control.config import PolicyConfig, PreprocessConfig, from_mapping
+from liquid_control.errors import ConfigError, ModelFileError
+from liquid_control.policy.wiring import NcpWiring
+from liquid_control.signals import INERTIAL_FEATURES
+
+if TYPE_CHECKING:
+    from liquid_control.policy.network import PolicyNetwork
+
+FORMAT = "liquid_control/1"
+MODEL, WEIGHTS, ONNX = "model.json", "weights.safetensors", "policy.onnx"
+LIBRARIES = ("liquid_control", "torch", "numpy", "safetensors", "onnx", "onnxscript")
+AGAIN = "Copy the whole model directory again, or save the model anew"
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelInfo:
+    """All of model.json, checked. `files`: SHA-256 by name; `versions`: of the libraries that saved it; `created`: UTC."""
+
+    directory: Path
+    policy: PolicyConfig
+    preprocess: PreprocessConfig
+    wiring: NcpWiring
+    files: Mapping[str, str]
+    provenance: Mapping
+    metrics: Mapping
+    versions: Mapping[str, str]
+    created: str
+
+    @property
+    def onnx_path(self) -> Path:
+        """The ONNX graph; ModelFileError when the model was saved without one."""
+        if ONNX not in self.files:
+            raise ModelFileError(self.directory, f"the model was saved without {ONNX}", f"Run: liquid-control export {self.directory}")
+        return self.directory / ONNX
+
+    @property
+    def weights_path(self) -> Path:
+        return self.directory / WEIGHTS
+
+
+def read_model(directory: str | Path) -> ModelInfo:
+    """Reads and checks a model directory: format, fields, sizes, and the hash of every file. Raises ModelFileError."""
+    directory = Path(directory)
+    path = directory / MODEL
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelFileError(path, f"cannot be read ({error.strerror})", "Give the directory that holds model.json") from None
+    except ValueError as error:
+        raise ModelFileError(path, f"is not JSON ({error})", AGAIN) from None
+    found = values.get("format") if isinstance(values, dict) else None
+    if found != FORMAT:
+        raise ModelFileError(path, f"format is {found!r}, this release reads {FORMAT!r}", "Install that release, or train again")
+    kinds = {"policy": dict, "preprocess": dict, "wiring": dict, "files": dict, "provenance": dict, "metrics": dict, "versions": dict}
+    for name, kind in (kinds | {"created": str}).items():
+        if not isinstance(values.get(name), kind):
+            raise ModelFileError(path, f"{name!r} is missing or not a {kind.__name__}", AGAIN)
+    try:
+        policy, preprocess = from_mapping(PolicyConfig, values["policy"]), from_mapping(PreprocessConfig, values["preprocess"])
+        wiring = NcpWiring.from_dict(values["wiring"])
+    except ConfigError as error:
+        raise ModelFileError(path, str(error), AGAIN) from None
+    sizes = (policy.image_features + len(INERTIAL_FEATURES), policy.inter, policy.command, policy.motor)
+    if (wiring.inputs, wiring.inter, wiring.command, wiring.motor) != sizes:
+        raise ModelFileError(path, f"the wiring does not have the policy's {sizes} inputs, inter, command and motor neurons", AGAIN)
+    if WEIGHTS not in values["files"]:
+        raise ModelFileError(path, f"lists no {WEIGHTS}", AGAIN)
+    for name, sha256 in values["files"].items():
+        if name not in (WEIGHTS, ONNX):
+            raise ModelFileError(path, f"lists {name!r}, and a model has only {WEIGHTS} and {ONNX}", "Do not use a model of unknown origin")
+        if _sha256(directory / name) != sha256:
+            raise ModelFileError(directory / name, "does not match its hash in model.json: changed, truncated or of another save", AGAIN)
+    rest = {name: values[name] for name in ("files", "provenance", "metrics", "versions", "created")}
+    return ModelInfo(directory, policy, preprocess, wiring, **rest)
+
+
+def load_network(directory: str | Path) -> PolicyNetwork:
+    """The trained network, on the CPU in evaluation mode. Raises ModelFileError."""
+    import safetensors
+    import safetensors.torch
+    import torch
+
+    from liquid_control.policy.network import PolicyNetwork
+
+    info = read_model(directory)
+    try:
+        weights = safetensors.torch.load(info.weights_path.read_bytes())
+    except safetensors.SafetensorError as error:
+        raise ModelFileError(info.weights_path, f"is not a safetensors file ({error})", AGAIN) from None
+    for name, value in weights.items():
+        if value.dtype != torch.float32 or not bool(torch.isfinite(value).all()):
+            raise ModelFileError(info.weights_path, f"{name} is not finite float32", "Its training diverged, or it is damaged: train again")
+    try:
+        network = PolicyNetwork(info.policy, info.preprocess, info.wiring)
+        network.load_state_dict(weights)
+    except ConfigError as error:
+        raise ModelFileError(info.directory / MODEL, str(error), AGAIN) from None
+    except RuntimeError as error:
+        raise ModelFileError(info.weights_path, f"does not fit the network in model.json ({error})", AGAIN) from None
+    return network.eval()
+
+
+def save_model(
+    directory: str | Path,
+    network: PolicyNetwork,
+    provenance: Mapping,
+    metrics: Mapping,
+    export: Callable[[PolicyNetwork, Path], None] | None = None,
+) -> None:
+    """Saves a network with how it was made (`provenance`) and what it achieved (`metrics`), both plain JSON data.
+
+    `export` (deploy.export.export_onnx) writes policy.onnx beside it; without it the model has none yet. Files are
+    written beside their places and renamed, model.json last; other files in the directory stay. Raises ModelFileError
+    when a weight is not finite.
+    """
+    import safetensors.torch
+
+    directory = Path(directory)
+    weights = {name: value.detach().cpu().float().contiguous() for name, value in network.state_dict().items()}
+    bad = [name for name, value in weights.items() if not bool(value.isfinite().all())]
+    if bad:
+        raise ModelFileError(directory, f"not saved, because {', '.join(bad)} is not finite", "Training diverged: lower the learning rates")
+    directory.mkdir(parents=True, exist_ok=True)
+    parts = {name: directory / f".{name}.{os.getpid()}.part" for name in ((WEIGHTS, ONNX) if export else (WEIGHTS,))}
+    try:
+        parts[WEIGHTS].write_bytes(safetensors.torch.save(weights))
+        if export:
+            export(network, parts[ONNX])
+        values = {
+            "format": FORMAT,
+            "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "policy": dataclasses.asdict(network.config),
+            "preprocess": dataclasses.asdict(network.preprocess),
+            "wiring": network.wiring.to_dict(),
+            "files": {name: _sha256(part) for name, part in parts.items()},
+            "provenance": _plain(provenance),
+            "metrics": _plain(metrics),
+            "versions": _versions(),
+        }
+        parts[MODEL] = directory / f".{MODEL}.{os.getpid()}.part"
+        text = json.dumps(values, indent=1, allow_nan=False)
+        text = re.sub(r"\[\s+(-?\d+),\s+(-?\d+),\s+(-?\d+)\s+\]", r"[\1, \2, \3]", text)  # a synapse per line
+        parts[MODEL].write_text(text + "\n", encoding="utf-8")
+        for name, part in parts.items():
+            os.replace(part, directory / name)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    if not export:
+        (directory / ONNX).unlink(missing_ok=True)  # it belonged to the weights that were replaced
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelFileError(path, f"cannot be read ({error.strerror})", AGAIN) from None
+
+
+def _plain(value: object) -> object:
+    """As JSON holds it: dataclasses as mappings, numpy numbers and arrays as plain ones, a number that is not finite as null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, range)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
