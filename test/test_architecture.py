@@ -14,12 +14,13 @@ PACKAGE = ROOT / "liquid_control"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = MODULES + sorted(ROOT.glob("test/**/*.py")) + sorted(ROOT.glob("launch/*.py")) + [ROOT / "setup.py"]
 
-VOCABULARY = {"signals", "config", "errors"}
+VOCABULARY = {"signals", "config", "errors", "parallel"}
 ARROW = [VOCABULARY, {"perception", "policy"}, {"deploy"}, {"control"}, {"sim", "data"}, {"train", "evaluate", "bench"},
          {"ros", "cli", "doctor"}]
 """Rooms in the order in which an item passes them; a module knows its own level and those before it."""
 
-READERS_THAT_EXECUTE = {"eval", "exec", "compile", "__import__", "os.system", "torch.load", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
+READERS_THAT_EXECUTE = {"eval", "exec", "compile", "__import__", "os.system", "torch.load",
+                        "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
 READERS_OF_THE_ENVIRONMENT = {"os.getenv", "os.environ.get", "os.environ.pop", "os.environ.setdefault"}
 NEVER_IMPORTED = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
 ONLY_IN_ROS = {"rclpy", "sensor_msgs", "geometry_msgs", "nav_msgs", "std_msgs", "diagnostic_msgs", "ackermann_msgs", "lifecycle_msgs",

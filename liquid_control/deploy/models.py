@@ -15,13 +15,21 @@ def find_model(model: str | Path) -> Path:
     path = Path(model).expanduser()
     if path.is_dir():
         return path
-    folders = [folder for folder in _model_folders() if folder.is_dir()]
-    if str(model) == path.name:
-        for folder in folders:
-            if (folder / path.name).is_dir():
-                return folder / path.name
-    names = ", ".join(sorted({entry.name for folder in folders for entry in folder.iterdir() if entry.is_dir()}))
-    raise ModelFileError(model, "no such model directory", f"Give a model's path, or the name of an installed one ({names or 'there is none'})")
+    installed = {folder.name: folder for folder in installed_models()}
+    if str(model) in installed:
+        return installed[str(model)]
+    names = ", ".join(installed) or "there is none"
+    raise ModelFileError(model, "no such model directory", f"Give a model's path, or the name of an installed one ({names})")
+
+
+def installed_models() -> list[Path]:
+    """The model directories that came with this package, by name; of two with one name the nearer wins."""
+    found: dict[str, Path] = {}
+    for folder in _model_folders():
+        for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if entry.is_dir():
+                found.setdefault(entry.name, entry)
+    return [found[name] for name in sorted(found)]
 
 
 def _model_folders() -> list[Path]:

@@ -1,0 +1,66 @@
+"""What a model is and how it was made, from its directory alone: no torch, no onnxruntime."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import struct
+from pathlib import Path
+
+from liquid_control.deploy.models import find_model
+from liquid_control.policy.model_file import ModelInfo, read_model
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectSettings:
+    """What `liquid-control inspect` is asked."""
+
+    model: str
+    """path of a model directory, or the name of an installed model"""
+    out: Path | None = None
+    """draw the wiring to this file: .svg, .png or .pdf"""
+
+
+def inspect(settings: InspectSettings) -> dict:
+    """The facts of a model whose files all match their hashes; raises ModelFileError for any other."""
+    info = read_model(find_model(settings.model))
+    if settings.out is not None:
+        from liquid_control.evaluate.wiring_picture import draw_wiring
+
+        draw_wiring(info.wiring, settings.out)
+    return describe(info)
+
+
+def describe(info: ModelInfo) -> dict:
+    """The facts of a model as plain data for JSON."""
+    weights = _tensor_sizes(info.weights_path)
+    cell = sum(size for name, size in weights.items() if name.startswith("cell."))
+    return {
+        "model": str(info.directory),
+        "created": info.created,
+        "memory": info.policy.memory,
+        "neurons": info.wiring.neurons,
+        "layers": {"sensory": info.wiring.inputs, "inter": info.wiring.inter, "command": info.wiring.command, "motor": info.wiring.motor},
+        "synapses": info.wiring.synapse_count,
+        "parameters": {"all": sum(weights.values()), "circuit": cell},
+        "image": {"width": info.preprocess.width, "height": info.preprocess.height},
+        "bytes": {path.name: path.stat().st_size for path in sorted(info.directory.iterdir()) if path.is_file()},
+        "policy": dataclasses.asdict(info.policy),
+        "metrics": dict(info.metrics),
+        "provenance": dict(info.provenance),
+        "versions": dict(info.versions),
+    }
+
+
+def _tensor_sizes(path: Path) -> dict[str, int]:
+    """Elements of every tensor, from the header of a safetensors file (its hash is checked already)."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        header = json.loads(file.read(length))
+    sizes = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            sizes[name] = 1
+            for extent in entry["shape"]:
+                sizes[name] *= extent
+    return sizes

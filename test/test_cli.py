@@ -1,0 +1,141 @@
+"""The command line as a user meets it: help, wrong words, bad input, every verb once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from liquid_control import cli
+from liquid_control.config import PolicyConfig, PreprocessConfig
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """An untrained model on disk, without its ONNX graph."""
+    from liquid_control.policy.model_file import save_model
+    from liquid_control.policy.network import PolicyNetwork
+
+    directory = tmp_path_factory.mktemp("models") / "fresh"
+    save_model(directory, PolicyNetwork(PolicyConfig(), PreprocessConfig(height=16, width=32)), {"method": "none"}, {"departures": 7})
+    return directory
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "liquid_control.cli", *arguments], capture_output=True, text=True)
+
+
+def test_help_lists_every_verb(capsys):
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(verb.words in shown and verb.summary in shown for verb in cli.VERBS)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS, ids=lambda verb: verb.words)
+def test_every_verb_explains_its_flags(verb, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main([*verb.words.split(), "--help"])
+    assert leaving.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"liquid-control {verb.words}" in shown and "--json" in shown
+
+
+def test_fields_of_configs_are_explained_with_their_bounds(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "imitation", "--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "inter neurons; 1 to 4096 (default: 12)" in shown
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["train"], ["--seconds", "3"]])
+def test_a_wrong_verb_gets_the_usage_and_code_2(arguments, capsys):
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert "usage: liquid-control" in out + err
+
+
+@pytest.mark.parametrize("arguments", [["inspect"], ["inspect", "a", "--no-such-flag"], ["evaluate", "a", "--roads", "many"]])
+def test_a_wrong_flag_gets_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(arguments)
+    assert leaving.value.code == 2
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["inspect", "no_such_model"], "no_such_model"),
+    (["evaluate", "no_such_model"], "no_such_model"),
+    (["export", "no_such_model"], "no_such_model"),
+    (["train", "imitation", "never_made", "--policy.inter", "0"], "PolicyConfig.inter: got 0"),
+    (["train", "imitation", "never_made", "--steps", "-1"], "steps: got -1"),
+])
+def test_bad_input_is_one_clear_line_and_code_2(arguments, said, capsys):
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert not out and said in err and len(err.strip().splitlines()) == 1
+
+
+def test_a_tampered_model_is_refused_by_name(model, tmp_path):
+    copy = tmp_path / "tampered"
+    copy.mkdir()
+    for file in model.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    with (copy / "weights.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\xff")
+    done = run("inspect", str(copy))
+    assert done.returncode == 2 and "weights.safetensors" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_inspect_says_what_a_model_is_and_draws_it(model, tmp_path, capsys):
+    picture = tmp_path / "wiring.svg"
+    assert cli.main(["inspect", str(model), "--out", str(picture), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["neurons"], facts["synapses"], facts["parameters"]["circuit"]) == (19, 252, 1065)
+    assert facts["image"] == {"width": 32, "height": 16} and facts["metrics"] == {"departures": 7}
+    assert facts["bytes"]["weights.safetensors"] == (model / "weights.safetensors").stat().st_size
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+
+
+def test_inspect_for_people_has_a_line_per_fact(model, capsys):
+    assert cli.main(["inspect", str(model)]) == 0
+    lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
+    assert lines["synapses"] == "252" and lines["layers.command"] == "6" and lines["metrics.departures"] == "7"
+
+
+def test_export_writes_a_graph_that_the_model_file_accepts(model, capsys):
+    assert cli.main(["export", str(model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["onnx"].endswith("policy.onnx")
+    assert cli.main(["inspect", str(model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["bytes"]["policy.onnx"] > 0
+
+
+def test_doctor_finds_what_the_tests_themselves_run_on(capsys):
+    code = cli.main(["doctor", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    found = {finding["name"]: finding for finding in report["findings"]}
+    assert code == 0 and report["healthy"]
+    assert found["python"]["found"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+    assert found["rclpy"]["state"] == "ok" and found["drawing"]["state"] == "ok"
+
+
+def test_doctor_tells_people_what_to_do(capsys):
+    cli.main(["doctor", "--no-drawing"])
+    shown = capsys.readouterr().out
+    assert "rclpy" in shown and "drawing" not in shown and shown.strip().endswith("This machine can run a policy.")
+
+
+def test_ctrl_c_is_quiet_and_130():
+    program = "import sys, time; from liquid_control import cli\n" \
+        "def wait(arguments): print('waiting', flush=True); time.sleep(60)\n" \
+        "cli.VERBS = (cli.Verb('wait', 'wait', wait),); sys.exit(cli.main(['wait']))"
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "waiting\n"
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "")
