@@ -81,9 +81,9 @@ def read_model(directory: str | Path) -> ModelInfo:
         wiring = NcpWiring.from_dict(values["wiring"])
     except ConfigError as error:
         raise ModelFileError(path, str(error), AGAIN) from None
-    sizes = (policy.image_features + len(INERTIAL_FEATURES), policy.inter, policy.command, policy.motor)
-    if (wiring.inputs, wiring.inter, wiring.command, wiring.motor) != sizes:
-        raise ModelFileError(path, f"the wiring does not have the policy's {sizes} inputs, inter, command and motor neurons", AGAIN)
+    expected = (policy.image_features + len(INERTIAL_FEATURES), policy.inter, policy.command, policy.motor)
+    if (wiring.inputs, wiring.inter, wiring.command, wiring.motor) != expected:
+        raise ModelFileError(path, f"the wiring does not have the policy's {expected} inputs, inter, command and motor neurons", AGAIN)
     if WEIGHTS not in values["files"]:
         raise ModelFileError(path, f"lists no {WEIGHTS}", AGAIN)
     for name, sha256 in values["files"].items():

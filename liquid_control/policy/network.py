@@ -46,8 +46,10 @@ class PolicyNetwork(nn.Module):
         self.config, self.preprocess = config, preprocess
         self.wiring = draw_wiring(config) if wiring is None else wiring
         sensory = config.image_features + len(INERTIAL_FEATURES)
-        if (self.wiring.inputs, self.wiring.motor) != (sensory, 1):
-            raise ConfigError("wiring", (self.wiring.inputs, self.wiring.motor), f"{sensory} inputs and 1 motor neuron, as the config says")
+        sizes = (self.wiring.inputs, self.wiring.inter, self.wiring.command, self.wiring.motor)
+        if sizes != (sensory, config.inter, config.command, config.motor):
+            expected = f"{(sensory, config.inter, config.command, config.motor)} inputs, inter, command and motor neurons, as the config says"
+            raise ConfigError("wiring", sizes, expected)
         encoder = {"slim": SlimEncoder, "published": PublishedEncoder}[config.encoder]
         self.encoder = encoder(preprocess.height, preprocess.width, config.image_features)
         # The sensory features lie in -1..1, hence the range of the half-activation points.
