@@ -17,9 +17,9 @@ import numpy as np
 def _choose_backend() -> None:
     """EGL where a GPU is, software rendering (OSMesa, else Mesa's EGL) elsewhere; a set MUJOCO_GL is respected."""
     gpu = Path("/dev/nvidiactl").exists() or Path("/dev/nvidia0").exists()
-    os.environ.setdefault("MUJOCO_GL", "egl" if gpu or not ctypes.util.find_library("OSMesa") else "osmesa")
     # Mesa's software rasteriser starts a thread per core by default; small pictures are faster without, one process a core.
-    os.environ.setdefault("LP_NUM_THREADS", "0")
+    wanted = {"MUJOCO_GL": "egl" if gpu or not ctypes.util.find_library("OSMesa") else "osmesa", "LP_NUM_THREADS": "0"}
+    os.environ.update({name: value for name, value in wanted.items() if name not in os.environ})
 
 
 _choose_backend()

@@ -7,6 +7,7 @@ lane lies to the left, so the road's own centre line is half a lane left of the 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -17,9 +18,6 @@ SPACING = 0.5
 
 MAX_HEADING = np.deg2rad(70.0)
 """The road never turns further than this from east, so x grows for ever and the road cannot meet itself."""
-
-HELD_OUT_ENTROPY = 0x6C616E65
-"""Test roads use `SeedSequence([seed, HELD_OUT_ENTROPY])`; training seeds have one word, so the two never meet."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,21 +38,19 @@ class Road:
         position = min(max(station / SPACING, 0.0), len(self.x) - 1.000001)
         i = int(position)
         w = position - i
-        heading = self.heading[i] * (1 - w) + self.heading[i + 1] * w
-        curvature = self.curvature[i] * (1 - w) + self.curvature[i + 1] * w
-        return self.x[i] * (1 - w) + self.x[i + 1] * w, self.y[i] * (1 - w) + self.y[i + 1] * w, heading, curvature
+        return tuple(a.item(i) * (1 - w) + a.item(i + 1) * w for a in (self.x, self.y, self.heading, self.curvature))
 
     def project(self, x: float, y: float, near: float) -> tuple[float, float]:
         """Station and offset of a point, found by Newton steps from the station `near` (a few metres off at most)."""
         station = near
         for _ in range(3):
             cx, cy, heading, curvature = self.at(station)
-            cos, sin = np.cos(heading), np.sin(heading)
+            cos, sin = math.cos(heading), math.sin(heading)
             along, left = (x - cx) * cos + (y - cy) * sin, (y - cy) * cos - (x - cx) * sin
             station += along / max(1.0 - curvature * left, 0.2)
             if abs(along) < 1e-3:
                 break
-        return float(station), float(left)
+        return station, left
 
     def speed_plan(self, cruise: float, lateral_acceleration: float = 2.0, acceleration: float = 1.2, deceleration: float = 1.5) -> np.ndarray:
         """Speed (N,) [m/s] that keeps to `cruise`, to v² |curvature| <= lateral_acceleration, and to both slopes."""

@@ -9,15 +9,14 @@ from __future__ import annotations
 import dataclasses
 import math
 
-import numpy as np
-
 from liquid_control.config import WorldConfig
 from liquid_control.signals import Frame, ImuSample, SpeedSample
 from liquid_control.sim.expert import pursue
 from liquid_control.sim.physics import TIMESTEP, Physics
 from liquid_control.sim.randomize import draw_body, draw_look
-from liquid_control.sim.road import HELD_OUT_ENTROPY, LANE_WIDTH, build_road, SPACING
+from liquid_control.sim.road import LANE_WIDTH, SPACING, build_road
 from liquid_control.sim.scene import build_model
+from liquid_control.sim.seeds import streams
 from liquid_control.sim.sensors import SPEED_NOISE, CameraClock, imu_sample
 
 STEPS_PER_ADVANCE = 2
@@ -62,8 +61,7 @@ class World:
     def reset(self, seed: int, held_out: bool = False) -> None:
         """A new road, look, body and cruise speed; time starts at zero."""
         self.close()
-        entropy = [seed, HELD_OUT_ENTROPY] if held_out else [seed]
-        shape, looks, bodies, self._sensing = (np.random.default_rng(s) for s in np.random.SeedSequence(entropy).spawn(4))
+        shape, looks, bodies, self._sensing = streams(seed, held_out, 4)
         config = self.config
         self.road = build_road(shape, config.length)
         self.cruise = shape.uniform(config.cruise_low, config.cruise_high)

@@ -1,0 +1,33 @@
+"""Side-by-side work on all cores, in processes that start fresh, with a progress bar."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+from tqdm import tqdm
+
+Job, Result = TypeVar("Job"), TypeVar("Result")
+
+
+def map_processes(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int = 0, title: str | None = None) -> list[Result]:
+    """`work(job)` for every job, results in the jobs' order. `workers` 0: one process a core. `title` None: no bar.
+
+    Processes are spawned, not forked: a forked OpenGL or PyTorch hangs. The first error stops everything.
+    """
+    jobs = list(jobs)
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    if workers <= 1:
+        return [work(job) for job in tqdm(jobs, title, disable=title is None, leave=False)]
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        futures = [pool.submit(work, job) for job in jobs]
+        try:
+            for future in tqdm(as_completed(futures), title, len(futures), disable=title is None, leave=False):
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        return [future.result() for future in futures]
