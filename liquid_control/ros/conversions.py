@@ -1,0 +1,133 @@
+"""Measurements and steering: message ↔ signals. Pure functions; pictures are in `images`.
+
+Steering travels as one of three message types, named by their short names in `STEERING_TYPES`:
+`ackermann` carries the front-wheel angle and the speed. `twist_stamped` and `twist` follow Nav2's convention for car-like bases:
+linear.x is the speed and angular.z the yaw rate, which is speed x curvature. At standstill a yaw rate says nothing about the wheels, so
+that below `CREEP` the reader keeps the curvature it was given before.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Twist, TwistStamped
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Imu
+from std_msgs.msg import Header
+
+from liquid_control.config import VehicleConfig
+from liquid_control.control.vehicle import curvature, steering_angle
+from liquid_control.errors import MissingDependencyError
+from liquid_control.signals import Action, Command, ImuSample, SpeedSample
+
+STEERING_TYPES = ("twist_stamped", "ackermann", "twist")
+PROPOSAL_TYPES = STEERING_TYPES[:2]  # a proposal without the stamp of its frame could not be judged stale
+
+CREEP = 0.05
+"""Speed [m/s] below which a twist does not determine the curvature."""
+
+
+def stamp_ns(stamp: Time) -> int:
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def time_message(stamp: int) -> Time:
+    """Nearest that the message can hold: 32-bit seconds."""
+    sec, nanosec = divmod(stamp, 1_000_000_000)
+    return Time(sec=min(max(sec, -(2**31)), 2**31 - 1), nanosec=nanosec)
+
+
+def header(stamp: int, frame_id: str = "") -> Header:
+    return Header(stamp=time_message(stamp), frame_id=frame_id)
+
+
+def imu_sample(message: Imu) -> ImuSample:
+    rate, acceleration = message.angular_velocity, message.linear_acceleration
+    return ImuSample(stamp_ns(message.header.stamp), (rate.x, rate.y, rate.z), (acceleration.x, acceleration.y, acceleration.z))
+
+
+def imu_message(sample: ImuSample, stamp: int, frame_id: str) -> Imu:
+    """`stamp` replaces the sample's own [ns]. Orientation is marked as not measured (covariance[0] = -1)."""
+    message = Imu(header=header(stamp, frame_id))
+    message.orientation_covariance[0] = -1.0
+    for vector, values in ((message.angular_velocity, sample.angular_velocity), (message.linear_acceleration, sample.linear_acceleration)):
+        vector.x, vector.y, vector.z = map(float, values)
+    return message
+
+
+def speed_sample(message: Odometry) -> SpeedSample:
+    return SpeedSample(stamp_ns(message.header.stamp), message.twist.twist.linear.x)
+
+
+def odometry_message(stamp: int, frame_id: str, x: float, y: float, yaw: float, speed: float) -> Odometry:
+    """A planar pose in `frame_id` and a forward speed in base_link."""
+    message = Odometry(header=header(stamp, frame_id), child_frame_id="base_link")
+    message.pose.pose.position.x, message.pose.pose.position.y = float(x), float(y)
+    message.pose.pose.orientation.z, message.pose.pose.orientation.w = math.sin(yaw / 2), math.cos(yaw / 2)
+    message.twist.twist.linear.x = float(speed)
+    return message
+
+
+def yaw(message: Odometry) -> float:
+    """Heading [rad] of a planar pose."""
+    turn = message.pose.pose.orientation
+    return math.remainder(2 * math.atan2(turn.z, turn.w), 2 * math.pi)
+
+
+def steering_type(name: str) -> type:
+    """The message class of a name in STEERING_TYPES. Raises MissingDependencyError where ackermann_msgs is not installed."""
+    if name != "ackermann":
+        return {"twist_stamped": TwistStamped, "twist": Twist}[name]
+    try:
+        return importlib.import_module("ackermann_msgs.msg").AckermannDriveStamped
+    except ImportError as error:
+        remedy = "Install ros-$ROS_DISTRO-ackermann-msgs with apt, or choose twist_stamped."
+        raise MissingDependencyError("ackermann_msgs", remedy) from error
+
+
+def action_message(action: Action, kind: type, vehicle: VehicleConfig):
+    """An action as a message of class `kind`, with the stamp of its frame where there is a header."""
+    return _steering(kind, action.stamp_ns, action.curvature, steering_angle(action.curvature, vehicle), action.speed)
+
+
+def command_message(command: Command, kind: type, vehicle: VehicleConfig):
+    """A command as a message of class `kind`, with the stamp of its frame where there is a header."""
+    return _steering(kind, command.stamp_ns, curvature(command.steering_angle, vehicle), command.steering_angle, command.speed)
+
+
+def action_from_message(message, vehicle: VehicleConfig, received_ns: int, held_curvature: float = 0.0) -> Action:
+    """The action in a steering message; `received_ns` stands in for the stamp that a Twist lacks.
+
+    Not-finite values come through as they are: judging them is the safety gate's job, and it does.
+    """
+    if isinstance(message, Twist):
+        return Action(received_ns, _curvature(message, held_curvature), message.linear.x)
+    stamp = stamp_ns(message.header.stamp)
+    if isinstance(message, TwistStamped):
+        return Action(stamp, _curvature(message.twist, held_curvature), message.twist.linear.x)
+    return Action(stamp, curvature(message.drive.steering_angle, vehicle), message.drive.speed)
+
+
+def command_from_message(message, vehicle: VehicleConfig, received_ns: int, held_angle: float = 0.0) -> Command:
+    """The command in a steering message, issued (as far as the receiver can tell) when it was received."""
+    action = action_from_message(message, vehicle, received_ns, curvature(held_angle, vehicle))
+    return Command(action.stamp_ns, received_ns, steering_angle(action.curvature, vehicle), action.speed)
+
+
+def _steering(kind: type, stamp: int, bend: float, angle: float, speed: float):
+    message = kind()
+    if kind is Twist:
+        message.linear.x, message.angular.z = float(speed), float(speed * bend)
+        return message
+    message.header = header(stamp, "base_link")
+    if kind is TwistStamped:
+        message.twist.linear.x, message.twist.angular.z = float(speed), float(speed * bend)
+    else:
+        message.drive.speed, message.drive.steering_angle = float(speed), float(angle)
+    return message
+
+
+def _curvature(twist: Twist, held: float) -> float:
+    return held if abs(twist.linear.x) < CREEP else twist.angular.z / twist.linear.x

@@ -1,0 +1,84 @@
+"""What a node says about itself once a second on /diagnostics: rates, ages, latency percentiles, counts."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+
+from liquid_control.ros import qos
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+WINDOW = 5.0
+"""Rates and percentiles look back this far [s]."""
+
+Report = Callable[[], tuple[bytes, str, dict[str, object]]]
+
+
+class Meter:
+    """Events of the last WINDOW seconds: how many a second, how long ago, and percentiles of a value [s] that came with them."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.count = 0
+        self._clock = clock
+        self._events: deque[tuple[float, float]] = deque(maxlen=4096)
+        self._began = clock()
+
+    def tick(self, value: float = 0.0) -> None:
+        self.count += 1
+        self._events.append((self._clock(), value))
+
+    @property
+    def age(self) -> float:
+        """Seconds since the latest event, infinite before the first."""
+        return self._clock() - self._events[-1][0] if self._events else float("inf")
+
+    @property
+    def rate(self) -> float:
+        """Events a second."""
+        self._forget()
+        return len(self._events) / max(min(WINDOW, self._clock() - self._began), 1e-3)
+
+    def percentiles(self, *shares: float) -> tuple[float, ...]:
+        """Values at shares in 0..1 of the sorted window; NaN without events."""
+        self._forget()
+        values = sorted(value for _, value in self._events)
+        return tuple(values[round(share * (len(values) - 1))] if values else float("nan") for share in shares)
+
+    def flow(self, name: str) -> dict[str, object]:
+        """Rate and age, ready for a report."""
+        return {f"{name} rate [Hz]": self.rate, f"{name} age [s]": self.age}
+
+    def latency(self, name: str) -> dict[str, object]:
+        """Median and 99th percentile in milliseconds, ready for a report."""
+        half, most = self.percentiles(0.5, 0.99)
+        return {f"{name} p50 [ms]": 1e3 * half, f"{name} p99 [ms]": 1e3 * most}
+
+    def _forget(self) -> None:
+        oldest = self._clock() - WINDOW
+        while self._events and self._events[0][0] < oldest:
+            self._events.popleft()
+
+
+def status(name: str, hardware: str, level: bytes, message: str, values: dict[str, object]) -> DiagnosticStatus:
+    """A status message; floats are written with five digits."""
+    written = [KeyValue(key=key, value=f"{value:.5g}" if isinstance(value, float) else str(value)) for key, value in values.items()]
+    return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware, values=written)
+
+
+def publish(node: Node, report: Report) -> None:
+    """Publishes `report()` -> (level, message, values) once a second, on a steady clock: a stopped /clock must be seen, too."""
+    publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.STATUS)
+
+    def send() -> None:
+        level, message, values = report()
+        array = DiagnosticArray(status=[status(node.get_fully_qualified_name(), "liquid_control", level, message, values)])
+        array.header.stamp = node.get_clock().now().to_msg()
+        publisher.publish(array)
+
+    node.create_timer(1.0, send, clock=Clock(clock_type=ClockType.STEADY_TIME))

@@ -1,0 +1,199 @@
+"""The policy as a lifecycle node: camera, IMU and speed in, proposed steering out. Imports no PyTorch.
+
+configure loads the model and makes its first step; activate subscribes; deactivate falls silent, and the safety node then stops the
+vehicle. With `autostart` the node does the first two by itself. A message that cannot be used is counted and forgotten.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import sys
+import time
+
+from nav_msgs.msg import Odometry
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
+
+from liquid_control.config import TimelineConfig, VehicleConfig, check, choice, number, switch
+from liquid_control.control.controller import Controller
+from liquid_control.deploy.models import find_model
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.errors import ImageError, LiquidControlError
+from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
+from liquid_control.ros.diagnostics import Meter
+from liquid_control.signals import Frame, Rejected
+
+SILENT = 1.0
+"""Without a usable picture for so long [s] an active node reports an error."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyNodeConfig:
+    """What shapes the node; read once, when it starts."""
+
+    model: str = parameters.text("lane_keeper", "model directory, or the name of an installed model")
+    threads: int = number(1, 1, 64, "", "threads of ONNX Runtime; one is fastest for small policies")
+    autostart: bool = switch(True, "configure and activate without being told")
+    image_transport: str = choice("raw", ("raw", "compressed"), "which camera topic to listen to")
+    proposal_type: str = choice("twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal")
+    publish_neurons: bool = switch(False, "publish the neurons' states on ~/neurons")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class CruiseConfig:
+    """How fast to drive; may be changed while driving."""
+
+    speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
+    comfort_lateral_acceleration: float = number(2.5, 0.05, 20.0, "m/s²", "how fast to take bends; keep it below the gate's limit")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+class PolicyNode(LifecycleNode):
+    """Raises ConfigError for parameters that break their bounds, MissingDependencyError when ackermann_msgs is chosen and absent."""
+
+    def __init__(self, **options) -> None:
+        super().__init__("policy_node", **options)
+        self.config = parameters.declare(self, PolicyNodeConfig(), fixed=True)
+        self.timeline_config = parameters.declare(self, TimelineConfig(), "timeline.", fixed=True)
+        self.vehicle = parameters.declare(self, VehicleConfig(), "vehicle.", fixed=True)
+        self.cruise = parameters.declare(self, CruiseConfig())
+        parameters.follow(self, {"": self.cruise}, lambda changed: self._set_cruise(changed[""]))
+        self.controller: Controller | None = None
+        self.failure: LiquidControlError | None = None
+        self._listening: list = []
+        self._active = False
+        self._undecodable: collections.Counter[str] = collections.Counter()
+        self._frames, self._imu, self._speed, self._latency, self._step = (Meter() for _ in range(5))
+        self._kind = conversions.steering_type(self.config.proposal_type)
+        self._proposals = self.create_lifecycle_publisher(self._kind, "proposal", qos.command_out(period=0.2, lifespan=0.2))
+        self._neurons = self.create_lifecycle_publisher(JointState, "~/neurons", qos.STATUS) if self.config.publish_neurons else None
+        jump = JumpThreshold(min_forward=Duration(seconds=1), min_backward=Duration(nanoseconds=-1))
+        self._jump = self.get_clock().create_jump_callback(jump, post_callback=self._on_clock_jump)
+        diagnostics.publish(self, self._report)
+
+    def start(self) -> None:
+        """Configures and activates. Raises the LiquidControlError that kept the model from loading."""
+        if self.trigger_configure() != TransitionCallbackReturn.SUCCESS and self.failure:
+            raise self.failure
+        self.trigger_activate()
+
+    def on_configure(self, state) -> TransitionCallbackReturn:
+        try:
+            runtime = OnnxRuntime.load(find_model(self.config.model), self.config.threads)
+            self.controller = Controller(runtime, self.timeline_config, **dataclasses.asdict(self.cruise))
+        except LiquidControlError as error:
+            self.failure = error
+            self.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        wiring = runtime.info.wiring
+        self._names = [f"{layer}_{i}" for layer in ("motor", "command", "inter") for i in range(getattr(wiring, layer))]
+        self.get_logger().info(f"{runtime.info.directory}: {runtime.neurons} neurons, pictures of {runtime.preprocess.width}x{runtime.preprocess.height}")
+        return super().on_configure(state)
+
+    def on_activate(self, state) -> TransitionCallbackReturn:
+        self.controller.reset()
+        compressed = self.config.image_transport == "compressed"
+        topic, kind, decode = (
+            ("camera/image_raw/compressed", CompressedImage, images.image_from_compressed)
+            if compressed
+            else ("camera/image_raw", Image, images.image_from_message)
+        )
+        result = super().on_activate(state)
+        self._active = True
+        self._listening = [
+            self.create_subscription(kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA),
+            self.create_subscription(Imu, "imu/data", self._on_imu, qos.INERTIAL),
+            self.create_subscription(Odometry, "odom", self._on_odometry, qos.INERTIAL),
+        ]
+        return result
+
+    def on_deactivate(self, state) -> TransitionCallbackReturn:
+        self._fall_silent()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state) -> TransitionCallbackReturn:
+        self.controller = None
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state) -> TransitionCallbackReturn:
+        self._fall_silent()
+        return super().on_shutdown(state)
+
+    def _fall_silent(self) -> None:
+        self._active = False
+        for subscription in self._listening:
+            self.destroy_subscription(subscription)
+        self._listening = []
+
+    def _on_picture(self, message, decode) -> None:
+        began = time.monotonic()
+        self._frames.tick()
+        try:
+            picture = decode(message)
+        except ImageError as error:
+            self._undecodable[error.problem] += 1
+            self.get_logger().warning(str(error), throttle_duration_sec=1.0)
+            return
+        stamp = conversions.stamp_ns(message.header.stamp)
+        action = self.controller.push_frame(Frame(stamp, picture), self.get_clock().now().nanoseconds)
+        if isinstance(action, Rejected):
+            self.get_logger().warning(f"frame at {stamp} ns rejected: {action.reason.value}", throttle_duration_sec=1.0)
+            return
+        self._proposals.publish(conversions.action_message(action, self._kind, self.vehicle))
+        self._latency.tick((self.get_clock().now().nanoseconds - stamp) / 1e9)
+        self._step.tick(time.monotonic() - began)
+        if self._neurons:
+            header = conversions.header(stamp, self.config.model)
+            self._neurons.publish(JointState(header=header, name=self._names, position=self.controller.state.astype(float).tolist()))
+
+    def _on_imu(self, message: Imu) -> None:
+        self._imu.tick()
+        self.controller.push_imu(conversions.imu_sample(message))
+
+    def _on_odometry(self, message: Odometry) -> None:
+        self._speed.tick()
+        self.controller.push_speed(conversions.speed_sample(message))
+
+    def _on_clock_jump(self, jump) -> None:
+        if self.controller:
+            self.controller.reset()
+            self.get_logger().warning("the clock jumped; the policy starts anew")
+
+    def _set_cruise(self, cruise: CruiseConfig) -> None:
+        self.cruise = cruise
+        if self.controller:
+            self.controller.speed, self.controller.comfort_lateral_acceleration = cruise.speed, cruise.comfort_lateral_acceleration
+
+    def _report(self) -> tuple[bytes, str, dict[str, object]]:
+        values = {**self._frames.flow("camera"), **self._imu.flow("imu"), **self._speed.flow("speed")}
+        values |= {**self._latency.latency("latency stamp to proposal"), **self._step.latency("step")}
+        values |= {"frames_received": self._frames.count, **(self.controller.counts if self.controller else {})}
+        values |= {f"rejected_{problem.replace(' ', '_')}": count for problem, count in self._undecodable.items()}
+        if not self._active:
+            return diagnostics.WARN, "not active", values
+        if self._latency.age > SILENT:
+            return diagnostics.ERROR, "no usable picture", values
+        return (diagnostics.OK, "driving", values) if self._imu.age < SILENT else (diagnostics.WARN, "no IMU", values)
+
+
+def make() -> PolicyNode:
+    node = PolicyNode()
+    if node.config.autostart:
+        node.start()
+    return node
+
+
+def main() -> int:
+    return process.run(make)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""The main of every node: start, spin on one thread, end quietly."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from liquid_control.errors import LiquidControlError
+
+
+def run(make_node: Callable[[], Node], arguments: list[str] | None = None, loop: Callable[[Node, SingleThreadedExecutor], None] | None = None) -> int:
+    """Makes a node and spins it (or runs `loop`) until it is told to stop. Returns the exit code: 1 after an error of ours.
+
+    Ctrl-C and SIGTERM end it without a traceback.
+    """
+    node = None
+    try:
+        rclpy.init(args=arguments)
+        node = make_node()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        gc.collect()
+        gc.freeze()  # what start-up made stays; later collections look only at what a callback made
+        loop(node, executor) if loop else executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except LiquidControlError as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    except Exception:
+        if rclpy.ok():
+            raise
+        # Told to stop in the middle of a callback: the signal handler took the context away, and whatever was published then failed.
+    finally:
+        try:
+            if node is not None:
+                node.destroy_node()
+            rclpy.try_shutdown()
+        except KeyboardInterrupt:  # a second Ctrl-C while it already ends
+            pass
+    return 0

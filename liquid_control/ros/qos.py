@@ -1,0 +1,35 @@
+"""Quality of service of every topic, in one place.
+
+Subscriptions ask for no deadline: a deadline requested would refuse publishers that offer none (bags, teleoperation, `ros2 topic pub`).
+Silence is noticed by the safety gate's own timer instead.
+"""
+
+from __future__ import annotations
+
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+
+def _keep(depth: int, reliability: ReliabilityPolicy, **more) -> QoSProfile:
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, **more)
+
+
+CAMERA = _keep(1, ReliabilityPolicy.BEST_EFFORT)
+"""Only the newest picture is worth a step of the policy."""
+
+INERTIAL = _keep(50, ReliabilityPolicy.BEST_EFFORT)
+"""Every IMU and speed sample counts, also those that came in while a picture was worked on."""
+
+COMMAND_IN = _keep(1, ReliabilityPolicy.RELIABLE)
+"""Proposals and commands as they are received: the newest alone is obeyed."""
+
+RECORDING = _keep(100, ReliabilityPolicy.BEST_EFFORT)
+"""Takes part in everything, slows nobody down."""
+
+STATUS = _keep(10, ReliabilityPolicy.RELIABLE)
+LATCHED = _keep(1, ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def command_out(period: float, lifespan: float) -> QoSProfile:
+    """Proposals and commands as they are sent: one at least every `period` [s], worth nothing after `lifespan` [s]."""
+    return _keep(1, ReliabilityPolicy.RELIABLE, deadline=Duration(seconds=period), lifespan=Duration(seconds=lifespan))

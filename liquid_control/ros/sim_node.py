@@ -1,0 +1,201 @@
+"""The MuJoCo world as the robot, in real time: camera, IMU and odometry out, steering in, and the truth for whoever judges the drive.
+
+Each IMU period is computed at its beginning and sent piece by piece when its time has come, so that a picture leaves at its own stamp and
+not at the end of the period. A vehicle that hears no command holds its wheels and brakes, as a real one should. It is put back on its
+lane after it left it, and on a new road after the end of one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+
+import rclpy
+from nav_msgs.msg import Odometry
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, Imu
+
+from liquid_control.config import WorldConfig, check, choice, number, switch
+from liquid_control.errors import MissingDependencyError
+from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
+from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.pace import Pace
+from liquid_control.signals import Command, Frame, ImuSample
+
+TRUTH_EVERY = 4
+"""The truth is told once in so many IMU periods."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SimNodeConfig:
+    """What shapes the node; read once, when it starts."""
+
+    seed: int = number(0, 0, 2**63 - 1, "", "names the road, its look and the vehicle")
+    held_out: bool = switch(True, "draw from the test roads, which no training can reach")
+    publish_clock: bool = switch(False, "publish /clock, for nodes with use_sim_time")
+    command_type: str = choice("twist_stamped", conversions.STEERING_TYPES, "message type of the command")
+    command_timeout: float = number(0.5, 0.05, 10.0, "s", "without a command for so long the vehicle brakes by itself")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class SimControls:
+    """What may be changed while driving."""
+
+    running: bool = switch(True, "whether time passes in the world")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+class SimNode(Node):
+    """Raises ConfigError for parameters that break their bounds, MissingDependencyError without MuJoCo or a chosen ackermann_msgs."""
+
+    def __init__(self, **options) -> None:
+        super().__init__("sim_node", **options)
+        try:
+            from liquid_control.sim import drive, world
+        except ImportError as error:
+            raise MissingDependencyError(error.name or "mujoco", "Install the sim extra: pip install 'liquid_control[sim]'") from error
+        self.config = parameters.declare(self, SimNodeConfig(), fixed=True)
+        self.controls = parameters.declare(self, SimControls())
+        world_config = parameters.declare(self, WorldConfig(length=2000.0, image_width=320, image_height=160), "world.", fixed=True)
+        self.world, self.vehicle, self._start = world.World(world_config, self.config.seed, self.config.held_out), drive.VEHICLE, world.START_STATION
+        self.world.render(world_config.image_width, world_config.image_height)  # the first picture is slow: it makes the GL context
+        self.pace = Pace(self.config.publish_clock)
+        self.command: Command | None = None
+        self.frames_sent = self.times_put_back = self.roads_done = 0
+        self._begun_ns = self._periods = 0  # simulated time of the roads before this one; IMU periods in all
+        self._commands, self._latency = Meter(), Meter()
+        self._camera_info = _camera_info(world_config, self.world)
+        self._camera = self.create_publisher(Image, "camera/image_raw", qos.CAMERA)
+        self._camera_infos = self.create_publisher(CameraInfo, "camera/camera_info", qos.CAMERA)
+        self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
+        self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
+        self._ground_truth = self.create_publisher(Odometry, "ground_truth", qos.STATUS)
+        self._lane_pose = self.create_publisher(Odometry, "lane_pose", qos.STATUS)
+        self._clock_out = self.create_publisher(Clock, "/clock", qos.STATUS) if self.config.publish_clock else None
+        self.create_subscription(conversions.steering_type(self.config.command_type), "command", self._on_command, qos.COMMAND_IN)
+        parameters.follow(self, {"": self.controls}, lambda changed: self._set_controls(changed[""]))
+        diagnostics.publish(self, self._report)
+        self._stand_at_start()
+
+    def run(self, executor: SingleThreadedExecutor) -> None:
+        """Drives until the node is told to stop."""
+        self.pace.resume(self._begun_ns)
+        while rclpy.ok():
+            if not self.controls.running:
+                executor.spin_once(timeout_sec=0.1)
+                self.pace.resume(self._begun_ns + self.world.time_ns)
+                continue
+            for event in self.world.advance(*self._steering()):
+                self._wait(executor, self._begun_ns + event.stamp_ns)
+                self._send(event)
+            self._periods += 1
+            if self._periods % TRUTH_EVERY == 0:
+                self._tell_truth()
+
+    def _steering(self) -> tuple[float, float]:
+        """The steering angle [rad] and cap on the speed [m/s] that the vehicle obeys now."""
+        if self.command is None:
+            return 0.0, 0.0
+        return self.command.steering_angle, self.command.speed if self._commands.age <= self.config.command_timeout else 0.0
+
+    def _wait(self, executor: SingleThreadedExecutor, sim_ns: int) -> None:
+        """Takes messages until the instant is due, and at least one if any came."""
+        left = self.pace.seconds_until(sim_ns)
+        executor.spin_once(timeout_sec=max(left, 0.0))
+        while (left := self.pace.seconds_until(sim_ns)) > 0 and rclpy.ok():
+            executor.spin_once(timeout_sec=left)
+
+    def _send(self, event) -> None:
+        stamp = self.pace.stamp_ns(self._begun_ns + event.stamp_ns)
+        if self._clock_out:
+            self._clock_out.publish(Clock(clock=conversions.time_message(stamp)))
+        if isinstance(event, Frame):
+            message = images.image_message(event.image)
+            message.header = self._camera_info.header = conversions.header(stamp, "camera_optical_frame")
+            self._camera.publish(message)
+            self._camera_infos.publish(self._camera_info)
+            self.frames_sent += 1
+        elif isinstance(event, ImuSample):
+            self._imu.publish(conversions.imu_message(event, stamp, "imu_link"))
+        else:
+            message = conversions.odometry_message(stamp, "odom", 0.0, 0.0, 0.0, event.speed)
+            message.pose.covariance[::7] = [1e6] * 6  # the pose is not measured
+            self._odometry.publish(message)
+
+    def _tell_truth(self) -> None:
+        truth = self.world.truth
+        stamp = self.pace.stamp_ns(self._begun_ns + truth.stamp_ns)
+        self._ground_truth.publish(conversions.odometry_message(stamp, "map", truth.x, truth.y, truth.yaw, truth.speed))
+        lane = conversions.odometry_message(stamp, "lane", truth.station, truth.lane_offset, truth.heading_error, truth.speed)
+        lane.twist.twist.angular.z = truth.speed * truth.curvature  # yaw rate of one who follows the lane
+        self._lane_pose.publish(lane)
+        if truth.finished:
+            self._begun_ns += self.world.time_ns
+            self.roads_done += 1
+            self.world.reset(_next_seed(self.config.seed, self.roads_done), self.config.held_out)
+            self._stand_at_start()
+        elif truth.departed:
+            self.times_put_back += 1
+            self.world.place(truth.station)
+
+    def _stand_at_start(self) -> None:
+        """At rest: until somebody commands, the vehicle has no reason to move."""
+        x, y, heading, _ = self.world.road.at(self._start)
+        self.world.physics.place(x, y, heading, 0.0)
+
+    def _on_command(self, message) -> None:
+        now = self.get_clock().now().nanoseconds
+        before = self.command or Command(0, now, 0.0, 0.0)
+        command = conversions.command_from_message(message, self.vehicle, now, before.steering_angle)
+        if not (math.isfinite(command.steering_angle) and math.isfinite(command.speed)):
+            return  # a vehicle, too, trusts nobody; silence brakes it
+        self._commands.tick()
+        if command.stamp_ns != before.stamp_ns:
+            self._latency.tick((now - command.stamp_ns) / 1e9)
+        self.command = command
+
+    def _set_controls(self, controls: SimControls) -> None:
+        self.controls = controls
+
+    def _report(self) -> tuple[bytes, str, dict[str, object]]:
+        truth = self.world.truth
+        values = {"frames_sent": self.frames_sent, "real_time_factor": self.pace.real_time_factor, **self._commands.flow("command")}
+        values |= {**self._latency.latency("latency stamp to arrival"), "speed [m/s]": truth.speed, "lane_offset [m]": truth.lane_offset}
+        values |= {"running": self.controls.running, "roads_done": self.roads_done, "times_put_back": self.times_put_back}
+        if self.pace.real_time_factor < 0.95:
+            return diagnostics.WARN, "slower than real time", values
+        return diagnostics.OK, "driving" if self.command else "waiting for a command", values
+
+
+def _next_seed(seed: int, index: int) -> int:
+    from liquid_control.sim.seeds import road_seed
+
+    return road_seed(seed, index)
+
+
+def _camera_info(config: WorldConfig, world) -> CameraInfo:
+    """A pinhole without distortion."""
+    model = world.physics.model
+    focal = config.image_height / 2 / math.tan(math.radians(model.cam_fovy[model.camera("front").id]) / 2)
+    x, y = config.image_width / 2, config.image_height / 2
+    info = CameraInfo(height=config.image_height, width=config.image_width, distortion_model="plumb_bob", d=[0.0] * 5)
+    info.k = [focal, 0.0, x, 0.0, focal, y, 0.0, 0.0, 1.0]
+    info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
+    info.p = [focal, 0.0, x, 0.0, 0.0, focal, y, 0.0, 0.0, 0.0, 1.0, 0.0]
+    return info
+
+
+def main() -> int:
+    return process.run(SimNode, loop=SimNode.run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
