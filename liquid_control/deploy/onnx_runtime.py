@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from liquid_control.deploy.runtime import check_inputs
-from liquid_control.errors import MissingDependencyError, ModelFileError, ShapeError
+from liquid_control.deploy.runtime import check_batch
+from liquid_control.errors import MissingDependencyError, ModelFileError
 from liquid_control.policy.model_file import ModelInfo, read_model
 from liquid_control.signals import Observation
 
@@ -49,20 +49,13 @@ class OnnxRuntime:
 
     def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
         """See `Runtime.step`."""
-        check_inputs(observation.image, observation.inertial, state, self.preprocess, self.neurons)
-        image, inertial = observation.image[None], observation.inertial[None]
-        curvature, state = self._run(image, inertial, np.array([observation.dt]), state[None])
+        curvature, state = self.step_batch(observation.image[None], observation.inertial[None], np.array([observation.dt]), state[None])
         return float(curvature[0]), state[0]
 
     def step_batch(self, image: np.ndarray, inertial: np.ndarray, dt: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Many drives at once: image (B, h, w, 3) uint8, inertial (B, 3), dt (B,) s, state (B, U) → curvature (B,) 1/m, state (B, U).
-        Raises ShapeError and ImageError."""
-        check_inputs(image, inertial, state, self.preprocess, self.neurons)
-        if image.ndim != 4 or dt.shape != (len(image),):
-            raise ShapeError("image and dt", (*image.shape, *dt.shape), "(B, h, w, 3) and (B,)")
-        return self._run(image, inertial, dt, state)
-
-    def _run(self, image: np.ndarray, inertial: np.ndarray, dt: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        Raises ShapeError, ImageError and TimeError."""
+        check_batch(self, image, inertial, dt, state)
         feed = {
             "image": image,
             "inertial": inertial.astype(np.float32, copy=False),

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from liquid_control.config import PreprocessConfig
-from liquid_control.errors import ImageError, ShapeError
+from liquid_control.errors import ImageError, ShapeError, TimeError
 from liquid_control.signals import INERTIAL_FEATURES, Observation
 
 
@@ -25,19 +25,21 @@ class Runtime(Protocol):
         ...
 
     def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
-        """One preprocessed observation and state (U,) → path curvature [1/m], next state (U,). Raises ShapeError and ImageError."""
+        """One preprocessed observation and state (U,) → path curvature [1/m], next state (U,).
+        Raises ShapeError, ImageError and TimeError."""
         ...
 
 
-def check_inputs(image: np.ndarray, inertial: np.ndarray, state: np.ndarray, preprocess: PreprocessConfig, neurons: int) -> None:
-    """Refuses arrays that a backend might stretch or cast: image (..., h, w, 3) uint8, inertial (..., 3), state (..., U)."""
-    size = (preprocess.height, preprocess.width, 3)
+def check_batch(runtime: Runtime, image: np.ndarray, inertial: np.ndarray, dt: np.ndarray, state: np.ndarray) -> None:
+    """Refuses what a backend might stretch, cast or divide by: anything but image (B, h, w, 3) uint8, inertial (B, 3),
+    dt (B,) finite and positive, state (B, U). Raises ShapeError, ImageError and TimeError."""
     if image.dtype != np.uint8:
         raise ImageError("type", image.dtype, "uint8 RGB as preprocess gives it")
-    leading = image.shape[:-3]
-    if image.shape != leading + size:
-        raise ShapeError("image", image.shape, leading + size)
-    if inertial.shape != (*leading, len(INERTIAL_FEATURES)):
-        raise ShapeError("inertial", inertial.shape, (*leading, len(INERTIAL_FEATURES)))
-    if state.shape != (*leading, neurons):
-        raise ShapeError("state", state.shape, (*leading, neurons))
+    batch = len(image) if image.ndim else 0
+    size = (runtime.preprocess.height, runtime.preprocess.width, 3)
+    wanted = {"image": (batch, *size), "inertial": (batch, len(INERTIAL_FEATURES)), "dt": (batch,), "state": (batch, runtime.neurons)}
+    for (name, shape), array in zip(wanted.items(), (image, inertial, dt, state), strict=True):
+        if array.shape != shape:
+            raise ShapeError(name, array.shape, shape)
+    if not ((dt > 0) & (dt < np.inf)).all():
+        raise TimeError(dt[~((dt > 0) & (dt < np.inf))][0])

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from liquid_control.config import PreprocessConfig
-from liquid_control.deploy.runtime import check_inputs
+from liquid_control.deploy.runtime import check_batch
 from liquid_control.policy.model_file import load_network
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.signals import Observation
@@ -31,11 +31,11 @@ class TorchRuntime:
         return self.network.initial_state(1)[0].detach().cpu().numpy()
 
     def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
-        """See `Runtime.step`; raises TimeError too."""
-        check_inputs(observation.image, observation.inertial, state, self.preprocess, self.neurons)
-        device = next(self.network.parameters()).device
+        """See `Runtime.step`."""
         inertial, dt = np.asarray(observation.inertial, np.float32), np.array([observation.dt], np.float32)
         arrays = observation.image[None], inertial[None], dt, np.asarray(state, np.float32)[None]
+        check_batch(self, *arrays)
+        device = next(self.network.parameters()).device
         with torch.inference_mode():
-            curvature, state = self.network.step(*(torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in arrays))
+            curvature, state = self.network.step(*(torch.tensor(array, device=device) for array in arrays))
         return float(curvature), state[0].cpu().numpy()

@@ -48,8 +48,8 @@ class PolicyNetwork(nn.Module):
         sensory = config.image_features + len(INERTIAL_FEATURES)
         sizes = (self.wiring.inputs, self.wiring.inter, self.wiring.command, self.wiring.motor)
         if sizes != (sensory, config.inter, config.command, config.motor):
-            expected = f"{(sensory, config.inter, config.command, config.motor)} inputs, inter, command and motor neurons, as the config says"
-            raise ConfigError("wiring", sizes, expected)
+            wanted = (sensory, config.inter, config.command, config.motor)
+            raise ConfigError("wiring", sizes, f"{wanted} inputs, inter, command and motor neurons, as the config says")
         encoder = {"slim": SlimEncoder, "published": PublishedEncoder}[config.encoder]
         self.encoder = encoder(preprocess.height, preprocess.width, config.image_features)
         # The sensory features lie in -1..1, hence the range of the half-activation points.
