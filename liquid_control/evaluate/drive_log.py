@@ -134,6 +134,13 @@ class DriveLog:
         return (np.asarray(stamps_ns, np.int64) - self.start_ns) / 1e9
 
 
+def neuron_names(count: int) -> tuple[str, ...]:
+    """Names of the states in their order: one motor neuron, a third of the others command, the rest inter (1, 6, 12 of 19)."""
+    command = (count - 1) // 3
+    layers = [("command", i + 1) for i in range(command)] + [("inter", i + 1) for i in range(count - 1 - command)]
+    return ("motor",)[:count] + tuple(f"{layer} {number}" for layer, number in layers)
+
+
 def _to_columns(part: object) -> None:
     """Turns a table's fields into arrays of one length, in order of receipt (of stamps where receipt is not recorded)."""
     fields = dataclasses.fields(part)

@@ -1,0 +1,74 @@
+"""A strip chart of all neurons that scrolls under the camera picture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from liquid_control.evaluate.drive_log import neuron_names
+from liquid_control.evaluate.overlay import BACKGROUND, MUTED, PANEL, text
+
+LAYERS = {"inter": (250, 165, 96), "command": (252, 132, 192), "motor": (191, 212, 45)}
+"""Colour of each layer's traces, in the order that signals pass them."""
+
+LABELS = 92
+GAP = 5
+PIXELS_PER_SECOND = 80
+
+
+def by_layer(count: int) -> list[int]:
+    """Indices of the neurons from inter over command to motor, the order in which they are drawn."""
+    names = neuron_names(count)
+    return [i for layer in LAYERS for i in range(count) if names[i].startswith(layer)]
+
+
+def normalised(state: np.ndarray) -> np.ndarray:
+    """States (N, U) about their median in units of their 98th percentile, within -1 and 1: neurons differ in scale by far."""
+    if not len(state):
+        return state
+    centred = np.nan_to_num(state - np.nanmedian(state, axis=0), posinf=0.0, neginf=0.0)
+    return np.clip(centred / np.maximum(np.percentile(np.abs(centred), 98, axis=0), 1e-6), -1, 1)
+
+
+class Strip:
+    """Draws the newest states at the right edge of `canvas` (H, W, 3) and moves the older ones to the left."""
+
+    def __init__(self, canvas: np.ndarray, count: int) -> None:
+        canvas[...] = BACKGROUND
+        self._order = by_layer(count)
+        names = neuron_names(count)
+        layers = [names[i].split()[0] for i in self._order]
+        self._colours = [LAYERS[layer] for layer in layers]
+        gaps = np.cumsum([0] + [GAP * (before != after) for before, after in zip(layers, layers[1:], strict=False)])
+        self._pitch = (canvas.shape[0] - (gaps[-1] if count else 0)) / max(count, 1)
+        self._middle = (np.arange(count) + 0.5) * self._pitch + gaps[:count]
+        for i, middle, layer in zip(self._order, self._middle, layers, strict=True):
+            row = round(middle + 3)
+            number = names[i].removeprefix(layer).strip()
+            if number in ("", "1"):
+                text(canvas, (18, row), layer, 11, LAYERS[layer])
+            text(canvas, (LABELS - 8, row), number, 9, MUTED, to_left=True)
+        self._area = canvas[:, LABELS:]
+        for middle in self._middle:
+            self._area[round(middle - 0.42 * self._pitch) : round(middle + 0.42 * self._pitch)] = PANEL
+        self._blank = self._area[:, :1].copy()
+        self._last: tuple[int, np.ndarray] | None = None
+
+    def push(self, seconds: float, values: np.ndarray) -> None:
+        """Appends one instant: values (U,) as from `normalised`, at a time that grows from call to call."""
+        column, width = int(seconds * PIXELS_PER_SECOND), self._area.shape[1]
+        height = self._middle - values[self._order] * 0.42 * self._pitch
+        before, previous = self._last or (column - 1, height)
+        step = min(column - before, width)
+        if step <= 0:
+            return
+        self._area[:, : width - step] = self._area[:, step:].copy()
+        self._area[:, width - step :] = self._blank
+        left, right = width - 1 - step, width - 1
+        for middle, y0, y1, colour in zip(self._middle, previous, height, self._colours, strict=True):
+            strength = 0.2 + 0.7 * min(abs(middle - y1) / (0.42 * self._pitch), 1.0)
+            shade = tuple(int(strength * c + (1 - strength) * p) for c, p in zip(colour, PANEL, strict=True))
+            points = np.array([[left + 1, middle], [left + 1, y0], [right, y1], [right, middle]])
+            cv2.fillConvexPoly(self._area, np.round(points * 16).astype(np.int32), shade, cv2.LINE_8, 4)
+            cv2.line(self._area, (left * 16, round(y0 * 16)), (right * 16, round(y1 * 16)), colour, 1, cv2.LINE_AA, 4)
+        self._last = (column, height)
