@@ -44,6 +44,7 @@ setup(
             f"safety_node = {NAME}.ros.safety_node:main",
             f"sim_node = {NAME}.ros.sim_node:main",
         ],
+        "gymnasium.envs": [f"{NAME} = {NAME}.sim.registration:register_environments"],
     },
     zip_safe=False,
 )

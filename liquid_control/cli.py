@@ -38,6 +38,14 @@ class Asked(typing.Generic[Settings]):
     """answer with one line of JSON"""
 
 
+def _collect(arguments: Sequence[str]) -> int:
+    from liquid_control.data.collect import CollectionSettings, collect_expert
+
+    asked = _read(CollectionSettings, "collect", arguments)
+    _answer(collect_expert(asked.settings), asked.json)
+    return 0
+
+
 def _train_imitation(arguments: Sequence[str]) -> int:
     from liquid_control.train.imitation import ImitationSettings, train
 
@@ -102,6 +110,7 @@ class Verb:
 
 
 VERBS = (
+    Verb("collect", "drive simulated roads with the expert and keep the episodes; says how many frames a second", _collect),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),

@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import time
 from pathlib import Path
 
 import numpy as np
 
-from liquid_control.config import PreprocessConfig, WorldConfig
+from liquid_control.config import PreprocessConfig, WorldConfig, check, number
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.data.episode import Episode
+from liquid_control.parallel import map_processes
 from liquid_control.sim.drive import VEHICLE, ExpertRuntime, drive
+from liquid_control.sim.randomize import STRATA
 from liquid_control.sim.road import SPACING
+from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.world import World
 
 CURVATURE_AHEAD = 10.0
@@ -40,6 +44,37 @@ class Drive:
     world: WorldConfig
     wobble: float = 0.0
     model: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class CollectionSettings:
+    """A set of expert drives to collect."""
+
+    out: Path
+    """folder for the episodes, one .npz each"""
+    roads: int = number(40, 1, 10**6, "", "roads to drive")
+    seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
+    wobble: float = number(0.02, 0.0, 0.2, "rad", "steering noise that makes the expert recover")
+    world: WorldConfig = dataclasses.field(default_factory=WorldConfig)
+    preprocess: PreprocessConfig = dataclasses.field(default_factory=PreprocessConfig)
+    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def collect_expert(settings: CollectionSettings) -> dict:
+    """Collects on all cores; says how many frames there are and how fast they came, start of the processes included."""
+    started = time.perf_counter()
+    settings.out.mkdir(parents=True, exist_ok=True)
+    jobs = []
+    for index in range(settings.roads):
+        world = dataclasses.replace(settings.world, stratum=index % STRATA)
+        path = settings.out / f"expert_{index:04d}.npz"
+        jobs.append(Drive(road_seed(settings.seed, index), path, settings.preprocess, world, settings.wobble))
+    frames = sum(map_processes(collect, jobs, settings.workers, "collect"))
+    seconds = time.perf_counter() - started
+    return {"episodes": len(jobs), "frames": frames, "seconds": seconds, "frames_per_second": frames / seconds, "out": str(settings.out)}
 
 
 def collect(job: Drive) -> int:

@@ -7,7 +7,7 @@ import math
 import time
 from pathlib import Path
 
-from liquid_control.config import WorldConfig
+from liquid_control.config import WorldConfig, check, number
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
@@ -15,7 +15,7 @@ from liquid_control.parallel import map_processes
 from liquid_control.sim.drive import VEHICLE, drive
 from liquid_control.sim.randomize import STRATA
 from liquid_control.sim.road import SPACING
-from liquid_control.sim.seeds import road_seed
+from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.task import DEPARTURE, is_departing
 from liquid_control.sim.world import World
 
@@ -31,10 +31,14 @@ class EvaluationSettings:
     """Drive `model` over `roads` held-out roads of the set that `seed` names, looks spread evenly over the strata."""
 
     model: Path
-    roads: int = 20
-    seed: int = 0
+    """path of a model directory, or the name of an installed model"""
+    roads: int = number(20, 1, 100000, "", "held-out roads to drive")
+    seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
     world: WorldConfig = WorldConfig(length=550.0)
-    workers: int = 0
+    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -39,7 +39,8 @@ SETTINGS, CHECKPOINT = "settings.json", "checkpoint.safetensors"
 class ImitationSettings:
     """All that decides what comes out. An interrupted run with the same settings goes on where it was."""
 
-    out: Path
+    out: Path = Path("runs/lane_keeper")
+    """folder of the run: episodes, checkpoint, TensorBoard, and the model in model/"""
     seed: int = number(0, 0, 2**63 - 1, "", "seed of roads, noise, weights and batches")
     long_roads: int = number(40, 0, 10000, "", "expert roads of 400 m")
     short_roads: int = number(60, 0, 10000, "", "expert roads of 120 m, for more looks")
@@ -65,7 +66,7 @@ def train(settings: ImitationSettings) -> dict:
     Raises ConfigError when the folder holds a run with other settings.
     """
     started = time.perf_counter()
-    earlier = _open_run(settings)
+    _open_run(settings)
     keep_freed_memory()
     torch.manual_seed(settings.seed)
     network = PolicyNetwork(settings.policy, settings.preprocess)
