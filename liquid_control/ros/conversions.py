@@ -103,10 +103,10 @@ def action_from_message(message, vehicle: VehicleConfig, received_ns: int, held_
     Not-finite values come through as they are: judging them is the safety gate's job, and it does.
     """
     if isinstance(message, Twist):
-        return Action(received_ns, _curvature(message, held_curvature), message.linear.x)
+        return Action(received_ns, curvature_of(message, held_curvature), message.linear.x)
     stamp = stamp_ns(message.header.stamp)
     if isinstance(message, TwistStamped):
-        return Action(stamp, _curvature(message.twist, held_curvature), message.twist.linear.x)
+        return Action(stamp, curvature_of(message.twist, held_curvature), message.twist.linear.x)
     return Action(stamp, curvature(message.drive.steering_angle, vehicle), message.drive.speed)
 
 
@@ -114,6 +114,11 @@ def command_from_message(message, vehicle: VehicleConfig, received_ns: int, held
     """The command in a steering message, issued (as far as the receiver can tell) when it was received."""
     action = action_from_message(message, vehicle, received_ns, curvature(held_angle, vehicle))
     return Command(action.stamp_ns, received_ns, steering_angle(action.curvature, vehicle), action.speed)
+
+
+def curvature_of(twist: Twist, held: float) -> float:
+    """Path curvature [1/m] of a twist, `held` below CREEP."""
+    return held if abs(twist.linear.x) < CREEP else twist.angular.z / twist.linear.x
 
 
 def _steering(kind: type, stamp: int, bend: float, angle: float, speed: float):
@@ -127,7 +132,3 @@ def _steering(kind: type, stamp: int, bend: float, angle: float, speed: float):
     else:
         message.drive.speed, message.drive.steering_angle = float(speed), float(angle)
     return message
-
-
-def _curvature(twist: Twist, held: float) -> float:
-    return held if abs(twist.linear.x) < CREEP else twist.angular.z / twist.linear.x

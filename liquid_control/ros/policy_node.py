@@ -175,7 +175,7 @@ class PolicyNode(LifecycleNode):
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         values = {**self._frames.flow("camera"), **self._imu.flow("imu"), **self._speed.flow("speed")}
         values |= {**self._latency.latency("latency stamp to proposal"), **self._step.latency("step")}
-        values |= {"frames_received": self._frames.count, **(self.controller.counts if self.controller else {})}
+        values |= {"proposal_listeners": self._proposals.get_subscription_count(), "frames_received": self._frames.count, **(self.controller.counts if self.controller else {})}
         values |= {f"rejected_{problem.replace(' ', '_')}": count for problem, count in self._undecodable.items()}
         if not self._active:
             return diagnostics.WARN, "not active", values

@@ -114,7 +114,7 @@ class SafetyNode(Node):
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         values = {**self._proposals.flow("proposal"), **self._speeds.flow("speed"), **self._commands.flow("command")}
-        values |= self._latency.latency("latency stamp to command")
+        values |= {**self._latency.latency("latency stamp to command"), "command_listeners": self._out.get_subscription_count()}
         values |= {f"gate_{name}": count for name, count in self._acted.items()}
         if self.action is None:
             return diagnostics.OK, "waiting for the first proposal", values

@@ -28,6 +28,9 @@ from liquid_control.signals import Command, Frame, ImuSample
 TRUTH_EVERY = 4
 """The truth is told once in so many IMU periods."""
 
+PUT_BACK_AHEAD = 5.0
+"""A vehicle that left its lane is put back this far ahead [m]."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SimNodeConfig:
@@ -144,7 +147,7 @@ class SimNode(Node):
             self._stand_at_start()
         elif truth.departed:
             self.times_put_back += 1
-            self.world.place(truth.station)
+            self.world.place(truth.station + PUT_BACK_AHEAD)
 
     def _stand_at_start(self) -> None:
         """At rest: until somebody commands, the vehicle has no reason to move."""
@@ -169,7 +172,7 @@ class SimNode(Node):
         truth = self.world.truth
         values = {"frames_sent": self.frames_sent, "real_time_factor": self.pace.real_time_factor, **self._commands.flow("command")}
         values |= {**self._latency.latency("latency stamp to arrival"), "speed [m/s]": truth.speed, "lane_offset [m]": truth.lane_offset}
-        values |= {"running": self.controls.running, "roads_done": self.roads_done, "times_put_back": self.times_put_back}
+        values |= {"camera_listeners": self._camera.get_subscription_count(), "running": self.controls.running, "roads_done": self.roads_done, "times_put_back": self.times_put_back}
         if self.pace.real_time_factor < 0.95:
             return diagnostics.WARN, "slower than real time", values
         return diagnostics.OK, "driving" if self.command else "waiting for a command", values

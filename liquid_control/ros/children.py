@@ -1,0 +1,139 @@
+"""The node processes of a drive: started together, watched, and never left behind. Knows no ROS but its environment variables.
+
+Each runs in a session of its own, so that Ctrl-C reaches only whoever started it, who then ends them in order; and the kernel kills it
+when that parent dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from liquid_control.errors import DriveError
+
+PR_SET_PDEATHSIG = 1
+DOMAINS = range(1, 102)
+"""ROS domains that leave the ports of outgoing connections alone."""
+
+PATIENCE = 4.0
+"""Seconds that a process gets to end when asked to, before it is killed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Child:
+    """What to start: `python -m module`, with these ROS parameters."""
+
+    name: str
+    module: str
+    parameters: Mapping[str, object]
+
+
+class Children:
+    """A context: starts the processes on entry, ends all of them on exit. Their output goes to `logs`/name.log."""
+
+    def __init__(self, children: Iterable[Child], environment: Mapping[str, str], logs: Path) -> None:
+        self._children, self._environment, self._logs = list(children), {**os.environ, **environment}, logs
+        self._running: dict[str, subprocess.Popen] = {}
+        self.asked_to_end = False
+
+    def __enter__(self) -> Children:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
+
+        def follow_parent() -> None:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:  # it died before the line above
+                os._exit(1)
+
+        try:
+            for child in self._children:
+                parameters = self._logs / f"{child.name}.parameters.json"  # JSON is YAML, and quotes whatever a path may hold
+                parameters.write_text(json.dumps({"/**": {"ros__parameters": dict(child.parameters)}}, indent=1), encoding="utf-8")
+                command = [sys.executable, "-m", child.module, "--ros-args", "--params-file", str(parameters)]
+                with open(self._logs / f"{child.name}.log", "wb") as log:
+                    self._running[child.name] = subprocess.Popen(
+                        command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                        start_new_session=True, preexec_fn=follow_parent,
+                    )
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.end()
+
+    def died(self) -> list[str]:
+        """Names of processes that ended without being asked to."""
+        return [name for name, process in self._running.items() if process.poll() is not None and not self.asked_to_end]
+
+    def raise_if_died(self) -> None:
+        """Raises DriveError with the last words of a process that ended."""
+        for name in self.died():
+            raise DriveError(f"{name} ended with code {self._running[name].returncode}: {self.last_words(name)}")
+
+    def last_words(self, name: str) -> str:
+        """The end of what a process wrote."""
+        lines = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return "\n  ".join(lines[-6:]) or "it said nothing"
+
+    @property
+    def exit_codes(self) -> dict[str, int]:
+        """Of those that ended, by name; 0 is a clean end."""
+        return {name: process.returncode for name, process in self._running.items() if process.poll() is not None}
+
+    def memory_mb(self) -> dict[str, float]:
+        """Largest resident memory so far [MB] of those that run, by name, where the kernel tells."""
+        peaks = {}
+        for name, process in self._running.items():
+            try:
+                lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
+            except OSError:
+                continue
+            peaks |= {name: round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmHWM:")}
+        return peaks
+
+    def end(self) -> None:
+        """Asks all to end, in the order they were started in, and kills those that do not."""
+        self.asked_to_end = True
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        deadline = time.monotonic() + PATIENCE
+        for process in self._running.values():
+            try:
+                process.wait(max(deadline - time.monotonic(), 0.01))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def isolated_environment() -> tuple[dict[str, str], socket.socket]:
+    """Environment variables of a ROS domain that nobody on this machine uses, closed to the network; and its claim, to be held as long.
+
+    LARGE_DATA gives Fast DDS a shared-memory segment that holds whole pictures. Raises DriveError when all domains are taken.
+    """
+    for domain in random.SystemRandom().sample(DOMAINS, len(DOMAINS)):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0liquid_control/domain/{domain}")  # abstract: gone with this process, whatever happens
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind(("", 7400 + 250 * domain))  # where participants of the domain listen for each other
+        except OSError:
+            claim.close()
+            continue
+        closed = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
+            closed = {"ROS_LOCALHOST_ONLY": "1"}
+        return {"ROS_DOMAIN_ID": str(domain), "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA", **closed}, claim
+    raise DriveError("all ROS domains from 1 to 101 are in use on this machine")

@@ -1,0 +1,194 @@
+"""`liquid-control drive`: the three nodes as processes of their own, a recorder, live progress, and a report at the end.
+
+Importing this module needs no ROS; driving does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import time
+import webbrowser
+from pathlib import Path
+
+from liquid_control.config import VehicleConfig, check, number, switch
+from liquid_control.deploy.models import find_model
+from liquid_control.errors import ConfigError, MissingDependencyError
+from liquid_control.evaluate.drive_log import DriveLog
+from liquid_control.policy.model_file import read_model
+from liquid_control.ros.children import Child, Children, isolated_environment
+
+FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
+PROGRESS_PERIOD = 0.2
+AFTERMATH = 3.0
+"""A drive goes on for so long [s] after a process died, to show what the safety gate made of it."""
+
+INTERRUPTED = 130
+
+
+@dataclasses.dataclass(frozen=True)
+class DriveSettings:
+    """Watch a policy drive the simulated car over real ROS 2 topics."""
+
+    model: str = dataclasses.field(default="lane_keeper", metadata={"doc": "path of a model directory, or the name of an installed model"})
+    seconds: float = number(30.0, 1.0, 86400.0, "s", "how long to drive")
+    seed: int = number(0, 0, 2**63 - 1, "", "names the road, its look and the vehicle")
+    speed: float = number(20.0, 0.5, 60.0, "m/s", "set speed; the road's own speed plan and bends lower it")
+    out: Path = dataclasses.field(default=Path("out/drive"), metadata={"doc": "directory for drive.mp4, report.html and summary.json"})
+    video: bool = switch(True, "record the pictures and write drive.mp4")
+    view: bool = switch(False, "open the report in a browser when done")
+    json: bool = switch(False, "end with one line of JSON on stdout: the summary")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def drive(settings: DriveSettings) -> int:
+    """Drives and leaves drive.mp4, report.html and summary.json in `settings.out`.
+
+    Returns 0 when it drove without a departure and no process died, 1 otherwise, 130 after Ctrl-C, which ends the drive early but still
+    reports it; a second Ctrl-C ends at once. Raises LiquidControlError when the drive cannot start. No process is left behind in any case.
+    """
+    from liquid_control.evaluate.report import write_drive
+
+    info = read_model(find_model(settings.model))
+    try:
+        settings.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError("DriveSettings.out", str(settings.out), f"a directory that can be made ({error.strerror})") from error
+    with _Stop() as stop:
+        summary = write_drive(_drive(settings, info.directory.resolve(), stop), settings.out)
+        if settings.view:
+            webbrowser.open((settings.out / "report.html").resolve().as_uri())
+    if settings.json:
+        print(json.dumps(summary))
+    else:
+        _print(summary, settings)
+    return INTERRUPTED if stop.asked else 0 if summary["success"] else 1
+
+
+def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
+    try:
+        import rclpy
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
+    except ImportError as error:
+        remedy = "Source a ROS 2 installation, or run make drive, which brings its own"
+        raise MissingDependencyError(error.name or "rclpy", remedy) from error
+    from liquid_control.ros.recorder import Recorder
+    from liquid_control.ros.supervisor import Supervisor
+    from liquid_control.sim.drive import VEHICLE
+
+    environment, claim = isolated_environment()
+    started = time.monotonic()
+    with claim, Children(_children(settings, model, VEHICLE), environment, settings.out / "logs") as children:
+        with _Environment(environment):
+            rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        try:
+            recorder, executor = Recorder(VEHICLE, settings.video), SingleThreadedExecutor()
+            executor.add_node(recorder)
+            supervisor = Supervisor(recorder, executor, children, stop.check)
+            supervisor.bring_up()
+            figures = {"policy_active_after_s": round(time.monotonic() - started, 2)}
+            supervisor.await_listeners()
+            recorder.recording = True
+            supervisor.run_world(True)
+            _watch(settings.seconds, recorder, executor, children, stop)
+            if not children.died():
+                supervisor.run_world(False)
+                recorder.recording = False
+                supervisor.settle()
+            figures |= {f"{name}_rss_mb": megabytes for name, megabytes in children.memory_mb().items()}
+        finally:
+            children.end()
+            rclpy.try_shutdown()
+    facts = {"model": model.name, "seed": str(settings.seed), "road": "held out"}
+    return recorder.log(figures, children.exit_codes, facts)
+
+
+def _children(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> list[Child]:
+    shape = {f"vehicle.{field.name}": getattr(vehicle, field.name) for field in dataclasses.fields(vehicle)}
+    policy = {"model": str(model), "autostart": False, "publish_neurons": True, "speed": settings.speed}
+    length = min(FASTEST_ROAD * settings.seconds + 200.0, 20000.0)
+    world = {"seed": settings.seed, "held_out": True, "running": False, "world.length": length}
+    return [
+        Child("safety_node", "liquid_control.ros.safety_node", {**shape, "gate.max_speed": settings.speed}),
+        Child("policy_node", "liquid_control.ros.policy_node", {**shape, **policy}),
+        Child("sim_node", "liquid_control.ros.sim_node", world),
+    ]
+
+
+def _watch(seconds: float, recorder, executor, children: Children, stop: _Stop) -> None:
+    """Records until the time is up, Ctrl-C, or a little after a process died."""
+    from tqdm import tqdm
+
+    began = shown = time.monotonic()
+    end, mourning = began + seconds, False
+    with tqdm(total=round(seconds), unit="s", disable=None, bar_format="{desc} |{bar}| {n:.0f}/{total} s") as bar:
+        while (now := time.monotonic()) < end and not stop.asked:
+            executor.spin_once(timeout_sec=0.05)
+            if now < shown + PROGRESS_PERIOD:
+                continue
+            shown = now
+            bar.n = min(now - began, seconds)
+            bar.set_description_str(_line(recorder))
+            if children.died() and not mourning:
+                bar.write(f"{', '.join(children.died())} died", file=sys.stderr)
+                end, mourning = min(end, now + AFTERMATH), True
+
+
+def _line(recorder) -> str:
+    latest, latencies = recorder.latest, sorted(recorder.recent_latencies)
+    latency = f"{1e3 * latencies[len(latencies) // 2]:4.1f}" if latencies else "   -"
+    speed, offset, gate = latest.get("speed", 0.0), latest.get("lane_offset", 0.0), latest.get("gate", "-")
+    return f"{speed:4.1f} m/s  lane {offset:+.2f} m  latency {latency} ms  gate {gate[:24]:24}"
+
+
+def _print(summary: dict, settings: DriveSettings) -> None:
+    width = max(map(len, summary))
+    for name, value in summary.items():
+        print(f"{name.ljust(width)}  {value}")
+    print(f"\nThe report: {settings.out / 'report.html'}")
+
+
+class _Environment:
+    """A context in which environment variables are set: the middleware reads them when a participant is made."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in self._values}
+        os.environ.update(self._values)
+
+    def __exit__(self, *_) -> None:
+        os.environ.update({name: value for name, value in self._before.items() if value is not None})
+        for name in [name for name, value in self._before.items() if value is None]:
+            del os.environ[name]
+
+
+class _Stop:
+    """A context in which the first Ctrl-C or SIGTERM asks the drive to end, and the second interrupts whatever runs."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> _Stop:
+        self._before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def check(self) -> None:
+        """For what cannot end early: raises KeyboardInterrupt once asked."""
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self.check()
+        self.asked = True

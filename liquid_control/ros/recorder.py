@@ -1,0 +1,143 @@
+"""Listens to a drive and keeps what it hears, until it is made into a DriveLog. Knows nothing of processes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import cv2
+import rclpy.subscription
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+
+from liquid_control.config import VehicleConfig
+from liquid_control.errors import ImageError
+from liquid_control.evaluate.drive_log import Commands, DriveLog, Neurons, Pictures, Proposals, Track, table
+from liquid_control.ros import conversions, images, qos
+from liquid_control.signals import Limit
+
+JPEG_QUALITY = 92
+TOTALS = ("frames_sent", "frames_received", "frames_used", "runtime_failures", "inertial_rejected", "times_put_back")
+
+
+class Recorder(Node):
+    """Topics as in sim_node, policy_node and safety_node, steering as TwistStamped. `recording` switches keeping on and off."""
+
+    def __init__(self, vehicle: VehicleConfig, with_pictures: bool = True) -> None:
+        super().__init__("drive_recorder")
+        self.vehicle = vehicle
+        self.recording = False
+        self.latest: dict[str, object] = {}
+        self.recent_latencies: deque[float] = deque(maxlen=100)
+        self.diagnostics: dict[str, tuple[float, dict[str, str]]] = {}  # node: arrival on the steady clock, values
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="jpeg")
+        self._pictures: list[tuple[int, Future]] = []
+        self._proposals: list[tuple] = []
+        self._commands: list[tuple] = []
+        self._verdicts: dict[int, list[tuple[int, int]]] = {}  # frame stamp: issue and limits of its commands in their order
+        self._neurons: list[tuple] = []
+        self._poses: dict[int, tuple] = {}
+        self._lanes: dict[int, tuple] = {}
+        if with_pictures:
+            self._listen(Image, "camera/image_raw", self._on_picture)
+        self._listen(TwistStamped, "proposal", self._on_proposal)
+        self._listen(TwistStamped, "command", self._on_command)
+        self._listen(DiagnosticStatus, "safety_node/verdict", self._on_verdict)
+        self._listen(JointState, "policy_node/neurons", self._on_neurons)
+        self._listen(Odometry, "ground_truth", self._on_pose)
+        self._listen(Odometry, "lane_pose", self._on_lane)
+        self._listen(DiagnosticArray, "/diagnostics", self._on_diagnostics)
+
+    def log(self, figures: Mapping[str, float], exit_codes: Mapping[str, int], facts: Mapping[str, str]) -> DriveLog:
+        """All that was kept; `figures` join the counts that the nodes reported."""
+        self._encoder.shutdown(wait=True)
+        pictures = [(stamp, encoded) for stamp, encoding in self._pictures if (encoded := encoding.result()) is not None]
+        both = [(stamp, *self._poses[stamp], *lane) for stamp, lane in self._lanes.items() if stamp in self._poses]
+        return DriveLog(
+            table(Pictures, pictures), table(Proposals, self._proposals), table(Commands, self._judged_commands()),
+            table(Neurons, self._neurons), table(Track, both), self.totals() | dict(figures), dict(exit_codes), dict(facts), self.vehicle,
+        )
+
+    def totals(self) -> dict[str, float]:
+        """Counts from the nodes' latest diagnostics; the gate's are left to the commands that were kept."""
+        values = {name: value for _, node in self.diagnostics.values() for name, value in node.items()}
+        return {name: float(value) for name, value in values.items() if name in TOTALS or name.startswith("rejected_")}
+
+    def _judged_commands(self) -> list[tuple]:
+        """Commands with the issue and limits that the k-th verdict about a frame tells of its k-th command."""
+        rows, seen = [], {}
+        for stamp, angle, speed, received in self._commands:
+            verdicts = self._verdicts.get(stamp, [(received, 0)])
+            k = seen[stamp] = seen.get(stamp, -1) + 1
+            issued, limits = verdicts[min(k, len(verdicts) - 1)]
+            rows.append((stamp, issued, angle, speed, received, limits))
+        return rows
+
+    def _listen(self, kind: type, topic: str, callback: Callable) -> None:
+        """`callback` gets the message and when it arrived [ns]; since ROS 2 Iron the middleware itself tells, untroubled by our queue."""
+        if hasattr(rclpy.subscription, "MessageInfo"):
+            self.create_subscription(kind, topic, lambda message, info: callback(message, info["received_timestamp"]), qos.RECORDING)
+        else:
+            self.create_subscription(kind, topic, lambda message: callback(message, time.time_ns()), qos.RECORDING)
+
+    def _on_picture(self, message: Image, received: int) -> None:
+        if self.recording:
+            self._pictures.append((conversions.stamp_ns(message.header.stamp), self._encoder.submit(_jpeg, message)))
+
+    def _on_proposal(self, message: TwistStamped, received: int) -> None:
+        action = conversions.action_from_message(message, self.vehicle, received)
+        if self.recording:
+            self._proposals.append((action.stamp_ns, received, action.curvature, action.speed))
+
+    def _on_command(self, message: TwistStamped, received: int) -> None:
+        held = self.latest.get("steering_angle", 0.0)
+        command = conversions.command_from_message(message, self.vehicle, received, held)
+        if self.latest.get("stamp_ns") != command.stamp_ns:
+            self.recent_latencies.append((received - command.stamp_ns) / 1e9)
+        self.latest |= {"stamp_ns": command.stamp_ns, "steering_angle": command.steering_angle}
+        if self.recording:
+            self._commands.append((command.stamp_ns, command.steering_angle, command.speed, received))
+
+    def _on_verdict(self, message: DiagnosticStatus, received: int) -> None:
+        values = {pair.key: pair.value for pair in message.values}
+        limits = sum(Limit[name.upper()].value for name in message.message.split(", ") if name)
+        self.latest["gate"] = message.message or "open"
+        if self.recording:
+            self._verdicts.setdefault(int(values["stamp_ns"]), []).append((int(values["issued_ns"]), limits))
+
+    def _on_neurons(self, message: JointState, received: int) -> None:
+        if self.recording:
+            self._neurons.append((conversions.stamp_ns(message.header.stamp), tuple(message.position)))
+
+    def _on_pose(self, message: Odometry, received: int) -> None:
+        place = message.pose.pose.position
+        self.latest["speed"] = message.twist.twist.linear.x
+        if self.recording:
+            row = (received, place.x, place.y, conversions.yaw(message), message.twist.twist.linear.x)
+            self._poses[conversions.stamp_ns(message.header.stamp)] = row
+
+    def _on_lane(self, message: Odometry, received: int) -> None:
+        place = message.pose.pose.position
+        bend = conversions.curvature_of(message.twist.twist, self.latest.get("road_curvature", 0.0))
+        self.latest |= {"lane_offset": place.y, "road_curvature": bend}
+        if self.recording:
+            self._lanes[conversions.stamp_ns(message.header.stamp)] = (place.x, place.y, bend)
+
+    def _on_diagnostics(self, message: DiagnosticArray, received: int) -> None:
+        for report in message.status:
+            name = report.name.rsplit("/", 1)[-1]
+            self.diagnostics[name] = (time.monotonic(), {pair.key: pair.value for pair in report.values})
+
+
+def _jpeg(message: Image) -> bytes | None:
+    """The picture as a JPEG file, None when the message is damaged."""
+    try:
+        picture = images.image_from_message(message)
+    except ImageError:
+        return None
+    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()

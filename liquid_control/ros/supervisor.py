@@ -1,0 +1,83 @@
+"""Brings the nodes of a drive up in order, and freezes them at its end so that their counts agree. Raises DriveError, soon and clearly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+
+from liquid_control.errors import DriveError
+from liquid_control.ros.children import Children
+from liquid_control.ros.recorder import Recorder
+
+LISTENERS = {
+    "sim_node": ("camera_listeners", 2),  # policy and recorder
+    "policy_node": ("proposal_listeners", 2),  # safety gate and recorder
+    "safety_node": ("command_listeners", 2),  # vehicle and recorder
+}
+"""Who must have how many listeners before the world starts to move, or the first messages would be lost."""
+
+PATIENCE = 30.0
+"""Seconds that each step may take; a slow machine needs some to import everything."""
+
+
+class Supervisor:
+    """Works through `recorder`'s node and executor, on one thread. `check` is called often and may raise to end it all."""
+
+    def __init__(self, recorder: Recorder, executor: SingleThreadedExecutor, children: Children, check: Callable[[], None]) -> None:
+        self.recorder, self.executor, self.children, self.check = recorder, executor, children, check
+
+    def bring_up(self) -> None:
+        """Safety gate first, then the policy through its lifecycle until it is active."""
+        self._until(lambda: self.recorder.count_publishers("command") > 0, "safety_node to start")
+        self._transition(Transition.TRANSITION_CONFIGURE, "configure")
+        self._transition(Transition.TRANSITION_ACTIVATE, "activate")
+
+    def await_listeners(self) -> None:
+        """Until every publisher of LISTENERS knows its listeners."""
+        for node, (count, least) in LISTENERS.items():
+            self._until(lambda node=node, count=count, least=least: self._reported(node, count) >= least, f"the listeners of {node}")
+
+    def run_world(self, running: bool) -> None:
+        """Lets time pass in the world, or stops it."""
+        request = SetParameters.Request(parameters=[Parameter("running", value=running).to_parameter_msg()])
+        result = self._call(SetParameters, "sim_node/set_parameters", request).results[0]
+        if not result.successful:
+            raise DriveError(f"sim_node refused to {'run' if running else 'stop'}: {result.reason}")
+
+    def settle(self) -> None:
+        """Waits until each node has reported once more."""
+        asked = time.monotonic()
+        for node in LISTENERS:
+            self._until(lambda node=node: self.recorder.diagnostics.get(node, (0.0,))[0] > asked + 0.1, f"the last report of {node}")
+
+    def _transition(self, transition: int, what: str) -> None:
+        if not self._call(ChangeState, "policy_node/change_state", ChangeState.Request(transition=Transition(id=transition))).success:
+            raise DriveError(f"policy_node did not {what}: {self.children.last_words('policy_node')}")
+
+    def _call(self, kind: type, name: str, request):
+        client = self.recorder.create_client(kind, name)
+        try:
+            self._until(client.service_is_ready, f"the service {name}")
+            answer = client.call_async(request)
+            self._until(answer.done, f"an answer of {name}")
+            return answer.result()
+        finally:
+            self.recorder.destroy_client(client)
+
+    def _reported(self, node: str, name: str) -> float:
+        return float(self.recorder.diagnostics.get(node, (0.0, {}))[1].get(name, 0))
+
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            self.check()
+            self.children.raise_if_died()
+            if time.monotonic() > deadline:
+                raise DriveError(f"waited {PATIENCE:.0f} s in vain for {what}; the nodes' logs, beside the report, may say why")
+            self.executor.spin_once(timeout_sec=0.02)
