@@ -46,6 +46,20 @@ def _collect(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _drive(arguments: Sequence[str]) -> int:
+    from liquid_control.ros.drive import DriveSettings, drive
+
+    return drive(_parse(DriveSettings, DriveSettings, "drive", arguments))
+
+
+def _collect(arguments: Sequence[str]) -> int:
+    from liquid_control.data.collect import CollectionSettings, collect_expert
+
+    asked = _read(CollectionSettings, "collect", arguments)
+    _answer(collect_expert(asked.settings), asked.json)
+    return 0
+
+
 def _train_imitation(arguments: Sequence[str]) -> int:
     from liquid_control.train.imitation import ImitationSettings, train
 
@@ -110,6 +124,8 @@ class Verb:
 
 
 VERBS = (
+    Verb("drive", "watch a policy drive the MuJoCo world over real ROS 2 topics, each node a process of its own", _drive),
+    Verb("collect", "record expert drives in the MuJoCo world, camera and IMU included", _collect),
     Verb("collect", "drive simulated roads with the expert and keep the episodes; says how many frames a second", _collect),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
@@ -146,11 +162,18 @@ def _run(verb: Verb, arguments: Sequence[str]) -> int:
 
 
 def _read(kind: type[Settings], words: str, arguments: Sequence[str]) -> Asked[Settings]:
-    """Settings from flags; fields without a default are positional. Leaves with code 2 on a wrong flag, 0 on --help."""
+    return _parse(kind, Asked[kind], words, arguments)
+
+
+def _parse(kind: type, whole: type[Settings], words: str, arguments: Sequence[str]) -> Settings:
+    """`whole`, which holds settings of `kind`, from flags; fields without a default are positional.
+
+    Leaves with code 2 on a wrong flag, 0 on --help.
+    """
     summary = next(verb.summary for verb in VERBS if verb.words == words)
-    description = f"{summary[0].upper()}{summary[1:]}."
     _document(kind)
-    return tyro.cli(Asked[kind], args=list(arguments), prog=f"{PROGRAM} {words}", description=description, config=STYLE)
+    description = f"{summary[0].upper()}{summary[1:]}."
+    return tyro.cli(whole, args=list(arguments), prog=f"{PROGRAM} {words}", description=description, config=STYLE)
 
 
 def _document(kind: type) -> None:
@@ -161,10 +184,15 @@ def _document(kind: type) -> None:
         if dataclasses.is_dataclass(hints[field.name]):
             _document(hints[field.name])
         elif "doc" in field.metadata:
-            bounds = f"; {field.metadata['low']} to {field.metadata['high']} {field.metadata['unit']}" if "low" in field.metadata else ""
-            lines.append(f"    {field.name}: {field.metadata['doc']}{bounds}".rstrip())
+            lines.append(f"    {field.name}: {field.metadata['doc']}{_bounds(field.metadata)}")
     if lines and "\nAttributes:\n" not in (kind.__doc__ or ""):
         kind.__doc__ = "\n".join([kind.__doc__ or "", "", "Attributes:", *lines])
+
+
+def _bounds(metadata: Mapping) -> str:
+    if "options" in metadata:
+        return "; " + " or ".join(metadata["options"])
+    return f"; {metadata['low']} to {metadata['high']} {metadata['unit']}".rstrip() if "low" in metadata else ""
 
 
 def _answer(facts: Mapping, as_json: bool) -> None:
