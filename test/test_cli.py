@@ -70,8 +70,8 @@ def test_a_wrong_flag_gets_code_2(arguments, capsys):
     (["inspect", "no_such_model"], "no_such_model"),
     (["evaluate", "no_such_model"], "no_such_model"),
     (["export", "no_such_model"], "no_such_model"),
-    (["train", "imitation", "never_made", "--policy.inter", "0"], "PolicyConfig.inter: got 0"),
-    (["train", "imitation", "never_made", "--steps", "-1"], "steps: got -1"),
+    (["train", "imitation", "--out", "never_made", "--policy.inter", "0"], "PolicyConfig.inter: got 0"),
+    (["train", "imitation", "--out", "never_made", "--steps", "-1"], "steps: got -1"),
 ])
 def test_bad_input_is_one_clear_line_and_code_2(arguments, said, capsys):
     assert cli.main(arguments) == 2
