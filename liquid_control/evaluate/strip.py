@@ -26,7 +26,8 @@ def normalised(state: np.ndarray) -> np.ndarray:
     """States (N, U) about their median in units of their 98th percentile, within -1 and 1: neurons differ in scale by far."""
     if not len(state):
         return state
-    centred = np.nan_to_num(state - np.nanmedian(state, axis=0), posinf=0.0, neginf=0.0)
+    known = np.nan_to_num(state, posinf=0.0, neginf=0.0)
+    centred = known - np.median(known, axis=0)
     return np.clip(centred / np.maximum(np.percentile(np.abs(centred), 98, axis=0), 1e-6), -1, 1)
 
 
