@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from liquid_control.sim.world import Truth
+from typing import TYPE_CHECKING
+
+from liquid_control.sim.road import LANE_WIDTH
+
+if TYPE_CHECKING:
+    from liquid_control.sim.world import Truth
 
 DEPARTURE = 1.0
 """A lane departure begins when the vehicle's centre is further than this from the lane's centre [m]."""
 
+OFF_ROAD = LANE_WIDTH / 2
+"""And here the vehicle's centre leaves the lane for good [m]."""
+
 
 def is_departing(truth: Truth) -> bool:
-    """Whether the vehicle's centre is over the departure threshold; `truth.departed` is the harder one, off the lane for good."""
+    """Whether the vehicle's centre is over the departure threshold; `truth.departed` is the harder one."""
     return abs(truth.lane_offset) > DEPARTURE
 
 

@@ -14,16 +14,16 @@ from liquid_control.signals import Frame, ImuSample, SpeedSample
 from liquid_control.sim.expert import pursue
 from liquid_control.sim.physics import TIMESTEP, Physics
 from liquid_control.sim.randomize import draw_body, draw_look
-from liquid_control.sim.road import LANE_WIDTH, SPACING, build_road
+from liquid_control.sim.road import SPACING, build_road
 from liquid_control.sim.scene import build_model
 from liquid_control.sim.seeds import streams
 from liquid_control.sim.sensors import SPEED_NOISE, CameraClock, imu_sample
+from liquid_control.sim.task import OFF_ROAD
 
 STEPS_PER_ADVANCE = 2
 """One `advance` is one IMU period: 100 Hz."""
 
 START_STATION = 12.0
-OFF_ROAD = LANE_WIDTH / 2
 HARDEST_BRAKING, HARDEST_ACCELERATION = 3.0, 1.8
 EXPOSURE_ERROR = TIMESTEP
 
