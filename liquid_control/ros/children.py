@@ -51,6 +51,7 @@ class Children:
         libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
 
         def follow_parent() -> None:
+            os.setpgid(0, 0)
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != parent:  # it died before the line above
                 os._exit(1)
@@ -63,7 +64,7 @@ class Children:
                 with open(self._logs / f"{child.name}.log", "wb") as log:
                     self._running[child.name] = subprocess.Popen(
                         command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                        start_new_session=True, preexec_fn=follow_parent,
+                        preexec_fn=follow_parent,
                     )
         except BaseException:
             self.end()

@@ -23,6 +23,7 @@ from liquid_control.ros.children import Child, Children, isolated_environment
 
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
 PROGRESS_PERIOD = 0.2
+TAKING_PERIOD = 0.04
 AFTERMATH = 3.0
 """A drive goes on for so long [s] after a process died, to show what the safety gate made of it."""
 
@@ -96,7 +97,7 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
             supervisor.await_listeners()
             recorder.recording = True
             supervisor.run_world(True)
-            _watch(settings.seconds, recorder, executor, children, stop)
+            _watch(settings.seconds, recorder, children, stop)
             if not children.died():
                 supervisor.run_world(False)
                 recorder.recording = False
@@ -121,7 +122,7 @@ def _children(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> l
     ]
 
 
-def _watch(seconds: float, recorder, executor, children: Children, stop: _Stop) -> None:
+def _watch(seconds: float, recorder, children: Children, stop: _Stop) -> None:
     """Records until the time is up, Ctrl-C, or a little after a process died."""
     from tqdm import tqdm
 
@@ -129,7 +130,8 @@ def _watch(seconds: float, recorder, executor, children: Children, stop: _Stop) 
     end, mourning = began + seconds, False
     with tqdm(total=round(seconds), unit="s", disable=None, bar_format="{desc} |{bar}| {n:.0f}/{total} s") as bar:
         while (now := time.monotonic()) < end and not stop.asked:
-            executor.spin_once(timeout_sec=0.05)
+            time.sleep(TAKING_PERIOD)
+            recorder.take()
             if now < shown + PROGRESS_PERIOD:
                 continue
             shown = now

@@ -24,6 +24,7 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ImageError, LiquidControlError
 from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.mailbox import Mailbox
 from liquid_control.signals import Frame, Rejected
 
 SILENT = 1.0
@@ -68,7 +69,6 @@ class PolicyNode(LifecycleNode):
         parameters.follow(self, {"": self.cruise}, lambda changed: self._set_cruise(changed[""]))
         self.controller: Controller | None = None
         self.failure: LiquidControlError | None = None
-        self._listening: list = []
         self._active = False
         self._undecodable: collections.Counter[str] = collections.Counter()
         self._frames, self._imu, self._speed, self._latency, self._step = (Meter() for _ in range(5))
@@ -108,11 +108,9 @@ class PolicyNode(LifecycleNode):
         )
         result = super().on_activate(state)
         self._active = True
-        self._listening = [
-            self.create_subscription(kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA),
-            self.create_subscription(Imu, "imu/data", self._on_imu, qos.INERTIAL),
-            self.create_subscription(Odometry, "odom", self._on_odometry, qos.INERTIAL),
-        ]
+        self._pictures = self.create_subscription(kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA)
+        self._inertial = Mailbox(self, Imu, "imu/data", qos.INERTIAL)
+        self._odometry = Mailbox(self, Odometry, "odom", qos.INERTIAL)
         return result
 
     def on_deactivate(self, state) -> TransitionCallbackReturn:
@@ -128,13 +126,15 @@ class PolicyNode(LifecycleNode):
         return super().on_shutdown(state)
 
     def _fall_silent(self) -> None:
+        if self._active:
+            self.destroy_subscription(self._pictures)
+            self._inertial.close()
+            self._odometry.close()
         self._active = False
-        for subscription in self._listening:
-            self.destroy_subscription(subscription)
-        self._listening = []
 
     def _on_picture(self, message, decode) -> None:
         began = time.monotonic()
+        self._take_inertial()
         self._frames.tick()
         try:
             picture = decode(message)
@@ -154,13 +154,13 @@ class PolicyNode(LifecycleNode):
             header = conversions.header(stamp, self.config.model)
             self._neurons.publish(JointState(header=header, name=self._names, position=self.controller.state.astype(float).tolist()))
 
-    def _on_imu(self, message: Imu) -> None:
-        self._imu.tick()
-        self.controller.push_imu(conversions.imu_sample(message))
-
-    def _on_odometry(self, message: Odometry) -> None:
-        self._speed.tick()
-        self.controller.push_speed(conversions.speed_sample(message))
+    def _take_inertial(self) -> None:
+        for message, _ in self._inertial.take():
+            self._imu.tick()
+            self.controller.push_imu(conversions.imu_sample(message))
+        for message, _ in self._odometry.take():
+            self._speed.tick()
+            self.controller.push_speed(conversions.speed_sample(message))
 
     def _on_clock_jump(self, jump) -> None:
         if self.controller:
@@ -173,6 +173,8 @@ class PolicyNode(LifecycleNode):
             self.controller.speed, self.controller.comfort_lateral_acceleration = cruise.speed, cruise.comfort_lateral_acceleration
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
+        if self._active:
+            self._take_inertial()  # they are missed, too, while no picture comes
         values = {**self._frames.flow("camera"), **self._imu.flow("imu"), **self._speed.flow("speed")}
         values |= {**self._latency.latency("latency stamp to proposal"), **self._step.latency("step")}
         values |= {"proposal_listeners": self._proposals.get_subscription_count(), "frames_received": self._frames.count, **(self.controller.counts if self.controller else {})}

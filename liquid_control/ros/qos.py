@@ -17,8 +17,8 @@ def _keep(depth: int, reliability: ReliabilityPolicy, **more) -> QoSProfile:
 CAMERA = _keep(1, ReliabilityPolicy.BEST_EFFORT)
 """Only the newest picture is worth a step of the policy."""
 
-INERTIAL = _keep(50, ReliabilityPolicy.BEST_EFFORT)
-"""Every IMU and speed sample counts, also those that came in while a picture was worked on."""
+INERTIAL = _keep(200, ReliabilityPolicy.BEST_EFFORT)
+"""Every IMU and speed sample since the last picture counts."""
 
 COMMAND_IN = _keep(1, ReliabilityPolicy.RELIABLE)
 """Proposals and commands as they are received: the newest alone is obeyed."""

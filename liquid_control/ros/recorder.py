@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import cv2
-import rclpy.subscription
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
@@ -19,6 +18,7 @@ from liquid_control.config import VehicleConfig
 from liquid_control.errors import ImageError
 from liquid_control.evaluate.drive_log import Commands, DriveLog, Neurons, Pictures, Proposals, Track, table
 from liquid_control.ros import conversions, images, qos
+from liquid_control.ros.mailbox import Mailbox
 from liquid_control.signals import Limit
 
 JPEG_QUALITY = 92
@@ -43,15 +43,24 @@ class Recorder(Node):
         self._neurons: list[tuple] = []
         self._poses: dict[int, tuple] = {}
         self._lanes: dict[int, tuple] = {}
+        topics = [
+            (TwistStamped, "proposal", self._on_proposal),
+            (TwistStamped, "command", self._on_command),
+            (DiagnosticStatus, "safety_node/verdict", self._on_verdict),
+            (JointState, "policy_node/neurons", self._on_neurons),
+            (Odometry, "ground_truth", self._on_pose),
+            (Odometry, "lane_pose", self._on_lane),
+            (DiagnosticArray, "/diagnostics", self._on_diagnostics),
+        ]
         if with_pictures:
-            self._listen(Image, "camera/image_raw", self._on_picture)
-        self._listen(TwistStamped, "proposal", self._on_proposal)
-        self._listen(TwistStamped, "command", self._on_command)
-        self._listen(DiagnosticStatus, "safety_node/verdict", self._on_verdict)
-        self._listen(JointState, "policy_node/neurons", self._on_neurons)
-        self._listen(Odometry, "ground_truth", self._on_pose)
-        self._listen(Odometry, "lane_pose", self._on_lane)
-        self._listen(DiagnosticArray, "/diagnostics", self._on_diagnostics)
+            topics.append((Image, "camera/image_raw", self._on_picture))
+        self._mail = [(Mailbox(self, kind, topic, qos.RECORDING), callback) for kind, topic, callback in topics]
+
+    def take(self) -> None:
+        """Handles all that came in; to be called several times a second. Arrival is the middleware's own, untroubled by our queue."""
+        for mailbox, callback in self._mail:
+            for message, received in mailbox.take():
+                callback(message, received)
 
     def log(self, figures: Mapping[str, float], exit_codes: Mapping[str, int], facts: Mapping[str, str]) -> DriveLog:
         """All that was kept; `figures` join the counts that the nodes reported."""
@@ -77,13 +86,6 @@ class Recorder(Node):
             issued, limits = verdicts[min(k, len(verdicts) - 1)]
             rows.append((stamp, issued, angle, speed, received, limits))
         return rows
-
-    def _listen(self, kind: type, topic: str, callback: Callable) -> None:
-        """`callback` gets the message and when it arrived [ns]; since ROS 2 Iron the middleware itself tells, untroubled by our queue."""
-        if hasattr(rclpy.subscription, "MessageInfo"):
-            self.create_subscription(kind, topic, lambda message, info: callback(message, info["received_timestamp"]), qos.RECORDING)
-        else:
-            self.create_subscription(kind, topic, lambda message: callback(message, time.time_ns()), qos.RECORDING)
 
     def _on_picture(self, message: Image, received: int) -> None:
         if self.recording:

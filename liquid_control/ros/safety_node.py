@@ -25,6 +25,7 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import curvature
 from liquid_control.ros import conversions, diagnostics, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.mailbox import Mailbox
 from liquid_control.signals import Action, Command, Limit, SpeedSample, Verdict
 
 
@@ -60,7 +61,7 @@ class SafetyNode(Node):
         outgoing = qos.command_out(period=2.0 / self.config.rate, lifespan=limits.stale_after)
         self._out = self.create_publisher(self._kind, "command", outgoing)
         self._verdicts = self.create_publisher(DiagnosticStatus, "~/verdict", qos.STATUS)
-        self.create_subscription(Odometry, "odom", self._on_odometry, qos.INERTIAL)
+        self._odometry = Mailbox(self, Odometry, "odom", qos.INERTIAL)
         self.create_subscription(conversions.steering_type(self.config.proposal_type), "proposal", self._on_proposal, qos.COMMAND_IN)
         self.create_timer(1.0 / self.config.rate, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
         diagnostics.publish(self, self._report)
@@ -74,10 +75,6 @@ class SafetyNode(Node):
         self._issue()
         if fresh:
             self._latency.tick((self.previous.issued_ns - self.action.stamp_ns) / 1e9)
-
-    def _on_odometry(self, message: Odometry) -> None:
-        self.speed = conversions.speed_sample(message)
-        self._speeds.tick()
 
     def _on_timer(self) -> None:
         if self.action is not None:
@@ -98,6 +95,9 @@ class SafetyNode(Node):
 
     def _known_speed(self, now: int) -> float | None:
         """The measured speed [m/s] while it is fresh by its stamp and by its arrival."""
+        for message, _ in self._odometry.take():
+            self.speed = conversions.speed_sample(message)
+            self._speeds.tick()
         longest = self.gate.limits.speed_stale_after
         known = self.speed is not None and abs(now - self.speed.stamp_ns) <= longest * 1e9 and self._speeds.age <= longest
         return self.speed.speed if known and math.isfinite(self.speed.speed) else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
+import time
 
 import rclpy
 from nav_msgs.msg import Odometry
@@ -22,6 +23,7 @@ from liquid_control.config import WorldConfig, check, choice, number, switch
 from liquid_control.errors import MissingDependencyError
 from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.mailbox import Mailbox
 from liquid_control.ros.pace import Pace
 from liquid_control.signals import Command, Frame, ImuSample
 
@@ -74,7 +76,7 @@ class SimNode(Node):
         self.command: Command | None = None
         self.frames_sent = self.times_put_back = self.roads_done = 0
         self._begun_ns = self._periods = 0  # simulated time of the roads before this one; IMU periods in all
-        self._commands, self._latency = Meter(), Meter()
+        self._commands, self._latency, self._lateness = Meter(), Meter(), Meter()
         self._camera_info = _camera_info(world_config, self.world)
         self._camera = self.create_publisher(Image, "camera/image_raw", qos.CAMERA)
         self._camera_infos = self.create_publisher(CameraInfo, "camera/camera_info", qos.CAMERA)
@@ -83,7 +85,7 @@ class SimNode(Node):
         self._ground_truth = self.create_publisher(Odometry, "ground_truth", qos.STATUS)
         self._lane_pose = self.create_publisher(Odometry, "lane_pose", qos.STATUS)
         self._clock_out = self.create_publisher(Clock, "/clock", qos.STATUS) if self.config.publish_clock else None
-        self.create_subscription(conversions.steering_type(self.config.command_type), "command", self._on_command, qos.COMMAND_IN)
+        self._commands_in = Mailbox(self, conversions.steering_type(self.config.command_type), "command", qos.COMMAND_IN)
         parameters.follow(self, {"": self.controls}, lambda changed: self._set_controls(changed[""]))
         diagnostics.publish(self, self._report)
         self._stand_at_start()
@@ -97,24 +99,21 @@ class SimNode(Node):
                 self.pace.resume(self._begun_ns + self.world.time_ns)
                 continue
             for event in self.world.advance(*self._steering()):
-                self._wait(executor, self._begun_ns + event.stamp_ns)
+                while (left := self.pace.seconds_until(self._begun_ns + event.stamp_ns)) > 0:
+                    time.sleep(left)
                 self._send(event)
             self._periods += 1
             if self._periods % TRUTH_EVERY == 0:
                 self._tell_truth()
+                executor.spin_once(timeout_sec=0.0)  # parameters, and the diagnostics' timer
 
     def _steering(self) -> tuple[float, float]:
         """The steering angle [rad] and cap on the speed [m/s] that the vehicle obeys now."""
+        for message, received_ns in self._commands_in.take():
+            self._obey(message, received_ns)
         if self.command is None:
             return 0.0, 0.0
         return self.command.steering_angle, self.command.speed if self._commands.age <= self.config.command_timeout else 0.0
-
-    def _wait(self, executor: SingleThreadedExecutor, sim_ns: int) -> None:
-        """Takes messages until the instant is due, and at least one if any came."""
-        left = self.pace.seconds_until(sim_ns)
-        executor.spin_once(timeout_sec=max(left, 0.0))
-        while (left := self.pace.seconds_until(sim_ns)) > 0 and rclpy.ok():
-            executor.spin_once(timeout_sec=left)
 
     def _send(self, event) -> None:
         stamp = self.pace.stamp_ns(self._begun_ns + event.stamp_ns)
@@ -124,8 +123,9 @@ class SimNode(Node):
             message = images.image_message(event.image)
             message.header = self._camera_info.header = conversions.header(stamp, "camera_optical_frame")
             self._camera.publish(message)
-            self._camera_infos.publish(self._camera_info)
             self.frames_sent += 1
+            self._lateness.tick((self.get_clock().now().nanoseconds - stamp) / 1e9)
+            self._camera_infos.publish(self._camera_info)
         elif isinstance(event, ImuSample):
             self._imu.publish(conversions.imu_message(event, stamp, "imu_link"))
         else:
@@ -154,15 +154,14 @@ class SimNode(Node):
         x, y, heading, _ = self.world.road.at(self._start)
         self.world.physics.place(x, y, heading, 0.0)
 
-    def _on_command(self, message) -> None:
-        now = self.get_clock().now().nanoseconds
-        before = self.command or Command(0, now, 0.0, 0.0)
-        command = conversions.command_from_message(message, self.vehicle, now, before.steering_angle)
+    def _obey(self, message, received_ns: int) -> None:
+        before = self.command or Command(0, received_ns, 0.0, 0.0)
+        command = conversions.command_from_message(message, self.vehicle, received_ns, before.steering_angle)
         if not (math.isfinite(command.steering_angle) and math.isfinite(command.speed)):
             return  # a vehicle, too, trusts nobody; silence brakes it
         self._commands.tick()
         if command.stamp_ns != before.stamp_ns:
-            self._latency.tick((now - command.stamp_ns) / 1e9)
+            self._latency.tick((received_ns - command.stamp_ns) / 1e9)
         self.command = command
 
     def _set_controls(self, controls: SimControls) -> None:
@@ -171,7 +170,8 @@ class SimNode(Node):
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         truth = self.world.truth
         values = {"frames_sent": self.frames_sent, "real_time_factor": self.pace.real_time_factor, **self._commands.flow("command")}
-        values |= {**self._latency.latency("latency stamp to arrival"), "speed [m/s]": truth.speed, "lane_offset [m]": truth.lane_offset}
+        values |= {**self._latency.latency("latency stamp to arrival"), **self._lateness.latency("latency stamp to picture sent")}
+        values |= {"speed [m/s]": truth.speed, "lane_offset [m]": truth.lane_offset}
         values |= {"camera_listeners": self._camera.get_subscription_count(), "running": self.controls.running, "roads_done": self.roads_done, "times_put_back": self.times_put_back}
         if self.pace.real_time_factor < 0.95:
             return diagnostics.WARN, "slower than real time", values

@@ -81,3 +81,4 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise DriveError(f"waited {PATIENCE:.0f} s in vain for {what}; the nodes' logs, beside the report, may say why")
             self.executor.spin_once(timeout_sec=0.02)
+            self.recorder.take()

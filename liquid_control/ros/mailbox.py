@@ -1,0 +1,44 @@
+"""A subscription that waits to be asked.
+
+Waking an rclpy executor costs more than the small messages of an IMU are worth: what is only needed with the next picture or the next
+command is taken then, all at once and in order, so that a picture never overtakes the samples that came before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+
+class _NeverReady(CallbackGroup):
+    """Keeps its entities out of every executor's wait set."""
+
+    def can_execute(self, entity) -> bool:
+        return False
+
+    def beginning_execution(self, entity) -> bool:
+        return False
+
+    def ending_execution(self, entity) -> None:
+        pass
+
+
+class Mailbox:
+    """Keeps the latest messages of `topic`, as many as the profile's depth, until they are taken."""
+
+    def __init__(self, node: Node, kind: type, topic: str, profile: QoSProfile) -> None:
+        self._node = node
+        self._subscription = node.create_subscription(kind, topic, lambda message: None, profile, callback_group=_NeverReady())
+
+    def take(self) -> Iterator[tuple[object, int]]:
+        """Yields each message that came in since, with its arrival in nanoseconds of the system's clock."""
+        handle, kind = self._subscription.handle, self._subscription.msg_type
+        with handle:
+            while (taken := handle.take_message(kind, False)) is not None:
+                yield taken[0], taken[1]["received_timestamp"]
+
+    def close(self) -> None:
+        self._node.destroy_subscription(self._subscription)
