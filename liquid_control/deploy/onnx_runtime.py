@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.deploy.runtime import check_batch
-from liquid_control.errors import MissingDependencyError, ModelFileError
+from liquid_control.errors import ConfigError, MissingDependencyError, ModelFileError
 from liquid_control.policy.model_file import ModelInfo, read_model
 from liquid_control.signals import Observation
 
@@ -19,7 +19,10 @@ class OnnxRuntime:
 
     def __init__(self, info: ModelInfo, threads: int = 1) -> None:
         """One thread is fastest for small policies and leaves the other cores alone. The first step is made here, on a
-        black image, so that a broken graph is refused now and the first real step is as quick as any. Raises ModelFileError."""
+        black image, so that a broken graph is refused now and the first real step is as quick as any. Raises ModelFileError,
+        ConfigError and MissingDependencyError."""
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise ConfigError("OnnxRuntime.threads", threads, "a whole number of at least 1")
         try:
             import onnxruntime
         except ImportError:

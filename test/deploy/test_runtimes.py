@@ -14,7 +14,7 @@ from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.deploy.export import export_model, export_onnx
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.torch_runtime import TorchRuntime
-from liquid_control.errors import ImageError, ModelFileError, ShapeError, TimeError
+from liquid_control.errors import ConfigError, ImageError, ModelFileError, ShapeError, TimeError
 from liquid_control.policy.model_file import read_model, save_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.signals import Observation
@@ -148,6 +148,12 @@ def test_batches_must_agree(model):
             runtime.step_batch(*arguments)
     with pytest.raises(TimeError):
         runtime.step_batch(image, inertial, -dt, state)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True])
+def test_threads_must_be_a_count(model, threads):
+    with pytest.raises(ConfigError):
+        OnnxRuntime.load(model, threads)
 
 
 def test_exporting_is_quiet_and_leaves_the_network_as_it_was(tmp_path, capfd, recwarn):
