@@ -126,7 +126,7 @@ def test_a_dead_policy_on_a_bend_keeps_the_bend_and_stops():
         command, verdict = GATE.apply(None, speed, NOW + tick * 20 * MS, command)
         speed = max(speed - 2.0 * 0.02, command.speed)  # brakes weaker than asked for
         assert command.steering_angle == 0.15 and command.stamp_ns == NOW - 100 * MS and verdict.safe_stop
-    assert command.speed == 0.0
+    assert command.speed == 0.0 and verdict.limits is Limit.STALE
 
 
 def test_the_ramp_starts_from_the_slower_of_commanded_and_measured_speed():
@@ -176,6 +176,17 @@ def test_a_speed_that_jumps_up_turns_the_wheel_back_at_its_rate_and_takes_the_sp
 def test_an_unknown_speed_is_judged_as_the_largest():
     command, verdict = GATE.apply(Action(NOW, 0.1, 2.0), math.nan, NOW, before(steering_angle(0.0075, CAR)))
     assert 20.0**2 * curvature(command.steering_angle, CAR) == pytest.approx(3.0) and Limit.SPEED_UNKNOWN in verdict.limits
+
+
+def test_an_unknown_speed_is_judged_as_the_last_commanded_one_should_that_be_larger_since_the_limit_was_lowered():
+    command, _ = GATE.apply(Action(NOW, 0.1, 2.0), None, NOW, before(0.0, 30.0))
+    assert 30.0**2 * curvature(command.steering_angle, CAR) == pytest.approx(3.0)
+
+
+def test_a_command_never_asks_for_more_lateral_acceleration_than_allowed_even_from_standstill():
+    bearable = math.sqrt(3.0 / 0.05)
+    command, verdict = GATE.apply(Action(NOW, 0.05, 1.005 * bearable), 0.0, NOW, before(steering_angle(0.05, CAR)))
+    assert command.speed == pytest.approx(bearable) and verdict.limits is Limit.LATERAL_ACCELERATION
 
 
 @pytest.mark.parametrize("asked, given_speed", [(25.0, 20.0), (-1.0, 0.0)])
