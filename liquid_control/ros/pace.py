@@ -41,7 +41,12 @@ class Pace:
         self._anchor = self._now_ns() - sim_ns
 
     def stamp_ns(self, sim_ns: int) -> int:
+        """The stamp of an instant of simulated time."""
         return (self._first if self._steady_stamps else self._anchor) + sim_ns
+
+    def stamp_of_wall(self, wall_ns: int) -> int:
+        """What the stamps' clock shows at an instant of the wall's clock."""
+        return wall_ns - self._anchor + (self._first if self._steady_stamps else self._anchor)
 
     @property
     def real_time_factor(self) -> float:

@@ -68,7 +68,6 @@ class PolicyNode(LifecycleNode):
         self.cruise = parameters.declare(self, CruiseConfig())
         parameters.follow(self, {"": self.cruise}, lambda changed: self._set_cruise(changed[""]))
         self.controller: Controller | None = None
-        self.failure: LiquidControlError | None = None
         self._active = False
         self._undecodable: collections.Counter[str] = collections.Counter()
         self._frames, self._imu, self._speed, self._latency, self._step = (Meter() for _ in range(5))
@@ -79,18 +78,15 @@ class PolicyNode(LifecycleNode):
         self._jump = self.get_clock().create_jump_callback(jump, post_callback=self._on_clock_jump)
         diagnostics.publish(self, self._report)
 
-    def start(self) -> None:
-        """Configures and activates. Raises the LiquidControlError that kept the model from loading."""
-        if self.trigger_configure() != TransitionCallbackReturn.SUCCESS and self.failure:
-            raise self.failure
-        self.trigger_activate()
+    def start(self) -> bool:
+        """Configures and activates; False when it could not, which is logged."""
+        return TransitionCallbackReturn.SUCCESS == self.trigger_configure() == self.trigger_activate()
 
     def on_configure(self, state) -> TransitionCallbackReturn:
         try:
             runtime = OnnxRuntime.load(find_model(self.config.model), self.config.threads)
             self.controller = Controller(runtime, self.timeline_config, **dataclasses.asdict(self.cruise))
         except LiquidControlError as error:
-            self.failure = error
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         wiring = runtime.info.wiring
@@ -188,8 +184,8 @@ class PolicyNode(LifecycleNode):
 
 def make() -> PolicyNode:
     node = PolicyNode()
-    if node.config.autostart:
-        node.start()
+    if node.config.autostart and not node.start():
+        sys.exit(1)
     return node
 
 

@@ -110,7 +110,7 @@ class SimNode(Node):
     def _steering(self) -> tuple[float, float]:
         """The steering angle [rad] and cap on the speed [m/s] that the vehicle obeys now."""
         for message, received_ns in self._commands_in.take():
-            self._obey(message, received_ns)
+            self._obey(message, self.pace.stamp_of_wall(received_ns))
         if self.command is None:
             return 0.0, 0.0
         return self.command.steering_angle, self.command.speed if self._commands.age <= self.config.command_timeout else 0.0
@@ -124,7 +124,7 @@ class SimNode(Node):
             message.header = self._camera_info.header = conversions.header(stamp, "camera_optical_frame")
             self._camera.publish(message)
             self.frames_sent += 1
-            self._lateness.tick((self.get_clock().now().nanoseconds - stamp) / 1e9)
+            self._lateness.tick(-self.pace.seconds_until(self._begun_ns + event.stamp_ns))
             self._camera_infos.publish(self._camera_info)
         elif isinstance(event, ImuSample):
             self._imu.publish(conversions.imu_message(event, stamp, "imu_link"))

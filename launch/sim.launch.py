@@ -1,0 +1,41 @@
+"""The MuJoCo world as the robot, with the robot's nodes: what drive.launch.py starts, and a vehicle for it."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+
+SHARE = FindPackageShare("liquid_control")
+
+
+def generate_launch_description() -> LaunchDescription:
+    arguments = [
+        DeclareLaunchArgument("model", default_value="lane_keeper", description="Model directory, or the name of an installed model."),
+        DeclareLaunchArgument("seed", default_value="0", description="Whole number that names the road, its look and the vehicle."),
+        DeclareLaunchArgument("use_sim_time", default_value="false", description="Whether the world publishes /clock and the nodes use it."),
+    ]
+    robot = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource([SHARE, "/launch/drive.launch.py"]),
+        launch_arguments={
+            "model": LaunchConfiguration("model"),
+            "vehicle": [SHARE, "/config/vehicles/simulated.yaml"],
+            "use_sim_time": LaunchConfiguration("use_sim_time"),
+        }.items(),
+    )
+    world = Node(
+        package="liquid_control",
+        executable="sim_node",
+        name="sim_node",
+        parameters=[
+            {
+                "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
+                "publish_clock": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
+            }
+        ],
+        output="screen",
+        on_exit=Shutdown(reason="the world has ended"),
+    )
+    return LaunchDescription([*arguments, robot, world])
