@@ -15,7 +15,7 @@ def generate_launch_description() -> LaunchDescription:
     arguments = [
         DeclareLaunchArgument("model", default_value="lane_keeper", description="Model directory, or the name of an installed model."),
         DeclareLaunchArgument("seed", default_value="0", description="Whole number that names the road, its look and the vehicle."),
-        DeclareLaunchArgument("use_sim_time", default_value="false", description="Whether the world publishes /clock and the nodes use it."),
+        DeclareLaunchArgument("use_sim_time", default_value="false", description="Whether nodes use the /clock of the world."),
     ]
     robot = IncludeLaunchDescription(
         PythonLaunchDescriptionSource([SHARE, "/launch/drive.launch.py"]),

@@ -101,7 +101,7 @@ class Children:
                 lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
             except OSError:
                 continue
-            peaks |= {name: round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmHWM:")}
+            peaks[name] = next(round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmHWM:"))
         return peaks
 
     def end(self) -> None:

@@ -179,18 +179,18 @@ class _Stop:
         self.asked = False
 
     def __enter__(self) -> _Stop:
-        self._before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {signum: signal.signal(signum, self._on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        for signum, handler in self._before.items():
+            signal.signal(signum, handler)
 
     def check(self) -> None:
         """For what cannot end early: raises KeyboardInterrupt once asked."""
         if self.asked:
             raise KeyboardInterrupt
 
-    def _on_signal(self, number: int, frame: object) -> None:
+    def _on_signal(self, signum: int, frame: object) -> None:
         self.check()
         self.asked = True

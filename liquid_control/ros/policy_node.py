@@ -91,7 +91,8 @@ class PolicyNode(LifecycleNode):
             return TransitionCallbackReturn.FAILURE
         wiring = runtime.info.wiring
         self._names = [f"{layer}_{i}" for layer in ("motor", "command", "inter") for i in range(getattr(wiring, layer))]
-        self.get_logger().info(f"{runtime.info.directory}: {runtime.neurons} neurons, pictures of {runtime.preprocess.width}x{runtime.preprocess.height}")
+        size = f"{runtime.preprocess.width}x{runtime.preprocess.height}"
+        self.get_logger().info(f"{runtime.info.directory}: {runtime.neurons} neurons, pictures of {size}")
         return super().on_configure(state)
 
     def on_activate(self, state) -> TransitionCallbackReturn:
@@ -173,7 +174,8 @@ class PolicyNode(LifecycleNode):
             self._take_inertial()  # they are missed, too, while no picture comes
         values = {**self._frames.flow("camera"), **self._imu.flow("imu"), **self._speed.flow("speed")}
         values |= {**self._latency.latency("latency stamp to proposal"), **self._step.latency("step")}
-        values |= {"proposal_listeners": self._proposals.get_subscription_count(), "frames_received": self._frames.count, **(self.controller.counts if self.controller else {})}
+        values |= {"proposal_listeners": self._proposals.get_subscription_count(), "frames_received": self._frames.count}
+        values |= self.controller.counts if self.controller else {}
         values |= {f"rejected_{problem.replace(' ', '_')}": count for problem, count in self._undecodable.items()}
         if not self._active:
             return diagnostics.WARN, "not active", values

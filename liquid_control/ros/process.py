@@ -13,14 +13,14 @@ from rclpy.node import Node
 from liquid_control.errors import LiquidControlError
 
 
-def run(make_node: Callable[[], Node], arguments: list[str] | None = None, loop: Callable[[Node, SingleThreadedExecutor], None] | None = None) -> int:
+def run(make_node: Callable[[], Node], loop: Callable[[Node, SingleThreadedExecutor], None] | None = None) -> int:
     """Makes a node and spins it (or runs `loop`) until it is told to stop. Returns the exit code: 1 after an error of ours.
 
     Ctrl-C and SIGTERM end it without a traceback.
     """
     node = None
     try:
-        rclpy.init(args=arguments)
+        rclpy.init()
         node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)

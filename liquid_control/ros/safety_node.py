@@ -13,7 +13,6 @@ import collections
 import dataclasses
 import math
 import sys
-import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry

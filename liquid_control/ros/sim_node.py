@@ -70,7 +70,8 @@ class SimNode(Node):
         self.config = parameters.declare(self, SimNodeConfig(), fixed=True)
         self.controls = parameters.declare(self, SimControls())
         world_config = parameters.declare(self, WorldConfig(length=2000.0, image_width=320, image_height=160), "world.", fixed=True)
-        self.world, self.vehicle, self._start = world.World(world_config, self.config.seed, self.config.held_out), drive.VEHICLE, world.START_STATION
+        self.world = world.World(world_config, self.config.seed, self.config.held_out)
+        self.vehicle, self._start = drive.VEHICLE, world.START_STATION
         self.world.render(world_config.image_width, world_config.image_height)  # the first picture is slow: it makes the GL context
         self.pace = Pace(self.config.publish_clock)
         self.command: Command | None = None
@@ -172,7 +173,8 @@ class SimNode(Node):
         values = {"frames_sent": self.frames_sent, "real_time_factor": self.pace.real_time_factor, **self._commands.flow("command")}
         values |= {**self._latency.latency("latency stamp to arrival"), **self._lateness.latency("latency stamp to picture sent")}
         values |= {"speed [m/s]": truth.speed, "lane_offset [m]": truth.lane_offset}
-        values |= {"camera_listeners": self._camera.get_subscription_count(), "running": self.controls.running, "roads_done": self.roads_done, "times_put_back": self.times_put_back}
+        values |= {"camera_listeners": self._camera.get_subscription_count(), "running": self.controls.running}
+        values |= {"roads_done": self.roads_done, "times_put_back": self.times_put_back}
         if self.pace.real_time_factor < 0.95:
             return diagnostics.WARN, "slower than real time", values
         return diagnostics.OK, "driving" if self.command else "waiting for a command", values
