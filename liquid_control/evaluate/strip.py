@@ -23,12 +23,12 @@ def by_layer(count: int) -> list[int]:
 
 
 def normalised(state: np.ndarray) -> np.ndarray:
-    """States (N, U) about their median in units of their 98th percentile, within -1 and 1: neurons differ in scale by far."""
+    """States (N, U) about their median, in units that differ from neuron to neuron, squeezed into -1..1 so that a burst hides no detail."""
     if not len(state):
         return state
     known = np.nan_to_num(state, posinf=0.0, neginf=0.0)
     centred = known - np.median(known, axis=0)
-    return np.clip(centred / np.maximum(np.percentile(np.abs(centred), 98, axis=0), 1e-6), -1, 1)
+    return np.tanh(centred / np.maximum(np.percentile(np.abs(centred), 80, axis=0), 1e-6))
 
 
 class Strip:
@@ -51,14 +51,14 @@ class Strip:
             text(canvas, (LABELS - 8, row), number, 9, MUTED, to_left=True)
         self._area = canvas[:, LABELS:]
         for middle in self._middle:
-            self._area[round(middle - 0.42 * self._pitch) : round(middle + 0.42 * self._pitch)] = PANEL
+            self._area[round(middle - 0.45 * self._pitch) : round(middle + 0.45 * self._pitch)] = PANEL
         self._blank = self._area[:, :1].copy()
         self._last: tuple[int, np.ndarray] | None = None
 
     def push(self, seconds: float, values: np.ndarray) -> None:
         """Appends one instant: values (U,) as from `normalised`, at a time that grows from call to call."""
         column, width = int(seconds * PIXELS_PER_SECOND), self._area.shape[1]
-        height = self._middle - values[self._order] * 0.42 * self._pitch
+        height = self._middle - values[self._order] * 0.45 * self._pitch
         before, previous = self._last or (column - 1, height)
         step = min(column - before, width)
         if step <= 0:
@@ -67,7 +67,7 @@ class Strip:
         self._area[:, width - step :] = self._blank
         left, right = width - 1 - step, width - 1
         for middle, y0, y1, colour in zip(self._middle, previous, height, self._colours, strict=True):
-            strength = 0.2 + 0.7 * min(abs(middle - y1) / (0.42 * self._pitch), 1.0)
+            strength = (0.9 if y1 < middle else 0.4) * min(abs(middle - y1) / (0.45 * self._pitch), 1.0)
             shade = tuple(int(strength * c + (1 - strength) * p) for c, p in zip(colour, PANEL, strict=True))
             points = np.array([[left + 1, middle], [left + 1, y0], [right, y1], [right, middle]])
             cv2.fillConvexPoly(self._area, np.round(points * 16).astype(np.int32), shade, cv2.LINE_8, 4)

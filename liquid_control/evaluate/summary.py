@@ -6,12 +6,7 @@ import numpy as np
 
 from liquid_control.evaluate.drive_log import DriveLog, Track
 from liquid_control.signals import Limit
-
-DEPARTURE = 1.0
-"""A lane departure begins when the vehicle's centre is further than this from the lane's centre [m]."""
-
-OFF_ROAD = 1.75
-"""And here the vehicle's centre leaves the lane [m]: half of a lane of 3.5 m."""
+from liquid_control.sim.task import DEPARTURE, OFF_ROAD
 
 FASTEST = 60.0
 """A faster change of place is the vehicle being put back, not driving [m/s]."""

@@ -132,7 +132,8 @@ def _draw_panel(panel: np.ndarray, now: _Instant) -> None:
 
 
 def _figure(value: float, form: str, unit: str = "") -> str:
-    return f"{value:{form}}{unit}" if math.isfinite(value) else "–"
+    digits = int(form[-2])
+    return f"{round(value, digits) + 0.0:{form}}{unit}" if math.isfinite(value) else "–"  # + 0.0 turns -0.0 into 0.0
 
 
 def _gate_state(now: _Instant) -> tuple[tuple, str]:
@@ -142,7 +143,7 @@ def _gate_state(now: _Instant) -> tuple[tuple, str]:
         return PROPOSED, "limits " + now.limits.names()[-1].replace("_", " ")
     if abs(now.allowed - now.proposed) > NOTABLE:
         return PROPOSED, "limited"
-    return MUTED, "as it is" if math.isfinite(now.allowed) else "waits for the first frame"
+    return MUTED, "unchanged" if math.isfinite(now.allowed) else "waits for the first frame"
 
 
 def _shown(messages, stamps: np.ndarray) -> np.ndarray:

@@ -86,7 +86,7 @@ def test_neurons_are_named_and_ordered_along_the_signal():
 def test_activity_is_centred_and_bounded_whatever_its_scale():
     states = np.random.default_rng(1).normal(size=(500, 3)) * [1e-3, 1.0, 1e3] + [0.0, 5.0, 1e4]
     activity = normalised(states)
-    assert np.abs(activity).max() == 1.0 and np.abs(np.median(activity, axis=0)).max() < 1e-9
+    assert 0.9 < np.abs(activity).max() <= 1.0 and np.abs(np.median(activity, axis=0)).max() < 1e-9
     assert np.ptp(activity.std(axis=0)) < 0.1
     assert not normalised(np.ones((5, 2))).any()
 
