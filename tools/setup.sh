@@ -9,16 +9,21 @@ fail() { say "$@"; exit 1; }
 
 works() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1; }
 
+# Wheels of ROS 2 exist for x86-64; elsewhere the Python that a sourced ROS installation belongs to is the only one that will do.
+has_ros() { [ "$(uname -m)" = x86_64 ] || "$1" -c 'import rclpy' >/dev/null 2>&1; }
+
 find_python() {
-    local name
-    for name in ${PYTHON:-python3.11 python3.12 python3.10 python3 /usr/bin/python3}; do
-        if works "$name"; then
-            "$name" -c 'import sys; print(sys.executable)'
-            return
-        fi
+    local name found="" names=${PYTHON:-python3.11 python3.12 python3.10 python3 /usr/bin/python3}
+    for name in $names; do
+        works "$name" || continue
+        found=$name
+        has_ros "$name" || continue
+        "$name" -c 'import sys; print(sys.executable)'
+        return
     done
-    fail "no Python 3.10, 3.11 or 3.12 found (tried: ${PYTHON:-python3.11 python3.12 python3.10 python3})." \
-        "Install one, or name it: make PYTHON=/path/to/python3.11"
+    [ -z "$found" ] || fail "there are no ROS 2 wheels for $(uname -m), and rclpy is not importable in $found." \
+        "Install ROS 2 with apt, source its setup.bash and try again; README.md, 'On a robot', has the steps."
+    fail "no Python 3.10, 3.11 or 3.12 found (tried: $names). Install one, or name it: make PYTHON=/path/to/python3.11"
 }
 
 # A library counts as there when the dynamic linker knows it, whoever installed it.
@@ -69,10 +74,6 @@ is_ready && exit 0
 
 python=$(find_python)
 say "setting up with $python ($("$python" -V)); the first time takes some minutes"
-if [ "$(uname -m)" != x86_64 ] && ! "$python" -c 'import rclpy' 2>/dev/null; then
-    fail "ROS 2 wheels exist for x86-64 only and rclpy is not importable here ($(uname -m))." \
-        "Install ROS 2 with apt, source its setup.bash and try again; README.md, 'On a robot', has the steps."
-fi
 mapfile -t packages < <(missing_packages "$python")
 [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
 
