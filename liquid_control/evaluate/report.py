@@ -90,8 +90,7 @@ def _charts(log: DriveLog, figures: Mapping) -> dict[str, str]:
 def _gate_spans(seconds: np.ndarray, limits: np.ndarray) -> list[tuple[float, float, str]]:
     """Stretches in which a limit acted, safe stops apart."""
     spans: list[tuple[float, float, str]] = []
-    stopping = sum(limit.value for limit in STOPPING.__class__ if limit in STOPPING)
-    for kind, acted in (("limited", limits != 0), ("stopped", (limits & stopping) != 0)):
+    for kind, acted in (("limited", limits != 0), ("stopped", (limits & STOPPING.value) != 0)):
         times = seconds[acted]
         pieces = np.split(times, np.flatnonzero(np.diff(times) > BRIDGED) + 1) if len(times) else []
         spans += [(float(piece[0]), float(piece[-1]), kind) for piece in pieces]

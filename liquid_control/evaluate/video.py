@@ -64,6 +64,7 @@ def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
     activity = normalised(log.neurons.state) if len(log.neurons.stamp_ns) else np.zeros((0, 0))
     neurons_of = np.searchsorted(log.neurons.stamp_ns, stamps, side="right")
     canvas = np.full((HEIGHT, WIDTH, 3), BACKGROUND, np.uint8)
+    blank = canvas[:PICTURE_HEIGHT].copy()
     strip = Strip(canvas[HEIGHT - STRIP_HEIGHT - 6 : HEIGHT - 6], activity.shape[1])
     if activity.shape[1]:
         text(canvas, (18, PICTURE_HEIGHT + 17), f"{activity.shape[1]} liquid neurons", 11, INK, bold=True)
@@ -89,7 +90,9 @@ def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
                 if math.isfinite(angle):
                     overlay.draw_path(picture, log.camera, curvature(angle, log.vehicle), colour, filled=colour is ALLOWED)
         canvas[:PICTURE_HEIGHT, : picture.shape[1]] = picture
-        _draw_panel(canvas[:PICTURE_HEIGHT, picture.shape[1] :], now)
+        panel = canvas[:PICTURE_HEIGHT, picture.shape[1] :]
+        np.copyto(panel, blank[:, picture.shape[1] :])
+        _draw_panel(panel, now)
         for moment in range(drawn, neurons_of[index]):
             strip.push((log.neurons.stamp_ns[moment] - log.start_ns) / 1e9, activity[moment])
         drawn = neurons_of[index]
@@ -111,7 +114,6 @@ class _Instant:
 
 def _draw_panel(panel: np.ndarray, now: _Instant) -> None:
     right, middle = panel.shape[1] - 18, panel.shape[1] // 2
-    panel[...] = BACKGROUND
     end = text(panel, (18, 46), _figure(now.speed, ".1f"), 34, INK, bold=True)
     text(panel, (end + 8, 46), "m/s", 13, MUTED)
     text(panel, (right, 46), f"{int(now.seconds // 60)}:{now.seconds % 60:04.1f}", 13, MUTED, to_left=True)
