@@ -61,6 +61,9 @@ def _collect(arguments: Sequence[str]) -> int:
 
 
 def _train_imitation(arguments: Sequence[str]) -> int:
+    from liquid_control.train.threads import wait_without_spinning
+
+    wait_without_spinning()
     from liquid_control.train.imitation import ImitationSettings, train
 
     asked = _read(ImitationSettings, "train imitation", arguments)
