@@ -103,7 +103,7 @@ def test_every_module_says_what_it_is_for(path):
 def test_behaviour_is_not_switched_by_environment_variables():
     """Only what other programs define may be read: the GL back end, the ROS environment."""
     foreign = {"MUJOCO_GL", "PYOPENGL_PLATFORM", "LP_NUM_THREADS", "ROS_DOMAIN_ID", "ROS_DISTRO", "AMENT_PREFIX_PATH", "RMW_IMPLEMENTATION",
-               "FASTDDS_BUILTIN_TRANSPORTS", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", "OMP_NUM_THREADS", "PYTHONUNBUFFERED"}
+               "FASTDDS_BUILTIN_TRANSPORTS", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "PYTHONUNBUFFERED"}
     for path in MODULES:
         for node in ast.walk(tree(path)):
             key = None
