@@ -28,15 +28,17 @@ class Meter:
         self._clock = clock
         self._events: deque[tuple[float, float]] = deque(maxlen=4096)
         self._began = clock()
+        self._latest = float("-inf")
 
     def tick(self, value: float = 0.0) -> None:
         self.count += 1
-        self._events.append((self._clock(), value))
+        self._latest = self._clock()
+        self._events.append((self._latest, value))
 
     @property
     def age(self) -> float:
         """Seconds since the latest event, infinite before the first."""
-        return self._clock() - self._events[-1][0] if self._events else float("inf")
+        return self._clock() - self._latest
 
     @property
     def rate(self) -> float:

@@ -102,9 +102,9 @@ class SafetyNode(Node):
         return self.speed.speed if known and math.isfinite(self.speed.speed) else None
 
     def _publish_verdict(self, command: Command, verdict: Verdict) -> None:
-        """For each command the limits that acted, with the command's own stamps to know it by."""
+        """For each command the limits that acted, with the command itself to know it by; all digits, so that others can check us."""
         level = diagnostics.ERROR if verdict.safe_stop else diagnostics.WARN if verdict.limits else diagnostics.OK
-        values = {"stamp_ns": command.stamp_ns, "issued_ns": command.issued_ns, "safe_stop": verdict.safe_stop}
+        values = {"safe_stop": verdict.safe_stop, **{name: repr(value) for name, value in dataclasses.asdict(command).items()}}
         message = ", ".join(verdict.limits.names())
         self._verdicts.publish(diagnostics.status("safety gate", "liquid_control", level, message, values))
 

@@ -1,0 +1,161 @@
+"""Real nodes in real processes, on a ROS domain that nobody else uses, and a probe node in this one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from liquid_control.deploy.models import find_model
+from liquid_control.errors import ModelFileError
+from liquid_control.ros import conversions, qos
+from liquid_control.ros.children import isolated_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MAKE_MODEL = """
+import sys, torch
+from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.deploy.export import export_onnx
+from liquid_control.policy.model_file import save_model
+from liquid_control.policy.network import PolicyNetwork
+torch.manual_seed(0)
+save_model(sys.argv[1], PolicyNetwork(PolicyConfig(), PreprocessConfig()), {}, {}, export=export_onnx)
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ros_domain():
+    """Everything below talks on a domain of its own; children inherit it from this process's environment."""
+    environment, claim = isolated_environment()
+    before = dict(os.environ)
+    os.environ.update(environment)
+    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    yield
+    rclpy.try_shutdown()
+    os.environ.clear()
+    os.environ.update(before)
+    claim.close()
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    """The shipped model; where there is none yet, an untrained one of the same shape."""
+    try:
+        return find_model("lane_keeper").resolve()
+    except ModelFileError:
+        directory = tmp_path_factory.mktemp("models") / "untrained"
+        subprocess.run([sys.executable, "-c", MAKE_MODEL, str(directory)], cwd=ROOT, check=True)
+        return directory
+
+
+class Probe(Node):
+    """Sends what a test likes, keeps what it hears: messages by topic, values of /diagnostics by node."""
+
+    def __init__(self) -> None:
+        super().__init__("probe")
+        self.heard: dict[str, list] = {}
+        self.diagnostics: dict[str, dict[str, str]] = {}
+        self.levels: dict[str, tuple[int, str]] = {}
+        self.clocks: dict[str, int] = {}  # a node's own time [ns] at its latest diagnostics
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+        self._out: dict[str, object] = {}
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.STATUS)
+
+    def listen(self, kind: type, topic: str) -> list:
+        """Keeps all messages of a topic from now on, each with its arrival [ns]."""
+        kept = self.heard.setdefault(topic, [])
+        self.create_subscription(kind, topic, lambda message: kept.append((message, time.time_ns())), qos.RECORDING)
+        return kept
+
+    def send(self, topic: str, message, profile=qos.STATUS) -> None:
+        """Publishes; the first time it waits for somebody to listen."""
+        if topic not in self._out:
+            self._out[topic] = self.create_publisher(type(message), topic, profile)
+            self.until(lambda: self._out[topic].get_subscription_count() > 0, f"a listener of {topic}")
+            self.spin(0.2)  # the other side learns of us a little later
+        self._out[topic].publish(message)
+
+    def until(self, condition, what: str, patience: float = 20.0) -> None:
+        deadline = time.monotonic() + patience
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain for {what}"
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def spin(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def count(self, node: str, name: str) -> float:
+        """A number of a node's latest diagnostics; 0 before it said anything."""
+        return float(self.diagnostics.get(node, {}).get(name, 0))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            self.diagnostics[status.name.strip("/")] = {pair.key: pair.value for pair in status.values}
+            self.levels[status.name.strip("/")] = (status.level[0], status.message)
+            self.clocks[status.name.strip("/")] = conversions.stamp_ns(message.header.stamp)
+
+
+@pytest.fixture
+def probe():
+    node = Probe()
+    yield node
+    node.destroy_node()
+
+
+def _starter():
+    running = []
+
+    def run(name: str, **parameters) -> subprocess.Popen:
+        given = [word for key, value in parameters.items() for word in ("-p", f"{key.replace('__', '.')}:={value}")]
+        command = [sys.executable, "-m", f"liquid_control.ros.{name}", "--ros-args", *given]
+        running.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        return running[-1]
+
+    yield run
+    for process in running:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    for process in running:
+        try:
+            process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def start():
+    """`start(node, parameter=value, ...)` runs a node as a process of its own and returns it; `__` in a name stands for a dot."""
+    yield from _starter()
+
+
+@pytest.fixture(scope="module")
+def start_for_all():
+    """As `start`, for processes that all tests of a file share."""
+    yield from _starter()
+
+
+@pytest.fixture(scope="session")
+def libraries():
+    """`libraries(process)`: the paths of all files that a process has mapped, so what it truly loaded."""
+    return lambda process: Path(f"/proc/{process.pid}/maps").read_text()
+
+
+@pytest.fixture(scope="session")
+def picture() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (160, 320, 3), np.uint8)

@@ -1,0 +1,153 @@
+"""The policy node as a process of its own: its start, its lifecycle, its clock, its end."""
+
+from __future__ import annotations
+
+import array
+import json
+import shutil
+import time
+
+import cv2
+import numpy as np
+from geometry_msgs.msg import TwistStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from nav_msgs.msg import Odometry
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
+
+from liquid_control.ros import conversions, images, qos
+from liquid_control.signals import ImuSample
+
+CAMERA, IMU, ODOM = "camera/image_raw", "imu/data", "odom"
+
+
+def shot(picture: np.ndarray, stamp: int | None = None, **changes) -> Image:
+    message = images.image_message(picture)
+    message.header = conversions.header(time.time_ns() if stamp is None else stamp)
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+def motion(rate: float = 0.0, acceleration: float = 0.0) -> Imu:
+    return conversions.imu_message(ImuSample(0, (0.0, 0.0, rate), (0.0, acceleration, 9.81)), time.time_ns(), "imu_link")
+
+
+def speed(value: float) -> Odometry:
+    return conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, value)
+
+
+def drive(probe, topic, make, count, heard, patience=20.0):
+    """Sends pictures until `count` proposals were heard; returns the stamps that were sent."""
+    stamps, deadline = [], time.monotonic() + patience
+    while len(heard) < count:
+        assert time.monotonic() < deadline, "no proposals"
+        message = make()
+        stamps.append(conversions.stamp_ns(message.header.stamp))
+        probe.send(topic, message, qos.CAMERA)
+        probe.spin(0.05)
+    return stamps
+
+
+def test_compressed_pictures_drive_too(start, probe, model, picture):
+    start("policy_node", model=model, image_transport="compressed")
+    proposals, topic = probe.listen(TwistStamped, "proposal"), f"{CAMERA}/compressed"
+    data = array.array("B", cv2.imencode(".jpg", picture)[1].tobytes())
+
+    def make(data=data):
+        return CompressedImage(header=conversions.header(time.time_ns()), format="jpeg", data=data)
+
+    drive(probe, topic, make, 3, proposals)
+    probe.send(topic, make(data[:200]), qos.CAMERA)
+    probe.until(lambda: probe.count("policy_node", "rejected_data") == 1, "the truncated picture to be counted")
+    drive(probe, topic, make, len(proposals) + 1, proposals)
+
+
+def test_the_policy_starts_anew_when_the_clock_is_set_back(start, probe, model, picture):
+    start("policy_node", model=model, publish_neurons=True, use_sim_time=True)
+    proposals, neurons = probe.listen(TwistStamped, "proposal"), probe.listen(JointState, "policy_node/neurons")
+
+    def states(first_stamp):
+        stamp = [first_stamp]
+
+        def make():
+            stamp[0] += 50_000_000
+            probe.send("/clock", Clock(clock=conversions.time_message(stamp[0])))
+            probe.spin(0.05)
+            return shot(picture, stamp[0])
+
+        def told():
+            probe.send("/clock", Clock(clock=conversions.time_message(first_stamp)))
+            return probe.clocks.get("policy_node") == first_stamp
+
+        probe.until(told, "the node to take the time from /clock")
+        before = len(neurons)
+        drive(probe, CAMERA, make, len(proposals) + 3, proposals)
+        probe.until(lambda: len(neurons) >= before + 3, "neurons")
+        return [list(message.position) for message, _ in neurons[before : before + 2]]
+
+    first, second = states(1000 * 10**9)
+    assert first != second
+    assert states(990 * 10**9) == [first, second], "memory of the time before the jump is left"
+
+
+def test_lifecycle(start, probe, model, picture):
+    start("policy_node", model=model, autostart=False)
+    proposals = probe.listen(TwistStamped, "proposal")
+    client = probe.create_client(ChangeState, "policy_node/change_state")
+
+    def ask(transition: int) -> bool:
+        probe.until(client.service_is_ready, "the lifecycle service")
+        answer = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        probe.until(answer.done, "an answer")
+        return answer.result().success
+
+    assert not ask(Transition.TRANSITION_ACTIVATE), "not configured yet"
+    assert ask(Transition.TRANSITION_CONFIGURE)
+    assert ask(Transition.TRANSITION_ACTIVATE)
+    drive(probe, CAMERA, lambda: shot(picture), 2, proposals)
+    assert ask(Transition.TRANSITION_DEACTIVATE)
+    probe.spin(0.1)
+    before = len(proposals)
+    for _ in range(5):
+        probe._out[CAMERA].publish(shot(picture))
+        probe.spin(0.03)
+    assert len(proposals) == before, "a deactivated policy is silent"
+    assert ask(Transition.TRANSITION_ACTIVATE)
+    drive(probe, CAMERA, lambda: shot(picture), before + 2, proposals)
+    assert ask(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+
+
+def test_a_policy_that_cannot_start_says_why(start, model, tmp_path):
+    tampered, foreign = tmp_path / "tampered", tmp_path / "foreign"
+    shutil.copytree(model, tampered)
+    graph = bytearray((tampered / "policy.onnx").read_bytes())
+    graph[len(graph) // 2] ^= 1
+    (tampered / "policy.onnx").write_bytes(graph)
+    shutil.copytree(model, foreign)
+    values = json.loads((foreign / "model.json").read_text())
+    (foreign / "model.json").write_text(json.dumps(values | {"format": "liquid_control/99"}))
+    processes = {
+        "no such model directory": start("policy_node", model=tmp_path / "nowhere"),
+        "does not match its hash": start("policy_node", model=tampered),
+        "this release reads 'liquid_control/1'": start("policy_node", model=foreign),
+        "CruiseConfig.speed: got nan, expected 0.0 to 100.0 m/s": start("policy_node", model=model, speed=".nan"),
+        "TimelineConfig.max_gap: got -1.0": start("policy_node", model=model, timeline__max_gap="-1.0"),
+        "VehicleConfig.wheelbase: got 'long'": start("policy_node", model=model, vehicle__wheelbase="long"),
+    }
+    for words, process in processes.items():
+        said, _ = process.communicate(timeout=30)
+        assert words in said and "Traceback" not in said
+        assert process.returncode == 1
+
+
+def test_it_does_not_end_when_configuring_fails(start, probe, tmp_path):
+    process = start("policy_node", model=tmp_path / "nowhere", autostart=False)
+    client = probe.create_client(ChangeState, "policy_node/change_state")
+    probe.until(client.service_is_ready, "the lifecycle service")
+    for _ in range(2):
+        answer = client.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE)))
+        probe.until(answer.done, "an answer")
+        assert not answer.result().success
+    assert process.poll() is None

@@ -1,0 +1,124 @@
+"""The policy node as a process of its own: what it makes of pictures, of rubbish, and of its lifecycle."""
+
+from __future__ import annotations
+
+import array
+import math
+import time
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import TwistStamped
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Image, Imu, JointState
+
+from liquid_control.ros import conversions, images, qos
+from liquid_control.signals import ImuSample
+
+CAMERA, IMU, ODOM = "camera/image_raw", "imu/data", "odom"
+
+
+def shot(picture: np.ndarray, stamp: int | None = None, **changes) -> Image:
+    message = images.image_message(picture)
+    message.header = conversions.header(time.time_ns() if stamp is None else stamp)
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+def motion(rate: float = 0.0, acceleration: float = 0.0) -> Imu:
+    return conversions.imu_message(ImuSample(0, (0.0, 0.0, rate), (0.0, acceleration, 9.81)), time.time_ns(), "imu_link")
+
+
+def speed(value: float) -> Odometry:
+    return conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, value)
+
+
+@pytest.fixture(scope="module")
+def policy(start_for_all, model):
+    return start_for_all("policy_node", model=model, publish_neurons=True)
+
+
+def drive(probe, topic, make, count, heard, patience=20.0):
+    """Sends pictures until `count` proposals were heard; returns the stamps that were sent."""
+    stamps, deadline = [], time.monotonic() + patience
+    while len(heard) < count:
+        assert time.monotonic() < deadline, "no proposals"
+        message = make()
+        stamps.append(conversions.stamp_ns(message.header.stamp))
+        probe.send(topic, message, qos.CAMERA)
+        probe.spin(0.05)
+    return stamps
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "mono8"])
+def test_large_pictures_become_proposals_with_their_stamps(policy, probe, encoding):
+    proposals, neurons = probe.listen(TwistStamped, "proposal"), probe.listen(JointState, "policy_node/neurons")
+    large = np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)
+
+    def make():
+        probe.send(IMU, motion(0.1), qos.INERTIAL)
+        probe.send(ODOM, speed(8.0), qos.INERTIAL)
+        if encoding == "mono8":
+            return shot(large, encoding="mono8", step=640, data=array.array("B", large[..., 0].tobytes()))
+        return shot(large, encoding=encoding)
+
+    sent = drive(probe, CAMERA, make, 10, proposals)
+    stamps = [conversions.stamp_ns(message.header.stamp) for message, _ in proposals]
+    assert stamps == sorted(set(stamps)) and set(stamps) <= set(sent)
+    assert all(math.isfinite(m.twist.linear.x) and m.twist.linear.x > 0 and math.isfinite(m.twist.angular.z) for m, _ in proposals)
+    probe.until(lambda: neurons, "neurons")
+    state, _ = neurons[-1]
+    assert conversions.stamp_ns(state.header.stamp) in stamps
+    assert len(state.name) == len(state.position) == 19
+    assert state.name[0] == "motor_0" and state.name[-1] == "inter_11"
+
+
+def test_the_process_is_light_and_without_torch(policy, libraries):
+    mapped = libraries(policy)
+    assert "onnxruntime" in mapped
+    assert "torch" not in mapped and "mujoco" not in mapped
+    status = dict(line.split(":", 1) for line in open(f"/proc/{policy.pid}/status"))
+    assert int(status["VmRSS"].split()[0]) < 350 * 1024
+
+
+def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture):
+    proposals = probe.listen(TwistStamped, "proposal")
+    small = np.zeros((8, 8, 3), np.uint8)
+    last = [0]
+
+    def good():
+        last[0] = time.time_ns()
+        return shot(picture, last[0])
+
+    drive(probe, CAMERA, good, 1, proposals)
+    rubbish = {
+        "rejected_encoding": lambda: shot(picture, encoding="yuv422"),
+        "rejected_step": lambda: shot(picture, step=1),
+        "rejected_data_length": lambda: shot(picture, data=array.array("B", b"short")),
+        "rejected_size": lambda: shot(picture, height=0),
+        "rejected_malformed": lambda: shot(small),
+        "rejected_duplicate": lambda: shot(picture, last[0]),
+        "rejected_older": lambda: shot(picture, last[0] - 100_000_000),
+        "rejected_future": lambda: shot(picture, time.time_ns() + 3_600_000_000_000),
+    }
+    bad_motion = [motion(math.nan), motion(math.inf), motion(0.0, -math.inf), motion(1e30)]
+    before = policy.pid
+
+    def all_counted():
+        for make in rubbish.values():
+            for _ in range(2):  # what a depth of one may drop
+                probe.send(CAMERA, make(), qos.CAMERA)
+                probe.spin(0.03)
+            drive(probe, CAMERA, good, len(proposals) + 1, proposals)  # after each of them it still drives
+        for message in (*bad_motion, speed(math.nan), speed(math.inf)):
+            probe.send(ODOM if isinstance(message, Odometry) else IMU, message, qos.INERTIAL)
+        probe.spin(0.5)
+        return all(probe.count("policy_node", name) > 0 for name in (*rubbish, "inertial_rejected"))
+
+    probe.until(all_counted, "all kinds of rubbish to be counted")
+    probe.until(lambda: probe.count("policy_node", "inertial_rejected") >= len(bad_motion) + 2, "all bad samples to be counted")
+    assert probe.count("policy_node", "runtime_failures") == 0
+    assert probe.count("policy_node", "frames_used") <= probe.count("policy_node", "frames_received")
+    assert all(math.isfinite(m.twist.linear.x) and math.isfinite(m.twist.angular.z) for m, _ in proposals)
+    assert policy.poll() is None and policy.pid == before

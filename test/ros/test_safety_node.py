@@ -1,0 +1,134 @@
+"""The safety node as a process of its own: the probe is the policy, good, silent or mad."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+
+from liquid_control.config import GateConfig, VehicleConfig
+from liquid_control.ros import conversions, qos
+from liquid_control.signals import Action, Command
+
+VEHICLE, LIMITS = VehicleConfig(), GateConfig()
+ERROR = b"\2"
+
+
+@pytest.fixture(scope="module")
+def safety(start_for_all):
+    return start_for_all("safety_node")
+
+
+@pytest.fixture
+def verdicts(safety, probe):
+    probe.until(lambda: "safety_node" in probe.diagnostics, "the safety node")
+    return probe.listen(DiagnosticStatus, "safety_node/verdict")
+
+
+def propose(probe, curvature: float, speed: float, stamp: int | None = None, measured: float | None = 8.0) -> int:
+    stamp = time.time_ns() if stamp is None else stamp
+    if measured is not None:
+        probe.send("odom", conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, measured), qos.INERTIAL)
+    probe.send("proposal", conversions.action_message(Action(stamp, curvature, speed), TwistStamped, VEHICLE))
+    return stamp
+
+
+def drive(probe, seconds: float, curvature: float = 0.01, speed: float = 8.0, **more) -> int:
+    end, stamp = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        stamp = propose(probe, curvature, speed, **more)
+        probe.spin(0.04)
+    return stamp
+
+
+def commands(verdicts) -> list[Command]:
+    """The commands that the verdicts speak of, to the last digit."""
+    told = [{pair.key: pair.value for pair in message.values} for message, _ in verdicts]
+    return [Command(int(v["stamp_ns"]), int(v["issued_ns"]), float(v["steering_angle"]), float(v["speed"])) for v in told]
+
+
+def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(safety, verdicts, probe, libraries):
+    heard = probe.listen(TwistStamped, "command")
+    probe.spin(0.3)
+    assert not heard, "nobody has asked it to drive"
+    drive(probe, 1.0)
+    stamp = propose(probe, 0.01, 8.0)
+    probe.until(lambda: any(command.stamp_ns == stamp for command in commands(verdicts)), "the command of the last proposal")
+    last = next(command for command in commands(verdicts) if command.stamp_ns == stamp)
+    assert last.steering_angle == pytest.approx(math.atan(2.6 * 0.01), abs=1e-9)
+    assert last.speed == pytest.approx(8.0, abs=1e-9)
+    assert any(message.level == b"\0" and message.message == "" for message, _ in verdicts)
+    message = next(message for message, _ in heard if conversions.stamp_ns(message.header.stamp) == stamp)
+    sent = conversions.command_from_message(message, VEHICLE, 0)
+    assert (sent.steering_angle, sent.speed) == (pytest.approx(last.steering_angle, abs=1e-9), last.speed)
+    mapped = libraries(safety)
+    assert not any(name in mapped for name in ("torch", "onnxruntime", "cv2", "mujoco"))
+
+
+def test_silence_takes_the_speed_away_and_holds_the_angle(verdicts, probe):
+    last = drive(probe, 1.2, curvature=0.02)
+    while commands(verdicts)[-1].speed > 0.0:  # the policy is gone, the odometry is not
+        probe.send("odom", conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 8.0), qos.INERTIAL)
+        probe.spin(0.1)
+        assert time.time_ns() - last < 10 * 10**9
+    issued = commands(verdicts)
+    first = next(i for i, command in enumerate(issued) if command.stamp_ns == last and command.speed < 8.0)
+    assert issued[first].issued_ns - last < 300_000_000, "from the stamp of the last frame to the first command that takes speed away"
+    assert all(later.speed <= earlier.speed for earlier, later in itertools.pairwise(issued[first:]))
+    assert {command.steering_angle for command in issued[first:]} == {issued[first - 1].steering_angle}
+    stopped = next(command for command in issued[first:] if command.speed == 0.0)
+    elapsed = (stopped.issued_ns - issued[first - 1].issued_ns) / 1e9
+    assert elapsed == pytest.approx(8.0 / LIMITS.deceleration, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "proposal, limit",
+    [
+        ({"curvature": math.nan, "speed": 8.0}, "not_finite"),
+        ({"curvature": 0.01, "speed": math.inf}, "not_finite"),
+        ({"curvature": 0.01, "speed": 8.0, "stamp": 1}, "stale"),
+        ({"curvature": 0.01, "speed": 8.0, "stamp": 2**31 * 10**9 - 1}, "future"),
+    ],
+)
+def test_mad_proposals_stop_it_and_never_break_a_limit(verdicts, probe, proposal, limit):
+    drive(probe, 0.4)
+    drive(probe, 0.4, **proposal)
+    probe.until(lambda: any(limit in message.message for message, _ in verdicts), limit)
+    slowed = commands(verdicts)
+    assert slowed[-1].speed < 8.0
+    assert all(math.isfinite(c.steering_angle) and math.isfinite(c.speed) and 0.0 <= c.speed <= LIMITS.max_speed for c in slowed)
+    drive(probe, 0.3)
+    assert commands(verdicts)[-1].speed == pytest.approx(8.0, abs=1e-9), "it recovers with the first good proposal"
+
+
+def test_no_two_commands_turn_the_wheels_faster_than_the_limit(verdicts, probe):
+    for curvature in (0.02, -0.2, 0.2, -0.01, 5.0, -5.0):
+        drive(probe, 0.25, curvature, measured=3.0)
+    issued = commands(verdicts)
+    assert len(issued) > 50
+    for before, after in itertools.pairwise(issued):
+        elapsed = (after.issued_ns - before.issued_ns) / 1e9
+        assert abs(after.steering_angle - before.steering_angle) <= LIMITS.max_steering_rate * elapsed + 1e-9
+        assert abs(after.steering_angle) <= LIMITS.max_steering_angle + 1e-9
+    assert probe.count("safety_node", "gate_angle_rate") > 0
+
+
+def test_without_a_measured_speed_it_says_so(verdicts, probe):
+    drive(probe, 0.8, measured=None)
+    probe.until(lambda: any("speed_unknown" in message.message for message, _ in verdicts), "the verdict")
+
+
+def test_wrong_parameters_are_refused(start):
+    processes = {
+        "GateConfig.max_speed: got nan": start("safety_node", gate__max_speed=".nan"),
+        "GateConfig.stale_after: got 100.0, expected 0.01 to 5.0 s": start("safety_node", gate__stale_after=100.0),
+        "SafetyNodeConfig.command_type: got 'joystick'": start("safety_node", command_type="joystick"),
+    }
+    for words, process in processes.items():
+        said, _ = process.communicate(timeout=30)
+        assert words in said and "Traceback" not in said
+        assert process.returncode == 1
