@@ -114,7 +114,7 @@ def train(settings: ImitationSettings) -> dict:
     if not settings.exam_roads:
         return {}
     exam = evaluate(EvaluationSettings(model, settings.exam_roads, settings.seed, workers=settings.workers))
-    exam["training_s"] = spent()
+    exam["from_nothing_s"] = spent()
     metrics = {name: value for name, value in exam.items() if name not in ("per_road", "model")}
     save_model(model, network, _provenance(settings, sum(map(len, episodes)), spent(), seconds), metrics, export_onnx)
     return exam
