@@ -1,12 +1,13 @@
 """The MuJoCo world as the robot, in real time: camera, IMU and odometry out, steering in, and the truth for whoever judges the drive.
 
-Each IMU period is computed at its beginning and sent piece by piece when its time has come, so that a picture leaves at its own stamp and
-not at the end of the period. A vehicle that hears no command holds its wheels and brakes, as a real one should. It is put back on its
+Each IMU period is computed a little before it begins and sent piece by piece when its time has come, so that a picture leaves at its own
+stamp. A vehicle that hears no command holds its wheels and brakes, as a real one should. It is put back on its
 lane after it left it, and on a new road after the end of one.
 """
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 import sys
@@ -25,7 +26,10 @@ from liquid_control.ros import conversions, diagnostics, images, parameters, pro
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.mailbox import Mailbox
 from liquid_control.ros.pace import Pace
-from liquid_control.signals import Command, Frame, ImuSample
+from liquid_control.signals import Command, Frame, ImuSample, SpeedSample
+
+AHEAD = 0.004
+"""A period is computed so long before it begins [s]: time to draw a picture that is due right at its beginning."""
 
 TRUTH_EVERY = 4
 """The truth is told once in so many IMU periods."""
@@ -77,6 +81,7 @@ class SimNode(Node):
         self.command: Command | None = None
         self.frames_sent = self.times_put_back = self.roads_done = 0
         self._begun_ns = self._periods = 0  # simulated time of the roads before this one; IMU periods in all
+        self._outbox: collections.deque[tuple[int, object]] = collections.deque()  # what is sensed but not due yet, with its simulated time
         self._commands, self._latency, self._lateness = Meter(), Meter(), Meter()
         self._camera_info = _camera_info(world_config, self.world)
         self._camera = self.create_publisher(Image, "camera/image_raw", qos.CAMERA)
@@ -93,20 +98,43 @@ class SimNode(Node):
 
     def run(self, executor: SingleThreadedExecutor) -> None:
         """Drives until the node is told to stop."""
-        self.pace.resume(self._begun_ns)
+        self.pace.resume(self._computed_ns)
         while rclpy.ok():
             if not self.controls.running:
                 executor.spin_once(timeout_sec=0.1)
-                self.pace.resume(self._begun_ns + self.world.time_ns)
+                self.pace.resume(self._computed_ns)
                 continue
-            for event in self.world.advance(*self._steering()):
-                while (left := self.pace.seconds_until(self._begun_ns + event.stamp_ns)) > 0:
-                    time.sleep(left)
-                self._send(event)
-            self._periods += 1
-            if self._periods % TRUTH_EVERY == 0:
-                self._tell_truth()
-                executor.spin_once(timeout_sec=0.0)  # parameters, and the diagnostics' timer
+            if self.pace.seconds_until(self._computed_ns) <= AHEAD:
+                self._advance()
+                if self._periods % TRUTH_EVERY == 0:
+                    executor.spin_once(timeout_sec=0.0)  # parameters, and the diagnostics' timer
+            idle = self.pace.seconds_until(self._computed_ns) - AHEAD
+            if self._outbox:
+                idle = min(idle, self.pace.seconds_until(self._outbox[0][0]))
+            if idle > 0.0:
+                time.sleep(idle)
+            while self._outbox and self.pace.seconds_until(self._outbox[0][0]) <= 0.0:
+                self._send(*self._outbox.popleft())
+
+    @property
+    def _computed_ns(self) -> int:
+        """Up to when the world is computed, in simulated time of all roads."""
+        return self._begun_ns + self.world.time_ns
+
+    def _advance(self) -> None:
+        """Computes one IMU period and puts what was sensed in it into the outbox."""
+        events = self.world.advance(*self._steering())
+        self._periods += 1
+        truth = self.world.truth if self._periods % TRUTH_EVERY == 0 else None
+        self._outbox.extend((self._begun_ns + event.stamp_ns, event) for event in (*events, *([truth] if truth else [])))
+        if truth and truth.finished:
+            self._begun_ns += self.world.time_ns
+            self.roads_done += 1
+            self.world.reset(_next_seed(self.config.seed, self.roads_done), self.config.held_out)
+            self._stand_at_start()
+        elif truth and truth.departed:
+            self.times_put_back += 1
+            self.world.place(truth.station + PUT_BACK_AHEAD)
 
     def _steering(self) -> tuple[float, float]:
         """The steering angle [rad] and cap on the speed [m/s] that the vehicle obeys now."""
@@ -116,39 +144,28 @@ class SimNode(Node):
             return 0.0, 0.0
         return self.command.steering_angle, self.command.speed if self._commands.age <= self.config.command_timeout else 0.0
 
-    def _send(self, event) -> None:
-        stamp = self.pace.stamp_ns(self._begun_ns + event.stamp_ns)
+    def _send(self, sim_ns: int, event) -> None:
+        stamp = self.pace.stamp_ns(sim_ns)
         if self._clock_out:
             self._clock_out.publish(Clock(clock=conversions.time_message(stamp)))
         if isinstance(event, Frame):
             message = images.image_message(event.image)
             message.header = self._camera_info.header = conversions.header(stamp, "camera_optical_frame")
             self._camera.publish(message)
+            self._lateness.tick(-self.pace.seconds_until(sim_ns))
             self.frames_sent += 1
-            self._lateness.tick(-self.pace.seconds_until(self._begun_ns + event.stamp_ns))
             self._camera_infos.publish(self._camera_info)
         elif isinstance(event, ImuSample):
             self._imu.publish(conversions.imu_message(event, stamp, "imu_link"))
-        else:
+        elif isinstance(event, SpeedSample):
             message = conversions.odometry_message(stamp, "odom", 0.0, 0.0, 0.0, event.speed)
             message.pose.covariance[::7] = [1e6] * 6  # the pose is not measured
             self._odometry.publish(message)
-
-    def _tell_truth(self) -> None:
-        truth = self.world.truth
-        stamp = self.pace.stamp_ns(self._begun_ns + truth.stamp_ns)
-        self._ground_truth.publish(conversions.odometry_message(stamp, "map", truth.x, truth.y, truth.yaw, truth.speed))
-        lane = conversions.odometry_message(stamp, "lane", truth.station, truth.lane_offset, truth.heading_error, truth.speed)
-        lane.twist.twist.angular.z = truth.speed * truth.curvature  # yaw rate of one who follows the lane
-        self._lane_pose.publish(lane)
-        if truth.finished:
-            self._begun_ns += self.world.time_ns
-            self.roads_done += 1
-            self.world.reset(_next_seed(self.config.seed, self.roads_done), self.config.held_out)
-            self._stand_at_start()
-        elif truth.departed:
-            self.times_put_back += 1
-            self.world.place(truth.station + PUT_BACK_AHEAD)
+        else:
+            self._ground_truth.publish(conversions.odometry_message(stamp, "map", event.x, event.y, event.yaw, event.speed))
+            lane = conversions.odometry_message(stamp, "lane", event.station, event.lane_offset, event.heading_error, event.speed)
+            lane.twist.twist.angular.z = event.speed * event.curvature  # yaw rate of one who follows the lane
+            self._lane_pose.publish(lane)
 
     def _stand_at_start(self) -> None:
         """At rest: until somebody commands, the vehicle has no reason to move."""

@@ -106,7 +106,9 @@ def test_truncated_data_are_refused_wherever_they_end(extension):
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.binary(max_size=80), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]), st.sampled_from([b"", b"\xff\xd9", b"IEND\xaeB`\x82"])
+    st.binary(max_size=80),
+    st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]),
+    st.sampled_from([b"", b"\xff\xd9", b"IEND\xaeB`\x82"])
 )
 def test_garbage_is_refused_with_an_image_error(garbage, head, tail):
     with pytest.raises(ImageError):
