@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
+from liquid_control.policy.dispatch import check_kernel, fused_unroll
 from liquid_control.policy.steps import check_sequence, check_step, reset_mask
 from liquid_control.policy.wiring import NcpWiring
 
@@ -24,8 +25,9 @@ HEADS = 4
 class CfcCell(nn.Module):
     """Fully connected CfC whose state is its output; a backbone of `backbone` LeCun-tanh units (0: none) comes before the heads."""
 
-    def __init__(self, inputs: int, units: int, backbone: int = 128) -> None:
+    def __init__(self, inputs: int, units: int, backbone: int = 128, kernel: str = "auto") -> None:
         super().__init__()
+        self.kernel = check_kernel("CfcCell", kernel)
         for name, value, low in (("inputs", inputs, 1), ("units", units, 1), ("backbone", backbone, 0)):
             if isinstance(value, bool) or not isinstance(value, int) or value < low:
                 raise ConfigError(f"CfcCell.{name}", value, f"a whole number of at least {low}")
@@ -65,8 +67,9 @@ class WiredCfcCell(nn.Module):
     wiring's neurons are: motor, command, inter. The motor neurons are the output.
     """
 
-    def __init__(self, wiring: NcpWiring) -> None:
+    def __init__(self, wiring: NcpWiring, kernel: str = "auto") -> None:
         super().__init__()
+        self.kernel = check_kernel("WiredCfcCell", kernel)
         self.wiring = wiring
         self.inputs, self.neurons, self.outputs = wiring.inputs, wiring.neurons, wiring.motor
         sensory, between = np.zeros((wiring.neurons, wiring.inputs)), np.zeros((wiring.neurons, wiring.neurons))
@@ -123,6 +126,9 @@ def _interpolate(heads: Tensor, dt: Tensor) -> Tensor:
 
 
 def _unroll(cell: nn.Module, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None) -> tuple[Tensor, Tensor]:
+    fused = fused_unroll(cell, x, None)
+    if fused is not None:
+        return fused(cell, x, h, dt, is_first, None)
     keep = reset_mask(is_first, x)
     outputs = []
     for t in range(x.shape[1]):

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
+from liquid_control.policy.dispatch import check_kernel, fused_unroll
 from liquid_control.policy.solver import solve_sequence
 from liquid_control.policy.steps import check_sequence, check_step, reset_mask
 from liquid_control.policy.wiring import NcpWiring, Synapse
@@ -31,10 +32,14 @@ class LtcCell(nn.Module):
     Only synapses that exist have parameters: 3 per neuron and 4 per synapse. w, cm and gleak are stored before a
     softplus and so are positive whatever the optimiser does. Initial ranges are those of the authors' code;
     `sensory_mu` is the range of the sensory half-activation points (choose it to match the spread of the inputs).
+    `kernel` says what `unroll` runs on, see `dispatch.KERNELS`.
     """
 
-    def __init__(self, wiring: NcpWiring, unfolds: int = 6, sensory_mu: tuple[float, float] = (0.3, 0.8)) -> None:
+    def __init__(
+        self, wiring: NcpWiring, unfolds: int = 6, kernel: str = "auto", sensory_mu: tuple[float, float] = (0.3, 0.8)
+    ) -> None:
         super().__init__()
+        self.kernel = check_kernel("LtcCell", kernel)
         if isinstance(unfolds, bool) or not isinstance(unfolds, int) or unfolds < 1:
             raise ConfigError("LtcCell.unfolds", unfolds, "a whole number of at least 1")
         self.wiring, self.unfolds = wiring, unfolds
@@ -68,6 +73,9 @@ class LtcCell(nn.Module):
         """A sequence: x (B, T, F), h (B, U), dt (B, T) → y (B, T, M), h (B, U); the state is zeroed before inputs marked
         by is_first (B, T) bool. Raises ShapeError and TimeError."""
         dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
+        fused = fused_unroll(self, x, None)
+        if fused is not None:
+            return fused(self, x, h, dt, is_first, None)
         states = solve_sequence(h, *self._drive(x, dt), reset_mask(is_first, x), self.recurrent.matrices(), self.unfolds)
         return states[:, :, : self.outputs], states[:, -1]  # (B, T, M), (B, U)
 
