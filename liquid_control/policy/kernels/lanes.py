@@ -1,0 +1,197 @@
+"""Sixteen samples side by side as one value inside numba functions: arithmetic on it is SIMD on any processor.
+
+LLVM's own vectoriser gives up on loops over many arrays that might overlap; here nothing is left to it. A value of
+type `Lanes` comes from `load`, takes + - * / with another one or with a number, and goes back with `store`. One
+sample never touches another's lane, and NaN stays in its lane.
+
+numba's cache watches the file of the function that it keeps, not this one: whoever changes this file also edits the kernels.
+"""
+
+from __future__ import annotations
+
+import operator
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, models, overload, register_model
+from numba.np.arrayobj import make_array
+
+LANES = 16
+FUSE = ("contract", "nsz")
+"""a * b + c may be rounded once and zero may lose its sign. Nothing else: NaN passes and sums keep their order."""
+
+INDEX = ir.IntType(32)
+LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 0.693359375, -2.12194440e-4
+ROUND = 12582912.0
+"""1.5 * 2^23: adding it to a float32 leaves the nearest whole number in the low bits."""
+LIMIT = 87.0
+"""exp of more leaves the normal float32 numbers."""
+
+
+class Lanes(types.Type):
+    """`LANES` numbers of one floating type."""
+
+    def __init__(self, scalar: types.Float) -> None:
+        self.scalar = scalar
+        super().__init__(name=f"Lanes({scalar})")
+
+
+@register_model(Lanes)
+class LanesModel(models.PrimitiveModel):
+    """An LLVM vector."""
+
+    def __init__(self, manager, kind: Lanes) -> None:
+        super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.scalar).get_value_type(), LANES))
+
+
+@intrinsic
+def load(typing, array, row):
+    """Row `row` of a C-contiguous array seen as (rows, LANES), whatever its number of dimensions."""
+
+    def code(context, builder, signature, arguments):
+        return builder.load(_row(context, builder, signature, arguments), align=array.dtype.bitwidth // 8)
+
+    return Lanes(array.dtype)(array, types.intp), code
+
+
+@intrinsic
+def store(typing, array, row, value):
+    """Writes `value` where `load` reads."""
+
+    def code(context, builder, signature, arguments):
+        builder.store(arguments[2], _row(context, builder, signature, arguments), align=array.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), code
+
+
+@intrinsic
+def spread(typing, like, number):
+    """`number` in every lane of a value like `like`."""
+
+    def code(context, builder, signature, arguments):
+        scalar = context.cast(builder, arguments[1], number, like.scalar)
+        nothing = ir.Constant(ir.VectorType(scalar.type, LANES), ir.Undefined)
+        first = builder.insert_element(nothing, scalar, INDEX(0))
+        return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(INDEX, LANES), [0] * LANES))
+
+    return like(like, number), code
+
+
+@intrinsic
+def total(typing, value):
+    """Sum over the lanes, first to last."""
+
+    def code(context, builder, signature, arguments):
+        entries = [builder.extract_element(arguments[0], INDEX(i)) for i in range(LANES)]
+        result = entries[0]
+        for entry in entries[1:]:
+            result = builder.fadd(result, entry)
+        return result
+
+    return value.scalar(value), code
+
+
+@intrinsic
+def clamp(typing, value, low, high):
+    """`value` within low..high; NaN passes."""
+
+    def code(context, builder, signature, arguments):
+        value, low, high = arguments
+        value = builder.select(builder.fcmp_ordered("<", value, low), low, value)
+        return builder.select(builder.fcmp_ordered(">", value, high), high, value)
+
+    return value(value, low, high), code
+
+
+@intrinsic
+def power_of_two(typing, rounded):
+    """2 to the whole number that adding `ROUND` left in a float32's low bits."""
+
+    def code(context, builder, signature, arguments):
+        vector = ir.VectorType(INDEX, LANES)
+        exponent = builder.add(builder.bitcast(arguments[0], vector), ir.Constant(vector, [127] * LANES))
+        return builder.bitcast(builder.shl(exponent, ir.Constant(vector, [23] * LANES)), arguments[0].type)
+
+    return rounded(rounded), code
+
+
+@intrinsic
+def exact_exp(typing, value):
+    """exp of the C library, lane by lane."""
+
+    def code(context, builder, signature, arguments):
+        result, exp = arguments[0], builder.module.declare_intrinsic("llvm.exp", [arguments[0].type.element])
+        for i in range(LANES):
+            result = builder.insert_element(result, builder.call(exp, [builder.extract_element(arguments[0], INDEX(i))]), INDEX(i))
+        return result
+
+    return value(value), code
+
+
+def exp(value):
+    """e to the `value`: float64 as the C library has it, float32 by a polynomial within 2e-7 of it, for -87..87 (clamped)."""
+
+
+@overload(exp)
+def _exp(value):
+    if value.scalar == types.float64:
+        return lambda value: exact_exp(value)
+
+    def single(value):
+        value = clamp(value, spread(value, -LIMIT), spread(value, LIMIT))
+        rounded = value * LOG2_E + ROUND
+        n = rounded - ROUND
+        r = value - n * LN2_HIGH - n * LN2_LOW
+        p = ((((r * 1.98756915e-4 + 1.39819995e-3) * r + 8.33345191e-3) * r + 4.16657959e-2) * r + 1.66666655e-1) * r + 0.5
+        return (p * r * r + r + 1.0) * power_of_two(rounded)
+
+    return single
+
+
+def sigmoid(value):
+    """1 / (1 + exp(-value))."""
+
+
+@overload(sigmoid)
+def _sigmoid(value):
+    return lambda value: 1.0 / (1.0 + exp(0.0 - value))
+
+
+def tanh(value):
+    """1 - 2 / (1 + exp(2 value)): absolute, not relative, precision near zero."""
+
+
+@overload(tanh)
+def _tanh(value):
+    return lambda value: 1.0 - 2.0 / (1.0 + exp(value + value))
+
+
+def _row(context, builder, signature, arguments):
+    data = make_array(signature.args[0])(context, builder, arguments[0]).data
+    start = builder.gep(data, [builder.mul(arguments[1], arguments[1].type(LANES))])
+    return builder.bitcast(start, ir.VectorType(data.type.pointee, LANES).as_pointer())
+
+
+def _operator(symbol, instruction: str) -> None:
+    @intrinsic
+    def both(typing, a, b):
+        def code(context, builder, signature, arguments):
+            return getattr(builder, instruction)(*arguments, flags=FUSE)
+
+        return a(a, b), code
+
+    @overload(symbol)
+    def choose(a, b):
+        if isinstance(a, Lanes) and isinstance(b, Lanes):
+            return lambda a, b: both(a, b)
+        if isinstance(a, Lanes) and isinstance(b, types.Number):
+            return lambda a, b: both(a, spread(a, b))
+        if isinstance(a, types.Number) and isinstance(b, Lanes):
+            return lambda a, b: both(spread(b, a), b)
+
+
+_operator(operator.add, "fadd")
+_operator(operator.sub, "fsub")
+_operator(operator.mul, "fmul")
+_operator(operator.truediv, "fdiv")

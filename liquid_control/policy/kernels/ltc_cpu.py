@@ -1,0 +1,235 @@
+"""The LTC over a whole sequence, forward and backward, as numba kernels over the synapse list.
+
+Sixteen samples form a block; a block's numbers lie as (neuron, lane), so every operation below works on sixteen
+samples at once (see `lanes`), and blocks run on several cores (see `blocks`). `ltc.py` is the definition: same
+equations, same names. The forward pass keeps the voltages before each input; the backward pass solves that input
+again with everything kept, then goes back through it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from liquid_control.policy.kernels.lanes import LANES, load, sigmoid, store, total
+
+SYNAPSE, NEURON = 4, 3
+"""Numbers per synapse: slope, offset, w erev, w, with σ(slope v + offset). Per neuron: cm, gleak vleak, gleak."""
+
+
+class Circuit(NamedTuple):
+    """Which synapse comes from where, sorted by target: those of neuron u are start[u] to start[u + 1], all int64."""
+
+    sensory_start: np.ndarray  # (U + 1,)
+    sensory_source: np.ndarray  # (S,) input
+    recurrent_start: np.ndarray  # (U + 1,)
+    recurrent_source: np.ndarray  # (R,) neuron
+
+
+class Weights(NamedTuple):
+    """C-contiguous, in the circuit's order, all of one floating type."""
+
+    sensory: np.ndarray  # (S, SYNAPSE)
+    recurrent: np.ndarray  # (R, SYNAPSE)
+    neurons: np.ndarray  # (U, NEURON)
+
+
+class Sequence(NamedTuple):
+    """C-contiguous; x, h and dt of the weights' type. dt is positive; the state is zeroed where is_first is true."""
+
+    x: np.ndarray  # (B, T, F)
+    h: np.ndarray  # (B, U)
+    dt: np.ndarray  # (B, T)
+    is_first: np.ndarray  # (B, T) bool
+
+
+class Gradients(NamedTuple):
+    """What the backward pass writes. `weights` has one row per block: sensory, recurrent and neuron gradients, flattened."""
+
+    x: np.ndarray  # (B, T, F)
+    h: np.ndarray  # (B, U)
+    dt: np.ndarray  # (B, T)
+    weights: np.ndarray  # (blocks, SYNAPSE (S + R) + NEURON U)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
+    """Blocks `first` to `last`: states (blocks, T, U, LANES) before each input, y (B, T, M) and h (B, U) after, are written."""
+    batch, time, _ = sequence.x.shape
+    neurons, motor, kind = h.shape[1], y.shape[2], h.dtype
+    inputs, clock = _inputs(sequence, kind)
+    v, activation, inverse, drive = _solver(circuit, neurons, unfolds, kind)
+    for block in range(first, last):
+        samples = min(LANES, batch - block * LANES)
+        inputs[:], clock[:], v[:] = 0, 1, 0
+        for lane in range(samples):
+            for u in range(neurons):
+                v[unfolds, u, lane] = sequence.h[block * LANES + lane, u]
+        for t in range(time):
+            _gather(sequence, block, t, samples, unfolds, inputs, clock)
+            for u in range(neurons):
+                before = load(v, unfolds * neurons + u) * load(clock, 1)
+                store(v, u, before)
+                store(states, (block * time + t) * neurons + u, before)
+            _sense(circuit, weights, inputs, clock, drive, activation)
+            _solve(circuit, weights, unfolds, v, activation, inverse, drive)
+            for lane in range(samples):
+                for u in range(motor):
+                    y[block * LANES + lane, t, u] = v[unfolds, u, lane]
+        for lane in range(samples):
+            for u in range(neurons):
+                h[block * LANES + lane, u] = v[unfolds, u, lane]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def backward(first, last, circuit, weights, sequence, unfolds, states, d_y, d_h, gradients):
+    """Blocks `first` to `last`: from d_y (B, T, M) and d_h (B, U) to all of `gradients`."""
+    batch, time, features = sequence.x.shape
+    neurons, motor, kind = d_h.shape[1], d_y.shape[2], d_h.dtype
+    sensory, recurrent = len(circuit.sensory_source), len(circuit.recurrent_source)
+    inputs, clock = _inputs(sequence, kind)
+    v, activation, inverse, drive = _solver(circuit, neurons, unfolds, kind)
+    rows = SYNAPSE * (sensory + recurrent)
+    d_weights = np.empty((rows + NEURON * neurons, LANES), kind)
+    d_v, d_drive, d_inputs = np.empty((neurons, LANES), kind), np.empty((5, neurons, LANES), kind), np.empty((features, LANES), kind)
+    for block in range(first, last):
+        samples = min(LANES, batch - block * LANES)
+        inputs[:], clock[:], d_v[:], d_weights[:] = 0, 1, 0, 0
+        for lane in range(samples):
+            for u in range(neurons):
+                d_v[u, lane] = d_h[block * LANES + lane, u]
+        for t in range(time - 1, -1, -1):
+            _gather(sequence, block, t, samples, unfolds, inputs, clock)
+            for u in range(neurons):
+                store(v, u, load(states, (block * time + t) * neurons + u))
+            _sense(circuit, weights, inputs, clock, drive, activation)
+            _solve(circuit, weights, unfolds, v, activation, inverse, drive)
+            for lane in range(samples):
+                for u in range(motor):
+                    d_v[u, lane] += d_y[block * LANES + lane, t, u]
+            d_drive[:], d_inputs[:] = 0, 0
+            _solve_back(circuit, weights, unfolds, v, activation, inverse, drive, d_v, d_drive, d_weights)
+            _sense_back(circuit, weights, inputs, clock, activation, d_drive, d_inputs, d_weights)
+            for u in range(neurons):
+                store(d_v, u, load(d_v, u) * load(clock, 1))
+            for lane in range(samples):
+                gradients.dt[block * LANES + lane, t] = -clock[2, lane] * clock[0, lane] * clock[0, lane] / unfolds
+                for i in range(features):
+                    gradients.x[block * LANES + lane, t, i] = d_inputs[i, lane]
+        for lane in range(samples):
+            for u in range(neurons):
+                gradients.h[block * LANES + lane, u] = d_v[u, lane]
+        for row in range(len(d_weights)):
+            gradients.weights[block, row] = total(load(d_weights, row))
+
+
+@njit
+def _inputs(sequence, kind):
+    """inputs (F, LANES) and clock (3, LANES): 1/Δ, 0 where a sequence starts or else 1, gradient of 1/Δ."""
+    return np.empty((sequence.x.shape[2], LANES), kind), np.empty((3, LANES), kind)
+
+
+@njit
+def _solver(circuit, neurons, unfolds, kind):
+    """voltages (unfolds + 1, U, LANES), all activations (S + unfolds R, LANES), 1/denominator (unfolds, U, LANES) and
+    what is constant over an input: cm/Δ, numerator, denominator (3, U, LANES)."""
+    count = len(circuit.sensory_source) + unfolds * len(circuit.recurrent_source)
+    return (np.empty((unfolds + 1, neurons, LANES), kind), np.empty((count, LANES), kind),
+            np.empty((unfolds, neurons, LANES), kind), np.empty((3, neurons, LANES), kind))  # fmt: skip
+
+
+@njit
+def _gather(sequence, block, t, samples, unfolds, inputs, clock):
+    for lane in range(samples):
+        sample = block * LANES + lane
+        clock[0, lane] = unfolds / sequence.dt[sample, t]
+        clock[1, lane] = 0 if sequence.is_first[sample, t] else 1
+        for i in range(len(inputs)):
+            inputs[i, lane] = sequence.x[sample, t, i]
+
+
+@njit
+def _sense(circuit, weights, inputs, clock, drive, activation):
+    neurons, table = len(weights.neurons), weights.sensory
+    for u in range(neurons):
+        capacitance = load(clock, 0) * weights.neurons[u, 0]
+        numerator, denominator = capacitance * 0.0 + weights.neurons[u, 1], capacitance + weights.neurons[u, 2]
+        for s in range(circuit.sensory_start[u], circuit.sensory_start[u + 1]):
+            a = sigmoid(load(inputs, circuit.sensory_source[s]) * table[s, 0] + table[s, 1])
+            numerator, denominator = numerator + a * table[s, 2], denominator + a * table[s, 3]
+            store(activation, s, a)
+        store(drive, u, capacitance)
+        store(drive, neurons + u, numerator)
+        store(drive, 2 * neurons + u, denominator)
+
+
+@njit
+def _solve(circuit, weights, unfolds, v, activation, inverse, drive):
+    neurons, table = len(weights.neurons), weights.recurrent
+    for n in range(unfolds):
+        offset = len(circuit.sensory_source) + n * len(circuit.recurrent_source)
+        for u in range(neurons):
+            numerator = load(drive, u) * load(v, n * neurons + u) + load(drive, neurons + u)
+            denominator = load(drive, 2 * neurons + u)
+            for s in range(circuit.recurrent_start[u], circuit.recurrent_start[u + 1]):
+                a = sigmoid(load(v, n * neurons + circuit.recurrent_source[s]) * table[s, 0] + table[s, 1])
+                numerator, denominator = numerator + a * table[s, 2], denominator + a * table[s, 3]
+                store(activation, offset + s, a)
+            q = 1.0 / denominator
+            store(inverse, n * neurons + u, q)
+            store(v, (n + 1) * neurons + u, numerator * q)
+
+
+@njit
+def _solve_back(circuit, weights, unfolds, v, activation, inverse, drive, d_v, d_drive, d_weights):
+    """d_v goes from after to before the input; d_drive (5, U, LANES) takes the gradients of `drive`, and two rows of a substep's own."""
+    neurons, table = len(weights.neurons), weights.recurrent
+    shift = SYNAPSE * len(circuit.sensory_source)
+    for n in range(unfolds - 1, -1, -1):
+        offset = len(circuit.sensory_source) + n * len(circuit.recurrent_source)
+        for u in range(neurons):
+            d_numerator = load(d_v, u) * load(inverse, n * neurons + u)
+            d_denominator = 0.0 - d_numerator * load(v, (n + 1) * neurons + u)
+            store(d_drive, u, load(d_drive, u) + d_numerator * load(v, n * neurons + u) + d_denominator)
+            store(d_drive, neurons + u, load(d_drive, neurons + u) + d_numerator)
+            store(d_drive, 2 * neurons + u, load(d_drive, 2 * neurons + u) + d_denominator)
+            store(d_drive, 3 * neurons + u, d_numerator)
+            store(d_drive, 4 * neurons + u, d_denominator)
+            store(d_v, u, d_numerator * load(drive, u))
+        for u in range(neurons):
+            d_numerator, d_denominator = load(d_drive, 3 * neurons + u), load(d_drive, 4 * neurons + u)
+            for s in range(circuit.recurrent_start[u], circuit.recurrent_start[u + 1]):
+                source, a = circuit.recurrent_source[s], load(activation, offset + s)
+                d_inner = (d_numerator * table[s, 2] + d_denominator * table[s, 3]) * (a - a * a)
+                _add(d_weights, shift + SYNAPSE * s, d_inner, load(v, n * neurons + source), a, d_numerator, d_denominator)
+                store(d_v, source, load(d_v, source) + d_inner * table[s, 0])
+
+
+@njit
+def _sense_back(circuit, weights, inputs, clock, activation, d_drive, d_inputs, d_weights):
+    neurons, table = len(weights.neurons), weights.sensory
+    row = SYNAPSE * (len(circuit.sensory_source) + len(circuit.recurrent_source))
+    d_rate = load(clock, 0) * 0.0
+    for u in range(neurons):
+        d_capacitance, d_numerator, d_denominator = load(d_drive, u), load(d_drive, neurons + u), load(d_drive, 2 * neurons + u)
+        d_rate = d_rate + d_capacitance * weights.neurons[u, 0]
+        store(d_weights, row, load(d_weights, row) + d_capacitance * load(clock, 0))
+        store(d_weights, row + 1, load(d_weights, row + 1) + d_numerator)
+        store(d_weights, row + 2, load(d_weights, row + 2) + d_denominator)
+        row += NEURON
+        for s in range(circuit.sensory_start[u], circuit.sensory_start[u + 1]):
+            source, a = circuit.sensory_source[s], load(activation, s)
+            d_inner = (d_numerator * table[s, 2] + d_denominator * table[s, 3]) * (a - a * a)
+            _add(d_weights, SYNAPSE * s, d_inner, load(inputs, source), a, d_numerator, d_denominator)
+            store(d_inputs, source, load(d_inputs, source) + d_inner * table[s, 0])
+    store(clock, 2, d_rate)
+
+
+@njit
+def _add(d_weights, row, d_inner, v, a, d_numerator, d_denominator):
+    store(d_weights, row, load(d_weights, row) + d_inner * v)
+    store(d_weights, row + 1, load(d_weights, row + 1) + d_inner)
+    store(d_weights, row + 2, load(d_weights, row + 2) + d_numerator * a)
+    store(d_weights, row + 3, load(d_weights, row + 3) + d_denominator * a)
