@@ -56,7 +56,8 @@ class Gradients(NamedTuple):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
-    """Blocks `first` to `last`: states (blocks, T, U, LANES) before each input, y (B, T, M) and h (B, U) after, are written."""
+    """Blocks `first` to `last`: y (B, T, M) and h (B, U) after each input and the last
+    are written, and states (blocks, T, U, LANES) before each input unless empty."""
     batch, time, _ = sequence.x.shape
     neurons, motor, kind = h.shape[1], y.shape[2], h.dtype
     inputs, clock = _inputs(sequence, kind)
@@ -72,7 +73,8 @@ def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
             for u in range(neurons):
                 before = load(v, unfolds * neurons + u) * load(clock, 1)
                 store(v, u, before)
-                store(states, (block * time + t) * neurons + u, before)
+                if len(states):
+                    store(states, (block * time + t) * neurons + u, before)
             _sense(circuit, weights, inputs, clock, drive, activation)
             _solve(circuit, weights, unfolds, v, activation, inverse, drive)
             for lane in range(samples):
