@@ -1,0 +1,40 @@
+"""Event-based XOR: the parity of a bit stream of which only the changes are told.
+
+Recipe of the authors' code (Lechner and Hasani 2020): a stream of 2 to `longest` random bits; an event is written at each
+bit that differs from the one before (feature: the bit; elapsed: bits since the last event / PAD) and, for a last stretch
+that no event has ended, one more at the end. The label is the parity of the ones. Made here, not read.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from liquid_control.bench.tables.series import Series, Splits
+
+PAD = 32
+TRAIN_SEED, TEST_SEED = 1234984, 48736
+TEST_SAMPLES = 10_000
+
+
+def make(samples: int, longest: int = PAD - 1) -> Splits:
+    """`samples` training and 10,000 test streams; validation is the test set's own distribution from another seed."""
+    return Splits(
+        train=streams(samples, longest, TRAIN_SEED),
+        validation=streams(TEST_SAMPLES // 10, longest, TRAIN_SEED + 1),
+        test=streams(TEST_SAMPLES, longest, TEST_SEED),
+    )
+
+
+def streams(samples: int, longest: int, seed: int) -> Series:
+    """x (N, PAD, 1), dt (N, PAD), y (N,). The random numbers are drawn in the order in which the authors draw them."""
+    rng = np.random.RandomState(seed)
+    x, dt = np.zeros((samples, PAD, 1), np.float32), np.ones((samples, PAD), np.float32)
+    y, lengths = np.empty(samples, np.float32), np.empty(samples, np.int64)
+    for sample in range(samples):
+        bits = np.array([rng.randint(low=0, high=2) for _ in range(rng.randint(low=2, high=longest + 1))])
+        ends = np.flatnonzero(np.diff(bits, prepend=-1))  # the first bit is an event too
+        ends = ends if ends[-1] == len(bits) - 1 else np.append(ends, len(bits) - 1)
+        x[sample, : len(ends), 0] = bits[ends]
+        dt[sample, : len(ends)] = np.diff(ends, prepend=-1) / PAD
+        y[sample], lengths[sample] = bits.sum() % 2, len(ends)
+    return Series(x, dt, y, lengths)
