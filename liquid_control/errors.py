@@ -31,6 +31,14 @@ class TimeError(LiquidControlError):
         self.got = got
 
 
+class NotFiniteError(LiquidControlError):
+    """An array holds NaN or infinity where only numbers make sense."""
+
+    def __init__(self, name: str, got: float, index: tuple[int, ...]) -> None:
+        super().__init__(f"{name}: got {got} at {index}, expected finite numbers; drop or repair the sample, or mask it out")
+        self.name, self.got, self.index = name, got, index
+
+
 class ModelFileError(LiquidControlError):
     """A model directory is missing, incomplete, tampered with or of another format version."""
 
