@@ -1,0 +1,74 @@
+"""The numba kernels of the CfC as one differentiable operation of PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from liquid_control.policy.kernels import cfc_cpu
+from liquid_control.policy.kernels.blocks import run_blocks
+from liquid_control.policy.kernels.lanes import LANES
+
+
+def unroll_cfc(
+    circuit: cfc_cpu.Circuit, connections: Tensor, bias: Tensor, gate: float, motor: int,
+    x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """The CfC over a sequence, for CPU tensors of float32 or float64: x (B, T, F), h (B, U), dt (B, T), is_first (B, T) or None
+    → y (B, T, motor), the first `motor` numbers of the state after each input, and h (B, U).
+
+    connections (C, 4), bias (U, 4) and `gate` as `cfc_cpu` wants them. Differentiable once, with respect to all tensors but is_first.
+    """
+    is_first = torch.zeros(dt.shape, dtype=torch.bool) if is_first is None else is_first.bool()
+    differentiable = torch.is_grad_enabled()
+    return _Unroll.apply(x, h.to(x), dt.to(x), is_first, connections, bias, circuit, gate, motor, differentiable)
+
+
+class _Unroll(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, h, dt, is_first, connections, bias, circuit, gate, motor, differentiable):
+        sequence, weights = _arrays(x, h, dt, is_first, connections, bias)
+        blocks = -(-len(h) // LANES)
+        kept = np.empty((blocks if differentiable else 0, x.shape[1], h.shape[1], cfc_cpu.KEPT, LANES), sequence.h.dtype)
+        y, last = x.new_empty(*x.shape[:2], motor), torch.empty_like(h, memory_format=torch.contiguous_format)
+        run_blocks(cfc_cpu.forward, blocks, torch.get_num_threads(),
+                   circuit, weights, sequence, gate, kept, y.numpy(), last.numpy())  # fmt: skip
+        ctx.save_for_backward(x, h, dt, is_first, connections, bias)
+        ctx.rest = circuit, gate, kept
+        return y, last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, d_y, d_h):
+        sequence, weights = _arrays(*ctx.saved_tensors)
+        circuit, gate, kept = ctx.rest
+        sizes = [table.size for table in weights]
+        d_weights = np.empty((len(kept), sum(sizes)), kept.dtype)
+        gradients = cfc_cpu.Gradients(np.empty_like(sequence.x), np.empty_like(sequence.h), np.empty_like(sequence.dt), d_weights)
+        run_blocks(cfc_cpu.backward, len(kept), torch.get_num_threads(), circuit, weights, sequence, gate, kept,
+                   d_y.contiguous().numpy(), d_h.contiguous().numpy(), gradients)  # fmt: skip
+        d_x, d_h, d_dt = (torch.from_numpy(g) for g in gradients[:3])
+        d_connections, d_bias = torch.from_numpy(d_weights.sum(axis=0)).split(sizes)
+        return d_x, d_h, d_dt, None, d_connections.view(-1, cfc_cpu.HEADS), d_bias.view(-1, cfc_cpu.HEADS), None, None, None, None
+
+
+def _arrays(x, h, dt, is_first, connections, bias) -> tuple[cfc_cpu.Sequence, cfc_cpu.Weights]:
+    arrays = [tensor.detach().contiguous().numpy() for tensor in (x, h, dt, is_first, connections, bias)]
+    return cfc_cpu.Sequence(*arrays[:4]), cfc_cpu.Weights(*arrays[4:])
+
+
+def connect(layers: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[cfc_cpu.Circuit, Tensor]:
+    """A circuit from its layers in the order of computation, each (neurons (N,) places in the state, sources (K,) rows,
+    existing (N, K) bool), and where its connections stand in the layers' matrices, flattened one after the other (C,)."""
+    counts = [existing.sum(axis=1) for _, _, existing in layers]
+    sources = [np.broadcast_to(sources, existing.shape)[existing] for _, sources, existing in layers]
+    offsets = np.cumsum([0, *(existing.size for _, _, existing in layers)])
+    places = [offset + np.flatnonzero(existing) for offset, (_, _, existing) in zip(offsets, layers, strict=False)]
+    start = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+    neurons = np.concatenate([neurons for neurons, _, _ in layers])
+    circuit = cfc_cpu.Circuit(*(np.ascontiguousarray(a, np.int64) for a in (neurons, start, np.concatenate(sources))))
+    return circuit, torch.from_numpy(np.concatenate(places))
