@@ -91,11 +91,13 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
         try:
             recorder, executor = Recorder(VEHICLE, settings.video), SingleThreadedExecutor()
             executor.add_node(recorder)
-            supervisor = Supervisor(recorder, executor, children, stop.check)
+            supervisor = Supervisor(recorder, executor, children)
             supervisor.bring_up()
             figures = {"policy_active_after_s": round(time.monotonic() - started, 2)}
-            supervisor.await_listeners()
-            recorder.recording = True
+            supervisor.await_listeners(pictures=settings.video)
+            domain = environment["ROS_DOMAIN_ID"]
+            print(f"driving for {settings.seconds:g} s on ROS domain {domain}; Ctrl-C ends it early", file=sys.stderr, flush=True)
+            recorder.recording = stop.gentle = True
             supervisor.run_world(True)
             _watch(settings.seconds, recorder, children, stop)
             if not children.died():
@@ -173,10 +175,10 @@ class _Environment:
 
 
 class _Stop:
-    """A context in which the first Ctrl-C or SIGTERM asks the drive to end, and the second interrupts whatever runs."""
+    """A context for Ctrl-C and SIGTERM: they interrupt whatever runs, but the first one while `gentle` only sets `asked`."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.gentle = self.asked = False
 
     def __enter__(self) -> _Stop:
         self._before = {signum: signal.signal(signum, self._on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
@@ -186,11 +188,7 @@ class _Stop:
         for signum, handler in self._before.items():
             signal.signal(signum, handler)
 
-    def check(self) -> None:
-        """For what cannot end early: raises KeyboardInterrupt once asked."""
-        if self.asked:
-            raise KeyboardInterrupt
-
     def _on_signal(self, signum: int, frame: object) -> None:
-        self.check()
+        if not self.gentle or self.asked:
+            raise KeyboardInterrupt
         self.asked = True

@@ -27,10 +27,10 @@ PATIENCE = 30.0
 
 
 class Supervisor:
-    """Works through `recorder`'s node and executor, on one thread. `check` is called often and may raise to end it all."""
+    """Works through `recorder`'s node and executor, on one thread."""
 
-    def __init__(self, recorder: Recorder, executor: SingleThreadedExecutor, children: Children, check: Callable[[], None]) -> None:
-        self.recorder, self.executor, self.children, self.check = recorder, executor, children, check
+    def __init__(self, recorder: Recorder, executor: SingleThreadedExecutor, children: Children) -> None:
+        self.recorder, self.executor, self.children = recorder, executor, children
 
     def bring_up(self) -> None:
         """Safety gate first, then the policy through its lifecycle until it is active."""
@@ -38,9 +38,10 @@ class Supervisor:
         self._transition(Transition.TRANSITION_CONFIGURE, "configure")
         self._transition(Transition.TRANSITION_ACTIVATE, "activate")
 
-    def await_listeners(self) -> None:
-        """Until every publisher of LISTENERS knows its listeners."""
+    def await_listeners(self, pictures: bool) -> None:
+        """Until every publisher of LISTENERS knows its listeners; `pictures`: the recorder is one of the camera's."""
         for node, (count, least) in LISTENERS.items():
+            least -= node == "sim_node" and not pictures
             self._until(lambda node=node, count=count, least=least: self._reported(node, count) >= least, f"the listeners of {node}")
 
     def run_world(self, running: bool) -> None:
@@ -76,7 +77,6 @@ class Supervisor:
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            self.check()
             self.children.raise_if_died()
             if time.monotonic() > deadline:
                 raise DriveError(f"waited {PATIENCE:.0f} s in vain for {what}; the nodes' logs, beside the report, may say why")
