@@ -28,6 +28,10 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "image_transport", default_value="raw", choices=["raw", "compressed"], description="Which camera topic to listen to."
         ),
+        DeclareLaunchArgument("image", default_value="camera/image_raw", description="Topic of the camera's pictures."),
+        DeclareLaunchArgument("imu", default_value="imu/data", description="Topic of the IMU."),
+        DeclareLaunchArgument("odom", default_value="odom", description="Topic of the odometry, for the speed."),
+        DeclareLaunchArgument("command", default_value="command", description="Topic of the commands to the vehicle."),
         DeclareLaunchArgument("autostart", default_value="true", description="Whether the policy configures and activates by itself."),
         DeclareLaunchArgument("namespace", default_value="", description="Namespace of nodes and topics."),
         DeclareLaunchArgument("use_sim_time", default_value="false", description="Whether time comes from /clock (simulation, bags)."),
@@ -37,12 +41,14 @@ def generate_launch_description() -> LaunchDescription:
         ParameterFile(LaunchConfiguration("vehicle")),
         {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)},
     ]
+    odom = ("odom", LaunchConfiguration("odom"))
     safety = Node(
         package="liquid_control",
         executable="safety_node",
         name="safety_node",
         namespace=LaunchConfiguration("namespace"),
         parameters=[*shared, {"command_type": LaunchConfiguration("command_type")}],
+        remappings=[odom, ("command", LaunchConfiguration("command"))],
         output="screen",
         on_exit=Shutdown(reason="no policy drives without its safety gate"),
     )
@@ -58,6 +64,12 @@ def generate_launch_description() -> LaunchDescription:
                 "image_transport": LaunchConfiguration("image_transport"),
                 "autostart": ParameterValue(LaunchConfiguration("autostart"), value_type=bool),
             },
+        ],
+        remappings=[
+            odom,
+            ("imu/data", LaunchConfiguration("imu")),
+            ("camera/image_raw", LaunchConfiguration("image")),
+            ("camera/image_raw/compressed", [LaunchConfiguration("image"), "/compressed"]),
         ],
         output="screen",
     )
