@@ -84,8 +84,10 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
     from liquid_control.sim.drive import VEHICLE
 
     environment, claim = isolated_environment()
+    logs = settings.out.resolve() / "logs"
+    environment["ROS_LOG_DIR"] = str(logs)
     started = time.monotonic()
-    with claim, Children(_children(settings, model, VEHICLE), environment, settings.out / "logs") as children:
+    with claim, Children(_children(settings, model, VEHICLE), environment, logs) as children:
         with _Environment(environment):
             rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         try:

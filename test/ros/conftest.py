@@ -36,11 +36,11 @@ save_model(sys.argv[1], PolicyNetwork(PolicyConfig(), PreprocessConfig()), {}, {
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ros_domain():
+def ros_domain(tmp_path_factory):
     """Everything below talks on a domain of its own; children inherit it from this process's environment."""
     environment, claim = isolated_environment()
     before = dict(os.environ)
-    os.environ.update(environment)
+    os.environ.update(environment, ROS_LOG_DIR=str(tmp_path_factory.mktemp("ros")))
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
     yield
     rclpy.try_shutdown()
