@@ -6,9 +6,12 @@ Everything in `sim` takes `mujoco` from here, because MuJoCo reads its back end 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes.util
 import functools
+import importlib
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +33,17 @@ HIDDEN_FROM_DRIVER = 2
 """Geom group of the vehicle's own body, which the front camera does not show."""
 
 
+def _load_triton_first() -> None:
+    """PyTorch for GPUs brings triton, and triton and Mesa each bring an LLVM. Loaded after Mesa's, triton's ends in a segmentation fault."""
+    if "torch" in sys.modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module("triton")
+
+
 @functools.lru_cache(maxsize=1)
 def _gl_context():
     """The process's only GL context: freeing one context while another is current destroys the live one's buffers."""
+    _load_triton_first()
     context = mujoco.GLContext(LARGEST_WIDTH, LARGEST_HEIGHT)
     context.make_current()
     atexit.register(context.free)
