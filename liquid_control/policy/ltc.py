@@ -10,6 +10,9 @@ solved by `unfolds` semi-implicit steps per input, each of Δ = dt / unfolds:
     v ← (cm/Δ v + gleak vleak + Σ w σ(.) erev) / (cm/Δ + gleak + Σ w σ(.))
 
 A denominator of positive terms only cannot vanish; v stays within the range of vleak, erev and its start.
+
+Honoured of the wiring: every synapse, sensory and recurrent, exists with a conductance of its own and no other does;
+polarity is where its reversal potential erev starts, and training may move it.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
 from liquid_control.policy.dispatch import check_kernel, fused_unroll
+from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.solver import solve_sequence
-from liquid_control.policy.steps import check_sequence, check_step, reset_mask
+from liquid_control.policy.steps import blank_masked, check_sequence, check_step, reset_mask
 from liquid_control.policy.wiring import NcpWiring, Synapse
 
 
@@ -32,52 +36,94 @@ class LtcCell(nn.Module):
     Only synapses that exist have parameters: 3 per neuron and 4 per synapse. w, cm and gleak are stored before a
     softplus and so are positive whatever the optimiser does. Initial ranges are those of the authors' code;
     `sensory_mu` is the range of the sensory half-activation points (choose it to match the spread of the inputs).
-    `kernel` says what `unroll` runs on, see `dispatch.KERNELS`.
+    `kernel` says what `unroll` runs on, see `dispatch.KERNELS`. `affine` adds the authors' learned scale and shift of
+    every input and output (2 F + 2 M parameters), which start as the identity.
     """
 
     def __init__(
-        self, wiring: NcpWiring, unfolds: int = 6, kernel: str = "auto", sensory_mu: tuple[float, float] = (0.3, 0.8)
+        self,
+        wiring: NcpWiring | FreeWiring,
+        unfolds: int = 6,
+        kernel: str = "auto",
+        sensory_mu: tuple[float, float] = (0.3, 0.8),
+        affine: bool = False,
     ) -> None:
         super().__init__()
         self.kernel = check_kernel("LtcCell", kernel)
         if isinstance(unfolds, bool) or not isinstance(unfolds, int) or unfolds < 1:
             raise ConfigError("LtcCell.unfolds", unfolds, "a whole number of at least 1")
         self.wiring, self.unfolds = wiring, unfolds
-        self.inputs, self.neurons, self.outputs = wiring.inputs, wiring.neurons, wiring.motor
+        self.inputs, self.neurons, self.outputs, self.affine = wiring.inputs, wiring.neurons, wiring.motor, affine
         self.raw_cm = _uniform(self.neurons, 0.4, 0.6, positive=True)
         self.raw_gleak = _uniform(self.neurons, 0.001, 1.0, positive=True)
         self.vleak = _uniform(self.neurons, -0.2, 0.2)
         self.sensory = Synapses(wiring.sensory, self.inputs, self.neurons, sensory_mu)
         self.recurrent = Synapses(wiring.synapses, self.neurons, self.neurons, (0.3, 0.8))
+        if affine:
+            self.input_scale, self.input_shift = nn.Parameter(torch.ones(self.inputs)), nn.Parameter(torch.zeros(self.inputs))
+            self.output_scale, self.output_shift = nn.Parameter(torch.ones(self.outputs)), nn.Parameter(torch.zeros(self.outputs))
+
+    @classmethod
+    def from_ncps(cls, module: nn.Module, kernel: str = "auto") -> LtcCell:
+        """The same cell from an `ncps.torch.LTC` or `LTCCell`, see `peer_weights`. Raises ConfigError."""
+        from liquid_control.policy.peer_weights import ltc_from_ncps
+
+        return ltc_from_ncps(cls, module, kernel)
 
     def initial_state(self, batch: int) -> Tensor:
         """Resting state (B, U)."""
         return torch.zeros(batch, self.neurons, device=self.vleak.device, dtype=self.vleak.dtype)
 
     def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """One input: x (B, F), h (B, U), dt (B,) → y (B, M), h (B, U). Raises ShapeError and TimeError."""
+        """One input: x (B, F), h (B, U), dt (B,) → y (B, M), h (B, U). Raises ShapeError, NotFiniteError, TimeError."""
         dt = check_step(x, h, dt, self.inputs, self.neurons)
         return self.forward(x, h, dt)
 
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""
-        capacitance, constant = self._drive(x, dt)
+        capacitance, constant = self._drive(self._map_inputs(x), dt)
         slope, offset, conductance = self.recurrent.matrices()
         for _ in range(self.unfolds):
             activation = torch.sigmoid(torch.addmm(offset, h, slope))
             numerator, denominator = torch.addmm(constant, activation, conductance).chunk(2, dim=1)
             h = (capacitance * h + numerator) / denominator
-        return h[:, : self.outputs], h
+        return self._map_outputs(h[:, : self.outputs]), h
 
-    def unroll(self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """A sequence: x (B, T, F), h (B, U), dt (B, T) → y (B, T, M), h (B, U); the state is zeroed before inputs marked
-        by is_first (B, T) bool. Raises ShapeError and TimeError."""
+    def unroll(
+        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """A sequence: x (B, T, F), h (B, U), dt (B, T) → y (B, T, M), h (B, U).
+
+        The state is zeroed before inputs marked by is_first (B, T) bool. Inputs that mask (B, T) bool leaves out (false) do
+        not happen: they leave the state, repeat the output before, and nobody looks at their x, dt and is_first.
+        Raises ShapeError, NotFiniteError, TimeError.
+        """
+        x, dt, is_first = blank_masked(x, dt, is_first, mask)
         dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
-        fused = fused_unroll(self, x, None)
+        x = self._map_inputs(x)
+        fused = fused_unroll(self, x, mask)
         if fused is not None:
-            return fused(self, x, h, dt, is_first, None)
-        states = solve_sequence(h, *self._drive(x, dt), reset_mask(is_first, x), self.recurrent.matrices(), self.unfolds)
-        return states[:, :, : self.outputs], states[:, -1]  # (B, T, M), (B, U)
+            y, h = fused(self, x, h, dt, is_first, mask)
+        else:
+            keep = reset_mask(is_first, x)
+            states = solve_sequence(h, *self._drive(x, dt), keep, mask, self.recurrent.matrices(), self.unfolds)
+            y, h = states[:, :, : self.outputs], states[:, -1]  # (B, T, M), (B, U)
+        return self._map_outputs(y), h
+
+    def time_constants(self, x: Tensor, h: Tensor) -> Tensor:
+        """How fast each neuron forgets at x (B, F), h (B, U): tau_sys (B, U) = cm / (gleak + Σ w σ(.)), in the unit of dt."""
+        check_step(x, h, torch.ones_like(h[:, 0]), self.inputs, self.neurons)
+        slope, offset, conductance = self.recurrent.matrices()
+        recurrent = torch.sigmoid(torch.addmm(offset, h, slope)) @ conductance[:, self.neurons :]
+        slope, offset, conductance = self.sensory.matrices()
+        sensory = torch.sigmoid(torch.addmm(offset, self._map_inputs(x), slope)) @ conductance[:, self.neurons :]
+        return F.softplus(self.raw_cm) / (F.softplus(self.raw_gleak) + sensory + recurrent)
+
+    def _map_inputs(self, x: Tensor) -> Tensor:
+        return x * self.input_scale + self.input_shift if self.affine else x
+
+    def _map_outputs(self, y: Tensor) -> Tensor:
+        return y * self.output_scale + self.output_shift if self.affine else y
 
     def _drive(self, x: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """What does not depend on the state, for any leading dimensions: cm/Δ (..., U) and the constant parts of
