@@ -11,7 +11,6 @@ import ctypes.util
 import functools
 import importlib
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +33,9 @@ HIDDEN_FROM_DRIVER = 2
 
 
 def _load_triton_first() -> None:
-    """PyTorch for GPUs brings triton, and triton and Mesa each bring an LLVM. Loaded after Mesa's, triton's ends in a segmentation fault."""
-    if "torch" in sys.modules:
-        with contextlib.suppress(ImportError):
-            importlib.import_module("triton")
+    """PyTorch for GPUs brings triton; triton and Mesa each bring an LLVM. Triton's, loaded second, ends in a segmentation fault."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton")
 
 
 @functools.lru_cache(maxsize=1)
