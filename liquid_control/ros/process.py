@@ -18,7 +18,7 @@ def run(make_node: Callable[[], Node], loop: Callable[[Node, SingleThreadedExecu
 
     Ctrl-C and SIGTERM end it without a traceback.
     """
-    node = None
+    node = executor = None
     try:
         rclpy.init()
         node = make_node()
@@ -40,6 +40,9 @@ def run(make_node: Callable[[], Node], loop: Callable[[Node, SingleThreadedExecu
         try:
             if node is not None:
                 node.destroy_node()
+            node = executor = None
+            gc.unfreeze()
+            gc.collect()  # a lifecycle node's participant goes, with its shared memory, only when nothing refers to it any more
             rclpy.try_shutdown()
         except KeyboardInterrupt:  # a second Ctrl-C while it already ends
             pass
