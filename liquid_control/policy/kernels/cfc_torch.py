@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -59,16 +57,3 @@ class _Unroll(torch.autograd.Function):
 def _arrays(x, h, dt, is_first, connections, bias) -> tuple[cfc_cpu.Sequence, cfc_cpu.Weights]:
     arrays = [tensor.detach().contiguous().numpy() for tensor in (x, h, dt, is_first, connections, bias)]
     return cfc_cpu.Sequence(*arrays[:4]), cfc_cpu.Weights(*arrays[4:])
-
-
-def connect(layers: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[cfc_cpu.Circuit, Tensor]:
-    """A circuit from its layers in the order of computation, each (neurons (N,) places in the state, sources (K,) rows,
-    existing (N, K) bool), and where its connections stand in the layers' matrices, flattened one after the other (C,)."""
-    counts = [existing.sum(axis=1) for _, _, existing in layers]
-    sources = [np.broadcast_to(sources, existing.shape)[existing] for _, sources, existing in layers]
-    offsets = np.cumsum([0, *(existing.size for _, _, existing in layers)])
-    places = [offset + np.flatnonzero(existing) for offset, (_, _, existing) in zip(offsets, layers, strict=False)]
-    start = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
-    neurons = np.concatenate([neurons for neurons, _, _ in layers])
-    circuit = cfc_cpu.Circuit(*(np.ascontiguousarray(a, np.int64) for a in (neurons, start, np.concatenate(sources))))
-    return circuit, torch.from_numpy(np.concatenate(places))

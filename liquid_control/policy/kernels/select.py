@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from liquid_control.policy.cfc import HEADS, CfcCell, WiredCfcCell
-from liquid_control.policy.kernels.cfc_torch import connect, unroll_cfc
+from liquid_control.policy.kernels.cfc_tables import dense_circuit, wired_circuit
+from liquid_control.policy.kernels.cfc_torch import unroll_cfc
 from liquid_control.policy.kernels.ltc_torch import unroll_ltc
 from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.wiring import NcpWiring
 
 
 def select(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | None:
@@ -36,38 +34,14 @@ def _ltc(cell: LtcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | Non
 
 
 def _wired_cfc(cell: WiredCfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: None) -> tuple[Tensor, Tensor]:
-    circuit, places = _wired_circuit(cell.wiring)
+    circuit, places = wired_circuit(cell.wiring)
     layers = (cell.inter, cell.command, cell.motor)
     weights = torch.cat([layer.weight.reshape(HEADS, -1) for layer in layers], dim=1)
     bias = torch.cat([layer.bias.view(HEADS, -1) for layer in layers], dim=1)
-    return unroll_cfc(circuit, weights[:, places].T, bias.T, 1.0, cell.outputs, x, h, dt, is_first)
+    return unroll_cfc(circuit, weights[:, torch.from_numpy(places)].T, bias.T, 1.0, cell.outputs, x, h, dt, is_first)
 
 
 def _dense_cfc(cell: CfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: None) -> tuple[Tensor, Tensor]:
-    circuit, _ = _dense_circuit(cell.inputs, cell.neurons)
+    circuit, _ = dense_circuit(cell.inputs, cell.neurons)
     weights, bias = cell.heads.weight.view(HEADS, -1), cell.heads.bias.view(HEADS, -1)
     return unroll_cfc(circuit, weights.T, bias.T, 1.0, cell.outputs, x, h, dt, is_first)
-
-
-@functools.lru_cache(maxsize=64)
-def _wired_circuit(wiring: NcpWiring):
-    """A layer listens to the layer before it (the inputs, or the state after this input) and to its own state before it."""
-    before, after = wiring.inputs, wiring.inputs + wiring.neurons
-    layers, rows = [], np.arange(wiring.inputs)
-    existing = np.zeros((wiring.neurons, after + wiring.neurons), bool)
-    for source, target, _ in wiring.sensory:
-        existing[target, source] = True
-    for source, target, _ in wiring.synapses:
-        existing[target, after + source] = True
-    for layer in (wiring.inter_neurons, wiring.command_neurons, wiring.motor_neurons):
-        neurons = np.array(layer)
-        existing[np.ix_(neurons, before + neurons)] = True
-        sources = np.concatenate([rows, before + neurons])
-        layers.append((neurons, sources, existing[np.ix_(neurons, sources)]))
-        rows = after + neurons
-    return connect(layers)
-
-
-@functools.lru_cache(maxsize=64)
-def _dense_circuit(inputs: int, units: int):
-    return connect([(np.arange(units), np.arange(inputs + units), np.ones((units, inputs + units), bool))])
