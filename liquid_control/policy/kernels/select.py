@@ -12,6 +12,7 @@ from liquid_control.policy.kernels.cfc_tables import dense_circuit, wired_circui
 from liquid_control.policy.kernels.cfc_torch import unroll_cfc
 from liquid_control.policy.kernels.ltc_torch import unroll_ltc
 from liquid_control.policy.ltc import LtcCell
+from liquid_control.policy.wiring import NcpWiring
 
 
 def select(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | None:
@@ -22,7 +23,9 @@ def select(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | None:
         return None
     if isinstance(cell, LtcCell):
         return _ltc
-    if isinstance(cell, WiredCfcCell):
+    if cell.variant != "default":
+        return None
+    if isinstance(cell, WiredCfcCell) and isinstance(cell.wiring, NcpWiring) and not cell.dense_time:
         return _wired_cfc
     if isinstance(cell, CfcCell) and cell.backbone is None:
         return _dense_cfc
