@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
@@ -22,7 +23,9 @@ def map_processes(work: Callable[[Job], Result], jobs: Iterable[Job], workers: i
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers <= 1:
         return [work(job) for job in tqdm(jobs, title, disable=title is None, leave=False)]
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    # Ctrl-C is for this process to handle; the others finish the job they are at and end without a traceback each.
+    with ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         futures = [pool.submit(work, job) for job in jobs]
         try:
             for future in tqdm(as_completed(futures), title, len(futures), disable=title is None, leave=False):
