@@ -24,7 +24,17 @@ def _choose_backend() -> None:
     os.environ.update({name: value for name, value in wanted.items() if name not in os.environ})
 
 
+def _load_triton_first() -> None:
+    """PyTorch for GPUs brings triton; triton and Mesa each bring an LLVM. Triton's, loaded second, crashes.
+
+    `import mujoco` loads Mesa's already.
+    """
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton")
+
+
 _choose_backend()
+_load_triton_first()
 import mujoco  # noqa: E402
 
 LARGEST_WIDTH, LARGEST_HEIGHT = 1280, 720
@@ -32,16 +42,9 @@ HIDDEN_FROM_DRIVER = 2
 """Geom group of the vehicle's own body, which the front camera does not show."""
 
 
-def _load_triton_first() -> None:
-    """PyTorch for GPUs brings triton; triton and Mesa each bring an LLVM. Triton's, loaded second, ends in a segmentation fault."""
-    with contextlib.suppress(ImportError):
-        importlib.import_module("triton")
-
-
 @functools.lru_cache(maxsize=1)
 def _gl_context():
     """The process's only GL context: freeing one context while another is current destroys the live one's buffers."""
-    _load_triton_first()
     context = mujoco.GLContext(LARGEST_WIDTH, LARGEST_HEIGHT)
     context.make_current()
     atexit.register(context.free)
