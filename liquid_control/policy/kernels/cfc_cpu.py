@@ -36,12 +36,14 @@ class Weights(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """C-contiguous; x, h and dt of the weights' type. dt is positive; the state is zeroed where is_first is true."""
+    """C-contiguous; x, h and dt of the weights' type. dt is positive; the state is zeroed where is_first is true and stays as it
+    is where mask is false."""
 
     x: np.ndarray  # (B, T, F)
     h: np.ndarray  # (B, U)
     dt: np.ndarray  # (B, T)
     is_first: np.ndarray  # (B, T) bool
+    mask: np.ndarray  # (B, T) bool
 
 
 class Gradients(NamedTuple):
@@ -81,6 +83,9 @@ def forward(first, last, circuit, weights, sequence, gate, kept, y, h):
                     store(kept, row + 2, ff2)
                     store(kept, row + 3, s)
                     store(kept, row + 4, t_a)
+            for u in range(neurons):
+                happens, after = load(clock, 2), load(rows, features + neurons + u)
+                store(rows, features + neurons + u, after * happens + load(rows, features + u) * (1.0 - happens))
             for lane in range(samples):
                 for u in range(motor):
                     y[block * LANES + lane, t, u] = rows[features + neurons + u, lane]
@@ -96,6 +101,7 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
     neurons, motor = d_h.shape[1], d_y.shape[2]
     rows, clock = _tables(sequence)
     d_rows, d_weights = np.empty_like(rows), np.empty((gradients.weights.shape[1], LANES), d_h.dtype)
+    d_skip = np.empty((neurons, LANES), d_h.dtype)
     for block in range(first, last):
         samples = min(LANES, batch - block * LANES)
         rows[:], clock[:], d_rows[:], d_weights[:] = 0, 1, 0, 0
@@ -114,6 +120,10 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
             for lane in range(samples):
                 for u in range(motor):
                     d_rows[features + neurons + u, lane] += d_y[block * LANES + lane, t, u]
+            for u in range(neurons):
+                d = load(d_rows, features + neurons + u)
+                store(d_skip, u, d * (1.0 - load(clock, 2)))
+                store(d_rows, features + neurons + u, d * load(clock, 2))
             d_dt = load(clock, 0) * 0.0
             for i in range(neurons - 1, -1, -1):
                 u = circuit.neuron[i]
@@ -124,10 +134,10 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
                 d_ff1, d_ff2 = d * (1.0 - s * gate) * (1.0 - ff1 * ff1), d * s * (1.0 - ff2 * ff2)
                 _spread_back(circuit, weights, i, rows, d_rows, d_weights, d_ff1, d_ff2, d_t_b * load(clock, 0), d_t_b)
             for u in range(neurons):
-                store(d_rows, features + u, load(d_rows, features + u) * load(clock, 1))
-            store(clock, 2, d_dt)
+                store(d_rows, features + u, (load(d_rows, features + u) + load(d_skip, u)) * load(clock, 1))
+            store(clock, 3, d_dt)
             for lane in range(samples):
-                gradients.dt[block * LANES + lane, t] = clock[2, lane]
+                gradients.dt[block * LANES + lane, t] = clock[3, lane]
                 for i in range(features):
                     gradients.x[block * LANES + lane, t, i] = d_rows[i, lane]
         for lane in range(samples):
@@ -139,9 +149,9 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
 
 @njit
 def _tables(sequence):
-    """rows (F + 2 U, LANES) and clock (3, LANES): dt, 0 where a sequence starts or else 1, gradient of dt."""
+    """rows (F + 2 U, LANES) and clock (4, LANES): dt, 0 where a sequence starts, 0 where the input is masked (else 1), gradient of dt."""
     kind = sequence.h.dtype
-    return np.empty((sequence.x.shape[2] + 2 * sequence.h.shape[1], LANES), kind), np.empty((3, LANES), kind)
+    return np.empty((sequence.x.shape[2] + 2 * sequence.h.shape[1], LANES), kind), np.empty((4, LANES), kind)
 
 
 @njit
@@ -150,6 +160,7 @@ def _gather(sequence, block, t, samples, rows, clock):
         sample = block * LANES + lane
         clock[0, lane] = sequence.dt[sample, t]
         clock[1, lane] = 0 if sequence.is_first[sample, t] else 1
+        clock[2, lane] = 1 if sequence.mask[sample, t] else 0
         for i in range(sequence.x.shape[2]):
             rows[i, lane] = sequence.x[sample, t, i]
 

@@ -7,27 +7,30 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.kernels import cfc_cpu
 from liquid_control.policy.wiring import NcpWiring
 
 
 @functools.lru_cache(maxsize=64)
-def wired_circuit(wiring: NcpWiring) -> tuple[cfc_cpu.Circuit, np.ndarray]:
-    """A layer listens to the layer before it (the inputs, or the state after this input) and to its own state before it."""
+def wired_circuit(wiring: NcpWiring | FreeWiring, dense_time: bool = False) -> tuple[cfc_cpu.Circuit, np.ndarray]:
+    """As `WiredCfcCell` has it. A layer of an NCP listens to the layer before it (the inputs, or the state after this input) and
+    to its own state before it; a free wiring is one layer. `dense_time`: some heads listen to all that a layer can see."""
     before, after = wiring.inputs, wiring.inputs + wiring.neurons
-    layers, rows = [], np.arange(wiring.inputs)
+    free = isinstance(wiring, FreeWiring)
     existing = np.zeros((wiring.neurons, after + wiring.neurons), bool)
-    for source, target, _ in wiring.sensory:
-        existing[target, source] = True
-    for source, target, _ in wiring.synapses:
-        existing[target, after + source] = True
-    for layer in (wiring.inter_neurons, wiring.command_neurons, wiring.motor_neurons):
-        neurons = np.array(layer)
-        existing[np.ix_(neurons, before + neurons)] = True
-        sources = np.concatenate([rows, before + neurons])
-        layers.append((neurons, sources, existing[np.ix_(neurons, sources)]))
-        rows = after + neurons
-    return connect(layers)
+    for offset, synapses in ((0, wiring.sensory), (before if free else after, wiring.synapses)):
+        for source, target, _ in synapses:
+            existing[target, offset + source] = True
+    if free:
+        layers = [(np.arange(wiring.neurons), np.arange(after))]
+    else:
+        layers, seen = [], np.arange(wiring.inputs)
+        for neurons in map(np.array, (wiring.inter_neurons, wiring.command_neurons, wiring.motor_neurons)):
+            existing[np.ix_(neurons, before + neurons)] = True
+            layers.append((neurons, np.concatenate([seen, before + neurons])))
+            seen = after + neurons
+    return connect([(neurons, sources, existing[np.ix_(neurons, sources)] | dense_time) for neurons, sources in layers])
 
 
 @functools.lru_cache(maxsize=64)

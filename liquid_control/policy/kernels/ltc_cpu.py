@@ -37,12 +37,14 @@ class Weights(NamedTuple):
 
 
 class Sequence(NamedTuple):
-    """C-contiguous; x, h and dt of the weights' type. dt is positive; the state is zeroed where is_first is true."""
+    """C-contiguous; x, h and dt of the weights' type. dt is positive; the state is zeroed where is_first is true and stays as it
+    is where mask is false."""
 
     x: np.ndarray  # (B, T, F)
     h: np.ndarray  # (B, U)
     dt: np.ndarray  # (B, T)
     is_first: np.ndarray  # (B, T) bool
+    mask: np.ndarray  # (B, T) bool
 
 
 class Gradients(NamedTuple):
@@ -77,6 +79,9 @@ def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
                     store(states, (block * time + t) * neurons + u, before)
             _sense(circuit, weights, inputs, clock, drive, activation)
             _solve(circuit, weights, unfolds, v, activation, inverse, drive)
+            for u in range(neurons):
+                happens = load(clock, 2)
+                store(v, unfolds * neurons + u, load(v, unfolds * neurons + u) * happens + load(v, u) * (1.0 - happens))
             for lane in range(samples):
                 for u in range(motor):
                     y[block * LANES + lane, t, u] = v[unfolds, u, lane]
@@ -95,7 +100,8 @@ def backward(first, last, circuit, weights, sequence, unfolds, states, d_y, d_h,
     v, activation, inverse, drive = _solver(circuit, neurons, unfolds, kind)
     rows = SYNAPSE * (sensory + recurrent)
     d_weights = np.empty((rows + NEURON * neurons, LANES), kind)
-    d_v, d_drive, d_inputs = np.empty((neurons, LANES), kind), np.empty((5, neurons, LANES), kind), np.empty((features, LANES), kind)
+    d_v, d_skip, d_drive = np.empty((neurons, LANES), kind), np.empty((neurons, LANES), kind), np.empty((5, neurons, LANES), kind)
+    d_inputs = np.empty((features, LANES), kind)
     for block in range(first, last):
         samples = min(LANES, batch - block * LANES)
         inputs[:], clock[:], d_v[:], d_weights[:] = 0, 1, 0, 0
@@ -111,13 +117,16 @@ def backward(first, last, circuit, weights, sequence, unfolds, states, d_y, d_h,
             for lane in range(samples):
                 for u in range(motor):
                     d_v[u, lane] += d_y[block * LANES + lane, t, u]
+            for u in range(neurons):
+                store(d_skip, u, load(d_v, u) * (1.0 - load(clock, 2)))
+                store(d_v, u, load(d_v, u) * load(clock, 2))
             d_drive[:], d_inputs[:] = 0, 0
             _solve_back(circuit, weights, unfolds, v, activation, inverse, drive, d_v, d_drive, d_weights)
             _sense_back(circuit, weights, inputs, clock, activation, d_drive, d_inputs, d_weights)
             for u in range(neurons):
-                store(d_v, u, load(d_v, u) * load(clock, 1))
+                store(d_v, u, (load(d_v, u) + load(d_skip, u)) * load(clock, 1))
             for lane in range(samples):
-                gradients.dt[block * LANES + lane, t] = -clock[2, lane] * clock[0, lane] * clock[0, lane] / unfolds
+                gradients.dt[block * LANES + lane, t] = -clock[3, lane] * clock[0, lane] * clock[0, lane] / unfolds
                 for i in range(features):
                     gradients.x[block * LANES + lane, t, i] = d_inputs[i, lane]
         for lane in range(samples):
@@ -129,8 +138,8 @@ def backward(first, last, circuit, weights, sequence, unfolds, states, d_y, d_h,
 
 @njit
 def _inputs(sequence, kind):
-    """inputs (F, LANES) and clock (3, LANES): 1/Δ, 0 where a sequence starts or else 1, gradient of 1/Δ."""
-    return np.empty((sequence.x.shape[2], LANES), kind), np.empty((3, LANES), kind)
+    """inputs (F, LANES) and clock (4, LANES): 1/Δ, 0 where a sequence starts, 0 where the input is masked (else 1), gradient of 1/Δ."""
+    return np.empty((sequence.x.shape[2], LANES), kind), np.empty((4, LANES), kind)
 
 
 @njit
@@ -148,6 +157,7 @@ def _gather(sequence, block, t, samples, unfolds, inputs, clock):
         sample = block * LANES + lane
         clock[0, lane] = unfolds / sequence.dt[sample, t]
         clock[1, lane] = 0 if sequence.is_first[sample, t] else 1
+        clock[2, lane] = 1 if sequence.mask[sample, t] else 0
         for i in range(len(inputs)):
             inputs[i, lane] = sequence.x[sample, t, i]
 
@@ -226,7 +236,7 @@ def _sense_back(circuit, weights, inputs, clock, activation, d_drive, d_inputs, 
             d_inner = (d_numerator * table[s, 2] + d_denominator * table[s, 3]) * (a - a * a)
             _add(d_weights, SYNAPSE * s, d_inner, load(inputs, source), a, d_numerator, d_denominator)
             store(d_inputs, source, load(d_inputs, source) + d_inner * table[s, 0])
-    store(clock, 2, d_rate)
+    store(clock, 3, d_rate)
 
 
 @njit
