@@ -1,0 +1,80 @@
+"""One step at batch 1 as numba kernels: the sixteen lanes are synapses (LTC) or neurons (CfC). `step` prepares the arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from liquid_control.policy.kernels.lanes import FUSE, LANES, load, sigmoid, store, tanh
+
+HEADS = 4
+"""ff1, ff2, t_a, t_b."""
+
+
+@njit(cache=True, error_model="numpy", fastmath=set(FUSE))
+def ltc_step(x, h, dt, lists, tables, unfolds, scratch, v):
+    """`lists` holds the circuit, `tables` the weights column by column, each one part after the other; v (U,) is written."""
+    neurons = len(h)
+    starts = lists[: neurons + 1]
+    middle = neurons + 1 + starts[neurons]
+    sources = lists[neurons + 1 : middle]
+    starts_r, sources_r = lists[middle : middle + neurons + 1], lists[middle + neurons + 1 :]
+    size, size_r = _lanes(len(sources)) * LANES, _lanes(len(sources_r)) * LANES
+    table, table_r, own = tables[: 4 * size], tables[4 * size : 4 * (size + size_r)], tables[4 * (size + size_r) :]
+    capacitance, numerator, denominator = scratch[:neurons], scratch[neurons : 2 * neurons], scratch[2 * neurons : 3 * neurons]
+    activation, rate = scratch[3 * neurons :], np.float32(unfolds / dt)
+    _activate(x, sources, table, activation)
+    for u in range(neurons):
+        v[u], capacitance[u] = h[u], own[u] * rate
+        a, b = own[neurons + u], own[2 * neurons + u] + capacitance[u]
+        for s in range(starts[u], starts[u + 1]):
+            a, b = a + activation[s] * table[2 * size + s], b + activation[s] * table[3 * size + s]
+        numerator[u], denominator[u] = a, b
+    for _ in range(unfolds):
+        _activate(v, sources_r, table_r, activation)
+        for u in range(neurons):
+            a, b = capacitance[u] * v[u] + numerator[u], denominator[u]
+            for s in range(starts_r[u], starts_r[u + 1]):
+                a, b = a + activation[s] * table_r[2 * size_r + s], b + activation[s] * table_r[3 * size_r + s]
+            v[u] = a / b
+
+
+@njit
+def _activate(values, sources, table, activation):
+    lanes = _lanes(len(sources))
+    for s in range(len(sources)):
+        activation[s] = values[sources[s]]
+    for i in range(lanes):
+        store(activation, i, sigmoid(load(activation, i) * load(table, i) + load(table, lanes + i)))
+
+
+@njit(cache=True, error_model="numpy", fastmath=set(FUSE))
+def cfc_step(x, h, dt, layers, tables, gate, scratch, after):
+    """`layers` holds first neuron and size of each layer, `tables` their matrices (sources + 1, HEADS, padded units), bias last."""
+    values, table, sources = scratch, tables, len(x)
+    dt, gate = np.float32(dt), np.float32(gate)
+    values[:sources] = x
+    for layer in range(len(layers) // 2):
+        first, size = layers[2 * layer], layers[2 * layer + 1]
+        lanes = _lanes(size)
+        values[sources : sources + size] = h[first : first + size]
+        sources += size
+        for i in range(lanes):
+            bias = sources * HEADS * lanes + i
+            ff1, ff2, t_a, t_b = load(table, bias), load(table, bias + lanes), load(table, bias + 2 * lanes), load(table, bias + 3 * lanes)
+            for k in range(sources):
+                row, value = k * HEADS * lanes + i, values[k]
+                ff1, ff2 = ff1 + load(table, row) * value, ff2 + load(table, row + lanes) * value
+                t_a, t_b = t_a + load(table, row + 2 * lanes) * value, t_b + load(table, row + 3 * lanes) * value
+            s, ff1 = sigmoid(t_a * dt + t_b), tanh(ff1)
+            store(values[sources:], i, ff1 - ff1 * s * gate + tanh(ff2) * s)
+        table = table[(sources + 1) * HEADS * lanes * LANES :]
+        for u in range(size):
+            values[u] = values[sources + u]
+            after[first + u] = values[u]
+        sources = size
+
+
+@njit
+def _lanes(size):
+    return (size + LANES - 1) // LANES

@@ -1,0 +1,53 @@
+"""What kernels are made of: arithmetic on lanes, and blocks on threads."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from numba import njit
+
+from liquid_control.policy.kernels import lanes
+from liquid_control.policy.kernels.blocks import run_blocks
+
+
+@njit
+def _apply(which, values, result):
+    for row in range(len(values)):
+        value = lanes.load(values, row)
+        if which == 0:
+            value = lanes.exp(value)
+        elif which == 1:
+            value = lanes.sigmoid(value)
+        else:
+            value = lanes.tanh(value)
+        lanes.store(result, row, value)
+
+
+@pytest.mark.parametrize("dtype, precision", [(np.float32, 3e-7), (np.float64, 1e-15)], ids=["float32", "float64"])
+def test_functions_of_lanes(dtype, precision):
+    values = np.linspace(-86, 86, 64 * lanes.LANES).astype(dtype).reshape(-1, lanes.LANES)
+    exact, result = values.astype(np.longdouble), np.empty_like(values)
+    for which, wanted in enumerate((np.exp(exact), 1 / (1 + np.exp(-exact)), np.tanh(exact))):
+        _apply(which, values, result)
+        error = np.abs(result - wanted) / (1 if which == 2 else np.abs(wanted))
+        assert error.max() < precision
+    special = np.full((1, lanes.LANES), np.nan, dtype)
+    special[0, 1:4] = np.inf, -np.inf, 0
+    _apply(1, special, special_result := np.empty_like(special))
+    assert np.isnan(special_result[0, 0]) and special_result[0, 1] == 1 and special_result[0, 2] < 1e-37 and special_result[0, 3] == 0.5
+
+
+def test_every_block_is_worked_on_once_and_errors_arrive():
+    for blocks, threads in ((1, 4), (7, 1), (7, 2), (100, 3), (0, 2)):
+        done, lock = [], threading.Lock()
+
+        def kernel(first, last, offset, done=done, lock=lock):
+            with lock:
+                done.extend(range(first + offset, last + offset))
+
+        run_blocks(kernel, blocks, threads, 10)
+        assert sorted(done) == list(range(10, 10 + blocks))
+    with pytest.raises(ZeroDivisionError):
+        run_blocks(lambda first, last: 1 / 0 if last == 8 else None, 8, 2)
