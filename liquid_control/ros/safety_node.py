@@ -1,7 +1,8 @@
 """The safety gate as a node: proposed steering in, allowed steering out. Imports neither PyTorch nor ONNX Runtime nor OpenCV.
 
 A plain node, not a lifecycle one: a watchdog that waits to be activated is not a watchdog. It keeps silent until the first proposal
-(nobody asked it to drive); from then on it commands with every proposal and on its own timer, whatever becomes of the policy.
+(nobody asked it to drive); from then on it commands with every proposal, and on its own timer whatever becomes of the policy. Each
+proposal sets that timer back: a command just before a proposal would leave the wheels no time to follow it within their rate limit.
 
 A proposal is stale by two clocks: by its stamp on the node's clock, as the gate sees it, and by its arrival on a steady clock, so that
 a /clock which stands still or is set back cannot make an old proposal young.
@@ -32,7 +33,7 @@ from liquid_control.signals import Action, Command, Limit, SpeedSample, Verdict
 class SafetyNodeConfig:
     """What shapes the node; read once, when it starts."""
 
-    rate: float = number(50.0, 10.0, 500.0, "Hz", "commands a second from the node's own timer")
+    rate: float = number(20.0, 10.0, 500.0, "Hz", "commands a second from the node's own timer while no proposal comes")
     proposal_type: str = choice("twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal")
     command_type: str = choice("twist_stamped", conversions.STEERING_TYPES, "message type of the command")
 
@@ -62,7 +63,7 @@ class SafetyNode(Node):
         self._verdicts = self.create_publisher(DiagnosticStatus, "~/verdict", qos.STATUS)
         self._odometry = Mailbox(self, Odometry, "odom", qos.INERTIAL)
         self.create_subscription(conversions.steering_type(self.config.proposal_type), "proposal", self._on_proposal, qos.COMMAND_IN)
-        self.create_timer(1.0 / self.config.rate, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._watchdog = self.create_timer(1.0 / self.config.rate, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
         diagnostics.publish(self, self._report)
 
     def _on_proposal(self, message) -> None:
@@ -71,6 +72,7 @@ class SafetyNode(Node):
         fresh = self.action is None or conversions.stamp_ns(message.header.stamp) != self.action.stamp_ns
         self.action = conversions.action_from_message(message, self.vehicle, now, held)
         self._proposals.tick()
+        self._watchdog.reset()
         self._issue()
         if fresh:
             self._latency.tick((self.previous.issued_ns - self.action.stamp_ns) / 1e9)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import SetParameters
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -22,6 +22,9 @@ LISTENERS = {
 }
 """Who must have how many listeners before the world starts to move, or the first messages would be lost."""
 
+ANSWER_WITHIN = 5.0
+"""Seconds after which an answer is taken for lost."""
+
 PATIENCE = 30.0
 """Seconds that each step may take; a slow machine needs some to import everything."""
 
@@ -35,8 +38,8 @@ class Supervisor:
     def bring_up(self) -> None:
         """Safety gate first, then the policy through its lifecycle until it is active."""
         self._until(lambda: self.recorder.count_publishers("command") > 0, "safety_node to start")
-        self._transition(Transition.TRANSITION_CONFIGURE, "configure")
-        self._transition(Transition.TRANSITION_ACTIVATE, "activate")
+        self._transition(Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE)
+        self._transition(Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
 
     def await_listeners(self, pictures: bool) -> None:
         """Until every publisher of LISTENERS knows its listeners; `pictures`: the recorder is one of the camera's."""
@@ -57,28 +60,47 @@ class Supervisor:
         for node in LISTENERS:
             self._until(lambda node=node: self.recorder.diagnostics.get(node, (0.0,))[0] > asked + 0.1, f"the last report of {node}")
 
-    def _transition(self, transition: int, what: str) -> None:
-        if not self._call(ChangeState, "policy_node/change_state", ChangeState.Request(transition=Transition(id=transition))).success:
-            raise DriveError(f"policy_node did not {what}: {self.children.last_words('policy_node')}")
+    def _transition(self, transition: int, goal: int) -> None:
+        """Changes the policy's state. Not sent again when no answer comes: whether it was obeyed, the state itself tells."""
+        client = self.recorder.create_client(ChangeState, "policy_node/change_state")
+        self._until(client.service_is_ready, "policy_node to start")
+        answer = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+        if self._wait(answer.done, ANSWER_WITHIN):
+            obeyed = answer.result().success
+        else:
+            obeyed = self._call(GetState, "policy_node/get_state", GetState.Request()).current_state.id == goal
+        self.recorder.destroy_client(client)
+        if not obeyed:
+            raise DriveError(f"policy_node did not start: {self.children.last_words('policy_node')}")
 
     def _call(self, kind: type, name: str, request):
+        """The answer to a request that does no harm when it is sent twice.
+
+        The first answer of a service may be lost, when its writer did not know our reader yet.
+        """
         client = self.recorder.create_client(kind, name)
-        try:
-            self._until(client.service_is_ready, f"the service {name}")
+        self._until(client.service_is_ready, f"the service {name}")
+        for _ in range(round(PATIENCE / ANSWER_WITHIN)):
             answer = client.call_async(request)
-            self._until(answer.done, f"an answer of {name}")
-            return answer.result()
-        finally:
-            self.recorder.destroy_client(client)
+            if self._wait(answer.done, ANSWER_WITHIN):
+                self.recorder.destroy_client(client)
+                return answer.result()
+        raise DriveError(f"{name} does not answer")
 
     def _reported(self, node: str, name: str) -> float:
         return float(self.recorder.diagnostics.get(node, (0.0, {}))[1].get(name, 0))
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
+        if not self._wait(condition, PATIENCE):
+            raise DriveError(f"waited {PATIENCE:.0f} s in vain for {what}; the nodes' logs, beside the report, may say why")
+
+    def _wait(self, condition: Callable[[], bool], patience: float) -> bool:
+        """Handles what comes in until the condition holds; False when it does not in time."""
+        deadline = time.monotonic() + patience
         while not condition():
             self.children.raise_if_died()
             if time.monotonic() > deadline:
-                raise DriveError(f"waited {PATIENCE:.0f} s in vain for {what}; the nodes' logs, beside the report, may say why")
+                return False
             self.executor.spin_once(timeout_sec=0.02)
             self.recorder.take()
+        return True

@@ -94,6 +94,16 @@ class Probe(Node):
             assert time.monotonic() < deadline, f"waited in vain for {what}"
             self._executor.spin_once(timeout_sec=0.02)
 
+    def call(self, kind: type, name: str, request):
+        """The answer of a service. It is given time to know our reader: an answer before that is lost."""
+        client = self.create_client(kind, name)
+        self.until(client.service_is_ready, f"the service {name}")
+        self.spin(0.5)
+        answer = client.call_async(request)
+        self.until(answer.done, f"an answer of {name}")
+        self.destroy_client(client)
+        return answer.result()
+
     def spin(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:

@@ -95,13 +95,10 @@ def test_the_policy_starts_anew_when_the_clock_is_set_back(start, probe, model, 
 def test_lifecycle(start, probe, model, picture):
     start("policy_node", model=model, autostart=False)
     proposals = probe.listen(TwistStamped, "proposal")
-    client = probe.create_client(ChangeState, "policy_node/change_state")
 
     def ask(transition: int) -> bool:
-        probe.until(client.service_is_ready, "the lifecycle service")
-        answer = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
-        probe.until(answer.done, "an answer")
-        return answer.result().success
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return probe.call(ChangeState, "policy_node/change_state", request).success
 
     assert not ask(Transition.TRANSITION_ACTIVATE), "not configured yet"
     assert ask(Transition.TRANSITION_CONFIGURE)
@@ -144,10 +141,7 @@ def test_a_policy_that_cannot_start_says_why(start, model, tmp_path):
 
 def test_it_does_not_end_when_configuring_fails(start, probe, tmp_path):
     process = start("policy_node", model=tmp_path / "nowhere", autostart=False)
-    client = probe.create_client(ChangeState, "policy_node/change_state")
-    probe.until(client.service_is_ready, "the lifecycle service")
     for _ in range(2):
-        answer = client.call_async(ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE)))
-        probe.until(answer.done, "an answer")
-        assert not answer.result().success
+        request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+        assert not probe.call(ChangeState, "policy_node/change_state", request).success
     assert process.poll() is None

@@ -79,13 +79,10 @@ def test_it_obeys_brakes_in_silence_and_ignores_what_is_not_finite(robot, probe)
 
 def test_time_stops_and_goes_on_as_a_parameter_says(robot, probe):
     pictures = probe.listen(Image, "camera/image_raw")
-    client = probe.create_client(SetParameters, "sim_node/set_parameters")
-    probe.until(client.service_is_ready, "the parameter service")
 
     def run(running: bool) -> None:
-        answer = client.call_async(SetParameters.Request(parameters=[Parameter("running", value=running).to_parameter_msg()]))
-        probe.until(answer.done, "an answer")
-        assert answer.result().results[0].successful
+        request = SetParameters.Request(parameters=[Parameter("running", value=running).to_parameter_msg()])
+        assert probe.call(SetParameters, "sim_node/set_parameters", request).results[0].successful
 
     run(False)
     probe.spin(0.2)
