@@ -11,6 +11,7 @@ from liquid_control.policy.cfc import CfcCell, WiredCfcCell
 from liquid_control.policy.cfc_rule import HEADS
 from liquid_control.policy.kernels.cfc_tables import dense_circuit, wired_circuit
 from liquid_control.policy.kernels.cfc_torch import unroll_cfc
+from liquid_control.policy.kernels.cfc_wide import applies, unroll_wide
 from liquid_control.policy.kernels.ltc_torch import unroll_ltc
 from liquid_control.policy.ltc import LtcCell
 
@@ -30,6 +31,8 @@ def select(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | None:
         return _wired_cfc
     if isinstance(cell, CfcCell) and cell.variant in GATES and cell.backbone is None:
         return _dense_cfc
+    if isinstance(cell, CfcCell) and applies(cell, x, mask):
+        return unroll_wide
     return None
 
 
