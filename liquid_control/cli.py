@@ -88,6 +88,14 @@ class ExportSettings:
     """path of a model directory, or the name of an installed model"""
 
 
+def _bench_tables(arguments: Sequence[str]) -> int:
+    from liquid_control.bench.tables.runs import TablesSettings, run_tables
+
+    asked = _read(TablesSettings, "bench tables", arguments)
+    _answer(run_tables(asked.settings), asked.json)
+    return 0
+
+
 def _export(arguments: Sequence[str]) -> int:
     from liquid_control.deploy.export import export_model
     from liquid_control.deploy.models import find_model
@@ -132,6 +140,7 @@ VERBS = (
     Verb("collect", "drive simulated roads with the expert and keep the episodes; says how many frames a second", _collect),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
+    Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
     Verb("inspect", "say what a model is and how it was made; --out draws its wiring", _inspect),
     Verb("doctor", "say what this machine has and lacks", _doctor),
