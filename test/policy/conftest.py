@@ -3,6 +3,44 @@ from __future__ import annotations
 import pytest
 import torch
 
+from liquid_control.policy.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.free_wiring import FreeWiring
+from liquid_control.policy.ltc import LtcCell
+from liquid_control.policy.wiring import NcpWiring
+
+NCP = NcpWiring.build(inputs=5, inter=6, command=4, motor=2, sensory_fanout=3, inter_fanout=2, recurrent_command=5, motor_fanin=3)
+FREE = FreeWiring.sparse(5, 12, 3, sparsity=0.6)
+
+CELLS = {
+    "ltc": lambda: LtcCell(NCP, unfolds=3),
+    "ltc free affine": lambda: LtcCell(FREE, unfolds=2, affine=True),
+    "cfc": lambda: CfcCell(5, 12, backbone=0),
+    "cfc backbone": lambda: CfcCell(5, 12, backbone=9, layers=2, activation="silu"),
+    "cfc no_gate": lambda: CfcCell(5, 12, backbone=9, variant="no_gate"),
+    "cfc pure": lambda: CfcCell(5, 12, backbone=9, variant="pure"),
+    "cfc mixed": lambda: CfcCell(5, 12, backbone=9, variant="mixed_memory"),
+    "wired": lambda: WiredCfcCell(NCP),
+    "wired dense time": lambda: WiredCfcCell(NCP, dense_time=True),
+    "wired no_gate": lambda: WiredCfcCell(NCP, variant="no_gate"),
+    "wired pure": lambda: WiredCfcCell(NCP, variant="pure"),
+    "wired mixed": lambda: WiredCfcCell(NCP, variant="mixed_memory"),
+    "wired free": lambda: WiredCfcCell(FREE),
+}
+"""One of every kind, all with 5 inputs and 12 neurons, in the default type."""
+
+
+@pytest.fixture(params=[f"{kind}-{kernel}" for kind in CELLS for kernel in ("auto", "reference")])
+def cell(request):
+    """Each kind on each kernel in turn, in float64, with weights away from where they start."""
+    torch.manual_seed(0)
+    kind, kernel = request.param.split("-")
+    made = CELLS[kind]().double()
+    made.kernel = kernel
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return made
+
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():

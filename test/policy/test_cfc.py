@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import dataclasses
+import math
+
 import pytest
 import torch
-from ncps.torch import CfCCell as PeerCell
-from ncps.torch import WiredCfCCell as PeerWired
-from ncps.wirings import NCP
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from liquid_control.errors import ConfigError, ShapeError, TimeError
+from liquid_control.errors import ConfigError
 from liquid_control.policy.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.cfc_rule import VARIANTS
+from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.wiring import NcpWiring
 
 WIRING = NcpWiring.build()
-HEADS = ("ff1", "ff2", "time_a", "time_b")
+FREE = FreeWiring.sparse(6, 9, 2, sparsity=0.7)
 
 
 @pytest.fixture(autouse=True)
@@ -22,106 +26,108 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-def cells():
-    return CfcCell(32, 19, backbone=16), CfcCell(32, 19, backbone=0), WiredCfcCell(WIRING)
+def jacobians(cell):
+    """Which of the new states depend on which input (U, F) and on which old state (U, U)."""
+    x, h, dt = torch.randn(3, cell.inputs), torch.randn(3, cell.neurons), torch.rand(3) + 0.1
+    parts = torch.autograd.functional.jacobian(lambda x, h: cell.step(x, h, dt)[1].sum(0), (x, h))
+    return [part.abs().sum(1) > 0 for part in parts]
 
 
-def inputs(batch, time):
-    return torch.randn(batch, time, 32), torch.randn(batch, 19) / 2, torch.rand(batch, time) + 0.05, torch.rand(batch, time) < 0.25
-
-
-@pytest.mark.parametrize("backbone", [0, 24])
-def test_plain_cell_equals_ncps_with_the_same_weights(backbone):
-    cell, peer = CfcCell(32, 19, backbone), PeerCell(32, 19, backbone_units=backbone, backbone_layers=min(backbone, 1))
-    with torch.no_grad():
-        cell.heads.weight.copy_(torch.cat([getattr(peer, name).weight for name in HEADS]))
-        cell.heads.bias.copy_(torch.cat([getattr(peer, name).bias for name in HEADS]))
-        if backbone:
-            cell.backbone.load_state_dict(peer.backbone[0].state_dict())
-    x, h, _, _ = inputs(4, 10)
-    theirs = ours = h
-    for t in range(10):
-        _, theirs = peer(x[:, t], theirs, 0.3)
-        _, ours = cell.step(x[:, t], ours, torch.full((4,), 0.3))
-        assert (ours - theirs).abs().max() < 1e-12
-
-
-def test_wired_cell_equals_ncps_with_the_same_weights():
-    """ncps leaves the two time heads unmasked, so its absent time weights are set to zero; its state is inter, command, motor."""
-    wiring = NCP(12, 6, 1, 6, 4, 6, 6)
-    peer = PeerWired(32, wiring).double()
-    parts = []
-    for mask in (wiring.sensory_adjacency_matrix, wiring.adjacency_matrix):
-        parts.append(tuple((int(s), int(t), int(mask[s, t])) for s, t in zip(*mask.nonzero(), strict=True)))
-    cell = WiredCfcCell(NcpWiring(32, 12, 6, 1, *parts))
-    with torch.no_grad():
-        for theirs, ours in zip(peer._layers, (cell.inter, cell.command, cell.motor), strict=True):
-            for name in ("time_a", "time_b"):
-                getattr(theirs, name).weight.mul_(theirs.sparsity_mask)
-            ours.weight.copy_(torch.stack([getattr(theirs, name).weight for name in HEADS]))
-            ours.bias.copy_(torch.cat([getattr(theirs, name).bias for name in HEADS]))
-    x, h, _, _ = inputs(4, 10)
-    theirs, ours = torch.cat([h[:, 7:], h[:, 1:7], h[:, :1]], 1), h
-    for t in range(10):
-        wanted, theirs = peer(x[:, t], theirs, torch.tensor(0.3))
-        y, ours = cell.step(x[:, t], ours, torch.full((4,), 0.3))
-        assert (y - wanted).abs().max() < 1e-12
-        assert (torch.cat([ours[:, 7:], ours[:, 1:7], ours[:, :1]], 1) - theirs).abs().max() < 1e-12
+def adjacency(synapses, shape):
+    joined = torch.zeros(shape, dtype=torch.bool)
+    for source, target, _ in synapses:
+        joined[target, source] = True
+    return joined
 
 
 def test_information_flows_only_along_the_wiring():
-    cell, (x, h, dt, _) = WiredCfcCell(WIRING), inputs(3, 1)
-    jacobian = torch.autograd.functional.jacobian(lambda x: cell.step(x, h, dt[:, 0])[1].sum(0), x[:, 0]).abs().sum(1)  # (U, F)
-    joined = torch.zeros(19, 32, dtype=torch.bool)
-    for source, target, _ in WIRING.sensory:
-        joined[target, source] = True
-    assert ((jacobian[7:] > 0) == joined[7:]).all()
+    inputs, states = jacobians(WiredCfcCell(WIRING))
+    inter, command = list(WIRING.inter_neurons), list(WIRING.command_neurons)
+    assert torch.equal(inputs[inter], adjacency(WIRING.sensory, (19, 32))[inter])
+    assert states[inter][:, inter].all() and not states[inter][:, :7].any()  # all of its own layer, nothing of later ones
+    through_inter = adjacency(WIRING.synapses, (19, 19))[command][:, inter].double() @ states[inter][:, inter].double()
+    assert torch.equal(states[command][:, inter], through_inter > 0) and not states[command][:, :1].any()
 
 
-@pytest.mark.parametrize("index", range(3))
-def test_unroll_equals_steps_with_resets(index):
-    cell, (x, h, dt, is_first) = cells()[index], inputs(4, 6)
-    y, last = cell.unroll(x, h, dt, is_first)
-    for t in range(6):
-        h = torch.where(is_first[:, t, None], torch.zeros_like(h), h)
-        wanted, h = cell.step(x[:, t], h, dt[:, t])
-        assert torch.allclose(y[:, t], wanted, atol=1e-13)
-    assert torch.allclose(last, h, atol=1e-13)
-    assert y.shape == (4, 6, cell.outputs)
+def test_a_free_wiring_is_honoured_to_the_synapse():
+    inputs, states = jacobians(WiredCfcCell(FREE))
+    assert torch.equal(inputs, adjacency(FREE.sensory, (9, 6))) and torch.equal(states, adjacency(FREE.synapses, (9, 9)))
 
 
-@pytest.mark.parametrize("index", range(3))
-def test_dt_belongs_to_the_sample_and_matters(index):
-    cell, (x, h, dt, _) = cells()[index], inputs(19, 1)
-    _, together = cell.step(x[:, 0], h, dt[:, 0])
-    alone = torch.cat([cell.step(x[i : i + 1, 0], h[i : i + 1], dt[i : i + 1, 0])[1] for i in range(19)])
-    assert (together - alone).abs().max() < 1e-12
-    assert (cell.step(x[:, 0], h, 5 * dt[:, 0])[1] - together).abs().amax(1).min() > 1e-3
+def test_dense_time_listens_to_everything_for_timing_only():
+    inputs, _ = jacobians(WiredCfcCell(WIRING, dense_time=True))
+    assert inputs[list(WIRING.inter_neurons)].all()
+    dense, wired = WiredCfcCell(WIRING, dense_time=True), WiredCfcCell(WIRING)
+    dense.load_state_dict(wired.state_dict())
+    x, h, dt = torch.randn(4, 32), torch.randn(4, 19), torch.rand(4) + 0.1
+    assert (dense.step(x, h, dt)[1] - wired.step(x, h, dt)[1]).abs().max() > 1e-3
+    with torch.no_grad():  # without the absent time weights they are the same cell
+        for layer, masked in zip((dense.inter, dense.command, dense.motor), (wired.inter, wired.command, wired.motor), strict=True):
+            layer.weight.mul_(masked.mask.view_as(layer.weight))
+    assert (dense.step(x, h, dt)[1] - wired.step(x, h, dt)[1]).abs().max() < 1e-14
 
 
-@pytest.mark.parametrize("index", range(3))
-def test_state_stays_within_one(index):
-    cell, (x, h, dt, _) = cells()[index], inputs(2, 30)
-    _, last = cell.unroll(1e6 * x, h, dt)
-    assert last.abs().max() <= 1
+def test_polarity_and_recurrent_command_synapses_have_no_part_in_a_wired_cfc():
+    kept = tuple((s, t, -p) for s, t, p in WIRING.synapses if not (s in WIRING.command_neurons and t in WIRING.command_neurons))
+    other = dataclasses.replace(WIRING, synapses=kept, sensory=tuple((s, t, -p) for s, t, p in WIRING.sensory))
+    cell, twin = WiredCfcCell(WIRING), WiredCfcCell(other)
+    twin.load_state_dict(cell.state_dict())
+    x, h, dt = torch.randn(4, 32), torch.randn(4, 19), torch.rand(4) + 0.1
+    assert torch.equal(cell.step(x, h, dt)[1], twin.step(x, h, dt)[1])
 
 
-@pytest.mark.parametrize("index", range(3))
-def test_bad_time_and_shapes_are_refused(index):
-    cell, (x, h, dt, is_first) = cells()[index], inputs(3, 4)
-    for bad in (0.0, -1.0, float("nan"), float("inf")):
-        broken = dt.clone()
-        broken[2, 1] = bad
-        with pytest.raises(TimeError):
-            cell.unroll(x, h, broken)
-        with pytest.raises(TimeError):
-            cell.step(x[:, 1], h, broken[:, 1])
-    for arguments in ((x[..., 1:], h, dt), (x, h[:, 1:], dt), (x, h, dt[:2]), (x, h, dt, is_first[:2])):
-        with pytest.raises(ShapeError):
-            cell.unroll(*arguments)
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(sorted(VARIANTS)), st.booleans(), st.floats(-6, 6), st.integers(0, 10**6))
+def test_the_state_stays_within_its_bounds(variant, wired, power, seed):
+    """tanh rules: 1, without gate 2. The pure rule ends at A; on the way |ff1| exp(-dt |ff1|) is at most 1 / (e dt)."""
+    torch.manual_seed(seed)
+    cell = WiredCfcCell(FREE, variant) if wired else CfcCell(6, 9, backbone=8, variant=variant)
+    with torch.no_grad():
+        for parameter in cell.parameters():
+            parameter.add_(torch.randn_like(parameter))
+        dt = 10 ** (torch.rand(3, 5) * 6 - 3)
+        y, h = cell.unroll(torch.randn(3, 5, 6) * 10**power, torch.randn(3, cell.neurons), dt)
+    layer = cell.circuit if wired else cell
+    if cell.rule == "pure":
+        bound = layer.asymptote.abs() * (1 + 1 / (math.e * dt[:, -1:]))
+        assert (h[:, :9].abs() <= bound + 1e-12).all()
+    else:
+        assert max(y.abs().max(), h[:, :9].abs().max()) <= {"default": 1, "no_gate": 2}[cell.rule]
 
 
-@pytest.mark.parametrize("sizes", [(0, 3, 1), (3, 0, 1), (3, 3, -1), (3.5, 3, 1)])
-def test_impossible_sizes_are_refused(sizes):
-    with pytest.raises(ConfigError):
-        CfcCell(*sizes)
+def test_a_pure_cell_ends_at_its_asymptote():
+    cell = CfcCell(6, 9, backbone=8, variant="pure")
+    with torch.no_grad():
+        cell.asymptote.normal_()
+        cell.rate.fill_(0.1)
+        _, h = cell.step(torch.randn(3, 6), torch.randn(3, 9), torch.full((3,), 1e4))
+    assert (h - cell.asymptote).abs().max() < 1e-12
+
+
+def test_a_mixed_memory_holds_its_cell_state_through_time():
+    """The LSTM's memory goes by inputs, not by seconds: dt changes h and the output, never c."""
+    for cell in (CfcCell(6, 9, backbone=8, variant="mixed_memory"), WiredCfcCell(FREE, "mixed_pure")):
+        x, h = torch.randn(3, 6), torch.randn(3, 18)
+        (y, short), (z, long) = (cell.step(x, h, torch.full((3,), dt)) for dt in (0.1, 5.0))
+        assert torch.equal(short[:, 9:], long[:, 9:]) and (short[:, :9] - long[:, :9]).abs().min() > 0
+        assert torch.equal(y, short[:, : cell.outputs]) and cell.initial_state(4).shape == (4, 18) == (4, cell.neurons)
+
+
+def test_dropout_is_for_training_only():
+    cell, x, h, dt = CfcCell(6, 9, backbone=32, layers=2, dropout=0.5), torch.randn(4, 3, 6), torch.randn(4, 9), torch.rand(4, 3) + 0.1
+    assert not torch.equal(cell.unroll(x, h, dt)[0], cell.unroll(x, h, dt)[0])
+    cell.eval()
+    assert torch.equal(cell.unroll(x, h, dt)[0], cell.unroll(x, h, dt)[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("inputs", 0), ("units", 0), ("inputs", 3.5), ("backbone", -1), ("layers", 0), ("dropout", 1.0), ("dropout", float("nan")),
+     ("variant", "gated"), ("variant", None), ("activation", "softmax"), ("kernel", "cuda")],
+)  # fmt: skip
+def test_settings_that_make_no_sense_are_refused_by_name(name, value):
+    with pytest.raises(ConfigError, match=f"CfcCell.{name}"):
+        CfcCell(**{"inputs": 3, "units": 3, name: value})
+    if name in ("variant", "kernel"):
+        with pytest.raises(ConfigError, match=f"WiredCfcCell.{name}"):
+            WiredCfcCell(WIRING, **{name: value})
