@@ -6,6 +6,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ncps.wirings import AutoNCP
 
 from liquid_control.errors import ConfigError
 from liquid_control.policy.wiring import NcpWiring
@@ -82,6 +83,29 @@ def test_json_brings_the_same_wiring_back():
     assert NcpWiring.build(seed=7) == wiring != NcpWiring.build(seed=8)
     with pytest.raises(dataclasses.FrozenInstanceError):
         wiring.inputs = 3
+
+
+@given(st.integers(1, 40), st.integers(1, 8), st.integers(2, 60), st.floats(0, 0.99), st.integers(0, 1000))
+def test_automatic_sizes_are_those_of_ncps_where_they_leave_no_orphans(inputs, motor, rest, sparsity, seed):
+    w = NcpWiring.automatic(inputs, motor + rest, motor, sparsity, seed)
+    assert (w.inputs, w.neurons, w.motor) == (inputs, motor + rest, motor)
+    if 0.1 <= sparsity <= 1 and motor < w.neurons - 2:
+        peer = AutoNCP(w.neurons, motor, sparsity, seed)
+        assert (w.inter, w.command) == (peer._num_inter_neurons, peer._num_command_neurons)
+        fans = {"sensory": max(peer._sensory_fanout, -(-w.inter // inputs)), "inter": max(peer._inter_fanout, -(-w.command // w.inter)),
+                "motor": max(peer._motor_fanin, -(-w.command // motor))}  # fmt: skip
+        recurrent = min(peer._recurrent_command_synapses, w.command**2)
+        assert w.sensory_synapse_count == inputs * fans["sensory"]
+        assert len(w.synapses) == w.inter * fans["inter"] + recurrent + motor * fans["motor"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("neurons", 2), ("motor", 0), ("inputs", 0), ("sparsity", 1.0), ("sparsity", -0.1), ("sparsity", None), ("seed", -1)],
+)
+def test_impossible_automatic_sizes_are_refused_by_name(name, value):
+    with pytest.raises(ConfigError, match=f"NcpWiring.{name}"):
+        NcpWiring.automatic(**{"inputs": 4, "neurons": 12, "motor": 1, name: value})
 
 
 @pytest.mark.parametrize(
