@@ -9,7 +9,7 @@ RUN = ["numpy", "opencv-python-headless", "onnxruntime", "safetensors", "PyYAML"
 SIM = ["mujoco", "PyOpenGL", "gymnasium", "tqdm"]
 REPORT = ["matplotlib", "av", "Jinja2"]
 TRAIN = [*SIM, "torch", "numba", "onnx", "onnxscript", "tensorboard", "rosbags"]
-TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps"]
+TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps", "scipy"]
 
 
 def share(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
