@@ -1,0 +1,176 @@
+"""`liquid-control bench cells`: how fast the cells are, beside ncps in the same run.
+
+Both sides have the same wiring (an NCP of 19 neurons on 32 inputs), the same weights (`from_ncps`) and the same threads;
+ncps keeps its own settings (6 unfolds, a scalar time step), ours get their usual tensor of time steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from liquid_control.bench.cells_report import write_report
+from liquid_control.bench.timing import machine, take_turns
+from liquid_control.config import number
+from liquid_control.errors import MissingDependencyError
+from liquid_control.policy.cfc import WiredCfcCell
+from liquid_control.policy.kernels.step import LtcStep, WiredCfcStep
+from liquid_control.policy.ltc import LtcCell
+
+INPUTS, BATCH, TIME = 32, 128, 100
+TIMES = (100, 300, 1000, 3000, 10000)
+BATCHES = (1, 4, 16, 64, 256, 1024, 4096)
+BATCH_OF_TIMES, TIME_OF_BATCHES = 32, 100
+PEER_LIMIT = 50_000
+"""Samples times steps up to which ncps is part of the scaling measurement: beyond, it takes gigabytes and minutes."""
+PACKAGES = ("torch", "numba", "numpy", "ncps")
+
+FIRST_USE = """
+import json, time
+start = time.perf_counter()
+import torch
+imported = time.perf_counter()
+from liquid_control.policy.ltc import LtcCell
+from liquid_control.policy.wiring import NcpWiring
+cell = LtcCell(NcpWiring.build(), kernel="fused")
+def run():
+    cell.unroll(torch.zeros(16, 2, 32), cell.initial_state(16), torch.ones(16, 2))[0].sum().backward()
+first = time.perf_counter(); run(); second = time.perf_counter(); run()
+print(json.dumps(second - first))
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class CellsSettings:
+    """What `liquid-control bench cells` is asked."""
+
+    out: Path = Path("doc/results")
+    """folder for cells.json and cells.png"""
+    rounds: int = number(9, 1, 1000, "", "timings of each contender, of which the median counts")
+    threads: int = number(0, 0, 1024, "", "threads of either side; 0 is one a core")
+    scaling: bool = True
+    """also measure the cost against time steps and batch"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One comparison, in seconds per call: ncps, ours, and the readable cell where it is another; `must` and `aim` are ratios.
+    `difference`: largest difference between the outputs of the two sides."""
+
+    name: str
+    peer: float
+    ours: float
+    reference: float | None
+    must: float
+    aim: float
+    difference: float
+
+    @property
+    def ratio(self) -> float:
+        return self.peer / self.ours
+
+
+def bench_cells(settings: CellsSettings) -> dict:
+    """Measures, prints the table, writes cells.json and cells.png, and returns what cells.json holds."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+    try:
+        result = {"machine": machine(PACKAGES) | {"threads": torch.get_num_threads()}, "first_use": _first_use()}
+        rows = []
+        with tqdm(total=settings.rounds * 10, desc="ncps and ours in turn", leave=False) as bar:
+            for name, peer, cell, robot in _pairs():
+                rows.append(_sequence_row(name, peer, cell, settings.rounds, bar.update))
+                rows.append(_step_row(name, peer, cell, robot, settings.rounds, bar.update))
+        result["rows"] = [dataclasses.asdict(row) | {"ratio": row.ratio} for row in rows]
+        result["scaling"] = _scaling(settings.rounds) if settings.scaling else []
+    finally:
+        torch.set_num_threads(before)
+    write_report(result, settings.out)
+    return result
+
+
+def _pairs() -> list[tuple[str, nn.Module, nn.Module, object]]:
+    """Name, ncps network, our cell with its weights, our step for robots."""
+    try:
+        from ncps.torch import LTC, CfC
+        from ncps.wirings import NCP
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(error.name, "Install the test extra: pip install 'liquid_control[test]'") from None
+    torch.manual_seed(0)
+    ltc, cfc = (kind(INPUTS, NCP(12, 6, 1, 6, 4, 6, 6)) for kind in (LTC, CfC))
+    ours = LtcCell.from_ncps(ltc, kernel="fused"), WiredCfcCell.from_ncps(cfc, kernel="fused")
+    return [("LTC", ltc, ours[0], LtcStep.from_cell(ours[0])), ("wired CfC", cfc, ours[1], WiredCfcStep.from_cell(ours[1]))]
+
+
+def _sequence_row(name: str, peer: nn.Module, cell: nn.Module, rounds: int, advance: Callable) -> Row:
+    x = torch.randn(BATCH, TIME, INPUTS, requires_grad=True)
+
+    def reference() -> None:
+        cell.kernel = "reference"
+        _train(cell, x, _ours(cell))
+        cell.kernel = "fused"
+
+    contenders = {"peer": lambda: _train(peer, x, peer), "ours": lambda: _train(cell, x, _ours(cell)), "reference": reference}
+    with torch.no_grad():
+        difference = (peer(x)[0] - _ours(cell)(x)[0]).abs().max().item()
+    times = take_turns(contenders, rounds, advance)
+    must, aim = (20, 40) if name == "LTC" else (5, 15)
+    return Row(f"{name}, forward + backward, B={BATCH}, T={TIME}", **times, must=must, aim=aim, difference=difference)
+
+
+def _step_row(name: str, peer: nn.Module, cell: nn.Module, robot, rounds: int, advance: Callable) -> Row:
+    x, h = torch.randn(1, INPUTS), torch.zeros(1, cell.neurons)
+    sample, state, span = x[0].numpy(), robot.initial_state(), torch.tensor(1.0)
+    with torch.inference_mode():
+        difference = (peer.rnn_cell(x, h, span)[0][0] - torch.from_numpy(robot.step(sample, state, 1.0)[0])).abs().max().item()
+        times = take_turns({"peer": lambda: peer.rnn_cell(x, h, span), "ours": lambda: robot.step(sample, state, 1.0)}, rounds, advance)
+    must, aim = (50, 150) if name == "LTC" else (20, 60)
+    return Row(f"{name}, one step, batch 1", **times, reference=None, must=must, aim=aim, difference=difference)
+
+
+def _ours(cell: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    return lambda x: cell.unroll(x, cell.initial_state(len(x)), torch.ones(x.shape[:2]))
+
+
+def _train(module: nn.Module, x: Tensor, unroll: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
+    """Forward and backward, to all weights and to the inputs."""
+    x.grad = None
+    module.zero_grad(set_to_none=True)
+    y, h = unroll(x)
+    (y.sum() + h.sum()).backward()
+
+
+def _scaling(rounds: int) -> list[dict]:
+    """Seconds of forward and backward against time steps and against the batch."""
+    sizes = [("T", BATCH_OF_TIMES, time) for time in TIMES] + [("B", batch, TIME_OF_BATCHES) for batch in BATCHES]
+    points = []
+    for along, batch, time in tqdm(sizes, desc="cost against T and B", leave=False):
+        x = torch.randn(batch, time, INPUTS, requires_grad=True)
+        for name, peer, cell, _ in _pairs():
+            contenders = {"ours": lambda cell=cell, x=x: _train(cell, x, _ours(cell))}
+            if batch * time <= PEER_LIMIT:
+                contenders["peer"] = lambda peer=peer, x=x: _train(peer, x, peer)
+            times = take_turns(contenders, min(rounds, 3))
+            points.append({"cell": name, "along": along, "batch": batch, "time": time, **times})
+    return points
+
+
+def _first_use() -> dict[str, float]:
+    """Seconds that the first forward and backward takes on a machine that has never compiled the LTC's kernels, and on one that has."""
+    with tempfile.TemporaryDirectory() as cache:
+        surroundings = {**os.environ, "NUMBA_CACHE_DIR": cache}
+        seconds = []
+        for _ in range(2):
+            ran = subprocess.run([sys.executable, "-c", FIRST_USE], env=surroundings, capture_output=True, text=True, check=True)
+            seconds.append(json.loads(ran.stdout))
+    return {"compiling": seconds[0], "cached": seconds[1]}

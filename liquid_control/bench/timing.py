@@ -1,0 +1,65 @@
+"""Fair timing: contenders take turns, medians count, and the machine is named."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+SHORTEST = 0.02
+"""A timing lasts at least this long [s]: quick calls are repeated and averaged."""
+
+
+def take_turns(
+    contenders: Mapping[str, Callable[[], object]], rounds: int, advance: Callable[[], object] = lambda: None
+) -> dict[str, float]:
+    """Median seconds per call of each contender.
+
+    In every round each is called once to warm up, and then as often as a timing takes, so that whatever else the machine
+    does meets all of them. `advance` is called after each timing.
+    """
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, call in contenders.items():
+            calls = max(1, math.ceil(SHORTEST / _seconds(call, 1)))
+            times[name].append(_seconds(call, calls) / calls)
+            advance()
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def machine(packages: tuple[str, ...]) -> dict:
+    """Processor, cores, system, versions and date, for the file that keeps a measurement."""
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in packages},
+    }
+
+
+def _seconds(call: Callable[[], object], calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        call()
+    return time.perf_counter() - start
+
+
+def _processor() -> str:
+    """The model's name, and the widest vectors it has."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    facts = {name.strip(): value.strip() for name, value in facts.items()}
+    flags = facts.get("flags", facts.get("Features", "")).split()
+    vectors = next((flag for flag in ("avx512f", "avx2", "avx", "asimd") if flag in flags), "")
+    return f"{facts.get('model name', platform.machine())} {vectors}".strip()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import time
+
+import torch
+
+from liquid_control.bench import cells
+from liquid_control.bench.cells_report import table, write_report
+from liquid_control.bench.timing import machine, take_turns
+
+
+def test_contenders_take_turns_and_the_median_counts():
+    calls = []
+
+    def work(name, seconds):
+        def call():
+            calls.append(name)
+            time.sleep(seconds)
+
+        return call
+
+    times = take_turns({"slow": work("slow", 0.03), "quick": work("quick", 0.001)}, rounds=3)
+    assert 0.03 <= times["slow"] and 0.001 <= times["quick"] < times["slow"]
+    turns = [name for name, before in zip(calls, [None, *calls], strict=False) if name != before]
+    assert turns == ["slow", "quick"] * 3
+
+
+def test_machine_names_processor_versions_and_date():
+    facts = machine(("numpy",))
+    assert facts["processor"] and facts["cores"] >= 1 and facts["numpy"] and facts["date"].endswith("+00:00")
+
+
+def test_a_small_run_compares_equal_computations_and_leaves_its_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cells, "BATCH", 4)
+    monkeypatch.setattr(cells, "TIME", 3)
+    monkeypatch.setattr(cells, "TIMES", (2, 4))
+    monkeypatch.setattr(cells, "BATCHES", (1, 20))
+    monkeypatch.setattr(cells, "PEER_LIMIT", 100)
+    monkeypatch.setattr(cells, "FIRST_USE", "print(0.5)")
+    threads = torch.get_num_threads()
+    result = cells.bench_cells(cells.CellsSettings(out=tmp_path, rounds=1, threads=1))
+    assert torch.get_num_threads() == threads and result["machine"]["threads"] == 1
+    assert [row["name"].split(",")[0] for row in result["rows"]] == ["LTC", "LTC", "wired CfC", "wired CfC"]
+    for row in result["rows"]:
+        assert row["difference"] < 1e-5 and row["ratio"] == row["peer"] / row["ours"] > 0 and row["must"] < row["aim"]
+    assert len(result["scaling"]) == 2 * 4
+    assert {("peer" in point) for point in result["scaling"] if point["along"] == "T"} == {True, False}
+    assert json.loads((tmp_path / "cells.json").read_text()) == json.loads(json.dumps(result))
+    assert (tmp_path / "cells.png").read_bytes().startswith(b"\x89PNG")
+    printed = capsys.readouterr().out
+    assert "wired CfC, one step" in printed and "0.5 s to compile" in printed
+
+
+def test_without_scaling_there_are_no_curves(tmp_path):
+    row = {"name": "LTC, one step, batch 1", "peer": 5e-4, "ours": 2.5e-6, "reference": None, "must": 50, "aim": 150, "difference": 1e-7}
+    result = {"machine": {"processor": "P", "threads": 2, "torch": "2", "numba": "0", "ncps": "1", "date": "d"},
+              "first_use": {"compiling": 5.0, "cached": 0.5}, "rows": [row | {"ratio": 200.0}], "scaling": []}  # fmt: skip
+    assert "2.50 µs" in table(result) and "200.0" in table(result)
+    write_report(result, tmp_path)
+    assert (tmp_path / "cells.png").exists()
