@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import struct
 
 import cv2
 import numpy as np
@@ -11,7 +12,8 @@ from sensor_msgs.msg import CompressedImage, Image
 from liquid_control.errors import ImageError
 
 CHANNELS = {"rgb8": 3, "bgr8": 3, "mono8": 1}
-LARGEST_SIDE = 16384  # px; also keeps a damaged header from asking for terabytes
+LARGEST_SIDE = 16384  # px; a damaged header shall not ask for terabytes
+LARGEST_AREA = 2**26  # px of a compressed picture, for the same reason
 
 _SIGNATURES = {"jpeg": (b"\xff\xd8", b"\xff\xd9"), "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")}
 _PADDING = 64  # bytes that some cameras append behind the end marker
@@ -50,6 +52,9 @@ def image_from_compressed(message: CompressedImage) -> np.ndarray:
         raise ImageError("format", f"{message.format!r} beginning with {data[:8].hex() or 'nothing'}", "JPEG or PNG data")
     if _SIGNATURES[begins][1] not in data[-_PADDING:]:
         raise ImageError("data", f"{len(data)} bytes of {begins} without its end marker", "the whole picture")
+    height, width = _png_size(data) if begins == "png" else _jpeg_size(data)
+    if not 0 < height * width <= LARGEST_AREA:
+        raise ImageError("size", f"{height}x{width}", f"1 to {LARGEST_AREA} pixels")
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
@@ -65,3 +70,20 @@ def image_message(picture: np.ndarray) -> Image:
     message = Image(height=height, width=width, encoding="rgb8", step=width * channels)
     message.data = array.array("B", picture.tobytes())  # bytes and lists are copied element by element; an array is not
     return message
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Height and width in the first chunk, which the format wants to be IHDR."""
+    width, height = struct.unpack(">II", data[16:24]) if data[12:16] == b"IHDR" and len(data) >= 24 else (0, 0)
+    return height, width
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Height and width in the first start-of-frame segment; zeros when there is none."""
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        marker = data[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return struct.unpack(">HH", data[at + 5 : at + 9])
+        at += 1 if marker == 0xFF else 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]  # fill bytes may precede a marker
+    return 0, 0

@@ -127,6 +127,14 @@ def probe():
     node.destroy_node()
 
 
+@pytest.fixture(scope="module")
+def probe_for_all():
+    """As `probe`, shared by all tests of a file."""
+    node = Probe()
+    yield node
+    node.destroy_node()
+
+
 def _starter():
     running = []
 

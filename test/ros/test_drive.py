@@ -54,13 +54,13 @@ def wait_until_it_drives(process, out: Path) -> dict[str, int]:
     while not said or not said[-1].startswith("driving"):
         said.append(process.stderr.readline())
         assert said[-1], said
-    time.sleep(1.5)
+    time.sleep(1.0)
     assert process.poll() is None
     return nodes_of(out)
 
 
 def test_a_drive_leaves_video_report_and_summary_and_nothing_else(model, tmp_path):
-    process = drive(model, tmp_path, 4.0, "--seed", "5", "--json")
+    process = drive(model, tmp_path, 3.5, "--seed", "5", "--json")
     said, complained = process.communicate(timeout=120)
     summary = json.loads(said.strip().splitlines()[-1])
     assert process.returncode == (0 if summary["success"] else 1), complained
@@ -77,7 +77,7 @@ def test_a_drive_leaves_video_report_and_summary_and_nothing_else(model, tmp_pat
 
 
 def test_ctrl_c_ends_a_drive_early_and_still_reports_it(model, tmp_path):
-    process = drive(model, tmp_path, 60.0, "--no-video")
+    process = drive(model, tmp_path, 20.0, "--no-video")
     assert set(wait_until_it_drives(process, tmp_path)) == {"safety_node", "policy_node", "sim_node"}
     process.send_signal(signal.SIGINT)
     said, complained = process.communicate(timeout=30)
@@ -88,7 +88,7 @@ def test_ctrl_c_ends_a_drive_early_and_still_reports_it(model, tmp_path):
 
 
 def test_no_node_outlives_a_killed_drive(model, tmp_path):
-    process = drive(model, tmp_path, 60.0, "--no-video")
+    process = drive(model, tmp_path, 20.0, "--no-video")
     assert len(wait_until_it_drives(process, tmp_path)) == 3
     process.kill()
     process.communicate()
@@ -96,7 +96,7 @@ def test_no_node_outlives_a_killed_drive(model, tmp_path):
 
 
 def test_a_drive_whose_policy_dies_says_so(model, tmp_path):
-    process = drive(model, tmp_path, 60.0, "--no-video", "--json")
+    process = drive(model, tmp_path, 20.0, "--no-video", "--json")
     os.kill(wait_until_it_drives(process, tmp_path)["policy_node"], signal.SIGKILL)
     said, _ = process.communicate(timeout=40)
     summary = json.loads(said.strip().splitlines()[-1])
@@ -125,7 +125,7 @@ def test_a_killed_policy_loses_its_speed_within_300_ms(start, probe, model):
     truth = probe.listen(Odometry, "ground_truth")
     probe.until(lambda: "policy_node" in probe.diagnostics and "safety_node" in probe.diagnostics, "the nodes")
     start("sim_node", seed=1, world__length=300.0, world__trees=0)
-    probe.until(lambda: truth and truth[-1][0].twist.twist.linear.x > 2.5, "the vehicle to drive")
+    probe.until(lambda: truth and truth[-1][0].twist.twist.linear.x > 1.5, "the vehicle to drive")
     policy.kill()
     policy.wait()
     probe.spin(0.1)
@@ -140,4 +140,3 @@ def test_a_killed_policy_loses_its_speed_within_300_ms(start, probe, model):
     speeds = [float(values["speed"]) for values in stopping]
     assert speeds == sorted(speeds, reverse=True) and speeds[-1] == 0.0
     assert len({values["steering_angle"] for values in stopping}) == 1, "the angle is held"
-    probe.until(lambda: truth[-1][0].twist.twist.linear.x < 0.2, "the vehicle to stand", patience=15.0)

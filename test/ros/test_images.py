@@ -104,6 +104,19 @@ def test_truncated_data_are_refused_wherever_they_end(extension):
             image_from_compressed(CompressedImage(data=array.array("B", whole[:length])))
 
 
+@pytest.mark.parametrize("extension", [".png", ".jpg"])
+def test_a_header_that_claims_billions_of_pixels_is_refused_before_they_are_allocated(extension):
+    data = bytearray(encoded(extension))
+    if extension == ".png":
+        data[16:24] = b"\0\0\x7f\xff" * 2
+    else:
+        at = data.index(b"\xff\xc0") + 5
+        data[at : at + 4] = b"\xff\xff\xff\xff"
+    with pytest.raises(ImageError) as caught:
+        image_from_compressed(CompressedImage(data=array.array("B", bytes(data))))
+    assert caught.value.problem == "size"
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.binary(max_size=80),

@@ -23,10 +23,18 @@ def safety(start_for_all):
     return start_for_all("safety_node")
 
 
+@pytest.fixture(scope="module")
+def probe(safety, probe_for_all):
+    probe_for_all.listen(DiagnosticStatus, "safety_node/verdict")
+    probe_for_all.until(lambda: "safety_node" in probe_for_all.diagnostics, "the safety node")
+    return probe_for_all
+
+
 @pytest.fixture
-def verdicts(safety, probe):
-    probe.until(lambda: "safety_node" in probe.diagnostics, "the safety node")
-    return probe.listen(DiagnosticStatus, "safety_node/verdict")
+def verdicts(probe):
+    kept = probe.heard["safety_node/verdict"]
+    kept.clear()
+    return kept
 
 
 def propose(probe, curvature: float, speed: float, stamp: int | None = None, measured: float | None = 8.0) -> int:
@@ -119,7 +127,7 @@ def test_no_two_commands_turn_the_wheels_faster_than_the_limit(verdicts, probe):
 
 
 def test_without_a_measured_speed_it_says_so(verdicts, probe):
-    drive(probe, 0.8, measured=None)
+    drive(probe, 0.8, measured=None)  # by then the last measurement is too old
     probe.until(lambda: any("speed_unknown" in message.message for message, _ in verdicts), "the verdict")
 
 
