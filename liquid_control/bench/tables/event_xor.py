@@ -16,12 +16,12 @@ TRAIN_SEED, TEST_SEED = 1234984, 48736
 TEST_SAMPLES = 10_000
 
 
-def make(samples: int, longest: int = PAD - 1) -> Splits:
-    """`samples` training and 10,000 test streams; validation is the test set's own distribution from another seed."""
+def make(samples: int, longest: int = PAD - 1, tests: int = TEST_SAMPLES) -> Splits:
+    """`samples` training and `tests` test streams; a tenth as many for validation, from a seed of their own."""
     return Splits(
         train=streams(samples, longest, TRAIN_SEED),
-        validation=streams(TEST_SAMPLES // 10, longest, TRAIN_SEED + 1),
-        test=streams(TEST_SAMPLES, longest, TEST_SEED),
+        validation=streams(tests // 10, longest, TRAIN_SEED + 1),
+        test=streams(tests, longest, TEST_SEED),
     )
 
 
@@ -31,7 +31,7 @@ def streams(samples: int, longest: int, seed: int) -> Series:
     x, dt = np.zeros((samples, PAD, 1), np.float32), np.ones((samples, PAD), np.float32)
     y, lengths = np.empty(samples, np.float32), np.empty(samples, np.int64)
     for sample in range(samples):
-        bits = np.array([rng.randint(low=0, high=2) for _ in range(rng.randint(low=2, high=longest + 1))])
+        bits = rng.randint(low=0, high=2, size=rng.randint(low=2, high=longest + 1))
         ends = np.flatnonzero(np.diff(bits, prepend=-1))  # the first bit is an event too
         ends = ends if ends[-1] == len(bits) - 1 else np.append(ends, len(bits) - 1)
         x[sample, : len(ends), 0] = bits[ends]

@@ -48,11 +48,14 @@ class Recipe:
     """training streams of a table that makes its own data"""
     longest: int = 0
     """bits of the longest such stream"""
+    tests: int = 0
+    """test streams"""
 
 
 CHEETAH = Recipe(units=32, rate=0.001, batch=16, epochs=200, seeds=5, epsilon=1e-8, tested="validation", whole_batches=True)
 WALKER = Recipe(units=64, rate=0.02, decay=0.95, batch=256, epochs=50, seeds=3, clip=1.0)
-XOR = Recipe(units=64, rate=0.005, decay=0.95, batch=128, epochs=40, seeds=3, optimiser="rmsprop", clip=10.0, samples=50_000, longest=31)
+XOR = Recipe(units=64, rate=0.005, decay=0.95, batch=128, epochs=40, seeds=3, optimiser="rmsprop", clip=10.0,
+             samples=50_000, longest=31, tests=10_000)
 
 # The LTC of the authors' code has no dt: its cm stands where ours has cm unfolds / dt. Its CT-RNN makes 6 steps of 0.1.
 RECIPES = {

@@ -105,7 +105,7 @@ def draw(rows: dict, runs: dict[tuple[str, str], list[dict]], path: Path) -> Non
                 points = [point for point in run["curve"] if point[2] is not None]
                 below.plot([p[0] for p in points], [p[2] for p in points], color=colour, alpha=0.7, lw=1, label="" if index else model)
         above.set_xticks(range(len(models)), list(models))
-        above.set_title(f"{TITLES[table]}: {METRICS[table]} ({'higher' if table in HIGHER_IS_BETTER else 'lower'} is better)")
+        above.set_title(f"{TITLES[table]}: {METRICS[table]}, {'higher' if table in HIGHER_IS_BETTER else 'lower'} is better", fontsize=10)
         above.grid(axis="y", alpha=0.3)
         above.legend() if above.get_legend_handles_labels()[0] else None
         below.set(xlabel="epoch", ylabel="validation loss", yscale="log")

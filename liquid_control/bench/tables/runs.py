@@ -21,7 +21,6 @@ from tqdm import tqdm
 from liquid_control.bench.tables import event_xor, half_cheetah, walker2d
 from liquid_control.bench.tables.recipes import RECIPES, TARGETS, Recipe
 from liquid_control.bench.tables.report import write_report
-from liquid_control.bench.tables.series import Splits
 from liquid_control.config import number
 from liquid_control.errors import ConfigError
 from liquid_control.parallel import map_processes
@@ -35,7 +34,7 @@ FOLDERS = {"half_cheetah": half_cheetah.load, "walker2d": walker2d.load}
 class TablesSettings:
     """What `liquid-control bench tables` is asked."""
 
-    data: Path
+    data: Path = Path("data")
     """folder with half_cheetah and walker2d, the published data"""
     out: Path = Path("doc/results")
     """folder for tables.json, tables.md, tables.png and one file per run below tables/"""
@@ -73,8 +72,8 @@ class Run:
 def run_tables(settings: TablesSettings) -> dict:
     """Runs what is missing and writes the report. Returns the report's rows. Raises TableDataError and ConfigError."""
     runs = plan(settings)
-    for table in dict.fromkeys(run.table for run in runs):
-        load(table, settings.data, 64)  # bad data stops here, before the first hour of training
+    for table in dict.fromkeys(run.table for run in runs if run.table in FOLDERS):
+        FOLDERS[table](settings.data)  # bad data stops here, before the first hour of training
     missing = [run for run in runs if not run.done]
     workers = settings.workers or os.cpu_count() or 1
     missing = [dataclasses.replace(run, place=1 + index % workers) for index, run in enumerate(missing)]
@@ -98,11 +97,6 @@ def plan(settings: TablesSettings) -> list[Run]:
     ]
 
 
-def load(table: str, data: Path, samples: int, longest: int = event_xor.PAD - 1) -> Splits:
-    """The table's series; `samples` and `longest` are for the one that makes its own."""
-    return FOLDERS[table](data) if table in FOLDERS else event_xor.make(samples, longest)
-
-
 def perform(run: Run) -> None:
     """Trains and tests one run, on one thread, and writes its file."""
     wait_without_spinning()
@@ -114,16 +108,17 @@ def perform(run: Run) -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(run.seed)
-    splits = load(run.table, run.data, run.recipe.samples, run.recipe.longest)
-    network = build(run.model, run.recipe, splits.train, run.seed)
-    with tqdm(total=run.recipe.epochs, desc=run.path.stem, position=run.place, leave=False) as bar:
+    recipe = run.recipe
+    splits = FOLDERS[run.table](run.data) if run.table in FOLDERS else event_xor.make(recipe.samples, recipe.longest, recipe.tests)
+    network = build(run.model, recipe, splits.train, run.seed)
+    with tqdm(total=recipe.epochs, desc=run.path.stem, position=run.place, leave=False) as bar:
         def show(epoch: int, error: float) -> None:
             bar.set_postfix_str(f"validation {error:.3f}", refresh=False)
             bar.update()
 
-        results = train(network, run.recipe, splits, run.seed, show)
+        results = train(network, recipe, splits, run.seed, show)
     facts = {
-        "table": run.table, "model": run.model, "seed": run.seed, **results, "recipe": dataclasses.asdict(run.recipe),
+        "table": run.table, "model": run.model, "seed": run.seed, **results, "recipe": dataclasses.asdict(recipe),
         "sequences": {field.name: len(getattr(splits, field.name)) for field in dataclasses.fields(splits)},
         "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared with other work", "date": datetime.date.today().isoformat(),

@@ -72,7 +72,7 @@ def train(
             loss = _loss(network, sets["train"][index])
             optimiser.zero_grad()
             loss.backward()
-            if recipe.penalty:
+            if recipe.penalty and penalised:
                 torch._foreach_add_([p.grad for p in penalised], [p.detach() for p in penalised], alpha=2 * recipe.penalty)
             if recipe.clip:
                 _clip([parameter.grad for parameter in parameters], recipe.clip)

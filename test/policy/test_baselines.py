@@ -1,0 +1,94 @@
+"""CT-RNN, LSTM and GRU behind the liquid cells' face."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+
+from liquid_control.errors import ConfigError, ShapeError, TimeError
+from liquid_control.policy.baselines import CtRnnCell, GatedCell
+
+CELLS = {
+    "ct_rnn": lambda: CtRnnCell(5, 7),
+    "lstm": lambda: GatedCell("lstm", 5, 7),
+    "gru": lambda: GatedCell("gru", 5, 7),
+    "blind_lstm": lambda: GatedCell("lstm", 5, 7, timed=False),
+}
+
+
+@pytest.fixture(params=CELLS)
+def cell(request):
+    torch.manual_seed(0)
+    return CELLS[request.param]().double()
+
+
+def inputs(cell, batch=4, time=6):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(batch, time, cell.inputs, generator=generator, dtype=torch.float64)
+    h = torch.randn(batch, cell.neurons, generator=generator, dtype=torch.float64)
+    return x, h, torch.rand(batch, time, generator=generator, dtype=torch.float64) + 0.1
+
+
+def test_unroll_is_repeated_step_with_another_dt_in_every_row(cell):
+    x, h, dt = inputs(cell)
+    y, last = cell.unroll(x, h, dt)
+    for t in range(x.shape[1]):
+        now, h = cell.step(x[:, t], h, dt[:, t])
+        assert torch.allclose(y[:, t], now, atol=1e-12)
+    assert torch.allclose(last, h, atol=1e-12) and y.shape == (4, 6, cell.outputs)
+
+
+def test_is_first_in_the_middle_equals_two_sequences(cell):
+    x, h, dt = inputs(cell)
+    is_first = torch.zeros(4, 6, dtype=torch.bool)
+    is_first[:, 3] = True
+    y, last = cell.unroll(x, h, dt, is_first)
+    first, _ = cell.unroll(x[:, :3], h, dt[:, :3])
+    second, end = cell.unroll(x[:, 3:], cell.initial_state(4), dt[:, 3:])
+    assert torch.allclose(y, torch.cat([first, second], dim=1), atol=1e-12) and torch.allclose(last, end, atol=1e-12)
+
+
+def test_a_batch_is_its_rows_one_by_one(cell):
+    x, h, dt = inputs(cell, batch=7)
+    y, _ = cell.unroll(x, h, dt)
+    for row in range(7):
+        assert torch.allclose(y[row], cell.unroll(x[row : row + 1], h[row : row + 1], dt[row : row + 1])[0][0], atol=1e-12)
+
+
+def test_only_a_blind_cell_does_not_see_dt():
+    for name, make in CELLS.items():
+        one = make().double()
+        x, h, dt = inputs(one)
+        assert torch.equal(one.unroll(x, h, dt)[0], one.unroll(x, h, 2 * dt)[0]) == (name == "blind_lstm")
+
+
+def test_ct_rnn_solves_its_equation_to_first_order():
+    torch.manual_seed(0)
+    cell, tau = CtRnnCell(5, 7, tau=0.8).double(), 0.8
+    x, h, dt = (part[:1] for part in inputs(cell, time=1))
+    drive, weight = cell.sensory(x[:, 0])[0].detach().numpy(), cell.recurrent.weight.detach().numpy()
+    exact = solve_ivp(lambda _, v: -v / tau + np.tanh(weight @ v + drive), (0, float(dt)), h[0].numpy(), rtol=1e-10, atol=1e-12).y[:, -1]
+    errors = []
+    for unfolds in (8, 16, 32, 64):
+        cell.unfolds = unfolds
+        errors.append(np.abs(cell.step(x[:, 0], h, dt[:, 0])[1][0].detach().numpy() - exact).max())
+    slope = np.polyfit(np.log([8, 16, 32, 64]), np.log(errors), 1)[0]
+    assert slope == pytest.approx(-1, abs=0.1)
+
+
+def test_an_lstm_starts_remembering():
+    bias = GatedCell("lstm", 5, 7, forget_bias=2.5).layer.bias_ih_l0
+    assert (bias[7:14] == 2.5).all() and bias.abs().sum() == 2.5 * 7
+
+
+def test_bad_time_shapes_and_sizes_are_refused(cell):
+    x, h, dt = inputs(cell)
+    with pytest.raises(TimeError):
+        cell.unroll(x, h, dt - 10)
+    with pytest.raises(ShapeError, match=r"\(4, 1\)"):
+        cell.unroll(x, h[:, :1], dt)
+    for make in (lambda: CtRnnCell(5, 0), lambda: CtRnnCell(5, 7, tau=float("nan")), lambda: GatedCell("rnn", 5, 7)):
+        with pytest.raises(ConfigError):
+            make()
