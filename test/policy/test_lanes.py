@@ -10,6 +10,7 @@ from numba import njit
 
 from liquid_control.policy.kernels import lanes
 from liquid_control.policy.kernels.blocks import run_blocks
+from liquid_control.policy.kernels.compiled import compiled
 
 
 @njit
@@ -51,3 +52,8 @@ def test_every_block_is_worked_on_once_and_errors_arrive():
         assert sorted(done) == list(range(10, 10 + blocks))
     with pytest.raises(ZeroDivisionError):
         run_blocks(lambda first, last: 1 / 0 if last == 8 else None, 8, 2)
+
+
+def test_a_kernel_that_cannot_be_kept_on_disk_is_compiled_all_the_same():
+    """numba refuses to cache a function that comes from no file, as it does where nothing can be written."""
+    assert compiled(eval("lambda a, b: a / b"))(1.0, 0.0) == np.inf

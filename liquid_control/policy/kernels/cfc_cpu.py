@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from liquid_control.policy.kernels.compiled import compiled
 from liquid_control.policy.kernels.lanes import LANES, load, sigmoid, store, tanh, total
 
 HEADS = 4
@@ -55,7 +56,7 @@ class Gradients(NamedTuple):
     weights: np.ndarray  # (blocks, HEADS (C + U))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def forward(first, last, circuit, weights, sequence, gate, kept, y, h):
     """Blocks `first` to `last`: y (B, T, M) after each input and h (B, U) after the last are written, and
     kept (blocks, T, U, KEPT, LANES) unless it is empty. `gate` 1: h = ff1 (1 - s) + ff2 s; 0: h = ff1 + ff2 s."""
@@ -94,7 +95,7 @@ def forward(first, last, circuit, weights, sequence, gate, kept, y, h):
                 h[block * LANES + lane, u] = rows[features + neurons + u, lane]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, gradients):
     """Blocks `first` to `last`: from d_y (B, T, M) and d_h (B, U) to all of `gradients`."""
     batch, time, features = sequence.x.shape

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from liquid_control.policy.kernels.compiled import compiled
 from liquid_control.policy.kernels.lanes import LANES, load, sigmoid, store, total
 
 SYNAPSE, NEURON = 4, 3
@@ -56,7 +57,7 @@ class Gradients(NamedTuple):
     weights: np.ndarray  # (blocks, SYNAPSE (S + R) + NEURON U)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
     """Blocks `first` to `last`: y (B, T, M) and h (B, U) after each input and the last
     are written, and states (blocks, T, U, LANES) before each input unless empty."""
@@ -90,7 +91,7 @@ def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
                 h[block * LANES + lane, u] = v[unfolds, u, lane]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def backward(first, last, circuit, weights, sequence, unfolds, states, d_y, d_h, gradients):
     """Blocks `first` to `last`: from d_y (B, T, M) and d_h (B, U) to all of `gradients`."""
     batch, time, features = sequence.x.shape

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from liquid_control.policy.kernels.lanes import FUSE, LANES, load, sigmoid, store, tanh
+from liquid_control.policy.kernels.compiled import compiled
+from liquid_control.policy.kernels.lanes import LANES, load, sigmoid, store, tanh
 
 HEADS = 4
 """ff1, ff2, t_a, t_b."""
 
 
-@njit(cache=True, error_model="numpy", fastmath=set(FUSE))
+@compiled
 def ltc_step(x, h, dt, lists, tables, unfolds, scratch, v):
     """`lists` holds the circuit, `tables` the weights column by column, each one part after the other; v (U,) is written."""
     neurons = len(h)
@@ -48,7 +49,7 @@ def _activate(values, sources, table, activation):
         store(activation, i, sigmoid(load(activation, i) * load(table, i) + load(table, lanes + i)))
 
 
-@njit(cache=True, error_model="numpy", fastmath=set(FUSE))
+@compiled
 def cfc_step(x, h, dt, layers, tables, gate, scratch, after):
     """`layers` holds first neuron and size of each layer, `tables` their matrices (sources + 1, HEADS, padded units), bias last."""
     values, table, sources = scratch, tables, len(x)
