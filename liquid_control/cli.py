@@ -88,6 +88,19 @@ class ExportSettings:
     """path of a model directory, or the name of an installed model"""
 
 
+def _bench_cells(arguments: Sequence[str]) -> int:
+    from liquid_control.bench.cells import CellsSettings, bench_cells
+    from liquid_control.bench.cells_report import table
+
+    asked = _read(CellsSettings, "bench cells", arguments)
+    result = bench_cells(asked.settings)
+    if asked.json:
+        _answer(result, as_json=True)
+    else:
+        print(table(result))
+    return 0
+
+
 def _bench_tables(arguments: Sequence[str]) -> int:
     from liquid_control.bench.tables.runs import TablesSettings, run_tables
 
@@ -140,6 +153,7 @@ VERBS = (
     Verb("collect", "drive simulated roads with the expert and keep the episodes; says how many frames a second", _collect),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
+    Verb("bench cells", "measure how fast the cells are, beside ncps in the same run", _bench_cells),
     Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
     Verb("inspect", "say what a model is and how it was made; --out draws its wiring", _inspect),

@@ -81,7 +81,9 @@ class Row:
 
 
 def bench_cells(settings: CellsSettings) -> dict:
-    """Measures, prints the table, writes cells.json and cells.png, and returns what cells.json holds."""
+    """Measures, writes cells.json and cells.png, and returns what cells.json holds; `cells_report.table` shows it.
+
+    The machine should have nothing else to do: threads that wait for a core are counted as work."""
     before = torch.get_num_threads()
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
     try:

@@ -1,4 +1,4 @@
-"""The result of `bench cells` as a table on the terminal, a JSON file and a plot."""
+"""The result of `bench cells` as a table for the terminal, a JSON file and a plot."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ COLOURS = {"LTC": "#b3541e", "wired CfC": "#2a6f97"}
 
 
 def write_report(result: Mapping, out: Path) -> None:
-    """Prints the table and writes cells.json and cells.png into `out`."""
+    """Writes cells.json and cells.png into `out`."""
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    print(table(result))
     (out / "cells.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     _plot(result, out / "cells.png")
 
