@@ -38,14 +38,6 @@ class Asked(typing.Generic[Settings]):
     """answer with one line of JSON"""
 
 
-def _collect(arguments: Sequence[str]) -> int:
-    from liquid_control.data.collect import CollectionSettings, collect_expert
-
-    asked = _read(CollectionSettings, "collect", arguments)
-    _answer(collect_expert(asked.settings), asked.json)
-    return 0
-
-
 def _drive(arguments: Sequence[str]) -> int:
     from liquid_control.ros.drive import DriveSettings, drive
 
@@ -149,7 +141,6 @@ class Verb:
 
 VERBS = (
     Verb("drive", "watch a policy drive the MuJoCo world over real ROS 2 topics, each node a process of its own", _drive),
-    Verb("collect", "record expert drives in the MuJoCo world, camera and IMU included", _collect),
     Verb("collect", "drive simulated roads with the expert and keep the episodes; says how many frames a second", _collect),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
