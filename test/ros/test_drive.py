@@ -87,6 +87,15 @@ def test_ctrl_c_ends_a_drive_early_and_still_reports_it(model, tmp_path):
     assert not nodes_of(tmp_path)
 
 
+def test_a_drive_told_to_end_while_it_starts_leaves_nothing(model, tmp_path):
+    process = drive(model, tmp_path, 20.0)
+    until(lambda: "sim_node" in nodes_of(tmp_path), "the processes")
+    process.send_signal(signal.SIGTERM)
+    _, complained = process.communicate(timeout=30)
+    assert process.returncode == 130 and "Traceback" not in complained
+    assert not nodes_of(tmp_path)
+
+
 def test_no_node_outlives_a_killed_drive(model, tmp_path):
     process = drive(model, tmp_path, 20.0, "--no-video")
     assert len(wait_until_it_drives(process, tmp_path)) == 3

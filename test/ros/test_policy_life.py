@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import json
 import shutil
+import signal
 import time
 
 import cv2
@@ -145,3 +146,14 @@ def test_it_does_not_end_when_configuring_fails(start, probe, tmp_path):
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
         assert not probe.call(ChangeState, "policy_node/change_state", request).success
     assert process.poll() is None
+
+
+def test_every_node_ends_quietly_when_told(start, probe, model):
+    nodes = [start("policy_node", model=model), start("safety_node"), start("sim_node", world__length=100.0, world__trees=0)]
+    probe.until(lambda: len(probe.diagnostics) == 3 and probe.count("sim_node", "frames_sent") > 0, "all nodes")
+    for process, number in zip(nodes, (signal.SIGINT, signal.SIGTERM, signal.SIGINT), strict=True):
+        process.send_signal(number)
+    for process in nodes:
+        said, _ = process.communicate(timeout=10)
+        assert process.returncode == 0
+        assert "Traceback" not in said and "rror" not in said, said
