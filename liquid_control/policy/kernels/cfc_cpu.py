@@ -36,26 +36,6 @@ class Weights(NamedTuple):
     bias: np.ndarray  # (U, HEADS)
 
 
-class Sequence(NamedTuple):
-    """C-contiguous; x, h and dt of the weights' type. dt is positive; the state is zeroed where is_first is true and stays as it
-    is where mask is false."""
-
-    x: np.ndarray  # (B, T, F)
-    h: np.ndarray  # (B, U)
-    dt: np.ndarray  # (B, T)
-    is_first: np.ndarray  # (B, T) bool
-    mask: np.ndarray  # (B, T) bool
-
-
-class Gradients(NamedTuple):
-    """What the backward pass writes. `weights` has one row per block: connections, then biases, flattened."""
-
-    x: np.ndarray  # (B, T, F)
-    h: np.ndarray  # (B, U)
-    dt: np.ndarray  # (B, T)
-    weights: np.ndarray  # (blocks, HEADS (C + U))
-
-
 @compiled
 def forward(first, last, circuit, weights, sequence, gate, kept, y, h):
     """Blocks `first` to `last`: y (B, T, M) after each input and h (B, U) after the last are written, and

@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from liquid_control.policy.kernels import cfc_cpu
 from liquid_control.policy.kernels.blocks import run_blocks
 from liquid_control.policy.kernels.lanes import LANES
+from liquid_control.policy.kernels.sequence import Sequence, empty_gradients
 
 
 def unroll_cfc(
@@ -47,15 +48,14 @@ class _Unroll(torch.autograd.Function):
         sequence, weights = _arrays(*ctx.saved_tensors)
         circuit, gate, kept = ctx.rest
         sizes = [table.size for table in weights]
-        d_weights = np.empty((len(kept), sum(sizes)), kept.dtype)
-        gradients = cfc_cpu.Gradients(np.empty_like(sequence.x), np.empty_like(sequence.h), np.empty_like(sequence.dt), d_weights)
+        gradients = empty_gradients(sequence, len(kept), sum(sizes))
         run_blocks(cfc_cpu.backward, len(kept), torch.get_num_threads(), circuit, weights, sequence, gate, kept,
                    d_y.contiguous().numpy(), d_h.contiguous().numpy(), gradients)  # fmt: skip
         d_x, d_h, d_dt = (torch.from_numpy(g) for g in gradients[:3])
-        d_connections, d_bias = torch.from_numpy(d_weights.sum(axis=0)).split(sizes)
+        d_connections, d_bias = torch.from_numpy(gradients.weights.sum(axis=0)).split(sizes)
         return d_x, d_h, d_dt, None, None, d_connections.view(-1, cfc_cpu.HEADS), d_bias.view(-1, cfc_cpu.HEADS), None, None, None, None
 
 
-def _arrays(x, h, dt, is_first, mask, connections, bias) -> tuple[cfc_cpu.Sequence, cfc_cpu.Weights]:
+def _arrays(x, h, dt, is_first, mask, connections, bias) -> tuple[Sequence, cfc_cpu.Weights]:
     arrays = [tensor.detach().contiguous().numpy() for tensor in (x, h, dt, is_first, mask, connections, bias)]
-    return cfc_cpu.Sequence(*arrays[:5]), cfc_cpu.Weights(*arrays[5:])
+    return Sequence(*arrays[:5]), cfc_cpu.Weights(*arrays[5:])

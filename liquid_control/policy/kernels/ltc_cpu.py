@@ -37,30 +37,10 @@ class Weights(NamedTuple):
     neurons: np.ndarray  # (U, NEURON)
 
 
-class Sequence(NamedTuple):
-    """C-contiguous; x, h and dt of the weights' type. dt is positive; the state is zeroed where is_first is true and stays as it
-    is where mask is false."""
-
-    x: np.ndarray  # (B, T, F)
-    h: np.ndarray  # (B, U)
-    dt: np.ndarray  # (B, T)
-    is_first: np.ndarray  # (B, T) bool
-    mask: np.ndarray  # (B, T) bool
-
-
-class Gradients(NamedTuple):
-    """What the backward pass writes. `weights` has one row per block: sensory, recurrent and neuron gradients, flattened."""
-
-    x: np.ndarray  # (B, T, F)
-    h: np.ndarray  # (B, U)
-    dt: np.ndarray  # (B, T)
-    weights: np.ndarray  # (blocks, SYNAPSE (S + R) + NEURON U)
-
-
 @compiled
 def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
-    """Blocks `first` to `last`: y (B, T, M) and h (B, U) after each input and the last
-    are written, and states (blocks, T, U, LANES) before each input unless empty."""
+    """Blocks `first` to `last`: y (B, T, M) after each input and h (B, U) after the last are written, and
+    states (blocks, T, U, LANES) before each input unless it is empty."""
     batch, time, _ = sequence.x.shape
     neurons, motor, kind = h.shape[1], y.shape[2], h.dtype
     inputs, clock = _inputs(sequence, kind)

@@ -11,6 +11,7 @@ from liquid_control.policy.kernels import ltc_cpu
 from liquid_control.policy.kernels.blocks import run_blocks
 from liquid_control.policy.kernels.lanes import LANES
 from liquid_control.policy.kernels.ltc_tables import circuit, pack, unpack
+from liquid_control.policy.kernels.sequence import Sequence, empty_gradients
 
 
 def unroll_ltc(cell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -45,15 +46,13 @@ class _Unroll(torch.autograd.Function):
         wiring, unfolds, states = ctx.rest
         sequence, parameters = _sequence(x, h, dt, is_first, mask), [p.detach().numpy() for p in parameters]
         weights = pack(wiring, *parameters)
-        rows = sum(table.size for table in weights)
-        d_weights = np.empty((len(states), rows), states.dtype)
-        gradients = ltc_cpu.Gradients(np.empty_like(sequence.x), np.empty_like(sequence.h), np.empty_like(sequence.dt), d_weights)
+        gradients = empty_gradients(sequence, len(states), sum(table.size for table in weights))
         run_blocks(ltc_cpu.backward, len(states), torch.get_num_threads(), circuit(wiring)[0], weights, sequence, unfolds,
                    states, d_y.contiguous().numpy(), d_h.contiguous().numpy(), gradients)  # fmt: skip
         d_inputs = (torch.from_numpy(g) for g in gradients[:3])
-        d_parameters = (torch.from_numpy(g) for g in unpack(wiring, d_weights.sum(axis=0), *parameters))
+        d_parameters = (torch.from_numpy(g) for g in unpack(wiring, gradients.weights.sum(axis=0), *parameters))
         return *d_inputs, None, None, None, None, None, *d_parameters
 
 
-def _sequence(x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor, mask: Tensor) -> ltc_cpu.Sequence:
-    return ltc_cpu.Sequence(*(tensor.detach().contiguous().numpy() for tensor in (x, h, dt, is_first, mask)))
+def _sequence(x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor, mask: Tensor) -> Sequence:
+    return Sequence(*(tensor.detach().contiguous().numpy() for tensor in (x, h, dt, is_first, mask)))

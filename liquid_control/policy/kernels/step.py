@@ -42,15 +42,15 @@ class LtcStep:
         values = _parameters(weights, shapes | maps)
         lists, *_ = circuit(wiring)
         tables = pack(wiring, *(values[name] for name in shapes))
-        self._maps = None
+        output = np.repeat(np.array([1, 0], np.float32), self.outputs)
         if maps:
             scale, shift = (values[name][lists.sensory_source] for name in ("input_scale", "input_shift"))
             tables.sensory[:, 1] += tables.sensory[:, 0] * shift
             tables.sensory[:, 0] *= scale
-            self._maps = values["output_scale"], values["output_shift"]
+            output = np.concatenate([values["output_scale"], values["output_shift"]])
         self._unfolds, self._lists = unfolds, np.concatenate(lists)
-        self._tables = np.concatenate([*(_columns(table) for table in tables[:2]), tables.neurons.T.ravel()])
-        self._scratch = np.zeros(_padded(max(len(wiring.sensory), len(wiring.synapses))) + 3 * self.neurons, np.float32)
+        self._tables = np.concatenate([*(_columns(table) for table in tables), output])
+        self._scratch = np.ones(_padded(max(len(wiring.sensory), len(wiring.synapses))) + 6 * _padded(self.neurons), np.float32)
         self.step(np.zeros(self.inputs, np.float32), self.initial_state(), 1.0)
 
     @classmethod
@@ -65,10 +65,9 @@ class LtcStep:
     def step(self, x: np.ndarray, h: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
         """x (F,), h (U,), dt → y (M,), h (U,), float32. Raises ShapeError and TimeError."""
         x, h = _check(x, h, dt, self.inputs, self.neurons)
-        after = np.empty(self.neurons, np.float32)
-        ltc_step(x, h, dt, self._lists, self._tables, self._unfolds, self._scratch, after)
-        y = after[: self.outputs]
-        return y if self._maps is None else y * self._maps[0] + self._maps[1], after
+        y, after = np.empty(self.outputs, np.float32), np.empty(self.neurons, np.float32)
+        ltc_step(x, h, dt, self._lists, self._tables, self._unfolds, self._scratch, y, after)
+        return y, after
 
 
 class WiredCfcStep:

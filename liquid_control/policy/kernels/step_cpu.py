@@ -13,31 +13,54 @@ HEADS = 4
 
 
 @compiled
-def ltc_step(x, h, dt, lists, tables, unfolds, scratch, v):
-    """`lists` holds the circuit, `tables` the weights column by column, each one part after the other; v (U,) is written."""
-    neurons = len(h)
+def ltc_step(x, h, dt, lists, tables, unfolds, scratch, y, after):
+    """`lists` holds the circuit, `tables` the weights column by column and then the output maps, each one part after the other,
+    synapses and neurons padded to full lanes; y (M,) and after (U,) are written."""
+    neurons, lanes, motor = len(h), _lanes(len(h)), len(y)
     starts = lists[: neurons + 1]
     middle = neurons + 1 + starts[neurons]
     sources = lists[neurons + 1 : middle]
     starts_r, sources_r = lists[middle : middle + neurons + 1], lists[middle + neurons + 1 :]
     size, size_r = _lanes(len(sources)) * LANES, _lanes(len(sources_r)) * LANES
     table, table_r, own = tables[: 4 * size], tables[4 * size : 4 * (size + size_r)], tables[4 * (size + size_r) :]
-    capacitance, numerator, denominator = scratch[:neurons], scratch[neurons : 2 * neurons], scratch[2 * neurons : 3 * neurons]
-    activation, rate = scratch[3 * neurons :], np.float32(unfolds / dt)
-    _activate(x, sources, table, activation)
+    # Rows of `scratch`: v, cm/Δ, the constant parts of numerator and denominator, numerator, denominator, activations.
+    v, numerator, denominator = scratch, scratch[4 * lanes * LANES :], scratch[5 * lanes * LANES :]
+    activation, rate = scratch[6 * lanes * LANES :], np.float32(unfolds / dt)
     for u in range(neurons):
-        v[u], capacitance[u] = h[u], own[u] * rate
-        a, b = own[neurons + u], own[2 * neurons + u] + capacitance[u]
-        for s in range(starts[u], starts[u + 1]):
-            a, b = a + activation[s] * table[2 * size + s], b + activation[s] * table[3 * size + s]
-        numerator[u], denominator[u] = a, b
+        v[u] = h[u]
+    for i in range(lanes):
+        capacitance = load(own, i) * rate
+        store(scratch, lanes + i, capacitance)
+        store(numerator, i, load(own, lanes + i))
+        store(denominator, i, load(own, 2 * lanes + i) + capacitance)
+    _activate(x, sources, table, activation)
+    _collect(starts, table, size, activation, numerator, denominator)
+    for i in range(lanes):
+        store(scratch, 2 * lanes + i, load(numerator, i))
+        store(scratch, 3 * lanes + i, load(denominator, i))
     for _ in range(unfolds):
+        for i in range(lanes):
+            store(numerator, i, load(scratch, lanes + i) * load(v, i) + load(scratch, 2 * lanes + i))
+            store(denominator, i, load(scratch, 3 * lanes + i))
         _activate(v, sources_r, table_r, activation)
-        for u in range(neurons):
-            a, b = capacitance[u] * v[u] + numerator[u], denominator[u]
-            for s in range(starts_r[u], starts_r[u + 1]):
-                a, b = a + activation[s] * table_r[2 * size_r + s], b + activation[s] * table_r[3 * size_r + s]
-            v[u] = a / b
+        _collect(starts_r, table_r, size_r, activation, numerator, denominator)
+        for i in range(lanes):
+            store(v, i, load(numerator, i) / load(denominator, i))
+    maps = own[3 * lanes * LANES :]
+    for u in range(neurons):
+        after[u] = v[u]
+    for u in range(motor):
+        y[u] = v[u] * maps[u] + maps[motor + u]
+
+
+@njit
+def _collect(starts, table, size, activation, numerator, denominator):
+    for u in range(len(starts) - 1):
+        if starts[u] < starts[u + 1]:
+            a, b = numerator[u], denominator[u]
+            for s in range(starts[u], starts[u + 1]):
+                a, b = a + activation[s] * table[2 * size + s], b + activation[s] * table[3 * size + s]
+            numerator[u], denominator[u] = a, b
 
 
 @njit
