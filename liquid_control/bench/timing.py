@@ -34,11 +34,13 @@ def take_turns(
 
 
 def machine(packages: tuple[str, ...]) -> dict:
-    """Processor, cores, system, versions and date, for the file that keeps a measurement."""
+    """Processor, cores, how many processes wanted them in the last minute (`load`), system, versions and date, for the file that
+    keeps a measurement."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in packages},
