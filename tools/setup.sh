@@ -80,7 +80,7 @@ mapfile -t packages < <(missing_packages "$python")
 # Without the stamp a set-up was interrupted: pip cannot tell a half-written package from a whole one. Scripts of a moved
 # repository name an interpreter that is elsewhere. Both start anew; changed requirements alone only install the difference.
 in_place() { head -n 1 .venv/bin/liquid-control 2>/dev/null | grep -qF "$PWD/.venv/bin/"; }
-{ [ -f "$ready" ] && works .venv/bin/python && in_place; } || "$python" -m venv --clear .venv
+{ [ -f "$ready" ] && works .venv/bin/python && in_place; } || { rm -f "$ready"; "$python" -m venv --clear .venv; }
 rm -f "$ready"
 say "installing the pinned Python packages into .venv"
 quiet=(); [ -t 2 ] || quiet=(-q)
