@@ -103,7 +103,8 @@ def test_every_module_says_what_it_is_for(path):
 def test_behaviour_is_not_switched_by_environment_variables():
     """Only what other programs define may be read: the GL back end, the ROS environment."""
     foreign = {"MUJOCO_GL", "PYOPENGL_PLATFORM", "LP_NUM_THREADS", "ROS_DOMAIN_ID", "ROS_DISTRO", "AMENT_PREFIX_PATH", "RMW_IMPLEMENTATION",
-               "FASTDDS_BUILTIN_TRANSPORTS", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "PYTHONUNBUFFERED"}
+               "FASTDDS_BUILTIN_TRANSPORTS", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", "OMP_NUM_THREADS",
+               "OMP_WAIT_POLICY", "PYTHONUNBUFFERED"}
     for path in MODULES:
         for node in ast.walk(tree(path)):
             key = None
@@ -113,6 +114,11 @@ def test_behaviour_is_not_switched_by_environment_variables():
                 key = node.slice
             if isinstance(key, ast.Constant):
                 assert key.value in foreign, f"{path}: {key.value}"
+
+
+def test_the_linter_has_nothing_to_say():
+    linted = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=ROOT, capture_output=True, text=True)
+    assert linted.returncode == 0, linted.stdout
 
 
 def test_no_file_names_a_place_on_somebodys_machine():

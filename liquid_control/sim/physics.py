@@ -120,4 +120,5 @@ class Physics:
         sun = self.model.light("sun").id
         elevation, azimuth = look.sun_elevation, look.sun_azimuth
         self.model.light_diffuse[sun] = look.diffuse
-        self.model.light_dir[sun] = (-math.cos(elevation) * math.cos(azimuth), -math.cos(elevation) * math.sin(azimuth), -math.sin(elevation))
+        level = math.cos(elevation)
+        self.model.light_dir[sun] = (-level * math.cos(azimuth), -level * math.sin(azimuth), -math.sin(elevation))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from liquid_control.config import WorldConfig
-from liquid_control.sim.randomize import Body
 from liquid_control.signals import ImuSample
+from liquid_control.sim.randomize import Body
 
 GYRO_NOISE = 0.004
 ACCELEROMETER_NOISE = 0.12

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
+import numpy as np
+
 from liquid_control.config import WorldConfig
 from liquid_control.signals import Frame, ImuSample, SpeedSample
 from liquid_control.sim.expert import pursue
@@ -78,7 +80,8 @@ class World:
         """Puts the vehicle on the road at a station, rolling at the plan's speed."""
         x, y, heading, _ = self.road.at(station)
         self._station = station
-        self.physics.place(x - lane_offset * math.sin(heading), y + lane_offset * math.cos(heading), heading + heading_error, self.speed_limit)
+        x, y = x - lane_offset * math.sin(heading), y + lane_offset * math.cos(heading)
+        self.physics.place(x, y, heading + heading_error, self.speed_limit)
         self._truth: Truth | None = None
 
     @property

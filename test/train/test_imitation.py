@@ -21,7 +21,8 @@ from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.fit import FitSettings, fit, make_optimiser
 from liquid_control.train.imitation import ImitationSettings, train
 
-SMALL = {"long_roads": 0, "short_roads": 6, "steps": 30, "rounds": 1, "round_roads": 2, "round_steps": 10, "exam_roads": 2, "fit": FitSettings(batch=8)}
+SMALL = {"long_roads": 0, "short_roads": 6, "steps": 30, "rounds": 1, "round_roads": 2, "round_steps": 10, "exam_roads": 2,
+         "fit": FitSettings(batch=8)}
 
 
 @pytest.fixture(scope="module")
