@@ -35,7 +35,7 @@ test: setup
 	@$(RUN)/python -m pytest $(ARGS)
 
 lint: setup
-	@$(RUN)/ruff check liquid_control test launch setup.py
+	@$(RUN)/ruff check .
 
 train: setup
 	@$(RUN)/liquid-control train imitation $(ARGS)
