@@ -181,7 +181,7 @@ def test_targets_are_run_first():
 
 def test_the_report_says_what_was_reached_and_what_was_missed(tmp_path):
     def run(seed, test):
-        return {"seed": seed, "test": test, "parameters": 7, "seconds": 2.0}
+        return {"seed": seed, "test": test, "parameters": 7, "cpu_seconds": 2.0}
 
     reached = summarise("half_cheetah", "ltc", [run(0, 2.0), run(1, 2.2), run(2, None)])
     assert (reached["runs"], reached["diverged"], reached["reached"]) == (2, 1, True)

@@ -12,9 +12,12 @@ NOTES = "notes.md"
 """Kept by hand in the folder of the runs; ends the report when it is there."""
 INTRODUCTION = """# The published tables, ours beside theirs
 
-Made by `liquid-control bench tables`. Mean ± standard deviation over seeds (n of them); every run is a file in `tables/`. All runs:
-one CPU thread each, on two cores shared with other work, so seconds are an upper bound. **Bold**: the best of ours in its table.
-The column "to reach" is what this project asked of itself: the figure published for that model."""
+Made by `liquid-control bench tables`. Mean ± standard deviation over seeds (n of them); every run is a file in `tables/`, trained
+and tested on one thread of two cores shared with other work. **Bold**: the best of ours in its table. The column "to reach" is
+what this project asked of itself: the figure published for that model."""
+
+HEADER = """| model | ours | n | published | to reach | parameters | CPU seconds a run |
+|---|---|---|---|---|---|---|"""
 
 
 def write_report(out: Path) -> dict:
@@ -48,6 +51,7 @@ def summarise(table: str, model: str, runs: list[dict]) -> dict:
     """Mean and spread of the test results beside what was published, and whether the target is reached."""
     results = [run["test"] for run in runs if run["test"] is not None]
     mean = statistics.fmean(results) if results else None
+    seconds = [run["cpu_seconds"] for run in runs if "cpu_seconds" in run]
     target = TARGETS[table].get(model)
     better = (lambda a, b: a >= b) if table in HIGHER_IS_BETTER else (lambda a, b: a <= b)
     paper, paper_sd = PUBLISHED[table].get(model, (None, None))
@@ -62,7 +66,7 @@ def summarise(table: str, model: str, runs: list[dict]) -> dict:
         "target": target,
         "reached": None if target is None or mean is None else better(mean, target),
         "parameters": runs[0]["parameters"] if runs else None,
-        "seconds_per_run": statistics.fmean(run["seconds"] for run in runs) if runs else None,
+        "cpu_seconds_per_run": statistics.fmean(seconds) if seconds else None,
     }
 
 
@@ -72,13 +76,12 @@ def markdown(rows: dict) -> str:
     for table, models in rows.items():
         means = [row["mean"] for row in models.values() if row["mean"] is not None]
         best = (max(means) if table in HIGHER_IS_BETTER else min(means)) if means else None
-        parts += [f"\n## {TITLES[table]}, {METRICS[table]}\n",
-                  "| model | ours | n | published | to reach | parameters | seconds a run |", "|---|---|---|---|---|---|---|"]  # fmt: skip
+        parts += [f"\n## {TITLES[table]}, {METRICS[table]}\n", HEADER]
         for model, row in models.items():
             ours = _figure(row["mean"], row["sd"])
             ours = f"**{ours}**" if row["mean"] is not None and row["mean"] == best else ours
             reached = "" if row["target"] is None else f"{row['target']:g}" + {True: " reached", False: " missed", None: ""}[row["reached"]]
-            seconds = "" if row["seconds_per_run"] is None else f"{row['seconds_per_run']:.0f}"
+            seconds = "" if row["cpu_seconds_per_run"] is None else f"{row['seconds_per_run']:.0f}"
             parts.append(f"| {model} | {ours} | {row['runs']} | {_figure(row['published_mean'], row['published_sd'])} | {reached} | "
                          f"{row['parameters'] or ''} | {seconds} |")  # fmt: skip
         others = [(name, figures) for name, figures in PUBLISHED[table].items() if name not in models]

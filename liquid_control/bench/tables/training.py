@@ -60,7 +60,8 @@ def train(
     penalised = [parameter for name, parameter in network.cell.named_parameters() if parameter.ndim > 1 and not name.startswith("memory")]
     optimiser = _optimiser(parameters, recipe)
     per_epoch = len(sets["train"]) // recipe.batch
-    curve, best, best_epoch, best_weights, step, started = [], math.inf, 0, None, 0, time.perf_counter()
+    curve, best, best_epoch, best_weights, step = [], math.inf, 0, None, 0
+    started, started_cpu = time.perf_counter(), time.process_time()
     for epoch in range(1, recipe.epochs + 1):
         network.train()
         losses = []
@@ -99,6 +100,7 @@ def train(
         "curve": _thin(curve),
         "steps": step,
         "seconds": round(time.perf_counter() - started, 1),
+        "cpu_seconds": round(time.process_time() - started_cpu, 1),
         "parameters": sum(parameter.numel() for parameter in parameters),
     }
 
