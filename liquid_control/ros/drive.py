@@ -88,10 +88,10 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
     environment["ROS_LOG_DIR"] = str(logs)
     started = time.monotonic()
     with claim, Children(_children(settings, model, VEHICLE), environment, logs) as children:
-        with _Environment(environment):
-            rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         try:
-            recorder, executor = Recorder(VEHICLE, settings.video), SingleThreadedExecutor()
+            with _Environment(environment):
+                rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+                recorder, executor = Recorder(VEHICLE, settings.video), SingleThreadedExecutor()
             executor.add_node(recorder)
             supervisor = Supervisor(recorder, executor, children)
             supervisor.bring_up()
@@ -161,7 +161,7 @@ def _print(summary: dict, settings: DriveSettings) -> None:
 
 
 class _Environment:
-    """A context in which environment variables are set: the middleware reads them when a participant is made."""
+    """A context in which environment variables are set: the middleware reads them at its start and when the first node is made."""
 
     def __init__(self, values: dict[str, str]) -> None:
         self._values = values
