@@ -81,7 +81,7 @@ def markdown(rows: dict) -> str:
             ours = _figure(row["mean"], row["sd"])
             ours = f"**{ours}**" if row["mean"] is not None and row["mean"] == best else ours
             reached = "" if row["target"] is None else f"{row['target']:g}" + {True: " reached", False: " missed", None: ""}[row["reached"]]
-            seconds = "" if row["cpu_seconds_per_run"] is None else f"{row['seconds_per_run']:.0f}"
+            seconds = "" if row["cpu_seconds_per_run"] is None else f"{row['cpu_seconds_per_run']:.0f}"
             parts.append(f"| {model} | {ours} | {row['runs']} | {_figure(row['published_mean'], row['published_sd'])} | {reached} | "
                          f"{row['parameters'] or ''} | {seconds} |")  # fmt: skip
         others = [(name, figures) for name, figures in PUBLISHED[table].items() if name not in models]
