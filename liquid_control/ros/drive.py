@@ -120,8 +120,8 @@ def _children(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> l
     length = min(FASTEST_ROAD * settings.seconds + 200.0, 20000.0)
     world = {"seed": settings.seed, "held_out": True, "running": False, "world.length": length}
     return [
-        Child("safety_node", "liquid_control.ros.safety_node", {**shape, "gate.max_speed": settings.speed}),
         Child("policy_node", "liquid_control.ros.policy_node", {**shape, **policy}),
+        Child("safety_node", "liquid_control.ros.safety_node", {**shape, "gate.max_speed": settings.speed}),
         Child("sim_node", "liquid_control.ros.sim_node", world),
     ]
 
