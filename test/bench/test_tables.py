@@ -16,6 +16,7 @@ from liquid_control.bench.tables.recipes import RECIPES, Recipe
 from liquid_control.bench.tables.report import markdown, read_runs, summarise
 from liquid_control.bench.tables.series import Series, Splits, TableDataError
 from liquid_control.bench.tables.training import Tensors, measure, train
+from liquid_control.errors import ConfigError
 
 SMALL = Recipe(units=6, rate=0.01, batch=16, epochs=2, seeds=2, backbone=5, clip=1.0, penalty=1e-5, dropout=0.1,
                samples=200, longest=9, tests=100)
@@ -173,8 +174,13 @@ def test_an_unknown_run_is_refused(data, tmp_path, name, capsys):
     assert f"only: got '{name}'" in capsys.readouterr().err
 
 
+def test_settings_out_of_bounds_are_refused():
+    with pytest.raises(ConfigError, match="seeds: got -1"):
+        runs.TablesSettings(seeds=-1)
+
+
 def test_targets_are_run_first():
-    order = [f"{run.table}/{run.model}" for run in runs.plan(runs.TablesSettings(data="x"))]
+    order = [f"{run.table}/{run.model}" for run in runs.plan(runs.TablesSettings())]
     assert order[0] == "half_cheetah/ltc" and order.index("walker2d/mixed_memory") < order.index("half_cheetah/lstm")
     assert len(order) == sum(recipe.seeds for models in RECIPES.values() for recipe in models.values())
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from liquid_control.bench.tables import event_xor, half_cheetah, walker2d
 from liquid_control.bench.tables.recipes import RECIPES, TARGETS, Recipe
 from liquid_control.bench.tables.report import write_report
-from liquid_control.config import number
+from liquid_control.config import check, number
 from liquid_control.errors import ConfigError
 from liquid_control.parallel import map_processes
 from liquid_control.policy.allocator import keep_freed_memory
@@ -42,6 +42,9 @@ class TablesSettings:
     """tables or table/model to run, such as walker2d or half_cheetah/ltc; all when left out"""
     seeds: int = number(0, 0, 1000, "", "seeds of each model; 0 is as many as its recipe says")
     workers: int = number(0, 0, 256, "", "runs side by side; 0 is one a core")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +73,8 @@ class Run:
 
 
 def run_tables(settings: TablesSettings) -> dict:
-    """Runs what is missing and writes the report. Returns the report's rows. Raises TableDataError and ConfigError."""
+    """Runs what is missing and writes the report. Returns the figures of each table and model, and where the report is.
+    Raises TableDataError and ConfigError."""
     runs = plan(settings)
     for table in dict.fromkeys(run.table for run in runs if run.table in FOLDERS):
         FOLDERS[table](settings.data)  # bad data stops here, before the first hour of training
@@ -78,7 +82,13 @@ def run_tables(settings: TablesSettings) -> dict:
     workers = settings.workers or os.cpu_count() or 1
     missing = [dataclasses.replace(run, place=1 + index % workers) for index, run in enumerate(missing)]
     map_processes(perform, missing, settings.workers, "runs")
-    return write_report(settings.out)
+    rows = write_report(settings.out)
+    told = ("mean", "sd", "runs", "published_mean", "reached")
+    figures = {
+        table: {model: {name: row[name] for name in told if row[name] is not None} for model, row in models.items() if row["runs"]}
+        for table, models in rows.items()
+    }
+    return {**figures, "report": str(settings.out / "tables.md")}
 
 
 def plan(settings: TablesSettings) -> list[Run]:
