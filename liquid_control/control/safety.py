@@ -32,7 +32,7 @@ class SafetyGate:
         """Turns a proposed action into a command and says which limits acted. Total: never raises, and its output is always finite.
 
         `speed`: measured [m/s]; None, NaN or infinite is unknown, and then lateral acceleration is judged at the largest speed that may
-        have been commanded. `now_ns`: this clock's time. `previous`: the last command issued; None when there is none yet, which lets
+        have been commanded, in a safe stop at the speed that was commanded last. `now_ns`: this clock's time. `previous`: the last command issued; None when there is none yet, which lets
         the wheel start from 0 and the speed from nothing.
         """
         stamp_ns, angle_before, speed_before, elapsed = _before(previous, now_ns)
@@ -41,7 +41,8 @@ class SafetyGate:
         safe_stop = bool(limits)
         if measured is None:
             limits |= Limit.SPEED_UNKNOWN
-            measured = max(self.limits.max_speed, speed_before)
+            # In a safe stop the angle was let through before: judging it at a speed never commanded would turn the wheels on a bend.
+            measured = speed_before if safe_stop else max(self.limits.max_speed, speed_before)
 
         if safe_stop:
             wanted_angle = angle_before

@@ -93,7 +93,8 @@ def test_every_sample_of_any_history_keeps_angle_rate_and_lateral_acceleration(g
 
         known = speed is not None and math.isfinite(speed)
         assert known == (Limit.SPEED_UNKNOWN not in verdict.limits)
-        judged = abs(speed) if known else max(gate.limits.max_speed, previous.speed if previous else 0.0)
+        commanded = previous.speed if previous else 0.0
+        judged = abs(speed) if known else commanded if verdict.safe_stop else max(gate.limits.max_speed, commanded)
         sideways = judged * judged * abs(math.tan(command.steering_angle)) / gate.vehicle.wheelbase
         if command.steering_angle and not sideways <= gate.limits.max_lateral_acceleration * (1 + 1e-9):  # the rate limit withheld it
             assert Limit.ANGLE_RATE in verdict.limits
@@ -176,6 +177,18 @@ def test_a_speed_that_jumps_up_turns_the_wheel_back_at_its_rate_and_takes_the_sp
 def test_an_unknown_speed_is_judged_as_the_largest():
     command, verdict = GATE.apply(Action(NOW, 0.1, 2.0), math.nan, NOW, before(steering_angle(0.0075, CAR)))
     assert 20.0**2 * curvature(command.steering_angle, CAR) == pytest.approx(3.0) and Limit.SPEED_UNKNOWN in verdict.limits
+
+
+def test_a_safe_stop_holds_the_angle_of_a_bend_also_when_the_speed_goes_unknown():
+    """Policy and odometry die together: the wheels stay where they were while the speed is taken away."""
+    previous = before(angle=0.05, speed=8.0)
+    for tick in range(1, 150):
+        now = NOW + 20 * MS * tick
+        command, verdict = GATE.apply(None, None, now, previous)
+        assert verdict.safe_stop and command.steering_angle == 0.05
+        assert command.speed < previous.speed or command.speed == 0.0
+        previous = command
+    assert previous.speed == 0.0
 
 
 def test_an_unknown_speed_is_judged_as_the_last_commanded_one_should_that_be_larger_since_the_limit_was_lowered():
