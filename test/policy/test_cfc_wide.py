@@ -10,6 +10,7 @@ import torch
 from liquid_control.policy.cfc import CfcCell
 from liquid_control.policy.dispatch import fused_unroll
 from liquid_control.policy.kernels.cfc_wide import KNOWN, RULES, WORTHWHILE, unroll_wide
+from liquid_control.policy.memory_first import MemoryFirstCell
 
 
 def make(variant, layers, activation, dtype=torch.float64, backbone=7, dropout=0.0):
@@ -66,3 +67,24 @@ def test_it_is_chosen_for_wide_cells_only():
         cell = CfcCell(4, 6, backbone, variant)
         assert (fused_unroll(cell, torch.zeros(3, 5, 4), None) is not None) == chosen
         assert fused_unroll(cell, torch.zeros(3, 5, 4), torch.ones(3, 5, dtype=torch.bool)) is None
+
+
+@pytest.mark.parametrize("layers, activation, resets", list(itertools.product((1, 2), ("silu", "lecun_tanh"), (False, True))))
+def test_behind_a_memory_too(layers, activation, resets):
+    torch.manual_seed(0)
+    cell = MemoryFirstCell(4, 6, 7, layers, activation, kernel="fused").double()
+    x, h = torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True), torch.randn(3, 12, dtype=torch.float64, requires_grad=True)
+    dt = (torch.rand(3, 5, dtype=torch.float64) + 0.1).requires_grad_()
+    is_first = torch.rand(3, 5) < 0.3 if resets else None
+    results = []
+    for kernel in ("fused", "reference"):
+        cell.liquid.kernel = kernel
+        y, last = cell.unroll(x, h, dt, is_first)
+        results.append([y, last, *torch.autograd.grad(y.square().sum() + last.sum(), [x, h, dt, *cell.parameters()])])
+    for ours, plain in zip(*results, strict=True):
+        assert (ours - plain).abs().max() < 1e-12
+    stepped, state = [], h
+    for t in range(5):
+        y, state = cell.step(x[:, t], state, dt[:, t])
+        stepped.append(y)
+    assert resets or torch.allclose(torch.stack(stepped, 1), cell.unroll(x, h, dt)[0], atol=1e-12)

@@ -14,6 +14,7 @@ from liquid_control.policy.cfc import CfcCell
 from liquid_control.policy.cfc_rule import HEADS
 from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.ltc import LtcCell
+from liquid_control.policy.memory_first import MemoryFirstCell
 
 
 class TableNetwork(nn.Module):
@@ -46,12 +47,13 @@ def build(model: str, recipe: Recipe, series: Series, seed: int) -> TableNetwork
         with torch.no_grad():
             cell.raw_gleak.fill_(math.log(math.expm1(1.0)))
             cell.raw_cm.fill_(math.log(math.expm1(0.5)))
-    if isinstance(cell, CfcCell):
-        for layer in (cell.backbone, *cell.deeper, *cell.heads.weight.chunk(HEADS)):
+    liquid = cell.liquid if isinstance(cell, MemoryFirstCell) else cell
+    if isinstance(liquid, CfcCell):
+        for layer in (liquid.backbone, *liquid.deeper, *liquid.heads.weight.chunk(HEADS)):
             nn.init.xavier_uniform_(layer.weight if isinstance(layer, nn.Linear) else layer.data)
-        for layer in (cell.backbone, *cell.deeper, cell.heads):
+        for layer in (liquid.backbone, *liquid.deeper, liquid.heads):
             nn.init.zeros_(layer.bias)
-    if isinstance(cell, CfcCell) and cell.memory is not None:
+    if model in ("mixed_memory", "memory_first"):
         nn.init.constant_(cell.memory.gates.bias[2 * recipe.units : 3 * recipe.units].data, recipe.forget_bias)
     if isinstance(cell, CtRnnCell):
         fan = math.sqrt(6 / (inputs + 2 * recipe.units))  # one matrix for [x, h] in the authors' code
@@ -67,6 +69,8 @@ def _cell(model: str, recipe: Recipe, inputs: int, seed: int) -> nn.Module:
     if model in ("cfc", "mixed_memory"):
         variant = "default" if model == "cfc" else model
         return CfcCell(inputs, recipe.units, recipe.backbone, variant, recipe.layers, recipe.activation, recipe.dropout)
+    if model == "memory_first":
+        return MemoryFirstCell(inputs, recipe.units, recipe.backbone, recipe.layers, recipe.activation, recipe.dropout)
     if model == "ct_rnn":
         return CtRnnCell(inputs, recipe.units)
     return GatedCell(model, inputs, recipe.units, recipe.timed, recipe.forget_bias)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from liquid_control.policy.cfc import CfcCell
-from liquid_control.policy.cfc_rule import HEADS
+from liquid_control.policy.cfc_rule import HEADS, LstmMemory
 from liquid_control.policy.steps import reset_mask
 
 WORTHWHILE = 4096
@@ -39,15 +39,29 @@ def unroll_wide(
     keep = reset_mask(is_first, x)
     keep = None if keep is None else keep.transpose(0, 1).unbind()
     parameters = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
-    states, c = _Unroll.apply(x, h, dt, keep, cell.activation, masks, 1 + len(cell.deeper), *parameters)
+    states, c = _Unroll.apply(x, h, dt, keep, cell.activation, masks, 1 + len(cell.deeper), False, *parameters)
     return states, states[:, -1] if cell.memory is None else torch.cat([states[:, -1], c], dim=1)
 
 
+def unroll_behind_memory(
+    memory: LstmMemory, cell: CfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """`MemoryFirstCell.unroll` for a `cell` to which `unroll_wide` applies."""
+    layers = [cell.backbone, *cell.deeper, cell.heads, memory.gates]
+    masks = _dropout(cell, x) if cell.training and cell.dropout else None
+    keep = reset_mask(is_first, x)
+    keep = None if keep is None else keep.transpose(0, 1).unbind()
+    parameters = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
+    states, c = _Unroll.apply(x, h, dt, keep, cell.activation, masks, 1 + len(cell.deeper), True, *parameters)
+    return states, torch.cat([states[:, -1], c], dim=1)
+
+
 class _Unroll(torch.autograd.Function):
-    """`depth` backbone layers, heads and, for a mixed memory, its gates: a weight and a bias each."""
+    """`depth` backbone layers, heads and, for a mixed memory, its gates: a weight and a bias each. `behind`: the CfC listens to
+    the memory's output and carries a state of its own, instead of listening to the input and carrying the memory's output."""
 
     @staticmethod
-    def forward(ctx, x, h, dt, keep, activation, masks, depth, *parameters):
+    def forward(ctx, x, h, dt, keep, activation, masks, depth, behind, *parameters):
         dense = [_Dense(*pair) for pair in zip(parameters[::2], parameters[1::2], strict=True)]
         layers, heads, memory = dense[:depth], dense[depth], dense[depth + 1] if len(dense) > depth + 1 else None
         units = len(heads.bias) // HEADS
@@ -61,7 +75,8 @@ class _Unroll(torch.autograd.Function):
                 _tanh(i), ig.sigmoid_(), fg.sigmoid_(), og.sigmoid_()
                 before, c = c, torch.addcmul(c * fg, i, ig)
                 seen = _tanh(c.clone())
-                h, remembered = seen * og, (i, ig, fg, og, before, seen)
+                entry, h = (seen * og, h) if behind else (entry, seen * og)
+                remembered = i, ig, fg, og, before, seen
             z, outputs = torch.cat([entry, h], dim=1), []
             for index, layer in enumerate(layers):
                 outputs.append(_activate(layer.forward(z), activation))
@@ -73,15 +88,16 @@ class _Unroll(torch.autograd.Function):
             h = torch.lerp(ff1, ff2, s)
             states.append(h)
             tape.append((remembered, outputs, ff1, ff2, t_a, s))
-        ctx.kept = dense, tape, clock, keep, activation, masks, depth, x.shape[2]
+        ctx.kept = dense, tape, clock, keep, activation, masks, depth, behind, x.shape[2]
         return torch.stack(states, dim=1), c.clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx, d_states, d_c):
-        dense, tape, clock, keep, activation, masks, depth, features = ctx.kept
+        dense, tape, clock, keep, activation, masks, depth, behind, features = ctx.kept
         layers, heads, memory = dense[:depth], dense[depth], dense[depth + 1] if len(dense) > depth + 1 else None
         d_h, d_x, d_dt = torch.zeros_like(d_states[:, 0]), [], []
+        units = d_h.shape[1]
         for t in reversed(range(len(clock))):
             remembered, outputs, ff1, ff2, t_a, s = tape[t]
             d_h = d_h + d_states[:, t]
@@ -92,18 +108,20 @@ class _Unroll(torch.autograd.Function):
             for index in reversed(range(depth)):
                 d_z = d_z.mul_(masks[index][t]) if masks else d_z
                 d_z = layers[index].backward(_activate_back(d_z, *outputs[index], activation), t)
-            d_entry, d_h = d_z[:, :features], d_z[:, features:]
+            d_entry, d_h = d_z[:, :-units], d_z[:, -units:]
             if memory:
                 i, ig, fg, og, before, seen = remembered
-                d_c = d_c + _tanh_back(d_h * og, seen)
-                d_gates = [_sigmoid_back(d, gate) for d, gate in ((d_c * i, ig), (d_c * before, fg), (d_h * seen, og))]
+                d_seen = d_entry if behind else d_h
+                d_c = d_c + _tanh_back(d_seen * og, seen)
+                d_gates = [_sigmoid_back(d, gate) for d, gate in ((d_c * i, ig), (d_c * before, fg), (d_seen * seen, og))]
                 d_both = memory.backward(torch.cat([_tanh_back(d_c * ig, i), *d_gates], dim=1), t)
-                d_entry, d_h, d_c = d_entry + d_both[:, :features], d_both[:, features:], d_c * fg
+                d_c, d_in, d_own = d_c * fg, d_both[:, :features], d_both[:, features:]
+                d_entry, d_h = (d_in, d_own + d_h) if behind else (d_entry + d_in, d_own)
             d_h, d_c = (d_h, d_c) if keep is None else (d_h * keep[t], d_c * keep[t])
             d_x.append(d_entry)
         gradients = [gradient for layer in dense for gradient in (layer.d_weight, layer.d_bias)]
         d_start = torch.cat([d_h, d_c], dim=1)
-        return torch.stack(d_x[::-1], dim=1), d_start, torch.stack(d_dt[::-1], dim=1), None, None, None, None, *gradients
+        return torch.stack(d_x[::-1], dim=1), d_start, torch.stack(d_dt[::-1], dim=1), None, None, None, None, None, *gradients
 
 
 class _Dense:
