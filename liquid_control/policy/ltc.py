@@ -100,13 +100,12 @@ class LtcCell(nn.Module):
         """
         x, dt, is_first = blank_masked(x, dt, is_first, mask)
         dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
-        x = self._map_inputs(x)
         fused = fused_unroll(self, x, mask)
         if fused is not None:
             y, h = fused(self, x, h, dt, is_first, mask)
         else:
             keep = reset_mask(is_first, x)
-            states = solve_sequence(h, *self._drive(x, dt), keep, mask, self.recurrent.matrices(), self.unfolds)
+            states = solve_sequence(h, *self._drive(self._map_inputs(x), dt), keep, mask, self.recurrent.matrices(), self.unfolds)
             y, h = states[:, :, : self.outputs], states[:, -1]  # (B, T, M), (B, U)
         return self._map_outputs(y), h
 

@@ -21,11 +21,13 @@ FUSE = ("contract", "nsz")
 """a * b + c may be rounded once and zero may lose its sign. Nothing else: NaN passes and sums keep their order."""
 
 INDEX = ir.IntType(32)
-LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 0.693359375, -2.12194440e-4
-ROUND = 12582912.0
-"""1.5 * 2^23: adding it to a float32 leaves the nearest whole number in the low bits."""
-LIMIT = 87.0
-"""exp of more leaves the normal float32 numbers."""
+LOG2_E = 1.4426950408889634
+ROUND = 12582912.0 + 127.0
+"""1.5 * 2^23 and a float32's exponent bias: adding both to a number leaves in the low bits what 2 to it has for an exponent."""
+LIMIT = 126.0
+"""2 to more leaves the normal float32 numbers."""
+EXP2 = (1.5345810396e-4, 1.3399931207e-3, 9.6184889631e-3, 5.5503287770e-2, 2.4022646891e-1, 6.9314720574e-1, 1.0)
+"""The polynomial nearest to 2 to the power of -1/2..1/2 (2e-9 relative), highest power first."""
 
 
 class Lanes(types.Type):
@@ -106,45 +108,46 @@ def clamp(typing, value, low, high):
 
 @intrinsic
 def power_of_two(typing, rounded):
-    """2 to the whole number that adding `ROUND` left in a float32's low bits."""
+    """2 to the whole number to which `ROUND` was added."""
 
     def code(context, builder, signature, arguments):
         vector = ir.VectorType(INDEX, LANES)
-        exponent = builder.add(builder.bitcast(arguments[0], vector), ir.Constant(vector, [127] * LANES))
-        return builder.bitcast(builder.shl(exponent, ir.Constant(vector, [23] * LANES)), arguments[0].type)
+        exponent = builder.shl(builder.bitcast(arguments[0], vector), ir.Constant(vector, [23] * LANES))
+        return builder.bitcast(exponent, arguments[0].type)
 
     return rounded(rounded), code
 
 
 @intrinsic
-def exact_exp(typing, value):
-    """exp of the C library, lane by lane."""
+def library_exp2(typing, value):
+    """exp2 of the C library, lane by lane."""
 
     def code(context, builder, signature, arguments):
-        result, exp = arguments[0], builder.module.declare_intrinsic("llvm.exp", [arguments[0].type.element])
+        result, exp2 = arguments[0], builder.module.declare_intrinsic("llvm.exp2", [arguments[0].type.element])
         for i in range(LANES):
-            result = builder.insert_element(result, builder.call(exp, [builder.extract_element(arguments[0], INDEX(i))]), INDEX(i))
+            result = builder.insert_element(result, builder.call(exp2, [builder.extract_element(arguments[0], INDEX(i))]), INDEX(i))
         return result
 
     return value(value), code
 
 
-def exp(value):
-    """e to the `value`: float64 as the C library has it, float32 by a polynomial within 2e-7 of it, for -87..87 (clamped)."""
+def exp2(value):
+    """2 to the `value`: float64 as the C library has it, float32 by a polynomial within 1e-7 of it, for -126..126 (clamped)."""
 
 
-@overload(exp)
-def _exp(value):
+@overload(exp2)
+def _exp2(value):
     if value.scalar == types.float64:
-        return lambda value: exact_exp(value)
+        return lambda value: library_exp2(value)
 
     def single(value):
         value = clamp(value, spread(value, -LIMIT), spread(value, LIMIT))
-        rounded = value * LOG2_E + ROUND
-        n = rounded - ROUND
-        r = value - n * LN2_HIGH - n * LN2_LOW
-        p = ((((r * 1.98756915e-4 + 1.39819995e-3) * r + 8.33345191e-3) * r + 4.16657959e-2) * r + 1.66666655e-1) * r + 0.5
-        return (p * r * r + r + 1.0) * power_of_two(rounded)
+        rounded = value + ROUND
+        r = value - (rounded - ROUND)
+        result = r * EXP2[0] + EXP2[1]
+        for coefficient in EXP2[2:]:
+            result = result * r + coefficient
+        return result * power_of_two(rounded)
 
     return single
 
@@ -155,16 +158,16 @@ def sigmoid(value):
 
 @overload(sigmoid)
 def _sigmoid(value):
-    return lambda value: 1.0 / (1.0 + exp(0.0 - value))
+    return lambda value: 1.0 / (1.0 + exp2(value * -LOG2_E))
 
 
 def tanh(value):
-    """1 - 2 / (1 + exp(2 value)): absolute, not relative, precision near zero."""
+    """1 - 2 / (1 + exp(2 value)): its precision is absolute, not relative, near zero."""
 
 
 @overload(tanh)
 def _tanh(value):
-    return lambda value: 1.0 - 2.0 / (1.0 + exp(value + value))
+    return lambda value: 1.0 - 2.0 / (1.0 + exp2(value * (2.0 * LOG2_E)))
 
 
 def _row(context, builder, signature, arguments):

@@ -14,10 +14,12 @@ import numpy as np
 from numba import njit
 
 from liquid_control.policy.kernels.compiled import compiled
-from liquid_control.policy.kernels.lanes import LANES, load, sigmoid, store, total
+from liquid_control.policy.kernels.lanes import LANES, exp2, load, store, total
 
+COLUMNS = 5
+"""Numbers per synapse: slope and offset times -log2(e), w erev, w, slope. Its activation is σ(slope v + offset)."""
 SYNAPSE, NEURON = 4, 3
-"""Numbers per synapse: slope, offset, w erev, w, with σ(slope v + offset). Per neuron: cm, gleak vleak, gleak."""
+"""Gradients per synapse: slope, offset, w erev, w. Numbers and gradients per neuron: cm, gleak vleak, gleak."""
 
 
 class Circuit(NamedTuple):
@@ -32,8 +34,8 @@ class Circuit(NamedTuple):
 class Weights(NamedTuple):
     """C-contiguous, in the circuit's order, all of one floating type."""
 
-    sensory: np.ndarray  # (S, SYNAPSE)
-    recurrent: np.ndarray  # (R, SYNAPSE)
+    sensory: np.ndarray  # (S, COLUMNS)
+    recurrent: np.ndarray  # (R, COLUMNS)
     neurons: np.ndarray  # (U, NEURON)
 
 
@@ -150,7 +152,7 @@ def _sense(circuit, weights, inputs, clock, drive, activation):
         capacitance = load(clock, 0) * weights.neurons[u, 0]
         numerator, denominator = capacitance * 0.0 + weights.neurons[u, 1], capacitance + weights.neurons[u, 2]
         for s in range(circuit.sensory_start[u], circuit.sensory_start[u + 1]):
-            a = sigmoid(load(inputs, circuit.sensory_source[s]) * table[s, 0] + table[s, 1])
+            a = 1.0 / (1.0 + exp2(load(inputs, circuit.sensory_source[s]) * table[s, 0] + table[s, 1]))
             numerator, denominator = numerator + a * table[s, 2], denominator + a * table[s, 3]
             store(activation, s, a)
         store(drive, u, capacitance)
@@ -167,7 +169,7 @@ def _solve(circuit, weights, unfolds, v, activation, inverse, drive):
             numerator = load(drive, u) * load(v, n * neurons + u) + load(drive, neurons + u)
             denominator = load(drive, 2 * neurons + u)
             for s in range(circuit.recurrent_start[u], circuit.recurrent_start[u + 1]):
-                a = sigmoid(load(v, n * neurons + circuit.recurrent_source[s]) * table[s, 0] + table[s, 1])
+                a = 1.0 / (1.0 + exp2(load(v, n * neurons + circuit.recurrent_source[s]) * table[s, 0] + table[s, 1]))
                 numerator, denominator = numerator + a * table[s, 2], denominator + a * table[s, 3]
                 store(activation, offset + s, a)
             q = 1.0 / denominator
@@ -197,7 +199,7 @@ def _solve_back(circuit, weights, unfolds, v, activation, inverse, drive, d_v, d
                 source, a = circuit.recurrent_source[s], load(activation, offset + s)
                 d_inner = (d_numerator * table[s, 2] + d_denominator * table[s, 3]) * (a - a * a)
                 _add(d_weights, shift + SYNAPSE * s, d_inner, load(v, n * neurons + source), a, d_numerator, d_denominator)
-                store(d_v, source, load(d_v, source) + d_inner * table[s, 0])
+                store(d_v, source, load(d_v, source) + d_inner * table[s, 4])
 
 
 @njit
@@ -216,7 +218,7 @@ def _sense_back(circuit, weights, inputs, clock, activation, d_drive, d_inputs, 
             source, a = circuit.sensory_source[s], load(activation, s)
             d_inner = (d_numerator * table[s, 2] + d_denominator * table[s, 3]) * (a - a * a)
             _add(d_weights, SYNAPSE * s, d_inner, load(inputs, source), a, d_numerator, d_denominator)
-            store(d_inputs, source, load(d_inputs, source) + d_inner * table[s, 0])
+            store(d_inputs, source, load(d_inputs, source) + d_inner * table[s, 4])
     store(clock, 3, d_rate)
 
 

@@ -15,11 +15,14 @@ from liquid_control.policy.kernels.sequence import Sequence, empty_gradients
 
 
 def unroll_ltc(cell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """`LtcCell.unroll` after its checks, for CPU tensors of float32 or float64: x (B, T, F), h (B, U), dt (B, T), is_first and
-    mask (B, T) or None → y (B, T, M), h (B, U). Differentiable once, with respect to everything but is_first and mask."""
+    """`LtcCell.unroll` between its checks and its output map, for CPU tensors of float32 or float64: x (B, T, F), h (B, U),
+    dt (B, T), is_first and mask (B, T) or None → voltages y (B, T, M), h (B, U). Differentiable once, with respect to everything
+    but is_first and mask."""
     parameters = [cell.raw_cm, cell.raw_gleak, cell.vleak]
     for synapses in (cell.sensory, cell.recurrent):
         parameters += [synapses.raw_w, synapses.sigma, synapses.mu, synapses.erev]
+    if cell.affine:
+        parameters += [cell.input_scale, cell.input_shift]
     is_first = torch.zeros(dt.shape, dtype=torch.bool) if is_first is None else is_first.bool()
     mask = torch.ones(dt.shape, dtype=torch.bool) if mask is None else mask.bool()
     return _Unroll.apply(x, h.to(x), dt.to(x), is_first, mask, cell.wiring, cell.unfolds, torch.is_grad_enabled(), *parameters)
@@ -46,7 +49,8 @@ class _Unroll(torch.autograd.Function):
         wiring, unfolds, states = ctx.rest
         sequence, parameters = _sequence(x, h, dt, is_first, mask), [p.detach().numpy() for p in parameters]
         weights = pack(wiring, *parameters)
-        gradients = empty_gradients(sequence, len(states), sum(table.size for table in weights))
+        rows = ltc_cpu.SYNAPSE * (len(weights.sensory) + len(weights.recurrent)) + weights.neurons.size
+        gradients = empty_gradients(sequence, len(states), rows)
         run_blocks(ltc_cpu.backward, len(states), torch.get_num_threads(), circuit(wiring)[0], weights, sequence, unfolds,
                    states, d_y.contiguous().numpy(), d_h.contiguous().numpy(), gradients)  # fmt: skip
         d_inputs = (torch.from_numpy(g) for g in gradients[:3])

@@ -35,21 +35,14 @@ class LtcStep:
         shapes = {name: (wiring.neurons,) for name in ("raw_cm", "raw_gleak", "vleak")}
         for part, synapses in (("sensory", wiring.sensory), ("recurrent", wiring.synapses)):
             shapes |= {f"{part}.{name}": (len(synapses),) for name in ("raw_w", "sigma", "mu", "erev")}
-        maps = {}
-        if "input_scale" in weights:
-            maps = {name: (self.inputs,) for name in ("input_scale", "input_shift")}
-            maps |= {name: (self.outputs,) for name in ("output_scale", "output_shift")}
-        values = _parameters(weights, shapes | maps)
-        lists, *_ = circuit(wiring)
-        tables = pack(wiring, *(values[name] for name in shapes))
-        output = np.repeat(np.array([1, 0], np.float32), self.outputs)
-        if maps:
-            scale, shift = (values[name][lists.sensory_source] for name in ("input_scale", "input_shift"))
-            tables.sensory[:, 1] += tables.sensory[:, 0] * shift
-            tables.sensory[:, 0] *= scale
-            output = np.concatenate([values["output_scale"], values["output_shift"]])
-        self._unfolds, self._lists = unfolds, np.concatenate(lists)
-        self._tables = np.concatenate([*(_columns(table) for table in tables), output])
+        maps = {"input_scale": (self.inputs,), "input_shift": (self.inputs,)} if "input_scale" in weights else {}
+        outputs = {"output_scale": (self.outputs,), "output_shift": (self.outputs,)} if maps else {}
+        values = _parameters(weights, shapes | maps | outputs)
+        tables = pack(wiring, *(values[name] for name in (*shapes, *maps)))
+        columns = [_columns(table) for table in (tables.sensory[:, :4], tables.recurrent[:, :4], tables.neurons)]
+        output = [values[name] for name in outputs] or [np.ones(self.outputs, np.float32), np.zeros(self.outputs, np.float32)]
+        self._unfolds, self._lists = unfolds, np.concatenate(circuit(wiring)[0])
+        self._tables = np.concatenate([*columns, *output])
         self._scratch = np.ones(_padded(max(len(wiring.sensory), len(wiring.synapses))) + 6 * _padded(self.neurons), np.float32)
         self.step(np.zeros(self.inputs, np.float32), self.initial_state(), 1.0)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from liquid_control.policy.kernels.compiled import compiled
-from liquid_control.policy.kernels.lanes import LANES, load, sigmoid, store, tanh
+from liquid_control.policy.kernels.lanes import LANES, exp2, load, sigmoid, store, tanh
 
 HEADS = 4
 """ff1, ff2, t_a, t_b."""
@@ -69,7 +69,7 @@ def _activate(values, sources, table, activation):
     for s in range(len(sources)):
         activation[s] = values[sources[s]]
     for i in range(lanes):
-        store(activation, i, sigmoid(load(activation, i) * load(table, i) + load(table, lanes + i)))
+        store(activation, i, 1.0 / (1.0 + exp2(load(activation, i) * load(table, i) + load(table, lanes + i))))
 
 
 @compiled
