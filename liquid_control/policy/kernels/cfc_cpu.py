@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from liquid_control.policy.kernels.compiled import compiled
-from liquid_control.policy.kernels.lanes import LANES, load, sigmoid, store, tanh, total
+from liquid_control.policy.kernels.lanes import LANES, clear, lines, load, sigmoid, spread, store, tanh, total
 
 HEADS = 4
 """ff1, ff2, t_a, t_b."""
@@ -39,7 +39,7 @@ class Weights(NamedTuple):
 @compiled
 def forward(first, last, circuit, weights, sequence, gate, kept, y, h):
     """Blocks `first` to `last`: y (B, T, M) after each input and h (B, U) after the last are written, and
-    kept (blocks, T, U, KEPT, LANES) unless it is empty. `gate` 1: h = ff1 (1 - s) + ff2 s; 0: h = ff1 + ff2 s."""
+    rows of kept (blocks, T, U, KEPT) unless it is empty. `gate` 1: h = ff1 (1 - s) + ff2 s; 0: h = ff1 + ff2 s."""
     batch, time, features = sequence.x.shape
     neurons, motor = h.shape[1], y.shape[2]
     rows, clock = _tables(sequence)
@@ -81,8 +81,7 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
     batch, time, features = sequence.x.shape
     neurons, motor = d_h.shape[1], d_y.shape[2]
     rows, clock = _tables(sequence)
-    d_rows, d_weights = np.empty_like(rows), np.empty((gradients.weights.shape[1], LANES), d_h.dtype)
-    d_skip = np.empty((neurons, LANES), d_h.dtype)
+    d_rows, d_weights, d_skip = lines(len(rows), d_h.dtype), lines(gradients.weights.shape[1], d_h.dtype), lines(neurons, d_h.dtype)
     for block in range(first, last):
         samples = min(LANES, batch - block * LANES)
         rows[:], clock[:], d_rows[:], d_weights[:] = 0, 1, 0, 0
@@ -97,7 +96,7 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
                 store(rows, features + u, load(kept, row))
                 store(rows, features + neurons + u, ff1 - ff1 * s * gate + ff2 * s)
                 store(d_rows, features + neurons + u, load(d_rows, features + u))
-            d_rows[: features + neurons] = 0
+            clear(d_rows[: features + neurons])
             for lane in range(samples):
                 for u in range(motor):
                     d_rows[features + neurons + u, lane] += d_y[block * LANES + lane, t, u]
@@ -105,7 +104,7 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
                 d = load(d_rows, features + neurons + u)
                 store(d_skip, u, d * (1.0 - load(clock, 2)))
                 store(d_rows, features + neurons + u, d * load(clock, 2))
-            d_dt = load(clock, 0) * 0.0
+            d_dt = spread(load(clock, 0), 0.0)
             for i in range(neurons - 1, -1, -1):
                 u = circuit.neuron[i]
                 row = ((block * time + t) * neurons + u) * KEPT
@@ -132,7 +131,7 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
 def _tables(sequence):
     """rows (F + 2 U, LANES) and clock (4, LANES): dt, 0 where a sequence starts, 0 where the input is masked (else 1), gradient of dt."""
     kind = sequence.h.dtype
-    return np.empty((sequence.x.shape[2] + 2 * sequence.h.shape[1], LANES), kind), np.empty((4, LANES), kind)
+    return lines(sequence.x.shape[2] + 2 * sequence.h.shape[1], kind), lines(4, kind)
 
 
 @njit
@@ -148,8 +147,8 @@ def _gather(sequence, block, t, samples, rows, clock):
 
 @njit
 def _heads(circuit, weights, i, rows, clock):
-    nothing, bias, table = load(clock, 0) * 0.0, weights.bias, weights.connections
-    ff1, ff2, t_a, t_b = nothing + bias[i, 0], nothing + bias[i, 1], nothing + bias[i, 2], nothing + bias[i, 3]
+    like, bias, table = load(clock, 0), weights.bias, weights.connections
+    ff1, ff2, t_a, t_b = spread(like, bias[i, 0]), spread(like, bias[i, 1]), spread(like, bias[i, 2]), spread(like, bias[i, 3])
     for c in range(circuit.start[i], circuit.start[i + 1]):
         value = load(rows, circuit.source[c])
         ff1, ff2 = ff1 + value * table[c, 0], ff2 + value * table[c, 1]
@@ -165,7 +164,7 @@ def _spread_back(circuit, weights, i, rows, d_rows, d_weights, d_ff1, d_ff2, d_t
         d_value = d_ff1 * table[c, 0] + d_ff2 * table[c, 1] + d_t_a * table[c, 2] + d_t_b * table[c, 3]
         store(d_rows, source, load(d_rows, source) + d_value)
         _add(d_weights, HEADS * c, load(rows, source), d_ff1, d_ff2, d_t_a, d_t_b)
-    _add(d_weights, HEADS * (len(circuit.source) + i), d_ff1 * 0.0 + 1.0, d_ff1, d_ff2, d_t_a, d_t_b)
+    _add(d_weights, HEADS * (len(circuit.source) + i), spread(d_ff1, 1.0), d_ff1, d_ff2, d_t_a, d_t_b)
 
 
 @njit

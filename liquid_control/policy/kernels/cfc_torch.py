@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from liquid_control.policy.kernels import cfc_cpu
 from liquid_control.policy.kernels.blocks import run_blocks
-from liquid_control.policy.kernels.lanes import LANES
+from liquid_control.policy.kernels.lanes import LANES, lines
 from liquid_control.policy.kernels.sequence import Sequence, empty_gradients
 
 
@@ -34,7 +33,7 @@ class _Unroll(torch.autograd.Function):
     def forward(ctx, x, h, dt, is_first, mask, connections, bias, circuit, gate, motor, differentiable):
         sequence, weights = _arrays(x, h, dt, is_first, mask, connections, bias)
         blocks = -(-len(h) // LANES)
-        kept = np.empty((blocks if differentiable else 0, x.shape[1], h.shape[1], cfc_cpu.KEPT, LANES), sequence.h.dtype)
+        kept = lines(blocks * x.shape[1] * h.shape[1] * cfc_cpu.KEPT if differentiable else 0, sequence.h.dtype)
         y, last = x.new_empty(*x.shape[:2], motor), torch.empty_like(h, memory_format=torch.contiguous_format)
         run_blocks(cfc_cpu.forward, blocks, torch.get_num_threads(),
                    circuit, weights, sequence, gate, kept, y.numpy(), last.numpy())  # fmt: skip
@@ -48,8 +47,9 @@ class _Unroll(torch.autograd.Function):
         sequence, weights = _arrays(*ctx.saved_tensors)
         circuit, gate, kept = ctx.rest
         sizes = [table.size for table in weights]
-        gradients = empty_gradients(sequence, len(kept), sum(sizes))
-        run_blocks(cfc_cpu.backward, len(kept), torch.get_num_threads(), circuit, weights, sequence, gate, kept,
+        blocks = -(-len(sequence.h) // LANES)
+        gradients = empty_gradients(sequence, blocks, sum(sizes))
+        run_blocks(cfc_cpu.backward, blocks, torch.get_num_threads(), circuit, weights, sequence, gate, kept,
                    d_y.contiguous().numpy(), d_h.contiguous().numpy(), gradients)  # fmt: skip
         d_x, d_h, d_dt = (torch.from_numpy(g) for g in gradients[:3])
         d_connections, d_bias = torch.from_numpy(gradients.weights.sum(axis=0)).split(sizes)

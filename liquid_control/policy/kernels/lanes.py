@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import operator
 
+import numpy as np
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic, models, overload, register_model
+from numba import njit, types
+from numba.extending import intrinsic, models, overload, register_jitable, register_model
 from numba.np.arrayobj import make_array
 
 LANES = 16
 FUSE = ("contract", "nsz")
 """a * b + c may be rounded once and zero may lose its sign. Nothing else: NaN passes and sums keep their order."""
 
+LINE = 64
+"""Bytes of a cache line."""
 INDEX = ir.IntType(32)
 LOG2_E = 1.4426950408889634
 ROUND = 12582912.0 + 127.0
@@ -78,6 +81,22 @@ def spread(typing, like, number):
         return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(INDEX, LANES), [0] * LANES))
 
     return like(like, number), code
+
+
+@register_jitable
+def lines(count, kind):
+    """An uninitialised array (count, LANES) that starts at a cache line: a vector across two lines costs twice. For numba and
+    for Python."""
+    raw = np.empty((count + 1) * LANES, kind)
+    start = -np.int64(raw.ctypes.data) % LINE // raw.itemsize
+    return raw[start : start + count * LANES].reshape(count, LANES)
+
+
+@njit
+def clear(array):
+    """Zeros in the rows of `load`."""
+    for row in range(array.size // LANES):
+        store(array, row, spread(load(array, row), 0.0))
 
 
 @intrinsic

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from liquid_control.policy.kernels.compiled import compiled
-from liquid_control.policy.kernels.lanes import LANES, exp2, load, store, total
+from liquid_control.policy.kernels.lanes import LANES, clear, exp2, lines, load, spread, store, total
 
 COLUMNS = 5
 """Numbers per synapse: slope and offset times -log2(e), w erev, w, slope. Its activation is σ(slope v + offset)."""
@@ -42,7 +42,7 @@ class Weights(NamedTuple):
 @compiled
 def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
     """Blocks `first` to `last`: y (B, T, M) after each input and h (B, U) after the last are written, and
-    states (blocks, T, U, LANES) before each input unless it is empty."""
+    rows of states (blocks, T, U) before each input unless it is empty."""
     batch, time, _ = sequence.x.shape
     neurons, motor, kind = h.shape[1], y.shape[2], h.dtype
     inputs, clock = _inputs(sequence, kind)
@@ -52,7 +52,7 @@ def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
         inputs[:], clock[:], v[:] = 0, 1, 0
         for lane in range(samples):
             for u in range(neurons):
-                v[unfolds, u, lane] = sequence.h[block * LANES + lane, u]
+                v[unfolds * neurons + u, lane] = sequence.h[block * LANES + lane, u]
         for t in range(time):
             _gather(sequence, block, t, samples, unfolds, inputs, clock)
             for u in range(neurons):
@@ -67,10 +67,10 @@ def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
                 store(v, unfolds * neurons + u, load(v, unfolds * neurons + u) * happens + load(v, u) * (1.0 - happens))
             for lane in range(samples):
                 for u in range(motor):
-                    y[block * LANES + lane, t, u] = v[unfolds, u, lane]
+                    y[block * LANES + lane, t, u] = v[unfolds * neurons + u, lane]
         for lane in range(samples):
             for u in range(neurons):
-                h[block * LANES + lane, u] = v[unfolds, u, lane]
+                h[block * LANES + lane, u] = v[unfolds * neurons + u, lane]
 
 
 @compiled
@@ -82,9 +82,8 @@ def backward(first, last, circuit, weights, sequence, unfolds, states, d_y, d_h,
     inputs, clock = _inputs(sequence, kind)
     v, activation, inverse, drive = _solver(circuit, neurons, unfolds, kind)
     rows = SYNAPSE * (sensory + recurrent)
-    d_weights = np.empty((rows + NEURON * neurons, LANES), kind)
-    d_v, d_skip, d_drive = np.empty((neurons, LANES), kind), np.empty((neurons, LANES), kind), np.empty((5, neurons, LANES), kind)
-    d_inputs = np.empty((features, LANES), kind)
+    d_weights, d_inputs = lines(rows + NEURON * neurons, kind), lines(features, kind)
+    d_v, d_skip, d_drive = lines(neurons, kind), lines(neurons, kind), lines(5 * neurons, kind)
     for block in range(first, last):
         samples = min(LANES, batch - block * LANES)
         inputs[:], clock[:], d_v[:], d_weights[:] = 0, 1, 0, 0
@@ -103,7 +102,8 @@ def backward(first, last, circuit, weights, sequence, unfolds, states, d_y, d_h,
             for u in range(neurons):
                 store(d_skip, u, load(d_v, u) * (1.0 - load(clock, 2)))
                 store(d_v, u, load(d_v, u) * load(clock, 2))
-            d_drive[:], d_inputs[:] = 0, 0
+            clear(d_drive)
+            clear(d_inputs)
             _solve_back(circuit, weights, unfolds, v, activation, inverse, drive, d_v, d_drive, d_weights)
             _sense_back(circuit, weights, inputs, clock, activation, d_drive, d_inputs, d_weights)
             for u in range(neurons):
@@ -122,16 +122,15 @@ def backward(first, last, circuit, weights, sequence, unfolds, states, d_y, d_h,
 @njit
 def _inputs(sequence, kind):
     """inputs (F, LANES) and clock (4, LANES): 1/Δ, 0 where a sequence starts, 0 where the input is masked (else 1), gradient of 1/Δ."""
-    return np.empty((sequence.x.shape[2], LANES), kind), np.empty((4, LANES), kind)
+    return lines(sequence.x.shape[2], kind), lines(4, kind)
 
 
 @njit
 def _solver(circuit, neurons, unfolds, kind):
-    """voltages (unfolds + 1, U, LANES), all activations (S + unfolds R, LANES), 1/denominator (unfolds, U, LANES) and
-    what is constant over an input: cm/Δ, numerator, denominator (3, U, LANES)."""
+    """Rows for voltages (unfolds + 1, U), all activations (S + unfolds R), 1/denominator (unfolds, U) and what is constant over
+    an input: cm/Δ, numerator, denominator (3, U)."""
     count = len(circuit.sensory_source) + unfolds * len(circuit.recurrent_source)
-    return (np.empty((unfolds + 1, neurons, LANES), kind), np.empty((count, LANES), kind),
-            np.empty((unfolds, neurons, LANES), kind), np.empty((3, neurons, LANES), kind))  # fmt: skip
+    return lines((unfolds + 1) * neurons, kind), lines(count, kind), lines(unfolds * neurons, kind), lines(3 * neurons, kind)
 
 
 @njit
@@ -150,7 +149,7 @@ def _sense(circuit, weights, inputs, clock, drive, activation):
     neurons, table = len(weights.neurons), weights.sensory
     for u in range(neurons):
         capacitance = load(clock, 0) * weights.neurons[u, 0]
-        numerator, denominator = capacitance * 0.0 + weights.neurons[u, 1], capacitance + weights.neurons[u, 2]
+        numerator, denominator = spread(capacitance, weights.neurons[u, 1]), capacitance + weights.neurons[u, 2]
         for s in range(circuit.sensory_start[u], circuit.sensory_start[u + 1]):
             a = 1.0 / (1.0 + exp2(load(inputs, circuit.sensory_source[s]) * table[s, 0] + table[s, 1]))
             numerator, denominator = numerator + a * table[s, 2], denominator + a * table[s, 3]
@@ -179,7 +178,7 @@ def _solve(circuit, weights, unfolds, v, activation, inverse, drive):
 
 @njit
 def _solve_back(circuit, weights, unfolds, v, activation, inverse, drive, d_v, d_drive, d_weights):
-    """d_v goes from after to before the input; d_drive (5, U, LANES) takes the gradients of `drive`, and two rows of a substep's own."""
+    """d_v goes from after to before the input; d_drive (5, U) takes the gradients of `drive`, and two rows of a substep's own."""
     neurons, table = len(weights.neurons), weights.recurrent
     shift = SYNAPSE * len(circuit.sensory_source)
     for n in range(unfolds - 1, -1, -1):
@@ -206,7 +205,7 @@ def _solve_back(circuit, weights, unfolds, v, activation, inverse, drive, d_v, d
 def _sense_back(circuit, weights, inputs, clock, activation, d_drive, d_inputs, d_weights):
     neurons, table = len(weights.neurons), weights.sensory
     row = SYNAPSE * (len(circuit.sensory_source) + len(circuit.recurrent_source))
-    d_rate = load(clock, 0) * 0.0
+    d_rate = spread(load(clock, 0), 0.0)
     for u in range(neurons):
         d_capacitance, d_numerator, d_denominator = load(d_drive, u), load(d_drive, neurons + u), load(d_drive, 2 * neurons + u)
         d_rate = d_rate + d_capacitance * weights.neurons[u, 0]

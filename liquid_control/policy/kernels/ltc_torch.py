@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from liquid_control.policy.kernels import ltc_cpu
 from liquid_control.policy.kernels.blocks import run_blocks
-from liquid_control.policy.kernels.lanes import LANES
+from liquid_control.policy.kernels.lanes import LANES, lines
 from liquid_control.policy.kernels.ltc_tables import circuit, pack, unpack
 from liquid_control.policy.kernels.sequence import Sequence, empty_gradients
 
@@ -34,7 +33,7 @@ class _Unroll(torch.autograd.Function):
         sequence = _sequence(x, h, dt, is_first, mask)
         weights = pack(wiring, *(p.detach().numpy() for p in parameters))
         blocks = -(-len(h) // LANES)
-        states = np.empty((blocks if differentiable else 0, x.shape[1], h.shape[1], LANES), weights.neurons.dtype)
+        states = lines(blocks * x.shape[1] * h.shape[1] if differentiable else 0, weights.neurons.dtype)
         y, last = x.new_empty(*x.shape[:2], wiring.motor), torch.empty_like(h, memory_format=torch.contiguous_format)
         run_blocks(ltc_cpu.forward, blocks, torch.get_num_threads(),
                    circuit(wiring)[0], weights, sequence, unfolds, states, y.numpy(), last.numpy())  # fmt: skip
@@ -50,8 +49,9 @@ class _Unroll(torch.autograd.Function):
         sequence, parameters = _sequence(x, h, dt, is_first, mask), [p.detach().numpy() for p in parameters]
         weights = pack(wiring, *parameters)
         rows = ltc_cpu.SYNAPSE * (len(weights.sensory) + len(weights.recurrent)) + weights.neurons.size
-        gradients = empty_gradients(sequence, len(states), rows)
-        run_blocks(ltc_cpu.backward, len(states), torch.get_num_threads(), circuit(wiring)[0], weights, sequence, unfolds,
+        blocks = -(-len(x) // LANES)
+        gradients = empty_gradients(sequence, blocks, rows)
+        run_blocks(ltc_cpu.backward, blocks, torch.get_num_threads(), circuit(wiring)[0], weights, sequence, unfolds,
                    states, d_y.contiguous().numpy(), d_h.contiguous().numpy(), gradients)  # fmt: skip
         d_inputs = (torch.from_numpy(g) for g in gradients[:3])
         d_parameters = (torch.from_numpy(g) for g in unpack(wiring, gradients.weights.sum(axis=0), *parameters))

@@ -14,7 +14,7 @@ import numpy as np
 
 from liquid_control.errors import ConfigError, ShapeError, TimeError
 from liquid_control.policy.free_wiring import FreeWiring
-from liquid_control.policy.kernels.lanes import LANES
+from liquid_control.policy.kernels.lanes import LANES, lines
 from liquid_control.policy.kernels.ltc_tables import circuit, pack
 from liquid_control.policy.kernels.step_cpu import HEADS, cfc_step, ltc_step
 from liquid_control.policy.wiring import NcpWiring
@@ -42,8 +42,8 @@ class LtcStep:
         columns = [_columns(table) for table in (tables.sensory[:, :4], tables.recurrent[:, :4], tables.neurons)]
         output = [values[name] for name in outputs] or [np.ones(self.outputs, np.float32), np.zeros(self.outputs, np.float32)]
         self._unfolds, self._lists = unfolds, np.concatenate(circuit(wiring)[0])
-        self._tables = np.concatenate([*columns, *output])
-        self._scratch = np.ones(_padded(max(len(wiring.sensory), len(wiring.synapses))) + 6 * _padded(self.neurons), np.float32)
+        self._tables = _aligned(np.concatenate([*columns, *output]))
+        self._scratch = _aligned(np.ones(_padded(max(len(wiring.sensory), len(wiring.synapses))) + 6 * _padded(self.neurons), np.float32))
         self.step(np.zeros(self.inputs, np.float32), self.initial_state(), 1.0)
 
     @classmethod
@@ -85,10 +85,10 @@ class WiredCfcStep:
             table[:-1, :, :units] = (values[f"{name}.weight"] * mask).transpose(2, 0, 1)
             table[-1, :, :units] = values[f"{name}.bias"].reshape(HEADS, units)
             tables.append(table.ravel())
-        self._tables, self._gate = np.concatenate(tables), GATES[variant]
+        self._tables, self._gate = _aligned(np.concatenate(tables)), GATES[variant]
         self._layers = np.array([number for _, neurons, _ in layers for number in (neurons.start, len(neurons))])
         largest = max(existing.shape[1] for *_, existing in layers)
-        self._scratch = np.zeros(largest + _padded(max(len(neurons) for _, neurons, _ in layers)), np.float32)
+        self._scratch = _aligned(np.zeros(largest + _padded(max(len(neurons) for _, neurons, _ in layers)), np.float32))
         self.step(np.zeros(self.inputs, np.float32), self.initial_state(), 1.0)
 
     @classmethod
@@ -125,6 +125,13 @@ def _layers(wiring: NcpWiring | FreeWiring) -> list[tuple[str, range, np.ndarray
 
 def _padded(size: int) -> int:
     return -(-size // LANES) * LANES
+
+
+def _aligned(numbers: np.ndarray) -> np.ndarray:
+    """A copy that starts at a cache line."""
+    copy = lines(-(-numbers.size // LANES), np.float32).reshape(-1)[: numbers.size]
+    copy[:] = numbers
+    return copy
 
 
 def _columns(table: np.ndarray) -> np.ndarray:
