@@ -85,8 +85,9 @@ def spread(typing, like, number):
 
 @register_jitable
 def lines(count, kind):
-    """An uninitialised array (count, LANES), C-contiguous, that starts at a cache line: a vector across two lines costs twice. For numba and
-    for Python."""
+    """An uninitialised array (count, LANES) that starts at a cache line: a vector across two lines costs twice.
+
+    For numba and for Python; C-contiguous."""
     raw = np.empty((count + 1) * LANES, kind)
     start = -np.int64(raw.ctypes.data) % LINE // raw.itemsize
     return raw[start : start + count * LANES].reshape(count, LANES)
