@@ -32,8 +32,8 @@ class SafetyGate:
         """Turns a proposed action into a command and says which limits acted. Total: never raises, and its output is always finite.
 
         `speed`: measured [m/s]; None, NaN or infinite is unknown, and then lateral acceleration is judged at the largest speed that may
-        have been commanded, in a safe stop at the speed that was commanded last. `now_ns`: this clock's time. `previous`: the last command issued; None when there is none yet, which lets
-        the wheel start from 0 and the speed from nothing.
+        have been commanded, in a safe stop at the speed that was commanded last. `now_ns`: this clock's time. `previous`: the last
+        command issued; None when there is none yet, which lets the wheel start from 0 and the speed from nothing.
         """
         stamp_ns, angle_before, speed_before, elapsed = _before(previous, now_ns)
         measured = _finite(speed)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -160,10 +161,20 @@ def _provenance(settings: ImitationSettings, frames: int, spent: float, seconds:
     return {
         "method": "imitation: behaviour cloning of a privileged expert in MuJoCo, then DAgger",
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
+        "commit": _commit(),
         "settings": _described(settings),
         "frames": frames,
         "seconds": {"total": round(spent, 1), **{name: round(value, 1) for name, value in seconds.items()}},
     }
+
+
+def _commit() -> str | None:
+    """The repository's commit, marked when files differ from it; None outside a repository or without git."""
+    try:
+        told = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return None
+    return told.stdout.strip() or None
 
 
 def _writer(folder: Path):
