@@ -70,7 +70,16 @@ def test_bad_input_is_refused(kind):
     for arguments in ((x[1:], h), (x, h[1:]), (x[None], h)):
         with pytest.raises(ShapeError):
             robot.step(*arguments, 0.1)
-    assert np.array_equal(robot.step(x.astype(np.float64), list(h), 0.1)[1], robot.step(x, h, 0.1)[1])
+
+
+@pytest.mark.parametrize("kind", ["ltc", "wired"])
+def test_any_kind_of_number_is_taken(kind):
+    _, robot = make(kind, NCP)
+    x, h = np.linspace(-1, 1, 32, dtype=np.float32), np.linspace(-0.5, 0.5, 19, dtype=np.float32)
+    y, wanted = robot.step(x, h, 1.0)
+    for arguments in ((x.astype(np.float64), h, 1), (x.tolist(), h.tolist(), np.float32(1)), (x, np.repeat(h, 2)[::2], np.float64(1))):
+        assert np.array_equal(robot.step(*arguments)[1], wanted)
+    assert y.shape == (1,) and y.dtype == wanted.dtype == np.float32
 
 
 @pytest.mark.parametrize("kind", ["ltc", "wired"])

@@ -2,7 +2,7 @@
 
 The same equations as the cells' `step`, from the same parameters: a cell's `state_dict` as numpy arrays, or what safetensors
 reads from a model's weights. Construction compiles: seconds the first time on a machine, from numba's cache after that.
-An object holds scratch memory and serves one thread.
+An object holds scratch memory and serves one thread; the state it returns is yours.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from liquid_control.errors import ConfigError, ShapeError, TimeError
 from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.kernels.lanes import LANES, lines
 from liquid_control.policy.kernels.ltc_tables import circuit, pack
-from liquid_control.policy.kernels.step_cpu import HEADS, cfc_step, ltc_step
+from liquid_control.policy.kernels.step_cpu import HEADER, HEADS, cfc_step, ltc_step
 from liquid_control.policy.wiring import NcpWiring
 
-GATES = {"default": 1.0, "no_gate": 0.0}
+FLOAT = np.dtype(np.float32)
+GATES = {"default": 1, "no_gate": 0}
 
 
 class LtcStep:
@@ -41,10 +42,10 @@ class LtcStep:
         tables = pack(wiring, *(values[name] for name in (*shapes, *maps)))
         columns = [_columns(table) for table in (tables.sensory[:, :4], tables.recurrent[:, :4], tables.neurons)]
         output = [values[name] for name in outputs] or [np.ones(self.outputs, np.float32), np.zeros(self.outputs, np.float32)]
-        self._unfolds, self._lists = unfolds, np.concatenate(circuit(wiring)[0])
-        self._tables = _aligned(np.concatenate([*columns, *output]))
-        self._scratch = _aligned(np.ones(_padded(max(len(wiring.sensory), len(wiring.synapses))) + 6 * _padded(self.neurons), np.float32))
+        scratch = _padded(max(len(wiring.sensory), len(wiring.synapses))) + 6 * _padded(self.neurons)
+        self._memory = _memory(wiring, (unfolds,), np.concatenate(circuit(wiring)[0]), np.concatenate([*columns, *output]), scratch)
         self.step(np.zeros(self.inputs, np.float32), self.initial_state(), 1.0)
+        ltc_step.disable_compile()
 
     @classmethod
     def from_cell(cls, cell) -> LtcStep:
@@ -57,10 +58,7 @@ class LtcStep:
 
     def step(self, x: np.ndarray, h: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
         """x (F,), h (U,), dt → y (M,), h (U,), float32. Raises ShapeError and TimeError."""
-        x, h = _check(x, h, dt, self.inputs, self.neurons)
-        y, after = np.empty(self.outputs, np.float32), np.empty(self.neurons, np.float32)
-        ltc_step(x, h, dt, self._lists, self._tables, self._unfolds, self._scratch, y, after)
-        return y, after
+        return _step(ltc_step, x, h, dt, self)
 
 
 class WiredCfcStep:
@@ -85,11 +83,11 @@ class WiredCfcStep:
             table[:-1, :, :units] = (values[f"{name}.weight"] * mask).transpose(2, 0, 1)
             table[-1, :, :units] = values[f"{name}.bias"].reshape(HEADS, units)
             tables.append(table.ravel())
-        self._tables, self._gate = _aligned(np.concatenate(tables)), GATES[variant]
-        self._layers = np.array([number for _, neurons, _ in layers for number in (neurons.start, len(neurons))])
-        largest = max(existing.shape[1] for *_, existing in layers)
-        self._scratch = _aligned(np.zeros(largest + _padded(max(len(neurons) for _, neurons, _ in layers)), np.float32))
+        lists = np.array([number for _, neurons, _ in layers for number in (neurons.start, len(neurons))])
+        scratch = max(existing.shape[1] for *_, existing in layers) + _padded(max(len(neurons) for _, neurons, _ in layers))
+        self._memory = _memory(wiring, (len(layers), GATES[variant]), lists, np.concatenate(tables), scratch)
         self.step(np.zeros(self.inputs, np.float32), self.initial_state(), 1.0)
+        cfc_step.disable_compile()
 
     @classmethod
     def from_cell(cls, cell) -> WiredCfcStep:
@@ -102,10 +100,42 @@ class WiredCfcStep:
 
     def step(self, x: np.ndarray, h: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray]:
         """x (F,), h (U,), dt → y (M,), h (U,), float32. Raises ShapeError and TimeError."""
-        x, h = _check(x, h, dt, self.inputs, self.neurons)
-        after = np.empty(self.neurons, np.float32)
-        cfc_step(x, h, dt, self._layers, self._tables, self._gate, self._scratch, after)
-        return after[: self.outputs], after
+        return _step(cfc_step, x, h, dt, self)
+
+
+def _step(kernel, x: np.ndarray, h: np.ndarray, dt: float, owner: LtcStep | WiredCfcStep) -> tuple[np.ndarray, np.ndarray]:
+    """Most calls are good ones: what is wrong with an argument is found out when the kernel does not take it."""
+    neurons = owner.neurons
+    out = np.empty(neurons + owner.outputs, np.float32)
+    if type(x) is not np.ndarray or x.dtype is not FLOAT:
+        x = np.ascontiguousarray(x, np.float32)
+    try:
+        good = kernel(x, h, dt, owner._memory, out)
+    except TypeError:
+        good = False
+    if not good:
+        x, h = np.ascontiguousarray(x, np.float32), np.ascontiguousarray(h, np.float32)
+        for name, value, size in (("x", x, owner.inputs), ("h", h, neurons)):
+            if value.shape != (size,):
+                raise ShapeError(name, value.shape, (size,))
+        if not 0.0 < dt < math.inf:
+            raise TimeError(dt)
+        kernel(x, h, float(dt), owner._memory, out)
+    return out[neurons:], out[:neurons]
+
+
+def _memory(wiring: NcpWiring | FreeWiring, numbers: tuple, lists: np.ndarray, tables: np.ndarray, scratch: int) -> np.ndarray:
+    """The one array of `step_cpu`, its parts at cache lines."""
+    tables_at = HEADER + _padded(len(lists))
+    scratch_at = tables_at + _padded(len(tables))
+    memory = lines(_padded(scratch_at + scratch) // LANES, np.float32).reshape(-1)
+    memory[:] = 1
+    whole = memory.view(np.int32)
+    header = (wiring.inputs, wiring.neurons, wiring.motor, tables_at, scratch_at, *numbers)
+    whole[: len(header)] = header
+    whole[HEADER : HEADER + len(lists)] = lists
+    memory[tables_at : tables_at + len(tables)] = tables
+    return memory
 
 
 def _layers(wiring: NcpWiring | FreeWiring) -> list[tuple[str, range, np.ndarray]]:
@@ -125,13 +155,6 @@ def _layers(wiring: NcpWiring | FreeWiring) -> list[tuple[str, range, np.ndarray
 
 def _padded(size: int) -> int:
     return -(-size // LANES) * LANES
-
-
-def _aligned(numbers: np.ndarray) -> np.ndarray:
-    """A copy that starts at a cache line."""
-    copy = lines(-(-numbers.size // LANES), np.float32).reshape(-1)[: numbers.size]
-    copy[:] = numbers
-    return copy
 
 
 def _columns(table: np.ndarray) -> np.ndarray:
@@ -154,14 +177,3 @@ def _parameters(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[in
         if values[name].shape != shape:
             raise ShapeError(name, values[name].shape, shape)
     return values
-
-
-def _check(x: np.ndarray, h: np.ndarray, dt: float, inputs: int, neurons: int) -> tuple[np.ndarray, np.ndarray]:
-    x, h = np.ascontiguousarray(x, np.float32), np.ascontiguousarray(h, np.float32)
-    if x.shape != (inputs,):
-        raise ShapeError("x", x.shape, (inputs,))
-    if h.shape != (neurons,):
-        raise ShapeError("h", h.shape, (neurons,))
-    if not 0.0 < dt < math.inf:
-        raise TimeError(dt)
-    return x, h

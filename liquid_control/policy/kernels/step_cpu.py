@@ -1,4 +1,9 @@
-"""One step at batch 1 as numba kernels: the sixteen lanes are synapses (LTC) or neurons (CfC). `step` prepares the arrays."""
+"""One step at batch 1 as numba kernels: the sixteen lanes are synapses (LTC) or neurons (CfC).
+
+All that a kernel needs lies in one float32 array, because every array that is handed over costs 70 ns. It begins with
+`HEADER` int32, then come the int32 lists, the tables and scratch rows; `step` writes it. A kernel returns False when an
+argument cannot be used, and looks no further.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +13,27 @@ from numba import njit
 from liquid_control.policy.kernels.compiled import compiled
 from liquid_control.policy.kernels.lanes import LANES, exp2, load, sigmoid, store, tanh
 
+HEADER = 16
+"""Inputs, neurons, motor neurons, where the tables begin, where scratch begins; then unfolds (LTC) or layers and gate (CfC)."""
 HEADS = 4
 """ff1, ff2, t_a, t_b."""
 
 
 @compiled
-def ltc_step(x, h, dt, lists, tables, unfolds, scratch, y, after):
-    """`lists` holds the circuit, `tables` the weights column by column and then the output maps, each one part after the other,
-    synapses and neurons padded to full lanes; y (M,) and after (U,) are written."""
-    neurons, lanes, motor = len(h), _lanes(len(h)), len(y)
+def ltc_step(x, h, dt, memory, out):
+    """x (F,), h (U,) → out (U + M,), the state and then the output. Lists: the circuit. Tables: the weights column by column,
+    synapses and neurons padded to full lanes, then scale and shift of the output."""
+    header = memory[:HEADER].view(np.int32)
+    inputs, neurons, motor, unfolds = header[0], header[1], header[2], header[5]
+    if len(x) != inputs or len(h) != neurons or not 0.0 < dt < np.inf:
+        return False
+    lists, tables, scratch = memory[HEADER : header[3]].view(np.int32), memory[header[3] :], memory[header[4] :]
+    lanes = _lanes(neurons)
     starts = lists[: neurons + 1]
     middle = neurons + 1 + starts[neurons]
     sources = lists[neurons + 1 : middle]
-    starts_r, sources_r = lists[middle : middle + neurons + 1], lists[middle + neurons + 1 :]
+    starts_r = lists[middle : middle + neurons + 1]
+    sources_r = lists[middle + neurons + 1 : middle + neurons + 1 + starts_r[neurons]]
     size, size_r = _lanes(len(sources)) * LANES, _lanes(len(sources_r)) * LANES
     table, table_r, own = tables[: 4 * size], tables[4 * size : 4 * (size + size_r)], tables[4 * (size + size_r) :]
     # Rows of `scratch`: v, cm/Δ, the constant parts of numerator and denominator, numerator, denominator, activations.
@@ -48,38 +61,25 @@ def ltc_step(x, h, dt, lists, tables, unfolds, scratch, y, after):
             store(v, i, load(numerator, i) / load(denominator, i))
     maps = own[3 * lanes * LANES :]
     for u in range(neurons):
-        after[u] = v[u]
+        out[u] = v[u]
     for u in range(motor):
-        y[u] = v[u] * maps[u] + maps[motor + u]
-
-
-@njit
-def _collect(starts, table, size, activation, numerator, denominator):
-    for u in range(len(starts) - 1):
-        if starts[u] < starts[u + 1]:
-            a, b = numerator[u], denominator[u]
-            for s in range(starts[u], starts[u + 1]):
-                a, b = a + activation[s] * table[2 * size + s], b + activation[s] * table[3 * size + s]
-            numerator[u], denominator[u] = a, b
-
-
-@njit
-def _activate(values, sources, table, activation):
-    lanes = _lanes(len(sources))
-    for s in range(len(sources)):
-        activation[s] = values[sources[s]]
-    for i in range(lanes):
-        store(activation, i, 1.0 / (1.0 + exp2(load(activation, i) * load(table, i) + load(table, lanes + i))))
+        out[neurons + u] = v[u] * maps[u] + maps[motor + u]
+    return True
 
 
 @compiled
-def cfc_step(x, h, dt, layers, tables, gate, scratch, after):
-    """`layers` holds first neuron and size of each layer, `tables` their matrices (sources + 1, HEADS, padded units), bias last."""
-    values, table, sources = scratch, tables, len(x)
-    dt, gate = np.float32(dt), np.float32(gate)
+def cfc_step(x, h, dt, memory, out):
+    """x (F,), h (U,) → out (U + M,), the state and then the output. Lists: first neuron and size of each layer. Tables: their
+    matrices (sources + 1, HEADS, padded units), bias last."""
+    header = memory[:HEADER].view(np.int32)
+    sources, neurons, motor, layers, gate = header[0], header[1], header[2], header[5], np.float32(header[6])
+    if len(x) != sources or len(h) != neurons or not 0.0 < dt < np.inf:
+        return False
+    lists, table, values = memory[HEADER : header[3]].view(np.int32), memory[header[3] :], memory[header[4] :]
+    dt = np.float32(dt)
     values[:sources] = x
-    for layer in range(len(layers) // 2):
-        first, size = layers[2 * layer], layers[2 * layer + 1]
+    for layer in range(layers):
+        first, size = lists[2 * layer], lists[2 * layer + 1]
         lanes = _lanes(size)
         values[sources : sources + size] = h[first : first + size]
         sources += size
@@ -95,8 +95,30 @@ def cfc_step(x, h, dt, layers, tables, gate, scratch, after):
         table = table[(sources + 1) * HEADS * lanes * LANES :]
         for u in range(size):
             values[u] = values[sources + u]
-            after[first + u] = values[u]
+            out[first + u] = values[u]
         sources = size
+    for u in range(motor):
+        out[neurons + u] = out[u]
+    return True
+
+
+@njit
+def _activate(values, sources, table, activation):
+    lanes = _lanes(len(sources))
+    for s in range(len(sources)):
+        activation[s] = values[sources[s]]
+    for i in range(lanes):
+        store(activation, i, 1.0 / (1.0 + exp2(load(activation, i) * load(table, i) + load(table, lanes + i))))
+
+
+@njit
+def _collect(starts, table, size, activation, numerator, denominator):
+    for u in range(len(starts) - 1):
+        if starts[u] < starts[u + 1]:
+            a, b = numerator[u], denominator[u]
+            for s in range(starts[u], starts[u + 1]):
+                a, b = a + activation[s] * table[2 * size + s], b + activation[s] * table[3 * size + s]
+            numerator[u], denominator[u] = a, b
 
 
 @njit
