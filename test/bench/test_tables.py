@@ -187,7 +187,7 @@ def test_targets_are_run_first():
 
 def test_the_report_says_what_was_reached_and_what_was_missed(tmp_path):
     def run(seed, test):
-        return {"seed": seed, "test": test, "parameters": 7, "cpu_seconds": 2.0}
+        return {"seed": seed, "test": test, "test_by_weights": {"last": test}, "parameters": 7, "cpu_seconds": 2.0}
 
     reached = summarise("half_cheetah", "ltc", [run(0, 2.0), run(1, 2.2), run(2, None)])
     assert (reached["runs"], reached["diverged"], reached["reached"]) == (2, 1, True)
@@ -196,7 +196,7 @@ def test_the_report_says_what_was_reached_and_what_was_missed(tmp_path):
     assert missed["reached"] is False and summarise("walker2d", "cfc", [])["reached"] is None
     rows = {"half_cheetah": {"ltc": reached}, "event_xor": {"cfc": missed}, "walker2d": {"cfc": summarise("walker2d", "cfc", [])}}
     page = markdown(rows)
-    assert "| ltc | **2.100 ± 0.141** | 2 | 2.308 ± 0.015 | 2.308 reached | 7 | 2 |" in page and "99 missed" in page
+    assert "| ltc | **2.100 ± 0.141** | 2 | 2.308 ± 0.015 | 2.308 reached | 2.100 ± 0.141 | 7 | 2 |" in page and "99 missed" in page
     (tmp_path / "broken.json").write_text("{")
     assert read_runs(tmp_path) == {}
 
