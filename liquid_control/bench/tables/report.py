@@ -111,7 +111,8 @@ def draw(rows: dict, runs: dict[tuple[str, str], list[dict]], path: Path) -> Non
             for index, run in enumerate(runs.get((table, model), [])):
                 points = [point for point in run["curve"] if point[2] is not None]
                 below.plot([p[0] for p in points], [p[2] for p in points], color=colour, alpha=0.7, lw=1, label="" if index else model)
-        above.set_xticks(range(len(models)), list(models))
+        above.set_xticks(range(len(models)), [model.replace("_", "\n") for model in models])
+        above.set_xlim(-0.5, len(models) - 0.5)
         above.set_title(f"{TITLES[table]}: {METRICS[table]}, {'higher' if table in HIGHER_IS_BETTER else 'lower'} is better", fontsize=10)
         above.grid(axis="y", alpha=0.3)
         above.legend() if above.get_legend_handles_labels()[0] else None
