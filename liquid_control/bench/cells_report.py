@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+
 COLOURS = {"LTC": "#b3541e", "wired CfC": "#2a6f97"}
 
 
@@ -50,18 +52,24 @@ def _plot(result: Mapping, path: Path) -> None:
     for place, row in enumerate(result["rows"]):
         bars.plot([row["must"]] * 2, [place - 0.4, place + 0.4], color="black", label="must" if place == 0 else None)
         bars.plot([row["aim"]] * 2, [place - 0.4, place + 0.4], color="black", linestyle=":", label="aim" if place == 0 else None)
-    bars.set(xscale="log", xlim=(1, 2.5 * max(row["ratio"] for row in result["rows"])), title="times faster than ncps", ylabel="")
+    bars.set(xscale="log", xlim=(1, 6 * max(row["ratio"] for row in result["rows"])), title="times faster than ncps", ylabel="")
     bars.invert_yaxis()
-    bars.legend(loc="lower right", frameon=False)
+    bars.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False)
     for axes, along, title in zip(lines, ("T", "B"), ("time steps", "batch"), strict=False):
         points = [point for point in result["scaling"] if point["along"] == along]
         size = "time" if along == "T" else "batch"
         for cell, colour in COLOURS.items():
             for side, style, label in (("ours", "o-", cell), ("peer", "s--", f"{cell}, ncps")):
                 of = [(point[size], point[side]) for point in points if point["cell"] == cell and side in point]
-                axes.plot(*zip(*of, strict=True), style, color=colour, alpha=1.0 if side == "ours" else 0.5, label=label, markersize=4)
+                growth = f" ~ {along}^{_growth(of):.2f}" if side == "ours" else ""
+                axes.plot(*zip(*of, strict=True), style, color=colour, alpha=1.0 if side == "ours" else 0.5, label=label + growth, markersize=4)
         fixed = f"B = {points[0]['batch']}" if along == "T" else f"T = {points[0]['time']}"
         axes.set(xscale="log", yscale="log", xlabel=title, ylabel="s", title=f"forward + backward, {fixed}")
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)
+
+
+def _growth(points: list[tuple[float, float]]) -> float:
+    """The exponent with which seconds grow with size over the three largest sizes."""
+    return float(np.polyfit(*np.log(np.array(points[-3:])).T, 1)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -81,11 +82,19 @@ def reset_mask(is_first: Tensor | None, like: Tensor) -> Tensor | None:
 
 def _finite(name: str, value: Tensor) -> None:
     """On the CPU; elsewhere NaN passes into the outputs that it causes. A sum is the quickest look at all of it."""
-    if value.device.type != "cpu" or torch.isfinite(value.detach().sum()):
+    if value.device.type != "cpu" or np.isfinite(_sum(value)):
         return
     bad = (~torch.isfinite(value)).nonzero()
     if len(bad):
         raise NotFiniteError(name, value[tuple(bad[0])].item(), tuple(bad[0].tolist()))
+
+
+def _sum(value: Tensor) -> float:
+    """numpy's, because PyTorch would wake its threads for it, which then keep the cores busy that the fused kernels want."""
+    if value.dtype not in (torch.float32, torch.float64):
+        return value.detach().sum().item()
+    with np.errstate(over="ignore", invalid="ignore"):
+        return value.detach().numpy().sum()
 
 
 def _shape(name: str, value: Tensor, expected: tuple[int, ...]) -> None:
