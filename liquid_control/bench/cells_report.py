@@ -61,8 +61,9 @@ def _plot(result: Mapping, path: Path) -> None:
         for cell, colour in COLOURS.items():
             for side, style, label in (("ours", "o-", cell), ("peer", "s--", f"{cell}, ncps")):
                 of = [(point[size], point[side]) for point in points if point["cell"] == cell and side in point]
-                growth = f" ~ {along}^{_growth(of):.2f}" if side == "ours" else ""
-                axes.plot(*zip(*of, strict=True), style, color=colour, alpha=1.0 if side == "ours" else 0.5, label=label + growth, markersize=4)
+                solid = side == "ours"
+                label += f" ~ {along}^{_growth(of):.2f}" if solid else ""
+                axes.plot(*zip(*of, strict=True), style, color=colour, alpha=1.0 if solid else 0.5, label=label, markersize=4)
         fixed = f"B = {points[0]['batch']}" if along == "T" else f"T = {points[0]['time']}"
         axes.set(xscale="log", yscale="log", xlabel=title, ylabel="s", title=f"forward + backward, {fixed}")
         axes.grid(alpha=0.3)
