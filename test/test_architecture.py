@@ -16,7 +16,7 @@ SOURCES = MODULES + sorted(ROOT.glob("test/**/*.py")) + sorted(ROOT.glob("launch
 
 VOCABULARY = {"signals", "config", "errors", "parallel"}
 ARROW = [VOCABULARY, {"perception", "policy"}, {"deploy"}, {"control"}, {"sim", "data"}, {"train", "evaluate", "bench"},
-         {"ros", "cli", "doctor"}]
+         {"ros", "cli", "verbs", "arguments", "doctor"}]
 """Rooms in the order in which an item passes them; a module knows its own level and those before it."""
 
 READERS_THAT_EXECUTE = {"eval", "exec", "compile", "__import__", "os.system", "torch.load",

@@ -131,7 +131,7 @@ def test_doctor_tells_people_what_to_do(capsys):
 
 def test_ctrl_c_is_quiet_and_130():
     program = "import sys, time; from liquid_control import cli\n" \
-        "def wait(arguments): print('waiting', flush=True); time.sleep(60)\n" \
+        "def wait(): print('waiting', flush=True); time.sleep(60)\n" \
         "cli.VERBS = (cli.Verb('wait', 'wait', wait),); sys.exit(cli.main(['wait']))"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "waiting\n"

@@ -1,0 +1,75 @@
+"""Flags to settings dataclasses, and facts to an answer: one line of JSON for programs, lines of text for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+
+import tyro
+
+STYLE = (
+    tyro.conf.PositionalRequiredArgs,
+    tyro.conf.PositionalMetavarFromFieldName,
+    tyro.conf.FlagCreatePairsOff,
+    tyro.conf.DisallowNone,
+    tyro.conf.HelptextFromCommentsOff,
+)
+Settings = typing.TypeVar("Settings")
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked(typing.Generic[Settings]):
+    """A verb's settings, and how to answer."""
+
+    settings: typing.Annotated[Settings, tyro.conf.arg(name="")]
+    json: bool = False
+    """answer with one line of JSON"""
+
+
+def parse(kind: type, whole: type[Settings], program: str, summary: str, arguments: Sequence[str]) -> Settings:
+    """`whole`, which is or holds settings of `kind`, from flags; fields without a default are positional.
+
+    Leaves with code 2 on a wrong flag, 0 on --help.
+    """
+    _document(kind)
+    return tyro.cli(whole, args=list(arguments), prog=program, description=f"{summary[0].upper()}{summary[1:]}.", config=STYLE)
+
+
+def as_json(facts: Mapping) -> str:
+    return json.dumps(facts)
+
+
+def as_lines(facts: Mapping) -> str:
+    """A line per fact; lists of mappings (a row per road, say) are left out."""
+    rows = list(_rows(facts))
+    width = max((len(name) for name, _ in rows), default=0)
+    return "\n".join(f"{name.ljust(width)}  {round(value, 4) if isinstance(value, float) else value}" for name, value in rows)
+
+
+def _document(kind: type) -> None:
+    """Config fields carry their one line of documentation, unit and bounds as metadata; tyro reads docstrings."""
+    hints = typing.get_type_hints(kind)
+    lines = []
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(hints[field.name]):
+            _document(hints[field.name])
+        elif "doc" in field.metadata:
+            lines.append(f"    {field.name}: {field.metadata['doc']}{_bounds(field.metadata)}")
+    if lines and "\nAttributes:\n" not in (kind.__doc__ or ""):
+        kind.__doc__ = "\n".join([kind.__doc__ or "", "", "Attributes:", *lines])
+
+
+def _bounds(metadata: Mapping) -> str:
+    if "options" in metadata:
+        return "; " + " or ".join(metadata["options"])
+    return f"; {metadata['low']} to {metadata['high']} {metadata['unit']}".rstrip() if "low" in metadata else ""
+
+
+def _rows(facts: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{prefix}{name}.")
+        elif not (isinstance(value, list) and value and isinstance(value[0], Mapping)):
+            yield f"{prefix}{name}", value

@@ -1,0 +1,115 @@
+"""The verbs of the command line: each reads its flags into a settings dataclass and calls one function.
+
+What a verb needs is imported only once it is chosen, by its `load`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from liquid_control.arguments import as_lines
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What a verb does. `run` takes the settings and returns facts; `show` makes them text for people; `succeeded` sets the exit code.
+
+    With `answers_itself`, `run` prints what it has to say, as its settings ask, and returns the exit code.
+    """
+
+    settings: type
+    run: Callable[[object], Mapping | int]
+    show: Callable[[Mapping], str] = as_lines
+    succeeded: Callable[[Mapping], bool] = lambda facts: True
+    answers_itself: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Verb:
+    """`words` as typed, one line of `summary`, and `load`, which imports what the verb needs."""
+
+    words: str
+    summary: str
+    load: Callable[[], Work]
+
+
+def _drive() -> Work:
+    from liquid_control.ros.drive import DriveSettings, drive
+
+    return Work(DriveSettings, drive, answers_itself=True)
+
+
+def _collect() -> Work:
+    from liquid_control.data.collect import CollectionSettings, collect_expert
+
+    return Work(CollectionSettings, collect_expert)
+
+
+def _train_imitation() -> Work:
+    from liquid_control.train.threads import wait_without_spinning
+
+    wait_without_spinning()
+    from liquid_control.train.imitation import ImitationSettings, train
+
+    return Work(ImitationSettings, train)
+
+
+def _evaluate() -> Work:
+    from liquid_control.deploy.models import find_model
+    from liquid_control.evaluate.closed_loop import EvaluationSettings, evaluate
+
+    return Work(EvaluationSettings, lambda settings: evaluate(dataclasses.replace(settings, model=find_model(settings.model))))
+
+
+def _bench_cells() -> Work:
+    from liquid_control.bench.cells import CellsSettings, bench_cells
+    from liquid_control.bench.cells_report import table
+
+    return Work(CellsSettings, bench_cells, table)
+
+
+def _bench_tables() -> Work:
+    from liquid_control.bench.tables.runs import TablesSettings, run_tables
+
+    return Work(TablesSettings, run_tables)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportSettings:
+    """What `liquid-control export` is asked."""
+
+    model: str
+    """path of a model directory, or the name of an installed model"""
+
+
+def _export() -> Work:
+    from liquid_control.deploy.export import export_model
+    from liquid_control.deploy.models import find_model
+
+    return Work(ExportSettings, lambda settings: {"onnx": str(export_model(find_model(settings.model)))})
+
+
+def _inspect() -> Work:
+    from liquid_control.evaluate.inspection import InspectSettings, inspect
+
+    return Work(InspectSettings, inspect)
+
+
+def _doctor() -> Work:
+    from liquid_control.doctor import DoctorSettings, examine, table
+
+    return Work(DoctorSettings, examine, table, succeeded=lambda report: report["healthy"])
+
+
+VERBS = (
+    Verb("drive", "watch a policy drive the MuJoCo world over real ROS 2 topics, each node a process of its own", _drive),
+    Verb("collect", "drive simulated roads with the expert and keep the episodes; says how many frames a second", _collect),
+    Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
+    Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
+    Verb("bench cells", "measure how fast the cells are, beside ncps in the same run", _bench_cells),
+    Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
+    Verb("export", "write a model's policy.onnx anew from its weights", _export),
+    Verb("inspect", "say what a model is and how it was made; --out draws its wiring", _inspect),
+    Verb("doctor", "say what this machine has and lacks", _doctor),
+)
