@@ -63,5 +63,38 @@ class MissingDependencyError(LiquidControlError):
         self.module = module
 
 
+class BagError(LiquidControlError):
+    """Nothing of a recording can be read."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem}. {remedy}")
+        self.path, self.problem, self.remedy = path, problem, remedy
+
+
+class BagTopicError(LiquidControlError):
+    """A topic that was asked for is not in the recording, or is of a type that its role cannot be read from."""
+
+    def __init__(self, role: str, got: object, expected: object) -> None:
+        super().__init__(f"--topics.{role}: got {got}, expected {expected}")
+        self.role, self.got, self.expected = role, got, expected
+
+
+class AmbiguousTopicError(LiquidControlError):
+    """Several topics of a recording could play one role."""
+
+    def __init__(self, role: str, candidates: tuple[str, ...]) -> None:
+        listed = ", ".join(candidates)
+        super().__init__(f"{len(candidates)} topics could be the {role}: {listed}. Say which, for example --topics.{role} {candidates[0]}")
+        self.role, self.candidates = role, candidates
+
+
+class MessageError(LiquidControlError):
+    """A recorded message cannot be decoded as its type says."""
+
+    def __init__(self, kind: str, problem: str) -> None:
+        super().__init__(f"{kind}: {problem}")
+        self.kind, self.problem = kind, problem
+
+
 class DriveError(LiquidControlError):
     """A drive could not start or did not come up in time."""

@@ -41,6 +41,15 @@ class SpeedSample:
     speed: float
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class SteeringSample:
+    """What the recorded driver commanded or did: front-wheel angle [rad], and speed [m/s] where the message has one."""
+
+    stamp_ns: int
+    steering_angle: float
+    speed: float | None
+
+
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Observation:
     """All that the policy sees at one frame.

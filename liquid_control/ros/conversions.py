@@ -20,17 +20,17 @@ from std_msgs.msg import Header
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import curvature, steering_angle
 from liquid_control.errors import MissingDependencyError
-from liquid_control.signals import Action, Command, ImuSample, SpeedSample
+from liquid_control.perception.measurements import CREEP, curvature_of, imu_sample, speed_sample, stamp_ns
+from liquid_control.signals import Action, Command, ImuSample
+
+__all__ = [
+    "CREEP", "PROPOSAL_TYPES", "STEERING_TYPES", "action_from_message", "action_message", "command_from_message", "command_message",
+    "curvature_of", "header", "imu_message", "imu_sample", "odometry_message", "speed_sample", "stamp_ns", "steering_type", "time_message",
+    "yaw",
+]
 
 STEERING_TYPES = ("twist_stamped", "ackermann", "twist")
 PROPOSAL_TYPES = STEERING_TYPES[:2]  # a proposal without the stamp of its frame could not be judged stale
-
-CREEP = 0.05
-"""Speed [m/s] below which a twist does not determine the curvature."""
-
-
-def stamp_ns(stamp: Time) -> int:
-    return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
 def time_message(stamp: int) -> Time:
@@ -43,11 +43,6 @@ def header(stamp: int, frame_id: str = "") -> Header:
     return Header(stamp=time_message(stamp), frame_id=frame_id)
 
 
-def imu_sample(message: Imu) -> ImuSample:
-    rate, acceleration = message.angular_velocity, message.linear_acceleration
-    return ImuSample(stamp_ns(message.header.stamp), (rate.x, rate.y, rate.z), (acceleration.x, acceleration.y, acceleration.z))
-
-
 def imu_message(sample: ImuSample, stamp: int, frame_id: str) -> Imu:
     """`stamp` replaces the sample's own [ns]. Orientation is marked as not measured (covariance[0] = -1)."""
     message = Imu(header=header(stamp, frame_id))
@@ -55,10 +50,6 @@ def imu_message(sample: ImuSample, stamp: int, frame_id: str) -> Imu:
     for vector, values in ((message.angular_velocity, sample.angular_velocity), (message.linear_acceleration, sample.linear_acceleration)):
         vector.x, vector.y, vector.z = map(float, values)
     return message
-
-
-def speed_sample(message: Odometry) -> SpeedSample:
-    return SpeedSample(stamp_ns(message.header.stamp), message.twist.twist.linear.x)
 
 
 def odometry_message(stamp: int, frame_id: str, x: float, y: float, yaw: float, speed: float) -> Odometry:
@@ -114,11 +105,6 @@ def command_from_message(message, vehicle: VehicleConfig, received_ns: int, held
     """The command in a steering message, issued (as far as the receiver can tell) when it was received."""
     action = action_from_message(message, vehicle, received_ns, curvature(held_angle, vehicle))
     return Command(action.stamp_ns, received_ns, steering_angle(action.curvature, vehicle), action.speed)
-
-
-def curvature_of(twist: Twist, held: float) -> float:
-    """Path curvature [1/m] of a twist, `held` below CREEP."""
-    return held if abs(twist.linear.x) < CREEP else twist.angular.z / twist.linear.x
 
 
 def _steering(kind: type, stamp: int, bend: float, angle: float, speed: float):

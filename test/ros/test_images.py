@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CompressedImage, Image
 
 from liquid_control.errors import ImageError
-from liquid_control.ros.images import CHANNELS, LARGEST_SIDE, image_from_compressed, image_from_message, image_message
+from liquid_control.perception.pictures import LARGEST_SIDE
+from liquid_control.ros.images import image_from_compressed, image_from_message, image_message
+
+CHANNELS = ("rgb8", "bgr8", "mono8")
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
 
@@ -46,7 +49,7 @@ def test_message_and_back_is_the_same_picture():
 @pytest.mark.parametrize(
     "change, problem",
     [
-        ({"encoding": "bayer_rggb8"}, "encoding"),
+        ({"encoding": "bayer_rggb12"}, "encoding"),
         ({"encoding": ""}, "encoding"),
         ({"height": 0}, "size"),
         ({"width": LARGEST_SIDE + 1}, "size"),
@@ -71,7 +74,8 @@ def test_messages_that_lie_are_refused(change, problem):
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.sampled_from([*CHANNELS, "rgba8", "x"]),
+    st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1),
+    st.sampled_from([*CHANNELS, "rgba8", "yuv422", "bayer_gbrg16", "x"]),
     st.binary(max_size=64),
 )
 def test_no_message_does_worse_than_an_image_error(height, width, step, encoding, data):

@@ -1,0 +1,95 @@
+"""What each message type tells of speed and steering. Pure functions of decoded messages; topics are chosen by these tables.
+
+Signs are those of ROS (REP-103) and Autoware: left is positive. A steering wheel's angle, degrees, or another sign are brought to the
+front wheels' radians by `scale`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from liquid_control.config import VehicleConfig
+from liquid_control.control.vehicle import curvature, steering_angle
+from liquid_control.errors import MessageError
+from liquid_control.perception.measurements import curvature_of
+
+Steering = tuple[float, float | None]
+"""Front-wheel angle [rad], speed [m/s] where there is one."""
+
+SPEEDS: dict[str, Callable] = {
+    "nav_msgs/msg/Odometry": lambda message: message.twist.twist.linear.x,
+    "geometry_msgs/msg/TwistWithCovarianceStamped": lambda message: message.twist.twist.linear.x,
+    "autoware_vehicle_msgs/msg/VelocityReport": lambda message: message.longitudinal_velocity,
+    "autoware_auto_vehicle_msgs/msg/VelocityReport": lambda message: message.longitudinal_velocity,
+    "geometry_msgs/msg/TwistStamped": lambda message: message.twist.linear.x,
+    "ackermann_msgs/msg/AckermannDriveStamped": lambda message: message.drive.speed,
+}
+"""Readers of the forward speed [m/s], measured ones first: the order in which they are preferred."""
+
+ANGLES: dict[str, Callable] = {
+    "ackermann_msgs/msg/AckermannDriveStamped": lambda message: (message.drive.steering_angle, message.drive.speed),
+    "ackermann_msgs/msg/AckermannDrive": lambda message: (message.steering_angle, message.speed),
+    "autoware_control_msgs/msg/Control": lambda message: (message.lateral.steering_tire_angle, message.longitudinal.velocity),
+    "autoware_auto_control_msgs/msg/AckermannControlCommand": lambda message: (
+        message.lateral.steering_tire_angle, message.longitudinal.speed,
+    ),
+    "autoware_control_msgs/msg/Lateral": lambda message: (message.steering_tire_angle, None),
+    "autoware_auto_control_msgs/msg/AckermannLateralCommand": lambda message: (message.steering_tire_angle, None),
+    "autoware_vehicle_msgs/msg/SteeringReport": lambda message: (message.steering_tire_angle, None),
+    "autoware_auto_vehicle_msgs/msg/SteeringReport": lambda message: (message.steering_tire_angle, None),
+}
+"""Readers of a steering angle [rad] and, where there is one, of the speed [m/s]."""
+
+TWISTS: dict[str, Callable] = {
+    "geometry_msgs/msg/TwistStamped": lambda message: message.twist,
+    "geometry_msgs/msg/Twist": lambda message: message,
+}
+"""Messages of a speed and a yaw rate."""
+
+PLAIN = ("std_msgs/msg/Float32", "std_msgs/msg/Float64")
+JOINTS = "sensor_msgs/msg/JointState"
+STEERINGS = (*ANGLES, *TWISTS, *PLAIN, JOINTS)
+
+
+def steering_reader(kind: str, vehicle: VehicleConfig, scale: float, joint: str) -> Callable[[object], Steering | None]:
+    """Reader of messages of type `kind`: front-wheel angle and speed, None where the message does not say (standstill, another joint).
+
+    `scale` multiplies the angle where the message holds one (a twist holds none). `joint`: name in a JointState.
+    """
+    if kind in TWISTS:
+        return _twist_reader(TWISTS[kind], vehicle)
+    if kind == JOINTS:
+        return lambda message: _joint_angle(message, joint, scale)
+    if kind in PLAIN:
+        return lambda message: (message.data * scale, None)
+    read = ANGLES.get(kind)
+    if read is None:
+        raise MessageError(kind, "no steering can be read from this type; expected one of " + ", ".join(STEERINGS))
+
+    def scaled(message) -> Steering:
+        angle, speed = read(message)
+        return angle * scale, speed
+
+    return scaled
+
+
+def _twist_reader(part: Callable, vehicle: VehicleConfig) -> Callable[[object], Steering]:
+    """Below creeping speed the angle before is held, as the robot's nodes do."""
+    held = 0.0
+
+    def read(message) -> Steering:
+        nonlocal held
+        twist = part(message)
+        angle = steering_angle(curvature_of(twist, curvature(held, vehicle)), vehicle)
+        if math.isfinite(angle):
+            held = angle
+        return angle, twist.linear.x
+
+    return read
+
+
+def _joint_angle(message, joint: str, scale: float) -> Steering | None:
+    names = list(message.name)
+    at = names.index(joint) if joint in names else -1
+    return (float(message.position[at]) * scale, None) if 0 <= at < len(message.position) else None
