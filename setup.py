@@ -8,7 +8,8 @@ NAME = "liquid_control"
 RUN = ["numpy", "opencv-python-headless", "onnxruntime", "safetensors", "PyYAML", "tyro"]
 SIM = ["mujoco", "PyOpenGL", "gymnasium", "tqdm"]
 REPORT = ["matplotlib", "av", "Jinja2"]
-TRAIN = [*SIM, "torch", "numba", "onnx", "onnxscript", "tensorboard", "rosbags"]
+BAGS = ["rosbags", "mcap"]
+TRAIN = [*SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
 TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps", "scipy"]
 
 
@@ -36,7 +37,7 @@ setup(
         *share("models", "*"),
     ],
     install_requires=["setuptools"],
-    extras_require={"run": RUN, "sim": SIM, "report": REPORT, "train": TRAIN, "test": TEST},
+    extras_require={"run": RUN, "sim": SIM, "report": REPORT, "bags": BAGS, "train": TRAIN, "test": TEST},
     entry_points={
         "console_scripts": [
             f"liquid-control = {NAME}.cli:main",

@@ -1,0 +1,138 @@
+"""Signals as serialised ROS messages, without ROS. Pure functions: signal in, type and bytes out; the reverse is `readings`.
+
+Steering travels as ros.conversions documents it: TwistStamped with linear.x the speed and angular.z the yaw rate, speed x curvature, or
+AckermannDriveStamped with angle and speed.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import cv2
+import numpy as np
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from liquid_control.signals import Frame, ImuSample
+
+COMPRESSED_IMAGE, IMAGE, CAMERA_INFO = "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
+IMU, ODOMETRY, TWIST = "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry", "geometry_msgs/msg/TwistStamped"
+ACKERMANN = "ackermann_msgs/msg/AckermannDriveStamped"
+
+UNKNOWN_POSE = 1e6
+"""Variance [m²], [rad²] of a pose that is not measured, as REP-105 estimators take it."""
+
+_ACKERMANN = {
+    "ackermann_msgs/msg/AckermannDrive": (
+        "float32 steering_angle\nfloat32 steering_angle_velocity\nfloat32 speed\nfloat32 acceleration\nfloat32 jerk\n"
+    ),
+    ACKERMANN: "std_msgs/Header header\nackermann_msgs/AckermannDrive drive\n",
+}
+
+
+@functools.cache
+def typestore() -> Typestore:
+    """The message types of Humble, which Jazzy shares, and ackermann_msgs."""
+    store = get_typestore(Stores.ROS2_HUMBLE)
+    for kind, text in _ACKERMANN.items():
+        store.register(get_types_from_msg(text, kind))
+    return store
+
+
+def definition(kind: str) -> tuple[str, str]:
+    """The full text of a message type with all that it is made of, as rosbag2 stores it, and its RIHS01 hash."""
+    text, _ = typestore().generate_msgdef(kind, ros_version=2)
+    return text, typestore().hash_rihs01(kind)
+
+
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """A picture (H, W, 3) uint8 RGB as a JPEG file (N,) uint8; `quality` 1 to 100."""
+    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+
+
+def compressed_message(stamp_ns: int, data: np.ndarray) -> bytes:
+    """CompressedImage of a JPEG file (N,) uint8."""
+    return _serialised(COMPRESSED_IMAGE, header=_header(stamp_ns, "camera_optical_frame"), format="jpeg", data=data)
+
+
+def image_message(frame: Frame) -> bytes:
+    height, width, _ = frame.image.shape
+    return _serialised(
+        IMAGE, header=_header(frame.stamp_ns, "camera_optical_frame"), height=height, width=width, encoding="rgb8", is_bigendian=0,
+        step=3 * width, data=np.ascontiguousarray(frame.image).reshape(-1),
+    )
+
+
+def camera_info_message(stamp_ns: int, height: int, width: int, focal: float) -> bytes:
+    """A pinhole without distortion; `focal` [px]."""
+    x, y = width / 2, height / 2
+    return _serialised(
+        CAMERA_INFO, header=_header(stamp_ns, "camera_optical_frame"), height=height, width=width, distortion_model="plumb_bob",
+        d=np.zeros(5), k=np.array([focal, 0, x, 0, focal, y, 0, 0, 1.0]), r=np.eye(3).reshape(-1),
+        p=np.array([focal, 0, x, 0, 0, focal, y, 0, 0, 0, 1.0, 0]), binning_x=0, binning_y=0,
+        roi=_make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
+    )
+
+
+def imu_message(sample: ImuSample) -> bytes:
+    """Orientation is marked as not measured (covariance[0] = -1)."""
+    return _serialised(
+        IMU, header=_header(sample.stamp_ns, "imu_link"), orientation=_quaternion(0.0), orientation_covariance=_NO_ORIENTATION,
+        angular_velocity=_vector(*sample.angular_velocity), angular_velocity_covariance=_ZEROS[:9],
+        linear_acceleration=_vector(*sample.linear_acceleration), linear_acceleration_covariance=_ZEROS[:9],
+    )
+
+
+def odometry_message(
+    stamp_ns: int, frame_id: str, pose: tuple[float, float, float] | None, speed: float, yaw_rate: float = 0.0
+) -> bytes:
+    """A planar pose (x [m], y [m], yaw [rad]) in `frame_id`, None where it is not measured, and motion in base_link."""
+    x, y, yaw = pose or (0.0, 0.0, 0.0)
+    place = _make("geometry_msgs/msg/Pose", position=_make("geometry_msgs/msg/Point", x=x, y=y, z=0.0), orientation=_quaternion(yaw))
+    return _serialised(
+        ODOMETRY, header=_header(stamp_ns, frame_id), child_frame_id="base_link",
+        pose=_make("geometry_msgs/msg/PoseWithCovariance", pose=place, covariance=_UNKNOWN if pose is None else _ZEROS),
+        twist=_make("geometry_msgs/msg/TwistWithCovariance", twist=_twist(speed, yaw_rate), covariance=_ZEROS),
+    )
+
+
+def twist_message(stamp_ns: int, curvature: float, speed: float) -> bytes:
+    """Path curvature [1/m] at a speed [m/s]."""
+    return _serialised(TWIST, header=_header(stamp_ns, "base_link"), twist=_twist(speed, speed * curvature))
+
+
+def ackermann_message(stamp_ns: int, steering_angle: float, speed: float) -> bytes:
+    unknown = {"steering_angle_velocity": 0.0, "acceleration": 0.0, "jerk": 0.0}
+    drive = _make("ackermann_msgs/msg/AckermannDrive", steering_angle=steering_angle, speed=speed, **unknown)
+    return _serialised(ACKERMANN, header=_header(stamp_ns, "base_link"), drive=drive)
+
+
+_ZEROS = np.zeros(36)
+_UNKNOWN = np.diag(np.full(6, UNKNOWN_POSE)).reshape(-1)
+_NO_ORIENTATION = np.array([-1.0] + [0.0] * 8)
+
+
+def _make(kind: str, **fields):
+    return typestore().types[kind](**fields)
+
+
+def _serialised(kind: str, **fields) -> bytes:
+    return bytes(typestore().serialize_cdr(_make(kind, **fields), kind))
+
+
+def _header(stamp_ns: int, frame_id: str):
+    sec, nanosec = divmod(stamp_ns, 1_000_000_000)
+    return _make("std_msgs/msg/Header", stamp=_make("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec), frame_id=frame_id)
+
+
+def _vector(x: float, y: float, z: float):
+    return _make("geometry_msgs/msg/Vector3", x=x, y=y, z=z)
+
+
+def _quaternion(yaw: float):
+    return _make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=math.sin(yaw / 2), w=math.cos(yaw / 2))
+
+
+def _twist(speed: float, yaw_rate: float):
+    return _make("geometry_msgs/msg/Twist", linear=_vector(speed, 0.0, 0.0), angular=_vector(0.0, 0.0, yaw_rate))
