@@ -36,20 +36,34 @@ class Batch:
 class Sequences:
     """Draws batches of windows from episodes, uniformly over frames; deterministic given the generator.
 
-    `nominal_dt` is given to the first frame of each window, whose memory starts empty.
+    `nominal_dt` is given to the first frame of each window, whose memory starts empty. `mirror_share` of the windows are mirrored left to
+    right. Targets may be NaN; a window starts only where at least half of its curvatures are known. Pictures stay where the episodes have
+    them, be it a memory map.
     """
 
-    def __init__(self, episodes: Sequence[Episode], length: int, augmentation: Augmentation, nominal_dt: float) -> None:
-        self.length, self.augmentation, self.nominal_dt = length, augmentation, nominal_dt
+    def __init__(
+        self, episodes: Sequence[Episode], length: int, augmentation: Augmentation, nominal_dt: float, mirror_share: float = 0.0
+    ) -> None:
+        self.length, self.augmentation, self.nominal_dt, self.mirror_share = length, augmentation, nominal_dt, mirror_share
         # Normal numbers are drawn once and reused from random offsets: drawing them anew costs more than the network's step.
         self._noise = np.random.default_rng(len(episodes)).standard_normal(1 << 22, np.float32)
-        fields = ("stamp_ns", "image", "inertial", "curvature", "auxiliary")
+        fields = ("stamp_ns", "inertial", "curvature", "auxiliary")
         self._columns = {name: np.concatenate([getattr(e, name) for e in episodes]) for name in fields}
+        self._images = [e.image for e in episodes]
+        self._offsets = np.cumsum([0, *map(len, episodes)])
         first = np.concatenate([e.is_first for e in episodes])
         ends = np.append(np.flatnonzero(first), len(first))
         run_end = np.repeat(ends[1:], np.diff(ends))  # exclusive end of the unbroken run that each frame belongs to
         self._room = run_end - np.arange(len(first))
-        self._starts = np.flatnonzero(self._room >= length)
+        known = np.concatenate([[0], np.cumsum(np.isfinite(self._columns["curvature"]))])
+        window_end = np.minimum(np.arange(len(first)) + length, len(first))
+        taught = known[window_end] - known[:-1]  # known targets among the next `length` frames
+        self._starts = np.flatnonzero((self._room >= length) & (2 * taught >= length))
+
+    @property
+    def windows(self) -> int:
+        """Frames at which a training window can start."""
+        return len(self._starts)
 
     def __len__(self) -> int:
         """Frames in all."""
@@ -60,10 +74,18 @@ class Sequences:
         stamps = self._columns["stamp_ns"][index]
         dt = np.full(index.shape, self.nominal_dt, np.float32)
         dt[:, 1:] = np.diff(stamps, axis=1) * 1e-9
-        image = self._columns["image"][index]
+        image = np.stack([self._pictures(frames) for frames in index])
+        drawn = Batch(image, self._columns["inertial"][index], dt, self._columns["curvature"][index], self._columns["auxiliary"][index])
+        if self.mirror_share:
+            mirror(drawn, rng.random(batch) < self.mirror_share)
         for sequence in image:
             self._spoil(rng, sequence)
-        return Batch(image, self._columns["inertial"][index], dt, self._columns["curvature"][index], self._columns["auxiliary"][index])
+        return drawn
+
+    def _pictures(self, frames: np.ndarray) -> np.ndarray:
+        """Pictures (T, h, w, 3) of frames (T,), all of one episode."""
+        episode = np.searchsorted(self._offsets, frames[0], "right") - 1
+        return self._images[episode][frames - self._offsets[episode]]
 
     def _window(self, rng: np.random.Generator, start: int) -> np.ndarray:
         """Indices (T,) from `start`, some frames left out where the run is long enough."""
@@ -81,6 +103,14 @@ class Sequences:
             offset = rng.integers(len(self._noise) - image.size)
             noise = self._noise[offset : offset + image.size].reshape(image.shape)
             image[:] = np.clip(image + noise * np.float32(deviation), 0, 255)
+
+
+def mirror(batch: Batch, which: np.ndarray) -> None:
+    """Swaps left and right of the sequences `which` (B,) in place: pictures, yaw rate and lateral acceleration, all targets."""
+    batch.image[which] = batch.image[which, :, :, ::-1]
+    batch.inertial[which, :, :2] *= -1
+    batch.curvature[which] *= -1
+    batch.auxiliary[which] *= -1
 
 
 def _shadow(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

@@ -68,12 +68,20 @@ def fit(
 
 
 def _losses(network: PolicyNetwork, batch: Batch, scale: float, units: Tensor, settings: FitSettings) -> tuple[Tensor, Tensor]:
-    """Weighted squared errors of curvature (curves weigh more, as published) and of the auxiliary targets, in their units."""
+    """Weighted squared errors of curvature (curves weigh more, as published) and of the auxiliary targets, in their units.
+
+    Targets that are NaN carry no loss.
+    """
     image, inertial, dt = torch.from_numpy(batch.image), torch.from_numpy(batch.inertial), torch.from_numpy(batch.dt)
     prediction = network.unroll(image, inertial, dt)
     wanted = torch.from_numpy(batch.curvature)[:, WARM_UP:] / scale
-    weight = torch.exp(wanted.abs().clamp_max(2.0) * settings.curve_weight)
-    error = prediction.curvature[:, WARM_UP:] / scale - wanted
-    steering = (weight * error.square()).sum() / weight.sum()
-    auxiliary = (prediction.auxiliary - torch.from_numpy(batch.auxiliary) / units).square().clamp_max(25.0).mean()
-    return steering, auxiliary
+    known = wanted.isfinite()
+    weight = torch.where(known, torch.exp(wanted.abs().clamp_max(2.0) * settings.curve_weight), 0.0)
+    error = prediction.curvature[:, WARM_UP:] / scale - torch.where(known, wanted, 0.0)
+    steering = (weight * error.square()).sum() / weight.sum().clamp_min(1.0)  # a known target weighs at least 1
+    target = torch.from_numpy(batch.auxiliary) / units
+    if bool(target.isnan().all()):
+        return steering, torch.zeros(())
+    seen = target.isfinite()
+    squared = (prediction.auxiliary - torch.where(seen, target, 0.0)).square().clamp_max(25.0)
+    return steering, squared.mean() if bool(seen.all()) else squared[seen].mean()

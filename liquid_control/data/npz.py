@@ -1,0 +1,65 @@
+"""Arrays in an uncompressed .npz that need not fit into memory: written from memory maps, read as memory maps."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from liquid_control.errors import LiquidControlError
+
+LOCAL_HEADER = 30
+"""Bytes of a zip member's header before its name; the lengths of name and extra field are its last four."""
+ROWS = 256
+
+
+class NpzError(LiquidControlError):
+    """A file is not the archive of arrays that it should be."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}; delete it, and it will be made anew")
+        self.path, self.problem = path, problem
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray], large: Mapping[str, np.ndarray]) -> None:
+    """Writes beside and renames. `large` arrays go through memory `ROWS` rows at a time."""
+    partial = path.with_suffix(".partial.npz")
+    np.savez(partial, **arrays)
+    with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
+        for name, array in large.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array_header_1_0(member, np.lib.format.header_data_from_array_1_0(array))
+                for start in range(0, len(array), ROWS):
+                    member.write(np.ascontiguousarray(array[start : start + ROWS]).data)
+    partial.replace(path)
+
+
+def read_npz(path: Path, names: Collection[str], mapped: Collection[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays `names`, those in `mapped` as read-only memory maps. Raises FileNotFoundError, and NpzError for a damaged archive."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {name: archive[name] for name in names if name not in mapped}
+        return found | {name: _map(path, f"{name}.npy") for name in mapped}
+    except FileNotFoundError:
+        raise
+    except KeyError as error:
+        raise NpzError(path, f"array {error.args[0]} is missing") from None
+    except Exception as error:  # zipfile and numpy raise a dozen kinds for damaged archives
+        raise NpzError(path, f"cannot be read ({error})") from None
+
+
+def _map(path: Path, name: str) -> np.ndarray:
+    with zipfile.ZipFile(path) as archive, archive.open(name) as member:
+        info = archive.getinfo(name)
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise NpzError(path, f"{name} is compressed")
+        np.lib.format.read_magic(member)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        header = member.tell()
+    with path.open("rb") as file:
+        file.seek(info.header_offset + LOCAL_HEADER - 4)
+        name_length, extra_length = struct.unpack("<HH", file.read(4))
+    return np.memmap(path, dtype, "r", info.header_offset + LOCAL_HEADER + name_length + extra_length + header, shape)
