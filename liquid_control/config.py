@@ -98,12 +98,20 @@ class PreprocessConfig:
                 raise ConfigError(f"PreprocessConfig.{low} + {high}", getattr(self, low) + getattr(self, high), "at most 0.95")
 
 
+WIRED = ("ltc", "cfc")
+"""Memories whose neurons are joined by a neural circuit policy's wiring; the others are fully connected."""
+MEMORIES = (*WIRED, "cfc_full", "cfc_mixed", "ct_rnn", "gru", "gru_timed", "lstm", "feedforward", "feedforward_stack")
+
+
 @dataclasses.dataclass(frozen=True)
 class PolicyConfig:
-    """The network: encoder, memory, scales."""
+    """The network: encoder, memory, scales. A wired memory reads the wiring's fields, an unwired one `units` instead."""
 
     encoder: str = choice("slim", ("slim", "published"), "image encoder; `published` is the head of 79,420 parameters")
-    memory: str = choice("ltc", ("ltc", "cfc"), "recurrent cell of the neural circuit")
+    memory: str = choice("ltc", MEMORIES, "what remembers: ltc and cfc are wired circuits, the others what they are compared with")
+    units: int = number(19, 1, 4096, "", "units of an unwired memory")
+    backbone: int = number(128, 0, 4096, "", "units of the layer before the heads of cfc_full and cfc_mixed; 0 leaves it out")
+    stack: int = number(4, 1, 256, "", "frames that feedforward_stack sees at once")
     image_features: int = number(29, 1, 1024, "", "features that the encoder makes of one image")
     inter: int = number(12, 1, 4096, "", "inter neurons")
     command: int = number(6, 1, 4096, "", "command neurons")
@@ -113,7 +121,7 @@ class PolicyConfig:
     recurrent_command: int = number(6, 0, 65536, "", "synapses among command neurons")
     motor_fanin: int = number(6, 1, 4096, "", "command neurons that drive the motor neuron")
     wiring_seed: int = number(22222, 0, 2**31 - 1, "", "seed of the wiring draw")
-    unfolds: int = number(3, 1, 64, "", "solver steps of the LTC per frame")
+    unfolds: int = number(3, 1, 64, "", "solver steps of the LTC and the CT-RNN per frame")
     time_scale: float = number(20.0, 1e-3, 1e4, "1/s", "cell time per second: 20 makes a 50 ms frame one unit")
     curvature_scale: float = number(0.04, 1e-4, 10.0, "1/m", "curvature at network output 1")
     output_gain: float = number(4.0, 0.01, 100.0, "", "network output per unit of the motor neuron's state")

@@ -95,7 +95,7 @@ def test_inspect_says_what_a_model_is_and_draws_it(model, tmp_path, capsys):
     picture = tmp_path / "wiring.svg"
     assert cli.main(["inspect", str(model), "--out", str(picture), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert (facts["neurons"], facts["synapses"], facts["parameters"]["circuit"]) == (19, 252, 1065)
+    assert (facts["neurons"], facts["synapses"], facts["parameters"]["recurrent"]) == (19, 252, 1065)
     assert facts["image"] == {"width": 32, "height": 16} and facts["metrics"] == {"departures": 7}
     assert facts["bytes"]["weights.safetensors"] == (model / "weights.safetensors").stat().st_size
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")

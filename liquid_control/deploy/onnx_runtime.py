@@ -32,7 +32,7 @@ class OnnxRuntime:
         options.log_severity_level = 3  # errors; the warnings are about its own optimisations
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = info.onnx_path
-        self.info, self.preprocess, self.neurons = info, info.preprocess, info.wiring.neurons
+        self.info, self.preprocess, self.neurons = info, info.preprocess, info.neurons
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
             image = np.zeros((1, self.preprocess.height, self.preprocess.width, 3), np.uint8)

@@ -66,7 +66,7 @@ class Commands:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neurons:
-    """States of the neurons after each frame: stamps (N,), states (N, U), motor neuron first, then command, then inter."""
+    """States of the policy's memory after each frame: stamps (N,), states (N, U); `DriveLog.state_names` says what they are."""
 
     stamp_ns: np.ndarray = ()
     state: np.ndarray = ()
@@ -109,7 +109,8 @@ class DriveLog:
 
     `counters` are totals from the nodes' diagnostics by name: frames_sent, frames_received, frames_used, rejected_*, runtime_failures,
     inertial_rejected, gate_activations and gate_<limit>. `exit_codes` of the processes by name; 0 is a clean end when asked for,
-    anything else a death. `facts` are printed in the report's head, such as the model's name and the seed.
+    anything else a death. `state_names` are the names of the neurons' states as the policy gives them (motor_0, unit_3, memory_3);
+    without them a wired circuit's are assumed. `facts` are printed in the report's head, such as the model's name and the seed.
     """
 
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
@@ -122,6 +123,13 @@ class DriveLog:
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     vehicle: VehicleConfig = dataclasses.field(default_factory=VehicleConfig)
     camera: CameraView | None = dataclasses.field(default_factory=CameraView)
+    state_names: tuple[str, ...] = ()
+
+    @property
+    def neuron_names(self) -> tuple[str, ...]:
+        """What to call each of the U states for people: motor, command 1 …, inter 1 …, unit 1 …, memory 1 …, past 1 …"""
+        count = self.neurons.state.shape[1] if len(self.neurons.stamp_ns) else 0
+        return spoken(self.state_names) if len(self.state_names) == count else neuron_names(count)
 
     @property
     def start_ns(self) -> int:
@@ -134,8 +142,15 @@ class DriveLog:
         return (np.asarray(stamps_ns, np.int64) - self.start_ns) / 1e9
 
 
+def spoken(names: Iterable[str]) -> tuple[str, ...]:
+    """Names for people, who count from one: command_0 is command 1; the one motor neuron needs no number."""
+    parts = [(name, *name.rpartition("_")[::2]) for name in names]
+    numbered = [f"{layer} {int(index) + 1}" if index.isdecimal() else name for name, layer, index in parts]
+    return tuple("motor" if name == "motor 1" else name for name in numbered)
+
+
 def neuron_names(count: int) -> tuple[str, ...]:
-    """Names of the states in their order: one motor neuron, a third of the others command, the rest inter (1, 6, 12 of 19)."""
+    """A wired circuit's states in their order: one motor neuron, a third of the others command, the rest inter (1, 6, 12 of 19)."""
     command = (count - 1) // 3
     layers = [("command", i + 1) for i in range(command)] + [("inter", i + 1) for i in range(count - 1 - command)]
     return ("motor",)[:count] + tuple(f"{layer} {number}" for layer, number in layers)

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 from liquid_control.deploy.models import find_model
+from liquid_control.errors import ConfigError
 from liquid_control.policy.model_file import ModelInfo, read_model
 
 
@@ -18,13 +19,16 @@ class InspectSettings:
     model: str
     """path of a model directory, or the name of an installed model"""
     out: Path | None = None
-    """draw the wiring to this file: .svg, .png or .pdf"""
+    """draw the wiring to this file: .svg, .png or .pdf; only ltc and cfc have one"""
 
 
 def inspect(settings: InspectSettings) -> dict:
-    """The facts of a model whose files all match their hashes; raises ModelFileError for any other."""
+    """The facts of a model whose files all match their hashes; raises ModelFileError for any other, and ConfigError when a
+    wiring is to be drawn and there is none."""
     info = read_model(find_model(settings.model))
     if settings.out is not None:
+        if info.wiring is None:
+            raise ConfigError("out", str(settings.out), f"no file: {info.policy.memory} has no wiring to draw")
         from liquid_control.evaluate.wiring_picture import draw_wiring
 
         draw_wiring(info.wiring, settings.out)
@@ -39,10 +43,8 @@ def describe(info: ModelInfo) -> dict:
         "model": str(info.directory),
         "created": info.created,
         "memory": info.policy.memory,
-        "neurons": info.wiring.neurons,
-        "layers": {"sensory": info.wiring.inputs, "inter": info.wiring.inter, "command": info.wiring.command, "motor": info.wiring.motor},
-        "synapses": info.wiring.synapse_count,
-        "parameters": {"all": sum(weights.values()), "circuit": cell},
+        **_size(info),
+        "parameters": {"all": sum(weights.values()), "recurrent": info.recurrent_parameters or cell},
         "image": {"width": info.preprocess.width, "height": info.preprocess.height},
         "bytes": {path.name: path.stat().st_size for path in sorted(info.directory.iterdir()) if path.is_file()},
         "policy": dataclasses.asdict(info.policy),
@@ -50,6 +52,15 @@ def describe(info: ModelInfo) -> dict:
         "provenance": dict(info.provenance),
         "versions": dict(info.versions),
     }
+
+
+def _size(info: ModelInfo) -> dict:
+    """Neurons by layer and synapses of a circuit; units and state of a memory without a wiring."""
+    wiring = info.wiring
+    if wiring is None:
+        return {"units": info.policy.units, "state": info.neurons, "wiring": "none, fully connected"}
+    layers = {"sensory": wiring.inputs, "inter": wiring.inter, "command": wiring.command, "motor": wiring.motor}
+    return {"neurons": wiring.neurons, "layers": layers, "synapses": wiring.synapse_count}
 
 
 def _tensor_sizes(path: Path) -> dict[str, int]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.evaluate.charts import Series, heat_map, histogram, time_chart
-from liquid_control.evaluate.drive_log import DriveLog, neuron_names
+from liquid_control.evaluate.drive_log import DriveLog
 from liquid_control.evaluate.road_map import road_map
 from liquid_control.evaluate.strip import by_layer, normalised
 from liquid_control.evaluate.summary import DEPARTURE, latencies_ms, summarize
@@ -81,8 +81,8 @@ def _charts(log: DriveLog, figures: Mapping) -> dict[str, str]:
         marks = {f"{name} {figures[key]:.1f} ms": figures[key] for name, key in (("median", "latency_ms_p50"), ("99 %", "latency_ms_p99"))}
         charts["latency"] = histogram(latency, "ms", marks)
     if len(neurons.stamp_ns):
-        names = neuron_names(neurons.state.shape[1])
-        order = by_layer(neurons.state.shape[1])
+        names = log.neuron_names
+        order = by_layer(names)
         charts["neurons"] = heat_map(seconds["neurons"], normalised(neurons.state)[:, order], [names[i] for i in order], end)
     return {name: chart for name, chart in charts.items() if chart}
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
-from liquid_control.evaluate.drive_log import neuron_names
 from liquid_control.evaluate.overlay import BACKGROUND, MUTED, PANEL, text
 
-LAYERS = {"inter": (250, 165, 96), "command": (252, 132, 192), "motor": (191, 212, 45)}
-"""Colour of each layer's traces, in the order that signals pass them."""
+LAYERS = {"inter": (250, 165, 96), "command": (252, 132, 192), "motor": (191, 212, 45), "unit": (250, 165, 96)}
+"""Colour of each layer's traces, in the order that signals pass them; the units are those of a memory without layers."""
 
 LABELS = 92
 GAP = 5
 PIXELS_PER_SECOND = 80
+LEGIBLE = 8
+"""Pixels that a row needs to have its number beside it."""
 
 
-def by_layer(count: int) -> list[int]:
-    """Indices of the neurons from inter over command to motor, the order in which they are drawn."""
-    names = neuron_names(count)
-    return [i for layer in LAYERS for i in range(count) if names[i].startswith(layer)]
+def by_layer(names: Sequence[str]) -> list[int]:
+    """Indices of the neurons from inter over command to motor, the order in which they are drawn, or of the units of an unwired
+    memory. What it stores beside them (an LSTM's cell state, earlier frames) is not drawn."""
+    return [i for layer in LAYERS for i, name in enumerate(names) if name.partition(" ")[0] == layer]
 
 
 def normalised(state: np.ndarray) -> np.ndarray:
@@ -34,10 +37,10 @@ def normalised(state: np.ndarray) -> np.ndarray:
 class Strip:
     """Draws the newest states at the right edge of `canvas` (H, W, 3) and moves the older ones to the left."""
 
-    def __init__(self, canvas: np.ndarray, count: int) -> None:
+    def __init__(self, canvas: np.ndarray, names: Sequence[str]) -> None:
         canvas[...] = BACKGROUND
-        self._order = by_layer(count)
-        names = neuron_names(count)
+        self._order = by_layer(names)
+        count = len(self._order)
         layers = [names[i].split()[0] for i in self._order]
         self._colours = [LAYERS[layer] for layer in layers]
         gaps = np.cumsum([0] + [GAP * (before != after) for before, after in zip(layers, layers[1:], strict=False)])
@@ -48,7 +51,8 @@ class Strip:
             number = names[i].removeprefix(layer).strip()
             if number in ("", "1"):
                 text(canvas, (18, row), layer, 11, LAYERS[layer])
-            text(canvas, (LABELS - 8, row), number, 9, MUTED, to_left=True)
+            if self._pitch >= LEGIBLE:
+                text(canvas, (LABELS - 8, row), number, 9, MUTED, to_left=True)
         self._area = canvas[:, LABELS:]
         for middle in self._middle:
             self._area[round(middle - 0.45 * self._pitch) : round(middle + 0.45 * self._pitch)] = PANEL
@@ -56,7 +60,7 @@ class Strip:
         self._last: tuple[int, np.ndarray] | None = None
 
     def push(self, seconds: float, values: np.ndarray) -> None:
-        """Appends one instant: values (U,) as from `normalised`, at a time that grows from call to call."""
+        """Appends one instant: values (U,), one for each name, as from `normalised`, at a time that grows from call to call."""
         column, width = int(seconds * PIXELS_PER_SECOND), self._area.shape[1]
         height = self._middle - values[self._order] * 0.45 * self._pitch
         before, previous = self._last or (column - 1, height)

@@ -17,7 +17,7 @@ from liquid_control.errors import DriveError
 from liquid_control.evaluate import overlay
 from liquid_control.evaluate.drive_log import DriveLog
 from liquid_control.evaluate.overlay import ALLOWED, BACKGROUND, INK, MUTED, PROPOSED, RULE, STOPPED, text
-from liquid_control.evaluate.strip import Strip, normalised
+from liquid_control.evaluate.strip import Strip, by_layer, normalised
 from liquid_control.signals import Limit
 
 WIDTH, HEIGHT, STRIP_HEIGHT = 960, 612, 222
@@ -65,9 +65,10 @@ def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
     neurons_of = np.searchsorted(log.neurons.stamp_ns, stamps, side="right")
     canvas = np.full((HEIGHT, WIDTH, 3), BACKGROUND, np.uint8)
     blank = canvas[:PICTURE_HEIGHT].copy()
-    strip = Strip(canvas[HEIGHT - STRIP_HEIGHT - 6 : HEIGHT - 6], activity.shape[1])
-    if activity.shape[1]:
-        text(canvas, (18, PICTURE_HEIGHT + 17), f"{activity.shape[1]} liquid neurons", 11, INK, bold=True)
+    names = log.neuron_names
+    strip = Strip(canvas[HEIGHT - STRIP_HEIGHT - 6 : HEIGHT - 6], names)
+    if names:
+        text(canvas, (18, PICTURE_HEIGHT + 17), f"{len(by_layer(names))} neurons", 11, INK, bold=True)
         text(canvas, (WIDTH - 18, PICTURE_HEIGHT + 17), "now", 11, MUTED, to_left=True)
     latency, drawn = math.nan, 0
     for index, stamp in enumerate(stamps):

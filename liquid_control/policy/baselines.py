@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
@@ -13,15 +14,17 @@ class CtRnnCell(nn.Module):
     """Continuous-time RNN (Funahashi and Nakamura 1993), dh/dt = -h/tau + tanh(W [x, h] + b).
 
     Solved by `unfolds` explicit Euler steps of dt / unfolds, as in the code of Hasani et al. 2021 (there tau = 1 and
-    dt = 0.6). Stable for dt < 2 tau unfolds.
+    dt = 0.6). Stable for dt < 2 tau unfolds. With `exponential` each step decays exactly while tanh is held: of the same
+    order, and stable for every dt.
     """
 
-    def __init__(self, inputs: int, units: int, unfolds: int = 6, tau: float = 1.0) -> None:
+    def __init__(self, inputs: int, units: int, unfolds: int = 6, tau: float = 1.0, exponential: bool = False) -> None:
         super().__init__()
         _check("CtRnnCell", inputs=inputs, units=units, unfolds=unfolds)
         if not tau > 0:
             raise ConfigError("CtRnnCell.tau", tau, "a positive time constant")
         self.inputs, self.neurons, self.outputs, self.unfolds, self.tau = inputs, units, units, unfolds, tau
+        self.exponential = exponential
         self.sensory = nn.Linear(inputs, units)
         self.recurrent = nn.Linear(units, units, bias=False)
 
@@ -31,7 +34,10 @@ class CtRnnCell(nn.Module):
 
     def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """One input: x (B, F), h (B, U), dt (B,) → y (B, U), h (B, U). Raises ShapeError and TimeError."""
-        dt = check_step(x, h, dt, self.inputs, self.neurons)
+        return self.forward(x, h, check_step(x, h, dt, self.inputs, self.neurons))
+
+    def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+        """`step` without its checks: the graph that is exported."""
         h = self._solve(self.sensory(x), h, (dt / self.unfolds).unsqueeze(1))
         return h, h
 
@@ -49,6 +55,7 @@ class CtRnnCell(nn.Module):
     def _solve(self, drive: Tensor, h: Tensor, delta: Tensor) -> Tensor:
         """drive (B, U) from the input, held for all substeps of delta (B, 1)."""
         weight, scale = self.recurrent.weight.t(), delta if self.tau == 1.0 else delta / self.tau
+        scale = -torch.expm1(-scale) if self.exponential else scale
         for _ in range(self.unfolds):
             target = torch.tanh(torch.addmm(drive, h, weight))
             h = torch.lerp(h, target if self.tau == 1.0 else target * self.tau, scale)
@@ -58,10 +65,13 @@ class CtRnnCell(nn.Module):
 class GatedCell(nn.Module):
     """LSTM or GRU. With `timed` dt is one more input feature; without it the cell is blind to time, as usual.
 
-    The state is h, for the LSTM h and its cell state side by side (B, 2U); the output is h.
+    The state is h, for the LSTM h and its cell state side by side (B, 2U); the output is h. With `one_bias` a gate has one
+    bias, as in the papers; PyTorch's second one stays zero and is not trained.
     """
 
-    def __init__(self, kind: str, inputs: int, units: int, timed: bool = True, forget_bias: float = 1.0) -> None:
+    def __init__(
+        self, kind: str, inputs: int, units: int, timed: bool = True, forget_bias: float = 1.0, one_bias: bool = False
+    ) -> None:
         super().__init__()
         _check("GatedCell", inputs=inputs, units=units)
         if kind not in ("lstm", "gru"):
@@ -77,6 +87,7 @@ class GatedCell(nn.Module):
                     nn.init.xavier_uniform_(gate) if name.startswith("weight_ih") else nn.init.orthogonal_(gate)
         if kind == "lstm":
             nn.init.constant_(self.layer.bias_ih_l0.data[units : 2 * units], forget_bias)  # torch's gates: input, forget, cell, output
+        self.layer.bias_hh_l0.requires_grad_(not one_bias)
 
     def initial_state(self, batch: int) -> Tensor:
         """State (B, U) of an LSTM (B, 2U) at the start of a sequence."""
@@ -84,9 +95,23 @@ class GatedCell(nn.Module):
 
     def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """One input: x (B, F), h (B, neurons), dt (B,) → y (B, U), h (B, neurons). Raises ShapeError and TimeError."""
-        dt = check_step(x, h, dt, self.inputs, self.neurons)
-        y, h = self._run(x.unsqueeze(1), h, dt.unsqueeze(1))
-        return y[:, 0], h
+        return self.forward(x, h, check_step(x, h, dt, self.inputs, self.neurons))
+
+    def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+        """`step` without its checks, written out so that any runtime can run it."""
+        layer, x = self.layer, torch.cat([x, dt.unsqueeze(1)], dim=1) if self.timed else x
+        h, c = h.chunk(2, dim=1) if self.kind == "lstm" else (h, None)
+        driven = F.linear(x, layer.weight_ih_l0, layer.bias_ih_l0)
+        recurrent = F.linear(h, layer.weight_hh_l0, layer.bias_hh_l0)
+        if c is None:
+            (reset, keep, new), (h_reset, h_keep, h_new) = driven.chunk(3, dim=1), recurrent.chunk(3, dim=1)
+            new = torch.tanh(new + torch.sigmoid(reset + h_reset) * h_new)
+            h = torch.lerp(new, h, torch.sigmoid(keep + h_keep))
+            return h, h
+        into, keep, new, out = (driven + recurrent).chunk(4, dim=1)
+        c = torch.sigmoid(keep) * c + torch.sigmoid(into) * torch.tanh(new)
+        h = torch.sigmoid(out) * torch.tanh(c)
+        return h, torch.cat([h, c], dim=1)
 
     def unroll(self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """A sequence: x (B, T, F), h (B, neurons), dt (B, T) → y (B, T, U), h (B, neurons); see `CtRnnCell.unroll`."""

@@ -19,8 +19,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, from_mapping
+from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig, from_mapping
 from liquid_control.errors import ConfigError, ModelFileError
+from liquid_control.policy.candidates import state_names
 from liquid_control.policy.wiring import NcpWiring
 from liquid_control.signals import INERTIAL_FEATURES
 
@@ -35,17 +36,30 @@ AGAIN = "Copy the whole model directory again, or save the model anew"
 
 @dataclasses.dataclass(frozen=True)
 class ModelInfo:
-    """All of model.json, checked. `files`: SHA-256 by name; `versions`: of the libraries that saved it; `created`: UTC."""
+    """All of model.json, checked. `wiring`: None for a memory without one; `files`: SHA-256 by name; `versions`: of the
+    libraries that saved it; `created`: UTC; `recurrent_parameters`: of the memory, None in a model saved before they were counted.
+    """
 
     directory: Path
     policy: PolicyConfig
     preprocess: PreprocessConfig
-    wiring: NcpWiring
+    wiring: NcpWiring | None
     files: Mapping[str, str]
     provenance: Mapping
     metrics: Mapping
     versions: Mapping[str, str]
     created: str
+    recurrent_parameters: int | None = None
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """A name for each number of the state, in order."""
+        return state_names(self.policy)
+
+    @property
+    def neurons(self) -> int:
+        """Size U of the state."""
+        return len(self.state_names)
 
     @property
     def onnx_path(self) -> Path:
@@ -72,17 +86,20 @@ def read_model(directory: str | Path) -> ModelInfo:
     found = values.get("format") if isinstance(values, dict) else None
     if found != FORMAT:
         raise ModelFileError(path, f"format is {found!r}, this release reads {FORMAT!r}", "Install that release, or train again")
-    kinds = {"policy": dict, "preprocess": dict, "wiring": dict, "files": dict, "provenance": dict, "metrics": dict, "versions": dict}
+    kinds = {"policy": dict, "preprocess": dict, "files": dict, "provenance": dict, "metrics": dict, "versions": dict}
     for name, kind in (kinds | {"created": str}).items():
         if not isinstance(values.get(name), kind):
             raise ModelFileError(path, f"{name!r} is missing or not a {kind.__name__}", AGAIN)
     try:
         policy, preprocess = from_mapping(PolicyConfig, values["policy"]), from_mapping(PreprocessConfig, values["preprocess"])
-        wiring = NcpWiring.from_dict(values["wiring"])
+        wiring = None if policy.memory not in WIRED else NcpWiring.from_dict(values.get("wiring"))
     except ConfigError as error:
         raise ModelFileError(path, str(error), AGAIN) from None
     expected = (policy.image_features + len(INERTIAL_FEATURES), policy.inter, policy.command, policy.motor)
-    if (wiring.inputs, wiring.inter, wiring.command, wiring.motor) != expected:
+    if wiring is None:
+        if values.get("wiring") is not None:
+            raise ModelFileError(path, f"has a wiring, and {policy.memory} has none", AGAIN)
+    elif (wiring.inputs, wiring.inter, wiring.command, wiring.motor) != expected:
         raise ModelFileError(path, f"the wiring does not have the policy's {expected} inputs, inter, command and motor neurons", AGAIN)
     if WEIGHTS not in values["files"]:
         raise ModelFileError(path, f"lists no {WEIGHTS}", AGAIN)
@@ -91,8 +108,11 @@ def read_model(directory: str | Path) -> ModelInfo:
             raise ModelFileError(path, f"lists {name!r}, and a model has only {WEIGHTS} and {ONNX}", "Do not use a model of unknown origin")
         if _sha256(directory / name) != sha256:
             raise ModelFileError(directory / name, "does not match its hash in model.json: changed, truncated or of another save", AGAIN)
+    count = values.get("recurrent_parameters")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
+        raise ModelFileError(path, f"'recurrent_parameters' is {count!r}, not a count", AGAIN)
     rest = {name: values[name] for name in ("files", "provenance", "metrics", "versions", "created")}
-    return ModelInfo(directory, policy, preprocess, wiring, **rest)
+    return ModelInfo(directory, policy, preprocess, wiring, **rest, recurrent_parameters=count)
 
 
 def load_network(directory: str | Path) -> PolicyNetwork:
@@ -152,7 +172,8 @@ def save_model(
             "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             "policy": dataclasses.asdict(network.config),
             "preprocess": dataclasses.asdict(network.preprocess),
-            "wiring": network.wiring.to_dict(),
+            "wiring": None if network.wiring is None else network.wiring.to_dict(),
+            "recurrent_parameters": network.recurrent_parameters,
             "files": {name: _sha256(part) for name, part in parts.items()},
             "provenance": _plain(provenance),
             "metrics": _plain(metrics),

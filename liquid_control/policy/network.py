@@ -1,4 +1,4 @@
-"""The whole policy: image and inertial features → liquid neurons → path curvature."""
+"""The whole policy: image and inertial features → memory → path curvature."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError
-from liquid_control.policy.cfc import WiredCfcCell
 from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder
-from liquid_control.policy.ltc import LtcCell
+from liquid_control.policy.memories import build_memory, count_parameters
 from liquid_control.policy.wiring import NcpWiring
 from liquid_control.signals import INERTIAL_FEATURES
 
@@ -38,29 +37,30 @@ class Prediction:
 class PolicyNetwork(nn.Module):
     """Encoder, recurrent cell and scales, all of them inside, so that pictures and SI numbers go in and curvature comes out.
 
-    `wiring` is drawn from `config` unless given (as by a model file). Raises ConfigError for sizes that do not fit.
+    `wiring` is drawn from `config` unless given (as by a model file), and None for a memory without one. Raises ConfigError
+    for sizes that do not fit.
     """
 
     def __init__(self, config: PolicyConfig, preprocess: PreprocessConfig, wiring: NcpWiring | None = None) -> None:
         super().__init__()
         self.config, self.preprocess = config, preprocess
-        self.wiring = draw_wiring(config) if wiring is None else wiring
+        self.wiring = draw_wiring(config) if wiring is None and config.memory in WIRED else wiring
         sensory = config.image_features + len(INERTIAL_FEATURES)
-        sizes = (self.wiring.inputs, self.wiring.inter, self.wiring.command, self.wiring.motor)
-        if sizes != (sensory, config.inter, config.command, config.motor):
-            wanted = (sensory, config.inter, config.command, config.motor)
-            raise ConfigError("wiring", sizes, f"{wanted} inputs, inter, command and motor neurons, as the config says")
+        _check_wiring(self.wiring, config, sensory)
         encoder = {"slim": SlimEncoder, "published": PublishedEncoder}[config.encoder]
         self.encoder = encoder(preprocess.height, preprocess.width, config.image_features)
-        # The sensory features lie in -1..1, hence the range of the half-activation points.
-        ltc = config.memory == "ltc"
-        self.cell = LtcCell(self.wiring, config.unfolds, sensory_mu=(-0.5, 0.5)) if ltc else WiredCfcCell(self.wiring)
+        self.cell = build_memory(config, sensory, self.wiring)
         self.auxiliary = nn.Linear(config.image_features, len(AUXILIARY))
         self.input_scale, self.input_shift = nn.Parameter(torch.ones(sensory)), nn.Parameter(torch.zeros(sensory))
         self.output_scale, self.output_shift = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))
         self.register_buffer("inertial_centre", torch.tensor(INERTIAL_CENTRE), persistent=False)
         self.register_buffer("inertial_spread", torch.tensor(INERTIAL_SPREAD), persistent=False)
         self.to(memory_format=torch.channels_last)
+
+    @property
+    def recurrent_parameters(self) -> int:
+        """Trained numbers of the memory and its readout, as papers count them: 1,065 of the LTC on the published wiring."""
+        return count_parameters(self.cell)
 
     def initial_state(self, batch: int) -> Tensor:
         """State (B, U) at the start of a sequence."""
@@ -122,3 +122,13 @@ def draw_wiring(config: PolicyConfig) -> NcpWiring:
         motor_fanin=config.motor_fanin,
         seed=config.wiring_seed,
     )
+
+
+def _check_wiring(wiring: NcpWiring | None, config: PolicyConfig, inputs: int) -> None:
+    if config.memory not in WIRED:
+        if wiring is not None:
+            raise ConfigError("wiring", f"one for {config.memory}", f"none: only {' and '.join(WIRED)} have a wiring")
+        return
+    sizes, wanted = (wiring.inputs, wiring.inter, wiring.command, wiring.motor), (inputs, config.inter, config.command, config.motor)
+    if sizes != wanted:
+        raise ConfigError("wiring", sizes, f"{wanted} inputs, inter, command and motor neurons, as the config says")

@@ -90,8 +90,7 @@ class PolicyNode(LifecycleNode):
         except LiquidControlError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
-        wiring = runtime.info.wiring
-        self._names = [f"{layer}_{i}" for layer in ("motor", "command", "inter") for i in range(getattr(wiring, layer))]
+        self._names = list(runtime.info.state_names)
         size = f"{runtime.preprocess.width}x{runtime.preprocess.height}"
         self.get_logger().info(f"{runtime.info.directory}: {runtime.neurons} neurons, pictures of {size}")
         return super().on_configure(state)

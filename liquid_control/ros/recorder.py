@@ -41,6 +41,7 @@ class Recorder(Node):
         self._commands: list[tuple] = []
         self._verdicts: dict[int, list[tuple[int, int]]] = {}  # frame stamp: issue and limits of its commands in their order
         self._neurons: list[tuple] = []
+        self._state_names: tuple[str, ...] = ()
         self._poses: dict[int, tuple] = {}
         self._lanes: dict[int, tuple] = {}
         topics = [
@@ -70,6 +71,7 @@ class Recorder(Node):
         return DriveLog(
             table(Pictures, pictures), table(Proposals, self._proposals), table(Commands, self._judged_commands()),
             table(Neurons, self._neurons), table(Track, both), self.totals() | dict(figures), dict(exit_codes), dict(facts), self.vehicle,
+            state_names=self._state_names,
         )
 
     def totals(self) -> dict[str, float]:
@@ -114,6 +116,7 @@ class Recorder(Node):
 
     def _on_neurons(self, message: JointState, received: int) -> None:
         if self.recording:
+            self._state_names = tuple(message.name)
             self._neurons.append((conversions.stamp_ns(message.header.stamp), tuple(message.position)))
 
     def _on_pose(self, message: Odometry, received: int) -> None:

@@ -79,7 +79,7 @@ def test_a_left_bend_is_drawn_to_the_left():
 def test_neurons_are_named_and_ordered_along_the_signal():
     names = neuron_names(19)
     assert (names[0], names[1], names[6], names[7], names[18]) == ("motor", "command 1", "command 6", "inter 1", "inter 12")
-    assert [names[i] for i in by_layer(19)][::6] == ["inter 1", "inter 7", "command 1", "motor"]
+    assert [names[i] for i in by_layer(names)][::6] == ["inter 1", "inter 7", "command 1", "motor"]
     assert neuron_names(0) == () and neuron_names(1) == ("motor",)
 
 
@@ -95,7 +95,7 @@ def test_the_strip_moves_with_time_and_not_with_frames():
     pictures = []
     for seconds in (np.arange(0, 2, 0.04), np.arange(0, 2, 0.04)[::2]):
         canvas = np.zeros((222, 960, 3), np.uint8)
-        strip = Strip(canvas, 19)
+        strip = Strip(canvas, neuron_names(19))
         for second in seconds:
             strip.push(second, np.full(19, float(second > 1.0)))
         pictures.append(canvas[:, LABELS:].astype(int).sum((0, 2)))

@@ -1,0 +1,36 @@
+"""The memories that are compared on the road, each with the size it has there, and how their states are named. No torch."""
+
+from __future__ import annotations
+
+from liquid_control.config import WIRED, PolicyConfig
+from liquid_control.signals import INERTIAL_FEATURES
+
+CANDIDATES = {
+    "ltc": PolicyConfig(memory="ltc"),
+    "cfc": PolicyConfig(memory="cfc"),
+    "cfc_full": PolicyConfig(memory="cfc_full"),
+    "cfc_mixed": PolicyConfig(memory="cfc_mixed"),
+    "ct_rnn_19": PolicyConfig(memory="ct_rnn"),
+    "ct_rnn_64": PolicyConfig(memory="ct_rnn", units=64),
+    "gru": PolicyConfig(memory="gru"),
+    "gru_timed": PolicyConfig(memory="gru_timed"),
+    "lstm_19": PolicyConfig(memory="lstm"),
+    "lstm_64": PolicyConfig(memory="lstm", units=64),
+    "feedforward": PolicyConfig(memory="feedforward", units=64),
+    "feedforward_stack": PolicyConfig(memory="feedforward_stack", units=64),
+}
+"""Policy config by candidate. Encoder, scales and readout are the same for all of them."""
+
+
+def state_names(config: PolicyConfig) -> tuple[str, ...]:
+    """A name for each number of the state (U,), in order: motor_0, command_0 …, inter_0 … of a wired memory; unit_0 … of an
+    unwired one, and behind them memory_0 … (the cell state of an LSTM) or past_0 … (inputs of earlier frames)."""
+    if config.memory in WIRED:
+        parts = {"motor": config.motor, "command": config.command, "inter": config.inter}
+    else:
+        parts = {"unit": config.units}
+        if config.memory in ("lstm", "cfc_mixed"):
+            parts["memory"] = config.units
+        if config.memory == "feedforward_stack":
+            parts["past"] = (config.stack - 1) * (config.image_features + len(INERTIAL_FEATURES))
+    return tuple(f"{part}_{index}" for part, count in parts.items() for index in range(count))
