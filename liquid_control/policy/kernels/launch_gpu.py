@@ -1,0 +1,33 @@
+"""How kernels are spread over a GPU."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+from torch import Tensor
+
+LARGEST = 64
+"""Neurons up to which the weights fit a program's registers."""
+WIDTH = 32
+"""Inputs in a tile."""
+ROWS = 8
+"""Inputs (of any sample and time) that a program takes where they do not depend on each other."""
+GROUPS = 1024
+"""At most this many programs write gradients of their own, which are then added up."""
+
+
+def warps(numbers: int) -> int:
+    """Warps (32 threads each) for a tile: eight numbers a thread leave registers for weights and gradients."""
+    return min(max(numbers // 256, 1), 16)
+
+
+def programs(rows: int) -> tuple[int, int]:
+    """How many programs share `rows`, and how many rows each of them takes."""
+    chunk = max(ROWS, -(-rows // GROUPS))
+    return -(-rows // chunk), chunk
+
+
+def on_device(x: Tensor) -> contextlib.AbstractContextManager:
+    """Kernels start on the current GPU, which need not be that of x. (In triton's interpreter there is none.)"""
+    return torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext()

@@ -1,0 +1,144 @@
+"""The LTC's state over a whole sequence for GPUs, in triton. `ltc.py` is the definition: same equations, same names.
+
+A program takes one sample through time, with its voltages and all weights in registers. The way back has the voltages of every
+substep, so that only the gradient of the voltages is a chain; it writes the gradients of the parameters from its own
+sample, and whoever launched it adds them up. No atomics: the same bits every time.
+
+Weights and their gradients are one flat list: raw_cm, raw_gleak, vleak of the neurons, then the recurrent synapses'.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from liquid_control.policy.kernels.triton_synapses import LN_2, activation, logistic, softplus, store_synapses, synapses_of, zeros
+
+
+@triton.jit
+def solve(drive, h, dt, is_first, mask, place, weights, y, last, kept, time, unfolds, units, motor, synapses,
+          SIZE: tl.constexpr, RESETS: tl.constexpr, MASKED: tl.constexpr, KEEP: tl.constexpr):  # fmt: skip
+    """Sample p from h (B, U) through all inputs: y (B, T, M), last (B, U), and for the way back kept (B T, 2 unfolds + 1, U): the voltages
+    before each substep, those after the last one, and 1 / denominator of each."""
+    row = tl.program_id(0).to(tl.int64) * time
+    u = tl.arange(0, SIZE)
+    real = u < units
+    there = tl.load(place + u[:, None] * units + u[None, :], mask=real[:, None] & real[None, :], other=-1)
+    slope, offset, w_erev, w = synapses_of(weights + 3 * units, there, synapses)
+    cm, gleak, vleak = _neurons(weights, u, units)
+    v = tl.load(h + tl.program_id(0).to(tl.int64) * units + u, mask=real, other=0.0)
+    numerator, denominator = _load_drive(drive, row, u, units, real)
+    span = tl.load(dt + row)
+    for t in range(time):
+        if RESETS:
+            v = tl.where(tl.load(is_first + row), 0.0, v)
+        before = v
+        capacitance = cm * (unfolds / span)
+        constant, total = numerator + gleak * vleak, denominator + gleak + capacitance
+        following = row + tl.where(t + 1 < time, 1, 0)  # asked for now, so that it is here when its turn comes
+        numerator, denominator = _load_drive(drive, following, u, units, real)
+        span = tl.load(dt + following)
+        rest = kept + row * (2 * unfolds + 1) * units + u
+        for n in range(unfolds):
+            a = activation(v[None, :], slope, offset)
+            inverse = 1.0 / (tl.sum(a * w, 1) + total)
+            if KEEP:
+                tl.store(rest + n * units, v, mask=real)
+                tl.store(rest + (unfolds + 1 + n) * units, inverse, mask=real)
+            v = (tl.sum(a * w_erev, 1) + capacitance * v + constant) * inverse
+        if KEEP:
+            tl.store(rest + unfolds * units, v, mask=real)
+        if MASKED:
+            v = tl.where(tl.load(mask + row), v, before)
+        tl.store(y + row * motor + u, v, mask=u < motor)
+        row += 1
+    tl.store(last + tl.program_id(0).to(tl.int64) * units + u, v, mask=real)
+
+
+@triton.jit
+def solve_back(kept, dt, is_first, mask, place, weights, d_y, d_last, d_drive, d_h, d_dt, d_weights,
+               time, unfolds, units, motor, synapses, SIZE: tl.constexpr, RESETS: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip
+    """Sample p back: from d_y (B, T, M) and d_last (B, U) to d_drive (B T, 2, U), d_h (B, U), d_dt (B, T), d_weights (B, 3 U + 4 R)."""
+    sample = tl.program_id(0).to(tl.int64)
+    u = tl.arange(0, SIZE)
+    real = u < units
+    there = tl.load(place + u[None, :] * units + u[:, None], mask=real[:, None] & real[None, :], other=-1)
+    slope, offset, w_erev, w = synapses_of(weights + 3 * units, there, synapses)
+    of_slope, of_offset, of_w_erev, of_w = zeros(there, slope), zeros(there, slope), zeros(there, slope), zeros(there, slope)
+    cm, gleak, vleak = _neurons(weights, u, units)
+    of_cm, of_leak, of_gleak = tl.zeros([SIZE], slope.dtype), tl.zeros([SIZE], slope.dtype), tl.zeros([SIZE], slope.dtype)
+    d_v = tl.load(d_last + sample * units + u, mask=real, other=0.0)
+    row = (sample + 1) * time - 1
+    after, v, inverse, span, d_out = _load_step(kept, dt, d_y, row, u, unfolds, units, motor)
+    for t in range(time):
+        following = row - tl.where(t + 1 < time, 1, 0)
+        next_after, next_v, next_inverse, next_span, next_d_out = _load_step(kept, dt, d_y, following, u, unfolds, units, motor)
+        d_v += d_out
+        d_skip = tl.zeros([SIZE], slope.dtype)
+        if MASKED:
+            happens = tl.load(mask + row)
+            d_skip = tl.where(happens, 0.0, d_v)
+            d_v = tl.where(happens, d_v, 0.0)
+        rate = unfolds / span
+        capacitance = cm * rate
+        d_capacitance, d_constant, d_total = tl.zeros([SIZE], slope.dtype), tl.zeros([SIZE], slope.dtype), tl.zeros([SIZE], slope.dtype)
+        rest = kept + row * (2 * unfolds + 1) * units + u
+        for n in range(unfolds):
+            ahead = tl.maximum(unfolds - 2 - n, 0)
+            v_ahead = tl.load(rest + ahead * units, mask=real, other=0.0)
+            inverse_ahead = tl.load(rest + (unfolds + 1 + ahead) * units, mask=real, other=0.0)
+            d_numerator = d_v * inverse
+            d_denominator = -d_numerator * after
+            d_capacitance += d_numerator * v + d_denominator
+            d_constant += d_numerator
+            d_total += d_denominator
+            a = activation(v[:, None], slope, offset)
+            d_inner = (d_numerator[None, :] * w_erev + d_denominator[None, :] * w) * (a - a * a)
+            of_slope += d_inner * v[:, None]
+            of_offset += d_inner
+            of_w_erev += d_numerator[None, :] * a
+            of_w += d_denominator[None, :] * a
+            d_v = d_numerator * capacitance - LN_2 * tl.sum(d_inner * slope, 1)
+            after, v, inverse = v, v_ahead, inverse_ahead
+        d_v += d_skip
+        if RESETS:
+            d_v = tl.where(tl.load(is_first + row), 0.0, d_v)
+        tl.store(d_drive + 2 * row * units + u, d_constant, mask=real)
+        tl.store(d_drive + (2 * row + 1) * units + u, d_total, mask=real)
+        tl.store(d_dt + row, -tl.sum(d_capacitance * cm, 0) * rate / span)
+        of_cm += d_capacitance * rate
+        of_leak += d_constant
+        of_gleak += d_total
+        after, v, inverse, span, d_out = next_after, next_v, next_inverse, next_span, next_d_out
+        row -= 1
+    tl.store(d_h + sample * units + u, d_v, mask=real)
+    d_weights += sample * (3 * units + 4 * synapses)
+    tl.store(d_weights + u, of_cm * logistic(tl.load(weights + u, mask=real, other=0.0)), mask=real)
+    of_gleak = (of_gleak + vleak * of_leak) * logistic(tl.load(weights + units + u, mask=real, other=0.0))
+    tl.store(d_weights + units + u, of_gleak, mask=real)
+    tl.store(d_weights + 2 * units + u, of_leak * gleak, mask=real)
+    store_synapses(d_weights + 3 * units, weights + 3 * units, there, synapses, of_slope, of_offset, of_w_erev, of_w)
+
+
+@triton.jit
+def _neurons(weights, u, units):
+    """cm, gleak, vleak; neurons that only fill the tile have a leak and rest at 0."""
+    raw_cm = tl.load(weights + u, mask=u < units, other=0.0)
+    raw_gleak = tl.load(weights + units + u, mask=u < units, other=0.0)
+    return softplus(raw_cm), softplus(raw_gleak), tl.load(weights + 2 * units + u, mask=u < units, other=0.0)
+
+
+@triton.jit
+def _load_drive(drive, row, u, units, real):
+    numerator = tl.load(drive + 2 * row * units + u, mask=real, other=0.0)
+    return numerator, tl.load(drive + (2 * row + 1) * units + u, mask=real, other=0.0)
+
+
+@triton.jit
+def _load_step(kept, dt, d_y, row, u, unfolds, units, motor):
+    """Voltages after and before the last substep, its 1 / denominator, dt, and the gradient of the output."""
+    rest = kept + row * (2 * unfolds + 1) * units + u
+    after = tl.load(rest + unfolds * units, mask=u < units, other=0.0)
+    v = tl.load(rest + (unfolds - 1) * units, mask=u < units, other=0.0)
+    inverse = tl.load(rest + 2 * unfolds * units, mask=u < units, other=0.0)
+    return after, v, inverse, tl.load(dt + row), tl.load(d_y + row * motor + u, mask=u < motor, other=0.0)

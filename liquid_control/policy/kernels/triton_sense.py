@@ -1,0 +1,82 @@
+"""What the inputs drive in an LTC, for GPUs: it does not depend on the state, so it is computed for all inputs at once.
+
+A program does some rows (inputs of any sample and time), and writes the gradients of the parameters from its own rows; whoever
+launched it adds them up. No atomics: the same bits every time.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from liquid_control.policy.kernels.triton_synapses import LN_2, activation, store_synapses, synapses_of, zeros
+
+
+@triton.jit
+def sense(x, place, weights, maps, drive, rows, chunk, features, units, synapses,
+          SIZE: tl.constexpr, WIDTH: tl.constexpr, AFFINE: tl.constexpr):  # fmt: skip
+    """From x (rows, F) to drive (rows, 2, U): Σ w σ(.) erev and Σ w σ(.) of the sensory synapses. `weights` starts with theirs, `maps`
+    with the scale. Program p does rows p chunk to (p + 1) chunk, WIDTH inputs at a time."""
+    row = tl.program_id(0).to(tl.int64) * chunk
+    u, i = tl.arange(0, SIZE), tl.arange(0, WIDTH)
+    for _ in range(tl.minimum(chunk, rows - row)):
+        numerator, denominator = tl.zeros([SIZE], drive.dtype.element_ty), tl.zeros([SIZE], drive.dtype.element_ty)
+        for first in range(0, features, WIDTH):
+            source, target = first + i[None, :], u[:, None]
+            there = tl.load(place + target * features + source, mask=(target < units) & (source < features), other=-1)
+            slope, offset, w_erev, w = synapses_of(weights, there, synapses)
+            values = tl.load(x + row * features + first + i, mask=first + i < features, other=0.0)
+            if AFFINE:
+                values = _mapped(values, maps, first + i, features)
+            a = activation(values[None, :], slope, offset)
+            numerator += tl.sum(a * w_erev, 1)
+            denominator += tl.sum(a * w, 1)
+        tl.store(drive + 2 * row * units + u, numerator, mask=u < units)
+        tl.store(drive + (2 * row + 1) * units + u, denominator, mask=u < units)
+        row += 1
+
+
+@triton.jit
+def sense_back(x, place, weights, maps, d_drive, d_x, d_weights, rows, chunk, features, units, synapses, numbers,
+               SIZE: tl.constexpr, WIDTH: tl.constexpr, AFFINE: tl.constexpr):  # fmt: skip
+    """From d_drive (rows, 2, U) to d_x (rows, F) and d_weights (programs, numbers). Program (p, q) does rows p chunk to (p + 1) chunk
+    and inputs q WIDTH to (q + 1) WIDTH."""
+    program = tl.program_id(0).to(tl.int64)
+    row = program * chunk
+    u, i = tl.arange(0, SIZE), tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
+    real, seen = u < units, i < features
+    there = tl.load(place + u[None, :] * features + i[:, None], mask=real[None, :] & seen[:, None], other=-1)
+    slope, offset, w_erev, w = synapses_of(weights, there, synapses)
+    of_slope, of_offset, of_w_erev, of_w = zeros(there, slope), zeros(there, slope), zeros(there, slope), zeros(there, slope)
+    of_scale, of_shift = tl.zeros([WIDTH], slope.dtype), tl.zeros([WIDTH], slope.dtype)
+    for _ in range(tl.minimum(chunk, rows - row)):
+        raw = tl.load(x + row * features + i, mask=seen, other=0.0)
+        values = raw
+        if AFFINE:
+            values = _mapped(raw, maps, i, features)
+        d_numerator = tl.load(d_drive + 2 * row * units + u, mask=real, other=0.0)
+        d_denominator = tl.load(d_drive + (2 * row + 1) * units + u, mask=real, other=0.0)
+        a = activation(values[:, None], slope, offset)
+        d_inner = (d_numerator[None, :] * w_erev + d_denominator[None, :] * w) * (a - a * a)
+        of_slope += d_inner * values[:, None]
+        of_offset += d_inner
+        of_w_erev += d_numerator[None, :] * a
+        of_w += d_denominator[None, :] * a
+        d_values = tl.sum(d_inner * slope, 1) * -LN_2
+        if AFFINE:
+            of_scale += d_values * raw
+            of_shift += d_values
+            d_values *= tl.load(maps + i, mask=seen, other=0.0)
+        tl.store(d_x + row * features + i, d_values, mask=seen)
+        row += 1
+    d_weights += program * numbers
+    store_synapses(d_weights, weights, there, synapses, of_slope, of_offset, of_w_erev, of_w)
+    if AFFINE:
+        tl.store(d_weights + 4 * synapses + i, of_scale, mask=seen)
+        tl.store(d_weights + 4 * synapses + features + i, of_shift, mask=seen)
+
+
+@triton.jit
+def _mapped(values, maps, i, features):
+    scale = tl.load(maps + i, mask=i < features, other=0.0)
+    return values * scale + tl.load(maps + features + i, mask=i < features, other=0.0)
