@@ -1,0 +1,160 @@
+"""Open loop: recordings through the same `Controller` as on the robot, on the recording's own clock. Nothing here looks at the wall's
+clock to decide anything, so two runs give the same commands to the last bit.
+
+The gate acts when the safety node's would: on every proposal, and on its own timer whenever `TIMER_NS` pass without one. Time is when the
+recorder received a message, as the node's clock is when it does; stamps are the messages' own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from liquid_control.config import GateConfig, TimelineConfig, check, number
+from liquid_control.control.controller import Controller
+from liquid_control.control.safety import SafetyGate
+from liquid_control.control.vehicle import steering_angle
+from liquid_control.data.bag.recording import Recording, RecordingSettings
+from liquid_control.deploy.runtime import Runtime
+from liquid_control.evaluate.replay_log import Recorded, ReplayLog, Rows
+from liquid_control.signals import Action, Frame, ImuSample, Rejected, SpeedSample, SteeringSample
+
+TIMER_NS = 50_000_000
+"""The safety node's own timer: so long after the last command, silence or not, comes the next."""
+
+NOWHERE = float("nan")
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenLoopSettings:
+    """How recordings are read, and the robot that they are replayed on."""
+
+    recording: RecordingSettings = dataclasses.field(default_factory=RecordingSettings)
+    timeline: TimelineConfig = dataclasses.field(default_factory=TimelineConfig)
+    gate: GateConfig = dataclasses.field(default_factory=GateConfig)
+    set_speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
+    comfort_lateral_acceleration: float = number(2.5, 0.05, 20.0, "m/s²", "how fast to take bends")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+Watcher = Callable[[Frame, Sequence[Action | None], float], None]
+"""Sees every frame that arrives, each model's new action on it (None: rejected), and the angle that was last recorded [rad] or NaN."""
+
+
+def replay(
+    models: Mapping[str, Runtime],
+    bag: str | Path,
+    settings: OpenLoopSettings | None = None,
+    watch: Watcher | None = None,
+    advance: Callable[[float], object] = lambda seconds: None,
+) -> list[ReplayLog]:
+    """Drives one recording through every model at once, each with its own time line, memory and gate; a log for each.
+
+    `advance` is told the seconds of recording since it was last called. Raises BagError when nothing can be read, BagTopicError and
+    AmbiguousTopicError when the topics do not settle who plays what.
+    """
+    settings = settings or OpenLoopSettings()
+    drivers = [_Driver(runtime, settings) for runtime in models.values()]
+    stamps, angles, offsets = array("q"), array("d"), array("d")
+    frames, steered, told = 0, NOWHERE, None
+    began = time.perf_counter()
+    with Recording(bag, settings.recording) as recording:
+        for receive_ns, sample in recording.samples():
+            if isinstance(sample, SteeringSample):
+                stamps.append(sample.stamp_ns)
+                angles.append(sample.steering_angle)
+                steered = sample.steering_angle
+                continue
+            actions = [driver.take(receive_ns, sample) for driver in drivers]
+            if isinstance(sample, Frame):
+                frames += 1
+                offsets.append((receive_ns - sample.stamp_ns) / 1e9)
+                if watch:
+                    watch(sample, actions, steered)
+                if told is not None:
+                    advance((receive_ns - told) / 1e9)
+                told = receive_ns
+        damage = tuple(_words(one) for one in recording.damage)
+        skipped, roles = dict(recording.skipped), _topics(recording.roles)
+        start_ns, end_ns = recording.reader.start_ns or 0, recording.reader.end_ns or 0
+    recorded = Recorded(np.array(stamps, np.int64), np.array(angles))
+    wall = time.perf_counter() - began
+    return [
+        ReplayLog(
+            model, Path(bag).name, driver.rows.issued(), recorded, settings.recording.vehicle, frames, driver.controller.counts, skipped,
+            damage, roles, (end_ns - start_ns) / 1e9, wall, np.array(driver.step_s), float(np.median(offsets)) if frames else None,
+        )
+        for model, driver in zip(models, drivers, strict=True)
+    ]  # fmt: skip
+
+
+class _Driver:
+    """One model at the wheel: policy node and safety node in one, on the recording's clock."""
+
+    def __init__(self, runtime: Runtime, settings: OpenLoopSettings) -> None:
+        self.vehicle = settings.recording.vehicle
+        gate = SafetyGate(settings.gate, self.vehicle)
+        self.controller = Controller(runtime, settings.timeline, gate, settings.set_speed, settings.comfort_lateral_acceleration)
+        self.rows, self.step_s = Rows(), array("d")
+        self._fresh_ns = round(settings.gate.speed_stale_after * 1e9)
+        self._speed: tuple[int, SpeedSample] | None = None
+        self._timer_ns: int | None = None
+        self._clock_ns: int | None = None
+        self._angle = NOWHERE
+
+    def take(self, receive_ns: int, sample: object) -> Action | None:
+        """The new action where the sample is a frame that the policy used."""
+        if self._clock_ns is not None and receive_ns < self._clock_ns:
+            self.controller.reset()  # as the nodes do when their clock goes back
+            self._timer_ns = self._speed = None
+        self._clock_ns = receive_ns
+        while self._timer_ns is not None and self._timer_ns <= receive_ns:
+            self._issue(self._timer_ns, on_frame=False)
+        if isinstance(sample, ImuSample):
+            self.controller.push_imu(sample)
+        elif isinstance(sample, SpeedSample):
+            self.controller.push_speed(sample)
+            self._speed = receive_ns, sample
+        elif isinstance(sample, Frame):
+            began = time.perf_counter()
+            action = self.controller.push_frame(sample, receive_ns)
+            self.step_s.append(time.perf_counter() - began)
+            if not isinstance(action, Rejected):
+                self._angle = steering_angle(action.curvature, self.vehicle)
+                self._issue(receive_ns, on_frame=True)
+                return action
+        return None
+
+    def _issue(self, now_ns: int, on_frame: bool) -> None:
+        controller = self.controller
+        speed = self._known_speed(now_ns)
+        command, verdict = controller.command(speed, now_ns)
+        measured = NOWHERE if speed is None else speed
+        self.rows.add(command, verdict, controller.action, self._angle, measured, float(controller.observation.inertial[0]), on_frame)
+        self._timer_ns = now_ns + TIMER_NS
+
+    def _known_speed(self, now_ns: int) -> float | None:
+        """The measured speed [m/s] while it is fresh by its stamp and by its arrival, as the safety node sees it."""
+        if self._speed is None:
+            return None
+        arrived_ns, sample = self._speed
+        known = now_ns - arrived_ns <= self._fresh_ns and abs(now_ns - sample.stamp_ns) <= self._fresh_ns
+        return sample.speed if known else None
+
+
+def _words(damage) -> str:
+    place = "" if damage.offset is None else f" at byte {damage.offset}"
+    return f"{damage.file}{place}: {damage.problem}; lost: {damage.lost}"
+
+
+def _topics(roles) -> dict[str, str]:
+    """Topic name by role, of the roles that are played."""
+    named = {field.name: getattr(roles, field.name) for field in dataclasses.fields(roles)}
+    return {role: getattr(topic, "name", topic) for role, topic in named.items() if topic}
