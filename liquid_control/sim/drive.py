@@ -12,7 +12,7 @@ from liquid_control.config import PreprocessConfig, VehicleConfig
 from liquid_control.control.controller import Controller
 from liquid_control.signals import Action, Command, Frame, ImuSample, Observation, Rejected, Verdict
 from liquid_control.sim.physics import WHEELBASE
-from liquid_control.sim.world import Truth, World
+from liquid_control.sim.world import Event, Truth, World
 
 VEHICLE = VehicleConfig(wheelbase=WHEELBASE)
 """The simulated vehicle as the controller sees it."""
@@ -44,16 +44,20 @@ class ExpertRuntime:
         return self._world.truth.target_curvature, state
 
 
-def drive(world: World, controller: Controller, disturbance: Callable[[], float] | None = None) -> Iterator[Moment]:
+def drive(
+    world: World, controller: Controller, disturbance: Callable[[], float] | None = None, tap: Callable[[Event], Event] | None = None
+) -> Iterator[Moment]:
     """Yields every IMU period until the road ends; whoever iterates stops earlier or puts the vehicle back.
 
     `disturbance` returns a steering angle [rad] added behind the gate, once per IMU period: the recovery noise of collection.
+    `tap` gets every event first, a recorder say; what it returns is what the controller gets.
     """
     measured: float | None = None
     angle, cap = 0.0, math.inf
     while not world.truth.finished:
         action = None
         for event in world.advance(angle, cap):
+            event = tap(event) if tap else event
             if isinstance(event, Frame):
                 outcome = controller.push_frame(event, world.time_ns)
                 action = action if isinstance(outcome, Rejected) else outcome

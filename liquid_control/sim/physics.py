@@ -8,11 +8,10 @@ import math
 
 import numpy as np
 
-from liquid_control.sim.randomize import Body, Look
+from liquid_control.sim.randomize import WHEELBASE, Body, Look
 from liquid_control.sim.rendering import Renderer, mujoco
 
 TIMESTEP = 0.005
-WHEELBASE = 2.6
 TRACK = 1.56
 MASS = 1240.0
 WHEEL_RADIUS = 0.32
@@ -21,6 +20,9 @@ TO_CENTRE = 1.3
 
 CAMERA_PITCH = 0.14
 """Nominal downward pitch of the front camera [rad]."""
+
+FOG_START = 0.08
+"""Fog begins at this share of the distance at which it hides everything."""
 
 STEERING_RATE = 1.2
 """The steering motor's own limit [rad/s]."""
@@ -52,6 +54,8 @@ class Physics:
             model.geom_friction[model.geom(name).id, 0] = body.friction
         self._mount_camera(body)
         self._light(look)
+        if body.wheelbase != WHEELBASE:
+            self._stretch(body.wheelbase)
         self._steering_commands: collections.deque[float] = collections.deque([0.0] * (round(body.steering_delay / TIMESTEP) + 1))
         self.steering_angle = 0.0
 
@@ -75,7 +79,7 @@ class Physics:
         change = (delayed - self.steering_angle) * min(1.0, TIMESTEP / self._body.steering_lag)
         self.steering_angle += min(max(change, -STEERING_RATE * TIMESTEP), STEERING_RATE * TIMESTEP)
         tan = math.tan(self.steering_angle)
-        half = TRACK / (2 * WHEELBASE) * tan
+        half = TRACK / (2 * self._body.wheelbase) * tan
         ctrl = self.data.ctrl
         ctrl[self._steer[0]], ctrl[self._steer[1]] = math.atan(tan / (1 - half)), math.atan(tan / (1 + half))
         ctrl[self._drive[0] : self._drive[3] + 1] = acceleration * MASS * WHEEL_RADIUS / 4
@@ -96,8 +100,13 @@ class Physics:
     def render(self, width: int, height: int, camera: str = "front") -> np.ndarray:
         """A picture (height, width, 3) uint8 RGB of camera `front` (the driver's) or `chase`."""
         if self._renderer is None:
-            self._renderer = Renderer(self.model)
+            self._renderer = Renderer(self.model, fog=self._foggy)
         return self._renderer.draw(self.data, camera, width, height)
+
+    @property
+    def focal_length(self) -> float:
+        """Of the front camera, in heights of its picture."""
+        return 0.5 / math.tan(math.radians(self.model.cam_fovy[self.model.camera("front").id]) / 2)
 
     def close(self) -> None:
         if self._renderer is not None:
@@ -106,13 +115,21 @@ class Physics:
 
     def _mount_camera(self, body: Body) -> None:
         camera = self.model.camera("front").id
-        self.model.cam_pos[camera] = (1.7, 0.0, body.camera_height - WHEEL_RADIUS)
+        self.model.cam_pos[camera] = (1.7, body.camera_left, body.camera_height - WHEEL_RADIUS)
         pitch, yaw, roll = CAMERA_PITCH + body.camera_pitch, body.camera_yaw, body.camera_roll
         forward = np.array([math.cos(pitch) * math.cos(yaw), math.cos(pitch) * math.sin(yaw), -math.sin(pitch)])
         right = np.array([math.sin(yaw), -math.cos(yaw), 0.0])
         up = np.cross(right, forward)
         right, up = right * math.cos(roll) + up * math.sin(roll), up * math.cos(roll) - right * math.sin(roll)
         mujoco.mju_mat2Quat(self.model.cam_quat[camera], np.stack([right, up, -forward], 1).ravel())
+
+    def _stretch(self, wheelbase: float) -> None:
+        """Moves the front axle, and the centre of mass with it by the same share."""
+        model = self.model
+        for name in ("front_left", "front_right"):
+            model.body_pos[model.body(name).id, 0] = wheelbase
+        model.body_ipos[model.body("car").id, 0] *= wheelbase / WHEELBASE
+        mujoco.mj_setConst(model, self.data)
 
     def _light(self, look: Look) -> None:
         self.model.vis.headlight.ambient[:] = look.ambient
@@ -121,4 +138,9 @@ class Physics:
         elevation, azimuth = look.sun_elevation, look.sun_azimuth
         self.model.light_diffuse[sun] = look.diffuse
         level = math.cos(elevation)
+        self._foggy = look.fog > 0
+        if self._foggy:
+            extent = self.model.stat.extent
+            self.model.vis.map.fogstart, self.model.vis.map.fogend = FOG_START * look.fog / extent, look.fog / extent
+            self.model.vis.rgba.fog[:] = (*look.sky_low, 1.0)
         self.model.light_dir[sun] = (-level * math.cos(azimuth), -level * math.sin(azimuth), -math.sin(elevation))

@@ -12,10 +12,16 @@ import numpy as np
 
 STRATA = 8
 
+WHEELBASE = 2.6
+"""Distance between the axles of the usual vehicle [m]."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """Colours in 0..1 RGB, light and camera pose of a stretch of road."""
+    """Colours in 0..1 RGB and light of a stretch of road; the last three are for weather (sim.conditions) and never drawn.
+
+    `fog`: distance at which the air hides everything [m], 0 is clear. `snow`: cover of the road, 0 to 1. `shadows`: on the road [1/m].
+    """
 
     asphalt: tuple[float, float, float]
     ground: tuple[float, float, float]
@@ -28,6 +34,9 @@ class Look:
     sun_azimuth: float
     sun_elevation: float
     foliage: tuple[float, float, float]
+    fog: float = 0.0
+    snow: float = 0.0
+    shadows: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +52,8 @@ class Body:
     steering_lag: float
     gyro_bias: tuple[float, float, float]
     accelerometer_bias: tuple[float, float, float]
+    camera_left: float = 0.0
+    wheelbase: float = WHEELBASE
 
 
 def draw_look(rng: np.random.Generator, stratum: int | None = None) -> Look:

@@ -54,12 +54,13 @@ def _gl_context():
 class Renderer:
     """Draws one model's cameras. Close it before the next model's renderer is made, to free its textures."""
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    def __init__(self, model: mujoco.MjModel, fog: bool = False) -> None:
         _gl_context().make_current()
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._model = model
         self._scene = mujoco.MjvScene(model, maxgeom=100)
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_FOG] = fog
         self._option = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
         self._camera.type = mujoco.mjtCamera.mjCAMERA_FIXED

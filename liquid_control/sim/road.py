@@ -13,6 +13,7 @@ import numpy as np
 
 LANE_WIDTH = 3.5
 SHARPEST_CURVATURE = 1.0 / 15.0
+GENTLEST_CURVATURE = 1 / 200.0
 SPACING = 0.5
 """Distance between samples of the curve [m]."""
 
@@ -64,11 +65,16 @@ class Road:
         return speed
 
 
-def build_road(rng: np.random.Generator, length: float, sharpest: float = SHARPEST_CURVATURE) -> Road:
-    """A road of about `length` metres: straights, bends and hairpin-free serpentines with smooth transitions."""
+def build_road(
+    rng: np.random.Generator, length: float, sharpest: float = SHARPEST_CURVATURE, gentlest: float = GENTLEST_CURVATURE
+) -> Road:
+    """A road of about `length` metres: straights, bends and hairpin-free serpentines with smooth transitions.
+
+    Bends have curvatures between `gentlest` and `sharpest` [1/m].
+    """
     pieces, heading, drawn = [np.zeros(int(15 / SPACING))], 0.0, 15.0
     while drawn < length + 60.0:
-        piece = _draw_piece(rng, heading, sharpest)
+        piece = _draw_piece(rng, heading, sharpest, gentlest)
         pieces.append(piece)
         heading += piece.sum() * SPACING
         drawn += len(piece) * SPACING
@@ -80,11 +86,11 @@ def build_road(rng: np.random.Generator, length: float, sharpest: float = SHARPE
     return Road(x, y, headings, curvature)
 
 
-def _draw_piece(rng: np.random.Generator, heading: float, sharpest: float) -> np.ndarray:
+def _draw_piece(rng: np.random.Generator, heading: float, sharpest: float, gentlest: float) -> np.ndarray:
     """Piecewise constant curvature: a straight or a bend whose turn keeps the heading within MAX_HEADING."""
     if rng.random() < 0.3:
         return np.zeros(int(rng.uniform(10.0, 50.0) / SPACING))
-    curvature = np.exp(rng.uniform(np.log(1 / 200.0), np.log(sharpest)))
+    curvature = np.exp(rng.uniform(np.log(gentlest), np.log(sharpest)))
     turn = rng.uniform(0.15, 1.4)
     room_left, room_right = MAX_HEADING - heading, MAX_HEADING + heading
     left = rng.random() < room_left / (room_left + room_right)

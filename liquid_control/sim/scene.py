@@ -10,6 +10,7 @@ from importlib import resources
 
 import numpy as np
 
+from liquid_control.sim.conditions.weather import road_shadows, snow_over
 from liquid_control.sim.randomize import Look
 from liquid_control.sim.rendering import mujoco
 from liquid_control.sim.road import LANE_WIDTH, SPACING, Road
@@ -22,12 +23,16 @@ LINE_WIDTH = 0.18
 TEXELS_ACROSS = 256
 TEXELS_ALONG = 256
 PALETTE_CELLS = 8
+SHADOW = (0.0, 0.0, 0.02, 0.55)
 
 
-def build_model(road: Road, look: Look, rng: np.random.Generator, trees: int = 70) -> mujoco.MjModel:
-    """Compiles the model of a road under a look; `rng` places the roadside and the grain of the surfaces."""
+def build_model(
+    road: Road, look: Look, rng: np.random.Generator, trees: int = 70, weather: np.random.Generator | None = None
+) -> mujoco.MjModel:
+    """Compiles the model of a road under a look; `rng` places the roadside and the grain of the surfaces, `weather` snow and shadows."""
+    weather = weather or np.random.default_rng(0)
     spec = mujoco.MjSpec.from_string(resources.files("liquid_control.sim").joinpath("assets/vehicle.xml").read_text())
-    _add_surface(spec, "road", _road_texture(rng, look))
+    _add_surface(spec, "road", _road_texture(rng, look, weather))
     _add_surface(spec, "ground", _grain(rng, 128, 0.12, np.array(look.ground)))
     _add_surface(spec, "roadside", _palette(rng, look))
     spec.add_texture(name="sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX, builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
@@ -35,6 +40,8 @@ def build_model(road: Road, look: Look, rng: np.random.Generator, trees: int = 7
     _add_mesh(spec, "road", *_road_strip(road))
     _add_mesh(spec, "roadside", *_roadside(road, rng, trees))
     _add_mesh(spec, "ground", *_ground(road))
+    if look.shadows:
+        _add_shadows(spec, *road_shadows(road, look.shadows, weather))
     return spec.compile()
 
 
@@ -49,6 +56,12 @@ def _add_mesh(spec: mujoco.MjSpec, name: str, vertices: np.ndarray, faces: np.nd
     mesh = spec.add_mesh(name=name, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
     mesh.uservert, mesh.userface, mesh.usertexcoord = vertices.ravel(), faces.ravel(), texcoords.ravel()
     spec.worldbody.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=name, contype=0, conaffinity=0)
+
+
+def _add_shadows(spec: mujoco.MjSpec, vertices: np.ndarray, faces: np.ndarray) -> None:
+    mesh = spec.add_mesh(name="shadows", inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
+    mesh.uservert, mesh.userface = vertices.ravel(), faces.ravel()
+    spec.worldbody.add_geom(name="shadows", type=mujoco.mjtGeom.mjGEOM_MESH, meshname="shadows", rgba=SHADOW, contype=0, conaffinity=0)
 
 
 def _ground(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -76,7 +89,7 @@ def _road_strip(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return vertices, faces, np.stack([across, along], 1)
 
 
-def _road_texture(rng: np.random.Generator, look: Look) -> np.ndarray:
+def _road_texture(rng: np.random.Generator, look: Look, weather: np.random.Generator) -> np.ndarray:
     """One dash period (along, across, 3) uint8: asphalt with grain, worn edge lines, a dashed centre line."""
     texels = _grain(rng, TEXELS_ALONG, 0.06, np.array(look.asphalt), TEXELS_ACROSS).astype(np.float32) / 255
     offset = STRIP_RIGHT + (np.arange(TEXELS_ACROSS) + 0.5) / TEXELS_ACROSS * (STRIP_LEFT - STRIP_RIGHT)
@@ -89,6 +102,8 @@ def _road_texture(rng: np.random.Generator, look: Look) -> np.ndarray:
     paint(-0.5 * LANE_WIDTH + 0.1, look.edge_line, slice(None))
     paint(1.5 * LANE_WIDTH - 0.1, look.edge_line, slice(None))
     paint(0.5 * LANE_WIDTH, look.centre_line, slice(0, int(TEXELS_ALONG * DASH_LENGTH / DASH_PERIOD)))
+    if look.snow:
+        texels = snow_over(texels, offset, look.snow, weather)
     return (np.clip(texels, 0, 1) * 255).astype(np.uint8)
 
 

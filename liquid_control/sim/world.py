@@ -13,8 +13,14 @@ import numpy as np
 
 from liquid_control.config import WorldConfig
 from liquid_control.signals import Frame, ImuSample, SpeedSample
+from liquid_control.sim.conditions.condition import Condition
+from liquid_control.sim.conditions.delivery import Delivery
+from liquid_control.sim.conditions.network_input import frame_generator
+from liquid_control.sim.conditions.optics import Optics
+from liquid_control.sim.conditions.table import CLEAN
+from liquid_control.sim.conditions.weather import dress
 from liquid_control.sim.expert import pursue
-from liquid_control.sim.physics import TIMESTEP, Physics
+from liquid_control.sim.physics import CAMERA_PITCH, TIMESTEP, Physics
 from liquid_control.sim.randomize import draw_body, draw_look
 from liquid_control.sim.road import SPACING, build_road
 from liquid_control.sim.scene import build_model
@@ -53,25 +59,33 @@ class Truth:
 
 
 class World:
-    """One road and one vehicle, both drawn from `seed`; `held_out` roads come from a sequence training cannot reach."""
+    """One road and one vehicle, both drawn from `seed`; `held_out` roads come from a sequence training cannot reach.
 
-    def __init__(self, config: WorldConfig | None = None, seed: int = 0, held_out: bool = False) -> None:
-        self.config = config or WorldConfig()
+    `condition` spoils it; the road, the vehicle and the noise of its sensors stay those of the clean world as far as it lets them.
+    """
+
+    def __init__(
+        self, config: WorldConfig | None = None, seed: int = 0, held_out: bool = False, condition: Condition = CLEAN
+    ) -> None:
+        self.condition = condition
+        self.config = condition.world(config or WorldConfig())
         self.physics: Physics | None = None
         self.reset(seed, held_out)
 
     def reset(self, seed: int, held_out: bool = False) -> None:
         """A new road, look, body and cruise speed; time starts at zero."""
         self.close()
-        shape, looks, bodies, self._sensing = streams(seed, held_out, 4)
-        config = self.config
-        self.road = build_road(shape, config.length)
+        shape, looks, bodies, self._sensing, weather, delivery = streams(seed, held_out, 6)
+        config, condition = self.config, self.condition
+        self.road = build_road(shape, config.length, condition.sharpest_curvature, condition.gentlest_curvature)
         self.cruise = shape.uniform(config.cruise_low, config.cruise_high)
         self._plan = self.road.speed_plan(self.cruise)
-        self.look = draw_look(looks, None if config.stratum < 0 else config.stratum)
-        self.body = draw_body(bodies)
-        self.physics = Physics(build_model(self.road, self.look, looks, config.trees), self.look, self.body)
+        self.look = dress(draw_look(looks, None if config.stratum < 0 else config.stratum), condition, weather)
+        self.body = condition.body(draw_body(bodies))
+        self.physics = Physics(build_model(self.road, self.look, looks, config.trees, weather), self.look, self.body)
         self._camera = CameraClock(config, self._sensing)
+        self._optics = Optics(condition, self.look, self.physics.focal_length, CAMERA_PITCH + self.body.camera_pitch)
+        self._delivery, self._seed = Delivery(condition, delivery), seed
         self._steps = 0
         self.frames_dropped = 0
         self.place(START_STATION)
@@ -82,6 +96,7 @@ class World:
         self._station = station
         x, y = x - lane_offset * math.sin(heading), y + lane_offset * math.cos(heading)
         self.physics.place(x, y, heading + heading_error, self.speed_limit)
+        self._delivery.forget()
         self._truth: Truth | None = None
 
     @property
@@ -102,13 +117,14 @@ class World:
             wanted = min(self.speed_limit, max(speed, 0.0))
             physics.step(steering_angle, min(max(2.0 * (wanted - pose.speed), -HARDEST_BRAKING), HARDEST_ACCELERATION))
             self._steps += 1
-            frame = self._expose()
-            if frame is not None:
-                events.append(frame)
+            self._expose()
+            events += self._delivery.arrived(self.time_ns)
         self._truth = None
         pose = physics.pose()
         self._station, self._offset = self.road.project(pose.x, pose.y, self._station)
-        events.append(imu_sample(self.time_ns, *physics.inertial(), self.body, self._sensing))
+        inertial = imu_sample(self.time_ns, *physics.inertial(), self.body, self._sensing)
+        if not self.condition.imu_lost:
+            events.append(inertial)
         if self._steps // STEPS_PER_ADVANCE % 2 == 0:
             events.append(SpeedSample(self.time_ns, pose.speed + SPEED_NOISE * self._sensing.standard_normal()))
         return events
@@ -135,13 +151,17 @@ class World:
         if self.physics is not None:
             self.physics.close()
 
-    def _expose(self) -> Frame | None:
+    def _expose(self) -> None:
         due = self._camera.due(self._steps * TIMESTEP)
         if due is None:
-            return None
+            return
         exposed, dropped = due
-        if dropped:
+        if dropped or self._delivery.is_silent(exposed):
             self.frames_dropped += 1
-            return None
+            return
         # Exposure falls inside the last time step; the picture shows the step's end, the stamp is the true instant.
-        return Frame(round(exposed * 1e9), self.physics.render(self.config.image_width, self.config.image_height))
+        stamp_ns = self._delivery.stamp(exposed)
+        image = self.physics.render(self.config.image_width, self.config.image_height)
+        if not self._optics.idle:
+            image = self._optics.spoil(image, self.physics.pose().yaw, frame_generator(self._seed, round(exposed * 1e9)))
+        self._delivery.send(Frame(stamp_ns, image), exposed)
