@@ -48,13 +48,14 @@ def fit(
     rate: float = 1.0,
     start: int = 0,
     on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None,
+    stop: int | None = None,
 ) -> None:
-    """Runs optimiser steps `start`..`steps` with a cosine schedule from `rate` times the base rates down to zero."""
+    """Runs optimiser steps `start`..`stop` (`steps`, where None) on a cosine from `rate` times the base rates down to zero at `steps`."""
     network.train()
     scale = network.config.curvature_scale
     units = torch.tensor(AUXILIARY_UNITS)
     base = (settings.encoder_rate, settings.memory_rate)
-    for step in range(start, steps):
+    for step in range(start, steps if stop is None else stop):
         factor = rate * (0.5 + 0.5 * math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / 20)
         for group, value in zip(optimiser.param_groups, base, strict=True):
             group["lr"] = value * factor

@@ -6,8 +6,6 @@ Ross, Gordon, Bagnell, "A reduction of imitation learning and structured predict
 from __future__ import annotations
 
 import dataclasses
-import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -22,7 +20,6 @@ from liquid_control.data.collect import Drive, collect
 from liquid_control.data.dataset import Augmentation, Sequences
 from liquid_control.data.episode import load_episode
 from liquid_control.deploy.export import export_onnx
-from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop import EvaluationSettings, evaluate
 from liquid_control.parallel import map_processes
 from liquid_control.policy.allocator import keep_freed_memory
@@ -31,9 +28,9 @@ from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.seeds import road_seed
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.fit import FitSettings, fit, make_optimiser
+from liquid_control.train.run_folder import CHECKPOINT, commit, open_run, tensorboard
 
 CHECKPOINT_EVERY = 200
-SETTINGS, CHECKPOINT = "settings.json", "checkpoint.safetensors"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +64,8 @@ def train(settings: ImitationSettings) -> dict:
     Raises ConfigError when the folder holds a run with other settings.
     """
     started = time.perf_counter()
-    _open_run(settings)
+    (settings.out / "episodes").mkdir(parents=True, exist_ok=True)
+    open_run(settings.out, _described(settings))
     keep_freed_memory()
     torch.manual_seed(settings.seed)
     network = PolicyNetwork(settings.policy, settings.preprocess)
@@ -81,7 +79,7 @@ def train(settings: ImitationSettings) -> dict:
     def spent() -> float:
         return earlier + time.perf_counter() - started
 
-    with _writer(settings.out) as writer:
+    with tensorboard(settings.out) as writer:
         for stage in range(settings.rounds + 1):
             began = time.perf_counter()
             jobs = _expert_drives(settings) if stage == 0 else _policy_drives(settings, stage, model)
@@ -121,17 +119,6 @@ def train(settings: ImitationSettings) -> dict:
     return exam
 
 
-def _open_run(settings: ImitationSettings) -> None:
-    """Makes the run's folder, or checks that it belongs to the same settings."""
-    folder = settings.out
-    (folder / "episodes").mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_described(settings), indent=1)
-    path = folder / SETTINGS
-    if path.exists() and path.read_text() != text:
-        raise ConfigError(str(folder), "a run with other settings", "an empty folder, or the settings in its settings.json")
-    path.write_text(text)
-
-
 def _expert_drives(settings: ImitationSettings) -> list[Drive]:
     jobs = []
     for index in range(settings.long_roads + settings.short_roads):
@@ -161,23 +148,8 @@ def _provenance(settings: ImitationSettings, frames: int, spent: float, seconds:
     return {
         "method": "imitation: behaviour cloning of a privileged expert in MuJoCo, then DAgger",
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
-        "commit": _commit(),
+        "commit": commit(),
         "settings": _described(settings),
         "frames": frames,
         "seconds": {"total": round(spent, 1), **{name: round(value, 1) for name, value in seconds.items()}},
     }
-
-
-def _commit() -> str | None:
-    """The repository's commit, marked when files differ from it; None outside a repository or without git."""
-    try:
-        told = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, capture_output=True, text=True)
-    except OSError:
-        return None
-    return told.stdout.strip() or None
-
-
-def _writer(folder: Path):
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(folder / "tensorboard")
