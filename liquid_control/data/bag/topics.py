@@ -130,7 +130,7 @@ def _infos(topics: list[BagTopic], camera: BagTopic | None) -> list[BagTopic]:
 
 def _steerings(topics: list[BagTopic]) -> list[BagTopic]:
     """A type made for steering before a twist that is named as a command, before a number that is named as steering."""
-    named = [topic for topic in topics if any(word in _last(topic).lower() for word in COMMANDS)]
+    named = [topic for topic in topics if _is_command(topic)]
     for group in (
         [topic for topic in topics if topic.kind in ANGLES],
         [topic for topic in named if topic.kind in TWISTS],
@@ -145,7 +145,7 @@ def _steerings(topics: list[BagTopic]) -> list[BagTopic]:
 
 def _speeds(topics: list[BagTopic], steering: BagTopic | None) -> list[BagTopic]:
     """Measured before commanded; of measured ones the most telling type."""
-    measured = [topic for topic in topics if _last(topic) not in NOT_MEASURED and not any(word in _last(topic).lower() for word in COMMANDS)]
+    measured = [topic for topic in topics if _last(topic) not in NOT_MEASURED and not _is_command(topic)]
     measured = [topic for topic in measured if steering is None or topic.name != steering.name]
     for kind in SPEEDS:
         group = [topic for topic in measured if topic.kind == kind]
@@ -159,6 +159,10 @@ def _joints(reader: BagReader) -> str:
     if len(names) > 1:
         raise AmbiguousTopicError("steering", tuple(names))
     return names[0] if names else ""
+
+
+def _is_command(topic: BagTopic) -> bool:
+    return any(word in _last(topic).lower() for word in COMMANDS)
 
 
 def _last(topic: BagTopic) -> str:

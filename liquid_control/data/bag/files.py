@@ -1,0 +1,110 @@
+"""The files of a recording: which they are, in which order, unpacked where they were compressed as a whole.
+
+metadata.yaml only says which files of its own directory belong to the recording. Everything else is read from the files themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import yaml
+from backports import zstd
+
+from liquid_control.data.bag.storage import Damage
+from liquid_control.errors import BagError
+
+STORAGES = (".mcap", ".db3")
+COMPRESSED = (".zstd", ".zst")
+LARGEST_METADATA = 2**24  # bytes
+LEFT_FREE = 2**28  # bytes of disk that unpacking leaves
+_PIECE = 2**20
+
+
+def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
+    """(files of the recording at `path`, what is wrong with its metadata.yaml). Raises BagError where there is none."""
+    if path.is_file():
+        if storage_of(path) is None:
+            remedy = "Convert it with rosbags-convert." if path.suffix == ".bag" else "Name a rosbag2 directory, a .mcap or a .db3 file."
+            raise BagError(path, "a recording of ROS 1" if path.suffix == ".bag" else "neither .mcap nor .db3", remedy)
+        return [path], []
+    if not path.is_dir():
+        raise BagError(path, "no such file or directory", "Name a rosbag2 directory, a .mcap or a .db3 file.")
+    here = sorted((file for file in path.iterdir() if storage_of(file) is not None and file.is_file()), key=_natural)
+    here = [file for file in here if file.suffix not in COMPRESSED or file.with_suffix("") not in here]
+    if not here:
+        raise BagError(path, "no .mcap or .db3 file in this directory", "Name a rosbag2 directory, a .mcap or a .db3 file.")
+    listed, damage = _listed(path / "metadata.yaml")
+    kept = [file for file in here if file.name in listed or file.with_suffix("").name in listed]
+    if not kept:
+        return here, damage
+    present = {name for file in here for name in (file.name, file.with_suffix("").name)}
+    damage += [Damage(name, None, "listed in metadata.yaml, but not here", "the messages in it") for name in listed if name not in present]
+    unlisted = [file for file in here if file not in kept]
+    damage += [Damage(file.name, None, "not listed in metadata.yaml", "not read; name the file to read it") for file in unlisted]
+    return kept, damage
+
+
+def storage_of(path: Path) -> str | None:
+    """'.mcap' or '.db3'; None for any other file."""
+    suffix = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+    return suffix if suffix in STORAGES else None
+
+
+def unpack(path: Path, folder: Path) -> tuple[Path, list[Damage]]:
+    """(the file's decompressed copy in `folder`, damage); a damaged one gives what precedes the damage. BagError where the disk is full."""
+    out = folder / path.stem
+    damage, written = [], 0
+    with path.open("rb") as packed:
+        try:
+            size = zstd.get_frame_info(packed.read(64)).decompressed_size or 0
+        except zstd.ZstdError:
+            size = 0
+    _check_space(path, folder, size)
+    with zstd.open(path) as packed, out.open("wb") as plain:
+        try:
+            while piece := packed.read(_PIECE):
+                if written % 2**26 < len(piece):
+                    _check_space(path, folder, 0)
+                written += plain.write(piece)
+        except (zstd.ZstdError, EOFError) as error:
+            damage.append(Damage(path.name, None, f"zstd data are damaged or cut ({error})", f"what follows the first {written} bytes"))
+        except OSError as error:
+            raise _full(path, folder, f"{error.strerror}") from error
+    return out, damage
+
+
+def _check_space(path: Path, folder: Path, size: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size + LEFT_FREE > free:
+        raise _full(path, folder, f"{size / 1e9:.1f} GB to unpack, {free / 1e9:.1f} GB free")
+
+
+def _full(path: Path, folder: Path, problem: str) -> BagError:
+    remedy = "Point TMPDIR to a larger disk, or decompress the file with zstd -d and name the result."
+    return BagError(path, f"cannot be unpacked into {folder.parent} ({problem})", remedy)
+
+
+def _listed(metadata: Path) -> tuple[list[str], list[Damage]]:
+    """File names in metadata.yaml, those of files elsewhere left out; nothing where there is no such file."""
+    try:
+        if metadata.stat().st_size > LARGEST_METADATA:
+            raise ValueError(f"larger than {LARGEST_METADATA} bytes")
+        loaded = yaml.safe_load(metadata.read_bytes())
+        names = loaded["rosbag2_bagfile_information"]["relative_file_paths"]
+        names = [name for name in names if isinstance(name, str)]
+    except FileNotFoundError:
+        return [], []
+    except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
+        problem = f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        return [], [Damage(metadata.name, None, problem, "nothing: the files were used as they are")]
+    inside = [name for name in names if Path(name).name == name or Path(name).parts[:-1] == (metadata.parent.name,)]
+    damage = [Damage(metadata.name, None, f"lists {name[:200]!r}, a place outside of the recording", "that file")
+              for name in names if name not in inside]
+    return [Path(name).name for name in inside], damage
+
+
+def _natural(path: Path) -> tuple:
+    """bag_10 comes after bag_9."""
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name))
