@@ -104,7 +104,7 @@ def _doctor() -> Work:
 
 VERBS = (
     Verb("drive", "watch a policy drive the MuJoCo world over real ROS 2 topics, each node a process of its own", _drive),
-    Verb("collect", "drive simulated roads with the expert and keep the episodes; says how many frames a second", _collect),
+    Verb("collect", "drive simulated roads with the expert and keep episodes or rosbag2 recordings; says how many frames a second", _collect),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
     Verb("bench cells", "measure how fast the cells are, beside ncps in the same run", _bench_cells),

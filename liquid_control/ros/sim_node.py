@@ -205,9 +205,7 @@ def _next_seed(seed: int, index: int) -> int:
 
 def _camera_info(config: WorldConfig, world) -> CameraInfo:
     """A pinhole without distortion."""
-    model = world.physics.model
-    focal = config.image_height / 2 / math.tan(math.radians(model.cam_fovy[model.camera("front").id]) / 2)
-    x, y = config.image_width / 2, config.image_height / 2
+    focal, x, y = world.physics.focal_length * config.image_height, config.image_width / 2, config.image_height / 2
     info = CameraInfo(height=config.image_height, width=config.image_width, distortion_model="plumb_bob", d=[0.0] * 5)
     info.k = [focal, 0.0, x, 0.0, focal, y, 0.0, 0.0, 1.0]
     info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]

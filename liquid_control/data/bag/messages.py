@@ -11,9 +11,8 @@ import math
 
 import cv2
 import numpy as np
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
 
+from liquid_control.errors import MissingDependencyError
 from liquid_control.signals import Frame, ImuSample
 
 COMPRESSED_IMAGE, IMAGE, CAMERA_INFO = "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
@@ -32,8 +31,12 @@ _ACKERMANN = {
 
 
 @functools.cache
-def typestore() -> Typestore:
-    """The message types of Humble, which Jazzy shares, and ackermann_msgs."""
+def typestore():
+    """The message types of Humble, which Jazzy shares, and ackermann_msgs, as a rosbags Typestore."""
+    try:
+        from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+    except ImportError as error:
+        raise MissingDependencyError("rosbags", "Install the bags extra: pip install 'liquid_control[bags]'") from error
     store = get_typestore(Stores.ROS2_HUMBLE)
     for kind, text in _ACKERMANN.items():
         store.register(get_types_from_msg(text, kind))
