@@ -23,9 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage(VERBS))
         return 0 if arguments else WRONG_USAGE
+    given = {argument.partition("=")[0] for argument in arguments}
     for verb in VERBS:
-        words = verb.words.split()
-        if arguments[: len(words)] == words:
+        words = [word for word in verb.words.split() if not word.startswith("--")]
+        if arguments[: len(words)] == words and given.issuperset(verb.words.split()):
             return _run(verb, arguments[len(words) :])
     family = [verb for verb in VERBS if verb.words.split()[0] == arguments[0]]
     asked_help = bool(family) and arguments[1:] in (["-h"], ["--help"])

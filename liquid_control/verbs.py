@@ -27,7 +27,10 @@ class Work:
 
 @dataclasses.dataclass(frozen=True)
 class Verb:
-    """`words` as typed, one line of `summary`, and `load`, which imports what the verb needs."""
+    """`words` as typed, one line of `summary`, and `load`, which imports what the verb needs.
+
+    A flag among the words may stand anywhere behind the others and goes on to the verb; put such a verb before the one without the flag.
+    """
 
     words: str
     summary: str
@@ -53,6 +56,15 @@ def _train_imitation() -> Work:
     from liquid_control.train.imitation import ImitationSettings, train
 
     return Work(ImitationSettings, train)
+
+
+def _train_recorded() -> Work:
+    from liquid_control.train.threads import wait_without_spinning
+
+    wait_without_spinning()
+    from liquid_control.train.recorded import RecordedSettings, train_recorded
+
+    return Work(RecordedSettings, train_recorded)
 
 
 def _evaluate() -> Work:
@@ -105,6 +117,7 @@ def _doctor() -> Work:
 VERBS = (
     Verb("drive", "watch a policy drive the MuJoCo world over real ROS 2 topics, each node a process of its own", _drive),
     Verb("collect", "drive simulated roads with the expert and keep episodes or rosbag2 recordings; says how many frames a second", _collect),
+    Verb("train imitation --bags", "train a policy on recordings, from nothing or --from a model", _train_recorded),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
     Verb("bench cells", "measure how fast the cells are, beside ncps in the same run", _bench_cells),

@@ -1,0 +1,138 @@
+"""Behaviour cloning of given drives: fits, validates on the held-out ones, stops when it no longer helps, keeps the best weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from tqdm import tqdm
+
+from liquid_control.config import TimelineConfig, check, number
+from liquid_control.data.dataset import Augmentation, Sequences
+from liquid_control.errors import LiquidControlError
+from liquid_control.policy.network import INERTIAL_CENTRE, INERTIAL_SPREAD, PolicyNetwork
+from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
+from liquid_control.train.fit import FitSettings, fit, make_optimiser
+from liquid_control.train.run_folder import CHECKPOINT
+from liquid_control.train.split import Split
+from liquid_control.train.validation import examine
+
+BEST = "best.safetensors"
+SENSE = 0.4
+"""Spread that the inertial inputs are given: about that of the image features beside them."""
+FURTHEST = 4.0
+"""Most that an inertial input is scaled up or down, so that a sensor that hardly moved in training cannot shout later."""
+
+
+class TooLittleError(LiquidControlError):
+    """What is left of the recordings is not enough to train on or to validate with."""
+
+    def __init__(self, part: str, frames: int, got: str, expected: str) -> None:
+        super().__init__(f"the {part} part has {frames} frames and {got}, expected {expected}; give more or longer recordings")
+        self.part, self.frames = part, frames
+
+
+@dataclasses.dataclass(frozen=True)
+class CloneSettings:
+    """How a network is fitted to drives."""
+
+    seed: int = number(0, 0, 2**63 - 1, "", "seed of weights, batches and of what is held out")
+    steps: int = number(900, 1, 10**7, "", "optimiser steps")
+    validate_every: int = number(100, 1, 10**7, "", "steps between looks at the held-out drives, each of them a checkpoint")
+    patience: int = number(4, 0, 10**6, "", "looks without improvement after which training stops; 0 never stops early")
+    rate: float = number(0.0, 0.0, 10.0, "", "times the learning rates; 0 is 1 from nothing and 0.3 when fine-tuning")
+    frames: int = number(16, 2, 1024, "", "frames in a training sequence")
+    mirror_share: float = number(0.0, 0.0, 1.0, "", "share of sequences mirrored left to right; for roads where that makes sense")
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+    fit: FitSettings = dataclasses.field(default_factory=FitSettings)
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def clone(network: PolicyNetwork, split: Split, settings: CloneSettings, folder: Path, rate: float, writer) -> dict:
+    """Fits `network` in place to the learned drives, then gives it the weights that did best on the held-out ones.
+
+    Goes on from the checkpoint in `folder` where there is one, to the same weights as without the interruption. Returns `held_out`
+    (see `validation.examine`), `best_step`, `steps`, `epochs` and `history`. Raises TooLittleError. `writer`: a TensorBoard SummaryWriter.
+    """
+    sequences = Sequences(list(split.learned.values()), settings.frames, settings.augmentation, TimelineConfig().nominal_dt,
+                          settings.mirror_share)
+    if not sequences.windows:
+        least = f"at least one unbroken sequence of {settings.frames}, half of them with a known target"
+        raise TooLittleError("learned", len(sequences), "no sequence to learn from", least)
+    known = sum(int(np.isfinite(episode.curvature).sum()) for episode in split.held_out.values())
+    if not known:
+        raise TooLittleError("held-out", sum(map(len, split.held_out.values())), "no known target", "some to validate with")
+    optimiser = make_optimiser(network, settings.fit)
+    checkpoint, best = folder / CHECKPOINT, folder / BEST
+    progress = {"step": 0, "history": []}
+    if checkpoint.exists():
+        progress = load_checkpoint(checkpoint, network, optimiser)
+    history = progress["history"]
+    epoch = settings.fit.batch * settings.frames / max(sequences.windows, 1)  # epochs in a step
+    with tqdm(total=settings.steps, initial=progress["step"], desc="fit", unit="step") as bar:
+
+        def on_step(step: int, losses: dict[str, float]) -> None:
+            bar.update()
+            if step % 10 == 0:
+                bar.set_postfix({"loss": f"{losses['steering']:.4f}"}, refresh=False)
+                for name in ("steering", "rate"):
+                    writer.add_scalar(f"clone/{name}", losses[name], step)
+
+        step = progress["step"]
+        while step < settings.steps and not _tired(history, settings.patience):
+            stop = min(step + settings.validate_every, settings.steps)
+            rng = np.random.default_rng([settings.seed, step])
+            fit(network, optimiser, sequences, settings.steps, rng, settings.fit, rate, step, on_step, stop)
+            step = stop
+            found = examine(network, split.held_out)
+            history.append({"step": step, "epoch": round(step * epoch, 3), "mae": found["mae"], "rmse": found["rmse"]})
+            writer.add_scalar("held_out/rmse", found["rmse"], step)
+            writer.add_scalar("held_out/mae", found["mae"], step)
+            if _best(history) is history[-1]:
+                partial = best.with_suffix(".partial")
+                save_file({name: value.contiguous() for name, value in network.state_dict().items()}, partial)
+                partial.replace(best)
+            save_checkpoint(checkpoint, network, optimiser, {"step": step, "history": history})
+            tqdm.write(f"step {step}, epoch {history[-1]['epoch']:.2f}: held-out rmse {found['rmse']:.5f} 1/m, "
+                       f"mae {found['mae']:.5f} 1/m", file=sys.stderr)
+    network.load_state_dict(load_file(best))
+    return {"held_out": examine(network, split.held_out), "best_step": _best(history)["step"], "steps": step,
+            "epochs": history[-1]["epoch"], "history": history}
+
+
+def curvature_scale(split: Split) -> float:
+    """Twice the root mean square of the learned curvatures [1/m]: what the network's output 1 shall mean on these roads."""
+    known = np.concatenate([episode.curvature for episode in split.learned.values()])
+    known = known[np.isfinite(known)].astype(np.float64)
+    scale = 2.0 * float(np.sqrt(np.square(known).mean())) if len(known) else 0.0
+    return float(f"{min(max(scale, 1e-3), 10.0):.3g}")
+
+
+def normalise_inertial(network: PolicyNetwork, split: Split) -> dict:
+    """Sets the scale and shift of the inertial inputs so that the learned part spreads by `SENSE` around zero; says what it measured.
+
+    Yaw rate and lateral acceleration stay centred on zero, since left and right are alike.
+    """
+    inertial = np.concatenate([episode.inertial[np.isfinite(episode.curvature)] for episode in split.learned.values()]).astype(np.float64)
+    centre, spread = np.array([0.0, 0.0, inertial[:, 2].mean()]), np.sqrt(np.square(inertial).mean(0))
+    spread[2] = inertial[:, 2].std()
+    scale = np.clip(SENSE * np.array(INERTIAL_SPREAD) / np.maximum(spread, 1e-9), 1 / FURTHEST, FURTHEST)
+    shift = (np.array(INERTIAL_CENTRE) - centre) / np.array(INERTIAL_SPREAD) * scale
+    with torch.no_grad():
+        network.input_scale[-3:] = torch.from_numpy(scale)
+        network.input_shift[-3:] = torch.from_numpy(shift)
+    return {"inertial_centre": centre.tolist(), "inertial_spread": spread.tolist()}
+
+
+def _best(history: list[dict]) -> dict:
+    return min(history, key=lambda look: look["rmse"])
+
+
+def _tired(history: list[dict], patience: int) -> bool:
+    return bool(patience and history) and len(history) - 1 - history.index(_best(history)) >= patience

@@ -1,0 +1,166 @@
+"""Recordings side by side to episodes: read on all cores or taken from the cache, judged, and every unusable one named in one go."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from liquid_control.config import PreprocessConfig, TimelineConfig
+from liquid_control.data.bag.curvature import NoCurvatureError, steering_on_gyro
+from liquid_control.data.bag.recording import Recording
+from liquid_control.data.bag.view import ViewSettings, crop_for
+from liquid_control.data.episode import Episode
+from liquid_control.data.recorded import LEAST_FRAMES, Reading, read_drive
+from liquid_control.errors import ConfigError, LiquidControlError
+from liquid_control.parallel import map_processes
+
+if TYPE_CHECKING:
+    from liquid_control.train.recorded import RecordedSettings
+
+SURE = 0.5
+"""Correlation of steering and gyro from which on their ratio is believed, and below whose negative the sign is."""
+PLAUSIBLE = (0.5, 2.0)
+"""Ratio of the curvature from steering to the gyro's: outside, steering is no front-wheel angle or the wheelbase is another."""
+ALIKE = 0.02
+"""Largest difference of crops, as shares of the picture, between recordings that one policy can learn from."""
+
+
+class RefusedRecordingsError(LiquidControlError):
+    """Recordings cannot be used, or not without saying so."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        listed = "; ".join(problems.values())
+        super().__init__(f"{len(problems)} unusable recordings: {listed}. --unusable skip goes on without them")
+        self.problems = problems
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gathered:
+    """Usable episodes by the path they were given as, facts about each, the preprocessing they had, and why others were left out."""
+
+    episodes: Mapping[str, Episode]
+    facts: Mapping[str, Mapping]
+    preprocess: PreprocessConfig
+    left_out: Mapping[str, str]
+
+    def hashes(self) -> list[list[str]]:
+        """SHA-256 of the files of every recording, in an order that does not depend on where they lie."""
+        return sorted(sorted(facts["files"].values()) for facts in self.facts.values())
+
+
+def gather(settings: RecordedSettings, preprocess: PreprocessConfig, timeline: TimelineConfig) -> Gathered:
+    """Raises RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given twice."""
+    paths = list(dict.fromkeys(Path(path) for path in (*settings.bags, *settings.held_out)))
+    problems: dict[str, str] = {}
+    preprocess = _crop(paths, settings, preprocess, problems)
+    reading = Reading(settings.recording, preprocess, timeline)
+    jobs = [_Job(path, reading, settings.cache, progress=len(paths) == 1) for path in paths if str(path) not in problems]
+    for job, problem in zip(jobs, map_processes(_read, jobs, settings.workers, "recordings"), strict=True):
+        if problem:
+            problems[str(job.path)] = problem
+    episodes, facts, doubts = {}, {}, {}
+    for job in jobs:
+        name = str(job.path)
+        if name in problems:
+            continue
+        drive = read_drive(job.path, reading, settings.cache)
+        try:
+            episode, driven = drive.episode(settings.curvature, settings.recording.vehicle)
+        except NoCurvatureError as error:
+            problems[name] = f"{name}: {error}"
+            continue
+        known = int(np.isfinite(episode.curvature).sum())
+        agreement = steering_on_gyro(drive.columns["stamp_ns"], drive.motion, settings.recording.vehicle)
+        episodes[name] = episode
+        facts[name] = {**drive.facts, "targets": known, "source": driven.source, "seconds": round(_seconds(episode), 3),
+                       "steering_on_gyro": agreement and {"correlation": agreement[0], "slope": agreement[1]}}
+        doubt = _doubt(known, len(episode), agreement if driven.source == "steering" else None, settings.recording.steering_scale)
+        if doubt:
+            doubts[name] = f"{name}: {doubt}"
+    if settings.unusable != "use":
+        problems |= doubts
+    if problems and (settings.unusable == "refuse" or len(problems) == len(paths)):
+        raise RefusedRecordingsError(problems)
+    for problem in (problems | doubts).values():
+        print(f"WARNING: {problem}", file=sys.stderr)
+    episodes, facts = ({name: of[name] for name in of if name not in problems} for of in (episodes, facts))
+    _refuse_twins(facts)
+    return Gathered(episodes, facts, preprocess, problems)
+
+
+def _crop(paths: list[Path], settings: RecordedSettings, preprocess: PreprocessConfig, problems: dict[str, str]) -> PreprocessConfig:
+    """The crop from the recordings' cameras, which must be one camera's; `preprocess` where flags decide."""
+    view: ViewSettings = settings.view
+    if view.source == "flags":
+        return preprocess
+    crops: dict[str, PreprocessConfig] = {}
+    for path in paths:
+        try:
+            with Recording(path, settings.recording) as recording:
+                crops[str(path)] = crop_for(recording, view, preprocess)
+        except LiquidControlError as error:
+            problems[str(path)] = str(error)
+    if not crops:
+        raise RefusedRecordingsError(problems)
+    first_name, first = next(iter(crops.items()))
+    for name, other in crops.items():
+        for side in ("crop_top", "crop_bottom", "crop_left", "crop_right"):
+            if abs(getattr(other, side) - getattr(first, side)) > ALIKE:
+                expected = f"the same as in {first_name} ({getattr(first, side)}): one policy has one camera"
+                raise ConfigError(f"{side} of {name}", getattr(other, side), expected)
+    return first
+
+
+def _doubt(known: int, frames: int, agreement: tuple[float, float] | None, scale: float) -> str | None:
+    """Why what was read should not be trusted, with the flag that mends it."""
+    if known < LEAST_FRAMES:
+        return (f"{known} of {frames} frames have a target, and {LEAST_FRAMES} are the least: "
+                "driven too slowly (--curvature.slowest), or signals with gaps (--curvature.max-gap)")
+    if agreement is None:
+        return None
+    correlation, slope = agreement
+    if correlation < -SURE:
+        return (f"steering turns against the gyro (correlation {correlation:.2f}): turn its sign (--steering-scale {scale / slope:.4g}), "
+                "or take the gyro (--curvature.source gyro)")
+    if correlation > SURE and not PLAUSIBLE[0] < slope < PLAUSIBLE[1]:
+        return (f"the recorded angle bends {slope:.3g} times as much as the gyro says: no front-wheel angle in radians "
+                f"(--steering-scale {scale / slope:.4g}), or another wheelbase (--vehicle.wheelbase)")
+    return None
+
+
+def _refuse_twins(facts: Mapping[str, Mapping]) -> None:
+    """The same recording twice could be learned from and held out at once."""
+    seen: dict[tuple, str] = {}
+    for name, told in facts.items():
+        content = tuple(sorted(digest for file, digest in told["files"].items() if not file.endswith(".yaml")))
+        if content in seen:
+            raise ConfigError("bags", f"{name} and {seen[content]}, the same recording", "each recording once")
+        seen[content] = name
+
+
+def _seconds(episode: Episode) -> float:
+    steps = np.diff(episode.stamp_ns)
+    return float(steps[~episode.is_first[1:]].sum() * 1e-9)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    path: Path
+    reading: Reading
+    cache: Path
+    progress: bool
+
+
+def _read(job: _Job) -> str:
+    """Puts a recording into the cache; the problem, or nothing. Errors travel as text: their classes do not survive between processes."""
+    try:
+        read_drive(job.path, job.reading, job.cache, job.progress)
+    except LiquidControlError as error:
+        text = str(error)
+        return text if str(job.path) in text else f"{job.path}: {text}"
+    return ""
