@@ -1,6 +1,6 @@
 """Which implementation unrolls a cell: the readable one in PyTorch or a fused kernel.
 
-The readable one is the definition. `kernels.select` knows the fused ones:
+The readable one is the definition. `kernels.select` (numba, on the CPU) and `kernels.select_gpu` (triton) know the fused ones:
 
     select(cell, x, mask) -> unroll(cell, x, h, dt, is_first, mask) -> (y, h), or None where no fused kernel applies
 
@@ -34,10 +34,13 @@ def fused_unroll(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | 
     if cell.kernel == "reference":
         return None
     try:
-        from liquid_control.policy.kernels.select import select
+        if x.device.type == "cuda":
+            from liquid_control.policy.kernels.select_gpu import select
+        else:
+            from liquid_control.policy.kernels.select import select
     except ModuleNotFoundError as error:
         if cell.kernel == "fused":
-            raise MissingDependencyError(error.name, "Install numba, or choose kernel='auto'") from None
+            raise MissingDependencyError(error.name, f"Install {error.name}, or choose kernel='auto'") from None
         return None
     fused = select(cell, x, mask)
     if fused is None and cell.kernel == "fused":

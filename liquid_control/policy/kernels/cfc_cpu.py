@@ -21,14 +21,6 @@ KEPT = 5
 """Rows kept per neuron and input: the state before, tanh ff1, tanh ff2, s, t_a."""
 
 
-class Circuit(NamedTuple):
-    """Which neuron listens to what, all int64. Neurons stand in the order in which they are computed."""
-
-    neuron: np.ndarray  # (U,) its place in the state
-    start: np.ndarray  # (U + 1,) its connections are start[i] to start[i + 1]
-    source: np.ndarray  # (C,) row: 0..F inputs, F..F+U the state before, F+U..F+2U the state after
-
-
 class Weights(NamedTuple):
     """C-contiguous, of one floating type, neurons and connections in the circuit's order."""
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from liquid_control.policy.free_wiring import FreeWiring
-from liquid_control.policy.kernels import cfc_cpu
 from liquid_control.policy.wiring import NcpWiring
 
 
+class Circuit(NamedTuple):
+    """Which neuron listens to what, all int64. Neurons stand in the order in which they are computed."""
+
+    neuron: np.ndarray  # (U,) its place in the state
+    start: np.ndarray  # (U + 1,) its connections are start[i] to start[i + 1]
+    source: np.ndarray  # (C,) row: 0..F inputs, F..F+U the state before, F+U..F+2U the state after
+
+
 @functools.lru_cache(maxsize=64)
-def wired_circuit(wiring: NcpWiring | FreeWiring, dense_time: bool = False) -> tuple[cfc_cpu.Circuit, np.ndarray]:
+def wired_circuit(wiring: NcpWiring | FreeWiring, dense_time: bool = False) -> tuple[Circuit, np.ndarray]:
     """As `WiredCfcCell` has it. A layer of an NCP listens to the layer before it (the inputs, or the state after this input) and
     to its own state before it; a free wiring is one layer. `dense_time`: some heads listen to all that a layer can see."""
     before, after = wiring.inputs, wiring.inputs + wiring.neurons
@@ -34,12 +42,12 @@ def wired_circuit(wiring: NcpWiring | FreeWiring, dense_time: bool = False) -> t
 
 
 @functools.lru_cache(maxsize=64)
-def dense_circuit(inputs: int, units: int) -> tuple[cfc_cpu.Circuit, np.ndarray]:
+def dense_circuit(inputs: int, units: int) -> tuple[Circuit, np.ndarray]:
     """Every neuron listens to all inputs and to the whole state."""
     return connect([(np.arange(units), np.arange(inputs + units), np.ones((units, inputs + units), bool))])
 
 
-def connect(layers: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[cfc_cpu.Circuit, np.ndarray]:
+def connect(layers: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[Circuit, np.ndarray]:
     """A circuit from its layers in the order of computation, each (neurons (N,) places in the state, sources (K,) rows,
     existing (N, K) bool), and where its connections stand in the layers' matrices, flattened one after the other (C,)."""
     counts = [existing.sum(axis=1) for _, _, existing in layers]
@@ -48,5 +56,5 @@ def connect(layers: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tupl
     places = [offset + np.flatnonzero(existing) for offset, (_, _, existing) in zip(offsets, layers, strict=False)]
     start = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     neurons = np.concatenate([neurons for neurons, _, _ in layers])
-    circuit = cfc_cpu.Circuit(*(np.ascontiguousarray(a, np.int64) for a in (neurons, start, np.concatenate(sources))))
+    circuit = Circuit(*(np.ascontiguousarray(a, np.int64) for a in (neurons, start, np.concatenate(sources))))
     return circuit, np.concatenate(places)

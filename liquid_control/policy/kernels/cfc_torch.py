@@ -8,12 +8,13 @@ from torch.autograd.function import once_differentiable
 
 from liquid_control.policy.kernels import cfc_cpu
 from liquid_control.policy.kernels.blocks import run_blocks
+from liquid_control.policy.kernels.cfc_tables import Circuit
 from liquid_control.policy.kernels.lanes import LANES, lines
 from liquid_control.policy.kernels.sequence import Sequence, empty_gradients
 
 
 def unroll_cfc(
-    circuit: cfc_cpu.Circuit, connections: Tensor, bias: Tensor, gate: float, motor: int,
+    circuit: Circuit, connections: Tensor, bias: Tensor, gate: float, motor: int,
     x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """The CfC over a sequence, for CPU tensors of float32 or float64: x (B, T, F), h (B, U), dt (B, T), is_first and mask (B, T) or None

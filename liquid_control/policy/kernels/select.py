@@ -1,4 +1,4 @@
-"""Which fused kernel unrolls a cell; `policy.dispatch` asks."""
+"""Which fused kernel unrolls a cell on the CPU; `policy.dispatch` asks."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from torch import Tensor, nn
 
 from liquid_control.policy.cfc import CfcCell, WiredCfcCell
 from liquid_control.policy.cfc_rule import HEADS
+from liquid_control.policy.kernels.cfc_layers import GATED, layer_weights
 from liquid_control.policy.kernels.cfc_tables import dense_circuit, wired_circuit
 from liquid_control.policy.kernels.cfc_torch import unroll_cfc
 from liquid_control.policy.kernels.cfc_wide import applies, unroll_wide
 from liquid_control.policy.kernels.ltc_torch import unroll_ltc
 from liquid_control.policy.ltc import LtcCell
-
-GATES = {"default": 1.0, "no_gate": 0.0}
-"""How much ff1 fades as ff2 comes in, for the variants that the kernel knows."""
 
 
 def select(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | None:
@@ -27,9 +25,9 @@ def select(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | None:
         return None
     if isinstance(cell, LtcCell):
         return unroll_ltc
-    if isinstance(cell, WiredCfcCell) and cell.variant in GATES:
+    if isinstance(cell, WiredCfcCell) and cell.variant in GATED:
         return _wired_cfc
-    if isinstance(cell, CfcCell) and cell.variant in GATES and cell.backbone is None:
+    if isinstance(cell, CfcCell) and cell.variant in GATED and cell.backbone is None:
         return _dense_cfc
     if isinstance(cell, CfcCell) and applies(cell, x, mask):
         return unroll_wide
@@ -40,13 +38,10 @@ def _wired_cfc(
     cell: WiredCfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     circuit, places = wired_circuit(cell.wiring, cell.dense_time)
-    layers = [getattr(cell, name) for name, *_ in cell.layers]
-    weights = [layer.weight.reshape(HEADS, -1) for layer in layers]
-    if cell.dense_time:
-        weights = [weight * layer.mask.view(HEADS, -1) for weight, layer in zip(weights, layers, strict=True)]
+    weights, biases = layer_weights(cell)
     connections = torch.cat(weights, dim=1)[:, torch.from_numpy(places)]
-    bias = torch.cat([layer.bias.view(HEADS, -1) for layer in layers], dim=1)
-    return unroll_cfc(circuit, connections.T, bias.T, GATES[cell.variant], cell.outputs, x, h, dt, is_first, mask)
+    gate = float(GATED[cell.variant])
+    return unroll_cfc(circuit, connections.T, torch.cat(biases, dim=1).T, gate, cell.outputs, x, h, dt, is_first, mask)
 
 
 def _dense_cfc(
@@ -54,4 +49,4 @@ def _dense_cfc(
 ) -> tuple[Tensor, Tensor]:
     circuit, _ = dense_circuit(cell.inputs, cell.neurons)
     connections, bias = cell.heads.weight.view(HEADS, -1), cell.heads.bias.view(HEADS, -1)
-    return unroll_cfc(circuit, connections.T, bias.T, GATES[cell.variant], cell.outputs, x, h, dt, is_first, mask)
+    return unroll_cfc(circuit, connections.T, bias.T, float(GATED[cell.variant]), cell.outputs, x, h, dt, is_first, mask)
