@@ -83,6 +83,16 @@ def test_neurons_are_named_and_ordered_along_the_signal():
     assert neuron_names(0) == () and neuron_names(1) == ("motor",)
 
 
+def test_an_unwired_memory_shows_its_units_and_not_what_it_stores():
+    rows = [(i, tuple(float(j) for j in range(8))) for i in range(3)]
+    names = ("unit_0", "unit_1", "unit_2", "unit_3", "memory_0", "memory_1", "memory_2", "memory_3")
+    log = DriveLog(neurons=Neurons(*zip(*rows, strict=True)), state_names=names)
+    assert log.neuron_names[2:6] == ("unit 3", "unit 4", "memory 1", "memory 2")
+    assert by_layer(log.neuron_names) == [0, 1, 2, 3]
+    unnamed = DriveLog(neurons=log.neurons)
+    assert unnamed.neuron_names == neuron_names(8)  # as recorded before states had names
+
+
 def test_activity_is_centred_and_bounded_whatever_its_scale():
     states = np.random.default_rng(1).normal(size=(500, 3)) * [1e-3, 1.0, 1e3] + [0.0, 5.0, 1e4]
     activity = normalised(states)

@@ -12,8 +12,10 @@ from liquid_control.policy.baselines import CtRnnCell, GatedCell
 
 CELLS = {
     "ct_rnn": lambda: CtRnnCell(5, 7),
+    "ct_rnn exponential": lambda: CtRnnCell(5, 7, exponential=True),
     "lstm": lambda: GatedCell("lstm", 5, 7),
     "gru": lambda: GatedCell("gru", 5, 7),
+    "gru with one bias": lambda: GatedCell("gru", 5, 7, one_bias=True),
     "blind_lstm": lambda: GatedCell("lstm", 5, 7, timed=False),
 }
 
@@ -64,9 +66,10 @@ def test_only_a_blind_cell_does_not_see_dt():
         assert torch.equal(one.unroll(x, h, dt)[0], one.unroll(x, h, 2 * dt)[0]) == (name == "blind_lstm")
 
 
-def test_ct_rnn_solves_its_equation_to_first_order():
+@pytest.mark.parametrize("exponential", [False, True])
+def test_ct_rnn_solves_its_equation_to_first_order(exponential):
     torch.manual_seed(0)
-    cell, tau = CtRnnCell(5, 7, tau=0.8).double(), 0.8
+    cell, tau = CtRnnCell(5, 7, tau=0.8, exponential=exponential).double(), 0.8
     x, h, dt = (part[:1] for part in inputs(cell, time=1))
     drive, weight = cell.sensory(x[:, 0])[0].detach().numpy(), cell.recurrent.weight.detach().numpy()
     exact = solve_ivp(lambda _, v: -v / tau + np.tanh(weight @ v + drive), (0, float(dt)), h[0].numpy(), rtol=1e-10, atol=1e-12).y[:, -1]
@@ -76,6 +79,26 @@ def test_ct_rnn_solves_its_equation_to_first_order():
         errors.append(np.abs(cell.step(x[:, 0], h, dt[:, 0])[1][0].detach().numpy() - exact).max())
     slope = np.polyfit(np.log([8, 16, 32, 64]), np.log(errors), 1)[0]
     assert slope == pytest.approx(-1, abs=0.1)
+
+
+def test_exponential_steps_stay_bounded_after_any_silence():
+    """Where explicit ones do not: |h| <= tau is kept by every convex step."""
+    torch.manual_seed(0)
+    euler, exponential = CtRnnCell(5, 7).double(), CtRnnCell(5, 7, exponential=True).double()
+    exponential.load_state_dict(euler.state_dict())
+    x, h, _ = inputs(euler)
+    dt = torch.full((4, 6), 100.0, dtype=torch.float64)
+    assert exponential.unroll(x, h, dt)[0].abs().max() <= 1 < 1e6 < euler.unroll(x, h, dt)[0].abs().max()
+
+
+def test_one_bias_is_one_bias():
+    """The published LSTM of 64 units on 32 inputs: four gates with a weight for each input and unit and one bias."""
+    cell = GatedCell("lstm", 32, 64, timed=False, one_bias=True)
+    assert sum(p.numel() for p in cell.parameters() if p.requires_grad) == 4 * 64 * (32 + 64 + 1)
+    optimiser = torch.optim.Adam(cell.parameters(), 0.1)
+    cell.unroll(torch.randn(2, 3, 32), cell.initial_state(2), torch.ones(2, 3))[0].sum().backward()
+    optimiser.step()
+    assert not cell.layer.bias_hh_l0.any() and cell.layer.bias_ih_l0.any()
 
 
 def test_an_lstm_starts_remembering():
