@@ -137,14 +137,21 @@ class GateConfig:
     max_steering_angle: float = number(0.5, 0.01, 1.2, "rad", "largest steering angle let through")
     max_steering_rate: float = number(0.8, 0.01, 5.0, "rad/s", "largest change of steering angle per second")
     max_lateral_acceleration: float = number(3.0, 0.1, 20.0, "m/s²", "largest speed² x curvature let through (ISO 11270: 3.0)")
+    max_lateral_jerk: float = number(5.0, 0.1, 1000.0, "m/s³", "largest speed² x change of curvature per second (ISO 11270: 5.0)")
     max_speed: float = number(20.0, 0.0, 60.0, "m/s", "largest speed let through")
+    max_acceleration: float = number(2.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may rise")
+    max_deceleration: float = number(6.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may fall")
     stale_after: float = number(0.2, 0.01, 5.0, "s", "an action whose frame is older than this is not used")
     max_future: float = number(0.1, 0.0, 5.0, "s", "an action stamped further ahead than this is not used")
     speed_stale_after: float = number(0.5, 0.01, 10.0, "s", "a measured speed older than this is taken as unknown")
     deceleration: float = number(3.0, 0.1, 15.0, "m/s²", "how fast the speed is taken away when no action is usable")
+    safe_behaviour: str = choice("hold", ("hold", "follow", "release"), "the wheels when no action is usable: hold their angle, "
+                                 "go on to the last curvature asked for, or be released to the driver")  # fmt: skip
 
     def __post_init__(self) -> None:
         check(self)
+        if self.deceleration > self.max_deceleration:
+            raise ConfigError("GateConfig.deceleration", self.deceleration, f"at most max_deceleration = {self.max_deceleration}")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -120,6 +120,9 @@ class Limit(enum.Flag):
     LATERAL_ACCELERATION = enum.auto()
     SPEED = enum.auto()
     SPEED_UNKNOWN = enum.auto()
+    LATERAL_JERK = enum.auto()
+    ACCELERATION = enum.auto()
+    DECELERATION = enum.auto()
 
     def names(self) -> tuple[str, ...]:
         return tuple(member.name.lower() for member in Limit if member and member in self)
@@ -127,7 +130,11 @@ class Limit(enum.Flag):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """The gate's judgement: which limits acted. `safe_stop`: no usable action, angle held and speed taken away."""
+    """The gate's judgement: which limits acted. `safe_stop`: no usable action, the speed is taken away.
+
+    `released`: the command's angle is only the last one; the wheels are the driver's.
+    """
 
     limits: Limit
     safe_stop: bool
+    released: bool = False

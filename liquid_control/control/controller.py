@@ -93,8 +93,10 @@ class Controller:
 
     def command(self, speed: float | None, now_ns: int) -> tuple[Command, Verdict]:
         """The safety gate on the latest action; `speed` measured [m/s] or None."""
-        self.previous, verdict = self.gate.apply(self.action, speed, now_ns, self.previous)
-        return self.previous, verdict
+        command, verdict = self.gate.apply(self.action, speed, now_ns, self.previous)
+        # Until the first action nobody obeys: the vehicle rolls as its driver wants, and the gate starts from there.
+        self.previous = None if self.action is None else command
+        return command, verdict
 
     @property
     def rejected(self) -> dict[Reason, int]:

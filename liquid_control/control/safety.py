@@ -1,14 +1,20 @@
 """The safety gate: the last word before the vehicle, and a pure function of its arguments. It trusts nobody, its inputs least of all.
 
-Order of precedence, strongest first, so that two limits never fight:
-1. the steering angle stays within the largest angle;
-2. it changes no faster than the largest rate, counted from the previous command (0 rad before the first one);
-3. lateral acceleration at the measured speed stays within its limit. Should rule 2 not allow the angle that this needs (the speed
-   reading jumped), the angle moves there as fast as rule 2 allows: a wheel that jumps is the greater danger;
-4. the speed stays within 0 and the largest speed, and within what keeps lateral acceleration at the commanded angle in its limit. So the
-   pair (angle, speed) of a command never asks for more than the limit, whatever rule 2 withheld.
+Each command is judged against the one before it and the time between them, so that limits hold for every pair of commands under any
+irregular timing. Hard limits, which hold whatever comes in, since the command before satisfies all of them and standing by it does too:
 
-With no usable action the angle is held, since snapping it to zero on a bend leaves the road, and the speed is taken away.
+1. the steering angle stays within the largest angle;
+2. it changes no faster than the largest rate;
+3. lateral jerk by steering, measured speed² x change of curvature per second, stays within its limit;
+4. the speed asked for stays within 0 and the largest speed, rises no faster than the largest acceleration and falls no faster than the
+   largest deceleration (counted from the measured speed where that is lower);
+5. the pair of angle and speed asked for never means more lateral acceleration than allowed.
+
+And one that needs time when the speed reading jumps, because a wheel that jumps is the greater danger: lateral acceleration at the
+measured speed stays within its limit, or the angle falls as fast as 2 and 3 allow.
+
+With no usable action the speed is taken away, and the wheels hold their angle, since snapping it to zero on a bend leaves the road
+(or do what `GateConfig.safe_behaviour` says).
 """
 
 from __future__ import annotations
@@ -31,33 +37,36 @@ class SafetyGate:
     def apply(self, action: Action | None, speed: float | None, now_ns: int, previous: Command | None) -> tuple[Command, Verdict]:
         """Turns a proposed action into a command and says which limits acted. Total: never raises, and its output is always finite.
 
-        `speed`: measured [m/s]; None, NaN or infinite is unknown, and then lateral acceleration is judged at the largest speed that may
-        have been commanded, in a safe stop at the speed that was commanded last. `now_ns`: this clock's time. `previous`: the last
-        command issued; None when there is none yet, which lets the wheel start from 0 and the speed from nothing.
+        `speed`: measured [m/s]; None, NaN or infinite is unknown, and then lateral limits are judged at the largest speed that may have
+        been commanded, in a safe stop at the speed that was commanded last. `now_ns`: this clock's time. `previous`: the last command
+        issued; None when there is none yet, which lets the wheel start from 0 and the speed from the measured one.
         """
-        stamp_ns, angle_before, speed_before, elapsed = _before(previous, now_ns)
-        measured = _finite(speed)
+        before = _before(previous, now_ns, _finite(speed))
+        # Time without a command allows no more change than `stale_after` does: silence does not save up for a jump.
+        elapsed = min(before.elapsed, self.limits.stale_after)
         limits = self._unusable(action, now_ns)
         safe_stop = bool(limits)
+        measured = _finite(speed)
         if measured is None:
             limits |= Limit.SPEED_UNKNOWN
             # In a safe stop the angle was let through before: judging it at a speed never commanded would turn the wheels on a bend.
-            measured = speed_before if safe_stop else max(self.limits.max_speed, speed_before)
+            measured = before.speed if safe_stop else max(self.limits.max_speed, before.speed)
+        slowest = max(before.slower - self.limits.max_deceleration * elapsed, 0.0)
 
         if safe_stop:
-            wanted_angle = angle_before
-            known = speed_before if Limit.SPEED_UNKNOWN in limits else min(speed_before, measured)
-            wanted_speed = max(known - self.limits.deceleration * elapsed, 0.0)
+            stamp_ns, wanted_angle = before.stamp_ns, self._angle_without_action(action, limits, before.angle)
+            wanted_speed = max(before.slower - self.limits.deceleration * before.elapsed, slowest)
         else:
-            stamp_ns = int(action.stamp_ns)
-            wanted_angle = steering_angle(float(action.curvature), self.vehicle)
+            stamp_ns, wanted_angle = int(action.stamp_ns), steering_angle(float(action.curvature), self.vehicle)
             wanted_speed = float(action.speed)
+            if abs(float(action.curvature)) > curvature(self._largest_angle, self.vehicle):
+                limits |= Limit.ANGLE
 
-        angle, acted = self._limit_angle(wanted_angle, measured, angle_before, elapsed)
-        if not safe_stop and abs(float(action.curvature)) > curvature(self._largest_angle, self.vehicle):
-            acted |= Limit.ANGLE
-        speed, slowed = self._limit_speed(wanted_speed, angle)
-        return Command(stamp_ns, _whole(now_ns, 0), angle, speed), Verdict(limits | acted | slowed, safe_stop)
+        angle, steered = self._limit_angle(wanted_angle, measured, before.angle, elapsed, slowest)
+        fastest = before.speed + self.limits.max_acceleration * elapsed
+        commanded, paced = self._limit_speed(wanted_speed, angle, slowest, fastest)
+        released = safe_stop and self.limits.safe_behaviour == "release"
+        return Command(stamp_ns, _whole(now_ns, 0), angle, commanded), Verdict(limits | steered | paced, safe_stop, released)
 
     @property
     def _largest_angle(self) -> float:
@@ -74,26 +83,51 @@ class SafetyGate:
             return Limit.STALE
         return Limit.FUTURE if stamp - now > self.limits.max_future * 1e9 else Limit.NONE
 
-    def _limit_angle(self, wanted: float, speed: float, before: float, elapsed: float) -> tuple[float, Limit]:
-        """Rules 1 to 3. Time without a command allows no more change than `stale_after` does: silence does not save up for a jump."""
+    def _angle_without_action(self, action: Action | None, why: Limit, before: float) -> float:
+        """What the wheels do in a safe stop. A stale action still says where its bend was going; no other one is believed."""
+        if self.limits.safe_behaviour == "follow" and why is Limit.STALE and action is not None:
+            return steering_angle(float(action.curvature), self.vehicle)
+        return before
+
+    def _limit_angle(self, wanted: float, speed: float, before: float, elapsed: float, slowest: float) -> tuple[float, Limit]:
+        """The angle nearest to `wanted` within all limits; `slowest` is the lowest speed that may be asked for beside it [m/s]."""
         limits = Limit.NONE
         largest = self._largest_angle
-        angle = _clip(wanted, -largest, largest)
-        if angle != wanted:
+        target = _clip(wanted, -largest, largest)
+        if target != wanted:
             limits |= Limit.ANGLE
-        # atan2 takes standstill (any angle) and an overflowing square (none) as they come.
-        bearable = math.atan2(self.vehicle.wheelbase * self.limits.max_lateral_acceleration, speed * speed)
-        if abs(angle) > bearable:
+        if abs(target) > self._bearable(speed):
             limits |= Limit.LATERAL_ACCELERATION
-            angle = math.copysign(bearable, angle)
-        step = self.limits.max_steering_rate * min(elapsed, self.limits.stale_after)
-        reached = _clip(angle, before - step, before + step)
-        if reached != angle:
-            limits |= Limit.ANGLE_RATE
-        return _clip(reached, -largest, largest), limits
+            target = math.copysign(self._bearable(speed), target)
 
-    def _limit_speed(self, wanted: float, angle: float) -> tuple[float, Limit]:
-        """Rule 4."""
+        step = self.limits.max_steering_rate * elapsed
+        angle = _clip(target, before - step, before + step)
+        if angle != target:
+            limits |= Limit.ANGLE_RATE
+        low, high = self._within_jerk(before, speed, elapsed)
+        smooth = _clip(angle, low, high)
+        if smooth != angle:
+            limits |= Limit.LATERAL_JERK
+        # The wheels turn no further than the speed can be taken away for.
+        growth = max(self._bearable(slowest), abs(before))
+        angle = _clip(smooth, -growth, growth)
+        if angle != smooth:
+            limits |= Limit.LATERAL_ACCELERATION
+        return _clip(angle, -largest, largest), limits
+
+    def _bearable(self, speed: float) -> float:
+        """Largest angle whose lateral acceleration at a speed is allowed; atan2 takes standstill (any angle) and an overflow (none)."""
+        return math.atan2(self.vehicle.wheelbase * self.limits.max_lateral_acceleration, speed * speed)
+
+    def _within_jerk(self, before: float, speed: float, elapsed: float) -> tuple[float, float]:
+        """Lowest and highest angle that lateral jerk allows."""
+        square = speed * speed
+        change = self.limits.max_lateral_jerk * elapsed / square if square else math.inf
+        bend = curvature(before, self.vehicle)
+        return min(steering_angle(bend - change, self.vehicle), before), max(steering_angle(bend + change, self.vehicle), before)
+
+    def _limit_speed(self, wanted: float, angle: float, slowest: float, fastest: float) -> tuple[float, Limit]:
+        """The speed nearest to `wanted` within all limits, beside an angle that was let through."""
         limits = Limit.NONE
         speed = _clip(wanted, 0.0, self.limits.max_speed)
         if speed != wanted:
@@ -103,17 +137,36 @@ class SafetyGate:
         if speed > bearable:
             limits |= Limit.LATERAL_ACCELERATION
             speed = bearable
+        if speed > fastest:
+            limits |= Limit.ACCELERATION
+            speed = fastest
+        if speed < slowest:
+            limits |= Limit.DECELERATION
+            # A command that was not ours, or was issued under other limits, may leave no speed that keeps all of them.
+            speed = min(slowest, bearable, self.limits.max_speed)
         return speed, limits
 
 
-def _before(previous: Command | None, now_ns: int) -> tuple[int, float, float, float]:
-    """Stamp, angle, speed of the previous command and seconds since it; a clock that went back, or no command, is no time at all."""
+@dataclasses.dataclass(frozen=True)
+class _Before:
+    """The last command made sound: stamp, angle [rad], speed [m/s], the slower of commanded and measured speed, seconds since it."""
+
+    stamp_ns: int
+    angle: float
+    speed: float
+    slower: float
+    elapsed: float
+
+
+def _before(previous: Command | None, now_ns: int, measured: float | None) -> _Before:
+    """A clock that went back, or no command, is no time at all."""
+    rolling = None if measured is None else max(measured, 0.0)
     if previous is None:
-        return 0, 0.0, 0.0, 0.0
+        return _Before(0, 0.0, rolling or 0.0, rolling or 0.0, 0.0)
     issued, now = _whole(previous.issued_ns, None), _whole(now_ns, None)
     elapsed = 0.0 if issued is None or now is None else min(max(now - issued, 0), 2**62) / 1e9
-    angle, speed = _finite(previous.steering_angle), _finite(previous.speed)
-    return _whole(previous.stamp_ns, 0), angle or 0.0, max(speed or 0.0, 0.0), elapsed
+    angle, speed = _finite(previous.steering_angle) or 0.0, max(_finite(previous.speed) or 0.0, 0.0)
+    return _Before(_whole(previous.stamp_ns, 0), angle, speed, speed if rolling is None else min(speed, rolling), elapsed)
 
 
 def _finite(value: object) -> float | None:

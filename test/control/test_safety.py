@@ -1,4 +1,4 @@
-"""The safety gate: every sample of every history within every limit."""
+"""The safety gate: every sample of every history within every limit, each limit by itself."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from hypothesis import strategies as st
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import curvature, steering_angle
+from liquid_control.errors import ConfigError
 from liquid_control.signals import Action, Command, Limit
 
 MS = 1_000_000
 NOW = 1_760_000_000_000_000_000
-GATE = SafetyGate()
+LOOSE = GateConfig(max_lateral_jerk=1000.0, max_acceleration=20.0, max_deceleration=20.0)
+GATE = SafetyGate(LOOSE)
+"""Only the limits of angle, rate, lateral acceleration and speed act."""
 LIMITS, CAR = GATE.limits, GATE.vehicle
+
+
+def gate(**limits: float) -> SafetyGate:
+    return SafetyGate(dataclasses.replace(LOOSE, **limits))
 
 
 def before(angle: float = 0.0, speed: float = 0.0, ms_ago: int = 20) -> Command:
@@ -25,9 +32,9 @@ def before(angle: float = 0.0, speed: float = 0.0, ms_ago: int = 20) -> Command:
 
 
 def test_a_harmless_action_passes_untouched_with_the_stamp_of_its_frame():
-    command, verdict = GATE.apply(Action(NOW - 5 * MS, 0.01, 10.0), 10.0, NOW, before(0.02, 10.0))
-    assert command == Command(NOW - 5 * MS, NOW, steering_angle(0.01, CAR), 10.0)
-    assert verdict.limits is Limit.NONE and not verdict.safe_stop
+    command, verdict = SafetyGate().apply(Action(NOW - 5 * MS, 0.0101, 10.01), 10.0, NOW, before(steering_angle(0.01, CAR), 10.0))
+    assert command == Command(NOW - 5 * MS, NOW, steering_angle(0.0101, CAR), 10.01)
+    assert verdict.limits is Limit.NONE and not verdict.safe_stop and not verdict.released
 
 
 anything = st.one_of(st.floats(), st.none(), st.integers(), st.floats(-1, 1), st.floats(0, 30), st.booleans(), st.text(max_size=2))
@@ -39,18 +46,23 @@ configs = st.builds(
         max_steering_angle=st.floats(0.01, 1.2),
         max_steering_rate=st.floats(0.01, 5.0),
         max_lateral_acceleration=st.floats(0.1, 20.0),
+        max_lateral_jerk=st.floats(0.1, 1000.0),
         max_speed=st.floats(0.0, 60.0),
-        deceleration=st.floats(0.1, 15.0),
+        max_acceleration=st.floats(0.1, 20.0),
+        max_deceleration=st.floats(5.0, 20.0),
+        deceleration=st.floats(0.1, 5.0),
+        safe_behaviour=st.sampled_from(["hold", "follow", "release"]),
     ),
     st.builds(VehicleConfig, wheelbase=st.floats(0.05, 20.0), max_steering_angle=st.floats(0.01, 1.2)),
 )
 
 
-def assert_within_limits(gate: SafetyGate, command: Command) -> None:
+def assert_sound(gate: SafetyGate, command: Command) -> None:
+    """What a single command can be judged by, whatever came before."""
     assert type(command.stamp_ns) is int and type(command.issued_ns) is int
     assert abs(command.steering_angle) <= min(gate.limits.max_steering_angle, gate.vehicle.max_steering_angle)
     assert 0.0 <= command.speed <= gate.limits.max_speed
-    sideways = command.speed**2 * abs(curvature(command.steering_angle, gate.vehicle))
+    sideways = command.speed**2 * abs(math.tan(command.steering_angle)) / gate.vehicle.wheelbase
     assert sideways <= gate.limits.max_lateral_acceleration * (1 + 1e-9)
 
 
@@ -62,48 +74,62 @@ def assert_within_limits(gate: SafetyGate, command: Command) -> None:
     stamps,
     st.one_of(st.none(), st.builds(Command, stamps, stamps, anything, anything)),
 )
-def test_no_argument_whatsoever_makes_it_raise_or_break_a_limit(gate, action, speed, now_ns, previous):
+def test_no_argument_whatsoever_makes_it_raise_or_issue_an_unsound_command(gate, action, speed, now_ns, previous):
     command, verdict = gate.apply(action, speed, now_ns, previous)
-    assert_within_limits(gate, command)
+    assert_sound(gate, command)
     assert verdict.safe_stop == bool(verdict.limits & (Limit.STALE | Limit.FUTURE | Limit.NOT_FINITE))
+    assert verdict.released == (verdict.safe_stop and gate.limits.safe_behaviour == "release")
 
 
 step = st.tuples(
     st.one_of(st.integers(-50, 300), st.integers(-(10**12), 10**12)).map(lambda ms: ms * MS),  # time since the last call
-    st.one_of(st.none(), st.floats()),  # measured speed
+    st.one_of(st.none(), st.floats(), st.floats(0, 25)),  # measured speed
     st.one_of(st.none(), st.tuples(st.integers(-300, 300).map(lambda ms: ms * MS), st.floats(), st.floats()),
               st.tuples(st.just(0), st.floats(-0.3, 0.3), st.floats(0, 25))),  # action: age, curvature, speed
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
-@given(configs, st.lists(step, max_size=25))
-def test_every_sample_of_any_history_keeps_angle_rate_and_lateral_acceleration(gate, history):
-    now, previous = NOW, None
+def judge(gate: SafetyGate, history: list) -> int:
+    """Drives the gate through a history and checks every pair of commands against the physics, computed here anew. How many."""
+    limits, now, previous = gate.limits, NOW, None
     for wait_ns, speed, proposal in history:
         now += wait_ns
         action = proposal and Action(now - proposal[0], proposal[1], proposal[2])
         command, verdict = gate.apply(action, speed, now, previous)
-        assert_within_limits(gate, command)
-
-        angle_before = previous.steering_angle if previous else 0.0
-        elapsed = max(now - previous.issued_ns, 0) / 1e9 if previous else 0.0
-        change = command.steering_angle - angle_before
-        assert abs(change) <= gate.limits.max_steering_rate * min(elapsed, gate.limits.stale_after) + 1e-12
-
+        assert_sound(gate, command)
         known = speed is not None and math.isfinite(speed)
         assert known == (Limit.SPEED_UNKNOWN not in verdict.limits)
-        commanded = previous.speed if previous else 0.0
-        judged = abs(speed) if known else commanded if verdict.safe_stop else max(gate.limits.max_speed, commanded)
-        sideways = judged * judged * abs(math.tan(command.steering_angle)) / gate.vehicle.wheelbase
-        if command.steering_angle and not sideways <= gate.limits.max_lateral_acceleration * (1 + 1e-9):  # the rate limit withheld it
-            assert Limit.ANGLE_RATE in verdict.limits
-            assert abs(command.steering_angle) <= abs(angle_before)
+        rolling = max(speed, 0.0) if known else None
 
-        if verdict.safe_stop:
-            assert command.speed <= (previous.speed if previous else 0.0) and (not known or command.speed <= max(speed, 0.0))
-            assert abs(command.steering_angle) <= abs(angle_before)
+        angle_before = previous.steering_angle if previous else 0.0
+        speed_before = previous.speed if previous else rolling or 0.0
+        elapsed = min(max(now - previous.issued_ns, 0) / 1e9, limits.stale_after) if previous else 0.0
+        change = abs(command.steering_angle - angle_before)
+        assert change <= limits.max_steering_rate * elapsed + 1e-12
+
+        judged = abs(speed) if known else speed_before if verdict.safe_stop else max(limits.max_speed, speed_before)
+        bend, bend_before = (math.tan(angle) / gate.vehicle.wheelbase for angle in (command.steering_angle, angle_before))
+        swing = abs(bend - bend_before)
+        assert swing <= limits.max_lateral_jerk * elapsed / max(judged * judged, 1e-300) + 1e-9 * (1 + abs(bend_before))
+        sideways = judged * judged * abs(bend)
+        if command.steering_angle and not sideways <= limits.max_lateral_acceleration * (1 + 1e-9):
+            assert verdict.limits & (Limit.ANGLE_RATE | Limit.LATERAL_JERK) and abs(command.steering_angle) <= abs(angle_before)
+
+        slower = speed_before if rolling is None else min(speed_before, rolling)
+        # The first command may start from a speed above what this gate allows; from then on nothing may jump.
+        if speed_before <= limits.max_speed:
+            assert command.speed <= speed_before + limits.max_acceleration * elapsed + 1e-9
+            assert command.speed >= slower - limits.max_deceleration * elapsed - 1e-9 * max(slower, 1.0)
+        if verdict.safe_stop and limits.safe_behaviour != "follow":
+            assert command.speed <= slower and abs(command.steering_angle) <= abs(angle_before)
         previous = command
+    return len(history)
+
+
+@settings(max_examples=400, deadline=None)
+@given(configs, st.lists(step, max_size=25))
+def test_every_sample_of_any_history_keeps_every_limit(gate, history):
+    judge(gate, history)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -130,20 +156,32 @@ def test_a_dead_policy_on_a_bend_keeps_the_bend_and_stops():
     assert command.speed == 0.0 and verdict.limits is Limit.STALE
 
 
+def test_follow_goes_on_to_where_the_last_action_wanted_but_believes_no_other():
+    follow = gate(safe_behaviour="follow")
+    for action, angle in ((Action(NOW - 300 * MS, 0.05, 9.0), 0.116), (Action(NOW + 300 * MS, 0.05, 9.0), 0.1),
+                          (Action(NOW - 300 * MS, math.nan, 9.0), 0.1), (None, 0.1)):  # fmt: skip
+        command, verdict = follow.apply(action, 5.0, NOW, before(0.1, 5.0))
+        assert command.steering_angle == pytest.approx(angle) and verdict.safe_stop and command.speed == pytest.approx(4.94)
+
+
+def test_release_says_so_only_in_a_safe_stop():
+    release = gate(safe_behaviour="release")
+    assert release.apply(None, 5.0, NOW, before(0.1, 5.0))[1].released
+    assert not release.apply(Action(NOW, 0.0, 5.0), 5.0, NOW, before(0.0, 5.0))[1].released
+
+
 def test_the_ramp_starts_from_the_slower_of_commanded_and_measured_speed():
     assert GATE.apply(None, 4.0, NOW, before(0.0, 9.0))[0].speed == pytest.approx(4.0 - 0.06)
     assert GATE.apply(None, 9.0, NOW, before(0.0, 4.0))[0].speed == pytest.approx(4.0 - 0.06)
     assert GATE.apply(None, None, NOW, before(0.0, 4.0))[0].speed == pytest.approx(4.0 - 0.06)
 
 
-def test_before_the_first_action_the_vehicle_stands_with_straight_wheels():
-    command, verdict = GATE.apply(None, 3.0, NOW, None)
-    assert command == Command(0, NOW, 0.0, 0.0) and verdict.limits is Limit.STALE
-
-
-def test_the_first_action_starts_from_straight_wheels():
-    command, verdict = GATE.apply(Action(NOW, 0.1, 4.0), 0.0, NOW, None)
-    assert (command.steering_angle, command.speed, verdict.limits) == (0.0, 4.0, Limit.ANGLE_RATE)
+def test_the_first_command_starts_from_straight_wheels_and_the_measured_speed():
+    command, verdict = GATE.apply(Action(NOW, 0.1, 14.0), 4.0, NOW, None)
+    assert (command.steering_angle, command.speed, verdict.limits) == (0.0, 4.0, Limit.ANGLE_RATE | Limit.ACCELERATION)
+    assert GATE.apply(Action(NOW, 0.0, 4.0), None, NOW, None)[0].speed == 0.0
+    assert GATE.apply(Action(NOW, 0.0, 4.0), -3.0, NOW, None)[0].speed == 0.0
+    assert GATE.apply(None, 3.0, NOW, None)[0] == Command(0, NOW, 0.0, 3.0)
 
 
 @pytest.mark.parametrize("ms, change", [(-20, 0.0), (0, 0.0), (7, 0.0056), (20, 0.016), (200, 0.16), (60_000, 0.16)])
@@ -152,16 +190,32 @@ def test_the_rate_counts_real_time_and_silence_does_not_save_up(ms, change):
     assert command.steering_angle == pytest.approx(0.1 - change) and Limit.ANGLE_RATE in verdict.limits
 
 
+@pytest.mark.parametrize("ms, share", [(-20, 0.0), (0, 0.0), (20, 0.02), (200, 0.2), (60_000, 0.2)])
+def test_lateral_jerk_counts_real_time_and_silence_does_not_save_up(ms, share):
+    for way in (1.0, -1.0):
+        previous = before(way * steering_angle(0.01, CAR), 10.0, ms_ago=ms)
+        command, verdict = gate(max_lateral_jerk=4.0, max_steering_rate=5.0).apply(Action(NOW, way * 0.02, 10.0), 10.0, NOW, previous)
+        jerked = 10.0**2 * (curvature(command.steering_angle, CAR) - way * 0.01)
+        assert jerked == pytest.approx(way * 4.0 * share)
+        assert verdict.limits is (Limit.LATERAL_JERK if share else Limit.ANGLE_RATE)
+
+
+def test_lateral_jerk_is_judged_at_the_measured_speed_and_never_at_standstill():
+    for speed, acted in ((0.0, False), (-10.0, True), (10.0, True)):
+        _, verdict = gate(max_lateral_jerk=4.0).apply(Action(NOW, 0.002, 0.0), speed, NOW, before(0.0, 0.0))
+        assert (Limit.LATERAL_JERK in verdict.limits) == acted
+
+
 def test_the_angle_limit_is_the_smaller_of_gate_and_vehicle():
     for gate_angle, car_angle in ((0.3, 0.5), (0.5, 0.3)):
-        gate = SafetyGate(GateConfig(max_steering_angle=gate_angle), VehicleConfig(max_steering_angle=car_angle))
-        command, verdict = gate.apply(Action(NOW, 9.0, 1.0), 0.0, NOW, before(0.29))
+        made = SafetyGate(dataclasses.replace(LOOSE, max_steering_angle=gate_angle), VehicleConfig(max_steering_angle=car_angle))
+        command, verdict = made.apply(Action(NOW, 9.0, 0.0), 0.0, NOW, before(0.29))
         assert command.steering_angle == 0.3 and verdict.limits is Limit.ANGLE
 
 
 def test_a_faster_vehicle_may_steer_less():
     for speed in (5.0, 10.0, 20.0):
-        command, verdict = GATE.apply(Action(NOW, 0.2, 1.0), speed, NOW, before(steering_angle(3.0 / speed**2, CAR)))
+        command, verdict = GATE.apply(Action(NOW, 0.2, 0.0), speed, NOW, before(steering_angle(3.0 / speed**2, CAR)))
         assert speed**2 * curvature(command.steering_angle, CAR) == pytest.approx(3.0)
         assert verdict.limits is Limit.LATERAL_ACCELERATION
 
@@ -170,8 +224,8 @@ def test_a_speed_that_jumps_up_turns_the_wheel_back_at_its_rate_and_takes_the_sp
     action = Action(NOW, curvature(0.2, CAR), 20.0)
     command, verdict = GATE.apply(action, 20.0, NOW, before(0.2, 5.0))
     assert command.steering_angle == pytest.approx(0.2 - 0.016)
-    assert command.speed == pytest.approx(math.sqrt(3.0 / curvature(0.184, CAR)))
-    assert verdict.limits == Limit.LATERAL_ACCELERATION | Limit.ANGLE_RATE
+    assert command.speed == pytest.approx(5.4), "the speed rises at its own rate"
+    assert verdict.limits == Limit.LATERAL_ACCELERATION | Limit.ANGLE_RATE | Limit.ACCELERATION
 
 
 def test_an_unknown_speed_is_judged_as_the_largest():
@@ -183,8 +237,7 @@ def test_a_safe_stop_holds_the_angle_of_a_bend_also_when_the_speed_goes_unknown(
     """Policy and odometry die together: the wheels stay where they were while the speed is taken away."""
     previous = before(angle=0.05, speed=8.0)
     for tick in range(1, 150):
-        now = NOW + 20 * MS * tick
-        command, verdict = GATE.apply(None, None, now, previous)
+        command, verdict = GATE.apply(None, None, NOW + 20 * MS * tick, previous)
         assert verdict.safe_stop and command.steering_angle == 0.05
         assert command.speed < previous.speed or command.speed == 0.0
         previous = command
@@ -198,14 +251,50 @@ def test_an_unknown_speed_is_judged_as_the_last_commanded_one_should_that_be_lar
 
 def test_a_command_never_asks_for_more_lateral_acceleration_than_allowed_even_from_standstill():
     bearable = math.sqrt(3.0 / 0.05)
-    command, verdict = GATE.apply(Action(NOW, 0.05, 1.005 * bearable), 0.0, NOW, before(steering_angle(0.05, CAR)))
+    command, verdict = GATE.apply(Action(NOW, 0.05, 1.005 * bearable), 0.0, NOW, before(steering_angle(0.05, CAR), 0.999 * bearable))
     assert command.speed == pytest.approx(bearable) and verdict.limits is Limit.LATERAL_ACCELERATION
+
+
+def test_the_wheels_turn_no_further_than_the_speed_can_be_taken_away_for():
+    """The measured speed says standstill, so that only the pair asked for bounds the angle."""
+    made = gate(max_deceleration=3.0)
+    previous = before(steering_angle(0.03, CAR), 10.0)
+    command, verdict = made.apply(Action(NOW, 0.2, 10.0), 10.0, NOW, dataclasses.replace(previous))
+    assert 10.0**2 * curvature(command.steering_angle, CAR) == pytest.approx(3.0)
+    command, verdict = made.apply(Action(NOW, 0.2, 10.0), None, NOW, previous)
+    assert (10.0 - 0.06) ** 2 * curvature(command.steering_angle, CAR) <= 3.0 + 1e-9
 
 
 @pytest.mark.parametrize("asked, given_speed", [(25.0, 20.0), (-1.0, 0.0)])
 def test_the_speed_stays_between_standstill_and_its_limit(asked, given_speed):
-    command, verdict = GATE.apply(Action(NOW, 0.0, asked), 10.0, NOW, before(0.0, 10.0))
+    command, verdict = GATE.apply(Action(NOW, 0.0, asked), given_speed, NOW, before(0.0, given_speed))
     assert (command.speed, verdict.limits) == (given_speed, Limit.SPEED)
+
+
+@pytest.mark.parametrize("ms, change", [(-20, 0.0), (0, 0.0), (20, 0.04), (200, 0.4), (60_000, 0.4)])
+def test_the_speed_rises_and_falls_no_faster_than_allowed(ms, change):
+    made = gate(max_acceleration=2.0, max_deceleration=5.0)
+    command, verdict = made.apply(Action(NOW, 0.0, 20.0), 10.0, NOW, before(0.0, 10.0, ms_ago=ms))
+    assert command.speed == pytest.approx(10.0 + change) and verdict.limits is Limit.ACCELERATION
+    command, verdict = made.apply(Action(NOW, 0.0, 0.0), 10.0, NOW, before(0.0, 10.0, ms_ago=ms))
+    assert command.speed == pytest.approx(10.0 - 2.5 * change) and verdict.limits is Limit.DECELERATION
+
+
+def test_the_fall_of_the_speed_counts_from_the_measured_one_where_that_is_lower():
+    command, _ = gate(max_deceleration=5.0).apply(Action(NOW, 0.0, 0.0), 4.0, NOW, before(0.0, 10.0))
+    assert command.speed == pytest.approx(3.9)
+
+
+def test_limits_that_contradict_each_other_are_refused():
+    with pytest.raises(ConfigError, match="deceleration: got 7.0, expected at most max_deceleration = 6.0"):
+        GateConfig(deceleration=7.0)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(GateConfig) if field.type == "float"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0, "1"])
+def test_limits_that_are_no_limits_are_refused(name, value):
+    with pytest.raises(ConfigError, match=f"GateConfig.{name}"):
+        GateConfig(**{name: value})
 
 
 def test_the_gate_is_frozen_and_forgets():
