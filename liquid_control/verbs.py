@@ -70,8 +70,12 @@ def _train_recorded() -> Work:
 def _evaluate() -> Work:
     from liquid_control.deploy.models import find_model
     from liquid_control.evaluate.closed_loop import EvaluationSettings, evaluate
+    from liquid_control.evaluate.condition_rows import table
 
-    return Work(EvaluationSettings, lambda settings: evaluate(dataclasses.replace(settings, model=find_model(settings.model))))
+    def run(settings: EvaluationSettings) -> Mapping:
+        return evaluate(dataclasses.replace(settings, model=find_model(settings.model)))
+
+    return Work(EvaluationSettings, run, lambda facts: f"{as_lines(facts)}\n\n{table(facts)}")
 
 
 def _bench_cells() -> Work:
