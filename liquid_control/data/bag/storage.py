@@ -75,7 +75,7 @@ def plain(data: bytes | memoryview) -> bytes | memoryview:
 
     Serialised messages begin with a zero byte, compressed ones with zstd's signature: metadata.yaml need not say which.
     """
-    if bytes(data[:4]) != ZSTD_MAGIC:
+    if len(data) < 4 or data[0] != ZSTD_MAGIC[0] or bytes(data[:4]) != ZSTD_MAGIC:
         return data
     size = zstd.get_frame_info(data).decompressed_size
     limit = LARGEST if size is None else size
