@@ -8,7 +8,7 @@ from typing import NamedTuple
 import lz4.frame
 from backports import zstd
 
-LARGEST = 2**28  # bytes of one chunk or message, compressed or not
+LARGEST = 2**27  # bytes of one chunk or message, compressed or not
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PIECE = 2**14  # bytes given at once to a decompressor that has failed before
 
