@@ -70,8 +70,12 @@ def _train_recorded() -> Work:
 def _evaluate() -> Work:
     from liquid_control.deploy.models import find_model
     from liquid_control.evaluate.closed_loop import EvaluationSettings, evaluate
+    from liquid_control.evaluate.condition_rows import table
 
-    return Work(EvaluationSettings, lambda settings: evaluate(dataclasses.replace(settings, model=find_model(settings.model))))
+    def run(settings: EvaluationSettings) -> Mapping:
+        return evaluate(dataclasses.replace(settings, model=find_model(settings.model)))
+
+    return Work(EvaluationSettings, run, lambda facts: f"{as_lines(facts)}\n\n{table(facts)}")
 
 
 def _bench_cells() -> Work:
@@ -85,6 +89,15 @@ def _bench_tables() -> Work:
     from liquid_control.bench.tables.runs import TablesSettings, run_tables
 
     return Work(TablesSettings, run_tables)
+
+
+def _bench_recordings() -> Work:
+    from liquid_control.train.threads import wait_without_spinning
+
+    wait_without_spinning()
+    from liquid_control.bench.recordings import RecordingsSettings, bench_recordings
+
+    return Work(RecordingsSettings, bench_recordings, succeeded=lambda answer: all(answer["as_well"].values()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,6 +135,7 @@ VERBS = (
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
     Verb("bench cells", "measure how fast the cells are, beside ncps in the same run", _bench_cells),
     Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
+    Verb("bench recordings", "train on the same drives with and without bags, and let both kinds drive held-out roads", _bench_recordings),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
     Verb("inspect", "say what a model is and how it was made; --out draws its wiring", _inspect),
     Verb("doctor", "say what this machine has and lacks", _doctor),

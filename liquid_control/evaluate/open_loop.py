@@ -115,7 +115,7 @@ class _Driver:
             self.controller.reset()  # as the nodes do when their clock goes back
             self._timer_ns = self._speed = None
         self._clock_ns = receive_ns
-        while self._timer_ns is not None and self._timer_ns <= receive_ns:
+        while self._timer_ns is not None and self._timer_ns < receive_ns:
             self._issue(self._timer_ns, on_frame=False)
         if isinstance(sample, ImuSample):
             self.controller.push_imu(sample)

@@ -20,7 +20,7 @@ from liquid_control.evaluate.overlay import BACKGROUND, INK, MUTED, PANEL, RULE,
 from liquid_control.evaluate.video import CLOCK, ENCODER
 from liquid_control.signals import Action, Frame
 
-WIDTH, ROW, LABEL, FIGURE = 720, 24, 132, 74
+WIDTH, ROW, LABEL, FIGURE = 720, 32, 180, 84
 DRIVER = (245, 238, 232)
 MODELS = ((36, 158, 245), (191, 212, 45), (250, 139, 167), (113, 113, 248))  # BGR; as --m0 to --m3 on the page
 SHOWN = 0.35
@@ -91,14 +91,14 @@ def draw(picture: np.ndarray, angles: Mapping[str, float], vehicle: VehicleConfi
     middle, half = (LABEL + WIDTH - FIGURE) // 2, (WIDTH - FIGURE - LABEL) // 2 - 8
     for place, (name, angle) in enumerate(angles.items()):
         y, colour = height + 5 + ROW * place + ROW // 2, colours[min(place, len(MODELS))]
-        text(canvas, (12, y + 5), name[:16], 12, colour)
-        cv2.rectangle(canvas, (middle - half, y - 6), (middle + half, y + 6), BACKGROUND, -1)
+        text(canvas, (12, y + 6), name[:16], 17, colour)
+        cv2.rectangle(canvas, (middle - half, y - 9), (middle + half, y + 9), BACKGROUND, -1)
         if math.isfinite(angle):
             end = middle - round(half * angle / longest)
-            cv2.rectangle(canvas, (min(middle, end), y - 6), (max(middle, end), y + 6), colour, -1)
-        cv2.line(canvas, (middle, y - 8), (middle, y + 8), MUTED if math.isfinite(angle) else RULE, 1)
+            cv2.rectangle(canvas, (min(middle, end), y - 9), (max(middle, end), y + 9), colour, -1)
+        cv2.line(canvas, (middle, y - 12), (middle, y + 12), MUTED if math.isfinite(angle) else RULE, 1)
         figure = f"{math.degrees(angle) + 0.0:+.1f}°" if math.isfinite(angle) else "–"
-        text(canvas, (WIDTH - 12, y + 5), figure, 12, INK, to_left=True)
+        text(canvas, (WIDTH - 12, y + 6), figure, 17, INK, to_left=True)
     return canvas
 
 
@@ -112,7 +112,7 @@ class Film:
 
     def __init__(self, path: Path, models: Sequence[str], vehicle: VehicleConfig, view: CameraView | None, seconds: float) -> None:
         self.frames = 0
-        self._path, self._models, self._vehicle, self._view, self._seconds = path, models, vehicle, view, seconds
+        self.path, self._models, self._vehicle, self._view, self._seconds = path, models, vehicle, view, seconds
         self._container = self._stream = self._first = None
         self._last = -1
         self._angles = [math.nan] * len(models)
@@ -151,7 +151,7 @@ class Film:
             self._container = None
 
     def _open(self, height: int) -> None:
-        self._container = av.open(str(self._path), "w", format="mp4", options={"movflags": "+faststart"})
+        self._container = av.open(str(self.path), "w", format="mp4", options={"movflags": "+faststart"})
         self._stream = self._container.add_stream("libx264", rate=30, options=ENCODER)
         self._stream.width, self._stream.height, self._stream.pix_fmt = WIDTH, height, "yuv420p"
         self._stream.codec_context.time_base = CLOCK

@@ -100,15 +100,15 @@ def run(settings: ReplaySettings) -> dict:
     for warning in facts["warnings"]:
         print(f"liquid-control replay: warning: {warning}", file=sys.stderr)
     if settings.out is not None:
-        from liquid_control.evaluate.replay_report import write_report
+        from liquid_control.evaluate.replay_report import page
 
         rows = [log for of_bag in logs for log in of_bag]
         write_csv(rows, settings.out / "commands.csv")
         write_parquet(rows, settings.out / "commands.parquet")
         text = json.dumps(facts, indent=1) + "\n"
         beside(settings.out / "summary.json", lambda partial: partial.write_text(text, encoding="utf-8"))
-        page = write_report(facts, logs, comparisons, keepers, films, settings)
-        beside(settings.out / "report.html", lambda partial: partial.write_text(page, encoding="utf-8"))
+        report = page(facts, logs, comparisons, keepers, films, settings.camera, settings.worst)
+        beside(settings.out / "report.html", lambda partial: partial.write_text(report, encoding="utf-8"))
         facts = facts | {"out": str(settings.out)}
     return facts
 

@@ -39,7 +39,7 @@ def build_model(
                      rgb1=look.sky_low, rgb2=look.sky_high, width=16, height=96)
     _add_mesh(spec, "road", *_road_strip(road))
     _add_mesh(spec, "roadside", *_roadside(road, rng, trees))
-    _add_mesh(spec, "ground", *_ground(road))
+    _add_mesh(spec, "ground", *(_tiled_ground(road, look.fog) if look.fog else _ground(road)))
     if look.shadows:
         _add_shadows(spec, *road_shadows(road, look.shadows, weather))
     return spec.compile()
@@ -71,6 +71,18 @@ def _ground(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     high = np.array([road.x.max(), road.y.max()]) + margin
     corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
     return np.concatenate([corners, np.full((4, 1), height)], 1), np.array([[0, 1, 2], [0, 2, 3]], np.int32), corners / tile
+
+
+def _tiled_ground(road: Road, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Tiles as far from the road as one sees: OpenGL computes fog at corners, so one large quad would drown in it."""
+    tile, height = 8.0, -0.06
+    spread = int(np.ceil(min(reach, 150.0) / tile))
+    around = np.stack(np.meshgrid(*[np.arange(-spread, spread + 1)] * 2, indexing="ij"), -1).reshape(-1, 2)
+    below = np.unique(np.floor(np.stack([road.x, road.y], 1) / tile).astype(int), axis=0)
+    tiles = np.unique((below[:, None] + around).reshape(-1, 2), axis=0)
+    corners, faces = np.unique((tiles[:, None] + [[0, 0], [1, 0], [1, 1], [0, 1]]).reshape(-1, 2), axis=0, return_inverse=True)
+    faces = faces.reshape(-1, 4)[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3).astype(np.int32)
+    return np.concatenate([corners * tile, np.full((len(corners), 1), height)], 1), faces, corners.astype(float)
 
 
 def _road_strip(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

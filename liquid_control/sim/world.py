@@ -80,7 +80,7 @@ class World:
         self.road = build_road(shape, config.length, condition.sharpest_curvature, condition.gentlest_curvature)
         self.cruise = shape.uniform(config.cruise_low, config.cruise_high)
         self._plan = self.road.speed_plan(self.cruise)
-        self.look = dress(draw_look(looks, None if config.stratum < 0 else config.stratum), condition, weather)
+        self.look = dress(draw_look(looks, None if config.stratum < 0 else config.stratum), condition, self.road, weather)
         self.body = condition.body(draw_body(bodies))
         self.physics = Physics(build_model(self.road, self.look, looks, config.trees, weather), self.look, self.body)
         self._camera = CameraClock(config, self._sensing)

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from liquid_control.config import TimelineConfig, check, number
+from liquid_control.config import PolicyConfig, PreprocessConfig, TimelineConfig, check, number
 from liquid_control.data.dataset import Augmentation, Sequences
 from liquid_control.errors import LiquidControlError
 from liquid_control.policy.network import INERTIAL_CENTRE, INERTIAL_SPREAD, PolicyNetwork
@@ -104,6 +104,13 @@ def clone(network: PolicyNetwork, split: Split, settings: CloneSettings, folder:
     network.load_state_dict(load_file(best))
     return {"held_out": examine(network, split.held_out), "best_step": _best(history)["step"], "steps": step,
             "epochs": history[-1]["epoch"], "history": history}
+
+
+def scaled_network(policy: PolicyConfig, preprocess: PreprocessConfig, split: Split) -> tuple[PolicyNetwork, dict]:
+    """A fresh network whose scales of curvature and inertial inputs are the learned part's, and these scales."""
+    policy = dataclasses.replace(policy, curvature_scale=curvature_scale(split))
+    network = PolicyNetwork(policy, preprocess)
+    return network, {"from": "the learned part", "curvature_scale": policy.curvature_scale, **normalise_inertial(network, split)}
 
 
 def curvature_scale(split: Split) -> float:

@@ -24,7 +24,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.policy.allocator import keep_freed_memory
 from liquid_control.policy.model_file import ModelInfo, load_network, read_model, save_model
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.train.cloning import CloneSettings, clone, curvature_scale, normalise_inertial
+from liquid_control.train.cloning import CloneSettings, clone, scaled_network
 from liquid_control.train.gather import gather
 from liquid_control.train.run_folder import commit, open_run, tensorboard
 from liquid_control.train.split import Split, split_recordings
@@ -150,9 +150,7 @@ def _network(settings: RecordedSettings, preprocess: PreprocessConfig, info: Mod
         return network, {"from": "the model fine-tuned"}
     if settings.fixed_scales:
         return PolicyNetwork(settings.policy, preprocess), {"from": "flags"}
-    policy = dataclasses.replace(settings.policy, curvature_scale=curvature_scale(split))
-    network = PolicyNetwork(policy, preprocess)
-    return network, {"from": "the learned part", "curvature_scale": policy.curvature_scale, **normalise_inertial(network, split)}
+    return scaled_network(settings.policy, preprocess, split)
 
 
 def _described(settings: RecordedSettings) -> dict:

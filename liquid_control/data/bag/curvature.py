@@ -52,10 +52,10 @@ class Track:
         return len(self.stamp_ns)
 
     def tidy(self) -> Track:
-        """In order of stamps, finite values only, the first of equal stamps."""
-        finite = np.isfinite(self.value)
-        stamp_ns, first = np.unique(self.stamp_ns[finite], return_index=True)
-        return Track(stamp_ns, self.value[finite][first])
+        """In order of stamps, finite values only, the last of equal stamps: commands may be repeated under the stamp of one frame."""
+        finite = np.isfinite(self.value)[::-1]
+        stamp_ns, last = np.unique(self.stamp_ns[::-1][finite], return_index=True)
+        return Track(stamp_ns, self.value[::-1][finite][last])
 
 
 COMPARABLE = 100

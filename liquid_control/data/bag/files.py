@@ -75,6 +75,21 @@ def unpack(path: Path, folder: Path) -> tuple[Path, list[Damage]]:
     return out, damage
 
 
+def copy_with_log(path: Path, folder: Path) -> Path:
+    """A copy in `folder` of a database and its log: reading the log needs an index file beside it, which must not appear in place."""
+    log = path.with_name(path.name + "-wal")
+    _check_space(path, folder, path.stat().st_size + log.stat().st_size)
+    for file in (path, log):
+        shutil.copyfile(file, folder / file.name)
+    return folder / path.name
+
+
+def has_log(path: Path) -> bool:
+    """Whether a recorder that was killed left a write-ahead log beside a database."""
+    log = path.with_name(path.name + "-wal")
+    return log.is_file() and log.stat().st_size > 0
+
+
 def _check_space(path: Path, folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size + LEFT_FREE > free:

@@ -48,13 +48,13 @@ class McapFile:
         blocks = [block for block in blocks if block.channels is None or not block.channels.isdisjoint(wanted)]
         pending: list[BagMessage] = []
         held = 0
-        for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+        for number, block in enumerate(blocks):
             pending += self._messages_of(block, wanted)
             pending.sort(key=_TIME)
             held += 1
             ready = len(pending)
-            if following is not None and held < HELD_BLOCKS:
-                ready = bisect.bisect_left(pending, following.start_ns, key=_TIME)
+            if number + 1 < len(blocks) and held < HELD_BLOCKS:
+                ready = bisect.bisect_left(pending, blocks[number + 1].start_ns, key=_TIME)
             yield from pending[:ready]
             del pending[:ready]
             held = held if pending else 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from liquid_control.data.bag.definitions import decoder_of
-from liquid_control.data.bag.files import COMPRESSED, find_files, storage_of, unpack
+from liquid_control.data.bag.files import COMPRESSED, copy_with_log, find_files, has_log, storage_of, unpack
 from liquid_control.data.bag.mcap_file import McapFile
 from liquid_control.data.bag.sqlite_file import SqliteFile
 from liquid_control.data.bag.storage import BagMessage, Channel, Damage, plain
@@ -74,10 +74,12 @@ class BagReader:
         raise BagError(self.path, f"nothing can be read from it ({told})", "Record or copy it again.")
 
     def _unpacked(self, file: Path) -> Path:
-        if file.suffix not in COMPRESSED:
+        if file.suffix not in COMPRESSED and not has_log(file):
             return file
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="recording-")
+        if file.suffix not in COMPRESSED:
+            return copy_with_log(file, Path(self._folder.name))
         out, damage = unpack(file, Path(self._folder.name))
         self._found += damage
         return out

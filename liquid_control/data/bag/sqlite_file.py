@@ -1,6 +1,7 @@
 """One sqlite3 file of rosbag2: its topics and its messages in the order of their receipt, whatever state the file is in.
 
-It is opened read-only and immutable: SQLite then makes no -wal or -journal beside it and takes no lock. Rows are read by time as long as
+It is opened read-only and immutable: SQLite then makes no -wal or -journal beside it and takes no lock; only a copy that has a log
+beside it is not. Rows are read by time as long as
 the database allows; from the first damage on, by their numbers, leaping over what cannot be read.
 """
 
@@ -11,6 +12,7 @@ import urllib.parse
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from liquid_control.data.bag.files import has_log
 from liquid_control.data.bag.storage import LARGEST, BagMessage, Channel, Damage
 from liquid_control.errors import BagError
 
@@ -31,7 +33,7 @@ class SqliteFile:
             begins = file.read(len(_HEADER))
         if begins != _HEADER:
             raise BagError(path, f"beginning with {begins.hex() or 'nothing'}, not SQLite", "Record or copy it again.")
-        place = f"file:{urllib.parse.quote(str(path.absolute()))}?mode=ro&immutable=1"
+        place = f"file:{urllib.parse.quote(str(path.absolute()))}?mode=ro" + ("" if has_log(path) else "&immutable=1")
         self._base = sqlite3.connect(place, uri=True, check_same_thread=False)
         self._base.text_factory = lambda data: data.decode(errors="replace")
         try:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import lz4.frame
 from backports import zstd
 
-LARGEST = 2**28  # bytes of one chunk or message, compressed or not
+LARGEST = 2**27  # bytes of one chunk or message, compressed or not
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PIECE = 2**14  # bytes given at once to a decompressor that has failed before
 
@@ -75,7 +75,7 @@ def plain(data: bytes | memoryview) -> bytes | memoryview:
 
     Serialised messages begin with a zero byte, compressed ones with zstd's signature: metadata.yaml need not say which.
     """
-    if bytes(data[:4]) != ZSTD_MAGIC:
+    if len(data) < 4 or data[0] != ZSTD_MAGIC[0] or bytes(data[:4]) != ZSTD_MAGIC:
         return data
     size = zstd.get_frame_info(data).decompressed_size
     limit = LARGEST if size is None else size

@@ -85,10 +85,10 @@ def streaks(height: int, width: int, share: float) -> np.ndarray:
     rng = np.random.default_rng(20261122)
     rain = np.zeros((3 * height, 3 * width), np.uint8)
     unit = width / 128
-    for _ in range(int(9 * share * width * 3)):
+    for _ in range(int(9 * share * width)):
         x, y, length = rng.uniform(0, 3 * width), rng.uniform(-0.3, 3) * height, rng.uniform(0.06, 0.35) * height
         end = (round(16 * (x + 0.16 * length)), round(16 * (y + length)))
-        cv2.line(rain, (round(16 * x), round(16 * y)), end, float(rng.uniform(30, 120)), max(round(unit * 0.7), 1), cv2.LINE_AA, 4)
+        cv2.line(rain, (round(16 * x), round(16 * y)), end, float(rng.uniform(30, 110)), max(round(unit * 0.5), 1), cv2.LINE_AA, 4)
     return np.repeat(cv2.GaussianBlur(rain, (0, 0), 0.35 * unit)[..., None], 3, 2)
 
 
@@ -98,5 +98,6 @@ def sun_bloom(height: int, width: int) -> np.ndarray:
     row, column = np.mgrid[0 : 3 * height, 0 : 3 * width].astype(np.float32)
     y, x = (row - 3 * height // 2) / height, (column - 3 * width // 2) / height
     distance = np.hypot(x, y)
-    light = GLARE * np.exp(-((distance / 0.1) ** 2)) + 150 * np.exp(-distance / 0.35) + 90 * np.exp(-np.abs(x) / 0.05) * np.exp(-np.abs(y))
+    streak = 90 * np.exp(-np.abs(x) / 0.04) * np.exp(-np.abs(y) / 0.7)
+    light = GLARE * np.exp(-((distance / 0.1) ** 2)) + 150 * np.exp(-distance / 0.35) + streak
     return np.clip(light[..., None] * np.array([1.0, 0.95, 0.82]), 0, 255).astype(np.uint8)

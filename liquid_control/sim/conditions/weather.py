@@ -13,7 +13,7 @@ from liquid_control.sim.road import LANE_WIDTH, Road
 
 SUN_ELEVATION = 0.12
 SUN_SPREAD = 0.25
-"""A low sun stands within this of straight ahead, by the road's mean heading, east [rad]."""
+"""A low sun stands within this of where the road leads on the whole [rad]."""
 
 HEADLAMP_REACH = 38.0
 ABOVE_ROAD = 0.02
@@ -22,8 +22,8 @@ TRACKS = (-0.78, 0.78, LANE_WIDTH - 0.78, LANE_WIDTH + 0.78)
 """Where wheels have cleared the snow [m left of the lane's centre]."""
 
 
-def dress(look: Look, condition: Condition, rng: np.random.Generator) -> Look:
-    """The drawn look in the condition's weather and light."""
+def dress(look: Look, condition: Condition, road: Road, rng: np.random.Generator) -> Look:
+    """The drawn look of a road in the condition's weather and light."""
     if condition.winter:
         look = dataclasses.replace(
             look, snow=1.0, ground=_towards(look.ground, SNOW, 0.9), foliage=_towards(look.foliage, SNOW, 0.55),
@@ -32,15 +32,15 @@ def dress(look: Look, condition: Condition, rng: np.random.Generator) -> Look:
         )
     if condition.rain:
         look = dataclasses.replace(
-            look, asphalt=_towards(look.asphalt, np.zeros(3), 0.35), ground=_towards(look.ground, np.zeros(3), 0.2),
-            sky_high=(0.5, 0.52, 0.55), sky_low=(0.62, 0.64, 0.66), ambient=0.35, diffuse=0.25,
+            look, asphalt=_towards(look.asphalt, np.zeros(3), 0.2), ground=_towards(look.ground, np.zeros(3), 0.2),
+            sky_high=(0.5, 0.52, 0.55), sky_low=(0.62, 0.64, 0.66), ambient=0.45, diffuse=0.25,
         )
     if condition.night:
         look = dataclasses.replace(
             look, sky_high=(0.02, 0.02, 0.03), sky_low=(0.02, 0.02, 0.03), ambient=0.75, diffuse=0.0, fog=HEADLAMP_REACH,
         )
     if condition.low_sun:
-        azimuth = float(rng.uniform(-SUN_SPREAD, SUN_SPREAD))
+        azimuth = float(np.arctan2(road.y[-1], road.x[-1]) + rng.uniform(-SUN_SPREAD, SUN_SPREAD))
         look = dataclasses.replace(look, sun_elevation=SUN_ELEVATION, sun_azimuth=azimuth, sky_low=(1.0, 0.93, 0.8), diffuse=0.45)
     if condition.visibility:
         haze = look.sky_low if condition.rain else (0.72, 0.74, 0.76)
