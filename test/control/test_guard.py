@@ -1,0 +1,243 @@
+"""Who drives, and what is commanded: every transition, and all limits through all of them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liquid_control.config import GateConfig, VehicleConfig
+from liquid_control.control.engagement import COMMANDING, EngagementConfig, State
+from liquid_control.control.guard import Guard, Wishes
+from liquid_control.signals import Action, SpeedSample
+
+MS = 1_000_000
+EPOCH = 1_760_000_000_000_000_000
+PERIOD = 20 * MS
+
+
+class Rig:
+    """A guard with a healthy policy, speed and clock, each of which can be taken away. One call is 20 ms."""
+
+    def __init__(self, config: EngagementConfig | None = None, limits: GateConfig | None = None) -> None:
+        self.guard = Guard(limits, VehicleConfig(), config)
+        self.now, self.steady = EPOCH, 0
+        self.speed, self.curvature = 8.0, 0.01
+        self.policy = self.odometry = self.clock = True
+        self.decision = None
+
+    def run(self, seconds: float, wishes: Wishes = Wishes(), until: State | None = None) -> State:  # noqa: B008
+        """Stops early once `until` is reached; edges in `wishes` last one tick."""
+        for _ in range(round(seconds * 1e9 / PERIOD)):
+            self.steady += PERIOD
+            self.now += PERIOD if self.clock else 0
+            if self.policy:
+                self.guard.push_proposal(Action(self.now - 10 * MS, self.curvature, 9.0), self.now, self.steady)
+            if self.odometry:
+                self.guard.push_speed(SpeedSample(self.now, self.speed), self.now, self.steady)
+            self.decision = self.guard.tick(self.now, self.steady, wishes)
+            if self.decision.state is until:
+                break
+        return self.decision.state
+
+
+def engaged(**config) -> Rig:
+    rig = Rig(EngagementConfig(**config))
+    assert rig.run(3.0) is State.ENGAGED
+    return rig
+
+
+def test_it_engages_by_itself_once_inputs_are_healthy_for_long_enough_and_softly():
+    rig = Rig()
+    assert rig.run(1.0) is State.DISENGAGED and rig.decision.command is None
+    assert rig.run(0.14) is State.ENGAGING
+    assert rig.run(0.9) is State.ENGAGING and rig.decision.command is not None
+    assert rig.run(0.2) is State.ENGAGED
+
+
+def test_it_starts_from_the_measured_angle_and_speed():
+    rig = Rig()
+    rig.guard.steering_angle, rig.speed = 0.05, 6.0
+    rig.run(2.0, until=State.ENGAGING)
+    command = rig.decision.command
+    assert abs(command.steering_angle - 0.05) <= 0.8 * 0.5 * 0.02 and abs(command.speed - 6.0) <= 2.0 * 0.02 + 1e-9
+
+
+def test_manual_waits_to_be_asked_and_an_early_question_is_kept_until_inputs_are_healthy():
+    rig = Rig(EngagementConfig(engage="manual"))
+    assert rig.run(3.0) is State.DISENGAGED and rig.decision.reason == "waits to be asked"
+    assert rig.run(0.02, Wishes(asked=True)) is State.ENGAGING
+    rig = Rig(EngagementConfig(engage="manual"))
+    rig.run(0.1, Wishes(asked=True))
+    assert rig.run(0.5) is State.DISENGAGED and rig.run(0.6) is State.ENGAGING
+
+
+@pytest.mark.parametrize("state", [State.ENGAGING, State.ENGAGED, State.DEGRADED, State.STOPPED])
+def test_a_takeover_wins_within_one_tick_in_every_state_and_stays_until_asked(state):
+    rig = Rig()
+    rig.run(5.0, until=State.ENGAGING if state is State.ENGAGING else State.ENGAGED)
+    if state in (State.DEGRADED, State.STOPPED):
+        rig.policy, rig.speed = False, 0.0 if state is State.STOPPED else 8.0
+        rig.run(5.0, until=state)
+    assert rig.decision.state is state and rig.decision.command is not None
+    assert rig.run(0.02, Wishes(takeover=True)) is State.DISENGAGED and rig.decision.command is None
+    rig.policy, rig.speed = True, 8.0
+    assert rig.run(5.0) is State.DISENGAGED
+    rig.run(0.02, Wishes(asked=True))
+    assert rig.run(2.5) is State.ENGAGED
+
+
+def test_a_dead_policy_degrades_within_its_deadline_and_comes_back_by_itself():
+    rig = engaged()
+    angle = rig.decision.command.steering_angle
+    rig.policy = False
+    assert rig.run(0.22) is State.DEGRADED and "frame stale" in rig.decision.reason
+    speed = rig.decision.command.speed
+    rig.run(0.5)
+    assert rig.decision.command.speed == pytest.approx(speed - 1.5, abs=1e-6) and rig.decision.command.steering_angle == angle
+    rig.policy = True
+    assert rig.run(0.02) is State.ENGAGED
+
+
+def test_standing_after_that_it_engages_anew_only_as_from_the_start():
+    rig = engaged()
+    rig.policy, rig.speed = False, 0.0
+    assert rig.run(5.0) is State.STOPPED and rig.decision.command.speed == 0.0
+    rig.policy = True
+    assert rig.run(0.9) is State.STOPPED and rig.run(0.3) is State.ENGAGING
+    rig = Rig(EngagementConfig(engage="manual"))
+    rig.run(1.5)
+    rig.run(0.02, Wishes(asked=True))
+    rig.policy, rig.speed = False, 0.0
+    assert rig.run(5.0) is State.STOPPED
+    rig.policy = True
+    assert rig.run(5.0) is State.STOPPED
+
+
+@pytest.mark.parametrize(
+    "spoil, reason",
+    [
+        (lambda rig: setattr(rig, "odometry", False), "no speed"),
+        (lambda rig: setattr(rig, "curvature", math.nan), "proposal not finite"),
+        (lambda rig: setattr(rig, "clock", False), "clock stands still"),
+    ],
+)
+def test_each_input_that_goes_bad_degrades_with_its_reason_and_heals(spoil, reason):
+    rig = engaged()
+    healthy = dict(vars(rig))
+    spoil(rig)
+    rig.run(1.0, until=State.DEGRADED)
+    assert rig.decision.state is State.DEGRADED
+    rig.run(0.5)
+    assert reason in rig.decision.reason or reason in ", ".join(rig.guard._clock_troubles(rig.now, rig.steady))
+    rig.odometry, rig.curvature, rig.clock = healthy["odometry"], healthy["curvature"], True
+    rig.run(0.2)
+    assert rig.decision.state is State.ENGAGED
+
+
+def test_without_need_of_a_speed_its_loss_only_tightens_the_limits():
+    rig = engaged(needs_speed=False)
+    rig.odometry = False
+    assert rig.run(2.0) is State.ENGAGED and "speed_unknown" in rig.decision.verdict.limits.names()
+
+
+@pytest.mark.parametrize("wish", [Wishes(complaints=("emergency stop",)), Wishes(complaints=("second publisher",))])
+def test_a_fault_is_latched_until_acknowledged_without_cause(wish):
+    rig = engaged()
+    assert rig.run(0.02, wish) is State.FAULT and rig.decision.reason == wish.complaints[0]
+    speed = rig.decision.command.speed
+    rig.run(0.5)
+    assert rig.decision.state is State.FAULT and rig.decision.command.speed < speed
+    assert rig.run(0.02, Wishes(asked=True)) is State.FAULT
+    assert rig.run(0.02, Wishes(acknowledged=True, complaints=wish.complaints)) is State.FAULT
+    assert rig.run(0.02, Wishes(acknowledged=True)) is State.DISENGAGED
+    assert rig.run(5.0) is State.DISENGAGED
+    rig.run(0.02, Wishes(asked=True))
+    assert rig.run(2.5) is State.ENGAGED
+
+
+def test_the_driver_wins_over_a_fault_too_and_the_fault_stays():
+    rig = engaged()
+    rig.run(0.02, Wishes(complaints=("emergency stop",)))
+    assert rig.run(0.02, Wishes(takeover=True)) is State.FAULT and rig.decision.command is None
+    assert rig.run(0.02) is State.FAULT and rig.decision.command is not None
+
+
+def test_the_dead_man_must_be_held():
+    rig = Rig(EngagementConfig(dead_man=True))
+    assert rig.run(3.0) is State.DISENGAGED and rig.decision.reason == "enable let go"
+    assert rig.run(3.0, Wishes(enabled=True)) is State.ENGAGED
+    assert rig.run(0.02) is State.DISENGAGED
+    assert rig.run(3.0, Wishes(enabled=True)) is State.DISENGAGED, "an edge is needed"
+
+
+def test_old_and_repeated_proposals_are_refused_unless_the_clock_went_back():
+    guard = Guard()
+    assert guard.push_proposal(Action(EPOCH, 0.0, 1.0), EPOCH, 0)
+    assert not guard.push_proposal(Action(EPOCH, 0.1, 1.0), EPOCH + MS, MS)
+    assert not guard.push_proposal(Action(EPOCH - MS, 0.1, 1.0), EPOCH + MS, MS)
+    assert guard.rejected == {"duplicate": 1, "older": 1}
+    assert guard.push_proposal(Action(EPOCH - 9 * 10**9, 0.1, 1.0), EPOCH - 9 * 10**9 + MS, 2 * MS)
+
+
+def test_a_clock_that_jumps_back_is_counted_and_driving_goes_on():
+    rig = engaged()
+    rig.now -= 30 * 10**9
+    assert rig.run(1.0) is State.ENGAGED and rig.guard.clock_jumps == 1
+
+
+def test_a_proposal_grows_old_by_the_steady_clock_when_the_other_stands_still():
+    rig = engaged()
+    rig.clock = rig.policy = False
+    assert rig.run(0.22) is State.DEGRADED
+
+
+def test_a_slow_policy_may_go_on_but_not_start():
+    rig = Rig(EngagementConfig(lowest_rate=60.0))
+    assert rig.run(5.0) is State.DISENGAGED and rig.decision.reason == "proposals too slow"
+
+
+anything = st.one_of(st.floats(), st.floats(-0.3, 0.3), st.floats(0, 25))
+events = st.lists(
+    st.tuples(
+        st.integers(0, 400).map(lambda ms: ms * MS),  # steady time passed
+        st.one_of(st.integers(0, 400).map(lambda ms: ms * MS), st.integers(-(10**11), 10**11)),  # what the other clock did
+        st.one_of(st.none(), st.tuples(st.integers(-500, 500), anything, anything)),  # proposal: age [ms], curvature, speed
+        st.one_of(st.none(), st.tuples(st.integers(-900, 900), anything)),  # speed
+        st.builds(Wishes, st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.sampled_from([(), (), ("fault",)])),
+    ),
+    max_size=40,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(events, st.booleans(), st.sampled_from(["hold", "follow", "release"]))
+def test_no_history_whatsoever_breaks_a_limit_or_a_promise(history, dead_man, behaviour):
+    config = EngagementConfig(dead_man=dead_man, healthy_for=0.0, lowest_rate=0.0, needs_speed=False)
+    limits = GateConfig(safe_behaviour=behaviour)
+    guard = Guard(limits, VehicleConfig(), config)
+    now, steady, last = EPOCH, 0, None
+    for passed, moved, proposal, speed, wishes in history:
+        now, steady = now + moved, steady + passed
+        if proposal:
+            guard.push_proposal(Action(now - proposal[0] * MS, proposal[1], proposal[2]), now, steady)
+        if speed:
+            guard.push_speed(SpeedSample(now - speed[0] * MS, speed[1]), now, steady)
+        decision = guard.tick(now, steady, wishes)
+        command = decision.command
+        if wishes.takeover or (dead_man and not wishes.enabled and decision.state is not State.FAULT):
+            assert command is None
+        if decision.state not in COMMANDING:
+            assert command is None
+        if wishes.complaints:
+            assert decision.state is State.FAULT
+        if command is not None:
+            assert abs(command.steering_angle) <= limits.max_steering_angle and 0.0 <= command.speed <= limits.max_speed
+            sideways = command.speed**2 * abs(math.tan(command.steering_angle)) / guard.vehicle.wheelbase
+            assert sideways <= limits.max_lateral_acceleration * (1 + 1e-9)
+            if last is not None:
+                elapsed = min((steady - last[1]) / 1e9, limits.stale_after)
+                assert abs(command.steering_angle - last[0].steering_angle) <= limits.max_steering_rate * elapsed + 1e-12
+        last = None if command is None else (command, steady)
