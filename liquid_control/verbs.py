@@ -6,6 +6,7 @@ What a verb needs is imported only once it is chosen, by its `load`.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable, Mapping
 
 from liquid_control.arguments import as_lines
@@ -116,9 +117,14 @@ def _export() -> Work:
 
 
 def _inspect() -> Work:
-    from liquid_control.evaluate.inspection import InspectSettings, inspect
+    if importlib.util.find_spec("rosbags") is None:  # a robot that only drives
+        from liquid_control.evaluate.inspection import InspectSettings, inspect
 
-    return Work(InspectSettings, inspect)
+        return Work(InspectSettings, inspect)
+    from liquid_control.evaluate.bag_text import as_text
+    from liquid_control.evaluate.inspect_any import InspectAnySettings, inspect_any
+
+    return Work(InspectAnySettings, inspect_any, lambda facts: as_text(facts) if "recording" in facts else as_lines(facts))
 
 
 def _doctor() -> Work:
@@ -137,6 +143,6 @@ VERBS = (
     Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
     Verb("bench recordings", "train on the same drives with and without bags, and let both kinds drive held-out roads", _bench_recordings),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
-    Verb("inspect", "say what a model is and how it was made; --out draws its wiring", _inspect),
+    Verb("inspect", "say what a recording holds and what it is fit for, or what a model is and how it was made", _inspect),
     Verb("doctor", "say what this machine has and lacks", _doctor),
 )
