@@ -79,6 +79,13 @@ def _evaluate() -> Work:
     return Work(EvaluationSettings, run, lambda facts: f"{as_lines(facts)}\n\n{table(facts)}")
 
 
+def _replay() -> Work:
+    from liquid_control.evaluate.replay_run import ReplaySettings, run
+    from liquid_control.evaluate.replay_text import table
+
+    return Work(ReplaySettings, run, table, succeeded=lambda facts: facts["passed"] if "passed" in facts else facts["frames_used"] > 0)
+
+
 def _bench_cells() -> Work:
     from liquid_control.bench.cells import CellsSettings, bench_cells
     from liquid_control.bench.cells_report import table
@@ -139,6 +146,7 @@ VERBS = (
     Verb("train imitation --bags", "train a policy on recordings, from nothing or --from a model", _train_recorded),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
+    Verb("replay", "say what policies would have done on recorded drives, and how far that is from what the driver did", _replay),
     Verb("bench cells", "measure how fast the cells are, beside ncps in the same run", _bench_cells),
     Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
     Verb("bench recordings", "train on the same drives with and without bags, and let both kinds drive held-out roads", _bench_recordings),
