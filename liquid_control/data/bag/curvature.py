@@ -54,7 +54,7 @@ class Track:
         return len(self.stamp_ns)
 
     def tidy(self) -> Track:
-        """In order of stamps, without what is not finite or beyond `ABSURD`; the last of equal stamps: a frame's command may be repeated."""
+        """In order of stamps, without what is not finite or beyond `ABSURD`; the last of equal stamps: commands may be repeated."""
         finite = (np.abs(self.value) <= ABSURD)[::-1]
         stamp_ns, last = np.unique(self.stamp_ns[::-1][finite], return_index=True)
         return Track(stamp_ns, self.value[::-1][finite][last])
