@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 NAME = "liquid_control"
 RUN = ["numpy", "opencv-python-headless", "onnxruntime", "safetensors", "PyYAML", "tyro"]
 SIM = ["mujoco", "PyOpenGL", "gymnasium", "tqdm"]
-REPORT = ["matplotlib", "av", "Jinja2"]
+REPORT = ["matplotlib", "av", "Jinja2", "pyarrow"]
 BAGS = ["rosbags", "mcap", "lz4", "backports.zstd"]
 TRAIN = [*SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
 TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps", "scipy"]

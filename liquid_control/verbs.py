@@ -6,6 +6,7 @@ What a verb needs is imported only once it is chosen, by its `load`.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 from collections.abc import Callable, Mapping
 
 from liquid_control.arguments import as_lines
@@ -78,6 +79,13 @@ def _evaluate() -> Work:
     return Work(EvaluationSettings, run, lambda facts: f"{as_lines(facts)}\n\n{table(facts)}")
 
 
+def _replay() -> Work:
+    from liquid_control.evaluate.replay_run import ReplaySettings, run
+    from liquid_control.evaluate.replay_text import table
+
+    return Work(ReplaySettings, run, table, succeeded=lambda facts: facts["passed"] if "passed" in facts else facts["frames_used"] > 0)
+
+
 def _bench_cells() -> Work:
     from liquid_control.bench.cells import CellsSettings, bench_cells
     from liquid_control.bench.cells_report import table
@@ -116,9 +124,14 @@ def _export() -> Work:
 
 
 def _inspect() -> Work:
-    from liquid_control.evaluate.inspection import InspectSettings, inspect
+    if importlib.util.find_spec("rosbags") is None:  # a robot that only drives
+        from liquid_control.evaluate.inspection import InspectSettings, inspect
 
-    return Work(InspectSettings, inspect)
+        return Work(InspectSettings, inspect)
+    from liquid_control.evaluate.bag_text import as_text
+    from liquid_control.evaluate.inspect_any import InspectAnySettings, inspect_any
+
+    return Work(InspectAnySettings, inspect_any, lambda facts: as_text(facts) if "recording" in facts else as_lines(facts))
 
 
 def _doctor() -> Work:
@@ -133,10 +146,11 @@ VERBS = (
     Verb("train imitation --bags", "train a policy on recordings, from nothing or --from a model", _train_recorded),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
+    Verb("replay", "say what policies would have done on recorded drives, and how far that is from what the driver did", _replay),
     Verb("bench cells", "measure how fast the cells are, beside ncps in the same run", _bench_cells),
     Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
     Verb("bench recordings", "train on the same drives with and without bags, and let both kinds drive held-out roads", _bench_recordings),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
-    Verb("inspect", "say what a model is and how it was made; --out draws its wiring", _inspect),
+    Verb("inspect", "say what a recording holds and what it is fit for, or what a model is and how it was made", _inspect),
     Verb("doctor", "say what this machine has and lacks", _doctor),
 )

@@ -41,12 +41,12 @@ def read_npz(path: Path, names: Collection[str], mapped: Collection[str] = ()) -
     """The arrays `names`, those in `mapped` as read-only memory maps. Raises FileNotFoundError, and NpzError for a damaged archive."""
     try:
         with np.load(path, allow_pickle=False) as archive:
+            for name in set(names) - set(archive.files):
+                raise NpzError(path, f"array {name} is missing")
             found = {name: archive[name] for name in names if name not in mapped}
         return found | {name: _map(path, f"{name}.npy") for name in mapped}
-    except FileNotFoundError:
+    except (FileNotFoundError, NpzError):
         raise
-    except KeyError as error:
-        raise NpzError(path, f"array {error.args[0]} is missing") from None
     except Exception as error:  # zipfile and numpy raise a dozen kinds for damaged archives
         raise NpzError(path, f"cannot be read ({error})") from None
 

@@ -181,7 +181,7 @@ def _too_short(
         reasons["damaged places"] = len(damage)
     told = "; ".join(f"{name} {count}" for name, count in reasons.items())
     stamps = rejected.get("duplicate", 0) + rejected.get("older", 0) > frames
-    remedy = "Header stamps stand still: try --recording.stamps receive" if stamps else "Record for longer, or leave it out"
+    remedy = "Header stamps stand still: try --stamps receive" if stamps else "Record for longer, or leave it out"
     return UnusableRecordingError(path, problem + (f" ({told})" if told else ""), remedy)
 
 

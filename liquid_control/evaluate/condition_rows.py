@@ -63,7 +63,8 @@ def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
 
 def table(facts: Mapping) -> str:
     """The rows of `evaluate`'s answer for people, one condition a line; the other intervals are in the JSON."""
-    lines = [["condition", "km", *(title for title, _, _ in COLUMNS), "worst m", "jerk m/s³", "steering rad/s", "gate/10 km", "x real time"]]
+    titles = ["worst m", "jerk m/s³", "steer rad/s", "gate/10 km", "x real"]
+    lines = [["condition", "km", *(title for title, _, _ in COLUMNS), *titles]]
     for row in facts["conditions"]:
         figures = [_written(row[name], row[f"{name}_ci"], write) for _, name, write in COLUMNS]
         last = [f"{row['largest_offset_m']:.2f}", f"{row['lateral_jerk_rms']:.2f}", f"{row['steering_rate_rms']:.3f}"]

@@ -1,4 +1,4 @@
-"""What a model is and how it was made, from its directory alone: no torch, no onnxruntime."""
+"""What a model is and how it was made, from its directory alone: no torch, no onnxruntime. Recordings: see `bag_inspection`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import struct
 from pathlib import Path
 
 from liquid_control.deploy.models import find_model
-from liquid_control.errors import ConfigError
+from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.policy.model_file import ModelInfo, read_model
+
+STORAGES = (".mcap", ".db3")
 
 
 @dataclasses.dataclass(frozen=True)
 class InspectSettings:
-    """What `liquid-control inspect` is asked."""
+    """What `liquid-control inspect` is asked where recordings cannot be read."""
 
     model: str
     """path of a model directory, or the name of an installed model"""
@@ -25,6 +27,8 @@ class InspectSettings:
 def inspect(settings: InspectSettings) -> dict:
     """The facts of a model whose files all match their hashes; raises ModelFileError for any other, and ConfigError when a
     wiring is to be drawn and there is none."""
+    if is_recording(settings.model):
+        raise MissingDependencyError("rosbags", "It reads recordings; install the bags extra: pip install 'liquid_control[bags]'")
     info = read_model(find_model(settings.model))
     if settings.out is not None:
         if info.wiring is None:
@@ -33,6 +37,20 @@ def inspect(settings: InspectSettings) -> dict:
 
         draw_wiring(info.wiring, settings.out)
     return describe(info)
+
+
+def is_recording(path: str | Path) -> bool:
+    """Whether a path is a rosbag2 directory or one of its files, by names alone; models are directories with a model.json."""
+    path = Path(path)
+    if path.is_file() or _is_storage(path):
+        return True
+    if not path.is_dir() or (path / "model.json").exists():
+        return False
+    return (path / "metadata.yaml").exists() or any(_is_storage(file) for file in path.iterdir())
+
+
+def _is_storage(file: Path) -> bool:
+    return any(suffix in STORAGES for suffix in file.suffixes[-2:])
 
 
 def describe(info: ModelInfo) -> dict:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import typing
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import tyro
 
 from liquid_control.config import GateConfig, TimelineConfig, check, number
 from liquid_control.control.controller import Controller
@@ -34,7 +36,7 @@ NOWHERE = float("nan")
 class OpenLoopSettings:
     """How recordings are read, and the robot that they are replayed on."""
 
-    recording: RecordingSettings = dataclasses.field(default_factory=RecordingSettings)
+    recording: typing.Annotated[RecordingSettings, tyro.conf.arg(name="")] = dataclasses.field(default_factory=RecordingSettings)
     timeline: TimelineConfig = dataclasses.field(default_factory=TimelineConfig)
     gate: GateConfig = dataclasses.field(default_factory=GateConfig)
     set_speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")

@@ -210,7 +210,7 @@ def _of_bag(log: ReplayLog) -> dict:
     problems += [f"no {role}: {what}" for role, what in _WITHOUT.items() if role not in log.roles]
     if log.clock_offset is not None and abs(log.clock_offset) > CLOCKS_APART:
         problems.append(f"frames are stamped {log.clock_offset:.1f} s before their receipt: two clocks, and the gate takes every frame for "
-                        "stale or future. Replay with --recording.stamps receive")  # fmt: skip
+                        "stale or future. Replay with --stamps receive")  # fmt: skip
     return {"bag": log.bag, "seconds": log.seconds, "frames": log.frames, "topics": dict(log.roles), "steering_samples": len(log.recorded),
             "damage": list(log.damage), "skipped": dict(log.skipped), "problems": problems}  # fmt: skip
 

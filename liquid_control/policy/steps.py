@@ -30,9 +30,26 @@ def check_sequence(x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, in
     _shape("dt", dt, (batch, time))
     if is_first is not None:
         _shape("is_first", is_first, (batch, time))
+    if x.device.type != "cpu" and not torch.cuda.is_current_stream_capturing():
+        return check_in_one_look(x, h, dt)
     _finite("x", x)
     _finite("h", h)
     return check_dt(dt)
+
+
+def check_in_one_look(x: Tensor, h: Tensor, dt: Tensor) -> Tensor:
+    """The same for the values of x, h and dt on a GPU: the host waits for it once a sequence, for four numbers that say whether all is
+    well. (A CUDA graph cannot wait while it is recorded; there bad numbers become NaN.) Returns dt."""
+    if not dt.numel():
+        return dt
+    looks = [x.detach().sum(), h.detach().sum(), *dt.detach().aminmax()]
+    of_x, of_h, shortest, longest = torch.stack(looks).tolist()
+    for name, value, total in (("x", x, of_x), ("h", h, of_h)):
+        if not np.isfinite(total):
+            _find_not_finite(name, value)
+    if not (shortest > 0 and longest < np.inf):
+        raise TimeError(dt[~((dt > 0) & (dt < torch.inf))][0].item())
+    return dt
 
 
 def blank_masked(x: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -66,7 +83,7 @@ def unroll_steps(
 
 def check_dt(dt: Tensor) -> Tensor:
     """Returns dt when all of it is finite and positive. On the CPU anything else raises TimeError. Elsewhere, where
-    looking would make the host wait for the device, bad entries become NaN and so do the outputs they cause."""
+    looking would make the host wait for the device at every step, bad entries become NaN and so do the outputs they cause."""
     good = (dt > 0) & (dt < torch.inf)
     if dt.device.type != "cpu":
         return torch.where(good, dt, torch.nan)
@@ -82,8 +99,12 @@ def reset_mask(is_first: Tensor | None, like: Tensor) -> Tensor | None:
 
 def _finite(name: str, value: Tensor) -> None:
     """On the CPU; elsewhere NaN passes into the outputs that it causes. A sum is the quickest look at all of it."""
-    if value.device.type != "cpu" or np.isfinite(_sum(value)):
-        return
+    if value.device.type == "cpu" and not np.isfinite(_sum(value)):
+        _find_not_finite(name, value)
+
+
+def _find_not_finite(name: str, value: Tensor) -> None:
+    """There need not be any: a sum can overflow."""
     bad = (~torch.isfinite(value)).nonzero()
     if len(bad):
         raise NotFiniteError(name, value[tuple(bad[0])].item(), tuple(bad[0].tolist()))

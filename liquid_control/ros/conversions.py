@@ -78,6 +78,11 @@ def steering_type(name: str) -> type:
         raise MissingDependencyError("ackermann_msgs", remedy) from error
 
 
+def type_name(kind: type) -> str:
+    """The name of a message class in recordings: geometry_msgs/msg/TwistStamped."""
+    return f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}"
+
+
 def action_message(action: Action, kind: type, vehicle: VehicleConfig):
     """An action as a message of class `kind`, with the stamp of its frame where there is a header."""
     return _steering(kind, action.stamp_ns, action.curvature, steering_angle(action.curvature, vehicle), action.speed)

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 import webbrowser
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from liquid_control.config import VehicleConfig, check, number, switch
@@ -40,6 +41,9 @@ class DriveSettings:
     speed: float = number(20.0, 0.5, 60.0, "m/s", "set speed; the road's own speed plan and bends lower it")
     out: Path = dataclasses.field(default=Path("out/drive"), metadata={"doc": "directory for drive.mp4, report.html and summary.json"})
     video: bool = switch(True, "record the pictures and write drive.mp4")
+    record: Path | None = dataclasses.field(
+        default=None, metadata={"doc": "also write the drive to this rosbag2 directory; pictures then travel as JPEG"}
+    )
     view: bool = switch(False, "open the report in a browser when done")
     json: bool = switch(False, "end with one line of JSON on stdout: the summary")
 
@@ -87,16 +91,17 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
     logs = settings.out.resolve() / "logs"
     environment["ROS_LOG_DIR"] = str(logs)
     started = time.monotonic()
-    with claim, Children(_children(settings, model, VEHICLE), environment, logs) as children:
+    children = Children(_children(settings, model, VEHICLE), environment, logs)
+    with _bag(settings, model, VEHICLE) as bag, claim, children:
         try:
             with _Environment(environment):
                 rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-                recorder, executor = Recorder(VEHICLE, settings.video), SingleThreadedExecutor()
+                recorder, executor = Recorder(VEHICLE, settings.video, bag), SingleThreadedExecutor()
             executor.add_node(recorder)
             supervisor = Supervisor(recorder, executor, children)
             supervisor.bring_up()
             figures = {"policy_active_after_s": round(time.monotonic() - started, 2)}
-            supervisor.await_listeners(pictures=settings.video)
+            supervisor.await_listeners(pictures=settings.video or bag is not None, inertial=bag is not None)
             domain = environment["ROS_DOMAIN_ID"]
             print(f"driving for {settings.seconds:g} s on ROS domain {domain}; Ctrl-C ends it early", file=sys.stderr, flush=True)
             recorder.recording = stop.gentle = True
@@ -106,17 +111,29 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
                 supervisor.run_world(False)
                 recorder.recording = False
                 supervisor.settle()
+            recorder.finish()
             figures |= {f"{name}_rss_mb": megabytes for name, megabytes in children.memory_mb().items()}
         finally:
             children.end()
             rclpy.try_shutdown()
-    facts = {"model": model.name, "seed": str(settings.seed), "road": "held out"}
+    facts = {"model": model.name, "seed": str(settings.seed), "road": "held out", **({"recording": str(settings.record)} if bag else {})}
     return recorder.log(figures, children.exit_codes, facts)
+
+
+def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> AbstractContextManager:
+    """The recording, where one is asked for. Raises BagError when its place is taken."""
+    if settings.record is None:
+        return nullcontext()
+    from liquid_control.data.bag.writer import BagWriter
+
+    facts = {"made_by": "liquid-control drive", "driver": model.name, "seed": str(settings.seed), "set_speed": f"{settings.speed:g} m/s"}
+    return BagWriter(settings.record, facts=facts, vehicle=vehicle)
 
 
 def _children(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> list[Child]:
     shape = {f"vehicle.{field.name}": getattr(vehicle, field.name) for field in dataclasses.fields(vehicle)}
-    policy = {"model": str(model), "autostart": False, "publish_neurons": True, "speed": settings.speed}
+    policy = {"model": str(model), "autostart": False, "publish_neurons": True, "speed": settings.speed,
+              "image_transport": "compressed" if settings.record else "raw"}  # fmt: skip
     length = min(FASTEST_ROAD * settings.seconds + 200.0, 20000.0)
     world = {"seed": settings.seed, "held_out": True, "running": False, "world.length": length}
     return [

@@ -33,11 +33,16 @@ class Mailbox:
         self._node = node
         self._subscription = node.create_subscription(kind, topic, lambda message: None, profile, callback_group=_NeverReady())
 
-    def take(self) -> Iterator[tuple[object, int]]:
-        """Yields each message that came in since, with its arrival in nanoseconds of the system's clock."""
-        handle, kind = self._subscription.handle, self._subscription.msg_type
+    @property
+    def kind(self) -> type:
+        """The message class."""
+        return self._subscription.msg_type
+
+    def take(self, serialised: bool = False) -> Iterator[tuple[object, int]]:
+        """Yields each message that came in since, with its arrival in nanoseconds of the system's clock; `serialised`: its bytes."""
+        handle = self._subscription.handle
         with handle:
-            while (taken := handle.take_message(kind, False)) is not None:
+            while (taken := handle.take_message(self.kind, serialised)) is not None:
                 yield taken[0], taken[1]["received_timestamp"]
 
     def close(self) -> None:

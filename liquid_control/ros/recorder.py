@@ -12,9 +12,11 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
-from sensor_msgs.msg import Image, JointState
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, JointState
 
 from liquid_control.config import VehicleConfig
+from liquid_control.data.bag.writer import BagWriter
 from liquid_control.errors import ImageError
 from liquid_control.evaluate.drive_log import Commands, DriveLog, Neurons, Pictures, Proposals, Track, table
 from liquid_control.ros import conversions, images, qos
@@ -22,13 +24,18 @@ from liquid_control.ros.mailbox import Mailbox
 from liquid_control.signals import Limit
 
 JPEG_QUALITY = 92
+UNRECORDED = ("/diagnostics", "/policy_node/neurons")
 TOTALS = ("frames_sent", "frames_received", "frames_used", "runtime_failures", "inertial_rejected", "times_put_back")
 
 
 class Recorder(Node):
-    """Topics as in sim_node, policy_node and safety_node, steering as TwistStamped. `recording` switches keeping on and off."""
+    """Topics as in sim_node, policy_node and safety_node, steering as TwistStamped. `recording` switches keeping on and off.
 
-    def __init__(self, vehicle: VehicleConfig, with_pictures: bool = True) -> None:
+    With `bag`, the messages themselves are written to it, as they came over the wire and in the order of their arrival; pictures are then
+    the compressed ones. Each is held back until the next `take`, when all that came before it is here.
+    """
+
+    def __init__(self, vehicle: VehicleConfig, with_pictures: bool = True, bag: BagWriter | None = None) -> None:
         super().__init__("drive_recorder")
         self.vehicle = vehicle
         self.recording = False
@@ -44,6 +51,8 @@ class Recorder(Node):
         self._state_names: tuple[str, ...] = ()
         self._poses: dict[int, tuple] = {}
         self._lanes: dict[int, tuple] = {}
+        self._bag = bag
+        self._heard: list[tuple[int, str, type, bytes]] = []  # arrival, topic, class, message
         topics = [
             (TwistStamped, "proposal", self._on_proposal),
             (TwistStamped, "command", self._on_command),
@@ -53,15 +62,39 @@ class Recorder(Node):
             (Odometry, "lane_pose", self._on_lane),
             (DiagnosticArray, "/diagnostics", self._on_diagnostics),
         ]
-        if with_pictures:
+        if bag is not None:
+            topics.append((CompressedImage, "camera/image_raw/compressed", self._on_jpeg if with_pictures else _ignore))
+            topics += [(CameraInfo, "camera/camera_info", _ignore), (Imu, "imu/data", _ignore), (Odometry, "odom", _ignore)]
+        elif with_pictures:
             topics.append((Image, "camera/image_raw", self._on_picture))
-        self._mail = [(Mailbox(self, kind, topic, qos.RECORDING), callback) for kind, topic, callback in topics]
+        profile = qos.RECORDING if bag is None else qos.INERTIAL
+        self._mail = [
+            (self.resolve_topic_name(topic), Mailbox(self, kind, topic, profile), callback) for kind, topic, callback in topics
+        ]
 
     def take(self) -> None:
         """Handles all that came in; to be called several times a second. Arrival is the middleware's own, untroubled by our queue."""
-        for mailbox, callback in self._mail:
-            for message, received in mailbox.take():
-                callback(message, received)
+        began = time.time_ns()
+        for topic, mailbox, callback in self._mail:
+            if self._bag is None:
+                for message, received in mailbox.take():
+                    callback(message, received)
+                continue
+            for data, received in mailbox.take(serialised=True):
+                if self.recording and topic not in UNRECORDED:
+                    self._heard.append((received, topic, mailbox.kind, data))
+                if callback is not _ignore:
+                    callback(deserialize_message(data, mailbox.kind), received)
+        self._write_heard(began)
+
+    def finish(self) -> None:
+        """Writes what is still held back."""
+        self._write_heard(2**63)
+
+    def _write_heard(self, before_ns: int) -> None:
+        for received, topic, kind, data in sorted((heard for heard in self._heard if heard[0] < before_ns), key=lambda heard: heard[0]):
+            self._bag.write(topic, conversions.type_name(kind), data, received)
+        self._heard = [heard for heard in self._heard if heard[0] >= before_ns]
 
     def log(self, figures: Mapping[str, float], exit_codes: Mapping[str, int], facts: Mapping[str, str]) -> DriveLog:
         """All that was kept; `figures` join the counts that the nodes reported."""
@@ -92,6 +125,10 @@ class Recorder(Node):
     def _on_picture(self, message: Image, received: int) -> None:
         if self.recording:
             self._pictures.append((conversions.stamp_ns(message.header.stamp), self._encoder.submit(_jpeg, message)))
+
+    def _on_jpeg(self, message: CompressedImage, received: int) -> None:
+        if self.recording:
+            self._pictures.append((conversions.stamp_ns(message.header.stamp), self._encoder.submit(bytes, message.data)))
 
     def _on_proposal(self, message: TwistStamped, received: int) -> None:
         action = conversions.action_from_message(message, self.vehicle, received)
@@ -137,6 +174,10 @@ class Recorder(Node):
         for report in message.status:
             name = report.name.rsplit("/", 1)[-1]
             self.diagnostics[name] = (time.monotonic(), {pair.key: pair.value for pair in report.values})
+
+
+def _ignore(message: object, received: int) -> None:
+    """For topics that are only recorded; their messages stay as they are."""
 
 
 def _jpeg(message: Image) -> bytes | None:

@@ -18,7 +18,7 @@ from nav_msgs.msg import Odometry
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, Imu
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 
 from liquid_control.config import WorldConfig, check, choice, number, switch
 from liquid_control.errors import MissingDependencyError
@@ -46,6 +46,7 @@ class SimNodeConfig:
     held_out: bool = switch(True, "draw from the test roads, which no training can reach")
     publish_clock: bool = switch(False, "publish /clock, for nodes with use_sim_time")
     command_type: str = choice("twist_stamped", conversions.STEERING_TYPES, "message type of the command")
+    jpeg_quality: int = number(92, 1, 100, "", "quality of the compressed pictures, made while somebody listens to them")
     command_timeout: float = number(0.5, 0.05, 10.0, "s", "without a command for so long the vehicle brakes by itself")
 
     def __post_init__(self) -> None:
@@ -85,6 +86,7 @@ class SimNode(Node):
         self._commands, self._latency, self._lateness = Meter(), Meter(), Meter()
         self._camera_info = _camera_info(world_config, self.world)
         self._camera = self.create_publisher(Image, "camera/image_raw", qos.CAMERA)
+        self._compressed = self.create_publisher(CompressedImage, "camera/image_raw/compressed", qos.CAMERA)
         self._camera_infos = self.create_publisher(CameraInfo, "camera/camera_info", qos.CAMERA)
         self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
         self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
@@ -149,9 +151,8 @@ class SimNode(Node):
         if self._clock_out:
             self._clock_out.publish(Clock(clock=conversions.time_message(stamp)))
         if isinstance(event, Frame):
-            message = images.image_message(event.image)
-            message.header = self._camera_info.header = conversions.header(stamp, "camera_optical_frame")
-            self._camera.publish(message)
+            self._camera_info.header = conversions.header(stamp, "camera_optical_frame")
+            self._show(event)
             self._lateness.tick(-self.pace.seconds_until(sim_ns))
             self.frames_sent += 1
             self._camera_infos.publish(self._camera_info)
@@ -166,6 +167,17 @@ class SimNode(Node):
             lane = conversions.odometry_message(stamp, "lane", event.station, event.lane_offset, event.heading_error, event.speed)
             lane.twist.twist.angular.z = event.speed * event.curvature  # yaw rate of one who follows the lane
             self._lane_pose.publish(lane)
+
+    def _show(self, frame: Frame) -> None:
+        """Publishes a picture in each way that somebody listens to."""
+        if self._camera.get_subscription_count():
+            message = images.image_message(frame.image)
+            message.header = self._camera_info.header
+            self._camera.publish(message)
+        if self._compressed.get_subscription_count():
+            message = images.compressed_message(frame.image, self.config.jpeg_quality)
+            message.header = self._camera_info.header
+            self._compressed.publish(message)
 
     def _stand_at_start(self) -> None:
         """At rest: until somebody commands, the vehicle has no reason to move."""
@@ -190,7 +202,8 @@ class SimNode(Node):
         values = {"frames_sent": self.frames_sent, "real_time_factor": self.pace.real_time_factor, **self._commands.flow("command")}
         values |= {**self._latency.latency("latency stamp to arrival"), **self._lateness.latency("latency stamp to picture sent")}
         values |= {"speed [m/s]": truth.speed, "lane_offset [m]": truth.lane_offset}
-        values |= {"camera_listeners": self._camera.get_subscription_count(), "running": self.controls.running}
+        listeners = self._camera.get_subscription_count() + self._compressed.get_subscription_count()
+        values |= {"camera_listeners": listeners, "imu_listeners": self._imu.get_subscription_count(), "running": self.controls.running}
         values |= {"roads_done": self.roads_done, "times_put_back": self.times_put_back}
         if self.pace.real_time_factor < 0.95:
             return diagnostics.WARN, "slower than real time", values

@@ -15,10 +15,12 @@ from liquid_control.errors import DriveError
 from liquid_control.ros.children import Children
 from liquid_control.ros.recorder import Recorder
 
+NODES = ("sim_node", "policy_node", "safety_node")
 LISTENERS = {
-    "sim_node": ("camera_listeners", 2),  # policy and recorder
-    "policy_node": ("proposal_listeners", 2),  # safety gate and recorder
-    "safety_node": ("command_listeners", 2),  # vehicle and recorder
+    "camera_listeners": ("sim_node", 2),  # policy and recorder
+    "imu_listeners": ("sim_node", 2),  # policy and recorder
+    "proposal_listeners": ("policy_node", 2),  # safety gate and recorder
+    "command_listeners": ("safety_node", 2),  # vehicle and recorder
 }
 """Who must have how many listeners before the world starts to move, or the first messages would be lost."""
 
@@ -41,10 +43,11 @@ class Supervisor:
         self._transition(Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE)
         self._transition(Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
 
-    def await_listeners(self, pictures: bool) -> None:
-        """Until every publisher of LISTENERS knows its listeners; `pictures`: the recorder is one of the camera's."""
-        for node, (count, least) in LISTENERS.items():
-            least -= node == "sim_node" and not pictures
+    def await_listeners(self, pictures: bool, inertial: bool) -> None:
+        """Until every publisher of LISTENERS knows its listeners; `pictures`, `inertial`: the recorder listens to the camera, the IMU."""
+        without = {"camera_listeners": not pictures, "imu_listeners": not inertial}
+        for count, (node, least) in LISTENERS.items():
+            least -= without.get(count, False)
             self._until(lambda node=node, count=count, least=least: self._reported(node, count) >= least, f"the listeners of {node}")
 
     def run_world(self, running: bool) -> None:
@@ -57,7 +60,7 @@ class Supervisor:
     def settle(self) -> None:
         """Waits until each node has reported once more."""
         asked = time.monotonic()
-        for node in LISTENERS:
+        for node in NODES:
             self._until(lambda node=node: self.recorder.diagnostics.get(node, (0.0,))[0] > asked + 0.1, f"the last report of {node}")
 
     def _transition(self, transition: int, goal: int) -> None:

@@ -45,6 +45,7 @@ class Physics:
         self.model, self.data = model, mujoco.MjData(model)
         self._body = body
         self._renderer: Renderer | None = None
+        self._pose: Pose | None = None
         self._gyro, self._accelerometer, self._velocity = (model.sensor(n).adr[0] for n in ("gyro", "accelerometer", "velocity"))
         self._steer = [model.actuator(n).id for n in ("steer_left", "steer_right")]
         self._drive = [model.actuator(n).id for n in ("drive_fl", "drive_fr", "drive_rl", "drive_rr")]
@@ -67,6 +68,7 @@ class Physics:
         data.qvel[:2] = speed * math.cos(yaw), speed * math.sin(yaw)
         data.qvel[self._spins] = speed / WHEEL_RADIUS
         mujoco.mj_forward(self.model, data)
+        self._pose = None
         self.steering_angle = 0.0
         self._steering_commands.extend([0.0] * len(self._steering_commands))
         while len(self._steering_commands) > round(self._body.steering_delay / TIMESTEP) + 1:
@@ -84,13 +86,16 @@ class Physics:
         ctrl[self._steer[0]], ctrl[self._steer[1]] = math.atan(tan / (1 - half)), math.atan(tan / (1 + half))
         ctrl[self._drive[0] : self._drive[3] + 1] = acceleration * MASS * WHEEL_RADIUS / 4
         mujoco.mj_step(self.model, self.data)
+        self._pose = None
 
     def pose(self) -> Pose:
-        qpos = self.data.qpos
-        w, i, j, k = qpos[3:7].tolist()
+        if self._pose is not None:
+            return self._pose
+        x, y, _, w, i, j, k = self.data.qpos[:7].tolist()
         yaw = math.atan2(2 * (w * k + i * j), 1 - 2 * (j * j + k * k))
-        x, y = float(qpos[0]), float(qpos[1])
-        return Pose(x + TO_CENTRE * math.cos(yaw), y + TO_CENTRE * math.sin(yaw), yaw, float(self.data.sensordata[self._velocity]))
+        speed = self.data.sensordata.item(self._velocity)
+        self._pose = Pose(x + TO_CENTRE * math.cos(yaw), y + TO_CENTRE * math.sin(yaw), yaw, speed)
+        return self._pose
 
     def inertial(self) -> tuple[np.ndarray, np.ndarray]:
         """Angular velocity (3,) [rad/s] and specific force (3,) [m/s²] at the body, without sensor errors."""

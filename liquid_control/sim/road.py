@@ -38,8 +38,9 @@ class Road:
         """x, y, heading, curvature at a station, linear between samples; the ends are held."""
         position = min(max(station / SPACING, 0.0), len(self.x) - 1.000001)
         i = int(position)
-        w = position - i
-        return tuple(a.item(i) * (1 - w) + a.item(i + 1) * w for a in (self.x, self.y, self.heading, self.curvature))
+        j, w = i + 1, position - i
+        u, x, y, heading, curvature = 1 - w, self.x.item, self.y.item, self.heading.item, self.curvature.item
+        return x(i) * u + x(j) * w, y(i) * u + y(j) * w, heading(i) * u + heading(j) * w, curvature(i) * u + curvature(j) * w
 
     def project(self, x: float, y: float, near: float) -> tuple[float, float]:
         """Station and offset of a point, found by Newton steps from the station `near` (a few metres off at most)."""

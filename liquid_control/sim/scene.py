@@ -75,14 +75,14 @@ def _ground(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _tiled_ground(road: Road, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tiles as far from the road as one sees: OpenGL computes fog at corners, so one large quad would drown in it."""
-    tile, height = 8.0, -0.06
-    spread = int(np.ceil(min(reach, 150.0) / tile))
+    tile, height = max(8.0, reach / 7.5), -0.06
+    spread = int(np.ceil(reach / tile))
     around = np.stack(np.meshgrid(*[np.arange(-spread, spread + 1)] * 2, indexing="ij"), -1).reshape(-1, 2)
     below = np.unique(np.floor(np.stack([road.x, road.y], 1) / tile).astype(int), axis=0)
     tiles = np.unique((below[:, None] + around).reshape(-1, 2), axis=0)
     corners, faces = np.unique((tiles[:, None] + [[0, 0], [1, 0], [1, 1], [0, 1]]).reshape(-1, 2), axis=0, return_inverse=True)
     faces = faces.reshape(-1, 4)[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3).astype(np.int32)
-    return np.concatenate([corners * tile, np.full((len(corners), 1), height)], 1), faces, corners.astype(float)
+    return np.concatenate([corners * tile, np.full((len(corners), 1), height)], 1), faces, corners * tile / 8.0
 
 
 def _road_strip(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -17,6 +17,8 @@ STANDING = 0.05
 """Below this speed [m/s] the vehicle stands, and its gyro's reading is bias."""
 LEAST_STANDING = 50
 """Gyro samples at standstill that a bias is taken from; with fewer it is zero."""
+ABSURD = 1e6
+"""No yaw rate, speed or angle is larger in any unit; one such value would take the digits of all others from a mean."""
 
 
 class NoCurvatureError(LiquidControlError):
@@ -52,8 +54,8 @@ class Track:
         return len(self.stamp_ns)
 
     def tidy(self) -> Track:
-        """In order of stamps, finite values only, the last of equal stamps: commands may be repeated under the stamp of one frame."""
-        finite = np.isfinite(self.value)[::-1]
+        """In order of stamps, without what is not finite or beyond `ABSURD`; the last of equal stamps: commands may be repeated."""
+        finite = (np.abs(self.value) <= ABSURD)[::-1]
         stamp_ns, last = np.unique(self.stamp_ns[::-1][finite], return_index=True)
         return Track(stamp_ns, self.value[::-1][finite][last])
 

@@ -92,6 +92,11 @@ class BagWriter:
             self._close(self.facts)
             self._partial.rename(self.directory)
             return
+        if not self.counts:  # nothing is lost by leaving no trace
+            self._file.close()
+            (self._partial / self._name).unlink()
+            self._partial.rmdir()
+            return
         try:
             self._close({**self.facts, "broken_off": f"{kind.__name__}: {error}".rstrip(": ")})
         except OSError:

@@ -53,7 +53,7 @@ _ROWS = (
     Condition("wheelbase_long", "body", "wheelbase 3.4 m instead of 2.6, and told so", wheelbase=3.4),
     Condition("wheelbase_wrong", "body", "wheelbase 3.4 m, steered as if it were 2.6", wheelbase=3.4, wheelbase_known=False),
     Condition("slippery", "body", "friction 0.3, packed snow", friction=0.3),
-    Condition("speed_20", "body", "cruise at 20 m/s, a third above training", cruise=20.0),
+    Condition("speed_20", "body", "cruise at 20 m/s, a third above training; bends of 100 to 200 m", cruise=20.0, sharpest_curvature=0.01),
     Condition("imu_biased", "body", "yaw rate off by 0.05 rad/s, lateral acceleration by 0.5 m/s²", gyro_bias=0.05, accelerometer_bias=0.5),
     Condition("imu_lost", "body", "no inertial sample ever arrives", imu_lost=True),
     Condition("sharp_bends", "body", "bends of 9 to 20 m radius; training's 15 to 200", gentlest_curvature=0.05, sharpest_curvature=1 / 9),

@@ -1,0 +1,52 @@
+"""A small drive written as a bag: the road's bend is a bright bar in the picture, left for left, so that it can be learned in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from liquid_control.config import VehicleConfig
+from liquid_control.control.vehicle import steering_angle
+from liquid_control.data.bag.writer import BagSettings, BagWriter
+from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
+
+BEGIN = 1_767_225_600_000_000_000
+VEHICLE = VehicleConfig()
+
+
+def curvature(seconds: float, seed: int) -> float:
+    """Driven curvature [1/m] of drive `seed`."""
+    return 0.02 * np.sin(1.1 * seconds + seed) + 0.012 * np.sin(2.3 * seconds + 2.0 * seed)
+
+
+def picture(bend: float, rng: np.random.Generator, size: tuple[int, int] = (16, 32)) -> np.ndarray:
+    height, width = size
+    image = rng.integers(60, 80, (height, width, 3), dtype=np.uint8)
+    column = int(np.clip(width * (0.5 - bend / 0.08), 2, width - 3))
+    image[height // 3 :, column - 2 : column + 3] = 230
+    return image
+
+
+def write_drive(
+    path: Path, seed: int = 0, seconds: float = 12.0, speed: float = 8.0, camera: bool = True, imu: bool = True, steering: bool = True,
+    ratio: float = 1.0, still: bool = False, size: tuple[int, int] = (16, 32), focal: float = 0.0,
+) -> Path:
+    """`ratio`: recorded steering angle over the driven one. `still`: header stamps stand still. `focal`: of a CameraInfo [px], 0: none."""
+    rng = np.random.default_rng(seed)
+    with BagWriter(path, BagSettings(pictures="raw", steering="ackermann")) as writer:
+        for tick in range(int(seconds * 100)):
+            received = BEGIN + tick * 10_000_000
+            stamp, bend = BEGIN if still else received, float(curvature(tick / 100, seed))
+            if imu and tick % 2 == 0:
+                writer.write_imu(ImuSample(stamp, (0.0, 0.0, speed * bend), (0.0, speed**2 * bend, 9.81)), received)
+            if tick % 4 == 0:
+                writer.write_speed(SpeedSample(stamp, speed), received)
+            if tick % 5 == 0 and rng.random() > 0.05:
+                if steering:
+                    writer.write_steering(SteeringSample(stamp, ratio * steering_angle(bend, VEHICLE), speed), received)
+                if focal:
+                    writer.write_camera_info(stamp, *size, focal, received)
+                if camera:
+                    writer.write_frame(Frame(stamp, picture(bend, rng, size)), received)
+    return path
