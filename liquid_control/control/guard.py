@@ -34,13 +34,13 @@ class Wishes:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decision:
-    """`command` is None while the wheels are the driver's. `changed`: the state is not that of the tick before."""
+    """`command` is None while the wheels are the driver's; `steady_ns` is when it was issued, on the clock that limits are counted by."""
 
     state: State
     reason: str
     command: Command | None
     verdict: Verdict
-    changed: bool
+    steady_ns: int
 
 
 class Guard:
@@ -72,12 +72,8 @@ class Guard:
         """New limits; not while the policy drives."""
         self._gate = SafetyGate(limits, self.vehicle)
         share = self.config.soft_share
-        self._soft = SafetyGate(
-            dataclasses.replace(
-                limits, max_steering_rate=max(limits.max_steering_rate * share, 0.01), max_lateral_jerk=max(limits.max_lateral_jerk * share, 0.1)
-            ),
-            self.vehicle,
-        )
+        rate, jerk = max(limits.max_steering_rate * share, 0.01), max(limits.max_lateral_jerk * share, 0.1)
+        self._soft = SafetyGate(dataclasses.replace(limits, max_steering_rate=rate, max_lateral_jerk=jerk), self.vehicle)
 
     def push_proposal(self, action: Action, now_ns: int, steady_ns: int) -> bool:
         """Takes a proposal; False when its stamp repeats or precedes that of the last one (unless the clock itself went back)."""
@@ -97,22 +93,31 @@ class Guard:
         self._speed = sample.speed, steady_ns - max(now_ns - sample.stamp_ns, 0)
         return True
 
+    def push_steering_angle(self, angle: float) -> bool:
+        """Takes a measured front-wheel angle [rad], which driving starts from; False when it is not finite."""
+        if not math.isfinite(angle):
+            self.rejected["steering_angle"] += 1
+            return False
+        self.steering_angle = angle
+        return True
+
     def tick(self, now_ns: int, steady_ns: int, wishes: Wishes = Wishes()) -> Decision:  # noqa: B008  frozen
         """One command, or none where the wheels are the driver's."""
         speed = self._known_speed(steady_ns)
-        before = self.engagement.state
         state = self.engagement.step(self._readings(now_ns, steady_ns, speed, wishes))
         if state not in COMMANDING or wishes.takeover:
             # Driving will start from where wheels and vehicle are then.
             self.previous = Command(0, steady_ns, self.steering_angle or 0.0, max(speed or 0.0, 0.0))
-            return Decision(state, self.engagement.reason, None, Verdict(Limit.NONE, False), state is not before)
+            return Decision(state, self.engagement.reason, None, Verdict(Limit.NONE, False), steady_ns)
         driving = state in DRIVING
         if driving:
             self._obeyed = self._action
         gate = self._soft if state is State.ENGAGING else self._gate
-        self.previous, verdict = gate.apply(self._action if driving else self._outdated(steady_ns), speed, steady_ns, self.previous)
+        usable = not gate.unusable(self._action, steady_ns)
+        action = self._outdated(steady_ns) if usable and not driving else self._action
+        self.previous, verdict = gate.apply(action, speed, steady_ns, self.previous)
         command = dataclasses.replace(self.previous, stamp_ns=self._stamp_ns, issued_ns=now_ns)
-        return Decision(state, self.engagement.reason, None if verdict.released else command, verdict, state is not before)
+        return Decision(state, self.engagement.reason, None if verdict.released else command, verdict, steady_ns)
 
     def _readings(self, now_ns: int, steady_ns: int, speed: float | None, wishes: Wishes) -> Readings:
         unhealthy = [*self._proposal_troubles(steady_ns), *self._clock_troubles(now_ns, steady_ns)]
@@ -122,7 +127,9 @@ class Guard:
         slow = () if rate >= self.config.lowest_rate else ("proposals too slow",)
         standing = self.previous is not None and self.previous.speed == 0.0 and (speed is None or abs(speed) <= self.config.standstill)
         held = wishes.enabled or not self.config.dead_man
-        return Readings(steady_ns, tuple(unhealthy), slow, wishes.complaints, standing, wishes.takeover, held, wishes.asked, wishes.acknowledged)
+        return Readings(
+            steady_ns, tuple(unhealthy), slow, wishes.complaints, standing, wishes.takeover, held, wishes.asked, wishes.acknowledged
+        )
 
     def _proposal_troubles(self, steady_ns: int) -> list[str]:
         if self._action is None:

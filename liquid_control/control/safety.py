@@ -44,7 +44,7 @@ class SafetyGate:
         before = _before(previous, now_ns, _finite(speed))
         # Time without a command allows no more change than `stale_after` does: silence does not save up for a jump.
         elapsed = min(before.elapsed, self.limits.stale_after)
-        limits = self._unusable(action, now_ns)
+        limits = self.unusable(action, now_ns)
         safe_stop = bool(limits)
         measured = _finite(speed)
         if measured is None:
@@ -72,7 +72,7 @@ class SafetyGate:
     def _largest_angle(self) -> float:
         return min(self.limits.max_steering_angle, self.vehicle.max_steering_angle)
 
-    def _unusable(self, action: Action | None, now_ns: int) -> Limit:
+    def unusable(self, action: Action | None, now_ns: int) -> Limit:
         """Why the action cannot be used; `Limit.NONE` when it can."""
         if action is None:
             return Limit.STALE

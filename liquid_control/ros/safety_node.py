@@ -1,32 +1,38 @@
 """The safety gate as a node: proposed steering in, allowed steering out. Imports neither PyTorch nor ONNX Runtime nor OpenCV.
 
-A plain node, not a lifecycle one: a watchdog that waits to be activated is not a watchdog. It keeps silent until the first proposal
-(nobody asked it to drive); from then on it commands with every proposal, and on its own timer whatever becomes of the policy. Each
-proposal sets that timer back: a command just before a proposal would leave the wheels no time to follow it within their rate limit.
+A plain node, not a lifecycle one: a watchdog that waits to be activated is not a watchdog. While the wheels are the driver's it keeps
+silent; once engaged it commands with every proposal, and on its own timer whatever becomes of the policy. Each proposal sets that timer
+back: a command just before a proposal would leave the wheels no time to follow it within their rate limit.
 
-A proposal is stale by two clocks: by its stamp on the node's clock, as the gate sees it, and by its arrival on a steady clock, so that
-a /clock which stands still or is set back cannot make an old proposal young.
+Ages and limits run on the steady clock (`control.guard`), so that a /clock which stands still or jumps opens nothing.
 """
 
 from __future__ import annotations
 
 import collections
 import dataclasses
-import math
 import sys
+import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
+from std_msgs.msg import Float64
 
-from liquid_control.config import GateConfig, VehicleConfig, check, choice, number
-from liquid_control.control.safety import SafetyGate
+from liquid_control.config import GateConfig, VehicleConfig, check, choice, number, switch
+from liquid_control.control.engagement import COMMANDING, EngagementConfig, State
+from liquid_control.control.guard import Decision, Guard
 from liquid_control.control.vehicle import curvature
-from liquid_control.ros import conversions, diagnostics, parameters, process, qos
+from liquid_control.errors import ConfigError
+from liquid_control.ros import conversions, diagnostics, parameters, process, qos, rivals
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.mailbox import Mailbox
-from liquid_control.signals import Action, Command, Limit, SpeedSample, Verdict
+from liquid_control.ros.wishes import Driver, JoystickConfig
+from liquid_control.signals import Limit, Verdict
+
+LEVELS = {State.DEGRADED: diagnostics.ERROR, State.STOPPED: diagnostics.ERROR, State.FAULT: diagnostics.ERROR}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +42,7 @@ class SafetyNodeConfig:
     rate: float = number(20.0, 10.0, 500.0, "Hz", "commands a second from the node's own timer while no proposal comes")
     proposal_type: str = choice("twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal")
     command_type: str = choice("twist_stamped", conversions.STEERING_TYPES, "message type of the command")
+    rivals_are_faults: bool = switch(True, "another publisher of commands, or a second one of proposals, is a fault; else only reported")
 
     def __post_init__(self) -> None:
         check(self)
@@ -48,81 +55,113 @@ class SafetyNode(Node):
         super().__init__("safety_node", **options)
         self.config = parameters.declare(self, SafetyNodeConfig(), fixed=True)
         self.vehicle = parameters.declare(self, VehicleConfig(), "vehicle.", fixed=True)
+        engagement = parameters.declare(self, EngagementConfig(), "engagement.", fixed=True)
+        buttons = parameters.declare(self, JoystickConfig(), "joystick.", fixed=True)
         limits = parameters.declare(self, GateConfig(), "gate.")
-        self.gate = SafetyGate(limits, self.vehicle)
+        self.guard = Guard(limits, self.vehicle, engagement)
         parameters.follow(self, {"gate.": limits}, lambda changed: self._set_limits(changed["gate."]))
-        self.action: Action | None = None
-        self.previous: Command | None = None
-        self.speed: SpeedSample | None = None
         self._proposals, self._speeds, self._commands, self._latency = (Meter() for _ in range(4))
         self._acted: collections.Counter[str] = collections.Counter()
-        self._verdict = Verdict(Limit.NONE, False)
+        self._mismatches: collections.Counter[str] = collections.Counter()
+        self._rivals: tuple[str, ...] = ()
+        self._decision = Decision(State.DISENGAGED, "not engaged yet", None, Verdict(Limit.NONE, False), 0)
+        self._told: tuple[State, str] | None = None
         self._kind = conversions.steering_type(self.config.command_type)
         outgoing = qos.command_out(period=2.0 / self.config.rate, lifespan=limits.stale_after)
         self._out = self.create_publisher(self._kind, "command", outgoing)
         self._verdicts = self.create_publisher(DiagnosticStatus, "~/verdict", qos.STATUS)
+        self._states = self.create_publisher(DiagnosticStatus, "~/state", qos.LATCHED)
         self._odometry = Mailbox(self, Odometry, "odom", qos.INERTIAL)
-        self.create_subscription(conversions.steering_type(self.config.proposal_type), "proposal", self._on_proposal, qos.COMMAND_IN)
-        self._watchdog = self.create_timer(1.0 / self.config.rate, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._angles = Mailbox(self, Float64, "steering_angle", qos.INERTIAL)
+        self._driver = Driver(self, buttons, engagement.enable_stale_after)
+        events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
+        kind = conversions.steering_type(self.config.proposal_type)
+        self.create_subscription(kind, "proposal", self._on_proposal, qos.COMMAND_IN, event_callbacks=events)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._watchdog = self.create_timer(1.0 / self.config.rate, self._tick, clock=steady)
+        self.create_timer(0.5, self._look_for_rivals, clock=steady)
         diagnostics.publish(self, self._report)
 
     def _on_proposal(self, message) -> None:
-        now = self.get_clock().now().nanoseconds
-        held = curvature(self.previous.steering_angle, self.vehicle) if self.previous else 0.0
-        fresh = self.action is None or conversions.stamp_ns(message.header.stamp) != self.action.stamp_ns
-        self.action = conversions.action_from_message(message, self.vehicle, now, held)
+        now, previous = self.get_clock().now().nanoseconds, self.guard.previous
+        held = curvature(previous.steering_angle, self.vehicle) if previous else 0.0
+        action = conversions.action_from_message(message, self.vehicle, now, held)
         self._proposals.tick()
+        if not self.guard.push_proposal(action, now, time.monotonic_ns()):
+            return
         self._watchdog.reset()
-        self._issue()
-        if fresh:
-            self._latency.tick((self.previous.issued_ns - self.action.stamp_ns) / 1e9)
+        self._tick()
+        if self._decision.command is not None:
+            self._latency.tick((self._decision.command.issued_ns - action.stamp_ns) / 1e9)
 
-    def _on_timer(self) -> None:
-        if self.action is not None:
-            self._issue()
-
-    def _issue(self) -> None:
-        now = self.get_clock().now().nanoseconds
-        action = self.action if self._proposals.age <= self.gate.limits.stale_after else None
-        command, verdict = self.gate.apply(action, self._known_speed(now), now, self.previous)
-        self._out.publish(conversions.command_message(command, self._kind, self.vehicle))
-        self._commands.tick()
-        if verdict.safe_stop and not self._verdict.safe_stop:
-            self.get_logger().warning(f"safe stop: {', '.join(verdict.limits.names())}", throttle_duration_sec=1.0)
-        self.previous, self._verdict = command, verdict
-        self._acted.update(verdict.limits.names())
-        self._acted["activations"] += bool(verdict.limits)
-        self._publish_verdict(command, verdict)
-
-    def _known_speed(self, now: int) -> float | None:
-        """The measured speed [m/s] while it is fresh by its stamp and by its arrival."""
+    def _tick(self) -> None:
+        now, steady = self.get_clock().now().nanoseconds, time.monotonic_ns()
         for message, _ in self._odometry.take():
-            self.speed = conversions.speed_sample(message)
+            self.guard.push_speed(conversions.speed_sample(message), now, steady)
             self._speeds.tick()
-        longest = self.gate.limits.speed_stale_after
-        known = self.speed is not None and abs(now - self.speed.stamp_ns) <= longest * 1e9 and self._speeds.age <= longest
-        return self.speed.speed if known and math.isfinite(self.speed.speed) else None
+        for message, _ in self._angles.take():
+            self.guard.push_steering_angle(message.data)
+        complaints = self._rivals if self.config.rivals_are_faults else ()
+        self._decision = decision = self.guard.tick(now, steady, self._driver.take(complaints))
+        if decision.command is not None:
+            self._out.publish(conversions.command_message(decision.command, self._kind, self.vehicle))
+            self._commands.tick()
+            self._acted.update(decision.verdict.limits.names())
+            self._acted["activations"] += bool(decision.verdict.limits)
+            self._publish_verdict(decision)
+        if (decision.state, decision.reason) != self._told:
+            self._tell(decision)
 
-    def _publish_verdict(self, command: Command, verdict: Verdict) -> None:
+    def _tell(self, decision: Decision) -> None:
+        """State and reason: latched on ~/state whenever one changes, in the log when the state does."""
+        level = LEVELS.get(decision.state, diagnostics.OK)
+        values = {"reason": decision.reason, "steady_ns": time.monotonic_ns()}
+        self._states.publish(diagnostics.status("safety gate state", "liquid_control", level, decision.state.value, values))
+        if self._told is None or self._told[0] is not decision.state:
+            said = f"{decision.state.value}: {decision.reason}"
+            if level == diagnostics.ERROR:  # rclpy wants one severity for each line that logs
+                self.get_logger().error(said)
+            else:
+                self.get_logger().info(said)
+        self._told = decision.state, decision.reason
+
+    def _publish_verdict(self, decision: Decision) -> None:
         """For each command the limits that acted, with the command itself to know it by; all digits, so that others can check us."""
+        verdict = decision.verdict
         level = diagnostics.ERROR if verdict.safe_stop else diagnostics.WARN if verdict.limits else diagnostics.OK
-        values = {"safe_stop": verdict.safe_stop, **{name: repr(value) for name, value in dataclasses.asdict(command).items()}}
-        message = ", ".join(verdict.limits.names())
-        self._verdicts.publish(diagnostics.status("safety gate", "liquid_control", level, message, values))
+        told = {name: repr(value) for name, value in dataclasses.asdict(decision.command).items()}
+        values = {"safe_stop": verdict.safe_stop, "state": decision.state.value, "steady_ns": decision.steady_ns, **told}
+        self._verdicts.publish(diagnostics.status("safety gate", "liquid_control", level, ", ".join(verdict.limits.names()), values))
 
     def _set_limits(self, limits: GateConfig) -> None:
-        self.gate = SafetyGate(limits, self.vehicle)
+        if self.guard.engagement.state in COMMANDING:
+            raise ConfigError("gate", "a change of limits", f"none while {self.guard.engagement.state.value}; take over first")
+        self.guard.limits = limits
+
+    def _look_for_rivals(self) -> None:
+        found = rivals.complaints(self)
+        for complaint in set(found) - set(self._rivals):
+            self.get_logger().error(complaint)
+        self._rivals = found
+
+    def _on_mismatch(self, event) -> None:
+        self._mismatches["proposal"] = event.total_count
+        self.get_logger().error("a publisher of proposals offers a quality of service that cannot match (wanted: reliable)")
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
-        values = {**self._proposals.flow("proposal"), **self._speeds.flow("speed"), **self._commands.flow("command")}
+        decision = self._decision
+        values = {"state": decision.state.value, "reason": decision.reason}
+        values |= {**self._proposals.flow("proposal"), **self._speeds.flow("speed"), **self._commands.flow("command")}
         values |= {**self._latency.latency("latency stamp to command"), "command_listeners": self._out.get_subscription_count()}
         values |= {f"gate_{name}": count for name, count in self._acted.items()}
-        if self.action is None:
-            return diagnostics.OK, "waiting for the first proposal", values
-        acted = ", ".join(self._verdict.limits.names())
-        if self._verdict.safe_stop:
-            return diagnostics.ERROR, f"safe stop: {acted}", values
-        return (diagnostics.WARN, f"limited: {acted}", values) if acted else (diagnostics.OK, "all is let through", values)
+        values |= {f"refused_{name}": count for name, count in self.guard.rejected.items()}
+        values |= {"clock_jumps": self.guard.clock_jumps, "qos_mismatches": self._mismatches.total(), "rivals": "; ".join(self._rivals)}
+        level, acted = LEVELS.get(decision.state, diagnostics.OK), ", ".join(decision.verdict.limits.names())
+        if self._rivals:
+            level = diagnostics.ERROR
+        if level == diagnostics.OK and acted:
+            return diagnostics.WARN, f"{decision.state.value}, limited: {acted}", values
+        return level, f"{decision.state.value}: {decision.reason}", values
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
+from std_msgs.msg import Float64
 
 from liquid_control.config import WorldConfig, check, choice, number, switch
 from liquid_control.errors import MissingDependencyError
@@ -90,6 +91,7 @@ class SimNode(Node):
         self._camera_infos = self.create_publisher(CameraInfo, "camera/camera_info", qos.CAMERA)
         self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
         self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
+        self._steering_angle = self.create_publisher(Float64, "steering_angle", qos.INERTIAL)
         self._ground_truth = self.create_publisher(Odometry, "ground_truth", qos.STATUS)
         self._lane_pose = self.create_publisher(Odometry, "lane_pose", qos.STATUS)
         self._clock_out = self.create_publisher(Clock, "/clock", qos.STATUS) if self.config.publish_clock else None
@@ -162,6 +164,7 @@ class SimNode(Node):
             message = conversions.odometry_message(stamp, "odom", 0.0, 0.0, 0.0, event.speed)
             message.pose.covariance[::7] = [1e6] * 6  # the pose is not measured
             self._odometry.publish(message)
+            self._steering_angle.publish(Float64(data=self.world.physics.steering_angle))
         else:
             self._ground_truth.publish(conversions.odometry_message(stamp, "map", event.x, event.y, event.yaw, event.speed))
             lane = conversions.odometry_message(stamp, "lane", event.station, event.lane_offset, event.heading_error, event.speed)

@@ -9,6 +9,11 @@ import time
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
+from rcl_interfaces.srv import SetParameters
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
 
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.ros import conversions, qos
@@ -26,6 +31,8 @@ def safety(start_for_all):
 @pytest.fixture(scope="module")
 def probe(safety, probe_for_all):
     probe_for_all.listen(DiagnosticStatus, "safety_node/verdict")
+    states = probe_for_all.heard.setdefault("safety_node/state", [])
+    probe_for_all.create_subscription(DiagnosticStatus, "safety_node/state", lambda message: states.append((message, 0)), qos.LATCHED)
     probe_for_all.until(lambda: "safety_node" in probe_for_all.diagnostics, "the safety node")
     return probe_for_all
 
@@ -42,6 +49,22 @@ def propose(probe, curvature: float, speed: float, stamp: int | None = None, mea
     if measured is not None:
         probe.send("odom", conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, measured), qos.INERTIAL)
     probe.send("proposal", conversions.action_message(Action(stamp, curvature, speed), TwistStamped, VEHICLE))
+    return stamp
+
+
+def state(probe) -> tuple[str, str]:
+    """The latest state of the gate and the reason for it."""
+    heard = probe.heard["safety_node/state"]
+    return (heard[-1][0].message, heard[-1][0].values[0].value) if heard else ("", "")
+
+
+def engage(probe, curvature: float = 0.007, speed: float = 8.0, patience: float = 15.0) -> int:
+    """Proposes what is good until the gate lets all of it through, its soft start over and its speed reached."""
+    end = time.monotonic() + patience
+    verdicts = probe.heard["safety_node/verdict"]
+    while state(probe)[0] != "engaged" or not verdicts or verdicts[-1][0].message:
+        stamp = drive(probe, 0.1, curvature, speed)
+        assert time.monotonic() < end, f"not engaged: {state(probe)}"
     return stamp
 
 
@@ -63,7 +86,9 @@ def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(safety, ve
     heard = probe.listen(TwistStamped, "command")
     probe.spin(0.3)
     assert not heard, "nobody has asked it to drive"
-    drive(probe, 1.0)
+    drive(probe, 0.5)
+    assert not heard, "inputs have not been healthy for long enough"
+    engage(probe, 0.01)
     stamp = propose(probe, 0.01, 8.0)
     probe.until(lambda: any(command.stamp_ns == stamp for command in commands(verdicts)), "the command of the last proposal")
     last = next(command for command in commands(verdicts) if command.stamp_ns == stamp)
@@ -79,11 +104,12 @@ def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(safety, ve
 
 
 def test_silence_takes_the_speed_away_and_holds_the_angle(verdicts, probe):
-    last = drive(probe, 1.2, curvature=0.007)  # a bend that is bearable at any speed, should a busy machine hold the odometry up
+    engage(probe)
+    last = drive(probe, 0.3, curvature=0.007)  # a bend that is bearable at any speed, should a busy machine hold the odometry up
     while commands(verdicts)[-1].speed > 0.0:  # the policy is gone, the odometry is not
         probe.send("odom", conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 8.0), qos.INERTIAL)
         probe.spin(0.1)
-        assert time.time_ns() - last < 10 * 10**9
+        assert time.time_ns() - last < 10 * 10**9, (state(probe), commands(verdicts)[-3:], len(verdicts), verdicts[-1][0])
     issued = commands(verdicts)
     first = next(i for i, command in enumerate(issued) if command.stamp_ns == last and command.speed < 8.0)
     assert issued[first].issued_ns - last < 300_000_000, "from the stamp of the last frame to the first command that takes speed away"
@@ -104,31 +130,92 @@ def test_silence_takes_the_speed_away_and_holds_the_angle(verdicts, probe):
     ],
 )
 def test_mad_proposals_stop_it_and_never_break_a_limit(verdicts, probe, proposal, limit):
-    drive(probe, 0.4)
+    engage(probe)
+    verdicts.clear()
     drive(probe, 0.4, **proposal)
     probe.until(lambda: any(limit in message.message for message, _ in verdicts), limit)
     slowed = commands(verdicts)
     assert slowed[-1].speed < 8.0
     assert all(math.isfinite(c.steering_angle) and math.isfinite(c.speed) and 0.0 <= c.speed <= LIMITS.max_speed for c in slowed)
-    drive(probe, 0.3)
-    assert commands(verdicts)[-1].speed == pytest.approx(8.0, abs=1e-9), "it recovers with the first good proposal"
+    drive(probe, 0.1)
+    assert state(probe)[0] == "engaged", "it recovers with the first good proposal"
 
 
 def test_no_two_commands_turn_the_wheels_faster_than_the_limit(verdicts, probe):
+    engage(probe)
+    verdicts.clear()
     for curvature in (0.02, -0.2, 0.2, -0.01, 5.0, -5.0):
         drive(probe, 0.25, curvature, measured=3.0)
     issued = commands(verdicts)
     assert len(issued) > 25
-    for before, after in itertools.pairwise(issued):
-        elapsed = (after.issued_ns - before.issued_ns) / 1e9
+    steady = [int(next(pair.value for pair in message.values if pair.key == "steady_ns")) for message, _ in verdicts]
+    for (before, after), (earlier, later) in zip(itertools.pairwise(issued), itertools.pairwise(steady), strict=True):
+        elapsed = (later - earlier) / 1e9
         assert abs(after.steering_angle - before.steering_angle) <= LIMITS.max_steering_rate * elapsed + 1e-9
         assert abs(after.steering_angle) <= LIMITS.max_steering_angle + 1e-9
     assert probe.count("safety_node", "gate_angle_rate") > 0
 
 
 def test_without_a_measured_speed_it_says_so(verdicts, probe):
+    engage(probe)
     drive(probe, 0.8, measured=None)  # by then the last measurement is too old
+    assert state(probe) == ("degraded", "no speed")
     probe.until(lambda: any("speed_unknown" in message.message for message, _ in verdicts), "the verdict")
+
+
+def test_a_takeover_silences_it_until_it_is_asked_again(verdicts, probe):
+    engage(probe)
+    probe.send("takeover", Bool(data=True))
+    drive(probe, 0.2)
+    assert state(probe) == ("disengaged", "taken over")
+    verdicts.clear()
+    drive(probe, 0.3)
+    probe.send("takeover", Bool(data=False))
+    drive(probe, 1.6)
+    assert not verdicts and state(probe) == ("disengaged", "waits to be asked")
+    assert probe.call(Trigger, "safety_node/engage", Trigger.Request()).success
+    engage(probe)
+
+
+def test_an_emergency_stop_is_latched_until_acknowledged(verdicts, probe):
+    engage(probe)
+    probe.call(Trigger, "safety_node/emergency_stop", Trigger.Request())
+    drive(probe, 0.5)
+    assert state(probe) == ("fault", "emergency stop")
+    speeds = [command.speed for command in commands(verdicts)[-8:]]
+    assert speeds == sorted(speeds, reverse=True) and speeds[-1] < 8.0
+    probe.call(Trigger, "safety_node/engage", Trigger.Request())
+    drive(probe, 0.3)
+    assert state(probe)[0] == "fault"
+    probe.call(Trigger, "safety_node/acknowledge", Trigger.Request())
+    drive(probe, 0.2)
+    assert state(probe)[0] == "disengaged"
+    probe.call(Trigger, "safety_node/engage", Trigger.Request())
+    engage(probe)
+
+
+def test_somebody_else_who_commands_the_vehicle_is_a_fault(verdicts, probe):
+    engage(probe)
+    rogue = Node("rogue")
+    publisher = rogue.create_publisher(TwistStamped, "command", qos.STATUS)
+    drive(probe, 2.0)
+    assert state(probe) == ("fault", "others command the vehicle: /rogue")
+    probe.call(Trigger, "safety_node/acknowledge", Trigger.Request())
+    drive(probe, 0.2)
+    assert state(probe)[0] == "fault", "the cause is still there"
+    rogue.destroy_publisher(publisher)
+    rogue.destroy_node()
+    drive(probe, 1.5)
+    probe.call(Trigger, "safety_node/acknowledge", Trigger.Request())
+    probe.call(Trigger, "safety_node/engage", Trigger.Request())
+    engage(probe)
+
+
+def test_limits_stay_as_they_are_while_engaged(verdicts, probe):
+    engage(probe)
+    request = SetParameters.Request(parameters=[Parameter("gate.max_speed", value=60.0).to_parameter_msg()])
+    refused = probe.call(SetParameters, "safety_node/set_parameters", request).results[0]
+    assert not refused.successful and "take over first" in refused.reason
 
 
 def test_wrong_parameters_are_refused(start):

@@ -1,0 +1,26 @@
+"""Publishers that should not be there: somebody else who commands the vehicle, or two who propose."""
+
+from __future__ import annotations
+
+from rclpy.node import Node
+
+UNKNOWN = "_NODE_NAME_UNKNOWN_"
+
+
+def publishers(node: Node, topic: str) -> set[str]:
+    """Full names of the nodes that publish `topic`. One that was killed and started again counts once, though the middleware may
+    remember both for a while; those whose names are not known yet do not count."""
+    found = node.get_publishers_info_by_topic(topic)
+    return {f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in found if UNKNOWN not in info.node_name}
+
+
+def complaints(node: Node) -> tuple[str, ...]:
+    """What is wrong with the publishers of `command` and `proposal`, seen from the gate's node."""
+    found = []
+    others = publishers(node, "command") - {node.get_fully_qualified_name()}
+    if others:
+        found.append(f"others command the vehicle: {', '.join(sorted(others))}")
+    proposing = publishers(node, "proposal")
+    if len(proposing) > 1:
+        found.append(f"several nodes propose: {', '.join(sorted(proposing))}")
+    return tuple(found)
