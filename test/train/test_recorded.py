@@ -75,7 +75,7 @@ def test_a_policy_learns_from_recordings_what_drivers_do_on_others(settings, run
     assert run["split"] == "recording" and not learned & held_out and learned | held_out == {str(bag) for bag in settings.bags}
     for name, facts in told["recordings"].items():
         assert facts["source"] == "steering" and len(facts["files"]) == 2 and facts["targets"] > 200, name
-        assert facts["steering_on_gyro"]["slope"] == pytest.approx(1.0, abs=0.1)
+        assert not facts["findings"]
     assert [look["step"] for look in told["history"]] == [80, 160, 240] and told["settings"]["clone"]["seed"] == 0
     assert list((settings.out / "tensorboard").glob("events.*"))
 
@@ -149,14 +149,14 @@ def test_held_out_recordings_may_be_named(settings, bags, tmp_path, without_expo
 def test_unusable_recordings_are_named_all_at_once_and_may_be_skipped(settings, bags, tmp_path, drives, capsys, without_export):
     blind = drives.write_drive(tmp_path / "blind", camera=False)
     deaf = drives.write_drive(tmp_path / "deaf", 8, imu=False, steering=False)
-    wheel = drives.write_drive(tmp_path / "wheel", 9, ratio=-15.0)
+    wheel = drives.write_drive(tmp_path / "wheel", 9, ratio=-30.0)
     mixed = dataclasses.replace(settings, bags=(*bags[:2], blind, deaf, wheel), out=tmp_path / "run", clone=SHORTEST)
     with pytest.raises(RefusedRecordingsError) as refused:
         train_recorded(mixed)
     text = str(refused.value)
     assert set(refused.value.problems) == {str(blind), str(deaf), str(wheel)} and "no gyro and no steering either" in text
     scale = float(text.split("--steering-scale ")[1].split(")")[0])
-    assert scale == pytest.approx(-1 / 15, rel=0.1)
+    assert scale == pytest.approx(-1 / 30, rel=0.1)
     result = train_recorded(dataclasses.replace(mixed, unusable="skip"))
     assert result["recordings"] == 2 and set(result["left_out"]) == set(refused.value.problems) and "WARNING" in capsys.readouterr().err
     mended = dataclasses.replace(mixed, bags=(*bags[:2], wheel), recording=RecordingSettings(steering_scale=scale), out=tmp_path / "mended")
