@@ -93,6 +93,12 @@ def _bench_cells() -> Work:
     return Work(CellsSettings, bench_cells, table)
 
 
+def _bench_replay() -> Work:
+    from liquid_control.bench.replay import ReplayBenchSettings, bench_replay, succeeded, table
+
+    return Work(ReplayBenchSettings, bench_replay, table, succeeded)
+
+
 def _bench_tables() -> Work:
     from liquid_control.bench.tables.runs import TablesSettings, run_tables
 
@@ -145,11 +151,12 @@ VERBS = (
     Verb("collect", "drive simulated roads with the expert and keep episodes or rosbag2 recordings; says how many frames a second", _collect),
     Verb("train imitation --bags", "train a policy on recordings, from nothing or --from a model", _train_recorded),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
-    Verb("evaluate", "examine a policy in closed loop on held-out roads, without ROS", _evaluate),
+    Verb("evaluate", "examine a policy in closed loop on held-out roads, under any driving conditions, without ROS", _evaluate),
     Verb("replay", "say what policies would have done on recorded drives, and how far that is from what the driver did", _replay),
     Verb("bench cells", "measure how fast the cells are, beside ncps in the same run", _bench_cells),
     Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
     Verb("bench recordings", "train on the same drives with and without bags, and let both kinds drive held-out roads", _bench_recordings),
+    Verb("bench replay", "measure how fast recordings are replayed, and what memory that takes", _bench_replay),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
     Verb("inspect", "say what a recording holds and what it is fit for, or what a model is and how it was made", _inspect),
     Verb("doctor", "say what this machine has and lacks", _doctor),

@@ -1,7 +1,8 @@
 """`liquid-control bench cells`: how fast the cells are, beside ncps in the same run.
 
 Both sides have the same wiring (an NCP of 19 neurons on 32 inputs), the same weights (`from_ncps`) and the same threads;
-ncps keeps its own settings (6 unfolds, a scalar time step), ours get their usual tensor of time steps.
+ncps keeps its own settings (6 unfolds, a scalar time step), ours get their usual tensor of time steps. Where PyTorch sees a
+GPU, both sides run there too.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from liquid_control.bench.cells_gpu import gpu, take_turns_on_gpu
 from liquid_control.bench.cells_report import write_report
 from liquid_control.bench.timing import machine, take_turns
 from liquid_control.config import number
-from liquid_control.errors import MissingDependencyError
+from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.policy.cfc import WiredCfcCell
 from liquid_control.policy.kernels.step import LtcStep, WiredCfcStep
 from liquid_control.policy.ltc import LtcCell
@@ -36,15 +38,15 @@ PEER_LIMIT = 50_000
 PACKAGES = ("torch", "numba", "numpy", "ncps")
 
 FIRST_USE = """
-import json, time
-start = time.perf_counter()
+import json, sys, time
 import torch
-imported = time.perf_counter()
 from liquid_control.policy.ltc import LtcCell
 from liquid_control.policy.wiring import NcpWiring
-cell = LtcCell(NcpWiring.build(), kernel="fused")
+cell = LtcCell(NcpWiring.build(), kernel="fused").to(sys.argv[1])
+x, dt = torch.zeros(16, 2, 32, device=sys.argv[1]), torch.ones(16, 2, device=sys.argv[1])
 def run():
-    cell.unroll(torch.zeros(16, 2, 32), cell.initial_state(16), torch.ones(16, 2))[0].sum().backward()
+    cell.unroll(x, cell.initial_state(16), dt)[0].sum().backward()
+    cell.vleak.grad.sum().item()
 first = time.perf_counter(); run(); second = time.perf_counter(); run()
 print(json.dumps(second - first))
 """
@@ -60,19 +62,21 @@ class CellsSettings:
     threads: int = number(0, 0, 1024, "", "threads of either side; 0 is one a core")
     quick: bool = False
     """leave out the cost against time steps and batch, which takes minutes"""
+    gpu_only: bool = False
+    """measure on the GPU alone"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One comparison, in seconds per call: ncps, ours, and the readable cell where it is another; `must` and `aim` are ratios.
-    `difference`: largest difference between the outputs of the two sides."""
+    """One comparison, in seconds per call: ncps, ours, and the readable cell where it is another; `must` and `aim` are ratios, if
+    there are any. `difference`: largest difference between the outputs of the two sides."""
 
     name: str
     peer: float
     ours: float
     reference: float | None
-    must: float
-    aim: float
+    must: float | None
+    aim: float | None
     difference: float
 
     @property
@@ -84,17 +88,25 @@ def bench_cells(settings: CellsSettings) -> dict:
     """Measures, writes cells.json and cells.png, and returns what cells.json holds; `cells_report.table` shows it.
 
     The machine should have nothing else to do: threads that wait for a core are counted as work."""
+    seen = torch.cuda.is_available()
+    if settings.gpu_only and not seen:
+        raise ConfigError("CellsSettings.gpu_only", True, "a machine where torch.cuda.is_available(), or leave it out")
     before = torch.get_num_threads()
     torch.set_num_threads(settings.threads or os.cpu_count() or 1)
     try:
-        result = {"machine": machine(PACKAGES) | {"threads": torch.get_num_threads()}, "first_use": _first_use()}
+        facts = machine(PACKAGES) | {"threads": torch.get_num_threads()} | (gpu() if seen else {})
+        result = {"machine": facts, "first_use": _first_use("cuda" if settings.gpu_only else "cpu")}
         rows = []
-        with tqdm(total=settings.rounds * 10, desc="ncps and ours in turn", leave=False) as bar:
+        with tqdm(total=settings.rounds * (0 if settings.gpu_only else 10) + settings.rounds * 6 * seen,
+                  desc="ncps and ours in turn", leave=False) as bar:  # fmt: skip
             for name, peer, cell, robot in _pairs():
-                rows.append(_sequence_row(name, peer, cell, settings.rounds, bar.update))
-                rows.append(_step_row(name, peer, cell, robot, settings.rounds, bar.update))
+                if not settings.gpu_only:
+                    rows.append(_sequence_row(name, peer, cell, settings.rounds, bar.update))
+                    rows.append(_step_row(name, peer, cell, robot, settings.rounds, bar.update))
+                if seen:
+                    rows.append(_sequence_row(name, peer.cuda(), cell.cuda(), settings.rounds, bar.update, "cuda"))
         result["rows"] = [dataclasses.asdict(row) | {"ratio": row.ratio} for row in rows]
-        result["scaling"] = [] if settings.quick else _scaling(settings.rounds)
+        result["scaling"] = [] if settings.quick or settings.gpu_only else _scaling(settings.rounds)
     finally:
         torch.set_num_threads(before)
     write_report(result, settings.out)
@@ -114,8 +126,8 @@ def _pairs() -> list[tuple[str, nn.Module, nn.Module, object]]:
     return [("LTC", ltc, ours[0], LtcStep.from_cell(ours[0])), ("wired CfC", cfc, ours[1], WiredCfcStep.from_cell(ours[1]))]
 
 
-def _sequence_row(name: str, peer: nn.Module, cell: nn.Module, rounds: int, advance: Callable) -> Row:
-    x = torch.randn(BATCH, TIME, INPUTS, requires_grad=True)
+def _sequence_row(name: str, peer: nn.Module, cell: nn.Module, rounds: int, advance: Callable, device: str = "cpu") -> Row:
+    x = torch.randn(BATCH, TIME, INPUTS, device=device, requires_grad=True)
 
     def reference() -> None:
         cell.kernel = "reference"
@@ -125,9 +137,12 @@ def _sequence_row(name: str, peer: nn.Module, cell: nn.Module, rounds: int, adva
     contenders = {"peer": lambda: _train(peer, x, peer), "ours": lambda: _train(cell, x, _ours(cell)), "reference": reference}
     with torch.no_grad():
         difference = (peer(x)[0] - _ours(cell)(x)[0]).abs().max().item()
-    times = take_turns(contenders, rounds, advance)
-    must, aim = (20, 40) if name == "LTC" else (5, 15)
-    return Row(f"{name}, forward + backward, B={BATCH}, T={TIME}", **times, must=must, aim=aim, difference=difference)
+    on_cpu = device == "cpu"
+    times = (take_turns if on_cpu else take_turns_on_gpu)(contenders, rounds, advance)
+    goals = {("LTC", True): (20, 40), ("wired CfC", True): (5, 15), ("LTC", False): (100, 500)}
+    must, aim = goals.get((name, on_cpu), (None, None))
+    what = f"{name}, forward + backward{'' if on_cpu else ' on a GPU'}, B={BATCH}, T={TIME}"
+    return Row(what, **times, must=must, aim=aim, difference=difference)
 
 
 def _step_row(name: str, peer: nn.Module, cell: nn.Module, robot, rounds: int, advance: Callable) -> Row:
@@ -141,7 +156,7 @@ def _step_row(name: str, peer: nn.Module, cell: nn.Module, robot, rounds: int, a
 
 
 def _ours(cell: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    return lambda x: cell.unroll(x, cell.initial_state(len(x)), torch.ones(x.shape[:2]))
+    return lambda x: cell.unroll(x, cell.initial_state(len(x)), torch.ones(x.shape[:2], device=x.device))
 
 
 def _train(module: nn.Module, x: Tensor, unroll: Callable[[Tensor], tuple[Tensor, Tensor]]) -> None:
@@ -167,12 +182,13 @@ def _scaling(rounds: int) -> list[dict]:
     return points
 
 
-def _first_use() -> dict[str, float]:
+def _first_use(device: str) -> dict[str, float]:
     """Seconds that the first forward and backward takes on a machine that has never compiled the LTC's kernels, and on one that has."""
     with tempfile.TemporaryDirectory() as cache:
-        surroundings = {**os.environ, "NUMBA_CACHE_DIR": cache}
+        surroundings = {**os.environ, "NUMBA_CACHE_DIR": cache, "TRITON_CACHE_DIR": cache}
         seconds = []
         for _ in range(2):
-            ran = subprocess.run([sys.executable, "-c", FIRST_USE], env=surroundings, capture_output=True, text=True, check=True)
+            command = [sys.executable, "-c", FIRST_USE, device]
+            ran = subprocess.run(command, env=surroundings, capture_output=True, text=True, check=True)
             seconds.append(json.loads(ran.stdout))
     return {"compiling": seconds[0], "cached": seconds[1]}

@@ -25,12 +25,15 @@ def table(result: Mapping) -> str:
     lines = [head]
     for row in result["rows"]:
         lines.append((row["name"], _time(row["peer"]), _time(row["ours"]), f"{row['ratio']:.1f}",
-                      f"{row['must']:g}", f"{row['aim']:g}", f"{row['difference']:.0e}"))  # fmt: skip
+                      *("-" if goal is None else f"{goal:g}" for goal in (row["must"], row["aim"])),
+                      f"{row['difference']:.0e}"))  # fmt: skip
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     text = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
             for line in lines]  # fmt: skip
     first, machine = result["first_use"], result["machine"]
     text.append(f"first use: {first['compiling']:.1f} s to compile, {first['cached']:.2f} s when the disk has it")
+    if "gpu" in machine:
+        text.append(f"{machine['gpu']}, CUDA {machine['cuda']}, triton {machine['triton']}")
     text.append(f"{machine['processor']}, {machine['threads']} threads, torch {machine['torch']}, numba {machine['numba']}, "
                 f"ncps {machine['ncps']}, {machine['date']}")  # fmt: skip
     return "\n".join(text)
@@ -49,9 +52,12 @@ def _plot(result: Mapping, path: Path) -> None:
     colours = [COLOURS[row["name"].split(",")[0]] for row in result["rows"]]
     drawn = bars.barh(names, [row["ratio"] for row in result["rows"]], color=colours)
     bars.bar_label(drawn, fmt="%.0f x", padding=3)
-    for place, row in enumerate(result["rows"]):
-        bars.plot([row["must"]] * 2, [place - 0.4, place + 0.4], color="black", label="must" if place == 0 else None)
-        bars.plot([row["aim"]] * 2, [place - 0.4, place + 0.4], color="black", linestyle=":", label="aim" if place == 0 else None)
+    for goal, style in (("must", "-"), ("aim", ":")):
+        label = goal
+        for place, row in enumerate(result["rows"]):
+            if row[goal] is not None:
+                bars.plot([row[goal]] * 2, [place - 0.4, place + 0.4], color="black", linestyle=style, label=label)
+                label = None
     bars.set(xscale="log", xlim=(1, 6 * max(row["ratio"] for row in result["rows"])), title="times faster than ncps", ylabel="")
     bars.invert_yaxis()
     bars.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False)

@@ -82,10 +82,8 @@ def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False
 
     Raises BagError and the topics' errors as `Recording` does, UnusableRecordingError with too few usable frames.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     files = file_hashes(path, cache)
-    told = json.dumps([FORMAT, sorted(files.values()), dataclasses.asdict(reading)], default=str, sort_keys=True)
-    place = cache / f"{path.stem}-{hashlib.sha256(told.encode()).hexdigest()[:20]}.npz"
+    place = cached_at(path, files, reading, cache)
     try:
         return _open(path, place)
     except (NpzError, FileNotFoundError):
@@ -93,8 +91,15 @@ def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False
     return _open(path, place)
 
 
+def cached_at(path: Path, files: Mapping[str, str], reading: Reading, cache: Path) -> Path:
+    """Where a recording is cached: a name from its own, from its bytes and from all that shapes what is read."""
+    told = json.dumps([FORMAT, sorted(files.values()), dataclasses.asdict(reading)], default=str, sort_keys=True)
+    return cache / f"{path.stem}-{hashlib.sha256(told.encode()).hexdigest()[:20]}.npz"
+
+
 def file_hashes(path: Path, cache: Path) -> dict[str, str]:
     """SHA-256 of each file of a bag by name. Remembered in `cache` by size and time of change, for a bag may be large."""
+    cache.mkdir(parents=True, exist_ok=True)
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
     memory = cache / "hashes.json"
     try:

@@ -46,7 +46,7 @@ def full_facts(stamps: Mapping[str, StampReport], tracks: Tracks, agreement: Agr
 
 def _stream(report: StampReport) -> dict:
     facts = dataclasses.asdict(report)
-    del facts["intervals"]
+    del facts["intervals"], facts["latencies"]
     return {**facts, "gaps": [{"at": at, "length": length} for at, length in report.gaps[:MOST_GAPS]]}
 
 

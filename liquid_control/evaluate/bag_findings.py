@@ -47,6 +47,8 @@ def verdicts(findings: Sequence[Finding]) -> dict[str, dict]:
         worst = getattr(reasons[0], use) if reasons else OK
         result[use] = {
             "state": STATES[worst],
-            "reasons": [{"weight": getattr(one, use), "code": one.code, "text": one.text, "remedy": one.remedy} for one in reasons],
+            "reasons": [
+                {"weight": getattr(one, use), "code": one.code, "role": one.role, "text": one.text, "remedy": one.remedy} for one in reasons
+            ],
         }
     return result

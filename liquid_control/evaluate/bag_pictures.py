@@ -56,7 +56,7 @@ class PictureTrack:
 
     def __init__(self, duration: float | None) -> None:
         self.every = max((duration or 1800.0) / BURSTS, BURST)
-        self.sheet_every = max((duration or 1800.0) / SHEET, 0.0)
+        self.sheet_every = (duration or 1800.0) / SHEET
         self.count = self.decoded = self.blank = self.repeats = self.suspects = 0
         self.shapes: collections.Counter = collections.Counter()
         self.failed: collections.Counter = collections.Counter()
@@ -131,9 +131,9 @@ class PictureTrack:
         for name, rank in WORST.items():
             if name not in self.worst or rank(look) < rank(self.worst[name]):
                 self.worst[name] = dataclasses.replace(look, thumbnail=_thumbnail(picture), note=name)
-        if look.seconds >= self._sheet_next and len(self.sheet) < 2 * SHEET:
+        if look.seconds >= self._sheet_next and len(self.sheet) < SHEET:
             self.sheet.append(dataclasses.replace(look, thumbnail=_thumbnail(picture)))
-            self._sheet_next = look.seconds + 0.95 * self.sheet_every
+            self._sheet_next = (look.seconds // self.sheet_every + 1.0) * self.sheet_every
 
     def _rotate(self, seconds: float, grey: np.ndarray) -> None:
         """Horizontal shift against the picture some 0.1 s before, by phase correlation over the rows around the horizon."""

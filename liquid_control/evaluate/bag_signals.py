@@ -125,7 +125,7 @@ class SeriesTrack:
         if goes_on:
             until, count = seconds[goes_on - 1], count + goes_on
         self._open[name] = (last, since, until, count)
-        for begin, end in zip(starts, [*starts[1:], len(same)], strict=True):
+        for begin, end in zip(starts, np.append(starts[1:], len(same)), strict=False):
             self._close(name)
             self._open[name] = (values[begin], seconds[begin], seconds[end - 1], int(end - begin))
 

@@ -22,7 +22,8 @@ class StampReport:
     """What the stamps of one topic are like. Seconds count from the recording's start; `gaps` are (start, length), longest first.
 
     `latency`: receive minus header stamp [s], its least; `latency_spread`: its 90 % above that; `drift`: how the least one grows [s/s];
-    `jump`: its largest step [s]. NaN where no header stamps are known. `intervals`: counts between `EDGES`.
+    `jump`: its largest step [s]. NaN where no header stamps are known. `latencies`: rows (seconds, least latency since the row before).
+    `intervals`: counts between `EDGES`.
     """
 
     count: int
@@ -43,6 +44,7 @@ class StampReport:
     latency_spread: float
     drift: float
     jump: float
+    latencies: np.ndarray
     intervals: np.ndarray
 
 
@@ -129,15 +131,16 @@ class StampTrack:
             self._bins = merged
         self._latencies = np.concatenate([self._latencies, latency[:: max(1, len(latency) // 64)]])[-BLOCK:]
 
-    def _clock(self) -> dict[str, float]:
+    def _clock(self) -> dict:
         if not self._bins:
-            return dict.fromkeys(("latency", "latency_spread", "drift", "jump"), float("nan"))
+            return {**dict.fromkeys(("latency", "latency_spread", "drift", "jump"), float("nan")), "latencies": np.zeros((0, 2))}
         places = np.array(sorted(self._bins))
         least = np.array([self._bins[place] for place in places])
         drift = float(np.polyfit(places * self._bin_width, least, 1)[0]) if len(places) > 9 else 0.0
         jump = float(np.abs(np.diff(least)).max()) if len(least) > 1 else 0.0
         spread = float(np.quantile(self._latencies, 0.9) - least.min())
-        return {"latency": float(least.min()), "latency_spread": max(spread, 0.0), "drift": drift, "jump": jump}
+        rows = np.stack([places * self._bin_width, least], 1)
+        return {"latency": float(least.min()), "latency_spread": max(spread, 0.0), "drift": drift, "jump": jump, "latencies": rows}
 
     def _quantile(self, share: float) -> float:
         """Of the forward intervals [s]."""

@@ -15,8 +15,8 @@ LAYERS = {"inter": (250, 165, 96), "command": (252, 132, 192), "motor": (191, 21
 LABELS = 92
 GAP = 5
 PIXELS_PER_SECOND = 80
-LEGIBLE = 8
-"""Pixels that a row needs to have its number beside it."""
+MOST = 24
+"""Rows that can still be told apart; of more neurons as many are drawn, spread evenly."""
 
 
 def by_layer(names: Sequence[str]) -> list[int]:
@@ -40,6 +40,8 @@ class Strip:
     def __init__(self, canvas: np.ndarray, names: Sequence[str]) -> None:
         canvas[...] = BACKGROUND
         self._order = by_layer(names)
+        if len(self._order) > MOST:
+            self._order = [self._order[i] for i in np.linspace(0, len(self._order) - 1, MOST).astype(int)]
         count = len(self._order)
         layers = [names[i].split()[0] for i in self._order]
         self._colours = [LAYERS[layer] for layer in layers]
@@ -47,12 +49,11 @@ class Strip:
         self._pitch = (canvas.shape[0] - (gaps[-1] if count else 0)) / max(count, 1)
         self._middle = (np.arange(count) + 0.5) * self._pitch + gaps[:count]
         for i, middle, layer in zip(self._order, self._middle, layers, strict=True):
-            row = round(middle + 3)
+            row = max(round(middle + 3), 11)  # the first words stay inside the canvas
             number = names[i].removeprefix(layer).strip()
             if number in ("", "1"):
                 text(canvas, (18, row), layer, 11, LAYERS[layer])
-            if self._pitch >= LEGIBLE:
-                text(canvas, (LABELS - 8, row), number, 9, MUTED, to_left=True)
+            text(canvas, (LABELS - 8, row), number, 9, MUTED, to_left=True)
         self._area = canvas[:, LABELS:]
         for middle in self._middle:
             self._area[round(middle - 0.45 * self._pitch) : round(middle + 0.45 * self._pitch)] = PANEL

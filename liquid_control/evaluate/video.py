@@ -17,7 +17,7 @@ from liquid_control.errors import DriveError
 from liquid_control.evaluate import overlay
 from liquid_control.evaluate.drive_log import DriveLog
 from liquid_control.evaluate.overlay import ALLOWED, BACKGROUND, INK, MUTED, PROPOSED, RULE, STOPPED, text
-from liquid_control.evaluate.strip import Strip, by_layer, normalised
+from liquid_control.evaluate.strip import MOST, Strip, by_layer, normalised
 from liquid_control.signals import Limit
 
 WIDTH, HEIGHT, STRIP_HEIGHT = 960, 612, 222
@@ -68,7 +68,8 @@ def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
     names = log.neuron_names
     strip = Strip(canvas[HEIGHT - STRIP_HEIGHT - 6 : HEIGHT - 6], names)
     if names:
-        text(canvas, (18, PICTURE_HEIGHT + 17), f"{len(by_layer(names))} neurons", 11, INK, bold=True)
+        count = len(by_layer(names))
+        text(canvas, (18, PICTURE_HEIGHT + 17), f"{count} neurons" + f", {MOST} of them drawn" * (count > MOST), 11, INK, bold=True)
         text(canvas, (WIDTH - 18, PICTURE_HEIGHT + 17), "now", 11, MUTED, to_left=True)
     latency, drawn = math.nan, 0
     for index, stamp in enumerate(stamps):

@@ -23,7 +23,7 @@ LINE_WIDTH = 0.18
 TEXELS_ACROSS = 256
 TEXELS_ALONG = 256
 PALETTE_CELLS = 8
-SHADOW = (0.0, 0.0, 0.02, 0.55)
+SHADOW = (0.0, 0.0, 0.02, 0.5)
 
 
 def build_model(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,21 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
-from liquid_control.data.bag.curvature import NoCurvatureError, steering_on_gyro
+from liquid_control.data.bag.curvature import NoCurvatureError
 from liquid_control.data.bag.recording import Recording
 from liquid_control.data.bag.view import ViewSettings, crop_for
 from liquid_control.data.episode import Episode
-from liquid_control.data.recorded import LEAST_FRAMES, Reading, read_drive
+from liquid_control.data.recorded import LEAST_FRAMES, Reading, cached_at, file_hashes, read_drive
 from liquid_control.errors import ConfigError, LiquidControlError
+from liquid_control.evaluate.bag_findings import FAULT, OK
+from liquid_control.evaluate.bag_inspection import inspect_bag
 from liquid_control.parallel import map_processes
 
 if TYPE_CHECKING:
     from liquid_control.train.recorded import RecordedSettings
 
-SURE = 0.5
-"""Correlation of steering and gyro from which on their ratio is believed, and below whose negative the sign is."""
-PLAUSIBLE = (0.5, 2.0)
-"""Ratio of the curvature from steering to the gyro's: outside, steering is no front-wheel angle or the wheelbase is another."""
 ALIKE = 0.02
 """Largest difference of crops, as shares of the picture, between recordings that one policy can learn from."""
 
@@ -35,7 +34,8 @@ class RefusedRecordingsError(LiquidControlError):
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         listed = "; ".join(problems.values())
-        super().__init__(f"{len(problems)} unusable recordings: {listed}. --unusable skip goes on without them")
+        words = "1 unusable recording" if len(problems) == 1 else f"{len(problems)} unusable recordings"
+        super().__init__(f"{words}: {listed}. --unusable skip goes on without, --unusable use with what is readable but looks wrong")
         self.problems = problems
 
 
@@ -60,7 +60,9 @@ def gather(settings: RecordedSettings, preprocess: PreprocessConfig, timeline: T
     preprocess = _crop(paths, settings, preprocess, problems)
     reading = Reading(settings.recording, preprocess, timeline)
     jobs = [_Job(path, reading, settings.cache, progress=len(paths) == 1) for path in paths if str(path) not in problems]
-    for job, problem in zip(jobs, map_processes(_read, jobs, settings.workers, "recordings"), strict=True):
+    findings = {}
+    for job, (problem, found) in zip(jobs, map_processes(_read, jobs, settings.workers, "recordings"), strict=True):
+        findings[str(job.path)] = found
         if problem:
             problems[str(job.path)] = problem
     episodes, facts, doubts = {}, {}, {}
@@ -75,13 +77,17 @@ def gather(settings: RecordedSettings, preprocess: PreprocessConfig, timeline: T
             problems[name] = f"{name}: {error}"
             continue
         known = int(np.isfinite(episode.curvature).sum())
-        agreement = steering_on_gyro(drive.columns["stamp_ns"], drive.motion, settings.recording.vehicle)
+        # What is wrong with a steering that nothing is taken from is nobody's concern.
+        found = [one for one in findings[name] if one["role"] != "steering" or driven.source == "steering"]
         episodes[name] = episode
         facts[name] = {**drive.facts, "targets": known, "source": driven.source, "seconds": round(_seconds(episode), 3),
-                       "steering_on_gyro": agreement and {"correlation": agreement[0], "slope": agreement[1]}}
-        doubt = _doubt(known, len(episode), agreement if driven.source == "steering" else None, settings.recording.steering_scale)
-        if doubt:
-            doubts[name] = f"{name}: {doubt}"
+                       "findings": [one["text"] for one in found]}
+        told = [f"{one['text']} ({one['remedy']})" for one in found if one["train"] == FAULT]
+        if known < LEAST_FRAMES:
+            told.append(f"{known} of {len(episode)} frames have a target, and {LEAST_FRAMES} are the least: driven too slowly "
+                        "(--curvature.slowest), or signals with gaps (--curvature.max-gap)")
+        if told:
+            doubts[name] = f"{name}: {'; '.join(told)}"
     if settings.unusable != "use":
         problems |= doubts
     if problems and (settings.unusable == "refuse" or len(problems) == len(paths)):
@@ -116,23 +122,6 @@ def _crop(paths: list[Path], settings: RecordedSettings, preprocess: PreprocessC
     return first
 
 
-def _doubt(known: int, frames: int, agreement: tuple[float, float] | None, scale: float) -> str | None:
-    """Why what was read should not be trusted, with the flag that mends it."""
-    if known < LEAST_FRAMES:
-        return (f"{known} of {frames} frames have a target, and {LEAST_FRAMES} are the least: "
-                "driven too slowly (--curvature.slowest), or signals with gaps (--curvature.max-gap)")
-    if agreement is None:
-        return None
-    correlation, slope = agreement
-    if correlation < -SURE:
-        return (f"steering turns against the gyro (correlation {correlation:.2f}): turn its sign (--steering-scale {scale / slope:.4g}), "
-                "or take the gyro (--curvature.source gyro)")
-    if correlation > SURE and not PLAUSIBLE[0] < slope < PLAUSIBLE[1]:
-        return (f"the recorded angle bends {slope:.3g} times as much as the gyro says: no front-wheel angle in radians "
-                f"(--steering-scale {scale / slope:.4g}), or another wheelbase (--vehicle.wheelbase)")
-    return None
-
-
 def _refuse_twins(facts: Mapping[str, Mapping]) -> None:
     """The same recording twice could be learned from and held out at once."""
     seen: dict[tuple, str] = {}
@@ -156,11 +145,26 @@ class _Job:
     progress: bool
 
 
-def _read(job: _Job) -> str:
-    """Puts a recording into the cache; the problem, or nothing. Errors travel as text: their classes do not survive between processes."""
+def _read(job: _Job) -> tuple[str, list[dict]]:
+    """Puts a recording into the cache; the problem, or nothing, and what `inspect` finds that matters for training.
+
+    Errors travel as text: their classes do not survive between processes.
+    """
     try:
         read_drive(job.path, job.reading, job.cache, job.progress)
+        return "", _findings(job)
     except LiquidControlError as error:
         text = str(error)
-        return text if str(job.path) in text else f"{job.path}: {text}"
-    return ""
+        return text if str(job.path) in text else f"{job.path}: {text}", []
+
+
+def _findings(job: _Job) -> list[dict]:
+    place = cached_at(job.path, file_hashes(job.path, job.cache), job.reading, job.cache).with_suffix(".findings.json")
+    try:
+        return json.loads(place.read_text())
+    except (OSError, ValueError):
+        found = [one for one in inspect_bag(job.path, job.reading.recording).facts["findings"] if one["train"] != OK]
+    partial = place.with_suffix(".partial")
+    partial.write_text(json.dumps(found, indent=1))
+    partial.replace(place)
+    return found

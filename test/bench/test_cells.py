@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 import torch
 
 from liquid_control.bench import cells
 from liquid_control.bench.cells_report import table, write_report
 from liquid_control.bench.timing import machine, take_turns
+from liquid_control.errors import ConfigError
 
 
 def test_contenders_take_turns_and_the_median_counts():
@@ -59,3 +61,32 @@ def test_without_scaling_there_are_no_curves(tmp_path):
     assert "2.50 µs" in table(result) and "200.0" in table(result)
     write_report(result, tmp_path)
     assert (tmp_path / "cells.png").exists()
+
+
+def test_a_gpu_row_stands_beside_the_others_and_names_the_gpu(tmp_path):
+    rows = [
+        {"name": f"{name}, forward + backward on a GPU, B=128, T=100", "peer": 0.2, "ours": 4e-4, "reference": 0.05, "ratio": 500.0,
+         "must": must, "aim": aim, "difference": 1e-7} for name, must, aim in (("LTC", 100, 500), ("wired CfC", None, None))
+    ]  # fmt: skip
+    facts = {"processor": "P", "threads": 2, "torch": "2", "numba": "0", "ncps": "1", "date": "d", "gpu": "G", "cuda": "13", "triton": "3"}
+    result = {"machine": facts, "first_use": {"compiling": 5.0, "cached": 0.5}, "rows": rows, "scaling": []}
+    shown = table(result)
+    assert "G, CUDA 13, triton 3" in shown and "400 µs" in shown and shown.splitlines()[2].split()[-2] == "-"
+    write_report(result, tmp_path)
+    assert (tmp_path / "cells.png").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_alone_is_refused_where_there_is_none(tmp_path):
+    with pytest.raises(ConfigError, match="gpu_only"):
+        cells.bench_cells(cells.CellsSettings(out=tmp_path, gpu_only=True))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_is_measured_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(cells, "BATCH", 4)
+    monkeypatch.setattr(cells, "TIME", 3)
+    result = cells.bench_cells(cells.CellsSettings(out=tmp_path, rounds=1, gpu_only=True))
+    assert [row["name"].split(",")[0] for row in result["rows"]] == ["LTC", "wired CfC"]
+    assert all(row["difference"] < 1e-5 and row["ratio"] > 1 for row in result["rows"]) and result["machine"]["gpu"]

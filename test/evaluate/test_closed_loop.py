@@ -91,7 +91,7 @@ def test_who_falls_silent_is_stopped_by_the_gate_and_moved_on(monkeypatch):
 
     monkeypatch.setattr(closed_loop, "STANDSTILL", 1.0)
     result = drive_with(Once(0.0), job())
-    assert result.standstills == 1 and result.frames_used == 1 and result.safe_stop_s > 4.0
+    assert result.standstills >= 3 and result.frames_used == 1 and result.safe_stop_s > 0.8 * result.simulated_s
 
 
 @pytest.mark.parametrize("name", ["dropped_50_stripped", "latency_100"])

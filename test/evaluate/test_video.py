@@ -93,6 +93,16 @@ def test_an_unwired_memory_shows_its_units_and_not_what_it_stores():
     assert unnamed.neuron_names == neuron_names(8)  # as recorded before states had names
 
 
+def test_of_many_neurons_some_are_drawn_inside_the_canvas():
+    canvas = np.zeros((222, 960, 3), np.uint8)
+    strip = Strip(canvas, [f"unit {i + 1}" for i in range(64)] + [f"memory {i + 1}" for i in range(64)])
+    blank = canvas.copy()
+    for seconds in (0.0, 0.1, 0.2):
+        strip.push(seconds, np.ones(128))
+    rows = np.flatnonzero((canvas != blank)[:, LABELS:].any((1, 2)))
+    assert rows.min() < 10 and rows.max() > 205
+
+
 def test_activity_is_centred_and_bounded_whatever_its_scale():
     states = np.random.default_rng(1).normal(size=(500, 3)) * [1e-3, 1.0, 1e3] + [0.0, 5.0, 1e4]
     activity = normalised(states)

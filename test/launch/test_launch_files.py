@@ -54,7 +54,7 @@ def each(paths):
 
 
 def test_the_promised_files_exist():
-    assert {path.name for path in LAUNCH_FILES} >= {"drive.launch.py", "sim.launch.py"}
+    assert {path.name for path in LAUNCH_FILES} >= {"drive.launch.py", "sim.launch.py", "replay.launch.py"}
     assert {path.name for path in PARAMETER_FILES} >= {"drive.yaml", "full_size.yaml", "one_tenth.yaml", "simulated.yaml"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
@@ -237,7 +238,8 @@ def test_snow_hides_the_edge_lines_and_leaves_tracks():
 def test_conditions_are_found_by_name():
     assert [c.name for c in find_conditions(["noise_0.1", "clean", "noise_0.1"])] == ["noise_0.1", "clean"]
     assert find_conditions(["all"]) == tuple(CONDITIONS.values()) and next(iter(CONDITIONS)) == "clean"
-    assert all(condition.summary for condition in CONDITIONS.values())
+    listed = (Path(__file__).resolve().parents[2] / "doc" / "benchmark.md").read_text()
+    assert all(f"| `{c.name}` | {c.family} | {c.summary} |" in listed for c in CONDITIONS.values())
     with pytest.raises(ConfigError, match="noise_9.*noise_0.3"):
         find_conditions(["noise_9"])
     with pytest.raises(ConfigError):

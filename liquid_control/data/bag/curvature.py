@@ -60,9 +60,6 @@ class Track:
         return Track(stamp_ns, self.value[::-1][finite][last])
 
 
-COMPARABLE = 100
-"""Frames on which steering and gyro must both be known before one is judged by the other."""
-
 EMPTY = Track(np.zeros(0, np.int64), np.zeros(0))
 
 
@@ -148,22 +145,3 @@ def gyro_bias(yaw_rate: Track, speed: Track, max_gap: float) -> float:
     """Median yaw rate [rad/s] while the vehicle stands; 0 when it hardly ever does."""
     standing = np.abs(at(yaw_rate.stamp_ns, speed, max_gap)) < STANDING
     return float(np.median(yaw_rate.value[standing])) if np.count_nonzero(standing) >= LEAST_STANDING else 0.0
-
-
-def steering_on_gyro(stamp_ns: np.ndarray, motion: Motion, vehicle: VehicleConfig) -> tuple[float, float] | None:
-    """(correlation, slope) of steering angle over wheelbase to the gyro's curvature at stamps (N,); None where they cannot be compared.
-
-    The slope is 1 for a well described vehicle, the steering ratio for a steering wheel's angle, and negative for a reversed sign.
-    """
-    settings = CurvatureSettings(source="gyro", smoothing=0.5, slowest=2.0)
-    try:
-        gyro = driven_curvature(stamp_ns, motion, settings, vehicle).curvature
-    except NoCurvatureError:
-        return None
-    # Not through the bicycle, whose largest angle would cut a steering wheel's.
-    steering = at(stamp_ns, smooth(motion.steering_angle.tidy(), settings.smoothing), settings.max_gap) / vehicle.wheelbase
-    both = np.isfinite(steering) & np.isfinite(gyro)
-    if np.count_nonzero(both) < COMPARABLE or not (np.std(gyro[both]) > 1e-4 and np.std(steering[both]) > 1e-6):
-        return None
-    correlation = float(np.corrcoef(steering[both], gyro[both])[0, 1])
-    return correlation, correlation * float(np.std(steering[both]) / np.std(gyro[both]))

@@ -11,7 +11,7 @@ EPOCH_NS = 1_767_225_600_000_000_000
 
 DAY = 86_400
 TRANSFER_NS = 1_000
-"""Messages of one instant are received so long after one another."""
+"""A message takes so long to the recorder."""
 
 REACTION_NS = 50_000
 """Commands are received so long after the samples of their IMU period, whatever their number."""
@@ -20,20 +20,24 @@ TRUTH_EVERY_NS = 40_000_000
 
 
 class DriveRecorder:
-    """Writes what it hears of a drive in `world`. `begin_ns`: the stamp of simulated time zero, a second of the day that `seed` names."""
+    """Writes what it hears of a drive in `world`.
+
+    `begin_ns`: the stamp of simulated time zero, a second of the day that `seed` names. `received_ns`: when the latest event was received.
+    """
 
     def __init__(self, writer: BagWriter, world: World, seed: int) -> None:
         self.writer, self.world = writer, world
         self.begin_ns = EPOCH_NS + seed % DAY * 1_000_000_000
         self.frames = 0
         self._focal = world.physics.focal_length * world.config.image_height
-        self._received_ns = 0
+        self.received_ns = 0
         self._truth_due_ns = 0
 
     def hear(self, event: Event) -> Event:
-        """Writes what a sensor says at the end of the IMU period in which it says so; a tap of sim.drive.drive."""
-        self._received_ns = max(self._received_ns + TRANSFER_NS, self.begin_ns + self.world.time_ns)
-        stamp_ns, received_ns, writer = self.begin_ns + event.stamp_ns, self._received_ns, self.writer
+        """Writes what a sensor says, received just after its stamp and after what came before; a tap of sim.drive.drive."""
+        stamp_ns = self.begin_ns + event.stamp_ns
+        self.received_ns = received_ns = max(self.received_ns, stamp_ns) + TRANSFER_NS
+        writer = self.writer
         if isinstance(event, Frame):
             height, width, _ = event.image.shape
             writer.write_frame(Frame(stamp_ns, event.image), received_ns)

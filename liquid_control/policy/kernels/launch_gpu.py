@@ -11,15 +11,15 @@ LARGEST = 64
 """Neurons up to which the weights fit a program's registers."""
 WIDTH = 32
 """Inputs in a tile."""
-ROWS = 8
+ROWS = 16
 """Inputs (of any sample and time) that a program takes where they do not depend on each other."""
 GROUPS = 1024
 """At most this many programs write gradients of their own, which are then added up."""
 
 
-def warps(numbers: int) -> int:
-    """Warps (32 threads each) for a tile: eight numbers a thread leave registers for weights and gradients."""
-    return min(max(numbers // 256, 1), 16)
+def warps(numbers: int, each: int = 8) -> int:
+    """Warps (32 threads each) for a tile of so many numbers, `each` of them a thread: what leaves registers for weights and gradients."""
+    return min(max(numbers // (32 * each), 1), 16)
 
 
 def programs(rows: int) -> tuple[int, int]:

@@ -1,8 +1,9 @@
 """The LTC's state over a whole sequence for GPUs, in triton. `ltc.py` is the definition: same equations, same names.
 
-A program takes one sample through time, with its voltages and all weights in registers. The way back has the voltages of every
-substep, so that only the gradient of the voltages is a chain; it writes the gradients of the parameters from its own
-sample, and whoever launched it adds them up. No atomics: the same bits every time.
+A program takes one sample through time, with its voltages and all weights in registers: mostly one warp, with a neuron (or two)
+per thread and its synapses one after the other, so that threads only exchange voltages. The way back has the voltages of
+every substep, so that only their gradient is a chain; there a thread has the synapses that leave its neuron. It writes the gradients
+of the parameters from its own sample, and whoever launched it adds them up. No atomics: the same bits every time.
 
 Weights and their gradients are one flat list: raw_cm, raw_gleak, vleak of the neurons, then the recurrent synapses'.
 """
@@ -16,14 +17,16 @@ from liquid_control.policy.kernels.triton_synapses import LN_2, activation, logi
 
 
 @triton.jit
-def solve(drive, h, dt, is_first, mask, place, weights, y, last, kept, time, unfolds, units, motor, synapses,
-          SIZE: tl.constexpr, RESETS: tl.constexpr, MASKED: tl.constexpr, KEEP: tl.constexpr):  # fmt: skip
+def solve(drive, h, dt, is_first, mask, place, source, weights, y, last, kept, time, unfolds, units, motor, synapses,
+          SIZE: tl.constexpr, FAN: tl.constexpr, RESETS: tl.constexpr, MASKED: tl.constexpr, KEEP: tl.constexpr):  # fmt: skip
     """Sample p from h (B, U) through all inputs: y (B, T, M), last (B, U), and for the way back kept (B T, 2 unfolds + 1, U): the voltages
-    before each substep, those after the last one, and 1 / denominator of each."""
+    before each substep, those after the last one, and 1 / denominator of each. place and source (FAN, SIZE): the synapses that
+    reach each neuron, by number or -1, and where they come from."""
     row = tl.program_id(0).to(tl.int64) * time
     u = tl.arange(0, SIZE)
     real = u < units
-    there = tl.load(place + u[:, None] * units + u[None, :], mask=real[:, None] & real[None, :], other=-1)
+    fan = tl.arange(0, FAN)[None, :] * SIZE + u[:, None]
+    there, source_of = tl.load(place + fan), tl.load(source + fan)
     slope, offset, w_erev, w = synapses_of(weights + 3 * units, there, synapses)
     cm, gleak, vleak = _neurons(weights, u, units)
     v = tl.load(h + tl.program_id(0).to(tl.int64) * units + u, mask=real, other=0.0)
@@ -40,7 +43,7 @@ def solve(drive, h, dt, is_first, mask, place, weights, y, last, kept, time, unf
         span = tl.load(dt + following)
         rest = kept + row * (2 * unfolds + 1) * units + u
         for n in range(unfolds):
-            a = activation(v[None, :], slope, offset)
+            a = activation(_at(v, source_of, SIZE, FAN), slope, offset)
             inverse = 1.0 / (tl.sum(a * w, 1) + total)
             if KEEP:
                 tl.store(rest + n * units, v, mask=real)
@@ -56,13 +59,17 @@ def solve(drive, h, dt, is_first, mask, place, weights, y, last, kept, time, unf
 
 
 @triton.jit
-def solve_back(kept, dt, is_first, mask, place, weights, d_y, d_last, d_drive, d_h, d_dt, d_weights,
-               time, unfolds, units, motor, synapses, SIZE: tl.constexpr, RESETS: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip
-    """Sample p back: from d_y (B, T, M) and d_last (B, U) to d_drive (B T, 2, U), d_h (B, U), d_dt (B, T), d_weights (B, 3 U + 4 R)."""
+def solve_back(kept, dt, is_first, mask, place, target, weights, d_y, d_last, d_drive, d_h, d_dt, d_weights,
+               time, unfolds, units, motor, synapses,
+               SIZE: tl.constexpr, FAN: tl.constexpr, RESETS: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip
+    """Sample p back: from d_y (B, T, M) and d_last (B, U) to d_drive (B T, 2, U), d_h (B, U), d_dt (B, T), d_weights (B, 3 U + 4 R).
+    place and target (FAN, SIZE): the synapses that leave each neuron, by number or -1, and where they go."""
     sample = tl.program_id(0).to(tl.int64)
     u = tl.arange(0, SIZE)
     real = u < units
-    there = tl.load(place + u[None, :] * units + u[:, None], mask=real[:, None] & real[None, :], other=-1)
+    fan = tl.arange(0, FAN)[None, :] * SIZE + u[:, None]
+    there, target_of = tl.load(place + fan), tl.load(target + fan)
+    own = tl.broadcast_to(u[:, None], SIZE, FAN)  # by the same exchange, so that all tiles lie alike and none is moved in the loop
     slope, offset, w_erev, w = synapses_of(weights + 3 * units, there, synapses)
     of_slope, of_offset, of_w_erev, of_w = zeros(there, slope), zeros(there, slope), zeros(there, slope), zeros(there, slope)
     cm, gleak, vleak = _neurons(weights, u, units)
@@ -84,22 +91,24 @@ def solve_back(kept, dt, is_first, mask, place, weights, d_y, d_last, d_drive, d
         d_capacitance, d_constant, d_total = tl.zeros([SIZE], slope.dtype), tl.zeros([SIZE], slope.dtype), tl.zeros([SIZE], slope.dtype)
         rest = kept + row * (2 * unfolds + 1) * units + u
         for n in range(unfolds):
-            ahead = tl.maximum(unfolds - 2 - n, 0)
-            v_ahead = tl.load(rest + ahead * units, mask=real, other=0.0)
-            inverse_ahead = tl.load(rest + (unfolds + 1 + ahead) * units, mask=real, other=0.0)
+            ahead = rest + tl.maximum(unfolds - 2 - n, 0) * units
+            after_ahead, v_ahead = tl.load(ahead + units, mask=real, other=0.0), tl.load(ahead, mask=real, other=0.0)
+            inverse_ahead = tl.load(ahead + (unfolds + 1) * units, mask=real, other=0.0)
             d_numerator = d_v * inverse
             d_denominator = -d_numerator * after
             d_capacitance += d_numerator * v + d_denominator
             d_constant += d_numerator
             d_total += d_denominator
-            a = activation(v[:, None], slope, offset)
-            d_inner = (d_numerator[None, :] * w_erev + d_denominator[None, :] * w) * (a - a * a)
-            of_slope += d_inner * v[:, None]
+            here = _at(v, own, SIZE, FAN)
+            a = activation(here, slope, offset)
+            of_numerator, of_denominator = _at(d_numerator, target_of, SIZE, FAN), _at(d_denominator, target_of, SIZE, FAN)
+            d_inner = (of_numerator * w_erev + of_denominator * w) * (a - a * a)
+            of_slope += d_inner * here
             of_offset += d_inner
-            of_w_erev += d_numerator[None, :] * a
-            of_w += d_denominator[None, :] * a
+            of_w_erev += of_numerator * a
+            of_w += of_denominator * a
             d_v = d_numerator * capacitance - LN_2 * tl.sum(d_inner * slope, 1)
-            after, v, inverse = v, v_ahead, inverse_ahead
+            after, v, inverse = after_ahead, v_ahead, inverse_ahead
         d_v += d_skip
         if RESETS:
             d_v = tl.where(tl.load(is_first + row), 0.0, d_v)
@@ -118,6 +127,12 @@ def solve_back(kept, dt, is_first, mask, place, weights, d_y, d_last, d_drive, d
     tl.store(d_weights + units + u, of_gleak, mask=real)
     tl.store(d_weights + 2 * units + u, of_leak * gleak, mask=real)
     store_synapses(d_weights + 3 * units, weights + 3 * units, there, synapses, of_slope, of_offset, of_w_erev, of_w)
+
+
+@triton.jit
+def _at(values, index, SIZE: tl.constexpr, FAN: tl.constexpr):
+    """values (SIZE,) of the neurons in index (SIZE, FAN)."""
+    return tl.gather(tl.broadcast_to(values[:, None], SIZE, FAN), index, 0)
 
 
 @triton.jit

@@ -13,34 +13,39 @@ from liquid_control.policy.kernels.triton_synapses import LN_2, activation, stor
 
 
 @triton.jit
-def sense(x, place, weights, maps, drive, rows, chunk, features, units, synapses,
+def sense(x, place, weights, drive, rows, chunk, features, units, synapses,
           SIZE: tl.constexpr, WIDTH: tl.constexpr, AFFINE: tl.constexpr):  # fmt: skip
-    """From x (rows, F) to drive (rows, 2, U): Σ w σ(.) erev and Σ w σ(.) of the sensory synapses. `weights` starts with theirs, `maps`
-    with the scale. Program p does rows p chunk to (p + 1) chunk, WIDTH inputs at a time."""
+    """From x (rows, F) to drive (rows, 2, U): Σ w σ(.) erev and Σ w σ(.) of the sensory synapses. `weights` are theirs
+    and, AFFINE, the scale and shift of the inputs. Program p does rows p chunk to (p + 1) chunk, WIDTH inputs at a time."""
+    maps = weights + 4 * synapses
     row = tl.program_id(0).to(tl.int64) * chunk
     u, i = tl.arange(0, SIZE), tl.arange(0, WIDTH)
-    for _ in range(tl.minimum(chunk, rows - row)):
-        numerator, denominator = tl.zeros([SIZE], drive.dtype.element_ty), tl.zeros([SIZE], drive.dtype.element_ty)
-        for first in range(0, features, WIDTH):
-            source, target = first + i[None, :], u[:, None]
-            there = tl.load(place + target * features + source, mask=(target < units) & (source < features), other=-1)
-            slope, offset, w_erev, w = synapses_of(weights, there, synapses)
-            values = tl.load(x + row * features + first + i, mask=first + i < features, other=0.0)
+    real = u < units
+    for first in range(0, features, WIDTH):
+        seen = first + i < features
+        there = tl.load(place + u[:, None] * features + first + i[None, :], mask=real[:, None] & seen[None, :], other=-1)
+        slope, offset, w_erev, w = synapses_of(weights, there, synapses)
+        for n in range(tl.minimum(chunk, rows - row)):
+            values = tl.load(x + (row + n) * features + first + i, mask=seen, other=0.0)
             if AFFINE:
                 values = _mapped(values, maps, first + i, features)
             a = activation(values[None, :], slope, offset)
-            numerator += tl.sum(a * w_erev, 1)
-            denominator += tl.sum(a * w, 1)
-        tl.store(drive + 2 * row * units + u, numerator, mask=u < units)
-        tl.store(drive + (2 * row + 1) * units + u, denominator, mask=u < units)
-        row += 1
+            numerator, denominator = tl.sum(a * w_erev, 1), tl.sum(a * w, 1)
+            here = drive + 2 * (row + n) * units + u
+            if first > 0:
+                numerator += tl.load(here, mask=real, other=0.0)
+                denominator += tl.load(here + units, mask=real, other=0.0)
+            tl.store(here, numerator, mask=real)
+            tl.store(here + units, denominator, mask=real)
+        tl.debug_barrier()
 
 
 @triton.jit
-def sense_back(x, place, weights, maps, d_drive, d_x, d_weights, rows, chunk, features, units, synapses, numbers,
+def sense_back(x, place, weights, d_drive, d_x, d_weights, rows, chunk, features, units, synapses,
                SIZE: tl.constexpr, WIDTH: tl.constexpr, AFFINE: tl.constexpr):  # fmt: skip
-    """From d_drive (rows, 2, U) to d_x (rows, F) and d_weights (programs, numbers). Program (p, q) does rows p chunk to (p + 1) chunk
-    and inputs q WIDTH to (q + 1) WIDTH."""
+    """From d_drive (rows, 2, U) to d_x (rows, F) and d_weights, a list per p. Program (p, q) does rows p chunk to (p + 1) chunk and
+    inputs q WIDTH to (q + 1) WIDTH."""
+    maps = weights + 4 * synapses
     program = tl.program_id(0).to(tl.int64)
     row = program * chunk
     u, i = tl.arange(0, SIZE), tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
@@ -69,7 +74,9 @@ def sense_back(x, place, weights, maps, d_drive, d_x, d_weights, rows, chunk, fe
             d_values *= tl.load(maps + i, mask=seen, other=0.0)
         tl.store(d_x + row * features + i, d_values, mask=seen)
         row += 1
-    d_weights += program * numbers
+    if AFFINE:
+        d_weights += program * 2 * features
+    d_weights += program * 4 * synapses
     store_synapses(d_weights, weights, there, synapses, of_slope, of_offset, of_w_erev, of_w)
     if AFFINE:
         tl.store(d_weights + 4 * synapses + i, of_scale, mask=seen)

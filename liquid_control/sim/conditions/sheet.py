@@ -31,8 +31,8 @@ PAPER, INK = (250, 250, 250), (40, 34, 30)
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Draws the contact sheet of all visual conditions.")
     parser.add_argument("out", type=Path, help="picture to write (.jpg or .png)")
-    parser.add_argument("--seed", type=int, default=2, help=f"road, 0 to {LARGEST_SEED}")
-    parser.add_argument("--seconds", type=float, default=4.0, help="how far into the drive")
+    parser.add_argument("--seed", type=int, default=9, help=f"road, 0 to {LARGEST_SEED}")
+    parser.add_argument("--seconds", type=float, default=5.0, help="how far into the drive")
     asked = parser.parse_args(arguments)
     tiles = [tile(condition, asked.seed, asked.seconds) for condition in VISUAL]
     blank = np.full_like(tiles[0], 250)

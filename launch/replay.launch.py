@@ -1,0 +1,63 @@
+"""The robot's nodes against a recording: what drive.launch.py starts, and `ros2 bag play --clock` in place of vehicle and sensors.
+
+Only camera, IMU and odometry are played: commands that were recorded are not mixed with those of the nodes. Where a recording loops,
+/clock jumps back and the policy starts anew.
+"""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction, Shutdown, TimerAction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.substitutions import FindPackageShare
+
+SHARE = FindPackageShare("liquid_control")
+
+
+def generate_launch_description() -> LaunchDescription:
+    arguments = [
+        DeclareLaunchArgument("bag", default_value="bag", description="Recording: a rosbag2 directory."),
+        DeclareLaunchArgument("loop", default_value="false", choices=["true", "false"], description="Whether to play it again and again."),
+        DeclareLaunchArgument("rate", default_value="1.0", description="How many times as fast as recorded."),
+        DeclareLaunchArgument("delay", default_value="5.0", description="Seconds that the nodes get to start before the recording does."),
+        DeclareLaunchArgument("model", default_value="lane_keeper", description="Model directory, or the name of an installed model."),
+        DeclareLaunchArgument(
+            "vehicle",
+            default_value=[SHARE, "/config/vehicles/simulated.yaml"],
+            description="YAML file with the dimensions and limits of the vehicle that was recorded.",
+        ),
+        DeclareLaunchArgument(
+            "image_transport", default_value="compressed", choices=["raw", "compressed"], description="How the pictures were recorded."
+        ),
+        DeclareLaunchArgument("image", default_value="/camera/image_raw", description="Recorded camera topic, without /compressed."),
+        DeclareLaunchArgument("imu", default_value="/imu/data", description="Recorded topic of the IMU."),
+        DeclareLaunchArgument("odom", default_value="/odom", description="Recorded topic of the odometry."),
+        DeclareLaunchArgument("command", default_value="command", description="Topic of the nodes' commands."),
+        DeclareLaunchArgument("use_sim_time", default_value="true", description="Whether time comes from the recording, by /clock."),
+    ]
+    robot = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource([SHARE, "/launch/drive.launch.py"]),
+        launch_arguments={
+            "model": LaunchConfiguration("model"),
+            "vehicle": LaunchConfiguration("vehicle"),
+            "image_transport": LaunchConfiguration("image_transport"),
+            "image": LaunchConfiguration("image"),
+            "imu": LaunchConfiguration("imu"),
+            "odom": LaunchConfiguration("odom"),
+            "command": LaunchConfiguration("command"),
+            "use_sim_time": LaunchConfiguration("use_sim_time"),
+        }.items(),
+    )
+    player = TimerAction(period=LaunchConfiguration("delay"), actions=[OpaqueFunction(function=play)])
+    return LaunchDescription([*arguments, robot, player])
+
+
+def play(context) -> list[ExecuteProcess]:
+    """The player, with the flags that the arguments ask for."""
+    image = LaunchConfiguration("image").perform(context)
+    if LaunchConfiguration("image_transport").perform(context) == "compressed":
+        image += "/compressed"
+    topics = [image, LaunchConfiguration("imu").perform(context), LaunchConfiguration("odom").perform(context)]
+    command = ["ros2", "bag", "play", LaunchConfiguration("bag").perform(context), "--clock", "100", "--disable-keyboard-controls"]
+    command += ["--rate", LaunchConfiguration("rate").perform(context)]
+    command += ["--loop"] if LaunchConfiguration("loop").perform(context) == "true" else []
+    return [ExecuteProcess(cmd=[*command, "--topics", *topics], output="screen", on_exit=Shutdown(reason="the recording has ended"))]

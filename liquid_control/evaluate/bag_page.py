@@ -1,0 +1,131 @@
+"""The page of an inspection: one self-contained file, written beside and renamed."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from liquid_control.data.bag.curvature import at
+from liquid_control.errors import MissingDependencyError
+from liquid_control.evaluate.bag_agreement import GYRO_SMOOTHING, MAX_GAP
+from liquid_control.evaluate.bag_charts import Lane, intervals, lanes, scatter
+from liquid_control.evaluate.bag_findings import STATES
+from liquid_control.evaluate.bag_inspection import Inspection
+from liquid_control.evaluate.bag_pictures import Picture
+from liquid_control.evaluate.bag_stamps import StampReport
+from liquid_control.evaluate.bag_text import content_rows, together
+from liquid_control.evaluate.charts import Series, time_chart
+
+CLASSES = {"camera": "proposed", "imu": "allowed", "speed": "measured", "steering": "fourth"}
+NEAR = 600.0  # s; stamps further from the recorder's clock are drawn from their own beginning
+QUALITY = 72
+
+
+def write_page(inspection: Inspection, path: str | Path) -> None:
+    """Writes the page; nothing on it is fetched from elsewhere. Raises MissingDependencyError without jinja2."""
+    try:
+        import jinja2
+    except ImportError as error:
+        raise MissingDependencyError("jinja2", "Install the report extra: pip install 'liquid_control[report]'") from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("liquid_control", "evaluate/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    facts = inspection.facts
+    pictures = inspection.tracks.pictures if inspection.tracks else None
+    shift = _shift(inspection.stamps)
+    page = environment.get_template("bag.html.jinja").render(
+        facts=facts,
+        name=Path(facts["recording"]).name,
+        began=datetime.fromtimestamp(facts["start_ns"] // 10**9, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        verdicts=together(facts["verdict"]),
+        states={state: weight for weight, state in STATES.items()},
+        rows=list(content_rows(facts)) if inspection.tracks else [],
+        notes=[one for one in facts["findings"] if one["replay"] == one["train"] == "ok"],
+        charts=_charts(inspection, shift) if inspection.tracks else {},
+        jitters=[(role, report, intervals(report)) for role, report in inspection.stamps.items() if report.count > 2],
+        sheet=[_shown(one, shift) for one in pictures.sheet] if pictures else [],
+        worst=[_shown(one, shift) for one in pictures.worst.values()] if pictures else [],
+    )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(path.name + ".new")
+    scratch.write_text(page, encoding="utf-8")
+    scratch.replace(path)
+
+
+def _shift(stamps: Mapping[str, StampReport]) -> float:
+    """Seconds to take from all stamps, so that a recording in another clock is drawn from zero, too."""
+    first = min((report.first for report in stamps.values() if not report.constant), default=0.0)
+    return first if abs(first) > NEAR else 0.0
+
+
+def _charts(inspection: Inspection, shift: float) -> dict[str, str]:
+    tracks, stamps, agreement = inspection.tracks, inspection.stamps, inspection.agreement
+    end = max([report.last - shift for report in stamps.values() if report.last - shift < 1e6], default=0.0)
+    end = end if end > 0 else inspection.facts["duration"] or 1.0
+    charts = {"lanes": lanes([_lane(role, report, inspection, shift) for role, report in stamps.items()], end)} if stamps else {}
+    expected, yaw_rate, fit = agreement.expected, agreement.yaw_rate, agreement.steering
+    if len(yaw_rate) > 1:
+        lines = [Series("gyro", "allowed", _seconds(yaw_rate.stamp_ns, shift), yaw_rate.value)]
+        if len(expected) > 1:
+            scale = _display_scale(fit.slope)
+            name = "steering and speed" + (f" × {scale:.3g}" if scale != 1.0 else "")
+            lines.insert(0, Series(name, "proposed", _seconds(expected.stamp_ns, shift), scale * expected.value))
+        charts["yaw"] = time_chart(lines, "rad/s", end, levels={0.0: "zero"}, digits=3)
+    if len(expected) > 1 and fit.known:
+        partner = at(expected.stamp_ns + (round(fit.delay.seconds * 1e9) if fit.delay else 0), yaw_rate, MAX_GAP)
+        both = np.isfinite(partner) & np.isfinite(expected.value)
+        names = ("rad/s by steering and speed", f"rad/s by the gyro (mean of {GYRO_SMOOTHING:g} s)")
+        charts["scatter"] = scatter(expected.value[both], partner[both], fit.slope, fit.offset, names)
+    for name, track, unit in (("speed", tracks.speed, "m/s"), ("steering", tracks.steering, "rad")):
+        if len(track.rows) > 1:
+            charts[name] = time_chart([Series(name, CLASSES[name], track.rows[:, 0] - shift, track.rows[:, 1])], unit, end, 150,
+                                      levels={0.0: "zero"}, digits=3 if name == "steering" else 1)
+    late = [Series(role, CLASSES[role], report.latencies[:, 0], 1000.0 * report.latencies[:, 1])
+            for role, report in stamps.items() if len(report.latencies) > 1]
+    if late:
+        charts["latency"] = time_chart(late, "ms", end, 170, digits=1)
+    look = np.array(tracks.pictures.look).reshape(-1, 3)
+    if len(look) > 1:
+        seconds = look[:, 0] - shift
+        lines = [Series("brightness", "proposed", seconds, look[:, 1]), Series("contrast", "measured", seconds, look[:, 2])]
+        charts["look"] = time_chart(lines, "of 255", end, 150, digits=0)
+    return charts
+
+
+def _lane(role: str, report: StampReport, inspection: Inspection, shift: float) -> Lane:
+    tracks = inspection.tracks
+    gaps = [(start - shift, length) for start, length in report.gaps if length < 1e6]
+    marks = [("odd", "stamp repeated or gone back", [] if role == "steering" else [one - shift for one in report.disorder_at])]
+    spans = []
+    if role == "camera":
+        pictures = tracks.pictures
+        marks += [("odd", "blank picture", [one - shift for one in pictures.blank_at]),
+                  ("odd", "undecodable picture", [one - shift for one in pictures.failed_at])]
+        spans.append(("stuck", "pictures repeat", [(start - shift, count * report.interval) for start, count in pictures.repeated]))
+    if role == "imu":
+        spans += [("stuck", f"{name} repeats itself", [(start - shift, length) for start, length in found])
+                  for name, found in tracks.imu.stuck.items()]
+    return Lane(role, report.first - shift, report.last - shift, gaps, marks, spans)
+
+
+def _display_scale(slope: float) -> float:
+    """Signals whose units differ are drawn at one scale; the sign stays as recorded."""
+    return 1.0 if not np.isfinite(slope) or 0.5 < abs(slope) < 2.0 else abs(slope)
+
+
+def _seconds(stamp_ns: np.ndarray, shift: float) -> np.ndarray:
+    return stamp_ns * 1e-9 - shift
+
+
+def _shown(picture: Picture, shift: float) -> dict:
+    data = cv2.imencode(".jpg", cv2.cvtColor(picture.thumbnail, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
+    return {
+        "source": "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode(), "seconds": picture.seconds - shift,
+        "note": picture.note, "brightness": picture.brightness, "contrast": picture.contrast, "sharpness": picture.sharpness,
+    }
