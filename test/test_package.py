@@ -49,7 +49,7 @@ def test_manifest_is_format_3_and_agrees_with_setup_py():
 def test_every_ros_package_that_is_used_is_declared_and_no_other():
     used = set()
     for path in [*ROOT.glob("liquid_control/ros/*.py"), *ROOT.glob("launch/*.py")]:
-        used |= {name for name in imported(path) if name in ROS_PACKAGES or name.endswith("_msgs") or name.endswith("_interfaces")}
+        used |= {name for name in imported(path) if name in ROS_PACKAGES or name.endswith(("_msgs", "_srvs", "_interfaces"))}
     declared = {element.text for element in MANIFEST.findall("exec_depend") if not element.text.startswith("python3-")}
     assert declared == used
 

@@ -10,15 +10,20 @@ import pytest
 
 from liquid_control.cli import VERBS
 from liquid_control.config import GateConfig, TimelineConfig, VehicleConfig, WorldConfig
+from liquid_control.control.engagement import EngagementConfig
 from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
 from liquid_control.ros.safety_node import SafetyNodeConfig
 from liquid_control.ros.sim_node import SimControls, SimNodeConfig
+from liquid_control.ros.wishes import JoystickConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 NODES = {
     "policy_node": [("", PolicyNodeConfig), ("", CruiseConfig), ("timeline.", TimelineConfig), ("vehicle.", VehicleConfig)],
-    "safety_node": [("", SafetyNodeConfig), ("gate.", GateConfig), ("vehicle.", VehicleConfig)],
+    "safety_node": [
+        ("", SafetyNodeConfig), ("gate.", GateConfig), ("engagement.", EngagementConfig), ("joystick.", JoystickConfig),
+        ("vehicle.", VehicleConfig),
+    ],
     "sim_node": [("", SimNodeConfig), ("", SimControls), ("world.", WorldConfig)],
 }
 SIM_NODE_OWN = {"world.length", "world.image_height", "world.image_width"}

@@ -14,16 +14,21 @@ import pytest
 import yaml
 
 from liquid_control.config import GateConfig, TimelineConfig, VehicleConfig, WorldConfig
+from liquid_control.control.engagement import EngagementConfig
 from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
 from liquid_control.ros.safety_node import SafetyNodeConfig
 from liquid_control.ros.sim_node import SimControls, SimNodeConfig
+from liquid_control.ros.wishes import JoystickConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 PARAMETER_FILES = sorted((ROOT / "config").rglob("*.yaml"))
 PARAMETERS = {
     "policy_node": [("", PolicyNodeConfig), ("", CruiseConfig), ("timeline.", TimelineConfig), ("vehicle.", VehicleConfig)],
-    "safety_node": [("", SafetyNodeConfig), ("gate.", GateConfig), ("vehicle.", VehicleConfig)],
+    "safety_node": [
+        ("", SafetyNodeConfig), ("gate.", GateConfig), ("engagement.", EngagementConfig), ("joystick.", JoystickConfig),
+        ("vehicle.", VehicleConfig),
+    ],
     "sim_node": [("", SimNodeConfig), ("", SimControls), ("world.", WorldConfig)],
 }
 OF_EVERY_NODE = {"use_sim_time"}
@@ -54,7 +59,7 @@ def each(paths):
 
 
 def test_the_promised_files_exist():
-    assert {path.name for path in LAUNCH_FILES} >= {"drive.launch.py", "sim.launch.py", "replay.launch.py"}
+    assert {path.name for path in LAUNCH_FILES} >= {"drive.launch.py", "safety.launch.py", "sim.launch.py", "replay.launch.py"}
     assert {path.name for path in PARAMETER_FILES} >= {"drive.yaml", "full_size.yaml", "one_tenth.yaml", "simulated.yaml"}
 
 
@@ -129,4 +134,5 @@ def test_launch_files_run_where_launch_is_installed(path):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     description = module.generate_launch_description()
-    assert {argument.name for argument in description.get_launch_arguments()} >= {"model", "use_sim_time"}
+    least = {"use_sim_time"} if path.name == "safety.launch.py" else {"model", "use_sim_time"}
+    assert {argument.name for argument in description.get_launch_arguments()} >= least

@@ -63,7 +63,8 @@ def test_every_parameter_is_described_with_its_range(node):
         for name in vars(config):
             descriptor = made.describe_parameter(prefix + name)
             assert len(descriptor.description) > 10
-            assert len(descriptor.floating_point_range) + len(descriptor.integer_range) == 1
+            one_of = descriptor.additional_constraints.startswith("one of ")
+            assert len(descriptor.floating_point_range) + len(descriptor.integer_range) + one_of == 1
             assert descriptor.read_only == (prefix == "world.")
     speed = made.describe_parameter("gate.max_speed")
     assert (speed.description, speed.floating_point_range[0].to_value) == ("largest speed let through [m/s]", 60.0)
