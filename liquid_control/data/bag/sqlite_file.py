@@ -77,7 +77,8 @@ class SqliteFile:
                 raise ValueError(f"no table {name!r}")
         definitions = {}
         if "message_definitions" in tables:
-            asked = "SELECT {}, {}, {} FROM message_definitions".format(*map(_text, ("topic_type", "encoding", "encoded_message_definition")))
+            columns = ", ".join(map(_text, ("topic_type", "encoding", "encoded_message_definition")))
+            asked = f"SELECT {columns} FROM message_definitions"
             try:
                 definitions = {_read(kind): (_read(encoding), _read(text)) for kind, encoding, text in self._execute(asked)}
             except _DAMAGED as error:
