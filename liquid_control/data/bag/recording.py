@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -158,7 +159,11 @@ class _Steering:
             settings = self.settings
             self.readers[kind] = steering_reader(kind, settings.vehicle, settings.steering_scale, settings.topics.joint)
         steering = self.readers[kind](decoded)
-        return None if steering is None else SteeringSample(stamp, *steering)
+        if steering is None:
+            return None
+        if not math.isfinite(steering[0]):
+            raise MessageError(kind, "its steering angle is not a number")
+        return SteeringSample(stamp, *steering)
 
 
 def _ready(sample: Sample | Future) -> bool:
