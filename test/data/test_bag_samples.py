@@ -116,7 +116,8 @@ def test_a_drive_comes_out_in_the_order_of_its_receipt_with_its_own_stamps(bags,
         again = list(recording.samples([Frame]))
     assert [receive for receive, _ in samples] == sorted(receive for receive, _ in samples)
     assert all(sample.stamp_ns == receive - bags.LATE_NS for receive, sample in samples)
-    by_kind = {kind: [sample for _, sample in samples if isinstance(sample, kind)] for kind in (Frame, ImuSample, SpeedSample, SteeringSample)}
+    kinds = Frame, ImuSample, SpeedSample, SteeringSample
+    by_kind = {kind: [sample for _, sample in samples if isinstance(sample, kind)] for kind in kinds}
     assert [len(found) for found in by_kind.values()] == [40, 160, 80, 80]
     for k, (frame, (_, second)) in enumerate(zip(by_kind[Frame], again, strict=True)):
         np.testing.assert_array_equal(frame.image, bags.picture(k))
