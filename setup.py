@@ -8,7 +8,7 @@ NAME = "liquid_control"
 RUN = ["numpy", "opencv-python-headless", "onnxruntime", "safetensors", "PyYAML", "tyro"]
 SIM = ["mujoco", "PyOpenGL", "gymnasium", "tqdm"]
 REPORT = ["matplotlib", "av", "Jinja2", "pyarrow"]
-BAGS = ["rosbags", "mcap", "lz4", "backports.zstd"]
+BAGS = ["rosbags", "mcap", "lz4", "backports.zstd", "apsw"]
 TRAIN = [*SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
 TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps", "scipy"]
 

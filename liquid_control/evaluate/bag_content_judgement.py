@@ -49,7 +49,7 @@ def judge_pictures(pictures: PictureTrack) -> Iterator[Finding]:
 def judge_imu(imu: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Finding]:
     """Rails, repetitions, units and axes of the inertial measurements."""
     if imu.not_finite:
-        yield warning("not_finite", "imu", f"{imu.not_finite} samples hold NaN or infinity", "they are left out")
+        yield warning("not_finite", "imu", f"{imu.not_finite} samples hold NaN, infinity or absurd numbers", "they are left out")
     if not columns:
         return
     rails = [f"{name} at {c.highest if c.at_highest >= c.at_lowest else c.lowest:.3g}" for name, c in zip(AXES, columns, strict=True)
@@ -93,7 +93,7 @@ def judge_driving(speed: SeriesTrack, steering: SeriesTrack, fitted: bool) -> It
     """Speed and steering by themselves; `fitted`: the gyro tells the steering's unit better than its range does."""
     for role, track in (("speed", speed), ("steering", steering)):
         if track.not_finite:
-            yield warning("not_finite", role, f"{track.not_finite} samples hold NaN or infinity", "they are left out")
+            yield warning("not_finite", role, f"{track.not_finite} samples hold NaN, infinity or absurd numbers", "they are left out")
     for column in speed.report():
         fastest = max(-column.lowest, column.highest)
         if fastest < STANDING:

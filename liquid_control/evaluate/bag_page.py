@@ -23,6 +23,7 @@ from liquid_control.evaluate.charts import Series, time_chart
 
 CLASSES = {"camera": "proposed", "imu": "allowed", "speed": "measured", "steering": "fourth"}
 NEAR = 600.0  # s; stamps further from the recorder's clock are drawn from their own beginning
+LONGEST = 1e6  # s; what is longer is a wrong stamp
 QUALITY = 72
 
 
@@ -66,41 +67,44 @@ def _shift(stamps: Mapping[str, StampReport]) -> float:
 
 def _charts(inspection: Inspection, shift: float) -> dict[str, str]:
     tracks, stamps, agreement = inspection.tracks, inspection.stamps, inspection.agreement
-    end = max([report.last - shift for report in stamps.values() if report.last - shift < 1e6], default=0.0)
+    end = max([report.last - shift for report in stamps.values() if report.last - shift < LONGEST], default=0.0)
     end = end if end > 0 else inspection.facts["duration"] or 1.0
+
+    def line(name: str, classes: str, seconds: np.ndarray, values: np.ndarray) -> Series:
+        inside = (seconds - shift >= -1.0) & (seconds - shift <= end + 1.0)
+        return Series(name, classes, np.clip(seconds[inside] - shift, 0.0, end), values[inside])
+
     charts = {"lanes": lanes([_lane(role, report, inspection, shift) for role, report in stamps.items()], end)} if stamps else {}
     expected, yaw_rate, fit = agreement.expected, agreement.yaw_rate, agreement.steering
     if len(yaw_rate) > 1:
-        lines = [Series("gyro", "allowed", _seconds(yaw_rate.stamp_ns, shift), yaw_rate.value)]
+        lines = [line("gyro", "allowed", yaw_rate.stamp_ns * 1e-9, yaw_rate.value)]
         if len(expected) > 1:
             scale = _display_scale(fit.slope)
             name = "steering and speed" + (f" × {scale:.3g}" if scale != 1.0 else "")
-            lines.insert(0, Series(name, "proposed", _seconds(expected.stamp_ns, shift), scale * expected.value))
+            lines.insert(0, line(name, "proposed", expected.stamp_ns * 1e-9, scale * expected.value))
         charts["yaw"] = time_chart(lines, "rad/s", end, levels={0.0: "zero"}, digits=3)
     if len(expected) > 1 and fit.known:
         partner = at(expected.stamp_ns + (round(fit.delay.seconds * 1e9) if fit.delay else 0), yaw_rate, MAX_GAP)
         both = np.isfinite(partner) & np.isfinite(expected.value)
         names = ("rad/s by steering and speed", f"rad/s by the gyro (mean of {GYRO_SMOOTHING:g} s)")
         charts["scatter"] = scatter(expected.value[both], partner[both], fit.slope, fit.offset, names)
-    for name, track, unit in (("speed", tracks.speed, "m/s"), ("steering", tracks.steering, "rad")):
+    for name, track, unit, digits in (("speed", tracks.speed, "m/s", 1), ("steering", tracks.steering, "rad", 3)):
         if len(track.rows) > 1:
-            charts[name] = time_chart([Series(name, CLASSES[name], track.rows[:, 0] - shift, track.rows[:, 1])], unit, end, 150,
-                                      levels={0.0: "zero"}, digits=3 if name == "steering" else 1)
-    late = [Series(role, CLASSES[role], report.latencies[:, 0], 1000.0 * report.latencies[:, 1])
+            charts[name] = time_chart([line(name, CLASSES[name], *track.rows.T)], unit, end, 150, levels={0.0: "zero"}, digits=digits)
+    late = [Series(role, CLASSES[role], np.clip(report.latencies[:, 0], 0.0, end), 1000.0 * report.latencies[:, 1])
             for role, report in stamps.items() if len(report.latencies) > 1]
     if late:
         charts["latency"] = time_chart(late, "ms", end, 170, digits=1)
-    look = np.array(tracks.pictures.look).reshape(-1, 3)
-    if len(look) > 1:
-        seconds = look[:, 0] - shift
-        lines = [Series("brightness", "proposed", seconds, look[:, 1]), Series("contrast", "measured", seconds, look[:, 2])]
+    seconds, brightness, contrast = np.array(tracks.pictures.look).reshape(-1, 3).T
+    if len(seconds) > 1:
+        lines = [line("brightness", "proposed", seconds, brightness), line("contrast", "measured", seconds, contrast)]
         charts["look"] = time_chart(lines, "of 255", end, 150, digits=0)
     return charts
 
 
 def _lane(role: str, report: StampReport, inspection: Inspection, shift: float) -> Lane:
     tracks = inspection.tracks
-    gaps = [(start - shift, length) for start, length in report.gaps if length < 1e6]
+    gaps = [(start - shift, length) for start, length in report.gaps if length < LONGEST]
     marks = [("odd", "stamp repeated or gone back", [] if role == "steering" else [one - shift for one in report.disorder_at])]
     spans = []
     if role == "camera":
@@ -117,10 +121,6 @@ def _lane(role: str, report: StampReport, inspection: Inspection, shift: float) 
 def _display_scale(slope: float) -> float:
     """Signals whose units differ are drawn at one scale; the sign stays as recorded."""
     return 1.0 if not np.isfinite(slope) or 0.5 < abs(slope) < 2.0 else abs(slope)
-
-
-def _seconds(stamp_ns: np.ndarray, shift: float) -> np.ndarray:
-    return stamp_ns * 1e-9 - shift
 
 
 def _shown(picture: Picture, shift: float) -> dict:

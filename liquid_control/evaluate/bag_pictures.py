@@ -90,7 +90,7 @@ class PictureTrack:
         suspect = (wrong or (kind != IMAGE and self.count > 20 and size < SMALL_SHARE * usual)) and self.suspects < SUSPECTS
         self.suspects += suspect
         if suspect or (in_burst and self.decoded < MOST_DECODED):
-            self._decode(kind, message, seconds, in_burst)
+            self._decode(kind, message, seconds, receive, in_burst)
         elif wrong:
             self._fail("data of another length than declared", seconds)
 
@@ -106,7 +106,7 @@ class PictureTrack:
             self._repeating = False
         self._digest = digest
 
-    def _decode(self, kind: str, message, seconds: float, in_burst: bool) -> None:
+    def _decode(self, kind: str, message, seconds: float, receive: float, in_burst: bool) -> None:
         try:
             picture = (image_from_message if kind == IMAGE else image_from_compressed)(message)
         except ImageError as error:
@@ -115,25 +115,24 @@ class PictureTrack:
         height, width, _ = picture.shape
         if kind != IMAGE:
             self._shape(_format(message), width, height)
-        rows = max(round(GREY * height / width), 8)
-        grey = cv2.cvtColor(cv2.resize(picture, (GREY, rows), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(_small(picture, GREY), cv2.COLOR_RGB2GRAY)
         brightness, contrast = float(grey.mean()), float(grey.std())
         sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).std())
         self.look.append((seconds, brightness, contrast))
         if contrast < BLANK_DEVIATION:
             self.blank += 1
             self.blank_at.append(seconds)
-        self._keep(picture, Picture(seconds, picture[:0], brightness, contrast, sharpness))
+        self._keep(picture, Picture(seconds, picture[:0], brightness, contrast, sharpness), receive)
         if in_burst and contrast >= BLANK_DEVIATION:
             self._rotate(seconds, grey)
 
-    def _keep(self, picture: np.ndarray, look: Picture) -> None:
+    def _keep(self, picture: np.ndarray, look: Picture, receive: float) -> None:
         for name, rank in WORST.items():
             if name not in self.worst or rank(look) < rank(self.worst[name]):
-                self.worst[name] = dataclasses.replace(look, thumbnail=_thumbnail(picture), note=name)
-        if look.seconds >= self._sheet_next and len(self.sheet) < SHEET:
-            self.sheet.append(dataclasses.replace(look, thumbnail=_thumbnail(picture)))
-            self._sheet_next = (look.seconds // self.sheet_every + 1.0) * self.sheet_every
+                self.worst[name] = dataclasses.replace(look, thumbnail=_small(picture, THUMBNAIL), note=name)
+        if receive >= self._sheet_next and len(self.sheet) < SHEET:
+            self.sheet.append(dataclasses.replace(look, thumbnail=_small(picture, THUMBNAIL)))
+            self._sheet_next = (receive // self.sheet_every + 1.0) * self.sheet_every
 
     def _rotate(self, seconds: float, grey: np.ndarray) -> None:
         """Horizontal shift against the picture some 0.1 s before, by phase correlation over the rows around the horizon."""
@@ -175,6 +174,7 @@ def _format(message) -> str:
     return "jpeg" if head == b"\xff\xd8" else "png"
 
 
-def _thumbnail(picture: np.ndarray) -> np.ndarray:
-    height, width, _ = picture.shape
-    return cv2.resize(picture, (THUMBNAIL, max(round(THUMBNAIL * height / width), 1)), interpolation=cv2.INTER_AREA)
+def _small(picture: np.ndarray, width: int) -> np.ndarray:
+    """`width` px wide; a damaged header may claim any shape, so the height is bounded."""
+    height = round(width * picture.shape[0] / picture.shape[1])
+    return cv2.resize(picture, (width, min(max(height, 8), 4 * width)), interpolation=cv2.INTER_AREA)

@@ -10,6 +10,7 @@ LARGEST = 2**18  # rows of a series
 BLOCK = 4096
 STUCK_SAMPLES, STUCK_SECONDS = 20, 0.5
 MOST_STRETCHES = 256
+ABSURD = 1e12  # no unit makes a sensor say this
 CLIPPED_SAMPLES, CLIPPED_SHARE, CLIPPED_RUN = 20, 0.002, 5
 
 
@@ -86,7 +87,7 @@ class SeriesTrack:
             return
         rows, moving = np.array(self._pending, np.float64), np.array(self._moving)
         self._pending, self._moving = [], []
-        finite = np.isfinite(rows).all(1)
+        finite = (np.abs(rows) < ABSURD).all(1)  # NaN is not
         self.not_finite += int((~finite).sum())
         rows, moving = rows[finite], moving[finite]
         if not len(rows):

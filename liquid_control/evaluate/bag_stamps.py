@@ -14,6 +14,7 @@ EXAMPLES = 16
 MOST_BINS = 4096
 GAP_TIMES, GAP_LEAST = 5.0, 0.1
 """A gap is longer than so many times the usual interval, and than so many seconds."""
+SET_BACK_NS = 1_000_000_000
 CONSTANT_SHARE = 0.02  # of the messages bring another stamp than the one before, at most
 
 
@@ -55,6 +56,7 @@ class StampTrack:
         self.origin_ns, self.count = origin_ns, 0
         self._stamps, self._receives, self._headers = array("q"), array("q"), array("q")
         self._before: int | None = None
+        self._latest: int | None = None
         self._first = self._last = None
         self._intervals = np.zeros(len(EDGES) - 1, np.int64)
         self._longest = np.zeros((0, 2))
@@ -106,18 +108,31 @@ class StampTrack:
             self._last = high if self._last is None else max(self._last, high)
         elif self._first is None:
             self._first = self._last = float((receives[0] - self.origin_ns) * 1e-9)
-        before = stamps[0] if self._before is None else self._before
-        steps = np.diff(stamps, prepend=before)[self._before is None :] * 1e-9
-        starts = np.concatenate([[(before - self.origin_ns) * 1e-9], seconds[:-1]])[self._before is None :]
-        self._before = int(stamps[-1])
-        self._intervals += np.histogram(np.clip(steps[steps > 0], EDGES[0], EDGES[-1]), EDGES)[0]
-        self._duplicates += int((steps == 0).sum())
-        self._backward += int((steps < 0).sum())
-        self._examples += list(map(float, starts[steps <= 0][: EXAMPLES - len(self._examples)])) if len(self._examples) < EXAMPLES else []
-        longest = np.concatenate([self._longest, np.stack([starts, steps], 1)[steps > GAP_LEAST]])
-        self._longest = longest[np.argsort(-longest[:, 1], kind="stable")][:LONGEST_KEPT]
+        self._fold_steps(stamps[known])
         told = headers != 0
         self._fold_latency((receives - self.origin_ns)[told] * 1e-9, (receives - headers)[told] * 1e-9)
+
+    def _fold_steps(self, stamps: np.ndarray) -> None:
+        """Intervals are taken from the latest stamp so far: a message that comes late makes no gap. A clock set back starts anew."""
+        if not len(stamps):
+            return
+        chain = stamps if self._before is None else np.concatenate([[self._before], stamps])
+        steps = np.diff(chain)
+        self._before = int(stamps[-1])
+        self._duplicates += int((steps == 0).sum())
+        self._backward += int((steps < 0).sum())
+        odd = (chain[:-1][steps <= 0] - self.origin_ns) * 1e-9
+        self._examples += odd[: EXAMPLES - len(self._examples)].tolist()
+        if self._latest is not None:
+            chain[0] = self._latest
+        for piece in np.split(chain, np.flatnonzero(np.diff(chain) < -SET_BACK_NS) + 1):
+            latest = np.maximum.accumulate(piece)
+            forward = np.diff(latest) * 1e-9
+            starts = (latest[:-1] - self.origin_ns) * 1e-9
+            self._intervals += np.histogram(np.clip(forward[forward > 0], EDGES[0], EDGES[-1]), EDGES)[0]
+            longest = np.concatenate([self._longest, np.stack([starts, forward], 1)[forward > GAP_LEAST]])
+            self._longest = longest[np.argsort(-longest[:, 1], kind="stable")][:LONGEST_KEPT]
+            self._latest = int(latest[-1])
 
     def _fold_latency(self, seconds: np.ndarray, latency: np.ndarray) -> None:
         for place, value in zip((seconds / self._bin_width).astype(int).tolist(), latency.tolist(), strict=True):

@@ -22,6 +22,7 @@ ROLES = ("camera", "imu", "speed", "steering")
 GYRO, ACCELEROMETER = slice(0, 3), slice(3, 6)
 MOST_REASONS = 32
 TOLD_EVERY_NS = 2_000_000_000
+LATEST_NS = 2**62  # the year 2116; differences of such stamps still fit into 64 bits
 
 
 @dataclasses.dataclass(eq=False)
@@ -42,8 +43,8 @@ def read_tracks(
     reader: BagReader, roles: Roles, settings: RecordingSettings, advance: Callable[[float], object] = lambda seconds: None
 ) -> Tracks:
     """Reads every message of the roles' topics once; pictures are decoded here and there only. `advance` is told seconds of recording."""
-    origin_ns = reader.start_ns
-    duration = (reader.end_ns - origin_ns) * 1e-9 if reader.end_ns > origin_ns else None
+    origin_ns, end_ns = min(reader.start_ns, LATEST_NS), min(reader.end_ns, LATEST_NS)
+    duration = (end_ns - origin_ns) * 1e-9 if end_ns > origin_ns else None
     tracks = Tracks(
         origin_ns, {role: StampTrack(origin_ns) for role in ROLES if getattr(roles, role)}, PictureTrack(duration),
         SeriesTrack(6, {"gyro": GYRO, "accelerometer": ACCELEROMETER}), SeriesTrack(1, {"speed": slice(0, 1)}),
@@ -57,6 +58,8 @@ def read_tracks(
     told = origin_ns
     for message in reader.messages(by_topic.keys()):
         try:
+            if message.receive_ns > LATEST_NS:
+                raise ValueError("received after the year 2100")
             decoded = reader.decode(message)
             stamp_ns = _stamp_ns(decoded)
             for role, taker in by_topic[message.topic]:
@@ -66,7 +69,7 @@ def read_tracks(
         except (MessageError, AttributeError, TypeError, ValueError) as error:
             reason = f"{message.topic}: {error}"
             tracks.skipped[reason if reason in tracks.skipped or len(tracks.skipped) < MOST_REASONS else "other reasons"] += 1
-        if message.receive_ns - told > TOLD_EVERY_NS:
+        if TOLD_EVERY_NS < message.receive_ns - told and message.receive_ns <= end_ns:
             advance((message.receive_ns - told) * 1e-9)
             told = message.receive_ns
     return tracks

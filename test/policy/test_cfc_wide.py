@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from liquid_control.policy.cfc import CfcCell
 from liquid_control.policy.dispatch import fused_unroll
+from liquid_control.policy.kernels import cfc_wide
 from liquid_control.policy.kernels.cfc_wide import KNOWN, RULES, WORTHWHILE, unroll_wide
 from liquid_control.policy.memory_first import MemoryFirstCell
 
@@ -88,3 +90,16 @@ def test_behind_a_memory_too(layers, activation, resets):
         y, state = cell.step(x[:, t], state, dt[:, t])
         stepped.append(y)
     assert resets or torch.allclose(torch.stack(stepped, 1), cell.unroll(x, h, dt)[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("private", [SimpleNamespace(), SimpleNamespace(_linear_pointwise=lambda x, weight: x)], ids=["gone", "changed"])
+def test_a_pytorch_without_onednns_product_uses_its_own(private, monkeypatch):
+    cell, x, h, dt = make("mixed_memory", 2, "silu", torch.float32)
+    wanted, _ = unroll_wide(cell, x, h, dt, None)
+    monkeypatch.setattr(torch.ops, "mkldnn", private)
+    cfc_wide._has_onednn.cache_clear()
+    try:
+        assert not cfc_wide._has_onednn()
+        assert (unroll_wide(cell, x, h, dt, None)[0] - wanted).abs().max() < 1e-6
+    finally:
+        cfc_wide._has_onednn.cache_clear()

@@ -31,9 +31,14 @@ class McapFile:
         if begins != mcap.MAGIC:
             os.close(self._file)
             raise BagError(path, f"{self._size} bytes beginning with {begins.hex() or 'nothing'}, not MCAP", "Record or copy it again.")
-        index = read_index(self._file, self._size)
+        try:
+            index = read_index(self._file, self._size)
+        except mcap.RecordError as error:
+            index = None
+            self.damage.append(Damage(name, self._size, str(error), "what the recorder or the copy had not yet written"))
         if index is None:
-            index, self.damage = Walk(self._file, self._size, name, self._load).index_of_all()
+            index, damage = Walk(self._file, self._size, name, self._load).index_of_all()
+            self.damage += damage
         self._index = index
         self.channels, self.counts = index.channels, index.counts
         self.start_ns, self.end_ns = index.start_ns, index.end_ns
@@ -47,9 +52,10 @@ class McapFile:
         blocks = sorted(self._index.blocks, key=lambda block: (block.start_ns, block.offset))
         blocks = [block for block in blocks if block.channels is None or not block.channels.isdisjoint(wanted)]
         pending: list[BagMessage] = []
+        read = dict.fromkeys(wanted, 0)
         held = 0
         for number, block in enumerate(blocks):
-            pending += self._messages_of(block, wanted)
+            pending += self._messages_of(block, wanted, read)
             pending.sort(key=_TIME)
             held += 1
             ready = len(pending)
@@ -58,8 +64,12 @@ class McapFile:
             yield from pending[:ready]
             del pending[:ready]
             held = held if pending else 0
+        for number, count in read.items():
+            if count < self.counts.get(number, 0):
+                told = f"{self.counts[number]} messages of {self.channels[number].topic} are announced, {count} could be read"
+                self._report(Damage(self.name, None, told, f"{self.counts[number] - count} messages"))
 
-    def _messages_of(self, block: Block, wanted: dict[int, Channel]) -> list[BagMessage]:
+    def _messages_of(self, block: Block, wanted: dict[int, Channel], read: dict[int, int]) -> list[BagMessage]:
         data, problem = self._load(block)
         found, strange = [], 0
         try:
@@ -68,6 +78,7 @@ class McapFile:
                     number, log_time, body = mcap.message_front(data, begin, end)
                     if number in wanted:
                         channel = wanted[number]
+                        read[number] += 1
                         found.append(BagMessage(channel.topic, log_time, data[body:end], channel))
                     elif number not in self.channels:
                         strange += 1

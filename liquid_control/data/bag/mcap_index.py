@@ -51,22 +51,20 @@ class Index:
 
 
 def read_index(file: int, size: int) -> Index | None:
-    """The index at the file's end, None where it is missing, damaged, or does not say where everything is."""
+    """The index at the file's end, None where the writer did not say there where everything is. RecordError where it is damaged."""
     footer = os.pread(file, mcap.FOOTER_SIZE, max(size - mcap.FOOTER_SIZE, 0))
     if len(footer) < mcap.FOOTER_SIZE or not footer.endswith(mcap.MAGIC) or mcap.prefix(footer) != (mcap.FOOTER, 20):
-        return None
+        raise mcap.RecordError("the end of the file is missing")
     begin, crc = int.from_bytes(footer[9:17], "little"), int.from_bytes(footer[25:29], "little")
     end = size - mcap.FOOTER_SIZE
-    if not len(mcap.MAGIC) < begin <= end or end - begin > LARGEST:
+    if begin == 0:
         return None
+    if not len(mcap.MAGIC) < begin <= end or end - begin > LARGEST:
+        raise mcap.RecordError("the index at the end of the file is not where the file says")
     data = os.pread(file, end - begin, begin)
     if crc and crc32(footer[:25], crc32(data)) != crc:
-        return None
-    try:
-        index = _summary(memoryview(data), begin)
-    except mcap.RecordError:
-        return None
-    return index
+        raise mcap.RecordError("the checksum of the index at the end of the file is wrong")
+    return _summary(memoryview(data), begin)
 
 
 def _summary(data: memoryview, end_of_data: int) -> Index | None:
@@ -77,7 +75,7 @@ def _summary(data: memoryview, end_of_data: int) -> Index | None:
         if opcode == mcap.CHUNK_INDEX:
             start, last, offset, length, channels = mcap.chunk_index(content)
             if offset + length > end_of_data or length < 49:
-                return None
+                raise mcap.RecordError("the index at the end of the file names a place that is not in the file")
             index.blocks.append(Block(offset, length, start, last, True, channels or None))
         elif opcode == mcap.STATISTICS:
             messages, start, last, index.counts = mcap.statistics(content)
@@ -117,8 +115,6 @@ class Walk:
                 self.damage.append(Damage(self.name, at, str(error), f"what is not complete in its last {self.size - at} bytes"))
                 break
             at = end
-        else:
-            self.damage.append(Damage(self.name, self.size, "the file ends without its index", "what the recorder had not yet written"))
         self._close_run()
         return self.index, self.damage
 

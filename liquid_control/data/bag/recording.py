@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from liquid_control.config import VehicleConfig, check, choice, number
 from liquid_control.data.bag.reader import BagMessage, BagReader, Damage
 from liquid_control.data.bag.readings import SPEEDS, steering_reader
-from liquid_control.data.bag.topics import COMPRESSED, IMAGE, TopicMap, choose_topics
+from liquid_control.data.bag.topics import IMAGE, KINDS, TopicMap, choose_topics
 from liquid_control.errors import ImageError, LiquidControlError, MessageError
 from liquid_control.perception import measurements
 from liquid_control.perception.pictures import image_from_compressed, image_from_message
@@ -84,26 +85,32 @@ class Recording:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _makers(self, kinds: tuple[type, ...]) -> dict[str, list[Callable]]:
-        """By topic, what makes samples of its messages; one topic may hold speed and steering."""
-        made = {"camera": (Frame, None), "imu": (ImuSample, self._imu), "speed": (SpeedSample, self._speed),
+    def _makers(self, kinds: tuple[type, ...]) -> dict[str, dict[str, Callable]]:
+        """By topic and role, what makes samples of its messages; one topic may hold speed and steering."""
+        made = {"camera": (Frame, self._frame), "imu": (ImuSample, self._imu), "speed": (SpeedSample, self._speed),
                 "steering": (SteeringSample, _Steering(self.settings).sample)}
-        makers: dict[str, list[Callable]] = {}
+        makers: dict[str, dict[str, Callable]] = {}
         for role, (kind, make) in made.items():
             topic = getattr(self.roles, role)
             if topic is not None and kind in kinds:
-                makers.setdefault(topic.name, []).append(make)
+                makers.setdefault(topic.name, {})[role] = make
         return makers
 
-    def _made(self, message: BagMessage, makers: list[Callable], pool: ThreadPoolExecutor) -> Iterator[Sample | Future]:
-        if message.kind in (IMAGE, COMPRESSED):
+    def _made(self, message: BagMessage, makers: dict[str, Callable], pool: ThreadPoolExecutor) -> Iterator[Sample | Future]:
+        kind = message.kind
+        if not any(kind in KINDS[role] for role in makers):
+            self._skip(f"{message.topic}: type {kind} is not one of " + ", ".join(KINDS[next(iter(makers))]))
+        elif "camera" in makers:
             yield pool.submit(self._frame, message)
-            return
+        else:
+            yield from self._measured(message, makers)
+
+    def _measured(self, message: BagMessage, makers: dict[str, Callable]) -> Iterator[Sample]:
         try:
             decoded = self.reader.decode(message)
             stamp = self._stamp(decoded, message)
-            for make in makers:
-                if (sample := make(message.kind, decoded, stamp)) is not None:
+            for role, make in makers.items():
+                if message.kind in KINDS[role] and (sample := make(message.kind, decoded, stamp)) is not None:
                     yield sample
         except (MessageError, AttributeError, TypeError) as error:  # a type may have a known name and other fields
             self._skip(f"{message.topic}: {error}")
@@ -152,7 +159,11 @@ class _Steering:
             settings = self.settings
             self.readers[kind] = steering_reader(kind, settings.vehicle, settings.steering_scale, settings.topics.joint)
         steering = self.readers[kind](decoded)
-        return None if steering is None else SteeringSample(stamp, *steering)
+        if steering is None:
+            return None
+        if not math.isfinite(steering[0]):
+            raise MessageError(kind, "its steering angle is not a number")
+        return SteeringSample(stamp, *steering)
 
 
 def _ready(sample: Sample | Future) -> bool:

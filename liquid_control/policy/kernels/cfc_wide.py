@@ -6,6 +6,8 @@ which PyTorch does seven times faster; it differs by 1e-7.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -146,9 +148,19 @@ class _Dense:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.linear` without autograd. oneDNN's product uses the widest vectors on every processor, twice as fast as MKL's on AMD."""
-    if x.dtype != torch.float32 or x.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+    if x.dtype != torch.float32 or x.device.type != "cpu" or not _has_onednn():
         return F.linear(x, weight, bias)
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+
+@functools.lru_cache(maxsize=1)
+def _has_onednn() -> bool:
+    """Whether this PyTorch has its product, which is private: it may go or change with any version."""
+    one = torch.ones(1, 1)
+    try:
+        return bool(torch.ops.mkldnn._linear_pointwise(one, one, one[0], "none", [], "") == 2)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
 
 
 def _dropout(cell: CfcCell, x: Tensor) -> list[Tensor]:

@@ -9,6 +9,8 @@ from torch import Tensor
 
 LARGEST = 64
 """Neurons up to which the weights fit a program's registers."""
+WARP = 32
+"""Threads that run in step."""
 WIDTH = 32
 """Inputs in a tile."""
 ROWS = 16
@@ -18,8 +20,8 @@ GROUPS = 1024
 
 
 def warps(numbers: int, each: int = 8) -> int:
-    """Warps (32 threads each) for a tile of so many numbers, `each` of them a thread: what leaves registers for weights and gradients."""
-    return min(max(numbers // (32 * each), 1), 16)
+    """Warps for a tile of so many numbers, `each` of them a thread: what leaves registers for weights and gradients."""
+    return min(max(numbers // (WARP * each), 1), 16)
 
 
 def programs(rows: int) -> tuple[int, int]:

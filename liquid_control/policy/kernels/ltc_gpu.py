@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.kernels import triton_ltc, triton_sense
-from liquid_control.policy.kernels.launch_gpu import ROWS, WIDTH, on_device, programs, warps
+from liquid_control.policy.kernels.launch_gpu import ROWS, WARP, WIDTH, on_device, programs, warps
 from liquid_control.policy.wiring import NcpWiring
 
 
@@ -48,9 +48,10 @@ class _Unroll(torch.autograd.Function):
                     x, at.sensory, weights[own:], drive, rows, ROWS, features, units, len(wiring.sensory),
                     size, WIDTH, affine, num_warps=warps(size * WIDTH))  # fmt: skip
                 triton_ltc.solve[(batch,)](
-                    drive, h, dt, is_first, mask, at.arriving, at.sources, weights, y, last, kept,
+                    drive, h, dt, is_first, mask, at.arriving, at.sources, at.parts, weights, y, last, kept,
                     time, unfolds, units, wiring.motor, len(wiring.synapses),
-                    size, fan, is_first is not None, mask is not None, differentiable, num_warps=warps(size * fan, 16))  # fmt: skip
+                    size, fan, len(at.parts), is_first is not None, mask is not None, differentiable,
+                    num_warps=warps(size * fan, 16))  # fmt: skip
         ctx.save_for_backward(x, dt, is_first, mask, weights, kept)
         ctx.rest = wiring, unfolds, affine, [len(parameter) for parameter in parameters]
         return y, last
@@ -81,13 +82,14 @@ class _Unroll(torch.autograd.Function):
 
 
 class Places(NamedTuple):
-    """Where the synapses of a wiring stand, on a device; -1 where there is none. All int32."""
+    """Where the synapses of a wiring stand, on a device; -1 where there is none. All int32. SIZE threads have a neuron each."""
 
     sensory: Tensor  # (U, F)
-    arriving: Tensor  # (FAN, SIZE) numbers of the recurrent synapses that reach each neuron, and their sources
-    sources: Tensor
-    leaving: Tensor  # (FAN, SIZE) the same of those that leave it, and their targets
-    targets: Tensor
+    arriving: Tensor  # (FAN, SIZE) numbers of the recurrent synapses that each thread adds up for the neuron they reach
+    sources: Tensor  # (FAN, SIZE) and where they come from
+    parts: Tensor  # (PARTS, SIZE) the threads that do so for each neuron
+    leaving: Tensor  # (FAN, SIZE) numbers of the recurrent synapses that leave each neuron
+    targets: Tensor  # (FAN, SIZE) and where they go
 
 
 @functools.lru_cache(maxsize=64)
@@ -96,17 +98,23 @@ def places(wiring: NcpWiring | FreeWiring, device: torch.device) -> Places:
     sensory = np.full((wiring.neurons, wiring.inputs), -1, np.int32)
     for number, (source, target, _) in enumerate(wiring.sensory):
         sensory[target, source] = number
-    pairs = [(source, target) for source, target, _ in wiring.synapses]
-    tables = sensory, *_fans(pairs, 1, wiring.neurons), *_fans(pairs, 0, wiring.neurons)
-    return Places(*(torch.from_numpy(table).to(device) for table in tables))
+    sources, targets = ([synapse[end] for synapse in wiring.synapses] for end in (0, 1))
+    size = max(WARP, triton.next_power_of_2(wiring.neurons))
+    leaving, arriving = (
+        [[number for number, end in enumerate(ends) if end == neuron] for neuron in range(wiring.neurons)] for ends in (sources, targets)
+    )
+    deep = 4  # fewer would only be more to add up between threads
+    while sum(-(-len(fan) // deep) for fan in arriving) > size:
+        deep *= 2
+    pieces = [fan[first : first + deep] for fan in arriving for first in range(0, len(fan), deep)]
+    parts = [[thread for thread, piece in enumerate(pieces) if set(piece) <= set(fan)] for fan in arriving]
+    tables = _table(pieces, size), _table(pieces, size, sources), _table(parts, size), _table(leaving, size), _table(leaving, size, targets)
+    return Places(*(torch.from_numpy(table).to(device) for table in (sensory, *tables)))
 
 
-def _fans(pairs: list[tuple[int, int]], end: int, neurons: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers, and neurons at the other end, of the synapses that have each neuron at `end`. Sizes are powers of two, as triton's are."""
-    fans = [[number for number, pair in enumerate(pairs) if pair[end] == neuron] for neuron in range(neurons)]
-    shape = triton.next_power_of_2(max(map(len, fans)) or 1), triton.next_power_of_2(neurons)
-    numbers, others = np.full(shape, -1, np.int32), np.zeros(shape, np.int32)
-    for neuron, fan in enumerate(fans):
-        numbers[: len(fan), neuron] = fan
-        others[: len(fan), neuron] = [pairs[number][1 - end] for number in fan]
-    return numbers, others
+def _table(lists: list[list[int]], size: int, of: list[int] | None = None) -> np.ndarray:
+    """One list per column, -1 where it has ended; with `of` what stands there at these numbers, else 0. Rows are a power of two."""
+    table = np.full((triton.next_power_of_2(max(map(len, lists), default=0) or 1), size), -1 if of is None else 0, np.int32)
+    for column, numbers in enumerate(lists):
+        table[: len(numbers), column] = numbers if of is None else [of[number] for number in numbers]
+    return table

@@ -1,9 +1,10 @@
 """The LTC's state over a whole sequence for GPUs, in triton. `ltc.py` is the definition: same equations, same names.
 
 A program takes one sample through time, with its voltages and all weights in registers: mostly one warp, with a neuron (or two)
-per thread and its synapses one after the other, so that threads only exchange voltages. The way back has the voltages of
-every substep, so that only their gradient is a chain; there a thread has the synapses that leave its neuron. It writes the gradients
-of the parameters from its own sample, and whoever launched it adds them up. No atomics: the same bits every time.
+per thread, which exchange voltages. Those synapses that reach a neuron are spread over as many threads as there are: in
+a circuit of layers few neurons have many. The way back has the voltages of every substep, so that only their gradient is a
+chain; there a thread has the synapses that leave its neuron. It writes the gradients of the parameters from its own
+sample, and whoever launched it adds them up. No atomics: the same bits every time.
 
 Weights and their gradients are one flat list: raw_cm, raw_gleak, vleak of the neurons, then the recurrent synapses'.
 """
@@ -17,16 +18,18 @@ from liquid_control.policy.kernels.triton_synapses import LN_2, activation, logi
 
 
 @triton.jit
-def solve(drive, h, dt, is_first, mask, place, source, weights, y, last, kept, time, unfolds, units, motor, synapses,
-          SIZE: tl.constexpr, FAN: tl.constexpr, RESETS: tl.constexpr, MASKED: tl.constexpr, KEEP: tl.constexpr):  # fmt: skip
+def solve(drive, h, dt, is_first, mask, place, source, parts, weights, y, last, kept, time, unfolds, units, motor, synapses,
+          SIZE: tl.constexpr, FAN: tl.constexpr, PARTS: tl.constexpr,
+          RESETS: tl.constexpr, MASKED: tl.constexpr, KEEP: tl.constexpr):  # fmt: skip
     """Sample p from h (B, U) through all inputs: y (B, T, M), last (B, U), and for the way back kept (B T, 2 unfolds + 1, U): the voltages
-    before each substep, those after the last one, and 1 / denominator of each. place and source (FAN, SIZE): the synapses that
-    reach each neuron, by number or -1, and where they come from."""
+    before each substep, those after the last one, and 1 / denominator of each. place and source (FAN, SIZE): the synapses of
+    each thread, by number or -1, and where they come from; parts (PARTS, SIZE): which threads have those that reach a neuron, or -1."""
     row = tl.program_id(0).to(tl.int64) * time
     u = tl.arange(0, SIZE)
     real = u < units
     fan = tl.arange(0, FAN)[None, :] * SIZE + u[:, None]
     there, source_of = tl.load(place + fan), tl.load(source + fan)
+    part = tl.load(parts + tl.arange(0, PARTS)[None, :] * SIZE + u[:, None])
     slope, offset, w_erev, w = synapses_of(weights + 3 * units, there, synapses)
     cm, gleak, vleak = _neurons(weights, u, units)
     v = tl.load(h + tl.program_id(0).to(tl.int64) * units + u, mask=real, other=0.0)
@@ -44,11 +47,11 @@ def solve(drive, h, dt, is_first, mask, place, source, weights, y, last, kept, t
         rest = kept + row * (2 * unfolds + 1) * units + u
         for n in range(unfolds):
             a = activation(_at(v, source_of, SIZE, FAN), slope, offset)
-            inverse = 1.0 / (tl.sum(a * w, 1) + total)
+            inverse = 1.0 / (_gather(tl.sum(a * w, 1), part, SIZE, PARTS) + total)
             if KEEP:
                 tl.store(rest + n * units, v, mask=real)
                 tl.store(rest + (unfolds + 1 + n) * units, inverse, mask=real)
-            v = (tl.sum(a * w_erev, 1) + capacitance * v + constant) * inverse
+            v = (_gather(tl.sum(a * w_erev, 1), part, SIZE, PARTS) + capacitance * v + constant) * inverse
         if KEEP:
             tl.store(rest + unfolds * units, v, mask=real)
         if MASKED:
@@ -133,6 +136,12 @@ def solve_back(kept, dt, is_first, mask, place, target, weights, d_y, d_last, d_
 def _at(values, index, SIZE: tl.constexpr, FAN: tl.constexpr):
     """values (SIZE,) of the neurons in index (SIZE, FAN)."""
     return tl.gather(tl.broadcast_to(values[:, None], SIZE, FAN), index, 0)
+
+
+@triton.jit
+def _gather(values, part, SIZE: tl.constexpr, PARTS: tl.constexpr):
+    """The sum of the threads' values (SIZE,) that belong to each neuron."""
+    return tl.sum(tl.where(part >= 0, _at(values, tl.maximum(part, 0), SIZE, PARTS), 0.0), 1)
 
 
 @triton.jit
