@@ -140,6 +140,12 @@ def _inspect() -> Work:
     return Work(InspectAnySettings, inspect_any, lambda facts: as_text(facts) if "recording" in facts else as_lines(facts))
 
 
+def _faults() -> Work:
+    from liquid_control.evaluate.faults.matrix import FaultSettings, inject_faults
+
+    return Work(FaultSettings, inject_faults, succeeded=lambda facts: not facts["broken"])
+
+
 def _doctor() -> Work:
     from liquid_control.doctor import DoctorSettings, examine, table
 
@@ -157,6 +163,7 @@ VERBS = (
     Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
     Verb("bench recordings", "train on the same drives with and without bags, and let both kinds drive held-out roads", _bench_recordings),
     Verb("bench replay", "measure how fast recordings are replayed, and what memory that takes", _bench_replay),
+    Verb("faults", "spoil every sensor in every way while a policy drives, and see that the safety gate does what it must", _faults),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
     Verb("inspect", "say what a recording holds and what it is fit for, or what a model is and how it was made", _inspect),
     Verb("doctor", "say what this machine has and lacks", _doctor),

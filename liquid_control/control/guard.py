@@ -103,7 +103,7 @@ class Guard:
 
     def tick(self, now_ns: int, steady_ns: int, wishes: Wishes = Wishes()) -> Decision:  # noqa: B008  frozen
         """One command, or none where the wheels are the driver's."""
-        speed = self._known_speed(steady_ns)
+        speed = self.known_speed(steady_ns)
         state = self.engagement.step(self._readings(now_ns, steady_ns, speed, wishes))
         if state not in COMMANDING or wishes.takeover:
             # Driving will start from where wheels and vehicle are then.
@@ -159,7 +159,7 @@ class Guard:
         stopped = self._stopped_since is not None and steady_ns - self._stopped_since > CLOCK_TOLERANCE * 1e9
         return ["clock stands still"] if stopped else []
 
-    def _known_speed(self, steady_ns: int) -> float | None:
+    def known_speed(self, steady_ns: int) -> float | None:
         """The measured speed [m/s] while it is fresh."""
         if self._speed is None or steady_ns - self._speed[1] > self.limits.speed_stale_after * 1e9:
             return None

@@ -1,0 +1,68 @@
+"""What must happen in each cell of the fault matrix. Written down before anything was run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+TICK = 0.05
+"""The gate's own timer [s]: nothing can be answered for sooner."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Expectation:
+    """No limit is broken in any cell. Beyond that:
+
+    `degrades_within`: seconds after the fault began in which the gate must have left the driving states, None where it may drive on.
+    `drives_on`: it must not leave them at all. `stays_on_road`: the vehicle does not leave the road; a source that lies in a way nobody can
+    tell carries no such promise. `why`: the reasoning. It is always driving again a second after the fault (and, had it stopped, after
+    the time that engaging takes).
+    """
+
+    why: str
+    degrades_within: float | None = None
+    drives_on: bool = False
+    stays_on_road: bool = True
+
+
+FRAME_STALE, SPEED_STALE = 0.2 + 0.07 + TICK, 0.5 + 0.02 + TICK
+"""Bounds of the shipped configuration, each with one sample period and a tick: by then the fault must have been noticed."""
+
+BLIND = "no frame, no new proposal: the last one goes stale"
+REFUSED = "every sample is refused, as if there was none"
+LIES = "well-formed lies: nobody can tell, the limits bound what they do"
+INERTIAL_HELP = "the camera alone will do"
+
+EXPECTED = {
+    ("camera", "off"): Expectation(BLIND, FRAME_STALE),
+    ("camera", "stuck"): Expectation("identical pictures from a moving vehicle are refused", FRAME_STALE),
+    ("camera", "garbage"): Expectation(LIES, stays_on_road=False),
+    ("camera", "wrong"): Expectation(LIES, stays_on_road=False),
+    ("camera", "slow"): Expectation("each gap is longer than a proposal lives", FRAME_STALE, stays_on_road=False),
+    ("camera", "delayed"): Expectation("frames older than a proposal may be", FRAME_STALE),
+    ("camera", "intermittent"): Expectation("gaps shorter than a proposal lives", drives_on=True),
+    ("camera", "nan"): Expectation(REFUSED, FRAME_STALE),
+    ("imu", "off"): Expectation(INERTIAL_HELP, drives_on=True),
+    ("imu", "stuck"): Expectation(INERTIAL_HELP, drives_on=True, stays_on_road=False),
+    ("imu", "garbage"): Expectation("clipped inside the policy to one input among 32", drives_on=True, stays_on_road=False),
+    ("imu", "wrong"): Expectation(LIES, drives_on=True, stays_on_road=False),
+    ("imu", "slow"): Expectation(INERTIAL_HELP, drives_on=True),
+    ("imu", "delayed"): Expectation(INERTIAL_HELP, drives_on=True),
+    ("imu", "intermittent"): Expectation(INERTIAL_HELP, drives_on=True),
+    ("imu", "nan"): Expectation(REFUSED, drives_on=True),
+    ("speed", "off"): Expectation("limits depend on the speed: without it the gate stops", SPEED_STALE),
+    ("speed", "stuck"): Expectation("a constant speed is nothing unusual", drives_on=True),
+    ("speed", "garbage"): Expectation("impossible speeds are refused", SPEED_STALE),
+    ("speed", "wrong"): Expectation("backwards at the true speed: limits count its size", drives_on=True),
+    ("speed", "slow"): Expectation("the edge of its life: may degrade now and then"),
+    ("speed", "delayed"): Expectation("younger than it may be", drives_on=True),
+    ("speed", "intermittent"): Expectation("gaps shorter than it lives", drives_on=True),
+    ("speed", "nan"): Expectation(REFUSED, SPEED_STALE),
+    ("command", "off"): Expectation("the watchdog's case", FRAME_STALE),
+    ("command", "stuck"): Expectation(LIES, drives_on=True, stays_on_road=False),
+    ("command", "garbage"): Expectation(LIES, drives_on=True, stays_on_road=False),
+    ("command", "wrong"): Expectation(LIES, drives_on=True, stays_on_road=False),
+    ("command", "slow"): Expectation("each gap is longer than a proposal lives", FRAME_STALE, stays_on_road=False),
+    ("command", "delayed"): Expectation("older than a proposal may be", FRAME_STALE),
+    ("command", "intermittent"): Expectation("gaps shorter than a proposal lives", drives_on=True),
+    ("command", "nan"): Expectation("not finite is never used", 0.07 + TICK),
+}

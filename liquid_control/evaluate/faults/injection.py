@@ -1,0 +1,89 @@
+"""What can go wrong with a stream of samples: one that stops, sticks, lies, lags or stutters. As in PX4's failure injection."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+
+import numpy as np
+
+from liquid_control.signals import Action, Frame, ImuSample, SpeedSample
+
+SOURCES = ("camera", "imu", "speed", "command")
+KINDS = ("off", "stuck", "garbage", "wrong", "slow", "delayed", "intermittent", "nan")
+
+SLOW_PERIOD, DELAY, BURST = 0.5, 0.35, 0.1
+"""Seconds: between two samples of a slow source, that a delayed one lags, and that an intermittent one is silent and speaks by turns."""
+
+Sample = Frame | ImuSample | SpeedSample | Action
+
+
+@dataclasses.dataclass(frozen=True)
+class Fault:
+    """`kind` (of KINDS) of fault in a `source` (of SOURCES), from `begin` to `end` [s]."""
+
+    source: str
+    kind: str
+    begin: float
+    end: float
+
+
+class Tap:
+    """Stands in one source's stream: samples go in as they are made, and come out as the fault leaves them."""
+
+    def __init__(self, fault: Fault | None, seed: int = 0) -> None:
+        self._fault, self._rng = fault, np.random.default_rng(seed)
+        self._late: deque[tuple[float, Sample]] = deque()
+        self._last: Sample | None = None
+        self._next = 0.0
+
+    def pass_on(self, samples: list[Sample], now: float) -> list[Sample]:
+        """What arrives at `now` [s] when these samples were made."""
+        fault = self._fault
+        if fault is None:
+            return samples
+        active = fault.begin <= now < fault.end
+        if fault.kind == "delayed":
+            due = DELAY if active else 0.0
+            self._late.extend((now + due, sample) for sample in samples)
+            arrived = []
+            while self._late and (self._late[0][0] <= now or not active):
+                arrived.append(self._late.popleft()[1])
+            return arrived
+        if not active:
+            self._last = samples[-1] if samples else self._last
+            return samples
+        return [changed for sample in samples for changed in self._spoil(sample, now)]
+
+    def _spoil(self, sample: Sample, now: float) -> list[Sample]:
+        kind = self._fault.kind
+        if kind == "off":
+            return []
+        if kind == "slow":
+            if now < self._next:
+                return []
+            self._next = now + SLOW_PERIOD
+            return [sample]
+        if kind == "intermittent":
+            return [] if int((now - self._fault.begin) / BURST) % 2 == 0 else [sample]
+        if kind == "stuck":
+            return [dataclasses.replace(self._last, stamp_ns=sample.stamp_ns)] if self._last is not None else []
+        return [_false(sample, kind, self._rng)]
+
+
+def _false(sample: Sample, kind: str, rng: np.random.Generator) -> Sample:
+    """The sample with its numbers made garbage (as large as they come), wrong (the other way round) or NaN."""
+    scale = {"garbage": rng.uniform(-1, 1), "wrong": -1.0, "nan": float("nan")}[kind]
+    wild = 1e3 if kind == "garbage" else 1.0
+    if isinstance(sample, Frame):
+        if kind == "nan":
+            return dataclasses.replace(sample, image=np.full(sample.image.shape, np.nan))
+        picture = rng.integers(0, 256, sample.image.shape, np.uint8) if kind == "garbage" else sample.image[:, ::-1].copy()
+        return dataclasses.replace(sample, image=picture)
+    if isinstance(sample, ImuSample):
+        rates = rng.uniform(-40, 40, 3) if kind == "garbage" else scale * np.array(sample.angular_velocity)
+        forces = rng.uniform(-400, 400, 3) if kind == "garbage" else scale * np.array(sample.linear_acceleration)
+        return dataclasses.replace(sample, angular_velocity=tuple(rates.tolist()), linear_acceleration=tuple(forces.tolist()))
+    if isinstance(sample, SpeedSample):
+        return dataclasses.replace(sample, speed=wild * scale * (1.0 if kind == "garbage" else sample.speed))
+    return dataclasses.replace(sample, curvature=wild * scale * (1.0 if kind == "garbage" else sample.curvature))
