@@ -18,6 +18,9 @@ from liquid_control.policy.kernels.cfc_tables import Circuit, dense_circuit, wir
 from liquid_control.policy.kernels.launch_gpu import on_device, warps
 from liquid_control.policy.wiring import NcpWiring
 
+WEIGHTS = 512
+"""Bytes of registers that a thread may fill with weights, half of what it has."""
+
 
 class Places(NamedTuple):
     """Where the C connections of a circuit stand, on a device."""
@@ -79,15 +82,16 @@ class _Unroll(torch.autograd.Function):
         bias = x.new_empty(HEADS, units)
         bias[:, places.neurons] = torch.cat(biases, dim=1)
         pre = torch.addmm(bias.view(-1), x.view(-1, features), weights[:, :features].T)
+        recurrent = weights.view(HEADS, units, -1)[:, :, features:].transpose(1, 2).contiguous()
         y, last = x.new_empty(batch, time, motor), torch.empty_like(h)
         kept = x.new_empty(batch * time, triton_cfc.KEPT.value if differentiable else 0, units)
         size = triton.next_power_of_2(units)
         if batch:
             with on_device(x):
                 triton_cfc.advance[(batch,)](
-                    pre, h, dt, is_first, mask, weights, places.layer, y, last, kept, time, features, units, motor,
+                    pre, h, dt, is_first, mask, recurrent, places.layer, y, last, kept, time, units, motor,
                     size, places.layers, gate, is_first is not None, mask is not None, differentiable,
-                    num_warps=warps(2 * size * size))  # fmt: skip
+                    num_warps=warps(HEADS * size * size, WEIGHTS // x.element_size()))  # fmt: skip
         ctx.save_for_backward(x, dt, is_first, mask, weights, kept)
         ctx.rest = places, gate, motor, [layer.shape[1] for layer in layers], [bias.shape[1] for bias in biases]
         return y, last
@@ -105,7 +109,7 @@ class _Unroll(torch.autograd.Function):
                 triton_cfc.advance_back[(batch,)](
                     kept, dt, is_first, mask, weights, places.layer, d_y.contiguous(), d_last.contiguous(), d_pre, d_h, d_dt,
                     time, features, units, motor, size, places.layers, gate, is_first is not None, mask is not None,
-                    num_warps=warps(2 * size * size))  # fmt: skip
+                    num_warps=warps(HEADS * size * size, WEIGHTS // x.element_size()))  # fmt: skip
         sources = torch.cat([x.view(-1, features), kept[:, :2].flatten(1)], dim=1)  # (B T, F + 2 U)
         products = (d_pre.T @ sources).view(HEADS, -1)
         d_layers = x.new_zeros(HEADS, sum(sizes))
