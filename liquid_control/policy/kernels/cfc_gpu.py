@@ -15,7 +15,7 @@ from liquid_control.policy.cfc_rule import HEADS
 from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.kernels import triton_cfc
 from liquid_control.policy.kernels.cfc_tables import Circuit, dense_circuit, wired_circuit
-from liquid_control.policy.kernels.launch_gpu import on_device, warps
+from liquid_control.policy.kernels.launch_gpu import contiguous, on_device, warps
 from liquid_control.policy.wiring import NcpWiring
 
 WEIGHTS = 512
@@ -67,13 +67,14 @@ def unroll_cfc(
     `layers` (4, numbers) and `biases` (4, units) of each layer in the order of computation. `gate`: whether ff1 fades as ff2 comes
     in. Differentiable once, with respect to all tensors but is_first and mask.
     """
+    is_first, mask = (None if part is None else part.bool() for part in (is_first, mask))
     return _Unroll.apply(x, h.to(x), dt.to(x), is_first, mask, places, gate, motor, torch.is_grad_enabled(), *layers, *biases)
 
 
 class _Unroll(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, h, dt, is_first, mask, places, gate, motor, differentiable, *parameters):
-        x, h, dt, is_first, mask = (None if part is None else part.contiguous() for part in (x, h, dt, is_first, mask))
+        x, h, dt, is_first, mask = contiguous(x, h, dt, is_first, mask)
         (batch, time, features), units = x.shape, h.shape[1]
         layers, biases = parameters[: len(parameters) // 2], parameters[len(parameters) // 2 :]
         weights = x.new_zeros(HEADS, units * (features + units))
