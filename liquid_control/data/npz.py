@@ -1,7 +1,8 @@
-"""Arrays in an uncompressed .npz that need not fit into memory: written from memory maps, read as memory maps."""
+"""Arrays in an uncompressed .npz, one of which need not fit into memory: written from a file of bytes, read as a memory map."""
 
 from __future__ import annotations
 
+import shutil
 import struct
 import zipfile
 from collections.abc import Collection, Mapping
@@ -13,7 +14,7 @@ from liquid_control.errors import LiquidControlError
 
 LOCAL_HEADER = 30
 """Bytes of a zip member's header before its name; the lengths of name and extra field are its last four."""
-ROWS = 256
+CHUNK = 1 << 20
 
 
 class NpzError(LiquidControlError):
@@ -24,16 +25,14 @@ class NpzError(LiquidControlError):
         self.path, self.problem = path, problem
 
 
-def write_npz(path: Path, arrays: Mapping[str, np.ndarray], large: Mapping[str, np.ndarray]) -> None:
-    """Writes beside and renames. `large` arrays go through memory `ROWS` rows at a time."""
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray], large: str, content: Path, shape: tuple[int, ...]) -> None:
+    """Writes beside and renames. Array `large`, uint8 of `shape`, is the bytes of file `content`; none stays in memory."""
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, **arrays)
     with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
-        for name, array in large.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array_header_1_0(member, np.lib.format.header_data_from_array_1_0(array))
-                for start in range(0, len(array), ROWS):
-                    member.write(np.ascontiguousarray(array[start : start + ROWS]).data)
+        with archive.open(f"{large}.npy", "w", force_zip64=True) as member, content.open("rb") as source:
+            np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            shutil.copyfileobj(source, member, CHUNK)
     partial.replace(path)
 
 

@@ -27,7 +27,7 @@ from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample, Stee
 
 FORMAT = 1
 """Counts up when the same bag and settings are to give other arrays."""
-LEAST_FRAMES = 100
+LEAST_FRAMES = 32
 """A recording with fewer usable frames teaches nothing, and is more likely a mistake."""
 CHUNK = 1 << 22
 COLUMNS = ("stamp_ns", "inertial", "dt", "is_first")
@@ -169,7 +169,7 @@ def _read(path: Path, reading: Reading, place: Path, files: Mapping[str, str], p
         facts = {"files": dict(files), "frames": len(rows), "rejected": rejected, "skipped": skipped, "damage": damage}
         arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
         size = (reading.preprocess.height, reading.preprocess.width, 3)
-        write_npz(place, arrays, {"image": np.memmap(pixels, np.uint8, "r", shape=(len(rows), *size))})
+        write_npz(place, arrays, "image", pixels, (len(rows), *size))
     finally:
         pixels.unlink(missing_ok=True)
 

@@ -28,18 +28,30 @@ DEGREES = 180.0 / np.pi
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """`second` ≈ `slope` x `first` + `offset`, with their correlation; `reason` says why there is none (slope NaN)."""
+    """`second` ≈ `slope` x `first` + `offset`, with their correlation; `reason` says why there is none (slope NaN).
+
+    `deviation`: standard deviation of `second`; `samples`: of `first`, over `duration` [s].
+    """
 
     slope: float = float("nan")
     offset: float = float("nan")
     correlation: float = float("nan")
     samples: int = 0
+    duration: float = 0.0
     delay: Delay | None = None
     reason: str = ""
+
+    deviation: float = float("nan")
 
     @property
     def known(self) -> bool:
         return np.isfinite(self.slope) and abs(self.correlation) >= AGREES
+
+    @property
+    def ratio(self) -> float:
+        """`first` over `second`: the reduced major axis, as noise may be in both. The true one is within |correlation| and its inverse
+        of it."""
+        return abs(self.correlation) / self.slope
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,14 +107,15 @@ def _fit(first: Track, second: Track, least: float, smoothing: float, largest: f
     partner = at(first.stamp_ns + lag_ns, second, MAX_GAP)
     both = np.isfinite(first.value) & np.isfinite(partner)
     x, y = first.value[both], partner[both]
+    lasts = float(np.median(np.diff(first.stamp_ns))) * 1e-9 * len(x)
     if len(x) < LEAST_SAMPLES:
         return Fit(samples=len(x), delay=delay, reason="too little time in which both are there")
     if max(x.std(), y.std()) < least or x.std() < 1e-12:
         return Fit(samples=len(x), delay=delay, reason="the drive is too straight to tell")
     if y.std() < 1e-12:
-        return Fit(0.0, float(y.mean()), 0.0, len(x), delay)
+        return Fit(0.0, float(y.mean()), 0.0, len(x), lasts, delay, deviation=0.0)
     slope, offset = np.polyfit(x, y, 1)
-    return Fit(float(slope), float(offset), float(np.corrcoef(x, y)[0, 1]), len(x), delay)
+    return Fit(float(slope), float(offset), float(np.corrcoef(x, y)[0, 1]), len(x), lasts, delay, deviation=float(y.std()))
 
 
 def _faster(track: Track, speeds: Track, least: float) -> Track:

@@ -20,6 +20,7 @@ LOOKS = (
     (400.0, 1700.0, "looks like a steering-wheel angle in degrees"),
 )
 LONG = 0.3  # s
+LEAST_TELLING, BENDING = 15.0, 0.03  # s at speed, rad/s of the gyro's deviation: from then on they have to agree
 
 
 def judge_agreement(agreement: Agreement, steering_kind: str, scale: float, vehicle: VehicleConfig) -> Iterator[Finding]:
@@ -33,8 +34,11 @@ def judge_agreement(agreement: Agreement, steering_kind: str, scale: float, vehi
         yield from _sign_and_unit(agreement, steering_kind in TWISTS, scale, vehicle)
         yield from _delay(agreement)
     elif np.isfinite(fit.slope):
-        yield warning("steering_disagrees", "steering", f"steering and gyro do not agree (correlation {fit.correlation:.2f})",
-                      "is it the right topic (--topics.steering), the right joint (--topics.joint)?")
+        telling = fit.duration > LEAST_TELLING and fit.deviation > BENDING and abs(fit.correlation) < WEAK
+        yield (warning if telling else note)(
+            "steering_disagrees", "steering",
+            f"steering and gyro hardly agree (correlation {fit.correlation:.2f} in {fit.duration:.0f} s at speed)",
+            "is it the right topic (--topics.steering), the right joint (--topics.joint)?" if telling else "")
     if lateral.known and 0.5 < abs(lateral.slope) * DEGREES < 2.0:
         yield fault("gyro_unit", "imu", f"speed x gyro is {1 / abs(lateral.slope):.0f} times the lateral acceleration: degrees per second",
                     "the driver must publish rad/s")
@@ -45,9 +49,9 @@ def judge_agreement(agreement: Agreement, steering_kind: str, scale: float, vehi
 
 def _sign_and_unit(agreement: Agreement, twist: bool, scale: float, vehicle: VehicleConfig) -> Iterator[Finding]:
     """How many times the recorded angle is the one that the gyro's yaw rate needs."""
-    ratio = 1.0 / agreement.steering.slope
+    ratio, trust = agreement.steering.ratio, abs(agreement.steering.correlation)
     size = abs(ratio)
-    same = SAME[0] < size < SAME[1]
+    same = SAME[0] < size / trust and size * trust < SAME[1]
     needed = f"--steering-scale {scale * (np.sign(ratio) if same else 1.0 / ratio):.3g}"
     if 1.0 / 75.0 < size < 1.0 / 45.0:
         yield fault("gyro_unit", "imu", f"the gyro turns {1 / size:.0f} times as fast as steering and speed say: degrees per second",

@@ -22,7 +22,7 @@ def full_facts(stamps: Mapping[str, StampReport], tracks: Tracks, agreement: Agr
     camera_after_imu = None
     if {"camera", "imu"} <= set(stamps):
         camera_after_imu = stamps["camera"].latency - stamps["imu"].latency
-    ratio = 1.0 / agreement.steering.slope if agreement.steering.known else None
+    ratio = agreement.steering.ratio if agreement.steering.known else None
     return _plain({
         "stamps": settings.stamps,
         "streams": {role: _stream(report) for role, report in stamps.items()},

@@ -20,7 +20,7 @@ SLOWEST = {"camera": 8.0, "imu": 20.0, "speed": 4.0, "steering": 8.0}  # Hz
 DROPPED_SHARE, COVERED_SHARE = 0.25, 0.9
 FEW = 10  # messages
 LATE, APART, DRIFTED, JUMPED, OTHER_CLOCK, FUTURE = 0.3, 0.2, 0.05, 0.2, 30.0, 0.01  # s
-SURE_APART = 0.04  # s between camera and gyro, seen in the pictures
+SURE_APART, CLEAR = 0.04, 0.85  # s between camera and gyro, seen in the pictures with such a correlation
 MOST_LISTED = 8
 RECEIVE = "read it with --stamps receive"
 
@@ -110,8 +110,10 @@ def judge_clocks(stamps: Mapping[str, StampReport], camera: Fit) -> Iterator[Fin
         yield fault("picture_against_gyro", "imu", f"the pictures turn against the gyro (correlation {seen.correlation:.2f})",
                     "the gyro's z axis points down, or the pictures are mirrored: correct it before recording")
     elif seen is not None and abs(seen.seconds) > max(SURE_APART, 3.0 * seen.uncertainty):
-        yield warning("camera_imu_offset", "imu", f"the gyro says {abs(seen.seconds):.3f} ± {seen.uncertainty:.3f} s "
-                      f"{'later' if seen.seconds > 0 else 'earlier'} what the pictures show", "synchronise the clocks; stamp at exposure")
+        when = "later" if seen.seconds > 0 else "earlier"
+        yield (warning if abs(seen.correlation) > CLEAR else note)(
+            "camera_imu_offset", "imu", f"the gyro says {abs(seen.seconds):.3f} ± {seen.uncertainty:.3f} s {when} what the pictures show",
+            "synchronise the clocks; stamp at exposure")
     elif seen is None and {"camera", "imu"} <= set(stamps):
         apart = stamps["camera"].latency - stamps["imu"].latency
         if np.isfinite(apart) and abs(apart) > APART:

@@ -121,8 +121,9 @@ def _write(directory: Path, entry: Golden) -> None:
 
 
 def _replay(directory: Path, entry: Golden):
-    runtime = OnnxRuntime.load(find_model(directory / entry.model if (directory / entry.model).is_dir() else entry.model))
-    (log,) = replay({runtime.info.directory.name: runtime}, directory / entry.bag, robot(entry.settings))
+    beside_it = (directory / entry.model).resolve()  # the folder itself may not be there yet
+    runtime = OnnxRuntime.load(find_model(beside_it if beside_it.is_dir() else entry.model))
+    (log,) = replay({runtime.info.directory.name: runtime}, (directory / entry.bag).resolve(), robot(entry.settings))
     return log, dict(runtime.info.files)
 
 

@@ -83,15 +83,17 @@ def replay(
                 if told is not None:
                     advance((receive_ns - told) / 1e9)
                 told = receive_ns
+        decode_s = np.array(recording.decode_s)
         damage = tuple(_words(one) for one in recording.damage)
         skipped, roles = dict(recording.skipped), _topics(recording.roles)
         start_ns, end_ns = recording.reader.start_ns or 0, recording.reader.end_ns or 0
     recorded = Recorded(np.array(stamps, np.int64), np.array(angles))
     wall = time.perf_counter() - began
+    offset = float(np.median(offsets)) if frames else None
     return [
         ReplayLog(
             model, Path(bag).name, driver.rows.issued(), recorded, settings.recording.vehicle, frames, driver.controller.counts, skipped,
-            damage, roles, (end_ns - start_ns) / 1e9, wall, np.array(driver.step_s), float(np.median(offsets)) if frames else None,
+            damage, roles, (end_ns - start_ns) / 1e9, wall, decode_s, np.array(driver.step_s), offset,
         )
         for model, driver in zip(models, drivers, strict=True)
     ]  # fmt: skip

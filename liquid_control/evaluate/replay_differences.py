@@ -7,6 +7,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from liquid_control.evaluate.replay_files import COLUMNS
+
 COUNTED = {"moved": "beyond it", "missing": "missing", "surplus": "surplus", "otherwise_limited": "limited otherwise"}
 COMPARED = {"curvature": "1/m", "steering_angle": "rad", "speed": "m/s"}
 SPEED_PER_RADIAN = 100.0
@@ -74,7 +76,10 @@ def table(facts: Mapping) -> str:
 
 def _rows(path: Path) -> list[dict]:
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise ValueError(f"columns {reader.fieldnames}, expected {', '.join(COLUMNS)}")
     for row in rows:
         row["issued_ns"] = int(row["issued_ns"])
         for name in COMPARED:

@@ -61,7 +61,8 @@ class ReplayLog:
 
     `counts`: the controller's own. `skipped`: messages that could not be decoded, by reason. `damage`: what could not be read.
     `roles`: topic by role. `seconds`: length of the recording. `wall`: how long the replay of the bag took, all its models together.
-    `step_s`: (P,) seconds of each step of the policy, preprocessing included. `clock_offset`: median of receipt minus stamp [s].
+    `decode_s`: (F,) seconds that each picture took to decode; `step_s`: (P,) seconds of each step of the policy, preprocessing included.
+    `clock_offset`: median of receipt minus stamp [s].
     """
 
     model: str
@@ -76,6 +77,7 @@ class ReplayLog:
     roles: Mapping[str, str]
     seconds: float
     wall: float
+    decode_s: np.ndarray
     step_s: np.ndarray
     clock_offset: float | None
 

@@ -226,7 +226,6 @@ def _of_log(log: ReplayLog) -> dict:
     rejected = {name.removeprefix("rejected_"): count for name, count in log.counts.items() if name.startswith("rejected_") and count}
     if log.counts["runtime_failures"]:
         rejected["runtime"] = log.counts["runtime_failures"]
-    step = log.step_s * 1e3
     return {
         "frames": log.frames,
         "frames_used": log.counts["frames_used"],
@@ -234,12 +233,14 @@ def _of_log(log: ReplayLog) -> dict:
         "inertial_rejected": log.counts["inertial_rejected"],
         "commands": len(log.issued),
         "gate": gate_figures(log),
-        "step_ms": {"p50": _percentile(step, 50), "p99": _percentile(step, 99)},
+        "decode_ms": _percentiles(log.decode_s),
+        "step_ms": _percentiles(log.step_s),
     }
 
 
-def _percentile(values: np.ndarray, share: float) -> float | None:
-    return float(np.percentile(values, share)) if len(values) else None
+def _percentiles(seconds: np.ndarray) -> dict:
+    """Median and 99th percentile in ms."""
+    return {name: float(np.percentile(seconds, share)) * 1e3 if len(seconds) else None for name, share in (("p50", 50), ("p99", 99))}
 
 
 def _check_report_extra() -> None:

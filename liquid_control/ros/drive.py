@@ -126,7 +126,8 @@ def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> Abstra
         return nullcontext()
     from liquid_control.data.bag.writer import BagWriter
 
-    facts = {"made_by": "liquid-control drive", "driver": model.name, "seed": str(settings.seed), "set_speed": f"{settings.speed:g} m/s"}
+    facts = {"made_by": "liquid-control drive", "driver": model.name, "driver_sha256": read_model(model).files["policy.onnx"]}
+    facts |= {"seed": str(settings.seed), "set_speed": f"{settings.speed:g} m/s"}
     return BagWriter(settings.record, facts=facts, vehicle=vehicle)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -53,6 +55,17 @@ def test_recurrent_parameters_are_the_published_ones():
     assert count["gru_timed"] - count["gru"] == 3 * units
     assert count["cfc_mixed"] - count["cfc_full"] == 4 * units * (inputs + units + 1)
     assert count["feedforward_stack"] - count["feedforward"] == 3 * inputs * 64
+
+
+def test_the_page_about_the_candidates_has_their_sizes():
+    page = (Path(__file__).resolve().parents[2] / "doc" / "candidates.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]*) \| `(\w+)` \|[^|]*\| ([\d, ]*) \| ([\d, ]*) \|$", page, re.MULTILINE)
+    told = {}
+    for names, memory, parameters, states in rows:
+        for name, count, state in zip(re.findall(r"`(\w+)`", names), parameters.split(", "), states.split(", "), strict=True):
+            told[name] = memory, int(count.replace(",", "")), int(state)
+    sizes = {name: (c.memory, build(c).recurrent_parameters, len(state_names(c))) for name, c in CANDIDATES.items()}
+    assert told == sizes
 
 
 def test_synapses_that_a_cfc_wiring_lacks_do_not_count():

@@ -133,7 +133,7 @@ def test_any_memory_layout_huge_inputs_and_an_empty_batch(kind):
     cell.kernel = "reference"
     x, h, dt, is_first, _ = inputs(cell, 4, 3, torch.float32)
     wanted, _ = unroll_fused(cell, x, h, dt, is_first)
-    turned = x.transpose(0, 1).contiguous().transpose(0, 1), h.double(), dt.T.contiguous().T, is_first.T.contiguous().T
+    turned = x.transpose(0, 1).contiguous().transpose(0, 1), h.double(), dt.T.contiguous().T, is_first.T.float().contiguous().T
     assert torch.equal(unroll_fused(cell, *turned)[0], wanted)
     assert (unroll_fused(cell, x * 1e30, h, dt)[0] - cell.unroll(x * 1e30, h, dt)[0]).abs().max() < 1e-5
     y, last = unroll_fused(cell, x[:0], h[:0], dt[:0])

@@ -15,8 +15,11 @@ from liquid_control.policy.cfc_rule import HEADS
 from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.kernels import triton_cfc
 from liquid_control.policy.kernels.cfc_tables import Circuit, dense_circuit, wired_circuit
-from liquid_control.policy.kernels.launch_gpu import on_device, warps
+from liquid_control.policy.kernels.launch_gpu import contiguous, on_device, warps
 from liquid_control.policy.wiring import NcpWiring
+
+WEIGHTS = 512
+"""Bytes of registers that a thread may fill with weights, half of what it has."""
 
 
 class Places(NamedTuple):
@@ -64,13 +67,14 @@ def unroll_cfc(
     `layers` (4, numbers) and `biases` (4, units) of each layer in the order of computation. `gate`: whether ff1 fades as ff2 comes
     in. Differentiable once, with respect to all tensors but is_first and mask.
     """
+    is_first, mask = (None if part is None else part.bool() for part in (is_first, mask))
     return _Unroll.apply(x, h.to(x), dt.to(x), is_first, mask, places, gate, motor, torch.is_grad_enabled(), *layers, *biases)
 
 
 class _Unroll(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, h, dt, is_first, mask, places, gate, motor, differentiable, *parameters):
-        x, h, dt, is_first, mask = (None if part is None else part.contiguous() for part in (x, h, dt, is_first, mask))
+        x, h, dt, is_first, mask = contiguous(x, h, dt, is_first, mask)
         (batch, time, features), units = x.shape, h.shape[1]
         layers, biases = parameters[: len(parameters) // 2], parameters[len(parameters) // 2 :]
         weights = x.new_zeros(HEADS, units * (features + units))
@@ -79,15 +83,16 @@ class _Unroll(torch.autograd.Function):
         bias = x.new_empty(HEADS, units)
         bias[:, places.neurons] = torch.cat(biases, dim=1)
         pre = torch.addmm(bias.view(-1), x.view(-1, features), weights[:, :features].T)
+        recurrent = weights.view(HEADS, units, -1)[:, :, features:].transpose(1, 2).contiguous()
         y, last = x.new_empty(batch, time, motor), torch.empty_like(h)
         kept = x.new_empty(batch * time, triton_cfc.KEPT.value if differentiable else 0, units)
         size = triton.next_power_of_2(units)
         if batch:
             with on_device(x):
                 triton_cfc.advance[(batch,)](
-                    pre, h, dt, is_first, mask, weights, places.layer, y, last, kept, time, features, units, motor,
+                    pre, h, dt, is_first, mask, recurrent, places.layer, y, last, kept, time, units, motor,
                     size, places.layers, gate, is_first is not None, mask is not None, differentiable,
-                    num_warps=warps(2 * size * size))  # fmt: skip
+                    num_warps=warps(HEADS * size * size, WEIGHTS // x.element_size()))  # fmt: skip
         ctx.save_for_backward(x, dt, is_first, mask, weights, kept)
         ctx.rest = places, gate, motor, [layer.shape[1] for layer in layers], [bias.shape[1] for bias in biases]
         return y, last
@@ -105,7 +110,7 @@ class _Unroll(torch.autograd.Function):
                 triton_cfc.advance_back[(batch,)](
                     kept, dt, is_first, mask, weights, places.layer, d_y.contiguous(), d_last.contiguous(), d_pre, d_h, d_dt,
                     time, features, units, motor, size, places.layers, gate, is_first is not None, mask is not None,
-                    num_warps=warps(2 * size * size))  # fmt: skip
+                    num_warps=warps(HEADS * size * size, WEIGHTS // x.element_size()))  # fmt: skip
         sources = torch.cat([x.view(-1, features), kept[:, :2].flatten(1)], dim=1)  # (B T, F + 2 U)
         products = (d_pre.T @ sources).view(HEADS, -1)
         d_layers = x.new_zeros(HEADS, sum(sizes))

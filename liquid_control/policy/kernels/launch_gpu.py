@@ -30,6 +30,11 @@ def programs(rows: int) -> tuple[int, int]:
     return -(-rows // chunk), chunk
 
 
+def contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
+    """As kernels want them."""
+    return [None if tensor is None else tensor.contiguous() for tensor in tensors]
+
+
 def on_device(x: Tensor) -> contextlib.AbstractContextManager:
     """Kernels start on the current GPU, which need not be that of x. (In triton's interpreter there is none.)"""
     return torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext()

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.kernels import triton_ltc, triton_sense
-from liquid_control.policy.kernels.launch_gpu import ROWS, WARP, WIDTH, on_device, programs, warps
+from liquid_control.policy.kernels.launch_gpu import ROWS, WARP, WIDTH, contiguous, on_device, programs, warps
 from liquid_control.policy.wiring import NcpWiring
 
 
@@ -26,6 +26,7 @@ def unroll_ltc(cell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, 
         parameters += [synapses.raw_w, synapses.sigma, synapses.mu, synapses.erev]
     if cell.affine:
         parameters += [cell.input_scale, cell.input_shift]
+    is_first, mask = (None if part is None else part.bool() for part in (is_first, mask))
     options = cell.wiring, cell.unfolds, cell.affine, torch.is_grad_enabled()
     return _Unroll.apply(x, h.to(x), dt.to(x), is_first, mask, *options, *parameters)
 
@@ -33,7 +34,7 @@ def unroll_ltc(cell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, 
 class _Unroll(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, h, dt, is_first, mask, wiring, unfolds, affine, differentiable, *parameters):
-        x, h, dt, is_first, mask = (None if part is None else part.contiguous() for part in (x, h, dt, is_first, mask))
+        x, h, dt, is_first, mask = contiguous(x, h, dt, is_first, mask)
         (batch, time, features), units = x.shape, wiring.neurons
         at = places(wiring, x.device)
         weights = torch.cat(parameters)

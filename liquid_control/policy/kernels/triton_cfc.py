@@ -17,16 +17,16 @@ KEPT = tl.constexpr(6)
 
 
 @triton.jit
-def advance(pre, h, dt, is_first, mask, weights, layer, y, last, kept, time, features, units, motor,
+def advance(pre, h, dt, is_first, mask, weights, layer, y, last, kept, time, units, motor,
             SIZE: tl.constexpr, LAYERS: tl.constexpr, GATE: tl.constexpr,
             RESETS: tl.constexpr, MASKED: tl.constexpr, KEEP: tl.constexpr):  # fmt: skip
-    """Sample p from h (B, U) through all inputs: pre (B T, 4, U), weights (4, U, F + U), layer (U,) → y (B, T, M), last (B, U) and for
-    the way back kept (B T, 6, U). GATE: h = ff1 (1 - s) + ff2 s, else ff1 + ff2 s."""
+    """Sample p from h (B, U) through all inputs: pre (B T, 4, U), weights (4, sources U, U), layer (U,) → y (B, T, M), last (B, U)
+    and for the way back kept (B T, 6, U). GATE: h = ff1 (1 - s) + ff2 s, else ff1 + ff2 s."""
     sample = tl.program_id(0).to(tl.int64)
     row = sample * time
     u = tl.arange(0, SIZE)
     real = u < units
-    to_ff1, to_ff2, to_t_a, to_t_b = _load_weights(weights, u[:, None], u[None, :], features, units)
+    to_ff1, to_ff2, to_t_a, to_t_b = _load_weights(weights + u[None, :] * units + u[:, None], u, units, units * units)
     own = tl.load(layer + u, mask=real, other=0)
     state = tl.load(h + sample * units + u, mask=real, other=0.0)
     z_ff1, z_ff2, z_t_a, z_t_b = _load_four(pre + row * 4 * units + u, units, real)
@@ -71,11 +71,13 @@ def advance(pre, h, dt, is_first, mask, weights, layer, y, last, kept, time, fea
 def advance_back(kept, dt, is_first, mask, weights, layer, d_y, d_last, d_pre, d_h, d_dt, time, features, units, motor,
                  SIZE: tl.constexpr, LAYERS: tl.constexpr, GATE: tl.constexpr,
                  RESETS: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip
-    """Sample p back: from d_y (B, T, M) and d_last (B, U) to d_pre (B T, 4, U), d_h (B, U) and d_dt (B, T)."""
+    """Sample p back: from d_y (B, T, M) and d_last (B, U) to d_pre (B T, 4, U), d_h (B, U) and d_dt (B, T). Here weights are
+    (4, U, F + U): in memory the neurons that threads have stand side by side, so that a thread adds up alone."""
     sample = tl.program_id(0).to(tl.int64)
     u = tl.arange(0, SIZE)
     real = u < units
-    to_ff1, to_ff2, to_t_a, to_t_b = _load_weights(weights, u[None, :], u[:, None], features, units)
+    width = features + units
+    to_ff1, to_ff2, to_t_a, to_t_b = _load_weights(weights + u[None, :] * width + features + u[:, None], u, units, units * width)
     own = tl.load(layer + u, mask=real, other=0)
     d_state = tl.load(d_last + sample * units + u, mask=real, other=0.0)
     row = (sample + 1) * time - 1
@@ -118,13 +120,11 @@ def advance_back(kept, dt, is_first, mask, weights, layer, d_y, d_last, d_pre, d
 
 
 @triton.jit
-def _load_weights(weights, target, source, features, units):
-    """A tile per head, of the connections from the state."""
-    width = features + units
-    here = weights + target * width + features + source
-    real = (target < units) & (source < units)
-    ff1, ff2 = tl.load(here, mask=real, other=0.0), tl.load(here + units * width, mask=real, other=0.0)
-    return ff1, ff2, tl.load(here + 2 * units * width, mask=real, other=0.0), tl.load(here + 3 * units * width, mask=real, other=0.0)
+def _load_weights(weights, u, units, head):
+    """A tile per head."""
+    real = (u[:, None] < units) & (u[None, :] < units)
+    ff1, ff2 = tl.load(weights, mask=real, other=0.0), tl.load(weights + head, mask=real, other=0.0)
+    return ff1, ff2, tl.load(weights + 2 * head, mask=real, other=0.0), tl.load(weights + 3 * head, mask=real, other=0.0)
 
 
 @triton.jit

@@ -13,6 +13,8 @@ from liquid_control import cli
 from liquid_control.data.bag.recording import RecordingSettings
 from liquid_control.errors import BagError, BagTopicError
 from liquid_control.evaluate.bag_inspection import inspect_bag
+from liquid_control.evaluate.bag_page import write_page
+from liquid_control.evaluate.bag_text import as_text
 
 READY, WARNED, UNUSABLE = "ready", "usable with warnings", "not usable"
 
@@ -105,3 +107,20 @@ def test_the_verb_refuses_what_makes_no_sense(flags, said, clean, tmp_path, caps
 def test_the_verb_still_knows_models(capsys):
     assert cli.main(["inspect", "lane_keeper", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["neurons"] == 19
+
+
+def test_whatever_bytes_are_damaged_it_is_inspected_or_refused(new_drive, tmp_path):
+    whole = next(new_drive(3, 5.0).write(tmp_path / "bag").glob("*.mcap")).read_bytes()
+    rng, inspections = np.random.default_rng(0), 0
+    for spoiled in (1, 10, 100, 1000) * 3:
+        data = np.frombuffer(whole, np.uint8).copy()
+        data[rng.integers(len(data), size=spoiled)] = rng.integers(0, 256, spoiled)
+        (tmp_path / "spoiled.mcap").write_bytes(data.tobytes())
+        try:
+            inspection = inspect_bag(tmp_path / "spoiled.mcap")
+        except BagError:
+            continue
+        write_page(inspection, tmp_path / "page.html")
+        assert "replay" in as_text(inspection.facts) and json.dumps(inspection.facts, allow_nan=False)
+        inspections += 1
+    assert inspections >= 9

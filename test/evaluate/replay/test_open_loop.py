@@ -1,0 +1,139 @@
+"""A replay is the robot on the recording's clock: same controller, same commands, whatever the bag lacks."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from liquid_control import cli
+from liquid_control.control.controller import Controller
+from liquid_control.control.safety import SafetyGate
+from liquid_control.data.bag.recording import Recording
+from liquid_control.deploy.models import find_model
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.evaluate.open_loop import TIMER_NS, OpenLoopSettings, replay
+from liquid_control.evaluate.replay_files import COLUMNS, write_csv, write_parquet
+from liquid_control.signals import Frame, ImuSample, Limit, SpeedSample
+
+
+@pytest.fixture(scope="module")
+def lane_keeper():
+    return OnnxRuntime.load(find_model("lane_keeper"))
+
+
+@pytest.fixture(scope="module")
+def large(make_drive, tmp_path_factory):
+    """Pictures that the shipped policy accepts."""
+    return make_drive(tmp_path_factory.mktemp("large") / "large", seconds=6.0, size=(48, 96), focal=60.0)
+
+
+def test_a_replay_is_the_controller_fed_by_hand(large, lane_keeper):
+    (log,) = replay({"lane_keeper": lane_keeper}, large)
+    controller, curvatures, angles = Controller(lane_keeper, gate=SafetyGate()), [], []
+    speed = None
+    with Recording(large) as recording:
+        for receive_ns, sample in recording.samples():
+            if isinstance(sample, ImuSample):
+                controller.push_imu(sample)
+            elif isinstance(sample, SpeedSample):
+                controller.push_speed(sample)
+                speed = sample.speed
+            elif isinstance(sample, Frame):
+                curvatures.append(controller.push_frame(sample, receive_ns).curvature)
+                angles.append(controller.command(speed, receive_ns)[0].steering_angle)
+    assert np.array_equal(log.issued.curvature, curvatures) and np.array_equal(log.issued.steering_angle, angles)
+    assert len(curvatures) == log.frames == 150 and np.ptp(curvatures) > 0
+
+
+def test_two_runs_write_the_same_bytes(large, lane_keeper, tmp_path):
+    for name in ("one", "two"):
+        write_csv(replay({"lane_keeper": lane_keeper}, large), tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert [path.name for path in tmp_path.iterdir() if path.name not in ("one", "two")] == []
+
+
+def test_models_side_by_side_are_as_they_are_alone(drive, scripted):
+    kinds = {"left": lambda seconds: 0.01, "wave": lambda seconds: 0.02 * np.sin(seconds)}
+    together = replay({name: scripted(kind) for name, kind in kinds.items()}, drive)
+    for log in together:
+        (alone,) = replay({log.model: scripted(kinds[log.model])}, drive)
+        assert np.array_equal(log.issued.steering_angle, alone.issued.steering_angle)
+        assert np.array_equal(log.issued.issued_ns, alone.issued.issued_ns)
+
+
+def test_the_gate_goes_on_by_its_timer_through_a_hole_and_stops_the_vehicle(make_drive, scripted, tmp_path):
+    bag = make_drive(tmp_path / "hole", seconds=6.0, hole=(3.0, 4.0))
+    (log,) = replay({"one": scripted(lambda seconds: 0.01)}, bag)
+    issued, on_frame = log.issued, log.issued.on_frame.astype(bool)
+    timed = issued.issued_ns[~on_frame]
+    assert len(timed) == 20 and set(np.diff(timed)) == {TIMER_NS}
+    assert timed[0] == issued.issued_ns[on_frame][74] + TIMER_NS
+    stale = (issued.limits & Limit.STALE.value) != 0
+    assert np.array_equal(stale, (issued.issued_ns - issued.stamp_ns) > 200_000_000) and 15 <= stale.sum() <= 17
+    assert issued.safe_stop[stale].all() and issued.speed[~on_frame][-1] < issued.speed[~on_frame][0]
+
+
+def test_every_frame_is_used_and_time_goes_forward(drive, scripted):
+    (log,) = replay({"one": scripted(lambda seconds: 0.01)}, drive)
+    assert np.all(np.diff(log.issued.issued_ns) > 0) and log.counts["frames_used"] == log.frames == len(log.step_s) == 500
+    assert log.issued.on_frame.all() and not log.issued.safe_stop.any()
+
+
+@pytest.mark.parametrize("lacks", ["imu", "speed", "steering"])
+def test_what_a_recording_lacks_is_said_and_the_rest_replayed(make_drive, tmp_path, capsys, lacks):
+    bag = make_drive(tmp_path / "bag", seconds=4.0, size=(48, 96), **{lacks: False})
+    if lacks == "speed":  # the command carries one, too; it is what the driver asked for
+        assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
+        capsys.readouterr()
+        bag = make_drive(tmp_path / "neither", seconds=4.0, size=(48, 96), speed=False, steering=False)
+    assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
+    out, err = capsys.readouterr()
+    facts = json.loads(out)
+    assert facts["frames_used"] == 100 and f"no {lacks}" in err and any(f"no {lacks}" in warning for warning in facts["warnings"])
+    compared = facts["results"][0]["agreement"]
+    assert (compared is None) == (lacks != "imu")
+    assert ("speed_unknown" in facts["results"][0]["gate"]) == (lacks == "speed")
+
+
+def test_damage_is_a_warning_and_rubbish_is_refused(large, tmp_path, capsys):
+    whole = next(large.glob("*.mcap")).read_bytes()
+    cut, rubbish = tmp_path / "cut.mcap", tmp_path / "rubbish.mcap"
+    cut.write_bytes(whole[: int(0.6 * len(whole))])
+    rubbish.write_bytes(b"\x89MCAP0\r\n" + bytes(range(256)))
+    assert cli.main(["replay", "lane_keeper", str(cut), "--json"]) == 0
+    out, err = capsys.readouterr()
+    facts = json.loads(out)
+    assert 0 < facts["frames_used"] < 150 and facts["bags"][0]["damage"] and "warning" in err and "cut.mcap" in err
+    for bad in (rubbish, tmp_path / "missing"):
+        assert cli.main(["replay", "lane_keeper", str(bad)]) == 2
+        assert str(bad) in capsys.readouterr().err
+    assert cut.read_bytes() == whole[: int(0.6 * len(whole))]
+
+
+def test_two_clocks_are_noticed_and_receipt_can_be_taken_instead(make_drive, tmp_path, capsys):
+    bag = make_drive(tmp_path / "bag", seconds=4.0, size=(48, 96), clock_ns=10**12)
+    assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "--stamps receive" in err and json.loads(out)["results"][0]["gate"]["stale"]["commands"] > 90
+    assert cli.main(["replay", "lane_keeper", str(bag), "--stamps", "receive", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "clock" not in err and "stale" not in json.loads(out)["results"][0]["gate"]
+
+
+def test_csv_and_parquet_hold_the_same_commands(drive, scripted, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the report extra is not installed")
+    logs = replay({"one": scripted(lambda seconds: 0.01 * seconds)}, drive, OpenLoopSettings())
+    write_csv(logs, tmp_path / "commands.csv")
+    write_parquet(logs, tmp_path / "commands.parquet")
+    table = parquet.read_table(tmp_path / "commands.parquet")
+    lines = (tmp_path / "commands.csv").read_text().splitlines()
+    assert tuple(table.column_names) == COLUMNS == tuple(lines[0].split(",")) and table.num_rows == len(lines) - 1 == len(logs[0].issued)
+    place = COLUMNS.index("steering_angle")
+    assert [float(line.split(",")[place]) for line in lines[1:]] == table["steering_angle"].to_pylist()
+
+
+def test_a_replay_without_what_it_needs_says_so(capsys):
+    assert cli.main(["replay"]) == 2 and "MODEL BAG" in capsys.readouterr().err
+    assert cli.main(["replay", "no_such_model", "no_such_bag"]) == 2 and "no_such_model" in capsys.readouterr().err
