@@ -68,12 +68,14 @@ class Observation:
 
 
 class Reason(enum.Enum):
-    """Why a frame led to no action: the first four are the time line's, the last is a policy that raised or answered NaN."""
+    """Why a frame led to no action: the first four are the time line's; `repeated` is a camera that shows a moving vehicle the same
+    picture again and again; the last is a policy that raised or answered NaN."""
 
     DUPLICATE = "duplicate"
     OLDER = "older"
     FUTURE = "future"
     MALFORMED = "malformed"
+    REPEATED = "repeated"
     RUNTIME = "runtime"
 
 

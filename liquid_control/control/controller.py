@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from liquid_control.deploy.runtime import Runtime
 
 
+SAME_PICTURES = 3
+"""So many equal pictures in a row, bit for bit, are refused while the vehicle moves: a camera's noise alone tells two apart."""
+MOVING = 1.0
+"""Faster than this the road must look different from one frame to the next [m/s]."""
+
+
 class Controller:
     """Frames and inertial samples in, actions and gated commands out. After construction nothing raises, whatever comes in.
 
@@ -50,6 +56,8 @@ class Controller:
         self.timeline.reset()
         self.state: np.ndarray = self.runtime.initial_state()
         self.observation: Observation | None = None
+        self._picture: np.ndarray | None = None
+        self._repeats = 0
         self.action: Action | None = None
         self.previous: Command | None = None
 
@@ -71,6 +79,9 @@ class Controller:
             image = preprocess(frame.image, self.runtime.preprocess)
         except ImageError:
             image = None  # the time line refuses and counts it
+        if self._is_stuck(image):
+            self.timeline.rejected[Reason.REPEATED] += 1
+            return Rejected(frame.stamp_ns, Reason.REPEATED)
         observation = self.timeline.push_frame(Frame(frame.stamp_ns, image), now_ns)
         if isinstance(observation, Rejected):
             return observation
@@ -113,6 +124,12 @@ class Controller:
             "runtime_failures": self.timeline.rejected[Reason.RUNTIME],
             "inertial_rejected": self.timeline.inertial_rejected,
         }
+
+    def _is_stuck(self, image: np.ndarray | None) -> bool:
+        """Whether the camera repeats itself although the vehicle is known to move."""
+        same = image is not None and self._picture is not None and np.array_equal(image, self._picture)
+        self._picture, self._repeats = image, self._repeats + 1 if same else 0
+        return self._repeats >= SAME_PICTURES and abs(self.timeline.latest_speed or 0.0) > MOVING
 
     def _speed_for(self, curvature: float) -> float:
         return min(self.speed, math.sqrt(self.comfort_lateral_acceleration / abs(curvature))) if curvature else float(self.speed)

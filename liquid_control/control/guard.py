@@ -19,6 +19,12 @@ RATE_WINDOW = 1.0
 """Proposals are counted over this time [s]."""
 CLOCK_TOLERANCE = 0.5
 """The stamps' clock may differ from the steady one by this much between two ticks before it counts as jumped or stopped [s]."""
+LARGEST_SPEED = 100.0
+"""A reading beyond this is no speed [m/s]."""
+SPEED_NOISE, LARGEST_CHANGE = 2.0, 20.0
+"""Two readings may differ by this [m/s] and by this a second [m/s²]; no vehicle on wheels does more."""
+AGREE_WITHIN = 1.0
+"""Readings further apart than this are not compared [s]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,7 +65,8 @@ class Guard:
         self._obeyed: Action | None = None
         self._stamp_ns = 0
         self._arrivals: collections.deque[int] = collections.deque(maxlen=512)
-        self._speed: tuple[float, int] | None = None
+        self._speed: tuple[float, int] | None = None  # [m/s], when on the steady clock [ns]
+        self._reading: tuple[float, int] | None = None
         self._clocks: tuple[int, int] | None = None
         self._stopped_since: int | None = None
 
@@ -75,6 +82,11 @@ class Guard:
         rate, jerk = max(limits.max_steering_rate * share, 0.01), max(limits.max_lateral_jerk * share, 0.1)
         self._soft = SafetyGate(dataclasses.replace(limits, max_steering_rate=rate, max_lateral_jerk=jerk), self.vehicle)
 
+    @property
+    def last_speed(self) -> float | None:
+        """The speed measured last [m/s], however long ago."""
+        return None if self._speed is None else self._speed[0]
+
     def push_proposal(self, action: Action, now_ns: int, steady_ns: int) -> bool:
         """Takes a proposal; False when its stamp repeats or precedes that of the last one (unless the clock itself went back)."""
         if self._action is not None and action.stamp_ns <= self._stamp_ns and now_ns >= self._stamp_ns:
@@ -86,11 +98,17 @@ class Guard:
         return True
 
     def push_speed(self, sample: SpeedSample, now_ns: int, steady_ns: int) -> bool:
-        """Takes a measured speed; False when it is not finite or its stamp is further from now than the limit allows."""
-        if not math.isfinite(sample.speed) or abs(now_ns - sample.stamp_ns) > self.limits.speed_stale_after * 1e9:
+        """Takes a measured speed; False when its stamp is further from now than the limit allows, or it is not finite, impossible, or
+        further from the reading before than any vehicle gets in the time between. So it takes two that agree to be believed again."""
+        reading = sample.speed, steady_ns - max(now_ns - sample.stamp_ns, 0)
+        stale = abs(now_ns - sample.stamp_ns) > self.limits.speed_stale_after * 1e9
+        possible = not stale and abs(sample.speed) <= LARGEST_SPEED
+        believed = possible and _agree(reading, self._reading)
+        self._reading = reading if possible else None
+        if not believed:
             self.rejected["speed"] += 1
             return False
-        self._speed = sample.speed, steady_ns - max(now_ns - sample.stamp_ns, 0)
+        self._speed = reading
         return True
 
     def push_steering_angle(self, angle: float) -> bool:
@@ -115,7 +133,7 @@ class Guard:
         gate = self._soft if state is State.ENGAGING else self._gate
         usable = not gate.unusable(self._action, steady_ns)
         action = self._outdated(steady_ns) if usable and not driving else self._action
-        self.previous, verdict = gate.apply(action, speed, steady_ns, self.previous)
+        self.previous, verdict = gate.apply(action, speed, steady_ns, self.previous, self.last_speed)
         command = dataclasses.replace(self.previous, stamp_ns=self._stamp_ns, issued_ns=now_ns)
         return Decision(state, self.engagement.reason, None if verdict.released else command, verdict, steady_ns)
 
@@ -170,3 +188,10 @@ class Guard:
         if self._obeyed is None:
             return None
         return dataclasses.replace(self._obeyed, stamp_ns=steady_ns - round(self.limits.stale_after * 1e9) - 1)
+
+
+def _agree(reading: tuple[float, int], other: tuple[float, int] | None) -> bool:
+    """Whether a vehicle can have both speeds at these times; readings from too far apart say nothing about each other."""
+    if other is None or abs(reading[1] - other[1]) > AGREE_WITHIN * 1e9:
+        return False
+    return abs(reading[0] - other[0]) <= SPEED_NOISE + LARGEST_CHANGE * abs(reading[1] - other[1]) / 1e9

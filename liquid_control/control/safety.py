@@ -34,19 +34,22 @@ class SafetyGate:
     limits: GateConfig = dataclasses.field(default_factory=GateConfig)
     vehicle: VehicleConfig = dataclasses.field(default_factory=VehicleConfig)
 
-    def apply(self, action: Action | None, speed: float | None, now_ns: int, previous: Command | None) -> tuple[Command, Verdict]:
+    def apply(
+        self, action: Action | None, speed: float | None, now_ns: int, previous: Command | None, last_speed: float | None = None
+    ) -> tuple[Command, Verdict]:
         """Turns a proposed action into a command and says which limits acted. Total: never raises, and its output is always finite.
 
         `speed`: measured [m/s]; None, NaN or infinite is unknown, and then lateral limits are judged at the largest speed that may have
         been commanded, in a safe stop at the speed that was commanded last. `now_ns`: this clock's time. `previous`: the last command
-        issued; None when there is none yet, which lets the wheel start from 0 and the speed from the measured one.
+        issued; None when there is none yet, which lets the wheel start from 0 and the speed from the measured one. `last_speed`: the one
+        measured last, however long ago, from which the speed is taken away while `speed` is unknown.
         """
-        before = _before(previous, now_ns, _finite(speed))
+        measured = _finite(speed)
+        before = _before(previous, now_ns, _finite(last_speed) if measured is None else measured)
         # Time without a command allows no more change than `stale_after` does: silence does not save up for a jump.
         elapsed = min(before.elapsed, self.limits.stale_after)
         limits = self.unusable(action, now_ns)
         safe_stop = bool(limits)
-        measured = _finite(speed)
         if measured is None:
             limits |= Limit.SPEED_UNKNOWN
             # In a safe stop the angle was let through before: judging it at a speed never commanded would turn the wheels on a bend.

@@ -44,6 +44,11 @@ class Timeline:
         self._imu.clear()
         self._speed.clear()
 
+    @property
+    def latest_speed(self) -> float | None:
+        """The speed measured last [m/s], however old; None before the first."""
+        return self._speed[-1][1] if self._speed else None
+
     def push_imu(self, sample: ImuSample) -> bool:
         """Takes an IMU sample; False when it is dropped: not finite, beyond any real sensor, or not newer than the one before."""
         try:

@@ -128,8 +128,20 @@ def test_counts_name_everything_for_diagnostics():
     drive(controller, 0, 0)
     assert controller.counts == {
         "frames_used": 1, "rejected_duplicate": 1, "rejected_older": 0, "rejected_future": 0, "rejected_malformed": 0,
-        "runtime_failures": 0, "inertial_rejected": 1,
+        "rejected_repeated": 0, "runtime_failures": 0, "inertial_rejected": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("speed, refused", [(8.0, 7), (0.0, 0), (None, 0)])
+def test_a_camera_that_repeats_itself_is_refused_while_the_vehicle_moves(speed, refused):
+    controller = Controller(Counter())
+    picture = IMAGE.copy()
+    for index in range(10):
+        if speed is not None:
+            controller.push_speed(SpeedSample(index * 40 * MS, speed))
+        controller.push_frame(Frame(index * 40 * MS + 1, picture))
+    assert controller.rejected[Reason.REPEATED] == refused
+    assert isinstance(controller.push_frame(Frame(500 * MS, picture + 1)), Action), "the first new picture is used"
 
 
 @pytest.mark.parametrize("setting", ["speed", "comfort_lateral_acceleration"])

@@ -182,6 +182,19 @@ def test_old_and_repeated_proposals_are_refused_unless_the_clock_went_back():
     assert guard.push_proposal(Action(EPOCH - 9 * 10**9, 0.1, 1.0), EPOCH - 9 * 10**9 + MS, 2 * MS)
 
 
+def test_a_wild_speed_is_refused_and_two_that_agree_are_believed():
+    guard = Guard()
+
+    def push(speed: float, ms: int) -> bool:
+        return guard.push_speed(SpeedSample(EPOCH + ms * MS, speed), EPOCH + ms * MS, ms * MS)
+
+    assert not push(8.0, 0) and push(8.1, 20), "one reading alone is no evidence"
+    assert not push(60.0, 40) and not push(-40.0, 60) and not push(math.nan, 80) and not push(math.inf, 100) and not push(1e9, 120)
+    assert guard.known_speed(120 * MS) == 8.1 and not push(8.2, 140) and push(8.2, 160)
+    assert not push(30.0, 180) and push(30.1, 200), "a vehicle that was lifted onto another road, say"
+    assert not guard.push_speed(SpeedSample(EPOCH, 30.0), EPOCH + 800 * MS, 800 * MS) and guard.known_speed(800 * MS) is None
+
+
 def test_a_clock_that_jumps_back_is_counted_and_driving_goes_on():
     rig = engaged()
     rig.now -= 30 * 10**9

@@ -8,6 +8,7 @@ from liquid_control.config import GateConfig, WorldConfig
 from liquid_control.control.controller import Controller
 from liquid_control.control.engagement import State
 from liquid_control.control.guard import Guard, Wishes
+from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.faults.injection import SOURCES, Fault, Tap
 from liquid_control.signals import Action, Command, Frame, ImuSample, SpeedSample
@@ -22,7 +23,8 @@ EPOCH, BOOT = 1_760_000_000_000_000_000, 5_000_000_000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tick:
-    """One decision of the gate, and where the vehicle was. `known_speed`: what the gate took for the measured speed."""
+    """One decision of the gate, and where the vehicle was. `known_speed`: what the gate took for the measured speed; `last_speed`: the
+    last one that it knew."""
 
     seconds: float
     state: State
@@ -30,6 +32,7 @@ class Tick:
     command: Command | None
     steady_ns: int
     known_speed: float | None
+    last_speed: float | None
     lane_offset: float
     speed: float
     departed: bool
@@ -44,8 +47,10 @@ def run_course(runtime: Runtime, seed: int, seconds: float, fault: Fault | None,
     command: Command | None = None
     next_tick = 0.0
     while world.time_ns < seconds * 1e9 and not world.truth.finished:
-        angle, cap = (world.truth.target_curvature * VEHICLE.wheelbase, 20.0) if command is None else (command.steering_angle, command.speed)
-        events = world.advance(angle, cap)
+        if command is None:
+            events = world.advance(steering_angle(world.truth.target_curvature, VEHICLE))
+        else:
+            events = world.advance(command.steering_angle, command.speed)
         now, now_ns, steady_ns = world.time_ns * 1e-9, EPOCH + world.time_ns, BOOT + world.time_ns
         proposals = _sense(controller, guard, taps, events, now, now_ns, steady_ns)
         guard.push_steering_angle(world.truth.steering_angle)
@@ -55,14 +60,16 @@ def run_course(runtime: Runtime, seed: int, seconds: float, fault: Fault | None,
             decision, truth = guard.tick(now_ns, steady_ns, wishes), world.truth
             command = decision.command
             ticks.append(
-                Tick(now, decision.state, decision.reason, command, steady_ns, guard.known_speed(steady_ns), truth.lane_offset, truth.speed,
-                     truth.departed)
+                Tick(now, decision.state, decision.reason, command, steady_ns, guard.known_speed(steady_ns), guard.last_speed,
+                     truth.lane_offset, truth.speed, truth.departed)
             )  # fmt: skip
     world.close()
     return ticks
 
 
-def _sense(controller: Controller, guard: Guard, taps: dict[str, Tap], events: list, now: float, now_ns: int, steady_ns: int) -> list[Action]:
+def _sense(
+    controller: Controller, guard: Guard, taps: dict[str, Tap], events: list, now: float, now_ns: int, steady_ns: int
+) -> list[Action]:
     """Gives controller and gate what arrives; returns what the policy proposes."""
     arrived = {
         source: taps[source].pass_on([dataclasses.replace(e, stamp_ns=EPOCH + e.stamp_ns) for e in events if isinstance(e, kind)], now)

@@ -19,7 +19,9 @@ def violations(ticks: list[Tick], limits: GateConfig, vehicle: VehicleConfig) ->
         broken = _alone(after, limits, vehicle)
         if before is not None and before.command is not None:
             broken += _pair(before, after, limits, vehicle)
-        found += [f"{after.seconds:.2f} s: {name} {value:.6g} > {limit:.6g}" for name, value, limit in broken if not value <= limit + TOLERANCE]
+        for name, value, limit in broken:
+            if not value <= limit + TOLERANCE:
+                found.append(f"{after.seconds:.2f} s: {name} {value:.6g} > {limit:.6g}")
     return found
 
 
@@ -41,8 +43,7 @@ def _pair(before: Tick, after: Tick, limits: GateConfig, vehicle: VehicleConfig)
         ("steering step", abs(after.command.steering_angle - before.command.steering_angle), limits.max_steering_rate * elapsed),
         ("rise of speed", after.command.speed - before.command.speed, limits.max_acceleration * elapsed),
     ]
-    slower = before.command.speed
+    slower = before.command.speed if after.last_speed is None else min(before.command.speed, max(after.last_speed, 0.0))
     if after.known_speed is not None:
-        slower = min(slower, max(after.known_speed, 0.0))
         rows.append(("lateral jerk step", after.known_speed**2 * abs(bends[1] - bends[0]), limits.max_lateral_jerk * elapsed))
     return [*rows, ("fall of speed", slower - after.command.speed, limits.max_deceleration * elapsed)]

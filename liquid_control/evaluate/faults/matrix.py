@@ -24,6 +24,9 @@ BEGIN, LASTS, AFTER = 5.0, 2.5, 4.0
 BACK_WITHIN, BACK_FROM_STANDSTILL = 1.0, 2.5
 """Seconds after the fault's end in which the gate must drive again: from moving, and from standing, which engages anew."""
 
+BRAKING_SHARE, BRAKING_DELAY = 0.8, 0.3
+"""The simulated vehicle follows the speed it is told with a lag [s]."""
+
 
 @dataclasses.dataclass(frozen=True)
 class FaultSettings:
@@ -82,10 +85,12 @@ def judge(ticks: list[Tick], fault: Fault, expected: Expectation) -> dict:
     stopped = any(tick.state.value == "stopped" for tick in during)
     departed = any(tick.departed for tick in ticks)
     broken = [f"limits: {wrong[0]} ({len(wrong)} in all)"] if wrong else []
-    if not during or ticks[0].seconds > fault.begin or during[0].state not in DRIVING:
+    if next((tick.state for tick in reversed(ticks) if tick.seconds < fault.begin), None) not in DRIVING:
         broken.append("was not driving when the fault began")
     if expected.degrades_within is not None and (left is None or left > expected.degrades_within):
         broken.append(f"noticed after {left if left is None else round(left, 2)} s, must be within {expected.degrades_within:.2f} s")
+    if expected.brakes and left is not None and not _brakes(during, fault.begin + left):
+        broken.append("did not brake")
     if expected.drives_on and left is not None:
         broken.append(f"left driving after {left:.2f} s ({next(t.reason for t in during if t.state not in DRIVING)})")
     if expected.stays_on_road and departed:
@@ -98,13 +103,22 @@ def judge(ticks: list[Tick], fault: Fault, expected: Expectation) -> dict:
     }  # fmt: skip
 
 
+def _brakes(during: list[Tick], since: float) -> bool:
+    """Whether the vehicle slowed down about as fast as the gate takes speed away, or stands."""
+    stopping = [tick for tick in during if tick.seconds >= since]
+    lost = stopping[0].speed - stopping[-1].speed
+    due = BRAKING_SHARE * GateConfig().deceleration * max(stopping[-1].seconds - since - BRAKING_DELAY, 0.0)
+    return stopping[-1].speed < 0.2 or lost >= due
+
+
 def _summary(source: str, kind: str, outcomes: list[dict]) -> dict:
     expected = EXPECTED[source, kind]
     noticed = [outcome["noticed_s"] for outcome in outcomes if outcome["noticed_s"] is not None]
     back = [outcome["back_s"] for outcome in outcomes if outcome["back_s"] is not None and outcome["noticed_s"] is not None]
     return {
-        "source": source, "kind": kind, "why": expected.why, "must_notice_within_s": expected.degrades_within, "must_drive_on": expected.drives_on,
-        "must_stay_on_road": expected.stays_on_road, "noticed_s": max(noticed, default=None), "noticed": len(noticed),
+        "source": source, "kind": kind, "why": expected.why, "must_notice_within_s": expected.degrades_within,
+        "must_drive_on": expected.drives_on, "must_stay_on_road": expected.stays_on_road,
+        "noticed_s": max(noticed, default=None), "noticed": len(noticed),
         "back_s": max(back, default=None), "departed": sum(outcome["departed"] for outcome in outcomes),
         "largest_offset_m": round(max(outcome["largest_offset_m"] for outcome in outcomes), 3),
         "commands": sum(outcome["commands"] for outcome in outcomes), "drives": len(outcomes),

@@ -7,8 +7,12 @@ from pathlib import Path
 from liquid_control.evaluate.faults.injection import KINDS, SOURCES
 
 NOTICED, DROVE_ON, NO_PROMISE, BROKEN = "#c9e4de", "#dbeafe", "#f1efe7", "#f4b6b0"
-LEGEND = {NOTICED: "noticed in time, back by itself", DROVE_ON: "drives on through it", NO_PROMISE: "cannot be told: limits hold, the lane may be lost",
-          BROKEN: "not as it must be"}  # fmt: skip
+LEGEND = {
+    NOTICED: "noticed in time, back by itself",
+    DROVE_ON: "drives on through it",
+    NO_PROMISE: "cannot be told: limits hold, the lane may be lost",
+    BROKEN: "not as it must be",
+}
 
 
 def draw_matrix(rows: list[dict], path: Path) -> None:
