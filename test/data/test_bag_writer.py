@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
 from liquid_control.config import PreprocessConfig, VehicleConfig, WorldConfig
@@ -21,7 +22,7 @@ from liquid_control.data.bag.recording import Recording
 from liquid_control.data.bag.writer import BagSettings, BagWriter
 from liquid_control.data.collect import CollectionSettings, Drive, collect, collect_expert
 from liquid_control.data.episode import load_episode
-from liquid_control.errors import BagError, ConfigError
+from liquid_control.errors import BagError, ConfigError, MessageError
 from liquid_control.signals import Action, Frame, ImuSample, SpeedSample, SteeringSample
 
 BEGIN = 1_767_225_600_123_456_789
@@ -96,6 +97,8 @@ def test_other_software_opens_it_by_its_own_definitions(tmp_path):
         latest = {connection.topic: reader.deserialize(raw, connection.msgtype) for connection, _, raw in reader.messages() if raw}
         assert {connection.msgdef.format.name for connection in reader.connections} == {"MSG"}
         offered = {connection.topic: connection.ext.offered_qos_profiles[0].reliability.name for connection in reader.connections}
+    with open(tmp_path / "drive" / "drive_0.mcap", "rb") as file:
+        assert sum(1 for _ in make_reader(file, validate_crcs=True).iter_messages()) == sum(writer.counts.values())
     assert latest["/camera/image_raw/compressed"].format == "jpeg"
     assert latest["/camera/camera_info"].k.tolist() == [33.0, 0.0, 30.0, 0.0, 33.0, 20.0, 0.0, 0.0, 1.0]
     assert latest["/imu/data"].orientation_covariance[0] == -1.0
@@ -140,6 +143,8 @@ def test_a_topic_keeps_its_type_and_a_command_needs_a_speed(tmp_path):
         writer.write_speed(SpeedSample(BEGIN, 1.0), BEGIN)
         with pytest.raises(BagError, match="nav_msgs/msg/Odometry"):
             writer.write("/odom", "sensor_msgs/msg/Imu", b"", BEGIN)
+        with pytest.raises(MessageError, match="there_is/msg/None"):
+            writer.write("/new", "there_is/msg/None", b"", BEGIN)
         with pytest.raises(ConfigError, match="SteeringSample.speed"):
             writer.write_steering(SteeringSample(BEGIN, 0.1, None), BEGIN)
 

@@ -12,7 +12,7 @@ import math
 import cv2
 import numpy as np
 
-from liquid_control.errors import MissingDependencyError
+from liquid_control.errors import MessageError, MissingDependencyError
 from liquid_control.signals import Frame, ImuSample
 
 COMPRESSED_IMAGE, IMAGE, CAMERA_INFO = "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
@@ -44,7 +44,12 @@ def typestore():
 
 
 def definition(kind: str) -> tuple[str, str]:
-    """The full text of a message type with all that it is made of, as rosbag2 stores it, and its RIHS01 hash."""
+    """The full text of a message type with all that it is made of, as rosbag2 stores it, and its RIHS01 hash.
+
+    Raises MessageError for a type that neither Humble nor ackermann_msgs has.
+    """
+    if kind not in typestore().fielddefs:
+        raise MessageError(kind, "no definition of this type is known; expected one of Humble's or ackermann_msgs'")
     text, _ = typestore().generate_msgdef(kind, ros_version=2)
     return text, typestore().hash_rihs01(kind)
 
