@@ -58,14 +58,14 @@ def _sign_and_unit(agreement: Agreement, twist: bool, scale: float, vehicle: Veh
                     "the driver must publish rad/s")
     elif not same:
         looks = next((words for low, high, words in LOOKS if low < size < high), "of unknown unit").format(size)
-        yield fault("steering_unit", "steering", f"the steering is {size:.3g} times what gyro, speed and wheelbase say: {looks}",
+        yield fault("steering_unit", "steering", f"it is {size:.3g} times what gyro, speed and wheelbase say: {looks}",
                     "check speed and gyro" if twist else needed)
     elif not twist and not FITTING[0] < size < FITTING[1] and abs(agreement.steering.correlation) > CLOSE:
         fitted = vehicle.wheelbase * size
         yield Finding("wheelbase", "steering", f"steering and gyro fit a wheelbase of {fitted:.2f} m, set are {vehicle.wheelbase:g} m",
                       f"--vehicle.wheelbase {fitted:.2f}", OK, WARNING)
     if ratio < 0:
-        yield fault("steering_sign", "steering", f"the steering's sign is flipped against the gyro (correlation "
+        yield fault("steering_sign", "steering", f"its sign is flipped against the gyro's (correlation "
                     f"{agreement.steering.correlation:.2f})", "record the command with left positive" if twist else needed)
 
 
