@@ -34,7 +34,7 @@ def inspect_any(settings: InspectAnySettings) -> dict:
     """The facts of a recording or of a model; raises BagError, BagTopicError or ModelFileError for one that cannot be read."""
     if not is_recording(settings.path):
         if Path(settings.path).is_dir() and not (Path(settings.path) / MANIFEST).exists():
-            raise ConfigError("path", settings.path, "a recording (a directory with .mcap or .db3 files, or one of them) or a model directory")
+            raise ConfigError("path", settings.path, "a recording (directory with .mcap or .db3 files, or one file) or a model directory")
         return inspect(InspectSettings(settings.path, settings.out))
     if settings.out is not None and settings.out.suffix not in PAGES:
         raise ConfigError("out", str(settings.out), "a name that ends with .html")
