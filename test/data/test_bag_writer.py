@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import signal
 import subprocess
@@ -103,8 +104,16 @@ def test_other_software_opens_it_by_its_own_definitions(tmp_path):
     assert latest["/camera/camera_info"].k.tolist() == [33.0, 0.0, 30.0, 0.0, 33.0, 20.0, 0.0, 0.0, 1.0]
     assert latest["/imu/data"].orientation_covariance[0] == -1.0
     assert latest["/odom"].pose.covariance[0] > 1e5 and latest["/odom"].child_frame_id == "base_link"
-    assert latest["/proposal"].twist.angular.z == 0.01 * 12.0
-    assert latest["/ground_truth"].pose.pose.position.y == -2.0
+    assert latest["/odom"].twist.twist.linear.x == 33.0 and latest["/odom"].header.stamp.nanosec == (BEGIN + 990_000_001) % 10**9
+    imu = latest["/imu/data"]
+    assert (imu.orientation.w, imu.angular_velocity.z, imu.linear_acceleration.z) == (1.0, 0.3 * 99, 9.81)
+    assert not any(imu.angular_velocity_covariance) and not any(imu.linear_acceleration_covariance)
+    twist = latest["/proposal"].twist
+    assert (twist.linear.x, twist.angular.z, twist.linear.z, twist.angular.x) == (12.0, 0.01 * 12.0, 0.0, 0.0)
+    truth = latest["/ground_truth"]
+    assert (truth.pose.pose.position.x, truth.pose.pose.position.y, truth.twist.twist.angular.z) == (1.0, -2.0, 0.1)
+    assert (truth.pose.pose.orientation.z, truth.pose.pose.orientation.w) == (math.sin(0.25), math.cos(0.25))
+    assert not any(truth.pose.covariance) and not any(truth.twist.covariance) and truth.header.frame_id == "map"
     assert (offered["/imu/data"], offered["/command"]) == ("BEST_EFFORT", "RELIABLE")
 
 
