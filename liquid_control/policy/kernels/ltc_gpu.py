@@ -54,7 +54,7 @@ class _Unroll(torch.autograd.Function):
                     size, fan, len(at.parts), is_first is not None, mask is not None, differentiable,
                     num_warps=warps(size * fan, 16))  # fmt: skip
         ctx.save_for_backward(x, dt, is_first, mask, weights, kept)
-        ctx.rest = wiring, unfolds, affine, [len(parameter) for parameter in parameters]
+        ctx.rest = wiring, unfolds, affine, [parameter.numel() for parameter in parameters]
         return y, last
 
     @staticmethod
