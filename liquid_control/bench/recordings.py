@@ -74,7 +74,7 @@ def bench_recordings(settings: RecordingsSettings) -> dict:
         "drives": {"roads": len(episodes), "frames": sum(map(len, episodes)),
                    "minutes": round(sum(np.ptp(episode.stamp_ns) for episode in episodes) / 6e10, 1)},
         **compare(exams["episodes"], exams["bags"], settings.seed),
-        "runs": {kind: [{name: value for name, value in exam.items() if name != "per_road"} for exam in exams[kind]] for kind in kinds},
+        "runs": {kind: [{name: value for name, value in exam.items() if name not in ("per_road", "conditions")} for exam in exams[kind]] for kind in kinds},
     }
     partial = settings.out / "train_bags.partial"
     partial.write_text(json.dumps(answer, indent=1) + "\n")

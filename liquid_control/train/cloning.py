@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def normalise_inertial(network: PolicyNetwork, split: Split) -> dict:
 
 
 def _best(history: list[dict]) -> dict:
-    return min(history, key=lambda look: look["rmse"])
+    return min(history, key=lambda look: look["rmse"] if math.isfinite(look["rmse"]) else math.inf)
 
 
 def _tired(history: list[dict], patience: int) -> bool:
