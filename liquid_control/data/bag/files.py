@@ -19,7 +19,8 @@ from liquid_control.errors import BagError
 
 STORAGES = (".mcap", ".db3")
 COMPRESSED = (".zstd", ".zst")
-LARGEST_METADATA = 2**24  # bytes
+LARGEST_METADATA = 2**20  # bytes
+MOST_TOLD = 100
 LEFT_FREE = 2**28  # bytes of disk that unpacking leaves
 LARGEST_PIECE = 2**22  # bytes that are decompressed at a time
 _PIECE = 2**14
@@ -136,7 +137,7 @@ def _listed(metadata: Path) -> tuple[list[str], list[Damage]]:
     inside = [name for name in names if Path(name).name == name or Path(name).parts[:-1] == (metadata.parent.name,)]
     damage = [Damage(metadata.name, None, f"lists {name[:200]!r}, a place outside of the recording", "that file")
               for name in names if name not in inside]
-    return [Path(name).name for name in inside], damage
+    return [Path(name).name for name in inside], damage[:MOST_TOLD]
 
 
 def _natural(path: Path) -> tuple:
