@@ -28,8 +28,8 @@ DELIVERY_NS = 8_000_000  # from a stamp to its receipt
 START_NS = 1_790_000_000_000_000_000
 
 
-def make_bag(directory: Path, seconds: float, advance=lambda seconds: None, pictures: int = PICTURES, seed: int = 0) -> float:
-    """Writes a recording of `seconds`; returns the mean size of a picture's JPEG file [bytes]. `advance` is told each second."""
+def make_bag(directory: Path, seconds: float, advance=lambda seconds: None, pictures: int = PICTURES, seed: int = 0) -> None:
+    """Writes a recording of `seconds` with so many different `pictures`; `advance` is told each second."""
     rng = np.random.default_rng(seed)
     encoded = [jpeg(natural_picture(rng), QUALITY) for _ in range(pictures)]
     vehicle = VehicleConfig()
@@ -53,7 +53,6 @@ def make_bag(directory: Path, seconds: float, advance=lambda seconds: None, pict
             if at - whole >= 1.0:
                 whole += 1
                 advance(1)
-    return float(np.mean([len(one) for one in encoded]))
 
 
 def natural_picture(rng: np.random.Generator) -> np.ndarray:
