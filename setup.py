@@ -10,7 +10,7 @@ SIM = ["mujoco", "PyOpenGL", "gymnasium", "tqdm"]
 REPORT = ["matplotlib", "av", "Jinja2", "pyarrow"]
 BAGS = ["rosbags", "mcap", "lz4", "backports.zstd", "apsw"]
 TRAIN = [*SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
-TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps", "scipy"]
+TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps", "scipy", "triton; platform_machine == 'x86_64'"]
 
 
 def share(folder: str, pattern: str) -> list[tuple[str, list[str]]]:

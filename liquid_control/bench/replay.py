@@ -40,7 +40,7 @@ def peak_mb():
     except (OSError, StopIteration):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-bag, model = sys.argv[1:3]
+bag, model, scratch = sys.argv[1:]
 """
 """A process that is started inherits the largest size of the one that starts it in `ru_maxrss`; VmHWM is its own."""
 
@@ -80,7 +80,7 @@ seconds = time.perf_counter() - began
     "replay --out": """
 from liquid_control.evaluate.replay_run import ReplaySettings, run
 began = time.perf_counter()
-frames = run(ReplaySettings(model, (Path(bag),), out=Path(bag).parent / "report", video=0.0))["frames_used"]
+frames = run(ReplaySettings(model, (Path(bag),), out=Path(scratch, "report"), video=0.0))["frames_used"]
 seconds = time.perf_counter() - began
 """,
 }
@@ -97,10 +97,10 @@ class ReplayBenchSettings:
     """folder for replay.json"""
     model: str = "lane_keeper"
     """path of a model directory, or the name of an installed model"""
-    minutes: float = number(30.0, 0.5, 600.0, "min", "length of the long recording; it takes 170 MB a minute in --folder")
+    minutes: float = number(30.0, 0.5, 600.0, "min", "length of the long recording; it takes 170 MB a minute")
     rounds: int = number(7, 1, 1000, "", "turns that the contenders take on the short recording, one minute long")
     folder: Path | None = None
-    """where the recordings are made for the time being; else the system's folder for temporary files"""
+    """keeps the recordings for the next time; without it they are made anew in the system's folder for temporary files"""
 
     def __post_init__(self) -> None:
         check(self)
@@ -109,28 +109,32 @@ class ReplayBenchSettings:
 def bench_replay(settings: ReplayBenchSettings) -> dict:
     """Measures, writes replay.json and returns what it holds; `table` shows it. The machine should have nothing else to do."""
     model = find_model(settings.model)
-    with tempfile.TemporaryDirectory(prefix="bench-replay-", dir=settings.folder) as folder:
-        short, long = Path(folder, "short"), Path(folder, "long")
+    with tempfile.TemporaryDirectory(prefix="bench-replay-") as scratch:
+        folder = settings.folder or Path(scratch)
+        short, long = folder / "short", folder / f"long_{settings.minutes:g}"
         with tqdm(total=60 + round(60 * settings.minutes), desc="making recordings", unit="s", leave=False, disable=None) as bar:
-            picture = make_bag(short, 60.0, bar.update)
-            make_bag(long, 60.0 * settings.minutes, bar.update)
+            for bag, seconds in ((short, 60.0), (long, 60.0 * settings.minutes)):
+                if not bag.exists():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    make_bag(bag, seconds, bar.update)
         size = sum(file.stat().st_size for file in long.iterdir())
         contenders = ("read and decode", "replay", "plain rosbags loop")
         turns: dict[str, list[dict]] = {name: [] for name in contenders}
         with tqdm(total=settings.rounds * len(contenders) + 3, desc="measuring", leave=False, disable=None) as bar:
             for turn in range(settings.rounds):
                 for name in contenders if turn % 2 else reversed(contenders):
-                    turns[name].append(_measured(name, short, model))
+                    turns[name].append(_measured(name, short, model, scratch))
                     bar.update()
             whole = {}
             for name in ("inspect --quick", "replay", "replay --out"):
-                whole[name] = _measured(name, long, model)
+                whole[name] = _measured(name, long, model, scratch)
                 bar.update()
     rate = {name: statistics.median(turn["frames"] / turn["seconds"] for turn in of_name) for name, of_name in turns.items()}
     share = [_rate(ours) / _rate(reading) for ours, reading in zip(turns["replay"], turns["read and decode"], strict=True)]
     result = {
         "machine": machine(PACKAGES),
-        "recording": {"picture": f"{WIDTH}x{HEIGHT} JPEG", "picture_bytes": round(picture), "camera_hz": CAMERA_RATE, "imu_hz": IMU_RATE,
+        "recording": {"picture": f"{WIDTH}x{HEIGHT} JPEG", "bytes_per_picture": round(size / (60.0 * settings.minutes * CAMERA_RATE)),
+                      "camera_hz": CAMERA_RATE, "imu_hz": IMU_RATE,
                       "odometry_and_steering_hz": SLOW_RATE, "long_minutes": settings.minutes, "long_bytes": size},
         "model": model.name,
         "frames_per_second": rate,
@@ -169,7 +173,8 @@ def table(result: Mapping) -> str:
     text += [f"{name}: {rate:.0f} frames/s" for name, rate in result["frames_per_second"].items()]
     recording, host = result["recording"], result["machine"]
     rates = f"{recording['camera_hz']:g} Hz, IMU at {recording['imu_hz']:g} Hz"
-    text.append(f"{recording['picture']} of {recording['picture_bytes'] / 1000:.0f} kB at {rates}: {recording['long_bytes'] / 1e9:.1f} GB")
+    size = f"{recording['bytes_per_picture'] / 1000:.0f} kB a picture, {recording['long_bytes'] / 1e9:.1f} GB"
+    text.append(f"{recording['picture']} at {rates}: {size}")
     text.append(f"{host['processor']}, {host['cores']} cores, load {host['load']}, {host['date']}")
     return "\n".join(text)
 
@@ -184,9 +189,9 @@ def succeeded(result: Mapping) -> bool:
     )
 
 
-def _measured(name: str, bag: Path, model: Path) -> dict:
+def _measured(name: str, bag: Path, model: Path, scratch: str) -> dict:
     program = PRELUDE + PROGRAMS[name] + LAST
-    ran = subprocess.run([sys.executable, "-c", program, str(bag), str(model)], capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-c", program, str(bag), str(model), scratch], capture_output=True, text=True, check=True)
     return json.loads(ran.stdout.splitlines()[-1])
 
 

@@ -28,10 +28,10 @@ DELIVERY_NS = 8_000_000  # from a stamp to its receipt
 START_NS = 1_790_000_000_000_000_000
 
 
-def make_bag(directory: Path, seconds: float, advance=lambda seconds: None, seed: int = 0) -> float:
-    """Writes a recording of `seconds`; returns the mean size of a picture's JPEG file [bytes]. `advance` is told each second."""
+def make_bag(directory: Path, seconds: float, advance=lambda seconds: None, pictures: int = PICTURES, seed: int = 0) -> None:
+    """Writes a recording of `seconds` with so many different `pictures`; `advance` is told each second."""
     rng = np.random.default_rng(seed)
-    encoded = [jpeg(natural_picture(rng), QUALITY) for _ in range(PICTURES)]
+    encoded = [jpeg(natural_picture(rng), QUALITY) for _ in range(pictures)]
     vehicle = VehicleConfig()
     frames = np.cumsum(rng.normal(1.0, 0.03, int(seconds * CAMERA_RATE)).clip(0.8, 1.2)) / CAMERA_RATE
     events = [(at, 0) for at in frames] + [(i / IMU_RATE, 1) for i in range(int(seconds * IMU_RATE))]
@@ -43,7 +43,7 @@ def make_bag(directory: Path, seconds: float, advance=lambda seconds: None, seed
             stamp = START_NS + round(at * 1e9)
             bend = SWING * math.sin(2 * math.pi * at / PERIOD)
             if kind == 0:
-                writer.write_jpeg(stamp, encoded[shown % PICTURES], stamp + DELIVERY_NS)
+                writer.write_jpeg(stamp, encoded[shown % pictures], stamp + DELIVERY_NS)
                 shown += 1
             elif kind == 1:
                 writer.write_imu(ImuSample(stamp, (0.0, 0.0, SPEED * bend), (0.0, SPEED**2 * bend, 9.81)), stamp + DELIVERY_NS)
@@ -53,7 +53,6 @@ def make_bag(directory: Path, seconds: float, advance=lambda seconds: None, seed
             if at - whole >= 1.0:
                 whole += 1
                 advance(1)
-    return float(np.mean([len(one) for one in encoded]))
 
 
 def natural_picture(rng: np.random.Generator) -> np.ndarray:

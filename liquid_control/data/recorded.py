@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from array import array
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,6 +78,17 @@ class RecordedDrive:
         return Episode(image=self.image, curvature=driven.curvature.astype(np.float32), auxiliary=unknown, **self.columns), driven
 
 
+class _Samples:
+    """A growing track; hours of inertial samples as Python objects would be gigabytes."""
+
+    def __init__(self) -> None:
+        self.stamp_ns, self.value = array("q"), array("d")
+
+    def add(self, stamp_ns: int, value: float) -> None:
+        self.stamp_ns.append(stamp_ns)
+        self.value.append(value)
+
+
 def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False) -> RecordedDrive:
     """The drive in bag `path`, from folder `cache` where it is there, else read and put there.
 
@@ -122,9 +134,8 @@ def file_hashes(path: Path, cache: Path) -> dict[str, str]:
 def _read(path: Path, reading: Reading, place: Path, files: Mapping[str, str], progress: bool) -> None:
     """One pass over the bag, as the robot's controller takes it; writes the cached drive."""
     timeline = Timeline(reading.timeline)
-    rows: list[tuple] = []
-    tracks: dict[str, list[tuple[int, float]]] = {name: [] for name in TRACKS}
-    command_speed: list[tuple[int, float]] = []
+    stamp_ns, inertial, dt, is_first = array("q"), array("f"), array("f"), array("b")
+    tracks = {name: _Samples() for name in (*TRACKS, "command_speed")}
     too_small: ImageError | None = None
     pixels = place.with_suffix(".pixels")
     try:
@@ -142,34 +153,37 @@ def _read(path: Path, reading: Reading, place: Path, files: Mapping[str, str], p
                     seen = timeline.push_frame(Frame(sample.stamp_ns, image))
                     if not isinstance(seen, Rejected):
                         sink.write(seen.image)
-                        rows.append((seen.stamp_ns, seen.inertial, seen.dt, seen.is_first))
+                        stamp_ns.append(seen.stamp_ns)
+                        inertial.extend(seen.inertial)
+                        dt.append(seen.dt)
+                        is_first.append(seen.is_first)
                 elif isinstance(sample, ImuSample):
                     if timeline.push_imu(sample):
-                        tracks["yaw_rate"].append((sample.stamp_ns, sample.angular_velocity[2]))
+                        tracks["yaw_rate"].add(sample.stamp_ns, sample.angular_velocity[2])
                 elif isinstance(sample, SpeedSample):
                     if timeline.push_speed(sample):
-                        tracks["speed"].append((sample.stamp_ns, sample.speed))
+                        tracks["speed"].add(sample.stamp_ns, sample.speed)
                 elif isinstance(sample, SteeringSample):
-                    tracks["steering_angle"].append((sample.stamp_ns, sample.steering_angle))
+                    tracks["steering_angle"].add(sample.stamp_ns, sample.steering_angle)
                     if sample.speed is not None:
-                        command_speed.append((sample.stamp_ns, sample.speed))
+                        tracks["command_speed"].add(sample.stamp_ns, sample.speed)
             bar.close()
             damage = [dataclasses.asdict(item) for item in recording.damage]
             skipped = {str(reason): count for reason, count in recording.skipped.items()}
         rejected = {reason.value: count for reason, count in timeline.rejected.items() if count}
-        if len(rows) < LEAST_FRAMES:
-            raise _too_short(path, len(rows), too_small, rejected, skipped, damage)
-        tracks["speed"] = tracks["speed"] or command_speed
-        stamp_ns, inertial, dt, is_first = zip(*rows, strict=True)
-        arrays = {"stamp_ns": np.array(stamp_ns, np.int64), "inertial": np.stack(inertial), "dt": np.array(dt, np.float32),
-                  "is_first": np.array(is_first, bool)}
-        for name, pairs in tracks.items():
-            arrays[f"{name}_ns"] = np.array([stamp for stamp, _ in pairs], np.int64)
-            arrays[name] = np.array([value for _, value in pairs], np.float64)
-        facts = {"files": dict(files), "frames": len(rows), "rejected": rejected, "skipped": skipped, "damage": damage}
+        frames = len(stamp_ns)
+        if frames < LEAST_FRAMES:
+            raise _too_short(path, frames, too_small, rejected, skipped, damage)
+        commanded = tracks.pop("command_speed")
+        tracks["speed"] = tracks["speed"] if tracks["speed"].value else commanded
+        arrays = {"stamp_ns": np.array(stamp_ns, np.int64), "inertial": np.array(inertial, np.float32).reshape(frames, -1),
+                  "dt": np.array(dt, np.float32), "is_first": np.array(is_first, bool)}
+        for name, samples in tracks.items():
+            arrays |= {f"{name}_ns": np.array(samples.stamp_ns, np.int64), name: np.array(samples.value, np.float64)}
+        facts = {"files": dict(files), "frames": frames, "rejected": rejected, "skipped": skipped, "damage": damage}
         arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
         size = (reading.preprocess.height, reading.preprocess.width, 3)
-        write_npz(place, arrays, "image", pixels, (len(rows), *size))
+        write_npz(place, arrays, "image", pixels, (frames, *size))
     finally:
         pixels.unlink(missing_ok=True)
 

@@ -43,14 +43,14 @@ def lanes(rows: Sequence[Lane], end: float) -> str:
         parts.append(element("text", "tick", escape(row.name), x=LEFT - 8, y=float(top + 11), text_anchor="end"))
         parts.append(element("rect", "cell", x=LEFT, width=INNER, **box))
         parts.append(element("rect", "there", x=x(row.first), width=max(x(row.last) - x(row.first), NARROWEST), **box))
-        for start, length in row.gaps:
-            title = f"<title>{length:.2f} s without a message from {start:.1f} s</title>"
-            width = max(x(start + length) - x(start), NARROWEST)
-            parts.append(element("rect", "silent", title, x=x(start), width=width, y=float(top - 2), height=BAR + 4))
         for classes, words, stretches in row.spans:
             for start, length in stretches:
                 title = f"<title>{escape(words)}: {length:.1f} s from {start:.1f} s</title>"
                 parts.append(element("rect", classes, title, x=x(start), width=max(x(start + length) - x(start), NARROWEST), **box))
+        for start, length in row.gaps:
+            title = f"<title>{length:.2f} s without a message from {start:.1f} s</title>"
+            width = max(x(start + length) - x(start), NARROWEST)
+            parts.append(element("rect", "silent", title, x=x(start), width=width, y=float(top - 2), height=BAR + 4))
         for classes, words, moments in row.marks:
             for moment in moments:
                 title = f"<title>{escape(words)} at {moment:.2f} s</title>"

@@ -13,6 +13,7 @@ from liquid_control.evaluate.bag_signals import ColumnReport, SeriesTrack
 AXES = ("gyro x", "gyro y", "gyro z", "acceleration x", "acceleration y", "acceleration z")
 DARK, BRIGHT = 15.0, 240.0  # mean grey levels
 REPEATED_SHARE, BLANK_SHARE, MOST = 0.02, 0.005, 0.5
+FEW = 10  # samples
 GRAVITY = 9.81
 SUSPICIOUS_GYRO = 12.0  # rad/s; no road vehicle turns so fast
 FASTEST, STANDING = 70.0, 0.5  # m/s
@@ -58,7 +59,7 @@ def judge_imu(imu: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[F
         yield warning("clipped", "imu", "stands at a rail: " + ", ".join(rails), "choose a larger measuring range")
     yield from _stuck(imu, columns)
     gyro = columns[2]
-    if gyro.constant:
+    if gyro.constant and imu.count >= FEW:
         yield warning("constant", "imu", f"gyro z is {gyro.mean:.3g} rad/s throughout", "the driver does not fill in angular_velocity")
     elif max(-gyro.lowest, gyro.highest) > SUSPICIOUS_GYRO and gyro.deviation > 1.0:
         yield fault("gyro_unit", "imu", f"gyro z reaches {max(-gyro.lowest, gyro.highest):.0f} rad/s: looks like degrees per second",
@@ -105,7 +106,7 @@ def judge_driving(speed: SeriesTrack, steering: SeriesTrack, fitted: bool) -> It
             yield fault("speed_sign", "speed", f"the mean speed is {column.mean:.1f} m/s: backward", "forward must be positive")
     for column in steering.report():
         largest = max(-column.lowest, column.highest)
-        if column.constant:
+        if column.constant and steering.count >= FEW:
             text = f"the steering is {column.mean:.3g} rad throughout"
             yield Finding("constant", "steering", text, "is it the right topic?", WARNING, FAULT)
         elif largest > LARGEST_ANGLE and not fitted:

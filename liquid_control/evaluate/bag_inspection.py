@@ -112,6 +112,5 @@ def _judge(
     findings += judge_pictures(tracks.pictures)
     findings += judge_imu(tracks.imu, tracks.imu.report())
     findings += judge_driving(tracks.speed, tracks.steering, agreement.steering.known)
-    if roles.steering is not None:
-        findings += judge_agreement(agreement, roles.steering.kind, settings.steering_scale, settings.vehicle)
-    return findings
+    steering_kind = roles.steering.kind if roles.steering else ""
+    return findings + list(judge_agreement(agreement, steering_kind, settings.steering_scale, settings.vehicle))

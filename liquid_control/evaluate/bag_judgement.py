@@ -81,8 +81,9 @@ def judge_stamps(role: str, stamps: StampReport, span: tuple[float, float]) -> I
     if role != "camera" and span[1] > span[0]:
         covered = (min(span[1], stamps.last) - max(span[0], stamps.first)) / (span[1] - span[0])
         if covered < COVERED_SHARE:
-            yield warning("not_covered", role, f"covers {100 * max(covered, 0.0):.0f} % of the camera's time",
-                          f"if their clocks differ, {RECEIVE}" if covered <= 0 else "")
+            yield (warning if covered > 0 else fault)(
+                "not_covered", role, f"covers {100 * max(covered, 0.0):.0f} % of the camera's time",
+                f"if their clocks differ, {RECEIVE}" if covered <= 0 else "")
 
 
 def _judge_pace(role: str, stamps: StampReport) -> Iterator[Finding]:
@@ -106,10 +107,7 @@ def judge_clocks(stamps: Mapping[str, StampReport], camera: Fit) -> Iterator[Fin
         if np.isfinite(one.latency):
             yield from _judge_clock(role, one)
     seen = camera.delay if camera.delay is not None and camera.delay.sure else None
-    if seen is not None and seen.correlation < 0:
-        yield fault("picture_against_gyro", "imu", f"the pictures turn against the gyro (correlation {seen.correlation:.2f})",
-                    "the gyro's z axis points down, or the pictures are mirrored: correct it before recording")
-    elif seen is not None and abs(seen.seconds) > max(SURE_APART, 3.0 * seen.uncertainty):
+    if seen is not None and seen.correlation > 0 and abs(seen.seconds) > max(SURE_APART, 3.0 * seen.uncertainty):
         when = "later" if seen.seconds > 0 else "earlier"
         yield (warning if abs(seen.correlation) > CLEAR else note)(
             "camera_imu_offset", "imu", f"the gyro says {abs(seen.seconds):.3f} ± {seen.uncertainty:.3f} s {when} what the pictures show",
@@ -124,7 +122,8 @@ def judge_clocks(stamps: Mapping[str, StampReport], camera: Fit) -> Iterator[Fin
 def _judge_clock(role: str, stamps: StampReport) -> Iterator[Finding]:
     moved = stamps.drift * (stamps.last - stamps.first)
     if abs(stamps.latency) > OTHER_CLOCK:
-        yield note("other_clock", role, f"header stamps lie {stamps.latency:.0f} s before receipt: not the recorder's clock",
+        yield note("other_clock", role, f"header stamps lie {abs(stamps.latency):.0f} s "
+                   f"{'before' if stamps.latency > 0 else 'after'} receipt: not the recorder's clock",
                    f"fine where all topics share that clock; else {RECEIVE}")
     elif stamps.latency < -FUTURE:
         yield warning("from_the_future", role, f"header stamps lie up to {-stamps.latency:.3f} s after receipt", RECEIVE)

@@ -12,7 +12,7 @@ import numpy as np
 
 from liquid_control.data.bag.curvature import at
 from liquid_control.errors import MissingDependencyError
-from liquid_control.evaluate.bag_agreement import GYRO_SMOOTHING, MAX_GAP
+from liquid_control.evaluate.bag_agreement import GYRO_SMOOTHING, MAX_GAP, Fit
 from liquid_control.evaluate.bag_charts import Lane, intervals, lanes, scatter
 from liquid_control.evaluate.bag_findings import STATES
 from liquid_control.evaluate.bag_inspection import Inspection
@@ -44,6 +44,7 @@ def write_page(inspection: Inspection, path: str | Path) -> None:
         name=Path(facts["recording"]).name,
         began=datetime.fromtimestamp(facts["start_ns"] // 10**9, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC"),
         verdicts=together(facts["verdict"]),
+        scale=_display_scale(inspection.agreement.steering) if inspection.agreement else 1.0,
         states={state: weight for weight, state in STATES.items()},
         rows=list(content_rows(facts)) if inspection.tracks else [],
         notes=[one for one in facts["findings"] if one["replay"] == one["train"] == "ok"],
@@ -79,9 +80,8 @@ def _charts(inspection: Inspection, shift: float) -> dict[str, str]:
     if len(yaw_rate) > 1:
         lines = [line("gyro", "allowed", yaw_rate.stamp_ns * 1e-9, yaw_rate.value)]
         if len(expected) > 1:
-            scale = _display_scale(fit.slope)
-            name = "steering and speed" + (f" × {scale:.3g}" if scale != 1.0 else "")
-            lines.insert(0, line(name, "proposed", expected.stamp_ns * 1e-9, scale * expected.value))
+            scale = _display_scale(fit)
+            lines.insert(0, line("steering and speed", "proposed", expected.stamp_ns * 1e-9, scale * expected.value))
         charts["yaw"] = time_chart(lines, "rad/s", end, levels={0.0: "zero"}, digits=3)
     if len(expected) > 1 and fit.known:
         partner = at(expected.stamp_ns + (round(fit.delay.seconds * 1e9) if fit.delay else 0), yaw_rate, MAX_GAP)
@@ -118,9 +118,9 @@ def _lane(role: str, report: StampReport, inspection: Inspection, shift: float) 
     return Lane(role, report.first - shift, report.last - shift, gaps, marks, spans)
 
 
-def _display_scale(slope: float) -> float:
+def _display_scale(fit: Fit) -> float:
     """Signals whose units differ are drawn at one scale; the sign stays as recorded."""
-    return 1.0 if not np.isfinite(slope) or 0.5 < abs(slope) < 2.0 else abs(slope)
+    return 1.0 if not fit.known or 0.5 < abs(fit.ratio) < 2.0 else 1.0 / abs(fit.ratio)
 
 
 def _shown(picture: Picture, shift: float) -> dict:

@@ -47,7 +47,7 @@ def read_tracks(
     duration = (end_ns - origin_ns) * 1e-9 if end_ns > origin_ns else None
     tracks = Tracks(
         origin_ns, {role: StampTrack(origin_ns) for role in ROLES if getattr(roles, role)}, PictureTrack(duration),
-        SeriesTrack(6, {"gyro": GYRO, "accelerometer": ACCELEROMETER}), SeriesTrack(1, {"speed": slice(0, 1)}),
+        SeriesTrack(6, {"gyro": GYRO, "accelerometer": ACCELEROMETER}), SeriesTrack(1),
         SeriesTrack(1), collections.Counter(),
     )
     take = _Takers(tracks, settings)

@@ -13,6 +13,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.evaluate.bag_inspection import inspect_bag
 from liquid_control.evaluate.inspection import InspectSettings, inspect, is_recording
 
+MANIFEST = "model.json"
 PAGES = (".html", ".htm")
 
 
@@ -32,6 +33,8 @@ class InspectAnySettings:
 def inspect_any(settings: InspectAnySettings) -> dict:
     """The facts of a recording or of a model; raises BagError, BagTopicError or ModelFileError for one that cannot be read."""
     if not is_recording(settings.path):
+        if Path(settings.path).is_dir() and not (Path(settings.path) / MANIFEST).exists():
+            raise ConfigError("path", settings.path, "a recording (directory with .mcap or .db3 files, or one file) or a model directory")
         return inspect(InspectSettings(settings.path, settings.out))
     if settings.out is not None and settings.out.suffix not in PAGES:
         raise ConfigError("out", str(settings.out), "a name that ends with .html")

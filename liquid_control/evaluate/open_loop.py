@@ -17,13 +17,15 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from liquid_control.config import GateConfig, TimelineConfig, check, number
+from liquid_control.config import GateConfig, PreprocessConfig, TimelineConfig, check, number
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.data.bag.recording import Recording, RecordingSettings
 from liquid_control.deploy.runtime import Runtime
+from liquid_control.errors import ImageError
 from liquid_control.evaluate.replay_log import Recorded, ReplayLog, Rows
+from liquid_control.perception.preprocess import preprocess
 from liquid_control.signals import Action, Frame, ImuSample, Rejected, SpeedSample, SteeringSample
 
 TIMER_NS = 50_000_000
@@ -64,22 +66,27 @@ def replay(
     """
     settings = settings or OpenLoopSettings()
     drivers = [_Driver(runtime, settings) for runtime in models.values()]
+    kinds = {runtime.preprocess for runtime in models.values()}
+
+    def prepare(frame: Frame) -> _Prepared:
+        return _Prepared(frame, {kind: _shrunk(frame, kind) for kind in kinds})
+
     stamps, angles, offsets = array("q"), array("d"), array("d")
     frames, steered, told = 0, NOWHERE, None
     began = time.perf_counter()
     with Recording(bag, settings.recording) as recording:
-        for receive_ns, sample in recording.samples():
+        for receive_ns, sample in recording.samples(prepare=prepare):
             if isinstance(sample, SteeringSample):
                 stamps.append(sample.stamp_ns)
                 angles.append(sample.steering_angle)
                 steered = sample.steering_angle
                 continue
             actions = [driver.take(receive_ns, sample) for driver in drivers]
-            if isinstance(sample, Frame):
+            if isinstance(sample, _Prepared):
                 frames += 1
-                offsets.append((receive_ns - sample.stamp_ns) / 1e9)
+                offsets.append((receive_ns - sample.frame.stamp_ns) / 1e9)
                 if watch:
-                    watch(sample, actions, steered)
+                    watch(sample.frame, actions, steered)
                 if told is not None:
                     advance((receive_ns - told) / 1e9)
                 told = receive_ns
@@ -99,13 +106,39 @@ def replay(
     ]  # fmt: skip
 
 
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class _Prepared:
+    """A frame with what each way of preprocessing made of it."""
+
+    frame: Frame
+    shrunk: Mapping[PreprocessConfig, Frame]
+
+
+class _Shrunk:
+    """A runtime whose pictures come preprocessed already: by its own settings, in the thread that decoded them."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        size = runtime.preprocess
+        self.preprocess, self.neurons = PreprocessConfig(size.height, size.width), runtime.neurons
+        self.initial_state, self.step = runtime.initial_state, runtime.step
+
+
+def _shrunk(frame: Frame, kind: PreprocessConfig) -> Frame:
+    """A picture that cannot be preprocessed becomes one without pixels, which the controller counts as malformed, as it would this one."""
+    try:
+        return Frame(frame.stamp_ns, preprocess(frame.image, kind))
+    except ImageError:
+        return Frame(frame.stamp_ns, frame.image[:0])
+
+
 class _Driver:
     """One model at the wheel: policy node and safety node in one, on the recording's clock."""
 
     def __init__(self, runtime: Runtime, settings: OpenLoopSettings) -> None:
         self.vehicle = settings.recording.vehicle
         gate = SafetyGate(settings.gate, self.vehicle)
-        self.controller = Controller(runtime, settings.timeline, gate, settings.set_speed, settings.comfort_lateral_acceleration)
+        self.preprocess = runtime.preprocess
+        self.controller = Controller(_Shrunk(runtime), settings.timeline, gate, settings.set_speed, settings.comfort_lateral_acceleration)
         self.rows, self.step_s = Rows(), array("d")
         self._fresh_ns = round(settings.gate.speed_stale_after * 1e9)
         self._speed: tuple[int, SpeedSample] | None = None
@@ -126,9 +159,9 @@ class _Driver:
         elif isinstance(sample, SpeedSample):
             self.controller.push_speed(sample)
             self._speed = receive_ns, sample
-        elif isinstance(sample, Frame):
+        elif isinstance(sample, _Prepared):
             began = time.perf_counter()
-            action = self.controller.push_frame(sample, receive_ns)
+            action = self.controller.push_frame(sample.shrunk[self.preprocess], receive_ns)
             self.step_s.append(time.perf_counter() - began)
             if not isinstance(action, Rejected):
                 self._angle = steering_angle(action.curvature, self.vehicle)

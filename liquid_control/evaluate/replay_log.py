@@ -61,8 +61,8 @@ class ReplayLog:
 
     `counts`: the controller's own. `skipped`: messages that could not be decoded, by reason. `damage`: what could not be read.
     `roles`: topic by role. `seconds`: length of the recording. `wall`: how long the replay of the bag took, all its models together.
-    `decode_s`: (F,) seconds that each picture took to decode; `step_s`: (P,) seconds of each step of the policy, preprocessing included.
-    `clock_offset`: median of receipt minus stamp [s].
+    `decode_s`: (F,) seconds that each picture took to decode and shrink; `step_s`: (F,) seconds of each step of the policy. `clock_offset`:
+    median of receipt minus stamp [s].
     """
 
     model: str

@@ -202,7 +202,7 @@ def _rows(results: list[Mapping]) -> list[tuple[str, list[str]]]:
             found = [r[kind].get(reason) for r in results]
             words = [f"{one['seconds']:.1f} s" if isinstance(one, Mapping) else str(one or 0) for one in found]
             rows.append((name + ("any limit" if reason == "any" else reason.replace("_", " ")), words))
-    for kind, name in (("decode_ms", "decoding a picture"), ("step_ms", "a step of the policy")):
+    for kind, name in (("decode_ms", "decoding and shrinking a picture"), ("step_ms", "a step of the policy")):
         for share, words in (("p50", "median"), ("p99", "99 %")):
             rows.append((f"{name}, {words}", ["–" if r[kind][share] is None else f"{r[kind][share]:.2f} ms" for r in results]))
     return rows

@@ -44,6 +44,7 @@ class DriveSettings:
     record: Path | None = dataclasses.field(
         default=None, metadata={"doc": "also write the drive to this rosbag2 directory; pictures then travel as JPEG"}
     )
+    jpeg_quality: int = number(92, 1, 100, "", "quality of recorded pictures, which are those that the policy sees")
     view: bool = switch(False, "open the report in a browser when done")
     json: bool = switch(False, "end with one line of JSON on stdout: the summary")
 
@@ -136,7 +137,7 @@ def _children(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> l
     policy = {"model": str(model), "autostart": False, "publish_neurons": True, "speed": settings.speed,
               "image_transport": "compressed" if settings.record else "raw"}  # fmt: skip
     length = min(FASTEST_ROAD * settings.seconds + 200.0, 20000.0)
-    world = {"seed": settings.seed, "held_out": True, "running": False, "world.length": length}
+    world = {"seed": settings.seed, "held_out": True, "running": False, "world.length": length, "jpeg_quality": settings.jpeg_quality}
     return [
         Child("policy_node", "liquid_control.ros.policy_node", {**shape, **policy}),
         Child("safety_node", "liquid_control.ros.safety_node", {**shape, "gate.max_speed": settings.speed}),

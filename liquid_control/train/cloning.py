@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from pathlib import Path
 
@@ -54,9 +55,12 @@ class CloneSettings:
         check(self)
 
 
-def clone(network: PolicyNetwork, split: Split, settings: CloneSettings, folder: Path, rate: float, writer) -> dict:
+def clone(
+    network: PolicyNetwork, split: Split, settings: CloneSettings, folder: Path, rate: float, writer, fine_tuning: bool = False
+) -> dict:
     """Fits `network` in place to the learned drives, then gives it the weights that did best on the held-out ones.
 
+    When `fine_tuning`, the weights that it comes with take part in that as step 0.
     Goes on from the checkpoint in `folder` where there is one, to the same weights as without the interruption. Returns `held_out`
     (see `validation.examine`), `best_step`, `steps`, `epochs` and `history`. Raises TooLittleError. `writer`: a TensorBoard SummaryWriter.
     """
@@ -84,16 +88,11 @@ def clone(network: PolicyNetwork, split: Split, settings: CloneSettings, folder:
                 for name in ("steering", "rate"):
                     writer.add_scalar(f"clone/{name}", losses[name], step)
 
-        step = progress["step"]
-        while step < settings.steps and not _tired(history, settings.patience):
-            stop = min(step + settings.validate_every, settings.steps)
-            rng = np.random.default_rng([settings.seed, step])
-            fit(network, optimiser, sequences, settings.steps, rng, settings.fit, rate, step, on_step, stop)
-            step = stop
+        def look(step: int) -> None:
             found = examine(network, split.held_out)
             history.append({"step": step, "epoch": round(step * epoch, 3), "mae": found["mae"], "rmse": found["rmse"]})
-            writer.add_scalar("held_out/rmse", found["rmse"], step)
-            writer.add_scalar("held_out/mae", found["mae"], step)
+            for name in ("rmse", "mae"):
+                writer.add_scalar(f"held_out/{name}", found[name], step)
             if _best(history) is history[-1]:
                 partial = best.with_suffix(".partial")
                 save_file({name: value.contiguous() for name, value in network.state_dict().items()}, partial)
@@ -101,6 +100,16 @@ def clone(network: PolicyNetwork, split: Split, settings: CloneSettings, folder:
             save_checkpoint(checkpoint, network, optimiser, {"step": step, "history": history})
             tqdm.write(f"step {step}, epoch {history[-1]['epoch']:.2f}: held-out rmse {found['rmse']:.5f} 1/m, "
                        f"mae {found['mae']:.5f} 1/m", file=sys.stderr)
+
+        step = progress["step"]
+        if fine_tuning and not history:
+            look(0)
+        while step < settings.steps and not _tired(history, settings.patience):
+            stop = min(step + settings.validate_every, settings.steps)
+            rng = np.random.default_rng([settings.seed, step])
+            fit(network, optimiser, sequences, settings.steps, rng, settings.fit, rate, step, on_step, stop)
+            step = stop
+            look(step)
     network.load_state_dict(load_file(best))
     return {"held_out": examine(network, split.held_out), "best_step": _best(history)["step"], "steps": step,
             "epochs": history[-1]["epoch"], "history": history}
@@ -138,7 +147,7 @@ def normalise_inertial(network: PolicyNetwork, split: Split) -> dict:
 
 
 def _best(history: list[dict]) -> dict:
-    return min(history, key=lambda look: look["rmse"])
+    return min(history, key=lambda look: look["rmse"] if math.isfinite(look["rmse"]) else math.inf)
 
 
 def _tired(history: list[dict], patience: int) -> bool:

@@ -30,12 +30,13 @@ ALIKE = 0.02
 
 
 class RefusedRecordingsError(LiquidControlError):
-    """Recordings cannot be used, or not without saying so."""
+    """Recordings cannot be used, or not without saying so. `others`: how many could be; `doubtful`: `problems` is readable in part."""
 
-    def __init__(self, problems: Mapping[str, str]) -> None:
-        listed = "; ".join(problems.values())
+    def __init__(self, problems: Mapping[str, str], others: int, doubtful: bool) -> None:
+        listed = "; ".join(problem.rstrip(".") for problem in problems.values())
         words = "1 unusable recording" if len(problems) == 1 else f"{len(problems)} unusable recordings"
-        super().__init__(f"{words}: {listed}. --unusable skip goes on without, --unusable use with what is readable but looks wrong")
+        ways = ["--unusable skip goes on without"] * bool(others) + ["--unusable use takes what looks wrong but can be read"] * doubtful
+        super().__init__(". ".join([f"{words}: {listed}", *ways]))
         self.problems = problems
 
 
@@ -91,7 +92,7 @@ def gather(settings: RecordedSettings, preprocess: PreprocessConfig, timeline: T
     if settings.unusable != "use":
         problems |= doubts
     if problems and (settings.unusable == "refuse" or len(problems) == len(paths)):
-        raise RefusedRecordingsError(problems)
+        raise RefusedRecordingsError(problems, len(paths) - len(problems), bool(doubts) and settings.unusable != "use")
     for problem in (problems | doubts).values():
         print(f"WARNING: {problem}", file=sys.stderr)
     episodes, facts = ({name: of[name] for name in of if name not in problems} for of in (episodes, facts))
@@ -112,7 +113,7 @@ def _crop(paths: list[Path], settings: RecordedSettings, preprocess: PreprocessC
         except LiquidControlError as error:
             problems[str(path)] = str(error)
     if not crops:
-        raise RefusedRecordingsError(problems)
+        raise RefusedRecordingsError(problems, 0, False)
     first_name, first = next(iter(crops.items()))
     for name, other in crops.items():
         for side in ("crop_top", "crop_bottom", "crop_left", "crop_right"):

@@ -82,7 +82,7 @@ def train_recorded(settings: RecordedSettings) -> dict:
     network, scales = _network(settings, gathered.preprocess, info, split)
     rate = settings.clone.rate or (FINE_TUNING_RATE if info else 1.0)
     with tensorboard(settings.out) as writer:
-        result = clone(network, split, settings.clone, settings.out, rate, writer)
+        result = clone(network, split, settings.clone, settings.out, rate, writer, fine_tuning=info is not None)
     seconds = time.perf_counter() - started
     held_out = result["held_out"]
     provenance = {

@@ -12,6 +12,8 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from liquid_control.data.bag.definitions import KNOWN
+from liquid_control.data.bag.reader import BagReader
+from liquid_control.errors import BagError
 
 START_NS = 1_700_000_000_000_000_000
 IMAGE, COMPRESSED, IMU = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Imu"
@@ -107,7 +109,30 @@ def expected(events: list) -> list[tuple[str, int, bytes]]:
     return [(topic, receive_ns, bytes(TYPES.serialize_cdr(message, kind))) for receive_ns, topic, kind, message in events]
 
 
+def read(path: Path) -> tuple[list, list]:
+    """(messages, damage), nothing where nothing can be read."""
+    try:
+        with BagReader(path) as reader:
+            return contents(reader), reader.damage
+    except BagError as error:
+        return [], [error]
+
+
 @pytest.fixture(scope="session")
 def bags() -> SimpleNamespace:
     """All of this module, for tests that make recordings."""
     return SimpleNamespace(**globals())
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory) -> dict:
+    """By kind of file: (the file, its messages, the byte behind each message's data)."""
+    made = {}
+    events = drive(10)
+    kinds = ("plain.mcap", "mcap", "none"), ("packed.mcap", "mcap", "storage"), ("plain.db3", "sqlite3", "none")
+    for name, storage, compression in kinds:
+        folder = tmp_path_factory.mktemp("whole") / name.partition(".")[0]
+        path = write(folder, events, storage, compression, chunk=12 if storage == "mcap" else 0) / f"{folder.name}{Path(name).suffix}"
+        data, messages = path.read_bytes(), expected(events)
+        made[name] = path, messages, [data.find(message[2]) + len(message[2]) for message in messages] if compression == "none" else None
+    return made

@@ -8,6 +8,7 @@ import sqlite3
 import numpy as np
 import pytest
 from backports import zstd
+from mcap.writer import CompressionType, IndexType, Writer
 
 from liquid_control.data.bag.reader import BagReader
 from liquid_control.errors import BagError, MessageError
@@ -63,6 +64,33 @@ def test_a_single_file_is_a_recording(bags, tmp_path, storage, name, packed):
         assert bags.contents(reader) == bags.expected(events)
         assert reader.damage == []
     assert {path.name for path in tmp_path.iterdir()} == {"bag", file.name} - {name}
+
+
+@pytest.mark.parametrize("options", [
+    {"compression": CompressionType.LZ4}, {"compression": CompressionType.ZSTD}, {"compression": CompressionType.NONE},
+    {"use_chunking": False}, {"index_types": IndexType.NONE},
+    {"index_types": IndexType.NONE, "use_chunking": False, "use_statistics": False},
+    {"use_statistics": False, "repeat_channels": False, "repeat_schemas": False, "use_summary_offsets": False},
+    {"index_types": IndexType.NONE, "use_statistics": False, "repeat_channels": False, "repeat_schemas": False, "enable_crcs": False},
+], ids=str)
+def test_mcap_of_other_writers_with_and_without_chunks_index_and_statistics(bags, tmp_path, options):
+    events = bags.drive(8)
+    with (tmp_path / "other.mcap").open("wb") as stream:
+        writer = Writer(stream, chunk_size=9000, **options)
+        writer.start("ros2", "another writer")
+        channels = {}
+        for receive_ns, topic, kind, message in events:
+            if topic not in channels:
+                text, _ = bags.TYPES.generate_msgdef(kind, ros_version=2)
+                channels[topic] = writer.register_channel(topic, "cdr", writer.register_schema(kind, "ros2msg", text.encode()))
+            writer.add_message(channels[topic], receive_ns, bytes(bags.TYPES.serialize_cdr(message, kind)), receive_ns)
+        writer.finish()
+    with BagReader(tmp_path / "other.mcap") as reader:
+        assert sum(topic.count for topic in reader.topics) == len(events)
+        assert (reader.start_ns, reader.end_ns) == (events[0][0], events[-1][0])
+        assert bags.contents(reader) == bags.expected(events)
+        assert reader.damage == []
+        assert {reader.decode(message).header.frame_id for message in reader.messages()} == {"somewhere"}
 
 
 @pytest.mark.parametrize("storage, suffix", [("mcap", ".mcap"), ("sqlite3", ".db3")])

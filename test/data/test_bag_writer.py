@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
 from liquid_control.config import PreprocessConfig, VehicleConfig, WorldConfig
@@ -21,7 +23,7 @@ from liquid_control.data.bag.recording import Recording
 from liquid_control.data.bag.writer import BagSettings, BagWriter
 from liquid_control.data.collect import CollectionSettings, Drive, collect, collect_expert
 from liquid_control.data.episode import load_episode
-from liquid_control.errors import BagError, ConfigError
+from liquid_control.errors import BagError, ConfigError, MessageError
 from liquid_control.signals import Action, Frame, ImuSample, SpeedSample, SteeringSample
 
 BEGIN = 1_767_225_600_123_456_789
@@ -96,12 +98,22 @@ def test_other_software_opens_it_by_its_own_definitions(tmp_path):
         latest = {connection.topic: reader.deserialize(raw, connection.msgtype) for connection, _, raw in reader.messages() if raw}
         assert {connection.msgdef.format.name for connection in reader.connections} == {"MSG"}
         offered = {connection.topic: connection.ext.offered_qos_profiles[0].reliability.name for connection in reader.connections}
+    with open(tmp_path / "drive" / "drive_0.mcap", "rb") as file:
+        assert sum(1 for _ in make_reader(file, validate_crcs=True).iter_messages()) == sum(writer.counts.values())
     assert latest["/camera/image_raw/compressed"].format == "jpeg"
     assert latest["/camera/camera_info"].k.tolist() == [33.0, 0.0, 30.0, 0.0, 33.0, 20.0, 0.0, 0.0, 1.0]
     assert latest["/imu/data"].orientation_covariance[0] == -1.0
     assert latest["/odom"].pose.covariance[0] > 1e5 and latest["/odom"].child_frame_id == "base_link"
-    assert latest["/proposal"].twist.angular.z == 0.01 * 12.0
-    assert latest["/ground_truth"].pose.pose.position.y == -2.0
+    assert latest["/odom"].twist.twist.linear.x == 33.0 and latest["/odom"].header.stamp.nanosec == (BEGIN + 990_000_001) % 10**9
+    imu = latest["/imu/data"]
+    assert (imu.orientation.w, imu.angular_velocity.z, imu.linear_acceleration.z) == (1.0, 0.3 * 99, 9.81)
+    assert not any(imu.angular_velocity_covariance) and not any(imu.linear_acceleration_covariance)
+    twist = latest["/proposal"].twist
+    assert (twist.linear.x, twist.angular.z, twist.linear.z, twist.angular.x) == (12.0, 0.01 * 12.0, 0.0, 0.0)
+    truth = latest["/ground_truth"]
+    assert (truth.pose.pose.position.x, truth.pose.pose.position.y, truth.twist.twist.angular.z) == (1.0, -2.0, 0.1)
+    assert (truth.pose.pose.orientation.z, truth.pose.pose.orientation.w) == (math.sin(0.25), math.cos(0.25))
+    assert not any(truth.pose.covariance) and not any(truth.twist.covariance) and truth.header.frame_id == "map"
     assert (offered["/imu/data"], offered["/command"]) == ("BEST_EFFORT", "RELIABLE")
 
 
@@ -140,6 +152,8 @@ def test_a_topic_keeps_its_type_and_a_command_needs_a_speed(tmp_path):
         writer.write_speed(SpeedSample(BEGIN, 1.0), BEGIN)
         with pytest.raises(BagError, match="nav_msgs/msg/Odometry"):
             writer.write("/odom", "sensor_msgs/msg/Imu", b"", BEGIN)
+        with pytest.raises(MessageError, match="there_is/msg/None"):
+            writer.write("/new", "there_is/msg/None", b"", BEGIN)
         with pytest.raises(ConfigError, match="SteeringSample.speed"):
             writer.write_steering(SteeringSample(BEGIN, 0.1, None), BEGIN)
 
@@ -201,7 +215,9 @@ def test_a_recorded_expert_drive_is_the_collected_one(tmp_path):
     assert mean < 3.0
     assert (roles.speed.name, roles.steering.name) == ("/odom", "/command")
     rates = {kind: sum(isinstance(sample, kind) for sample in samples) for kind in (ImuSample, SpeedSample, SteeringSample)}
-    assert rates[ImuSample] > 1.9 * rates[SpeedSample] > 0 and rates[SteeringSample] > 0.9 * rates[ImuSample]
+    assert rates[ImuSample] > 1.9 * rates[SpeedSample] > 0 and len(pictures) <= rates[SteeringSample] < rates[ImuSample]
+    commanded = {sample.stamp_ns for sample in samples if isinstance(sample, SteeringSample)}
+    assert commanded == {frame.stamp_ns for frame in pictures}, "each picture has a command"
 
 
 def test_collecting_recordings_twice_gives_the_same_bytes(tmp_path):

@@ -211,6 +211,9 @@ def test_windows_start_only_where_half_of_the_targets_are_known():
     episode = Episode(number * 10**8, image, inertial, dt, number == 0, curvature, np.full((60, 4), np.nan, np.float32))
     sequences = Sequences([episode], 10, Augmentation(0, 0, 0, 0), 0.04)
     assert sequences.windows == 21 and np.isfinite(sequences.draw(np.random.default_rng(0), 50).curvature).sum(1).min() >= 5
+    signs = np.sign(Sequences([episode], 10, Augmentation(0, 0, 0, 0), 0.04, 0.5).draw(np.random.default_rng(0), 200).curvature)
+    mirrored = (signs == -1).any(1)
+    assert 60 < mirrored.sum() < 140 and not (signs[mirrored] == 1).any()
 
 
 def test_large_arrays_go_to_disk_and_back_in_parts(tmp_path):

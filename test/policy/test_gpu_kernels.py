@@ -96,7 +96,7 @@ def with_gradients(unroll, cell, x, h, dt, *more):
 def test_outputs_and_all_gradients_are_the_readable_cells(kind, place, dtype, tolerance):
     cell = make(kind, PLACES[place], dtype)
     cell.kernel = "reference"
-    sizes = ((3, 2, 0), (2, 3, 2)) if INTERPRETED else ((1, 1, 0), (3, 9, 1), (5, 12, 2), (130, 20, 2))
+    sizes = ((3, 2, 0), (2, 3, 2)) if INTERPRETED else ((1, 1, 0), (3, 9, 2), (130, 20, 2))
     for batch, time, options in sizes:
         x, h, dt, *more = inputs(cell, batch, time, dtype)
         ours = with_gradients(lambda *tensors: unroll_fused(cell, *tensors), cell, x, h, dt, *more[:options])

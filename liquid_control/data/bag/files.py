@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import yaml
 from backports import zstd
@@ -17,9 +19,11 @@ from liquid_control.errors import BagError
 
 STORAGES = (".mcap", ".db3")
 COMPRESSED = (".zstd", ".zst")
-LARGEST_METADATA = 2**24  # bytes
+LARGEST_METADATA = 2**20  # bytes
+MOST_TOLD = 100
 LEFT_FREE = 2**28  # bytes of disk that unpacking leaves
-_PIECE = 2**20
+LARGEST_PIECE = 2**22  # bytes that are decompressed at a time
+_PIECE = 2**14
 
 
 def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
@@ -55,24 +59,40 @@ def storage_of(path: Path) -> str | None:
 def unpack(path: Path, folder: Path) -> tuple[Path, list[Damage]]:
     """(the file's decompressed copy in `folder`, damage); a damaged one gives what precedes the damage. BagError where the disk is full."""
     out = folder / path.stem
-    damage, written = [], 0
+    damage, written, checked = [], 0, 0
     with path.open("rb") as packed:
         try:
             size = zstd.get_frame_info(packed.read(64)).decompressed_size or 0
         except zstd.ZstdError:
             size = 0
     _check_space(path, folder, size)
-    with zstd.open(path) as packed, out.open("wb") as plain:
+    with path.open("rb") as packed, out.open("wb") as plain:
         try:
-            while piece := packed.read(_PIECE):
-                if written % 2**26 < len(piece):
+            for piece in _unpacked(packed):
+                if written >= checked:
                     _check_space(path, folder, 0)
+                    checked += 2**26
                 written += plain.write(piece)
         except (zstd.ZstdError, EOFError) as error:
-            damage.append(Damage(path.name, None, f"zstd data are damaged or cut ({error})", f"what follows the first {written} bytes"))
+            problem = f"zstd data are damaged or cut ({error})"
+            damage.append(Damage(path.name, packed.tell(), problem, f"what follows the first {written} bytes that were in it"))
         except OSError as error:
             raise _full(path, folder, f"{error.strerror}") from error
     return out, damage
+
+
+def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
+    """Decompressed pieces of a file of one or several frames; small ones, so that damage costs little of what precedes it."""
+    machine, inside = zstd.ZstdDecompressor(), False
+    while data := packed.read(_PIECE):
+        while data:
+            yield machine.decompress(data, max_length=LARGEST_PIECE)
+            while not machine.needs_input and not machine.eof:
+                yield machine.decompress(b"", max_length=LARGEST_PIECE)
+            inside, data = not machine.eof, machine.unused_data
+            machine = machine if inside else zstd.ZstdDecompressor()
+    if inside:
+        raise EOFError("its last frame ends early")
 
 
 def copy_with_log(path: Path, folder: Path) -> Path:
@@ -117,7 +137,7 @@ def _listed(metadata: Path) -> tuple[list[str], list[Damage]]:
     inside = [name for name in names if Path(name).name == name or Path(name).parts[:-1] == (metadata.parent.name,)]
     damage = [Damage(metadata.name, None, f"lists {name[:200]!r}, a place outside of the recording", "that file")
               for name in names if name not in inside]
-    return [Path(name).name for name in inside], damage
+    return [Path(name).name for name in inside], damage[:MOST_TOLD]
 
 
 def _natural(path: Path) -> tuple:

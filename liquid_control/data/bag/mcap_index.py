@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 from zlib import crc32
 
 from liquid_control.data.bag import mcap_records as mcap
 from liquid_control.data.bag.storage import LARGEST, Channel, Damage
 
+MOST_BLOCKS = 2**20
 LARGEST_RUN = 2**22  # bytes of consecutive messages outside of chunks that are read at once
 _FRONT = 128  # bytes read to learn what a record is
 
@@ -77,10 +79,15 @@ def _summary(data: memoryview, end_of_data: int) -> Index | None:
             if offset + length > end_of_data or length < 49:
                 raise mcap.RecordError("the index at the end of the file names a place that is not in the file")
             index.blocks.append(Block(offset, length, start, last, True, channels or None))
+            if len(index.blocks) > MOST_BLOCKS:
+                raise mcap.RecordError(f"the index at the end of the file names more than {MOST_BLOCKS} chunks")
         elif opcode == mcap.STATISTICS:
             messages, start, last, index.counts = mcap.statistics(content)
             if messages:
                 index.seen(start, last)
+    index.blocks.sort(key=lambda block: block.offset)
+    if any(block.offset + block.length > following.offset for block, following in itertools.pairwise(index.blocks)):
+        raise mcap.RecordError("the index at the end of the file names a place twice")
     known = frozenset(number for number, channel in index.channels.items() if channel.kind)
     complete = bool(index.blocks) and all(block.channels and block.channels <= known for block in index.blocks)
     return index if messages == 0 or (messages and complete) else None
@@ -99,6 +106,8 @@ class Walk:
         while at < self.size:
             front = os.pread(self.file, _FRONT, at)
             try:
+                if len(self.index.blocks) > MOST_BLOCKS:
+                    raise mcap.RecordError(f"more than {MOST_BLOCKS} chunks before here")
                 opcode, length = mcap.prefix(front)
                 end = at + 9 + length
                 if opcode == 0:

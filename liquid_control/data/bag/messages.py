@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import math
+import struct
 
 import cv2
 import numpy as np
 
-from liquid_control.errors import MissingDependencyError
+from liquid_control.errors import MessageError, MissingDependencyError
 from liquid_control.signals import Frame, ImuSample
 
 COMPRESSED_IMAGE, IMAGE, CAMERA_INFO = "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
@@ -44,7 +45,12 @@ def typestore():
 
 
 def definition(kind: str) -> tuple[str, str]:
-    """The full text of a message type with all that it is made of, as rosbag2 stores it, and its RIHS01 hash."""
+    """The full text of a message type with all that it is made of, as rosbag2 stores it, and its RIHS01 hash.
+
+    Raises MessageError for a type that neither Humble nor ackermann_msgs has.
+    """
+    if kind not in typestore().fielddefs:
+        raise MessageError(kind, "no definition of this type is known; expected one of Humble's or ackermann_msgs'")
     text, _ = typestore().generate_msgdef(kind, ros_version=2)
     return text, typestore().hash_rihs01(kind)
 
@@ -80,29 +86,28 @@ def camera_info_message(stamp_ns: int, height: int, width: int, focal: float) ->
 
 def imu_message(sample: ImuSample) -> bytes:
     """Orientation is marked as not measured (covariance[0] = -1)."""
-    return _serialised(
-        IMU, header=_header(sample.stamp_ns, "imu_link"), orientation=_quaternion(0.0), orientation_covariance=_NO_ORIENTATION,
-        angular_velocity=_vector(*sample.angular_velocity), angular_velocity_covariance=_ZEROS[:9],
-        linear_acceleration=_vector(*sample.linear_acceleration), linear_acceleration_covariance=_ZEROS[:9],
-    )
+    data = _stamped(_imu_form(), sample.stamp_ns)
+    struct.pack_into("<3d", data, len(data) - 8 * 24, *sample.angular_velocity)
+    struct.pack_into("<3d", data, len(data) - 8 * 12, *sample.linear_acceleration)
+    return bytes(data)
 
 
 def odometry_message(
     stamp_ns: int, frame_id: str, pose: tuple[float, float, float] | None, speed: float, yaw_rate: float = 0.0
 ) -> bytes:
     """A planar pose (x [m], y [m], yaw [rad]) in `frame_id`, None where it is not measured, and motion in base_link."""
+    data = _stamped(_odometry_form(frame_id, pose is not None), stamp_ns)
     x, y, yaw = pose or (0.0, 0.0, 0.0)
-    place = _make("geometry_msgs/msg/Pose", position=_make("geometry_msgs/msg/Point", x=x, y=y, z=0.0), orientation=_quaternion(yaw))
-    return _serialised(
-        ODOMETRY, header=_header(stamp_ns, frame_id), child_frame_id="base_link",
-        pose=_make("geometry_msgs/msg/PoseWithCovariance", pose=place, covariance=_UNKNOWN if pose is None else _ZEROS),
-        twist=_make("geometry_msgs/msg/TwistWithCovariance", twist=_twist(speed, yaw_rate), covariance=_ZEROS),
-    )
+    struct.pack_into("<7d", data, len(data) - 8 * 85, x, y, 0.0, 0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
+    struct.pack_into("<6d", data, len(data) - 8 * 42, speed, 0.0, 0.0, 0.0, 0.0, yaw_rate)
+    return bytes(data)
 
 
 def twist_message(stamp_ns: int, curvature: float, speed: float) -> bytes:
     """Path curvature [1/m] at a speed [m/s]."""
-    return _serialised(TWIST, header=_header(stamp_ns, "base_link"), twist=_twist(speed, speed * curvature))
+    data = _stamped(_twist_form(), stamp_ns)
+    struct.pack_into("<6d", data, len(data) - 8 * 6, speed, 0.0, 0.0, 0.0, 0.0, speed * curvature)
+    return bytes(data)
 
 
 def ackermann_message(stamp_ns: int, steering_angle: float, speed: float) -> bytes:
@@ -111,9 +116,40 @@ def ackermann_message(stamp_ns: int, steering_angle: float, speed: float) -> byt
     return _serialised(ACKERMANN, header=_header(stamp_ns, "base_link"), drive=drive)
 
 
-_ZEROS = np.zeros(36)
-_UNKNOWN = np.diag(np.full(6, UNKNOWN_POSE)).reshape(-1)
-_NO_ORIENTATION = np.array([-1.0] + [0.0] * 8)
+@functools.cache
+def _imu_form() -> bytes:
+    """The frequent messages are filled into forms: they end in float64 numbers alone, whose places are counted from the end."""
+    covariances = {"orientation_covariance": np.array([-1.0] + [0.0] * 8), "angular_velocity_covariance": np.zeros(9)}
+    return _serialised(
+        IMU, header=_header(0, "imu_link"), orientation=_make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
+        angular_velocity=_vector(), linear_acceleration=_vector(), linear_acceleration_covariance=np.zeros(9), **covariances,
+    )
+
+
+@functools.cache
+def _odometry_form(frame_id: str, measured: bool) -> bytes:
+    place = _make(
+        "geometry_msgs/msg/Pose", position=_make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
+        orientation=_make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
+    )
+    covariance = np.zeros(36) if measured else np.diag(np.full(6, UNKNOWN_POSE)).reshape(-1)
+    return _serialised(
+        ODOMETRY, header=_header(0, frame_id), child_frame_id="base_link",
+        pose=_make("geometry_msgs/msg/PoseWithCovariance", pose=place, covariance=covariance),
+        twist=_make("geometry_msgs/msg/TwistWithCovariance", twist=_twist(), covariance=np.zeros(36)),
+    )
+
+
+@functools.cache
+def _twist_form() -> bytes:
+    return _serialised(TWIST, header=_header(0, "base_link"), twist=_twist())
+
+
+def _stamped(form: bytes, stamp_ns: int) -> bytearray:
+    """A copy of a form with the stamp of its header, which comes first, behind four bytes of encapsulation."""
+    data = bytearray(form)
+    struct.pack_into("<iI", data, 4, *divmod(stamp_ns, 1_000_000_000))
+    return data
 
 
 def _make(kind: str, **fields):
@@ -129,13 +165,9 @@ def _header(stamp_ns: int, frame_id: str):
     return _make("std_msgs/msg/Header", stamp=_make("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec), frame_id=frame_id)
 
 
-def _vector(x: float, y: float, z: float):
-    return _make("geometry_msgs/msg/Vector3", x=x, y=y, z=z)
+def _vector():
+    return _make("geometry_msgs/msg/Vector3", x=0.0, y=0.0, z=0.0)
 
 
-def _quaternion(yaw: float):
-    return _make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=math.sin(yaw / 2), w=math.cos(yaw / 2))
-
-
-def _twist(speed: float, yaw_rate: float):
-    return _make("geometry_msgs/msg/Twist", linear=_vector(speed, 0.0, 0.0), angular=_vector(0.0, 0.0, yaw_rate))
+def _twist():
+    return _make("geometry_msgs/msg/Twist", linear=_vector(), angular=_vector())

@@ -18,6 +18,7 @@ from liquid_control.data.bag.topics import IMAGE, KINDS, TopicMap, choose_topics
 from liquid_control.errors import ImageError, LiquidControlError, MessageError
 from liquid_control.perception import measurements
 from liquid_control.perception.pictures import image_from_compressed, image_from_message
+from liquid_control.policy.allocator import keep_freed_memory
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 
 Sample = Frame | ImuSample | SpeedSample | SteeringSample
@@ -44,7 +45,7 @@ class RecordingSettings:
 class Recording:
     """Samples of one recording. `skipped` counts by reason the messages that could not be decoded; none of them raises.
 
-    `decode_s`: seconds that each picture took to decode, in the thread that did it."""
+    `decode_s`: seconds that each picture took to decode and prepare, in the thread that did it."""
 
     def __init__(self, path: str | Path, settings: RecordingSettings | None = None) -> None:
         """Raises BagError where nothing can be read, AmbiguousTopicError and BagTopicError where the topics are not clear."""
@@ -52,6 +53,7 @@ class Recording:
         self.reader = BagReader(path)
         self.skipped: dict[str, int] = {}
         self.decode_s = array("d")
+        self._prepare: Callable[[Frame], object] | None = None
         try:
             self.roles = choose_topics(self.reader, self.settings.topics)
         except LiquidControlError:
@@ -68,8 +70,19 @@ class Recording:
     def damage(self) -> list[Damage]:
         return self.reader.damage
 
-    def samples(self, kinds: Collection[type] | None = None) -> Iterator[tuple[int, Sample]]:
-        """(receive_ns, sample) in the order of receipt; `kinds` leaves only samples of these classes (all, where None)."""
+    def samples(
+        self, kinds: Collection[type] | None = None, prepare: Callable[[Frame], object] | None = None
+    ) -> Iterator[tuple[int, Sample]]:
+        """(receive_ns, sample) in the order of receipt; `kinds` leaves only samples of these classes (all, where None).
+
+        `prepare` makes of each frame what is given out in its place, in the thread that decoded it: there the picture is still in the
+        core's cache, which halves the time of shrinking it.
+
+        The process keeps freed memory from here on: decoding allocates a picture at a time, and where the C library hands each back to the
+        kernel, that takes a third as long again as the decoding.
+        """
+        keep_freed_memory()
+        self._prepare = prepare
         makers = self._makers(tuple(kinds or CLASSES))
         waiting: collections.deque[tuple[int, Sample | Future]] = collections.deque()
         pictures = 0
@@ -124,8 +137,10 @@ class Recording:
         began = time.perf_counter()
         decoded = self.reader.decode(message)
         picture = (image_from_message if message.kind == IMAGE else image_from_compressed)(decoded)
+        frame = Frame(self._stamp(decoded, message), picture)
+        frame = frame if self._prepare is None else self._prepare(frame)
         self.decode_s.append(time.perf_counter() - began)
-        return Frame(self._stamp(decoded, message), picture)
+        return frame
 
     def _imu(self, kind: str, decoded, stamp: int) -> ImuSample:
         sample = measurements.imu_sample(decoded)

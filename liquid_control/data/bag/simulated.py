@@ -32,6 +32,7 @@ class DriveRecorder:
         self._focal = world.physics.focal_length * world.config.image_height
         self.received_ns = 0
         self._truth_due_ns = 0
+        self._told: tuple[float, float] | None = None
 
     def hear(self, event: Event) -> Event:
         """Writes what a sensor says, received just after its stamp and after what came before; a tap of sim.drive.drive."""
@@ -50,7 +51,11 @@ class DriveRecorder:
         return event
 
     def drive(self, command: Command, action: Action | None) -> None:
-        """Writes what the vehicle is told in this period, and a new proposal where there is one."""
+        """Writes what the vehicle is told in this period, where it is new, and a new proposal."""
+        told = command.steering_angle, command.speed
+        if action is None and told == self._told:
+            return
+        self._told = told
         received_ns = self.begin_ns + self.world.time_ns + REACTION_NS
         if action is not None:
             self.writer.write_proposal(Action(self.begin_ns + action.stamp_ns, action.curvature, action.speed), received_ns - TRANSFER_NS)

@@ -23,6 +23,8 @@ MOST_FAILURES = 4096
 SMALLEST_ROW = 8  # bytes of a row in a file; more rows than fit are a page that is listed twice
 STEPS_PER_BYTE = 4  # of SQLite's machine, for the same reason
 MOST_TOLD = 100
+MOST_TOPICS = 2**14
+LONGEST_TEXT = 2**18 + 1  # characters of a name or a definition
 _HEADER = b"SQLite format 3\0"
 _PATIENCE = 10_000_000  # steps
 _DAMAGED = (apsw.Error, ValueError, MemoryError)
@@ -78,12 +80,12 @@ class SqliteFile:
         definitions = {}
         if "message_definitions" in tables:
             columns = ", ".join(map(_text, ("topic_type", "encoding", "encoded_message_definition")))
-            asked = f"SELECT {columns} FROM message_definitions"
+            asked = f"SELECT {columns} FROM message_definitions LIMIT {MOST_TOPICS}"
             try:
                 definitions = {_read(kind): (_read(encoding), _read(text)) for kind, encoding, text in self._execute(asked)}
             except _DAMAGED as error:
                 self._report(f"its message definitions cannot be read ({error})", "those of unusual types")
-        rows = list(self._execute(f"SELECT id, {_text('name')}, {_text('type')} FROM topics"))
+        rows = list(self._execute(f"SELECT id, {_text('name')}, {_text('type')} FROM topics LIMIT {MOST_TOPICS}"))
         return {number: Channel(_read(topic), _read(kind), *definitions.get(_read(kind), ("", ""))) for number, topic, kind in rows}
 
     def _extent(self) -> tuple[dict[int, int], int | None, int | None]:
@@ -189,8 +191,8 @@ class _WholePagesFile(apsw.VFSFile):
 
 
 def _text(column: str) -> str:
-    """Texts are taken as bytes: damaged ones are not UTF-8."""
-    return f"CAST({column} AS BLOB)"
+    """Texts are taken as bytes, as damaged ones are not UTF-8, and only so much of them as is ever used."""
+    return f"CAST(substr({column}, 1, {LONGEST_TEXT}) AS BLOB)"
 
 
 def _read(text: bytes | None) -> str:

@@ -103,7 +103,7 @@ class BagWriter:
             self._file.close()  # a full disk, say; the error that led here tells
 
     def write(self, topic: str, kind: str, data: bytes, receive_ns: int) -> None:
-        """A serialised message of a known type. Raises BagError when the topic had another type before."""
+        """A serialised message. Raises BagError when the topic had another type before, MessageError for a type that is not known."""
         if topic not in self._channels:
             self._channels[topic] = (self._register(topic, kind), kind, self._schemas[kind][1])
             self.counts[topic] = 0

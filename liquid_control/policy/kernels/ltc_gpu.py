@@ -54,16 +54,15 @@ class _Unroll(torch.autograd.Function):
                     size, fan, len(at.parts), is_first is not None, mask is not None, differentiable,
                     num_warps=warps(size * fan, 16))  # fmt: skip
         ctx.save_for_backward(x, dt, is_first, mask, weights, kept)
-        ctx.rest = wiring, unfolds, affine, [len(parameter) for parameter in parameters]
+        ctx.rest = wiring, at, unfolds, affine, [parameter.numel() for parameter in parameters]
         return y, last
 
     @staticmethod
     @once_differentiable
     def backward(ctx, d_y, d_last):
         x, dt, is_first, mask, weights, kept = ctx.saved_tensors
-        wiring, unfolds, affine, sizes = ctx.rest
+        wiring, at, unfolds, affine, sizes = ctx.rest
         (batch, time, features), units = x.shape, wiring.neurons
-        at = places(wiring, x.device)
         (fan, size), rows, own = at.leaving.shape, batch * time, 3 * units + 4 * len(wiring.synapses)
         groups, chunk = programs(rows)
         d_drive, d_h = x.new_empty(batch, time, 2, units), x.new_empty(batch, units)

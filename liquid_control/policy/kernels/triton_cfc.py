@@ -16,7 +16,11 @@ KEPT = tl.constexpr(6)
 """Rows kept per input: the state before and after, tanh ff1, tanh ff2, s, t_a."""
 
 
-@triton.jit
+SIZES = ["time", "features", "units", "motor"]
+"""As in `triton_ltc`."""
+
+
+@triton.jit(do_not_specialize=SIZES[:1] + SIZES[2:])
 def advance(pre, h, dt, is_first, mask, weights, layer, y, last, kept, time, units, motor,
             SIZE: tl.constexpr, LAYERS: tl.constexpr, GATE: tl.constexpr,
             RESETS: tl.constexpr, MASKED: tl.constexpr, KEEP: tl.constexpr):  # fmt: skip
@@ -67,7 +71,7 @@ def advance(pre, h, dt, is_first, mask, weights, layer, y, last, kept, time, uni
     tl.store(last + sample * units + u, state, mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def advance_back(kept, dt, is_first, mask, weights, layer, d_y, d_last, d_pre, d_h, d_dt, time, features, units, motor,
                  SIZE: tl.constexpr, LAYERS: tl.constexpr, GATE: tl.constexpr,
                  RESETS: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip

@@ -16,8 +16,11 @@ import triton.language as tl
 
 from liquid_control.policy.kernels.triton_synapses import LN_2, activation, logistic, softplus, store_synapses, synapses_of, zeros
 
+SIZES = ["time", "unfolds", "units", "motor", "synapses"]
+"""Triton compiles anew for a size of 1 and for multiples of 16, unless it is told not to: no sequence should have to wait for that."""
 
-@triton.jit
+
+@triton.jit(do_not_specialize=SIZES)
 def solve(drive, h, dt, is_first, mask, place, source, parts, weights, y, last, kept, time, unfolds, units, motor, synapses,
           SIZE: tl.constexpr, FAN: tl.constexpr, PARTS: tl.constexpr,
           RESETS: tl.constexpr, MASKED: tl.constexpr, KEEP: tl.constexpr):  # fmt: skip
@@ -61,7 +64,7 @@ def solve(drive, h, dt, is_first, mask, place, source, parts, weights, y, last, 
     tl.store(last + tl.program_id(0).to(tl.int64) * units + u, v, mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def solve_back(kept, dt, is_first, mask, place, target, weights, d_y, d_last, d_drive, d_h, d_dt, d_weights,
                time, unfolds, units, motor, synapses,
                SIZE: tl.constexpr, FAN: tl.constexpr, RESETS: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip

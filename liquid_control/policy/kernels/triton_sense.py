@@ -11,8 +11,11 @@ import triton.language as tl
 
 from liquid_control.policy.kernels.triton_synapses import LN_2, activation, store_synapses, synapses_of, zeros
 
+SIZES = ["rows", "chunk", "features", "units", "synapses"]
+"""Triton compiles anew for a size of 1 and for multiples of 16, unless it is told not to: no sequence should have to wait for that."""
 
-@triton.jit
+
+@triton.jit(do_not_specialize=SIZES)
 def sense(x, place, weights, drive, rows, chunk, features, units, synapses,
           SIZE: tl.constexpr, WIDTH: tl.constexpr, AFFINE: tl.constexpr):  # fmt: skip
     """From x (rows, F) to drive (rows, 2, U): Σ w σ(.) erev and Σ w σ(.) of the sensory synapses. `weights` are theirs
@@ -40,7 +43,7 @@ def sense(x, place, weights, drive, rows, chunk, features, units, synapses,
         tl.debug_barrier()
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES)
 def sense_back(x, place, weights, d_drive, d_x, d_weights, rows, chunk, features, units, synapses,
                SIZE: tl.constexpr, WIDTH: tl.constexpr, AFFINE: tl.constexpr):  # fmt: skip
     """From d_drive (rows, 2, U) to d_x (rows, F) and d_weights, a list per p. Program (p, q) does rows p chunk to (p + 1) chunk and

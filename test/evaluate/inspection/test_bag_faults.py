@@ -97,6 +97,10 @@ def mirrored(drive) -> None:
     drive.steering *= -1
 
 
+def gyro_turned(drive) -> None:
+    drive.imu[:, 2] *= -1
+
+
 def gyro_degrees(drive) -> None:
     drive.imu[:, :3] *= 180 / np.pi
 
@@ -172,7 +176,8 @@ FAULTS = {
     "truncated pictures": (truncated, "bad_pictures", "camera", WARNED, WARNED),
     "two sizes": (two_sizes, "sizes_differ", "camera", WARNED, WARNED),
     "dark": (dark, "exposure", "camera", WARNED, WARNED),
-    "gyro upside down": (mirrored, "picture_against_gyro", "imu", UNUSABLE, UNUSABLE),
+    "pictures mirrored": (mirrored, "picture_against_gyro", "imu", UNUSABLE, UNUSABLE),
+    "gyro turned": (gyro_turned, "gyro_sign", "imu", UNUSABLE, UNUSABLE),
     "gyro in degrees": (gyro_degrees, "gyro_unit", "imu", UNUSABLE, UNUSABLE),
     "acceleration in g": (acceleration_in_g, "acceleration_unit", "imu", WARNED, WARNED),
     "imu stuck": (stuck, "stuck", "imu", WARNED, WARNED),
@@ -215,6 +220,12 @@ def test_the_advice_to_read_by_receipt_helps(name, clean, tmp_path):
     assert any("--stamps receive" in one["remedy"] for one in with_headers["findings"])
     by_receipt = inspect_bag(bag, RecordingSettings(stamps="receive")).facts
     assert not {"zero_stamps", "constant_stamps", "stamps_go_back"} & {one["code"] for one in by_receipt["findings"]}
+
+
+def test_a_turned_gyro_is_not_blamed_on_the_steering(clean, tmp_path):
+    drive = copy.deepcopy(clean)
+    gyro_turned(drive)
+    assert [one["code"] for one in inspect_bag(drive.write(tmp_path / "bag")).facts["findings"]] == ["gyro_sign"]
 
 
 @pytest.mark.parametrize("factor", [-1.0, 180 / np.pi, -15.0, 15.0 * 180 / np.pi])

@@ -104,6 +104,11 @@ def test_the_verb_refuses_what_makes_no_sense(flags, said, clean, tmp_path, caps
     assert said in capsys.readouterr().err
 
 
+def test_the_verb_says_what_it_can_inspect(tmp_path, capsys):
+    assert cli.main(["inspect", str(tmp_path)]) == 2
+    assert "a recording" in capsys.readouterr().err
+
+
 def test_the_verb_still_knows_models(capsys):
     assert cli.main(["inspect", "lane_keeper", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["neurons"] == 19

@@ -72,7 +72,7 @@ def test_the_page_shows_the_figures_and_all_charts(written):
     rmse = np.degrees(facts["overall"]["lane_keeper"]["steering"]["rmse"])
     assert f"{rmse:.2f}°" in page and "straight on" in page and "what the driver did 1 s before" in page
     for title in ("Policy against driver", "Error by curvature", "Error by speed", "Worst moments", "Steering angle", "Policy minus driver",
-                  "Path by dead reckoning", "Does an error last?", "Frames, gate and time", "decoding a picture"):
+                  "Path by dead reckoning", "Does an error last?", "Frames, gate and time", "decoding and shrinking a picture"):
         assert title in page
     assert page.count('class="moment"') >= 4 and page.count('<section class="bag">') == 2
 
