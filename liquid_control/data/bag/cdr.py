@@ -14,14 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from rosbags.interfaces import Nodetype
 
+from liquid_control.data.bag.cdr_values import Code, code_of, listed, numbers, padded, string
 from liquid_control.errors import MessageError
 
-NUMBERS = {"bool": "?", "byte": "B", "char": "B", "octet": "B", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i",
-           "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f", "float64": "d"}
 LARGEST_LAYOUT = 2**12  # values that a definition may repeat by fixed arrays
 LARGEST_WITH_LISTS = 2**22  # bytes of a message with lists of texts or messages: each element becomes an object
 DEEPEST = 32  # messages inside messages
-_COUNTS = {order: struct.Struct(order + "I").unpack_from for order in "<>"}
 
 
 class Message:
@@ -34,7 +32,7 @@ class Message:
 class _Fixed(NamedTuple):
     """A value without counts inside: what `struct` unpacks ((code, alignment, bytes) each), and what makes the value of it."""
 
-    codes: tuple[tuple[str, int, int], ...]
+    codes: tuple[Code, ...]
     build: Callable[[tuple, int], object] | None  # None: the unpacked value itself
 
 
@@ -94,16 +92,17 @@ class _Plan:
         if node == Nodetype.NAME:
             return self.message(detail, inside)
         if node == Nodetype.BASE:
-            return _Open(_string(self.order), 4, False) if detail[0] == "string" else _Fixed((_code(detail[0]),), None)
+            return _Open(string(self.order), 4, False) if detail[0] == "string" else _Fixed((code_of(detail[0]),), None)
         of, length = detail
-        numbers = np.dtype(self.order + _code(of[1][0])[0]) if of[0] == Nodetype.BASE and of[1][0] != "string" else None
+        kind = np.dtype(self.order + code_of(of[1][0])[0]) if of[0] == Nodetype.BASE and of[1][0] != "string" else None
         if node == Nodetype.SEQUENCE:
-            if numbers is not None:
-                return _Open(_numbers(numbers, self.order), 4, False)
-            return _Open(_list(_reader(self.value(of, inside), self.order), self.order), 4, True)
-        if numbers is not None:
-            size = numbers.itemsize
-            return _Fixed(((f"{length * size}s", size, length * size),), lambda values, at: np.frombuffer(values[at], numbers))
+            if kind is not None:
+                return _Open(numbers(kind, self.order), 4, False)
+            part = _reader(self.value(of, inside), self.order)
+            return _Open(listed(part.read, part.smallest, self.order), 4, True)
+        if kind is not None:
+            size = kind.itemsize
+            return _Fixed(((f"{length * size}s", size, length * size),), lambda values, at: np.frombuffer(values[at], kind))
         return self._repeated(self.value(of, inside), length)
 
     def _repeated(self, part: _Fixed | _Open, length: int) -> _Fixed | _Open:
@@ -121,13 +120,6 @@ class _Plan:
             return values, at
 
         return _Open(read, part.smallest * length, True)
-
-
-def _code(name: str) -> tuple[str, int, int]:
-    if name not in NUMBERS:
-        raise MessageError(name, "fields of this type are not supported")
-    size = struct.calcsize("=" + NUMBERS[name])
-    return NUMBERS[name], size, size
 
 
 def _value(part: _Fixed, values: tuple, at: int) -> object:
@@ -180,7 +172,7 @@ def _open(parts: list[tuple[str | None, _Fixed | _Open]], order: str) -> _Open:
                 continue
             layout = layouts.get(at & 7)
             if layout is None:
-                layout = layouts[at & 7] = struct.Struct(order + _padded(codes, at & 7))
+                layout = layouts[at & 7] = struct.Struct(order + padded(codes, at & 7))
             found = layout.unpack_from(data, at)
             at += layout.size
             for name, build, place in names:
@@ -191,62 +183,5 @@ def _open(parts: list[tuple[str | None, _Fixed | _Open]], order: str) -> _Open:
     return _Open(read, smallest, any(isinstance(part, _Open) and part.has_lists for _, part in parts))
 
 
-def _padded(codes: list[tuple[str, int, int]], at: int) -> str:
-    text = []
-    for code, alignment, size in codes:
-        gap = -at % alignment
-        text.append("x" * gap + code)
-        at += gap + size
-    return "".join(text)
-
-
 def _reader(part: _Fixed | _Open, order: str) -> _Open:
     return part if isinstance(part, _Open) else _open([(None, part)], order)
-
-
-def _count(data: memoryview, at: int, order: str) -> tuple[int, int]:
-    at += -at & 3
-    if at + 4 > len(data):
-        raise ValueError(f"no count at {at}")
-    return _COUNTS[order](data, at)[0], at + 4
-
-
-def _string(order: str) -> Callable:
-    def read(data: memoryview, at: int) -> tuple[str, int]:
-        length, at = _count(data, at, order)
-        if length > len(data) - at:
-            raise ValueError(f"a string of {length} bytes at {at}")
-        return str(data[at : at + length - 1], "utf-8") if length else "", at + length
-
-    return read
-
-
-def _numbers(kind: np.dtype, order: str) -> Callable:
-    def read(data: memoryview, at: int) -> tuple[np.ndarray, int]:
-        count, at = _count(data, at, order)
-        if not count:
-            return np.empty(0, kind), at
-        at += -at % kind.itemsize
-        if count * kind.itemsize > len(data) - at:
-            raise ValueError(f"{count} elements of {kind} at {at}")
-        return np.frombuffer(data, kind, count, at), at + count * kind.itemsize
-
-    return read
-
-
-def _list(part: _Open, order: str) -> Callable:
-    smallest = max(part.smallest, 1)
-    if part.smallest < 1:
-        raise MessageError("sequence", "of elements without content")
-
-    def read(data: memoryview, at: int) -> tuple[list, int]:
-        count, at = _count(data, at, order)
-        if count * smallest > len(data) - at:
-            raise ValueError(f"{count} elements at {at}")
-        values = []
-        for _ in range(count):
-            value, at = part.read(data, at)
-            values.append(value)
-        return values, at
-
-    return read
