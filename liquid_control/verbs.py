@@ -111,7 +111,7 @@ def _bench_recordings() -> Work:
     wait_without_spinning()
     from liquid_control.bench.recordings import RecordingsSettings, bench_recordings
 
-    return Work(RecordingsSettings, bench_recordings, succeeded=lambda answer: all(answer["as_well"].values()))
+    return Work(RecordingsSettings, bench_recordings, succeeded=lambda answer: all(answer["as_well"]["bags"].values()))
 
 
 @dataclasses.dataclass(frozen=True)

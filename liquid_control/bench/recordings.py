@@ -1,7 +1,8 @@
 """Does learning from recordings cost anything? The same simulated expert drives, once as episodes and once as rosbag2 with JPEG pictures
-and recorded commands, the same network, fit and seeds; then both kinds of policy on the same held-out roads.
+and recorded commands, the same network, fit and seeds; then all kinds of policy on the same held-out roads.
 
-Neither side has DAgger rounds or auxiliary targets, which a recording does not hold.
+No side has DAgger rounds or auxiliary targets, which a recording does not hold. Policies of kind `bags` learn from the command, as on a
+vehicle; in these drives that is what the safety gate let through. Those of kind `proposals` learn from what the expert wanted.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import json
 import math
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from liquid_control.config import PolicyConfig, PreprocessConfig, WorldConfig, check, number
-from liquid_control.data.bag.writer import PARTIAL, BagSettings
+from liquid_control.data.bag.recording import RecordingSettings
+from liquid_control.data.bag.topics import TopicMap
+from liquid_control.data.bag.writer import PARTIAL, PROPOSAL, BagSettings
 from liquid_control.data.collect import Drive, collect
 from liquid_control.data.episode import load_episode
 from liquid_control.deploy.export import export_onnx
@@ -33,6 +37,8 @@ from liquid_control.train.split import split_recordings
 WOBBLE = (0.01, 0.02, 0.03, 0.045)
 RESAMPLES = 10_000
 FIGURES = ("departures", "rmse")
+KINDS = {"episodes": None, "bags": "", "proposals": PROPOSAL}
+"""Topic that each kind of policy takes its target from; None: the episode's own, empty: the one that is found."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,17 +60,20 @@ class RecordingsSettings:
 
 
 def bench_recordings(settings: RecordingsSettings) -> dict:
-    """Returns both kinds' figures with 95 % confidence intervals over roads, and those of the paired differences."""
+    """Returns each kind's figures with 95 % confidence intervals over roads, and those of the paired differences."""
     jobs = _drives(settings)
     missing = [job for job in jobs if not job.path.exists()]
     map_processes(collect, missing, settings.workers, "drives")
-    kinds = {"episodes": _from_episodes, "bags": _from_bags}
-    exams = {kind: [] for kind in kinds}
+    exams = {kind: [] for kind in KINDS}
     for run in range(settings.runs):
-        for kind, train in kinds.items():
+        for kind, steering in KINDS.items():
             folder = settings.out / f"{kind}_{run}"
+            how = CloneSettings(seed=settings.seed + run, steps=settings.steps, patience=0)
             if not (folder / "model" / "model.json").exists():
-                train(settings, CloneSettings(seed=settings.seed + run, steps=settings.steps, patience=0), folder)
+                if steering is None:
+                    _from_episodes(settings, how, folder)
+                else:
+                    _from_bags(settings, how, folder, steering)
             exams[kind].append(_exam(settings, folder))
     episodes = [load_episode(job.path) for job in jobs if job.bag is None]
     answer = {
@@ -73,8 +82,8 @@ def bench_recordings(settings: RecordingsSettings) -> dict:
         "settings": {name: value for name, value in dataclasses.asdict(settings).items() if name not in ("out", "workers")},
         "drives": {"roads": len(episodes), "frames": sum(map(len, episodes)),
                    "minutes": round(sum(np.ptp(episode.stamp_ns) for episode in episodes) / 6e10, 1)},
-        **compare(exams["episodes"], exams["bags"], settings.seed),
-        "runs": {kind: [_totals(exam) for exam in exams[kind]] for kind in kinds},
+        **compare(exams, settings.seed),
+        "runs": {kind: [_totals(exam) for exam in exams[kind]] for kind in KINDS},
     }
     partial = settings.out / "train_bags.partial"
     partial.write_text(json.dumps(answer, indent=1) + "\n")
@@ -82,25 +91,26 @@ def bench_recordings(settings: RecordingsSettings) -> dict:
     return answer
 
 
-def compare(episodes: list[dict], bags: list[dict], seed: int) -> dict:
-    """Departures a road and lateral RMSE [m] of both kinds, [low, high] being 95 % intervals over roads, runs pooled within a road.
+def compare(exams: Mapping[str, list[dict]], seed: int) -> dict:
+    """Departures a road and lateral RMSE [m] by kind, [low, high] being 95 % intervals over roads, runs pooled within a road.
 
-    `as_well` says for each figure whether the paired difference bags - episodes has zero in its interval or is in favour of the bags.
+    `difference` is that of each other kind to `episodes`, road by road; `as_well` whether zero lies in its interval or above it.
     """
-    tables = {kind: _table(exams) for kind, exams in (("episodes", episodes), ("bags", bags))}
-    roads = tables["bags"].shape[0]
+    tables = {kind: _table(of_kind) for kind, of_kind in exams.items()}
+    roads = tables["episodes"].shape[0]
     rng = np.random.default_rng([seed, 0xB007])
     draws = rng.integers(roads, size=(RESAMPLES, roads))
     told: dict = {}
     spread = {kind: _figures(table[draws]) for kind, table in tables.items()}
     for kind, table in tables.items():
         told[kind] = {name: {"mean": value, "interval": _interval(spread[kind][name])} for name, value in _figures(table).items()}
+    others = [kind for kind in tables if kind != "episodes"]
     told["difference"] = {
-        name: {"mean": told["bags"][name]["mean"] - told["episodes"][name]["mean"],
-               "interval": _interval(spread["bags"][name] - spread["episodes"][name])}
-        for name in FIGURES
+        kind: {name: {"mean": told[kind][name]["mean"] - told["episodes"][name]["mean"],
+                      "interval": _interval(spread[kind][name] - spread["episodes"][name])} for name in FIGURES}
+        for kind in others
     }
-    told["as_well"] = {name: told["difference"][name]["interval"][0] <= 0.0 for name in FIGURES}
+    told["as_well"] = {kind: {name: told["difference"][kind][name]["interval"][0] <= 0.0 for name in FIGURES} for kind in others}
     return told
 
 
@@ -158,9 +168,10 @@ def _from_episodes(settings: RecordingsSettings, how: CloneSettings, folder: Pat
     save_model(folder / "model", network, provenance, {"held_out": result["held_out"]}, export_onnx)
 
 
-def _from_bags(settings: RecordingsSettings, how: CloneSettings, folder: Path) -> None:
+def _from_bags(settings: RecordingsSettings, how: CloneSettings, folder: Path, steering: str) -> None:
     bags = tuple(sorted(path for path in (settings.out / "recordings").iterdir() if path.suffix != PARTIAL))
-    train_recorded(RecordedSettings(bags, out=folder, cache=settings.out / "cache", clone=how, workers=settings.workers))
+    reading = RecordingSettings(topics=TopicMap(steering=steering))
+    train_recorded(RecordedSettings(bags, out=folder, cache=settings.out / "cache", clone=how, recording=reading, workers=settings.workers))
 
 
 def _exam(settings: RecordingsSettings, folder: Path) -> dict:

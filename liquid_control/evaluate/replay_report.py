@@ -16,7 +16,7 @@ from liquid_control.evaluate.replay_log import ReplayLog
 from liquid_control.evaluate.replay_metrics import Comparison
 from liquid_control.evaluate.replay_pictures import as_source, draw
 from liquid_control.evaluate.replay_whiteness import autocorrelation
-from liquid_control.evaluate.replay_words import degrees, sentences, verdict
+from liquid_control.evaluate.replay_words import degrees, lag, sentences, verdict
 
 EMBED_UP_TO = 12_000_000
 """Larger videos stay files beside the report, which then refers to them [bytes]."""
@@ -58,7 +58,7 @@ def page(
         paths=any(view is not None for _, view in keepers.values()),
         bags=_bags(facts, logs, comparisons, moments),
         left_out=max(len(logs) - MOST_BAGS, 0),
-        videos=[(bag, _source(film.path), film.path.name) for bag, film in films.items() if film.frames],
+        videos={bag: _source(film.path) for bag, film in films.items() if film.frames},
     )
 
 
@@ -66,10 +66,10 @@ def _tiles(facts: Mapping, first: Mapping | None, model: str) -> list[tuple[str,
     """Headline figures of the first model: (label, figure, small print)."""
     results = [result for result in facts["results"] if result["model"] == model]
     used, frames = sum(r["frames_used"] for r in results), sum(r["frames"] for r in results)
-    seconds, gated = sum(bag["seconds"] for bag in facts["bags"]), sum(r["gate"]["any"]["seconds"] for r in results)
+    whole, gated = sum(bag["seconds"] for bag in facts["bags"]), sum(r["gate"]["any"]["seconds"] for r in results)
     step = max((r["step_ms"]["p99"] or 0.0 for r in results), default=0.0)
     count = len(facts["bags"])
-    tiles = [("recorded", clock(seconds), f"in {count} recording" + "s" * (count != 1))]
+    tiles = [("recorded", clock(whole), f"in {count} recording" + "s" * (count != 1))]
     if first is not None:
         steering = first["steering"]
         tiles += [
@@ -80,11 +80,11 @@ def _tiles(facts: Mapping, first: Mapping | None, model: str) -> list[tuple[str,
         delays = [r["agreement"]["delay"] for r in results if r["agreement"] and r["agreement"]["delay"]]
         if delays:
             typical = float(np.median([delay["seconds"] for delay in delays]))
-            tiles.append(("driver's delay", f"{typical:+.2f} s", "behind the policy"))
+            tiles.append(("driver's delay", lag(typical), "behind the policy"))
     share = 100 * used / frames if frames else 0.0
     tiles += [
         ("frames used", f"{share:.1f} %", f"{used} of {frames}"),
-        ("gate acted", f"{gated:.1f} s", f"{100 * gated / seconds:.0f} % of the time" if seconds else ""),
+        ("gate acted", f"{gated:.1f} s", f"{100 * gated / whole:.0f} % of the time" if whole else ""),
         ("replayed at", f"{facts['speed']['times_real_time']:.0f} ×", f"real time; a step ≤ {step:.1f} ms (99 %)"),
     ]
     return tiles
@@ -117,7 +117,7 @@ def _cells(agreement: Mapping) -> list[str]:
     return [
         f"{agreement['frames_compared']}", degrees(steering["rmse"]), degrees(steering["mae"]), f"{math.degrees(steering['bias']):+.2f}°",
         degrees(steering["largest"], 1), _figure(steering["correlation"], 3), _figure(bend["rmse"], 5), _figure(bend["correlation"], 3),
-        "–" if delay is None else f"{delay['seconds']:+.2f} s", "–" if then is None else degrees(then["rmse"]),
+        "–" if delay is None else lag(delay["seconds"]), "–" if then is None else degrees(then["rmse"]),
         degrees(agreement["after_gate"]["rmse"]),
     ]  # fmt: skip
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from liquid_control.evaluate.replay_differences import table as golden_table
-from liquid_control.evaluate.replay_words import degrees, sentences, verdict
+from liquid_control.evaluate.replay_words import degrees, lag, sentences, verdict
 
 HEAD = ("", "frames used", "RMSE", "MAE", "bias", "corr.", "driver later", "gate", "rejected", "step 50 %", "99 %")
 
@@ -45,7 +45,7 @@ def _line(name: str, result: Mapping | None, agreement: Mapping | None) -> tuple
         degrees(steering["mae"]),
         "–" if steering["bias"] is None else f"{math.degrees(steering['bias']):+.2f}°",
         "–" if steering["correlation"] is None else f"{steering['correlation']:.3f}",
-        "–" if delay is None else f"{delay['seconds']:+.2f} s",
+        "–" if delay is None else lag(delay["seconds"]),
     )
     if result is None:
         return (name, str(agreement["frames_compared"]), *close, "", "", "", "")

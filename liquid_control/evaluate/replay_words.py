@@ -49,6 +49,11 @@ def degrees(angle: float | None, digits: int = 2) -> str:
     return "–" if angle is None else f"{math.degrees(angle):.{digits}f}°"
 
 
+def lag(value: float) -> str:
+    """With its sign, and no minus before zero."""
+    return f"{round(value, 2) + 0.0:+.2f} s"
+
+
 def _error(agreement: Mapping) -> str:
     simple, steering = agreement["trivial"], agreement["steering"]
     words = f"The policy's steering is {degrees(steering['rmse'])} from the driver's (RMSE; mean {degrees(steering['mae'])}). "
@@ -82,7 +87,7 @@ def _delay(agreement: Mapping, where: str) -> str:
         return f"No sure delay between policy and driver could be estimated{where}."
     spread = f" (± {delay['uncertainty']:.2f} s)"
     if abs(delay["seconds"]) < max(NOTABLE_DELAY, delay["uncertainty"]):
-        return f"Policy and driver act at the same time{where}: {delay['seconds']:+.2f} s{spread}."
+        return f"Policy and driver act at the same time{where}: {lag(delay['seconds'])}{spread}."
     order = "later" if delay["seconds"] > 0 else "earlier"
     words = f"The recorded steering comes {abs(delay['seconds']):.2f} s {order} than the policy's{where}{spread}"
     return words + (f"; with that taken out, RMSE is {degrees(after['rmse'])}." if after else ".")
@@ -100,14 +105,14 @@ def _residual(agreement: Mapping, where: str) -> list[str]:
 
 
 def _gate(results: list[Mapping]) -> str:
-    seconds: dict[str, float] = {}
+    acting: dict[str, float] = {}
     for result in results:
         for name, acted in result["gate"].items():
-            seconds[name] = seconds.get(name, 0.0) + acted["seconds"]
-    whole = seconds.pop("any", 0.0)
+            acting[name] = acting.get(name, 0.0) + acted["seconds"]
+    whole = acting.pop("any", 0.0)
     if not whole:
         return "The safety gate let everything through."
-    limits = sorted(((time, name) for name, time in seconds.items() if name != "safe_stop"), reverse=True)
+    limits = sorted(((time, name) for name, time in acting.items() if name != "safe_stop"), reverse=True)
     words = ", ".join(f"{name.replace('_', ' ')} {time:.1f} s" for time, name in limits)
-    stop = f", {seconds['safe_stop']:.1f} s of them as a safe stop" if seconds.get("safe_stop") else ""
+    stop = f", {acting['safe_stop']:.1f} s of them as a safe stop" if acting.get("safe_stop") else ""
     return f"The safety gate acted for {whole:.1f} s{stop}: {words}."

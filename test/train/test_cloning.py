@@ -106,9 +106,10 @@ def test_the_comparison_of_policies_finds_a_difference_where_there_is_one():
     rng = np.random.default_rng(0)
     roads = [{"departures": int(rng.poisson(0.5)), "lateral_rmse_m": float(rng.uniform(0.1, 0.4)), "distance_m": 500.0} for _ in range(40)]
     worse = [{**road, "departures": road["departures"] + 1, "lateral_rmse_m": road["lateral_rmse_m"] + 0.05} for road in roads]
-    same = compare([{"per_road": roads}], [{"per_road": roads}], 0)
-    assert same["as_well"] == {"departures": True, "rmse": True} and same["difference"]["rmse"]["interval"] == [0.0, 0.0]
+    pairs = ((roads, roads), (roads, worse), (worse, roads))
+    same, up, down = (compare({"episodes": [{"per_road": one}], "bags": [{"per_road": two}]}, 0) for one, two in pairs)
+    assert same["as_well"]["bags"] == {"departures": True, "rmse": True} and same["difference"]["bags"]["rmse"]["interval"] == [0.0, 0.0]
     low, high = same["bags"]["departures"]["interval"]
     assert low < same["bags"]["departures"]["mean"] < high
-    assert compare([{"per_road": roads}], [{"per_road": worse}], 0)["as_well"] == {"departures": False, "rmse": False}
-    assert compare([{"per_road": worse}], [{"per_road": roads}], 0)["as_well"] == {"departures": True, "rmse": True}
+    assert up["as_well"]["bags"] == {"departures": False, "rmse": False}
+    assert down["as_well"]["bags"] == {"departures": True, "rmse": True}

@@ -95,7 +95,10 @@ class McapFile:
         """(records of a block, what is wrong with them or ''); of a damaged block what precedes the damage."""
         if block.length > LARGEST:
             return memoryview(b""), f"a block of {block.length} bytes, expected at most {LARGEST}"
-        data = memoryview(os.pread(self._file, block.length, block.offset))
+        try:
+            data = memoryview(os.pread(self._file, block.length, block.offset))
+        except OSError as error:
+            return memoryview(b""), f"the disk does not give it ({error.strerror})"
         if not block.is_chunk:
             return data, ""
         try:

@@ -23,7 +23,7 @@ from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 
 Sample = Frame | ImuSample | SpeedSample | SteeringSample
 DECODERS = 2  # threads; OpenCV works outside of Python's lock
-AHEAD = 8  # pictures being decoded or waiting
+AHEAD = 8  # pictures being decoded or waiting; handed out only when so many follow, which keeps the threads busy
 QUEUED = 4096  # samples waiting behind a picture
 CLASSES = (Frame, ImuSample, SpeedSample, SteeringSample)
 MOST_REASONS = 64
@@ -92,7 +92,7 @@ class Recording:
                     for sample in self._made(message, makers[message.topic], pool):
                         waiting.append((message.receive_ns, sample))
                         pictures += isinstance(sample, Future)
-                    while waiting and (pictures > AHEAD or len(waiting) > QUEUED or _ready(waiting[0][1])):
+                    while waiting and (pictures > AHEAD or len(waiting) > QUEUED or pictures == 0):
                         receive_ns, sample = waiting.popleft()
                         pictures -= isinstance(sample, Future)
                         if (sample := self._result(sample)) is not None:
@@ -186,7 +186,3 @@ class _Steering:
         if not math.isfinite(steering[0]):
             raise MessageError(kind, "its steering angle is not a number")
         return SteeringSample(stamp, *steering)
-
-
-def _ready(sample: Sample | Future) -> bool:
-    return not isinstance(sample, Future) or sample.done()
