@@ -84,8 +84,8 @@ frames = run(ReplaySettings(model, (Path(bag),), out=Path(scratch, "report"), vi
 seconds = time.perf_counter() - began
 """,
 }
-"""What is measured, each in a process of its own. Plain rosbags loop: what one writes who only wants to read and decode. Read and decode: our
-reader as replay uses it, without a policy; on two cores that are both busy decoding, whatever the policy costs comes on top."""
+"""What is measured, each in a process of its own. Plain rosbags loop: what one writes to read and decode, no more.
+Read and decode: our reader as replay uses it, without a policy; where all cores are busy decoding, what a policy costs comes on top."""
 
 LAST = '\nprint(json.dumps({"seconds": seconds, "frames": frames, "peak_mb": peak_mb()}))\n'
 

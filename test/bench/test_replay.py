@@ -58,7 +58,8 @@ def test_a_measurement_is_a_process_that_says_what_it_took(bag, name):
 
 
 @pytest.mark.parametrize("field, value", [
-    ("times_real_time", 14.0), ("long_times_real_time", 14.0), ("share_of_plain_loop", 0.79), ("index_s", 6.0), ("peak_mb", {"30 min": 601.0}),
+    ("times_real_time", 14.0), ("long_times_real_time", 14.0), ("share_of_plain_loop", 0.79), ("index_s", 6.0),
+    ("peak_mb", {"30 min": 601.0}),
 ])
 def test_one_figure_that_is_not_what_it_must_be_fails(field, value):
     assert replay.succeeded(RESULT) and not replay.succeeded(copy.deepcopy(RESULT) | {field: value})
