@@ -154,7 +154,7 @@ def _doctor() -> Work:
 
 VERBS = (
     Verb("drive", "watch a policy drive the MuJoCo world over real ROS 2 topics, each node a process of its own", _drive),
-    Verb("collect", "drive simulated roads with the expert and keep episodes or rosbag2 recordings; says how many frames a second", _collect),
+    Verb("collect", "drive simulated roads with the expert, keep episodes or rosbag2 recordings, say how fast", _collect),
     Verb("train imitation --bags", "train a policy on recordings, from nothing or --from a model", _train_recorded),
     Verb("train imitation", "train a policy from nothing: expert drives, behaviour cloning, DAgger", _train_imitation),
     Verb("evaluate", "examine a policy in closed loop on held-out roads, under any driving conditions, without ROS", _evaluate),

@@ -21,7 +21,7 @@ RESULT = {
     "recording": {"picture": "640x480 JPEG", "bytes_per_picture": 90_000, "camera_hz": 30.0, "imu_hz": 200.0, "long_minutes": 30.0,
                   "long_bytes": 5_000_000_000},
     "frames_per_second": {"replay": 600.0, "read and decode": 700.0}, "times_real_time": 20.0, "share_of_reading": 0.86,
-    "share_of_plain_loop": 1.2, "long_times_real_time": 19.0, "long_with_report_times_real_time": 18.0,
+    "share_of_plain_loop": 1.23, "long_times_real_time": 19.0, "long_with_report_times_real_time": 18.0,
     "peak_mb": {"1 min": 120.0, "30 min": 130.0}, "index_s": 0.3,
 }
 
@@ -58,7 +58,8 @@ def test_a_measurement_is_a_process_that_says_what_it_took(bag, name):
 
 
 @pytest.mark.parametrize("field, value", [
-    ("times_real_time", 14.0), ("long_times_real_time", 14.0), ("share_of_reading", 0.79), ("index_s", 6.0), ("peak_mb", {"30 min": 601.0}),
+    ("times_real_time", 14.0), ("long_times_real_time", 14.0), ("share_of_plain_loop", 0.79), ("index_s", 6.0),
+    ("peak_mb", {"30 min": 601.0}),
 ])
 def test_one_figure_that_is_not_what_it_must_be_fails(field, value):
     assert replay.succeeded(RESULT) and not replay.succeeded(copy.deepcopy(RESULT) | {field: value})
@@ -66,4 +67,4 @@ def test_one_figure_that_is_not_what_it_must_be_fails(field, value):
 
 def test_the_table_names_figures_and_machine():
     said = replay.table(RESULT)
-    assert "86%" in said and ">= 80%" in said and "130 MB" in said and "abacus" in said and "90 kB" in said
+    assert "86%" in said and "123%" in said and ">= 80%" in said and "130 MB" in said and "abacus" in said and "90 kB" in said
