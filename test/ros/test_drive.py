@@ -106,7 +106,9 @@ def test_no_node_outlives_a_killed_drive(model, tmp_path):
 
 def test_a_drive_whose_policy_dies_says_so(model, tmp_path):
     process = drive(model, tmp_path, 20.0, "--no-video", "--json")
-    os.kill(wait_until_it_drives(process, tmp_path)["policy_node"], signal.SIGKILL)
+    nodes = wait_until_it_drives(process, tmp_path)
+    time.sleep(2.0)  # the gate engages once all has been healthy for a second
+    os.kill(nodes["policy_node"], signal.SIGKILL)
     said, _ = process.communicate(timeout=40)
     summary = json.loads(said.strip().splitlines()[-1])
     assert process.returncode == 1

@@ -61,7 +61,7 @@ def test_a_recorded_drive_replays_as_it_was_driven(model, tmp_path):
         assert reader.end_ns - reader.start_ns == pytest.approx(4e9, rel=0.1)
     assert counts["/camera/image_raw/compressed"] == counts["/camera/camera_info"] == summary["frames_sent"], complained
     assert counts["/imu/data"] == pytest.approx(400, rel=0.1) and counts["/odom"] == pytest.approx(200, rel=0.1)
-    assert counts["/command"] == counts["/safety_node/verdict"] >= counts["/proposal"] > 50
+    assert counts["/proposal"] > 50 and counts["/command"] == counts["/safety_node/verdict"] > 30, "the gate engages after a second"
     assert min(counts["/ground_truth"], counts["/lane_pose"]) > 80
     assert (tmp_path / "out" / "drive.mp4").stat().st_size > 10_000, "the pictures that came as JPEG make the video, too"
     driven = proposals(tmp_path / "bag")

@@ -80,7 +80,7 @@ def test_after_the_jump_back_policy_and_gate_go_on_within_a_second(start, probe,
             "stamps": [conversions.stamp_ns(message.header.stamp) for message, _ in proposals],
             "curvature": {conversions.stamp_ns(m.header.stamp): m.twist.angular.z / m.twist.linear.x for m, _ in proposals},
             "first_proposal": (proposals[0][1] - began) / 1e9,
-            "first_open_gate": next((at - began) / 1e9 for message, at in verdicts if message.level == DiagnosticStatus.OK),
+            "first_open_gate": next((at - began) / 1e9 for message, at in verdicts if message.values[0].value == "False"),
             "commanded": {conversions.stamp_ns(message.header.stamp) for message, _ in commands},
         })  # fmt: skip
     first, second = passes

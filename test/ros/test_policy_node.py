@@ -60,7 +60,7 @@ def test_large_pictures_become_proposals_with_their_stamps(policy, probe):
 
         def make(changes=changes):
             probe.send(IMU, motion(0.1), qos.INERTIAL)
-            probe.send(ODOM, speed(8.0), qos.INERTIAL)
+            probe.send(ODOM, speed(0.8), qos.INERTIAL)
             return shot(large, **changes)
 
         sent += drive(probe, CAMERA, make, 4 * count, proposals)
@@ -93,7 +93,7 @@ def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture):
 
     drive(probe, CAMERA, good, 1, proposals)
     rubbish = {
-        "rejected_encoding": lambda: shot(picture, encoding="yuv422"),
+        "rejected_encoding": lambda: shot(picture, encoding="nv12"),
         "rejected_step": lambda: shot(picture, step=1),
         "rejected_data_length": lambda: shot(picture, data=array.array("B", b"short")),
         "rejected_size": lambda: shot(picture, height=0),
