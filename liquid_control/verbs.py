@@ -70,8 +70,8 @@ def _train_recorded() -> Work:
 
 def _evaluate() -> Work:
     from liquid_control.deploy.models import find_model
-    from liquid_control.evaluate.closed_loop import EvaluationSettings, evaluate
-    from liquid_control.evaluate.condition_rows import table
+    from liquid_control.evaluate.closed_loop.condition_rows import table
+    from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
 
     def run(settings: EvaluationSettings) -> Mapping:
         return evaluate(dataclasses.replace(settings, model=find_model(settings.model)))
@@ -80,8 +80,8 @@ def _evaluate() -> Work:
 
 
 def _replay() -> Work:
-    from liquid_control.evaluate.replay_run import ReplaySettings, run
-    from liquid_control.evaluate.replay_text import table
+    from liquid_control.evaluate.replay.run import ReplaySettings, run
+    from liquid_control.evaluate.replay.text import table
 
     return Work(ReplaySettings, run, table, succeeded=lambda facts: facts["passed"] if "passed" in facts else facts["frames_used"] > 0)
 
@@ -131,11 +131,11 @@ def _export() -> Work:
 
 def _inspect() -> Work:
     if importlib.util.find_spec("rosbags") is None:  # a robot that only drives
-        from liquid_control.evaluate.inspection import InspectSettings, inspect
+        from liquid_control.evaluate.inspection.model import InspectSettings, inspect
 
         return Work(InspectSettings, inspect)
-    from liquid_control.evaluate.bag_text import as_text
-    from liquid_control.evaluate.inspect_any import InspectAnySettings, inspect_any
+    from liquid_control.evaluate.inspection.inspect_any import InspectAnySettings, inspect_any
+    from liquid_control.evaluate.inspection.text import as_text
 
     return Work(InspectAnySettings, inspect_any, lambda facts: as_text(facts) if "recording" in facts else as_lines(facts))
 

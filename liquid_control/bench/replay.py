@@ -21,7 +21,7 @@ from liquid_control.bench.replay_bag import CAMERA_RATE, HEIGHT, IMU_RATE, SLOW_
 from liquid_control.bench.timing import machine
 from liquid_control.config import check, number
 from liquid_control.deploy.models import find_model
-from liquid_control.evaluate.replay_files import beside
+from liquid_control.evaluate.replay.files import beside
 
 PACKAGES = ("rosbags", "opencv-python-headless", "onnxruntime", "numpy")
 MUST = {"times_real_time": 15.0, "share": 0.8, "peak_mb": 600.0, "index_s": 5.0}
@@ -47,7 +47,7 @@ bag, model, scratch = sys.argv[1:]
 PROGRAMS = {
     "replay": """
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
-from liquid_control.evaluate.open_loop import replay
+from liquid_control.evaluate.replay.open_loop import replay
 models = {"model": OnnxRuntime.load(model)}
 began = time.perf_counter()
 (log,) = replay(models, bag)
@@ -72,13 +72,13 @@ with AnyReader([Path(bag)]) as reader:
 seconds = time.perf_counter() - began
 """,
     "inspect --quick": """
-from liquid_control.evaluate.bag_inspection import inspect_bag
+from liquid_control.evaluate.inspection.recording import inspect_bag
 began, frames = time.perf_counter(), 0
 facts = inspect_bag(bag, quick=True).facts
 seconds = time.perf_counter() - began
 """,
     "replay --out": """
-from liquid_control.evaluate.replay_run import ReplaySettings, run
+from liquid_control.evaluate.replay.run import ReplaySettings, run
 began = time.perf_counter()
 frames = run(ReplaySettings(model, (Path(bag),), out=Path(scratch, "report"), video=0.0))["frames_used"]
 seconds = time.perf_counter() - began

@@ -18,7 +18,7 @@ from pathlib import Path
 from liquid_control.config import VehicleConfig, check, number, switch
 from liquid_control.deploy.models import find_model
 from liquid_control.errors import ConfigError, MissingDependencyError
-from liquid_control.evaluate.drive_log import DriveLog
+from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.policy.model_file import read_model
 from liquid_control.ros.children import Child, Children, isolated_environment
 
@@ -58,7 +58,7 @@ def drive(settings: DriveSettings) -> int:
     Returns 0 when it drove without a departure and no process died, 1 otherwise, 130 after Ctrl-C, which ends the drive early but still
     reports it; a second Ctrl-C ends at once. Raises LiquidControlError when the drive cannot start. No process is left behind in any case.
     """
-    from liquid_control.evaluate.report import write_drive
+    from liquid_control.evaluate.drive.report import write_drive
 
     info = read_model(find_model(settings.model))
     try:

@@ -18,8 +18,8 @@ from liquid_control.data.bag.view import ViewSettings, crop_for
 from liquid_control.data.episode import Episode
 from liquid_control.data.recorded import LEAST_FRAMES, Reading, cached_at, file_hashes, read_drive
 from liquid_control.errors import ConfigError, LiquidControlError
-from liquid_control.evaluate.bag_findings import FAULT, OK
-from liquid_control.evaluate.bag_inspection import inspect_bag
+from liquid_control.evaluate.inspection.findings import FAULT, OK
+from liquid_control.evaluate.inspection.recording import inspect_bag
 from liquid_control.parallel import map_processes
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from liquid_control.data.collect import Drive, collect
 from liquid_control.data.dataset import Augmentation, Sequences
 from liquid_control.data.episode import load_episode
 from liquid_control.deploy.export import export_onnx
-from liquid_control.evaluate.closed_loop import EvaluationSettings, evaluate
+from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
 from liquid_control.parallel import map_processes
 from liquid_control.policy.allocator import keep_freed_memory
 from liquid_control.policy.model_file import save_model

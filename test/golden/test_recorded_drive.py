@@ -13,8 +13,8 @@ from liquid_control.control.vehicle import curvature
 from liquid_control.data.bag.reader import BagReader
 from liquid_control.deploy.models import find_model
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
-from liquid_control.evaluate.golden import examine
-from liquid_control.evaluate.open_loop import replay
+from liquid_control.evaluate.replay.golden import examine
+from liquid_control.evaluate.replay.open_loop import replay
 from liquid_control.perception.measurements import stamp_ns
 from liquid_control.sim.drive import VEHICLE
 

@@ -12,7 +12,7 @@ import torch
 
 from liquid_control.config import MEMORIES, WIRED, PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ModelFileError, TimeError
-from liquid_control.evaluate.inspection import InspectSettings, inspect
+from liquid_control.evaluate.inspection.model import InspectSettings, inspect
 from liquid_control.policy.candidates import CANDIDATES, state_names
 from liquid_control.policy.encoder import SlimEncoder
 from liquid_control.policy.feedforward import FeedForwardCell

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from liquid_control import cli
-from liquid_control.evaluate.golden import COMMANDS, GOLDEN, robot
-from liquid_control.evaluate.open_loop import OpenLoopSettings
+from liquid_control.evaluate.replay.golden import COMMANDS, GOLDEN, robot
+from liquid_control.evaluate.replay.open_loop import OpenLoopSettings
 
 
 @pytest.fixture

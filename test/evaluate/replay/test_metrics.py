@@ -11,9 +11,9 @@ from scipy.stats import chi2
 
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.evaluate.open_loop import replay
-from liquid_control.evaluate.replay_metrics import agreement, compare, figures, gate_figures, worst
-from liquid_control.evaluate.replay_whiteness import autocorrelation, band, chi_square_tail, whiteness
+from liquid_control.evaluate.replay.metrics import agreement, compare, figures, gate_figures, worst
+from liquid_control.evaluate.replay.open_loop import replay
+from liquid_control.evaluate.replay.whiteness import autocorrelation, band, chi_square_tail, whiteness
 
 VEHICLE = VehicleConfig()
 

@@ -13,8 +13,8 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.data.bag.recording import Recording
 from liquid_control.deploy.models import find_model
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
-from liquid_control.evaluate.open_loop import TIMER_NS, OpenLoopSettings, replay
-from liquid_control.evaluate.replay_files import COLUMNS, write_csv, write_parquet
+from liquid_control.evaluate.replay.files import COLUMNS, write_csv, write_parquet
+from liquid_control.evaluate.replay.open_loop import TIMER_NS, OpenLoopSettings, replay
 from liquid_control.signals import Frame, ImuSample, Limit, SpeedSample
 
 

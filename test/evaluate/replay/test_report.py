@@ -13,10 +13,10 @@ import pytest
 from liquid_control import cli
 from liquid_control.config import VehicleConfig
 from liquid_control.evaluate.charts import Series, time_chart
-from liquid_control.evaluate.drive_log import CameraView
-from liquid_control.evaluate.replay_charts import bins, residual, scatter
-from liquid_control.evaluate.replay_pictures import MODELS, Keeper, draw
-from liquid_control.evaluate.replay_words import sentences, verdict
+from liquid_control.evaluate.drive.log import CameraView
+from liquid_control.evaluate.replay.charts import bins, residual, scatter
+from liquid_control.evaluate.replay.pictures import MODELS, Keeper, draw
+from liquid_control.evaluate.replay.words import sentences, verdict
 from liquid_control.signals import Action, Frame
 
 VEHICLE = VehicleConfig()

@@ -1,0 +1,174 @@
+"""Closed-loop evaluation: a model drives held-out roads, under any conditions, through the same `Controller` as on the robot."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from pathlib import Path
+
+from liquid_control.config import WorldConfig, check, number
+from liquid_control.control.controller import Controller
+from liquid_control.control.safety import SafetyGate
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.runtime import Runtime
+from liquid_control.evaluate.closed_loop.comfort import mean_squares
+from liquid_control.evaluate.closed_loop.condition_rows import condition_row
+from liquid_control.parallel import map_processes
+from liquid_control.sim.conditions.network_input import SpoiledInput
+from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
+from liquid_control.sim.drive import drive
+from liquid_control.sim.randomize import STRATA
+from liquid_control.sim.road import SPACING
+from liquid_control.sim.seeds import LARGEST_SEED, road_seed
+from liquid_control.sim.task import DEPARTURE, is_departing
+from liquid_control.sim.world import World
+
+SET_SPEED = 20.0
+"""Above every road's own plan, so that the plan decides."""
+
+PUT_BACK_AHEAD = 5.0
+"""A vehicle that left the road or stands still is put back on the lane's centre this far ahead [m]."""
+
+STANDSTILL = 10.0
+"""A vehicle that gets no metre further for this long stands still for good [s]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationSettings:
+    """Drive `model` over `roads` held-out roads of the set that `seed` names, looks spread evenly over the strata."""
+
+    model: Path
+    """path of a model directory, or the name of an installed model"""
+    roads: int = number(20, 1, 100000, "", "held-out roads to drive")
+    seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
+    conditions: tuple[str, ...] = (CLEAN.name,)
+    """driving conditions by name (doc/benchmark.md), or all; the same roads in each"""
+    world: WorldConfig = WorldConfig(length=550.0)
+    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+
+    def __post_init__(self) -> None:
+        check(self)
+        find_conditions(self.conditions)
+
+
+@dataclasses.dataclass(frozen=True)
+class RoadJob:
+    """Road number `road` of the set that `seed` names, to be driven by `model` under a condition."""
+
+    model: Path
+    condition: str
+    road: int
+    seed: int
+    world: WorldConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class RoadResult:
+    """One road: metres driven, departures (entries beyond the threshold), times off the road, and offsets over distance.
+
+    `outside_m`: metres with the centre beyond the threshold. `standstills`: times the vehicle had to be moved on. `frames_dropped`: lost
+    before they arrived. `safe_stop_s`: time in which the gate had no usable action. Comfort as in `evaluate.closed_loop.comfort`.
+    """
+
+    road: int
+    seed: int
+    stratum: int
+    distance_m: float
+    departures: int
+    off_road: int
+    lateral_rmse_m: float
+    largest_offset_m: float
+    frames_used: int
+    gate_activations: int
+    simulated_s: float
+    wall_s: float
+    condition: str
+    outside_m: float
+    standstills: int
+    frames_dropped: int
+    safe_stop_s: float
+    lateral_jerk_rms: float
+    steering_rate_rms: float
+
+
+def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
+    """Returns, ready for JSON: the totals of the first condition, a row with intervals for each under `conditions`, and all
+    `RoadResult`s under `per_road`."""
+    started = time.perf_counter()
+    conditions = find_conditions(settings.conditions)
+    jobs = [RoadJob(settings.model, c.name, road, settings.seed, settings.world) for c in conditions for road in range(settings.roads)]
+    results = map_processes(drive_road, jobs, settings.workers, "roads" if progress else None)
+    wall = time.perf_counter() - started
+    first = [r for r in results if r.condition == conditions[0].name]
+    distance = sum(r.distance_m for r in first)
+    return {
+        "model": str(settings.model),
+        "seed": settings.seed,
+        "roads": settings.roads,
+        "distance_m": round(distance, 1),
+        "departures": sum(r.departures for r in first),
+        "departures_per_km": sum(r.departures for r in first) / max(distance / 1000, 1e-9),
+        "off_road": sum(r.off_road for r in first),
+        "lateral_rmse_m": math.sqrt(sum(r.lateral_rmse_m**2 * r.distance_m for r in first) / max(distance, 1e-9)),
+        "largest_offset_m": max(r.largest_offset_m for r in first),
+        "gate_activations": sum(r.gate_activations for r in first),
+        "speed_up": sum(r.simulated_s for r in results) / wall,
+        "speed_up_per_core": sum(r.simulated_s for r in results) / sum(r.wall_s for r in results),
+        "wall_s": wall,
+        "conditions": [condition_row(c, [r for r in results if r.condition == c.name]) for c in conditions],
+        "per_road": [dataclasses.asdict(r) for r in results],
+    }
+
+
+def drive_road(job: RoadJob) -> RoadResult:
+    """Drives one held-out road with the model on disk; see `drive_with`."""
+    return drive_with(OnnxRuntime.load(job.model), job)
+
+
+def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
+    """Drives one held-out road to its end; a vehicle that leaves the road or stands still is put back and the event counted."""
+    started = time.perf_counter()
+    condition, stratum, seed = CONDITIONS[job.condition], job.road % STRATA, road_seed(job.seed, job.road)
+    world = World(dataclasses.replace(job.world, stratum=stratum), seed, held_out=True, condition=condition)
+    if condition.spoils_input:
+        runtime = SpoiledInput(runtime, condition, seed)
+    controller = Controller(runtime, gate=SafetyGate(condition.gate, condition.vehicle), speed=SET_SPEED)
+    departures = off_road = standstills = gated = periods = stopped = 0
+    outside, limited = False, False
+    squares, distance, beyond, largest = 0.0, 0.0, 0.0, 0.0
+    station = world.truth.station
+    mark_station, mark_ns = station, 0
+    stretches: list[list[tuple[int, float, float, float]]] = [[]]
+    for moment in drive(world, controller):
+        truth = moment.truth
+        moved = max(truth.station - station, 0.0)
+        station = truth.station
+        distance += moved
+        squares += moved * truth.lane_offset**2
+        largest = max(largest, abs(truth.lane_offset))
+        departures += is_departing(truth) and not outside
+        outside = is_departing(truth) or (outside and abs(truth.lane_offset) > 0.75 * DEPARTURE)
+        beyond += moved * is_departing(truth)
+        gated += bool(moment.verdict.limits) and not limited
+        limited = bool(moment.verdict.limits)
+        periods, stopped = periods + 1, stopped + moment.verdict.safe_stop
+        stretches[-1].append((truth.stamp_ns, truth.yaw, truth.speed, truth.steering_angle))
+        if station > mark_station + 1.0:
+            mark_station, mark_ns = station, truth.stamp_ns
+        stuck = truth.stamp_ns - mark_ns > STANDSTILL * 1e9
+        if truth.departed or stuck:
+            off_road, standstills = off_road + truth.departed, standstills + (not truth.departed)
+            station = min(station + PUT_BACK_AHEAD, world.road.length - SPACING)
+            world.place(station)
+            controller.reset()
+            mark_station, mark_ns = station, truth.stamp_ns
+            stretches.append([])
+    used, simulated, dropped = controller.frames_used, world.time_ns * 1e-9, world.frames_dropped
+    world.close()
+    jerk, rate = mean_squares(stretches)
+    return RoadResult(
+        job.road, seed, stratum, distance, departures, off_road, math.sqrt(squares / max(distance, 1e-9)), largest, used, gated,
+        simulated, time.perf_counter() - started, condition.name, beyond, standstills, dropped,
+        simulated * stopped / max(periods, 1), math.sqrt(jerk), math.sqrt(rate),
+    )

@@ -1,0 +1,135 @@
+"""Writes report.html and summary.json of a drive."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+from liquid_control.control.vehicle import steering_angle
+from liquid_control.evaluate.charts import Series, heat_map, histogram, time_chart
+from liquid_control.evaluate.drive.log import DriveLog
+from liquid_control.evaluate.drive.road_map import road_map
+from liquid_control.evaluate.drive.strip import by_layer, normalised
+from liquid_control.evaluate.drive.summary import DEPARTURE, latencies_ms, summarize
+from liquid_control.evaluate.drive.video import STOPPING, write_video
+
+EMBED_UP_TO = 12_000_000
+"""A larger video stays a file beside the report, which then refers to it [bytes]."""
+
+BRIDGED = 0.06
+"""Gate activations closer than this are drawn as one stretch [s]."""
+
+
+def write_drive(log: DriveLog, directory: str | Path) -> dict:
+    """Writes summary.json, drive.mp4 (when the log holds pictures) and report.html into `directory`; returns the summary."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    figures = summarize(log)
+    (directory / "summary.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    video = directory / "drive.mp4" if len(log.pictures.stamp_ns) else None
+    if video is not None:
+        write_video(log, video)
+    write_report(log, figures, directory / "report.html", video)
+    return figures
+
+
+def write_report(log: DriveLog, figures: Mapping, path: str | Path, video: Path | None = None) -> None:
+    """Writes one self-contained page: nothing is fetched, and a video above EMBED_UP_TO is referred to by its file name."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("liquid_control", "evaluate/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.get_template("drive.html.jinja").render(
+        figures=figures,
+        facts=log.facts,
+        tiles=_tiles(figures),
+        charts=_charts(log, figures),
+        video=_source(video),
+        video_offset=float(log.seconds(log.pictures.stamp_ns[:1])[0]) if len(log.pictures.stamp_ns) else 0.0,
+        rows=[(name.replace("_", " "), _shown(value)) for name, value in figures.items()],
+    )
+    Path(path).write_text(page, encoding="utf-8")
+
+
+def _charts(log: DriveLog, figures: Mapping) -> dict[str, str]:
+    """SVG by name; a chart without data is left out."""
+    track, commands, proposals, neurons = log.track, log.commands, log.proposals, log.neurons
+    seconds = {name: log.seconds(part.stamp_ns) for name, part in (("track", track), ("proposals", proposals), ("neurons", neurons))}
+    seconds["commands"] = log.seconds(commands.received_ns)
+    end = float(max((s[-1] for s in seconds.values() if len(s)), default=0.0))
+    charts = {"map": road_map(track)}
+    if np.isfinite(track.lane_offset).any():
+        levels = {DEPARTURE: "limit", -DEPARTURE: "limit", 0.0: "zero"}
+        charts["offset"] = time_chart([Series("lane offset", "allowed", seconds["track"], track.lane_offset)], "m", end, levels=levels)
+    if len(commands.stamp_ns):
+        asked = np.degrees([steering_angle(float(bend), log.vehicle) for bend in proposals.curvature])
+        steering = [Series("gate allows", "allowed", seconds["commands"], np.degrees(commands.steering_angle))]
+        speeds = [Series("gate allows", "allowed", seconds["commands"], commands.speed)]
+        if len(asked):
+            steering.insert(0, Series("policy asks for", "proposed", seconds["proposals"], asked))
+            speeds.insert(0, Series("policy asks for", "proposed", seconds["proposals"], proposals.speed))
+        speeds.append(Series("vehicle drives", "measured", seconds["track"], track.speed))
+        spans = _gate_spans(seconds["commands"], commands.limits)
+        charts["steering"] = time_chart(steering, "°", end, levels={0.0: "zero"}, spans=spans, digits=1)
+        charts["speed"] = time_chart(speeds, "m/s", end, spans=spans, digits=1)
+    latency = latencies_ms(log)
+    if len(latency):
+        marks = {f"{name} {figures[key]:.1f} ms": figures[key] for name, key in (("median", "latency_ms_p50"), ("99 %", "latency_ms_p99"))}
+        charts["latency"] = histogram(latency, "ms", marks)
+    if len(neurons.stamp_ns):
+        names = log.neuron_names
+        order = by_layer(names)
+        charts["neurons"] = heat_map(seconds["neurons"], normalised(neurons.state)[:, order], [names[i] for i in order], end)
+    return {name: chart for name, chart in charts.items() if chart}
+
+
+def _gate_spans(seconds: np.ndarray, limits: np.ndarray) -> list[tuple[float, float, str]]:
+    """Stretches in which a limit acted, safe stops apart."""
+    spans: list[tuple[float, float, str]] = []
+    for kind, acted in (("limited", limits != 0), ("stopped", (limits & STOPPING.value) != 0)):
+        times = seconds[acted]
+        pieces = np.split(times, np.flatnonzero(np.diff(times) > BRIDGED) + 1) if len(times) else []
+        spans += [(float(piece[0]), float(piece[-1]), kind) for piece in pieces]
+    return spans
+
+
+def _tiles(figures: Mapping) -> list[tuple[str, str, str]]:
+    """Headline figures: (label, figure, small print)."""
+    used, sent = figures["frames_used"], figures["frames_sent"] or figures["frames_received"]
+    share = 100 * used / sent if sent else None
+    limits = sorted(figures["gate_limits"], key=figures["gate_limits"].get, reverse=True)
+    return [
+        ("driven", _figure(figures["distance_m"], "m", 0), "in " + _figure(figures["duration_s"], "s", 1)),
+        ("departures", str(figures["departures"]), f"more than {DEPARTURE:g} m off the lane's centre"),
+        ("lateral error", _figure(figures["lateral_rmse_m"], "m", 2), "RMSE; largest " + _figure(figures["lateral_max_m"], "m", 2)),
+        ("latency", _figure(figures["latency_ms_p50"], "ms", 1), "99 % below " + _figure(figures["latency_ms_p99"], "ms", 1)),
+        ("frames used", _figure(share, "%", 1), f"{used} of {'–' if sent is None else sent}"),
+        ("gate acted", str(figures["gate_activations"]), "times" + (", mostly on " + limits[0].replace("_", " ") if limits else "")),
+        ("real time", _figure(figures["real_time_factor"], "×", 2), "stamped over elapsed time"),
+    ]
+
+
+def _figure(value: float | None, unit: str, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f} {unit}"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in value.items()) or "none"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "–" if value is None else str(value)
+
+
+def _source(video: Path | None) -> str | None:
+    if video is None or not video.exists():
+        return None
+    if video.stat().st_size > EMBED_UP_TO:
+        return video.name
+    return "data:video/mp4;base64," + base64.b64encode(video.read_bytes()).decode()

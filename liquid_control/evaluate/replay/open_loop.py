@@ -1,0 +1,210 @@
+"""Open loop: recordings through the same `Controller` as on the robot, on the recording's own clock. Nothing here looks at the wall's
+clock to decide anything, so two runs give the same commands to the last bit.
+
+The gate acts when the safety node's would: on every proposal, and on its own timer whenever `TIMER_NS` pass without one. Time is when the
+recorder received a message, as the node's clock is when it does; stamps are the messages' own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+import typing
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+from liquid_control.config import GateConfig, PreprocessConfig, TimelineConfig, check, number
+from liquid_control.control.controller import Controller
+from liquid_control.control.safety import SafetyGate
+from liquid_control.control.vehicle import steering_angle
+from liquid_control.data.bag.recording import Recording, RecordingSettings
+from liquid_control.deploy.runtime import Runtime
+from liquid_control.errors import ImageError
+from liquid_control.evaluate.replay.log import Recorded, ReplayLog, Rows
+from liquid_control.perception.preprocess import preprocess
+from liquid_control.signals import Action, Frame, ImuSample, Rejected, SpeedSample, SteeringSample
+
+TIMER_NS = 50_000_000
+"""The safety node's own timer: so long after the last command, silence or not, comes the next."""
+
+BURST = 128
+"""Samples taken at a time, some ten frames."""
+
+NOWHERE = float("nan")
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenLoopSettings:
+    """How recordings are read, and the robot that they are replayed on."""
+
+    recording: typing.Annotated[RecordingSettings, tyro.conf.arg(name="")] = dataclasses.field(default_factory=RecordingSettings)
+    timeline: TimelineConfig = dataclasses.field(default_factory=TimelineConfig)
+    gate: GateConfig = dataclasses.field(default_factory=GateConfig)
+    set_speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
+    comfort_lateral_acceleration: float = number(2.5, 0.05, 20.0, "m/s²", "how fast to take bends")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+Watcher = Callable[[Frame, Sequence[Action | None], float], None]
+"""Sees every frame that arrives, each model's new action on it (None: rejected), and the angle that was last recorded [rad] or NaN."""
+
+
+def replay(
+    models: Mapping[str, Runtime],
+    bag: str | Path,
+    settings: OpenLoopSettings | None = None,
+    watch: Watcher | None = None,
+    advance: Callable[[float], object] = lambda seconds: None,
+) -> list[ReplayLog]:
+    """Drives one recording through every model at once, each with its own time line, memory and gate; a log for each.
+
+    `advance` is told the seconds of recording since it was last called. Raises BagError when nothing can be read, BagTopicError and
+    AmbiguousTopicError when the topics do not settle who plays what.
+    """
+    settings = settings or OpenLoopSettings()
+    drivers = [_Driver(runtime, settings) for runtime in models.values()]
+    kinds = {runtime.preprocess for runtime in models.values()}
+
+    def prepare(frame: Frame) -> _Prepared:
+        return _Prepared(frame.stamp_ns, {kind: _shrunk(frame, kind) for kind in kinds}, frame if watch else None)
+
+    stamps, angles, offsets = array("q"), array("d"), array("d")
+    frames, steered, told = 0, NOWHERE, None
+    began = time.perf_counter()
+    with Recording(bag, settings.recording) as recording:
+        for receive_ns, sample in _in_bursts(recording.samples(prepare=prepare)):
+            if isinstance(sample, SteeringSample):
+                stamps.append(sample.stamp_ns)
+                angles.append(sample.steering_angle)
+                steered = sample.steering_angle
+                continue
+            actions = [driver.take(receive_ns, sample) for driver in drivers]
+            if isinstance(sample, _Prepared):
+                frames += 1
+                offsets.append((receive_ns - sample.stamp_ns) / 1e9)
+                if watch:
+                    watch(sample.frame, actions, steered)
+                if told is not None:
+                    advance((receive_ns - told) / 1e9)
+                told = receive_ns
+        decode_s = np.array(recording.decode_s)
+        damage = tuple(_words(one) for one in recording.damage)
+        skipped, roles = dict(recording.skipped), _topics(recording.roles)
+        start_ns, end_ns = recording.reader.start_ns or 0, recording.reader.end_ns or 0
+    recorded = Recorded(np.array(stamps, np.int64), np.array(angles))
+    wall = time.perf_counter() - began
+    offset = float(np.median(offsets)) if frames else None
+    return [
+        ReplayLog(
+            model, Path(bag).name, driver.rows.issued(), recorded, settings.recording.vehicle, frames, driver.controller.counts, skipped,
+            damage, roles, (end_ns - start_ns) / 1e9, wall, decode_s, np.array(driver.step_s), offset,
+        )
+        for model, driver in zip(models, drivers, strict=True)
+    ]  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
+class _Prepared:
+    """What each way of preprocessing made of a frame; the frame itself only where somebody looks at it, so that the next picture is
+    decoded into memory that is still in the cache."""
+
+    stamp_ns: int
+    shrunk: Mapping[PreprocessConfig, Frame]
+    frame: Frame | None
+
+
+def _in_bursts(samples: Iterator) -> Iterator:
+    """The same samples, taken many at a time: a policy that steps several times in a row finds its weights in the core's cache, where
+    decoding would have replaced them in between."""
+    while burst := list(itertools.islice(samples, BURST)):
+        yield from burst
+
+
+class _Shrunk:
+    """A runtime whose pictures come preprocessed already: by its own settings, in the thread that decoded them."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        size = runtime.preprocess
+        self.preprocess, self.neurons = PreprocessConfig(size.height, size.width), runtime.neurons
+        self.initial_state, self.step = runtime.initial_state, runtime.step
+
+
+def _shrunk(frame: Frame, kind: PreprocessConfig) -> Frame:
+    """A picture that cannot be preprocessed becomes one without pixels, which the controller counts as malformed, as it would this one."""
+    try:
+        return Frame(frame.stamp_ns, preprocess(frame.image, kind))
+    except ImageError:
+        return Frame(frame.stamp_ns, np.empty((0, 0, 3), np.uint8))
+
+
+class _Driver:
+    """One model at the wheel: policy node and safety node in one, on the recording's clock."""
+
+    def __init__(self, runtime: Runtime, settings: OpenLoopSettings) -> None:
+        self.vehicle = settings.recording.vehicle
+        gate = SafetyGate(settings.gate, self.vehicle)
+        self.preprocess = runtime.preprocess
+        self.controller = Controller(_Shrunk(runtime), settings.timeline, gate, settings.set_speed, settings.comfort_lateral_acceleration)
+        self.rows, self.step_s = Rows(), array("d")
+        self._fresh_ns = round(settings.gate.speed_stale_after * 1e9)
+        self._speed: tuple[int, SpeedSample] | None = None
+        self._timer_ns: int | None = None
+        self._clock_ns: int | None = None
+        self._angle = NOWHERE
+
+    def take(self, receive_ns: int, sample: object) -> Action | None:
+        """The new action where the sample is a frame that the policy used."""
+        if self._clock_ns is not None and receive_ns < self._clock_ns:
+            self.controller.reset()  # as the nodes do when their clock goes back
+            self._timer_ns = self._speed = None
+        self._clock_ns = receive_ns
+        while self._timer_ns is not None and self._timer_ns < receive_ns:
+            self._issue(self._timer_ns, on_frame=False)
+        if isinstance(sample, ImuSample):
+            self.controller.push_imu(sample)
+        elif isinstance(sample, SpeedSample):
+            self.controller.push_speed(sample)
+            self._speed = receive_ns, sample
+        elif isinstance(sample, _Prepared):
+            began = time.perf_counter()
+            action = self.controller.push_frame(sample.shrunk[self.preprocess], receive_ns)
+            self.step_s.append(time.perf_counter() - began)
+            if not isinstance(action, Rejected):
+                self._angle = steering_angle(action.curvature, self.vehicle)
+                self._issue(receive_ns, on_frame=True)
+                return action
+        return None
+
+    def _issue(self, now_ns: int, on_frame: bool) -> None:
+        controller = self.controller
+        speed = self._known_speed(now_ns)
+        command, verdict = controller.command(speed, now_ns)
+        measured = NOWHERE if speed is None else speed
+        self.rows.add(command, verdict, controller.action, self._angle, measured, float(controller.observation.inertial[0]), on_frame)
+        self._timer_ns = now_ns + TIMER_NS
+
+    def _known_speed(self, now_ns: int) -> float | None:
+        """The measured speed [m/s] while it is fresh by its stamp and by its arrival, as the safety node sees it."""
+        if self._speed is None:
+            return None
+        arrived_ns, sample = self._speed
+        known = now_ns - arrived_ns <= self._fresh_ns and abs(now_ns - sample.stamp_ns) <= self._fresh_ns
+        return sample.speed if known else None
+
+
+def _words(damage) -> str:
+    place = "" if damage.offset is None else f" at byte {damage.offset}"
+    return f"{damage.file}{place}: {damage.problem}; lost: {damage.lost}"
+
+
+def _topics(roles) -> dict[str, str]:
+    """Topic name by role, of the roles that are played."""
+    named = {field.name: getattr(roles, field.name) for field in dataclasses.fields(roles)}
+    return {role: getattr(topic, "name", topic) for role, topic in named.items() if topic}
