@@ -90,6 +90,10 @@ class PolicyNetwork(nn.Module):
         motor, state = self.cell(self._sense(self.encoder(image), inertial), state, dt * self.config.time_scale)
         return self._curvature(motor), state
 
+    def sense(self, image: Tensor, inertial: Tensor) -> Tensor:
+        """What the memory is given: image (B, h, w, 3), inertial (B, 3) SI → (B, image_features + 3), scaled."""
+        return self._sense(self.encoder(image), inertial)
+
     def _sense(self, features: Tensor, inertial: Tensor) -> Tensor:
         scaled = ((inertial - self.inertial_centre) / self.inertial_spread).clamp(-INERTIAL_CLIP, INERTIAL_CLIP)
         return torch.cat([features, scaled], dim=-1) * self.input_scale + self.input_shift

@@ -14,7 +14,7 @@ WINDOW, DEVIATION = 11, 1.5
 
 
 def structural_similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean SSIM of two pictures (h, w) with values in 0..255, over the windows that lie wholly within. 1 for equal ones. Raises ShapeError."""
+    """Mean SSIM of two pictures (h, w) in 0..255 over the windows that lie wholly within; 1 for equal ones. Raises ShapeError."""
     if a.ndim != 2 or a.shape != b.shape:
         raise ShapeError("pictures for SSIM", (*a.shape, *b.shape), "two of the same (rows, columns)")
     x, y = a.astype(np.float64), b.astype(np.float64)

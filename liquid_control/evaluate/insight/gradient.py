@@ -1,0 +1,38 @@
+"""Where a small change of the picture would change the answer: |d curvature / d pixel|, through encoder and memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from liquid_control.evaluate.insight.trace import Trace
+from liquid_control.policy.network import PolicyNetwork
+
+BATCH = 128
+
+
+def gradient_saliency(network: PolicyNetwork, trace: Trace, steps: np.ndarray, images: np.ndarray | None = None) -> np.ndarray:
+    """(N, h, w) float32, each step's largest |d curvature / d value| over the three channels, the memory's state held as it was
+    (Simonyan et al. 2013). `steps` (N,) of the trace; `images` (N, h, w, 3) uint8 instead of the trace's own."""
+    images = trace.image[steps] if images is None else images
+    found = []
+    for start in range(0, len(steps), BATCH):
+        chosen = steps[start : start + BATCH]
+        pixels = torch.tensor(images[start : start + BATCH], dtype=torch.float32, requires_grad=True)
+        rest = (torch.tensor(part[chosen], dtype=torch.float32) for part in (trace.inertial, trace.dt, trace.before))
+        curvature, _ = network(pixels, *rest)
+        (gradient,) = torch.autograd.grad(curvature.sum(), pixels)
+        found.append(gradient.abs().amax(dim=3).numpy())
+    return np.concatenate(found) if found else np.zeros((0, *images.shape[1:3]), np.float32)
+
+
+def mean_feature_gradient(network: PolicyNetwork, trace: Trace, steps: np.ndarray) -> np.ndarray:
+    """(F,) mean |d curvature / d input| of the memory's inputs, image features first, then the inertial ones."""
+    image = torch.tensor(trace.image[steps])
+    inertial, dt, before = (torch.tensor(part[steps], dtype=torch.float32) for part in (trace.inertial, trace.dt, trace.before))
+    with torch.no_grad():
+        sensed = network.sense(image, inertial)
+    sensed.requires_grad_(True)
+    motor, _ = network.cell(sensed, before, dt * network.config.time_scale)
+    (gradient,) = torch.autograd.grad(motor.sum(), sensed)
+    return gradient.abs().mean(dim=0).numpy()

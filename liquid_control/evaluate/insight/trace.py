@@ -1,0 +1,101 @@
+"""A drive as the policy lived it: what went into every step, what it remembered before and after, and where the road bent."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from liquid_control.config import WorldConfig
+from liquid_control.control.controller import Controller
+from liquid_control.control.safety import SafetyGate
+from liquid_control.deploy.runtime import Runtime
+from liquid_control.signals import Observation
+from liquid_control.sim.drive import VEHICLE, drive
+from liquid_control.sim.randomize import STRATA
+from liquid_control.sim.seeds import road_seed
+from liquid_control.sim.task import is_departing
+from liquid_control.sim.world import World
+
+SET_SPEED = 20.0
+"""Above every road's own plan, so that the plan decides [m/s]."""
+LONGEST = 400.0
+"""A drive ends after so long, whether or not the road does [s]."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trace:
+    """T steps. `road` (T,) which road; `seconds` (T,) since its start; `image` (T, h, w, 3) uint8, `inertial` (T, 3), `dt` (T,) s and
+    `is_first` (T,) what the policy was given; `before`, `after` (T, U) its state; `curvature` (T,) what it answered and
+    `road_curvature` (T,) what the road has there [1/m], positive left; `lane_offset` (T,) m, `speed` (T,) m/s.
+    `pictures`: larger ones of the same moments (H, W, 3), of the first road only."""
+
+    road: np.ndarray
+    seconds: np.ndarray
+    image: np.ndarray
+    inertial: np.ndarray
+    dt: np.ndarray
+    is_first: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    curvature: np.ndarray
+    road_curvature: np.ndarray
+    lane_offset: np.ndarray
+    speed: np.ndarray
+    pictures: tuple[np.ndarray, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.road)
+
+    def evenly(self, count: int) -> np.ndarray:
+        """Indices of at most `count` steps, spread evenly over all."""
+        return np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(int))
+
+
+class Witness:
+    """A `Runtime` around another that keeps what goes in and out of its latest step."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.preprocess, self.neurons, self._runtime = runtime.preprocess, runtime.neurons, runtime
+        self.latest: tuple[Observation, np.ndarray, float, np.ndarray] | None = None
+
+    def initial_state(self) -> np.ndarray:
+        return self._runtime.initial_state()
+
+    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+        """See `Runtime.step`."""
+        curvature, after = self._runtime.step(observation, state)
+        self.latest = observation, state, curvature, after
+        return curvature, after
+
+
+def record(runtime: Runtime, road: int, seed: int, config: WorldConfig, picture: tuple[int, int] | None = None) -> Trace:
+    """Drives held-out road `road` of the set that `seed` names until it ends or the vehicle leaves its lane.
+
+    `picture`: (width, height) of the larger pictures, None for none.
+    """
+    world = World(dataclasses.replace(config, stratum=road % STRATA), road_seed(seed, road), held_out=True)
+    witness = Witness(runtime)
+    controller = Controller(witness, gate=SafetyGate(vehicle=VEHICLE), speed=SET_SPEED)
+    rows, pictures = [], []
+    try:
+        for moment in drive(world, controller):
+            if moment.action is not None:
+                seen, before, answered, after = witness.latest
+                truth = moment.truth
+                values = seen.image, np.asarray(seen.inertial), seen.dt, seen.is_first, before, after, answered
+                rows.append((road, truth.stamp_ns * 1e-9, *values, truth.curvature, truth.lane_offset, truth.speed))
+                if picture is not None:
+                    pictures.append(world.render(*picture))
+            if is_departing(moment.truth) or moment.truth.stamp_ns > LONGEST * 1e9:
+                break
+    finally:
+        world.close()
+    return Trace(*(np.array(column) for column in zip(*rows, strict=True)), pictures=tuple(pictures))
+
+
+def joined(traces: list[Trace]) -> Trace:
+    """One after the other; the pictures are the first one's."""
+    names = [field.name for field in dataclasses.fields(Trace) if field.name != "pictures"]
+    columns = {name: np.concatenate([getattr(trace, name) for trace in traces]) for name in names}
+    return Trace(**columns, pictures=traces[0].pictures)
