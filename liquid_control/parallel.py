@@ -14,22 +14,31 @@ from tqdm import tqdm
 Job, Result = TypeVar("Job"), TypeVar("Result")
 
 
-def map_processes(work: Callable[[Job], Result], jobs: Iterable[Job], workers: int = 0, title: str | None = None) -> list[Result]:
+def map_processes(
+    work: Callable[[Job], Result], jobs: Iterable[Job], workers: int = 0, title: str | None = None,
+    on_done: Callable[[Job], None] = lambda job: None,
+) -> list[Result]:  # fmt: skip
     """`work(job)` for every job, results in the jobs' order. `workers` 0: one process a core. `title` None: no bar.
+    `on_done` hears of each job as it is done.
 
     Processes are spawned, not forked: a forked OpenGL or PyTorch hangs. The first error stops everything.
     """
     jobs = list(jobs)
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers <= 1:
-        return [work(job) for job in tqdm(jobs, title, disable=title is None, leave=False)]
+        results = []
+        for job in tqdm(jobs, title, disable=title is None, leave=False):
+            results.append(work(job))
+            on_done(job)
+        return results
     context = multiprocessing.get_context("spawn")
     # Ctrl-C is for this process to handle; the others finish the job they are at and end without a traceback each.
     with ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
-        futures = [pool.submit(work, job) for job in jobs]
+        futures = {pool.submit(work, job): job for job in jobs}
         try:
             for future in tqdm(as_completed(futures), title, len(futures), disable=title is None, leave=False):
                 future.result()
+                on_done(futures[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -82,7 +82,7 @@ def train(settings: ImitationSettings) -> dict:
     with tensorboard(settings.out) as writer:
         for stage in range(settings.rounds + 1):
             began = time.perf_counter()
-            jobs = _expert_drives(settings) if stage == 0 else _policy_drives(settings, stage, model)
+            jobs = expert_drives(settings) if stage == 0 else _policy_drives(settings, stage, model)
             missing = [job for job in jobs if not job.path.exists()]
             map_processes(collect, missing, settings.workers, f"collect, round {stage}")
             episodes += [load_episode(job.path) for job in jobs]
@@ -119,7 +119,8 @@ def train(settings: ImitationSettings) -> dict:
     return exam
 
 
-def _expert_drives(settings: ImitationSettings) -> list[Drive]:
+def expert_drives(settings: ImitationSettings) -> list[Drive]:
+    """What the expert is to drive for these settings: the same for every policy that is trained with them."""
     jobs = []
     for index in range(settings.long_roads + settings.short_roads):
         world = WorldConfig(length=400.0 if index < settings.long_roads else 120.0, stratum=index % 8)

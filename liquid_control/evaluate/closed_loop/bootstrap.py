@@ -43,16 +43,19 @@ def rate_interval(counts: np.ndarray, exposure: np.ndarray, level: float = LEVEL
 
 
 def difference_interval(
-    numerators: tuple[np.ndarray, np.ndarray], denominators: tuple[np.ndarray, np.ndarray], level: float = LEVEL, seed: int = 0
-) -> Interval:
+    numerators: tuple[np.ndarray, np.ndarray], denominators: tuple[np.ndarray, np.ndarray], level: float = LEVEL, seed: int = 0,
+    root: bool = False, same_seeds: bool = False,
+) -> Interval:  # fmt: skip
     """Of the first candidate's ratio minus the second's, paired: both drove the same roads, so both are resampled together.
 
-    Each is (N,) or (S, N), with the same N. Seeds of the two are drawn independently. An interval that leaves out 0 decides between them.
+    Each is (N,) or (S, N), with the same N. Seeds of the two are drawn independently, or together with `same_seeds`, where both are the
+    same models in two conditions. `root`: of the ratios' square roots. An interval that leaves out 0 decides between them.
     """
     if np.shape(numerators[0])[-1:] != np.shape(numerators[1])[-1:]:
         raise ShapeError("numerators[1]", np.shape(numerators[1]), f"(..., {np.shape(numerators[0])[-1]}), the same roads")
     first = _resampled(numerators[0], denominators[0], seed, "first")
-    return _between(first - _resampled(numerators[1], denominators[1], seed, "second"), level)
+    second = _resampled(numerators[1], denominators[1], seed, "first" if same_seeds else "second")
+    return _between(np.sqrt(first) - np.sqrt(second) if root else first - second, level)
 
 
 def reciprocal(interval: Interval) -> Interval:
