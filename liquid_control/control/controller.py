@@ -22,13 +22,15 @@ SAME_PICTURES = 3
 """So many equal pictures in a row, bit for bit, are refused while the vehicle moves: a camera's noise alone tells two apart."""
 MOVING = 1.0
 """Faster than this the road must look different from one frame to the next [m/s]."""
+SPEED_AHEAD = 1.0
+"""The speed asked for leads the measured one by no more than this, so that it rises with the vehicle and a stop begins near it [m/s]."""
 
 
 class Controller:
     """Frames and inertial samples in, actions and gated commands out. After construction nothing raises, whatever comes in.
 
-    `runtime`: the policy. `speed`: set speed [m/s], which bends lower so that lateral acceleration stays within
-    `comfort_lateral_acceleration` [m/s²]; keep that below the gate's limit, or the gate acts in every bend.
+    `runtime`: the policy. `speed`: set speed [m/s], approached from the measured one; bends lower it so that lateral acceleration stays
+    within `comfort_lateral_acceleration` [m/s²]; keep that below the gate's limit, or the gate acts in every bend.
     `state`: (U,) float32, the memory of the policy. `observation`: the latest, preprocessed. `action`: the latest. `previous`: the
     latest command. Raises ConfigError for a set speed or comfort value that is not a finite number in range.
     """
@@ -132,7 +134,9 @@ class Controller:
         return self._repeats >= SAME_PICTURES and abs(self.timeline.latest_speed or 0.0) > MOVING
 
     def _speed_for(self, curvature: float) -> float:
-        return min(self.speed, math.sqrt(self.comfort_lateral_acceleration / abs(curvature))) if curvature else float(self.speed)
+        bearable = math.sqrt(self.comfort_lateral_acceleration / abs(curvature)) if curvature else math.inf
+        measured = self.timeline.latest_speed
+        return float(min(self.speed, bearable, math.inf if measured is None else max(measured, 0.0) + SPEED_AHEAD))
 
 
 def _check(name: str, value: object, low: float, high: float, unit: str) -> None:
