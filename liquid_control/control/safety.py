@@ -26,6 +26,9 @@ from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.control.vehicle import curvature, steering_angle
 from liquid_control.signals import Action, Command, Limit, Verdict
 
+_FOREVER_NS = 2**62
+"""A longer time counts as this: a whole number may be too large for a float."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SafetyGate:
@@ -65,7 +68,7 @@ class SafetyGate:
             if abs(float(action.curvature)) > curvature(self._largest_angle, self.vehicle):
                 limits |= Limit.ANGLE
 
-        angle, steered = self._limit_angle(wanted_angle, measured, before.angle, elapsed, slowest)
+        angle, steered = self._limit_angle(wanted_angle, measured, before.angle, elapsed)
         fastest = before.speed + self.limits.max_acceleration * elapsed
         commanded, paced = self._limit_speed(wanted_speed, angle, slowest, fastest)
         released = safe_stop and self.limits.safe_behaviour == "release"
@@ -92,13 +95,12 @@ class SafetyGate:
             return steering_angle(float(action.curvature), self.vehicle)
         return before
 
-    def _limit_angle(self, wanted: float, speed: float, before: float, elapsed: float, slowest: float) -> tuple[float, Limit]:
-        """The angle nearest to `wanted` within all limits; `slowest` is the lowest speed that may be asked for beside it [m/s]."""
-        limits = Limit.NONE
+    def _limit_angle(self, wanted: float, speed: float, before: float, elapsed: float) -> tuple[float, Limit]:
+        """The angle nearest to `wanted` within all limits. It lies between the one before and one that is bearable at the measured speed,
+        so a speed that may be asked for is never too fast for it."""
         largest = self._largest_angle
         target = _clip(wanted, -largest, largest)
-        if target != wanted:
-            limits |= Limit.ANGLE
+        limits = Limit.NONE if target == wanted else Limit.ANGLE
         if abs(target) > self._bearable(speed):
             limits |= Limit.LATERAL_ACCELERATION
             target = math.copysign(self._bearable(speed), target)
@@ -111,12 +113,7 @@ class SafetyGate:
         smooth = _clip(angle, low, high)
         if smooth != angle:
             limits |= Limit.LATERAL_JERK
-        # The wheels turn no further than the speed can be taken away for.
-        growth = max(self._bearable(slowest), abs(before))
-        angle = _clip(smooth, -growth, growth)
-        if angle != smooth:
-            limits |= Limit.LATERAL_ACCELERATION
-        return _clip(angle, -largest, largest), limits
+        return _clip(smooth, -largest, largest), limits
 
     def _bearable(self, speed: float) -> float:
         """Largest angle whose lateral acceleration at a speed is allowed; atan2 takes standstill (any angle) and an overflow (none)."""
@@ -131,10 +128,8 @@ class SafetyGate:
 
     def _limit_speed(self, wanted: float, angle: float, slowest: float, fastest: float) -> tuple[float, Limit]:
         """The speed nearest to `wanted` within all limits, beside an angle that was let through."""
-        limits = Limit.NONE
         speed = _clip(wanted, 0.0, self.limits.max_speed)
-        if speed != wanted:
-            limits |= Limit.SPEED
+        limits = Limit.NONE if speed == wanted else Limit.SPEED
         bend = abs(curvature(angle, self.vehicle))
         bearable = math.sqrt(self.limits.max_lateral_acceleration / bend) if bend else math.inf
         if speed > bearable:
@@ -167,7 +162,7 @@ def _before(previous: Command | None, now_ns: int, measured: float | None) -> _B
     if previous is None:
         return _Before(0, 0.0, rolling or 0.0, rolling or 0.0, 0.0)
     issued, now = _whole(previous.issued_ns, None), _whole(now_ns, None)
-    elapsed = 0.0 if issued is None or now is None else min(max(now - issued, 0), 2**62) / 1e9
+    elapsed = 0.0 if issued is None or now is None else min(max(now - issued, 0), _FOREVER_NS) / 1e9
     angle, speed = _finite(previous.steering_angle) or 0.0, max(_finite(previous.speed) or 0.0, 0.0)
     return _Before(_whole(previous.stamp_ns, 0), angle, speed, speed if rolling is None else min(speed, rolling), elapsed)
 
