@@ -1,13 +1,17 @@
 """The command line: `liquid-control VERB ...`. `verbs` lists what it can do.
 
 Exit codes: 0 done (for `drive`: without a departure, for `doctor`: nothing needed is missing), 1 not, 2 a wrong command line or
-bad input, 130 Ctrl-C. With --json the last line of stdout is one JSON object; progress goes to stderr.
+bad input, 130 Ctrl-C. With --json the last line of stdout is one JSON object; progress goes to stderr. A reader that leaves early,
+as `head` does, ends neither the work nor its exit code.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 from liquid_control.arguments import Asked, as_json, parse
 from liquid_control.errors import LiquidControlError
@@ -17,8 +21,47 @@ PROGRAM = "liquid-control"
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
+class Outlet:
+    """A text stream whose reader may leave: what is said to nobody is dropped, now and when Python flushes it at exit."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._drop()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._stream, name)
+
+    def _drop(self) -> None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one verb and returns its exit code."""
+    if sys.stdout is None:  # closed by the shell: >&-
+        return _answer(arguments)
+    outlet = Outlet(sys.stdout)
+    with contextlib.redirect_stdout(outlet):
+        try:
+            return _answer(arguments)
+        finally:
+            outlet.flush()
+
+
+def _answer(arguments: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage(VERBS))

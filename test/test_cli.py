@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -139,3 +140,22 @@ def test_ctrl_c_is_quiet_and_130():
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "")
+
+
+@pytest.mark.parametrize("arguments, code", [
+    (["--help"], 0), (["doctor", "--help"], 0), (["inspect", "lane_keeper", "--json"], 0), (["fails"], 1), (["fly"], 2),
+])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_has_left_changes_neither_work_nor_exit_code(arguments, code, unbuffered, tmp_path):
+    program = "import sys; from pathlib import Path; from liquid_control import cli; from liquid_control.verbs import Work\n" \
+        "from liquid_control.doctor import DoctorSettings\n" \
+        "def work(settings): print('x' * 100_000, flush=True); Path(sys.argv[1]).touch(); return {'done': True}\n" \
+        "fails = cli.Verb('fails', 'fails', lambda: Work(DoctorSettings, work, succeeded=lambda facts: False))\n" \
+        "cli.VERBS = (*cli.VERBS, fails); sys.exit(cli.main(sys.argv[2:]))"
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", program, str(tmp_path / "done"), *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": unbuffered})
+    os.close(writer)
+    assert done.returncode == code and "Error" not in done.stderr
+    assert (tmp_path / "done").exists() == (arguments == ["fails"])
