@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -25,6 +24,10 @@ class FreeWiring:
     motor: int
     sensory: tuple[Synapse, ...]
     synapses: tuple[Synapse, ...]
+
+    sha256 = property(wiring_json.sha256)
+    to_dict = wiring_json.to_dict
+    from_dict = classmethod(wiring_json.from_dict)
 
     def __post_init__(self) -> None:
         for name, high in (("inputs", None), ("neurons", None), ("motor", self.neurons)):
@@ -80,25 +83,6 @@ class FreeWiring:
     def synapse_count(self) -> int:
         """All synapses, those from the inputs included."""
         return len(self.sensory) + len(self.synapses)
-
-    @property
-    def sensory_synapse_count(self) -> int:
-        """Synapses from inputs to neurons."""
-        return len(self.sensory)
-
-    @property
-    def sha256(self) -> str:
-        """Hash of sizes and synapses in canonical JSON."""
-        return wiring_json.sha256(self)
-
-    def to_dict(self) -> dict:
-        """For JSON; `from_dict` reads it back."""
-        return wiring_json.to_dict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping) -> FreeWiring:
-        """Reads `to_dict`'s mapping; raises ConfigError when it is malformed or does not match its own hash."""
-        return wiring_json.from_dict(cls, values)
 
 
 def _sizes(inputs: int, neurons: int, seed: int) -> None:

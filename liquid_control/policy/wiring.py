@@ -6,7 +6,6 @@ Lechner et al., "Neural circuit policies enabling auditable autonomy", Nature Ma
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 
@@ -30,6 +29,10 @@ class NcpWiring:
     motor: int
     sensory: tuple[Synapse, ...]
     synapses: tuple[Synapse, ...]
+
+    sha256 = property(wiring_json.sha256)
+    to_dict = wiring_json.to_dict
+    from_dict = classmethod(wiring_json.from_dict)
 
     def __post_init__(self) -> None:
         for name in ("inputs", "inter", "command", "motor"):
@@ -138,22 +141,3 @@ class NcpWiring:
     def synapse_count(self) -> int:
         """All synapses, those from the inputs included."""
         return len(self.sensory) + len(self.synapses)
-
-    @property
-    def sensory_synapse_count(self) -> int:
-        """Synapses from inputs to inter neurons."""
-        return len(self.sensory)
-
-    @property
-    def sha256(self) -> str:
-        """Hash of sizes and synapses in canonical JSON."""
-        return wiring_json.sha256(self)
-
-    def to_dict(self) -> dict:
-        """For JSON; `from_dict` reads it back."""
-        return wiring_json.to_dict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping) -> NcpWiring:
-        """Reads `to_dict`'s mapping; raises ConfigError when it is malformed or does not match its own hash."""
-        return wiring_json.from_dict(cls, values)

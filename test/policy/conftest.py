@@ -42,6 +42,15 @@ def cell(request):
     return made
 
 
+@pytest.fixture
+def double():
+    """float64 unless a tensor says otherwise."""
+    torch.manual_seed(0)
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     """Networks this small are faster on one."""

@@ -16,14 +16,7 @@ from liquid_control.policy.wiring import NcpWiring
 
 WIRING = NcpWiring.build()
 FREE = FreeWiring.sparse(6, 9, 2, sparsity=0.7)
-
-
-@pytest.fixture(autouse=True)
-def double():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def jacobians(cell):

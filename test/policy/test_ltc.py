@@ -9,14 +9,7 @@ from liquid_control.policy.ltc import LtcCell
 from liquid_control.policy.wiring import NcpWiring
 
 WIRING = NcpWiring.build()
-
-
-@pytest.fixture(autouse=True)
-def double():
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("double")
 
 
 def inputs(batch, time):

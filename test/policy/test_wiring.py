@@ -17,7 +17,7 @@ SHIPPED = "afda421f7951d3eeaa255e6236bd92256f994430cab8c0334e6e022fdf9ed50e"
 def test_the_shipped_wiring_is_this_graph_on_every_platform():
     wiring = NcpWiring.build()
     assert wiring.sha256 == SHIPPED
-    assert (wiring.neurons, wiring.synapse_count, wiring.sensory_synapse_count) == (19, 252, 192)
+    assert (wiring.neurons, wiring.synapse_count, len(wiring.sensory)) == (19, 252, 192)
 
 
 @given(st.integers(0, 2**63))
@@ -95,7 +95,7 @@ def test_automatic_sizes_are_those_of_ncps_where_they_leave_no_orphans(inputs, m
         fans = {"sensory": max(peer._sensory_fanout, -(-w.inter // inputs)), "inter": max(peer._inter_fanout, -(-w.command // w.inter)),
                 "motor": max(peer._motor_fanin, -(-w.command // motor))}  # fmt: skip
         recurrent = min(peer._recurrent_command_synapses, w.command**2)
-        assert w.sensory_synapse_count == inputs * fans["sensory"]
+        assert len(w.sensory) == inputs * fans["sensory"]
         assert len(w.synapses) == w.inter * fans["inter"] + recurrent + motor * fans["motor"]
 
 
