@@ -16,10 +16,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
 
 from liquid_control.deploy.models import find_model
 from liquid_control.errors import ModelFileError
-from liquid_control.ros import conversions, qos
+from liquid_control.ros import conversions, images, qos
 from liquid_control.ros.children import isolated_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +88,17 @@ class Probe(Node):
             self.until(lambda: self._out[topic].get_subscription_count() > 0, f"a listener of {topic}")
             self.spin(0.2)  # the other side learns of us a little later
         self._out[topic].publish(message)
+
+    def drive(self, topic: str, make, count: int, heard: list, patience: float = 20.0) -> list[int]:
+        """Sends pictures that `make` makes until `count` proposals were heard; returns the stamps that were sent."""
+        stamps, deadline = [], time.monotonic() + patience
+        while len(heard) < count:
+            assert time.monotonic() < deadline, "no proposals"
+            message = make()
+            stamps.append(conversions.stamp_ns(message.header.stamp))
+            self.send(topic, message, qos.CAMERA)
+            self.spin(0.05)
+        return stamps
 
     def until(self, condition, what: str, patience: float = 20.0) -> None:
         deadline = time.monotonic() + patience
@@ -177,3 +189,17 @@ def libraries():
 @pytest.fixture(scope="session")
 def picture() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (160, 320, 3), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def shot():
+    """`shot(picture, stamp, field=value, ...)`: a picture as a message of now or of `stamp` [ns], its fields changed."""
+
+    def make(picture: np.ndarray, stamp: int | None = None, **changes) -> Image:
+        message = images.image_message(picture)
+        message.header = conversions.header(time.time_ns() if stamp is None else stamp)
+        for name, value in changes.items():
+            setattr(message, name, value)
+        return message
+
+    return make

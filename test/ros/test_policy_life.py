@@ -9,46 +9,15 @@ import signal
 import time
 
 import cv2
-import numpy as np
 from geometry_msgs.msg import TwistStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from nav_msgs.msg import Odometry
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
+from sensor_msgs.msg import CompressedImage, JointState
 
-from liquid_control.ros import conversions, images, qos
-from liquid_control.signals import ImuSample
+from liquid_control.ros import conversions, qos
 
-CAMERA, IMU, ODOM = "camera/image_raw", "imu/data", "odom"
-
-
-def shot(picture: np.ndarray, stamp: int | None = None, **changes) -> Image:
-    message = images.image_message(picture)
-    message.header = conversions.header(time.time_ns() if stamp is None else stamp)
-    for name, value in changes.items():
-        setattr(message, name, value)
-    return message
-
-
-def motion(rate: float = 0.0, acceleration: float = 0.0) -> Imu:
-    return conversions.imu_message(ImuSample(0, (0.0, 0.0, rate), (0.0, acceleration, 9.81)), time.time_ns(), "imu_link")
-
-
-def speed(value: float) -> Odometry:
-    return conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, value)
-
-
-def drive(probe, topic, make, count, heard, patience=20.0):
-    """Sends pictures until `count` proposals were heard; returns the stamps that were sent."""
-    stamps, deadline = [], time.monotonic() + patience
-    while len(heard) < count:
-        assert time.monotonic() < deadline, "no proposals"
-        message = make()
-        stamps.append(conversions.stamp_ns(message.header.stamp))
-        probe.send(topic, message, qos.CAMERA)
-        probe.spin(0.05)
-    return stamps
+CAMERA = "camera/image_raw"
 
 
 def test_compressed_pictures_drive_too(start, probe, model, picture):
@@ -59,13 +28,13 @@ def test_compressed_pictures_drive_too(start, probe, model, picture):
     def make(data=data):
         return CompressedImage(header=conversions.header(time.time_ns()), format="jpeg", data=data)
 
-    drive(probe, topic, make, 3, proposals)
+    probe.drive(topic, make, 3, proposals)
     probe.send(topic, make(data[:200]), qos.CAMERA)
     probe.until(lambda: probe.count("policy_node", "rejected_data") == 1, "the truncated picture to be counted")
-    drive(probe, topic, make, len(proposals) + 1, proposals)
+    probe.drive(topic, make, len(proposals) + 1, proposals)
 
 
-def test_the_policy_starts_anew_when_the_clock_is_set_back(start, probe, model, picture):
+def test_the_policy_starts_anew_when_the_clock_is_set_back(start, probe, model, picture, shot):
     start("policy_node", model=model, publish_neurons=True, use_sim_time=True)
     proposals, neurons = probe.listen(TwistStamped, "proposal"), probe.listen(JointState, "policy_node/neurons")
 
@@ -84,7 +53,7 @@ def test_the_policy_starts_anew_when_the_clock_is_set_back(start, probe, model, 
 
         probe.until(told, "the node to take the time from /clock")
         before = len(neurons)
-        drive(probe, CAMERA, make, len(proposals) + 3, proposals)
+        probe.drive(CAMERA, make, len(proposals) + 3, proposals)
         probe.until(lambda: len(neurons) >= before + 3, "neurons")
         return [list(message.position) for message, _ in neurons[before : before + 2]]
 
@@ -93,7 +62,7 @@ def test_the_policy_starts_anew_when_the_clock_is_set_back(start, probe, model, 
     assert states(990 * 10**9) == [first, second], "memory of the time before the jump is left"
 
 
-def test_lifecycle(start, probe, model, picture):
+def test_lifecycle(start, probe, model, picture, shot):
     start("policy_node", model=model, autostart=False)
     proposals = probe.listen(TwistStamped, "proposal")
 
@@ -104,7 +73,7 @@ def test_lifecycle(start, probe, model, picture):
     assert not ask(Transition.TRANSITION_ACTIVATE), "not configured yet"
     assert ask(Transition.TRANSITION_CONFIGURE)
     assert ask(Transition.TRANSITION_ACTIVATE)
-    drive(probe, CAMERA, lambda: shot(picture), 2, proposals)
+    probe.drive(CAMERA, lambda: shot(picture), 2, proposals)
     assert ask(Transition.TRANSITION_DEACTIVATE)
     probe.spin(0.1)
     before = len(proposals)
@@ -113,7 +82,7 @@ def test_lifecycle(start, probe, model, picture):
         probe.spin(0.03)
     assert len(proposals) == before, "a deactivated policy is silent"
     assert ask(Transition.TRANSITION_ACTIVATE)
-    drive(probe, CAMERA, lambda: shot(picture), before + 2, proposals)
+    probe.drive(CAMERA, lambda: shot(picture), before + 2, proposals)
     assert ask(Transition.TRANSITION_ACTIVE_SHUTDOWN)
 
 

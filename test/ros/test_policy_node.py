@@ -10,20 +10,12 @@ import numpy as np
 import pytest
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import Image, Imu, JointState
+from sensor_msgs.msg import Imu, JointState
 
-from liquid_control.ros import conversions, images, qos
+from liquid_control.ros import conversions, qos
 from liquid_control.signals import ImuSample
 
 CAMERA, IMU, ODOM = "camera/image_raw", "imu/data", "odom"
-
-
-def shot(picture: np.ndarray, stamp: int | None = None, **changes) -> Image:
-    message = images.image_message(picture)
-    message.header = conversions.header(time.time_ns() if stamp is None else stamp)
-    for name, value in changes.items():
-        setattr(message, name, value)
-    return message
 
 
 def motion(rate: float = 0.0, acceleration: float = 0.0) -> Imu:
@@ -39,19 +31,7 @@ def policy(start_for_all, model):
     return start_for_all("policy_node", model=model, publish_neurons=True)
 
 
-def drive(probe, topic, make, count, heard, patience=20.0):
-    """Sends pictures until `count` proposals were heard; returns the stamps that were sent."""
-    stamps, deadline = [], time.monotonic() + patience
-    while len(heard) < count:
-        assert time.monotonic() < deadline, "no proposals"
-        message = make()
-        stamps.append(conversions.stamp_ns(message.header.stamp))
-        probe.send(topic, message, qos.CAMERA)
-        probe.spin(0.05)
-    return stamps
-
-
-def test_large_pictures_become_proposals_with_their_stamps(policy, probe):
+def test_large_pictures_become_proposals_with_their_stamps(policy, probe, shot):
     proposals, neurons = probe.listen(TwistStamped, "proposal"), probe.listen(JointState, "policy_node/neurons")
     large = np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)
     grey = {"encoding": "mono8", "step": 640, "data": array.array("B", large[..., 0].tobytes())}
@@ -63,7 +43,7 @@ def test_large_pictures_become_proposals_with_their_stamps(policy, probe):
             probe.send(ODOM, speed(0.8), qos.INERTIAL)
             return shot(large, **changes)
 
-        sent += drive(probe, CAMERA, make, 4 * count, proposals)
+        sent += probe.drive(CAMERA, make, 4 * count, proposals)
     stamps = [conversions.stamp_ns(message.header.stamp) for message, _ in proposals]
     assert stamps == sorted(set(stamps)) and set(stamps) <= set(sent)
     assert all(math.isfinite(m.twist.linear.x) and m.twist.linear.x > 0 and math.isfinite(m.twist.angular.z) for m, _ in proposals)
@@ -82,7 +62,7 @@ def test_the_process_is_light_and_without_torch(policy, libraries):
     assert int(status["VmRSS"].split()[0]) < 350 * 1024
 
 
-def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture):
+def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture, shot):
     proposals = probe.listen(TwistStamped, "proposal")
     small = np.zeros((8, 8, 3), np.uint8)
     last = [0]
@@ -91,7 +71,7 @@ def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture):
         last[0] = time.time_ns()
         return shot(picture, last[0])
 
-    drive(probe, CAMERA, good, 1, proposals)
+    probe.drive(CAMERA, good, 1, proposals)
     rubbish = {
         "rejected_encoding": lambda: shot(picture, encoding="nv12"),
         "rejected_step": lambda: shot(picture, step=1),
@@ -110,7 +90,7 @@ def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture):
             for _ in range(2):  # what a depth of one may drop
                 probe.send(CAMERA, make(), qos.CAMERA)
                 probe.spin(0.03)
-            drive(probe, CAMERA, good, len(proposals) + 1, proposals)  # after each of them it still drives
+            probe.drive(CAMERA, good, len(proposals) + 1, proposals)  # after each of them it still drives
         for message in (*bad_motion, speed(math.nan), speed(math.inf)):
             probe.send(ODOM if isinstance(message, Odometry) else IMU, message, qos.INERTIAL)
         probe.spin(0.5)

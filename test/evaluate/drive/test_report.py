@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -18,25 +17,6 @@ from liquid_control.evaluate.drive.road_map import road_map
 from liquid_control.evaluate.drive.summary import summarize
 
 
-class Balanced(HTMLParser):
-    """Fails on a page whose elements do not nest."""
-
-    VOID = {"meta", "br", "hr", "link", "img", "input"}
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.feed(page)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-
 @pytest.fixture(scope="module")
 def written(log, tmp_path_factory):
     directory = tmp_path_factory.mktemp("drive")
@@ -44,11 +24,11 @@ def written(log, tmp_path_factory):
     return directory, figures, (directory / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_drive_leaves_summary_video_and_page(written):
+def test_a_drive_leaves_summary_video_and_page(written, balanced):
     directory, figures, page = written
     assert sorted(path.name for path in directory.iterdir()) == ["drive.mp4", "report.html", "summary.json"]
     assert json.loads((directory / "summary.json").read_text()) == figures
-    Balanced(page)
+    balanced(page)
 
 
 def test_the_page_shows_the_figures_and_all_charts(written):
