@@ -146,6 +146,16 @@ def _faults() -> Work:
     return Work(FaultSettings, inject_faults, succeeded=lambda facts: not facts["broken"])
 
 
+def _explain() -> Work:
+    from liquid_control.deploy.models import find_model
+    from liquid_control.evaluate.insight.explain import ExplainSettings, brief, explain
+
+    def run(settings: ExplainSettings) -> Mapping:
+        return explain(dataclasses.replace(settings, model=find_model(settings.model)))
+
+    return Work(ExplainSettings, run, lambda facts: as_lines(brief(facts)))
+
+
 def _doctor() -> Work:
     from liquid_control.doctor import DoctorSettings, examine, table
 
@@ -164,6 +174,7 @@ VERBS = (
     Verb("bench recordings", "train on the same drives with and without bags, and let both kinds drive held-out roads", _bench_recordings),
     Verb("bench replay", "measure how fast recordings are replayed, and what memory that takes", _bench_replay),
     Verb("faults", "spoil every sensor in every way while a policy drives, and see that the safety gate does what it must", _faults),
+    Verb("explain", "say what a policy looks at, what its neurons do, and what the drive loses without each of them", _explain),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
     Verb("inspect", "say what a recording holds and what it is fit for, or what a model is and how it was made", _inspect),
     Verb("doctor", "say what this machine has and lacks", _doctor),

@@ -24,15 +24,3 @@ def gradient_saliency(network: PolicyNetwork, trace: Trace, steps: np.ndarray, i
         (gradient,) = torch.autograd.grad(curvature.sum(), pixels)
         found.append(gradient.abs().amax(dim=3).numpy())
     return np.concatenate(found) if found else np.zeros((0, *images.shape[1:3]), np.float32)
-
-
-def mean_feature_gradient(network: PolicyNetwork, trace: Trace, steps: np.ndarray) -> np.ndarray:
-    """(F,) mean |d curvature / d input| of the memory's inputs, image features first, then the inertial ones."""
-    image = torch.tensor(trace.image[steps])
-    inertial, dt, before = (torch.tensor(part[steps], dtype=torch.float32) for part in (trace.inertial, trace.dt, trace.before))
-    with torch.no_grad():
-        sensed = network.sense(image, inertial)
-    sensed.requires_grad_(True)
-    motor, _ = network.cell(sensed, before, dt * network.config.time_scale)
-    (gradient,) = torch.autograd.grad(motor.sum(), sensed)
-    return gradient.abs().mean(dim=0).numpy()

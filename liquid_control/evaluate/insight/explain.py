@@ -1,0 +1,126 @@
+"""`liquid-control explain`: what a policy looks at, what its neurons do, and what the drive loses without each of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from liquid_control.config import WorldConfig, check, number, switch
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.errors import DriveError
+from liquid_control.evaluate.drive.log import spoken
+from liquid_control.evaluate.drive.strip import by_layer
+from liquid_control.evaluate.insight import findings
+from liquid_control.evaluate.insight.film import write_film
+from liquid_control.evaluate.insight.intervention import Effect, choose_lesions, intervene_all
+from liquid_control.evaluate.insight.lesions import synapse_strengths
+from liquid_control.evaluate.insight.page import write_page
+from liquid_control.evaluate.insight.time_constants import meaning
+from liquid_control.evaluate.insight.trace import joined, record
+from liquid_control.evaluate.insight.visual_backprop import VisualBackProp
+from liquid_control.policy.model_file import load_network
+from liquid_control.sim.seeds import LARGEST_SEED
+
+PICTURE = (480, 240)
+STATES = 400
+"""States of the intact drive that a held neuron's means are taken from."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExplainSettings:
+    """Explain `model` by `roads` held-out roads: saliency, neurons, and the circuit with each part silenced."""
+
+    model: Path
+    """path of a model directory, or the name of an installed model"""
+    out: Path = Path("out/explain")
+    """directory for explain.html, explain.mp4 and explain.json"""
+    roads: int = number(3, 1, 1000, "", "held-out roads to drive")
+    seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
+    world: WorldConfig = WorldConfig(length=400.0)
+    lesion_roads: int = number(2, 0, 1000, "", "roads that each silenced circuit drives; 0 leaves the interventions out")
+    lesion_length: float = number(250.0, 50.0, 20000.0, "m", "length of each of them")
+    synapses: int = number(6, 0, 1000, "", "strongest synapses between neurons to silence as well")
+    video: bool = switch(True, "write the video of the first road")
+    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def explain(settings: ExplainSettings, progress: bool = True) -> dict:
+    """Writes the page, the video and all figures into `settings.out` and returns the figures. Raises ModelFileError and DriveError."""
+    runtime = OnnxRuntime.load(settings.model)
+    info, network = runtime.info, load_network(settings.model)
+    bar = tqdm(range(settings.roads), "roads", disable=not progress, leave=False)
+    traces = [record(runtime, road, settings.seed, settings.world, PICTURE if road == 0 else None) for road in bar]
+    if not all(len(one) > 1 for one in traces):
+        raise DriveError("a drive had fewer than two steps, so there is nothing to explain; give longer roads (--world.length)")
+    trace, seer = joined(traces), VisualBackProp.load(info)
+    names = [spoken(info.state_names)[index] for index in sorted(by_layer(spoken(info.state_names)))]
+    neurons = findings.examine_neurons(network, trace, names)
+    states = trace.after[trace.evenly(STATES)]
+    intact, effects = None, []
+    if settings.lesion_roads:
+        world = dataclasses.replace(settings.world, length=settings.lesion_length)
+        lesions = choose_lesions(network, states, settings.synapses)
+        roads = range(settings.lesion_roads)
+        intact, effects = intervene_all(settings.model, lesions, states, roads, settings.seed, world, settings.workers, progress)
+    strengths = synapse_strengths(network, states)
+    facts = {
+        "model": str(settings.model),
+        "memory": info.policy.memory,
+        "roads": settings.roads,
+        "seed": settings.seed,
+        "steps": len(trace),
+        "seconds": float(sum(one.seconds[-1] for one in traces)),
+        "roads_departed": sum(bool(abs(one.lane_offset[-1]) > 0.9) for one in traces),
+        "lateral_rmse_m": float(np.sqrt(np.mean(np.square(trace.lane_offset)))),
+        "pc1_share": float(neurons.shares[0]),
+        "pc2_share": float(neurons.shares[1]) if len(neurons.shares) > 1 else 0.0,
+        "lipschitz": sorted((row["largest_step"] for row in neurons.rows), reverse=True),
+        "saliency_under_noise": findings.similarity_under_noise(seer, network, trace, settings.seed),
+        "time_constant_is": meaning(network),
+        "neurons": neurons.rows,
+        "synapse_strengths": [{"source": s, "target": t, "strength": v} for (s, t), v in strengths.items()],
+        "intact": _effect(intact, names) if intact else None,
+        "interventions": [_effect(effect, names) for effect in effects],
+    }
+    settings.out.mkdir(parents=True, exist_ok=True)
+    film = _film(settings, runtime.preprocess, seer, network, traces[0], names) if settings.video else None
+    (settings.out / "explain.json").write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    write_page(facts, info, traces[0], trace, neurons, film, settings.out / "explain.html")
+    return facts
+
+
+def brief(facts: Mapping) -> dict:
+    """The figures that fit a terminal."""
+    rows = {f"ssim at variance {row['variance']}": row["ssim_visual_backprop"] for row in facts["saliency_under_noise"]}
+    worst = sorted(facts["interventions"], key=lambda one: -one["lateral_rmse_m"])[:5]
+    missed = {f"without {one['part']} ({one['way']})": f"{one['lateral_rmse_m']:.2f} m, {one['departures']} departures" for one in worst}
+    intact = {"intact": f"{facts['intact']['lateral_rmse_m']:.2f} m, {facts['intact']['departures']} departures"} if facts["intact"] else {}
+    kept = ("model", "memory", "steps", "lateral_rmse_m", "pc1_share")
+    return {**{name: facts[name] for name in kept}, "largest step": facts["lipschitz"][0], **rows, **intact, **missed}
+
+
+def _effect(effect: Effect, names: list[str]) -> dict:
+    values = {key: value for key, value in dataclasses.asdict(effect).items() if key != "lesion"}
+    lesion = effect.lesion
+    if lesion is None:
+        return values
+    part = names[lesion.source] + (f" → {names[lesion.target]}" if lesion.target is not None else "")
+    return {"part": part, "source": lesion.source, "target": lesion.target, "way": lesion.way, **values}
+
+
+def _film(settings: ExplainSettings, preprocess, seer: VisualBackProp, network, trace, names: list[str]) -> Path:
+    steps = np.arange(len(trace.pictures))
+    spoiled = findings.noisy(trace, steps, findings.VARIANCES[0], settings.seed)
+    clean, under_noise = findings.saliency(seer, network, trace, steps), findings.saliency(seer, network, trace, steps, spoiled)
+    maps = {"looks": clean.looks, "matters": clean.matters, "looks under noise": under_noise.looks}
+    path = settings.out / "explain.mp4"
+    write_film(trace, names, maps, preprocess, spoiled, findings.likeness(clean.looks, under_noise.looks), path)
+    return path

@@ -1,0 +1,158 @@
+"""Silences one neuron or one synapse of a network: surgery on its weights, so that everything else stays bit for bit as it was.
+
+`cut` takes away what it sends: the synapse conducts nothing. `hold` takes away only what it says: the synapse keeps sending its mean over
+a drive, so that the circuit's working point stays and the difference is the information alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from liquid_control.config import WIRED
+from liquid_control.deploy.torch_runtime import TorchRuntime
+from liquid_control.errors import ConfigError
+from liquid_control.policy.ltc import LtcCell
+from liquid_control.policy.memories import Readout
+from liquid_control.policy.network import PolicyNetwork
+from liquid_control.signals import Observation
+
+WAYS = ("cut", "hold")
+NOTHING = -100.0
+"""Conductance before its softplus: 4e-44 S, which no float32 sum notices."""
+FLAT = 1e-4
+"""Slope of a synapse that no longer looks at its source."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lesion:
+    """Neuron `source` silenced, or, with a `target`, only the synapse between the two; `way` as in `WAYS`."""
+
+    source: int
+    target: int | None = None
+    way: str = "cut"
+
+
+def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> TorchRuntime:
+    """A runtime of the network with the lesion; `states` (T, U) of an intact drive are what `hold` takes its means from.
+    Raises ConfigError for a neuron or synapse that the network does not have."""
+    if lesion.way not in WAYS:
+        raise ConfigError("Lesion.way", lesion.way, "one of " + ", ".join(WAYS))
+    if not 0 <= lesion.source < states.shape[1]:
+        raise ConfigError("Lesion.source", lesion.source, f"a neuron from 0 to {states.shape[1] - 1}")
+    network, memories = copy.deepcopy(network), torch.tensor(states, dtype=torch.float32)
+    hold = lesion.way == "hold"
+    with torch.no_grad():
+        if network.config.memory not in WIRED:
+            return _unwired(network, lesion, memories, hold)
+        if lesion.target is None and lesion.source in network.wiring.motor_neurons:
+            network.output_shift += float(memories[:, lesion.source].mean() * network.output_scale) * hold
+            network.output_scale.zero_()
+        operate = _operate_ltc if isinstance(network.cell, LtcCell) else _operate_cfc
+        operate(network.cell, lesion, memories, hold)
+    return TorchRuntime(network)
+
+
+def synapse_strengths(network: PolicyNetwork, states: np.ndarray) -> dict[tuple[int, int], float]:
+    """How much each synapse between neurons says: the spread over states (T, U) of what it adds to its target, by (source, target).
+    LTC: of the current w σ(.) (erev - v); CfC: of the source, times the size of its four weights. Empty for a memory without wiring."""
+    if network.config.memory not in WIRED:
+        return {}
+    cell, memories = network.cell, torch.tensor(states, dtype=torch.float32)
+    pairs = [(source, target) for source, target, _ in network.wiring.synapses]
+    with torch.no_grad():
+        if isinstance(cell, LtcCell):
+            part = cell.recurrent
+            targets = memories[:, [target for _, target in pairs]]
+            current = _activations(part, memories) * torch.nn.functional.softplus(part.raw_w) * (part.erev - targets)
+            return dict(zip(pairs, current.std(dim=0).tolist(), strict=True))
+        spread, found = memories.std(dim=0), {}
+        for pair in pairs:
+            sites = _cfc_sites(cell, *pair)
+            found[pair] = sum(float(layer.weight[:, row, column].norm() * spread[pair[0]]) for layer, row, column in sites)
+        return found
+
+
+def _activations(part, states: Tensor) -> Tensor:
+    """σ(.) of every synapse (T, S)."""
+    slope, offset, _ = part.matrices()
+    return torch.sigmoid(torch.addmm(offset, states, slope))
+
+
+def _operate_ltc(cell: LtcCell, lesion: Lesion, states: Tensor, hold: bool) -> None:
+    chosen = [
+        index
+        for index, (source, target, _) in enumerate(cell.wiring.synapses)
+        if source == lesion.source and lesion.target in (None, target)
+    ]
+    _require(chosen, lesion)
+    if not hold:
+        cell.recurrent.raw_w[chosen] = NOTHING
+        return
+    mean = _activations(cell.recurrent, states)[:, chosen].mean(dim=0).clamp(1e-6, 1 - 1e-6)
+    cell.recurrent.sigma[chosen] = FLAT
+    cell.recurrent.mu[chosen] = -torch.logit(mean) / FLAT
+
+
+def _operate_cfc(cell, lesion: Lesion, states: Tensor, hold: bool) -> None:
+    targets = range(cell.units) if lesion.target is None else (lesion.target,)
+    sites = [site for target in targets for site in _cfc_sites(cell, lesion.source, target)]
+    _require(sites, lesion)
+    mean = float(states[:, lesion.source].mean())
+    for layer, row, column in sites:
+        bias = layer.bias.view(len(layer.weight), -1)
+        bias[:, row] += layer.weight[:, row, column] * mean * hold
+        layer.weight[:, row, column] = 0.0
+
+
+def _cfc_sites(cell, source: int, target: int) -> list[tuple]:
+    """(layer, row, column) of the weights that carry source to target: from the layer before, or within a layer."""
+    before, sites = None, []
+    for name, first, last in cell.layers:
+        layer = getattr(cell, name)
+        if first <= target < last:
+            own = layer.mask.shape[1] - (last - first)
+            if first <= source < last:
+                sites.append((layer, target - first, own + source - first))
+            elif before is not None and before[0] <= source < before[1] and layer.mask[target - first, source - before[0]] != 0:
+                sites.append((layer, target - first, source - before[0]))
+        before = first, last
+    return sites
+
+
+def _unwired(network: PolicyNetwork, lesion: Lesion, states: Tensor, hold: bool) -> TorchRuntime:
+    """A unit that everybody listens to: its place in the state is overwritten after every step, and the readout stops listening."""
+    if lesion.target is not None or not isinstance(network.cell, Readout):
+        raise ConfigError("Lesion.target", lesion.target, "none: a memory without wiring has no synapse to name")
+    if lesion.source >= network.cell.recurrent.outputs:
+        raise ConfigError("Lesion.source", lesion.source, f"a unit below {network.cell.recurrent.outputs}")
+    readout, mean = network.cell.readout, float(states[:, lesion.source].mean()) * hold
+    readout.bias += readout.weight[:, lesion.source] * mean
+    readout.weight[:, lesion.source] = 0.0
+    return Overwritten(network, lesion.source, mean)
+
+
+class Overwritten(TorchRuntime):
+    """A runtime that keeps one number of the state at `value`."""
+
+    def __init__(self, network: PolicyNetwork, index: int, value: float) -> None:
+        super().__init__(network)
+        self._index, self._value = index, value
+
+    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+        """See `Runtime.step`."""
+        state = state.copy()
+        state[self._index] = self._value
+        curvature, after = super().step(observation, state)
+        after = after.copy()
+        after[self._index] = self._value
+        return curvature, after
+
+
+def _require(found: list, lesion: Lesion) -> None:
+    if not found and lesion.target is not None:
+        raise ConfigError("Lesion", (lesion.source, lesion.target), "a synapse of the wiring, as (source, target)")
