@@ -15,3 +15,23 @@ def drives():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def node_configs():
+    """The parameters of each node: {node: [(prefix of their names, config)]}."""
+    from liquid_control.config import GateConfig, TimelineConfig, VehicleConfig, WorldConfig
+    from liquid_control.control.engagement import EngagementConfig
+    from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
+    from liquid_control.ros.safety_node import SafetyNodeConfig
+    from liquid_control.ros.sim_node import SimControls, SimNodeConfig
+    from liquid_control.ros.wishes import JoystickConfig
+
+    return {
+        "policy_node": [("", PolicyNodeConfig), ("", CruiseConfig), ("timeline.", TimelineConfig), ("vehicle.", VehicleConfig)],
+        "safety_node": [
+            ("", SafetyNodeConfig), ("gate.", GateConfig), ("engagement.", EngagementConfig), ("joystick.", JoystickConfig),
+            ("vehicle.", VehicleConfig),
+        ],
+        "sim_node": [("", SimNodeConfig), ("", SimControls), ("world.", WorldConfig)],
+    }

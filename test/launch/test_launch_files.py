@@ -13,24 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from liquid_control.config import GateConfig, TimelineConfig, VehicleConfig, WorldConfig
-from liquid_control.control.engagement import EngagementConfig
-from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
-from liquid_control.ros.safety_node import SafetyNodeConfig
-from liquid_control.ros.sim_node import SimControls, SimNodeConfig
-from liquid_control.ros.wishes import JoystickConfig
+from liquid_control.config import GateConfig, VehicleConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 PARAMETER_FILES = sorted((ROOT / "config").rglob("*.yaml"))
-PARAMETERS = {
-    "policy_node": [("", PolicyNodeConfig), ("", CruiseConfig), ("timeline.", TimelineConfig), ("vehicle.", VehicleConfig)],
-    "safety_node": [
-        ("", SafetyNodeConfig), ("gate.", GateConfig), ("engagement.", EngagementConfig), ("joystick.", JoystickConfig),
-        ("vehicle.", VehicleConfig),
-    ],
-    "sim_node": [("", SimNodeConfig), ("", SimControls), ("world.", WorldConfig)],
-}
 OF_EVERY_NODE = {"use_sim_time"}
 
 
@@ -75,11 +62,11 @@ def test_arguments_are_declared_described_and_used(path):
 
 
 @each(LAUNCH_FILES)
-def test_nodes_are_ours_and_their_parameters_exist(path):
+def test_nodes_are_ours_and_their_parameters_exist(path, node_configs):
     for call in calls(path, "Node"):
         node = keyword(call, "executable").value
         assert keyword(call, "package").value == "liquid_control" and keyword(call, "name").value == node
-        known = OF_EVERY_NODE.union(*(fields(prefix, kind) for prefix, kind in PARAMETERS[node]))
+        known = OF_EVERY_NODE.union(*(fields(prefix, kind) for prefix, kind in node_configs[node]))
         assert f"{node} = " in (ROOT / "setup.py").read_text(encoding="utf-8")
         given = {key.value for part in ast.walk(call) if isinstance(part, ast.Dict) for key in part.keys if isinstance(key, ast.Constant)}
         assert given <= known, f"{node} has no parameter {given - known}"
@@ -102,11 +89,11 @@ def test_files_of_the_package_that_are_named_exist(path):
 
 
 @each(PARAMETER_FILES)
-def test_parameter_files_hold_known_names_and_valid_values(path):
+def test_parameter_files_hold_known_names_and_valid_values(path, node_configs):
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert list(content) == ["/**"], "any other key would win over the files that come after it"
     values, known = flat(content["/**"]["ros__parameters"]), set()
-    for prefix, kind in {pair for pairs in PARAMETERS.values() for pair in pairs}:
+    for prefix, kind in {pair for pairs in node_configs.values() for pair in pairs}:
         given = {name.removeprefix(prefix): value for name, value in values.items() if name in fields(prefix, kind)}
         kind(**given)  # raises ConfigError
         known |= fields(prefix, kind)

@@ -85,7 +85,7 @@ def test_a_missing_topic_and_an_unreadable_file_are_errors(clean, tmp_path):
         inspect_bag(tmp_path / "noise.mcap")
 
 
-def test_the_verb_writes_a_page_that_needs_nothing_else(clean, tmp_path, capsys):
+def test_the_verb_writes_a_page_that_needs_nothing_else(clean, tmp_path, capsys, balanced):
     drive = copy.deepcopy(clean)
     drive.topics = {"speed": "/<b>odom"}
     drive.pictures[100:120] = [drive.pictures[100]] * 20
@@ -94,6 +94,7 @@ def test_the_verb_writes_a_page_that_needs_nothing_else(clean, tmp_path, capsys)
     said = capsys.readouterr().out
     assert "usable with warnings" in said and "equal the one before" in said
     text = page.read_text()
+    balanced(text)
     assert "http" not in text.replace("http://www.w3.org", "") and "<b>odom" not in text and "&lt;b&gt;odom" in text
     assert text.count("data:image/jpeg") == 28 and "Steering against gyro" in text and list(page.parent.iterdir()) == [page]
 
