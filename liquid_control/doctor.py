@@ -46,6 +46,11 @@ lacking = [name for name in messages if importlib.util.find_spec(name) is None]
 print(json.dumps([rclpy.get_rmw_implementation_identifier(), rclpy.__file__, lacking]))
 """
 PROVIDERS = "import json, onnxruntime; print(json.dumps(onnxruntime.get_available_providers()))"
+TORCH = """
+import json, torch
+seen = torch.cuda.is_available()
+print(json.dumps([torch.__version__, seen, ".".join(map(str, torch.cuda.get_device_capability())) if seen else None]))
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +100,7 @@ def _python() -> Finding:
 
 
 def _packages() -> list[Finding]:
-    """The packages of setup.py's extras, from this package's own metadata."""
+    """The packages of setup.py's extras, from this package's own metadata; triton has its place beside the GPU."""
     try:
         requirements = importlib.metadata.requires("liquid_control") or []
     except importlib.metadata.PackageNotFoundError:
@@ -103,7 +108,7 @@ def _packages() -> list[Finding]:
     findings, seen = [], set()
     for requirement in requirements:
         match = re.match(r"""([\w.-]+).*extra == ['"](\w+)['"]""", requirement)
-        if match and match[1] not in seen:
+        if match and match[1] not in {*seen, "triton"}:
             seen.add(match[1])
             findings.append(_package(match[2], match[1]))
     return findings
@@ -111,13 +116,20 @@ def _packages() -> list[Finding]:
 
 def _package(group: str, name: str) -> Finding:
     """Asks for the module, not for pip's record of it: apt's packages have none."""
-    if importlib.util.find_spec(MODULES.get(name, name.replace("-", "_"))) is None:
+    if not _importable(MODULES.get(name, name.replace("-", "_"))):
         state = MISSING if group in NODES_NEED else NOTE
         return Finding(group, name, state, "not installed", f"pip install 'liquid_control[{group}]', or the system's own package")
     try:
         return Finding(group, name, OK, importlib.metadata.version(name))
     except importlib.metadata.PackageNotFoundError:
         return Finding(group, name, OK, "the system's own")
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # of what stands before its dot: backports.zstd
+        return False
 
 
 def _ros() -> list[Finding]:
@@ -161,9 +173,26 @@ def _gpu() -> list[Finding]:
     program = shutil.which("nvidia-smi")
     listed = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=30).stdout if program else ""
     found = listed.strip().replace("\n", "; ") or "none; the CPU is enough to drive"
-    device = Finding("gpu", "device", OK if listed else NOTE, found)
+    findings = [Finding("gpu", "device", OK if listed else NOTE, found)]
     providers, error = _ask(PROVIDERS)
-    return [device, Finding("gpu", "onnxruntime", OK if providers else NOTE, ", ".join(providers) if providers else error)]
+    findings.append(Finding("gpu", "onnxruntime", OK if providers else NOTE, ", ".join(providers) if providers else error))
+    return [*findings, *(_kernels() if listed else [])]
+
+
+def _kernels() -> list[Finding]:
+    """Whether training can use the GPU that is there."""
+    result, error = _ask(TORCH)
+    advice = "Install PyTorch for GPUs to train on it; driving needs neither."
+    if result is None:
+        return [Finding("gpu", "torch", NOTE, error, advice)]
+    version, seen, capability = result
+    if not seen:
+        return [Finding("gpu", "torch", NOTE, f"{version} does not see it", advice)]
+    torch = Finding("gpu", "torch", OK, f"{version}, compute capability {capability}")
+    if _importable("triton"):
+        return [torch, _package("gpu", "triton")]
+    advice = "pip install triton; without it the cells' fused kernels stay off the GPU."
+    return [torch, Finding("gpu", "triton", NOTE, "not installed", advice)]
 
 
 def _ask(program: str) -> tuple[list | None, str]:
