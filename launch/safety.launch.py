@@ -20,7 +20,7 @@ def generate_launch_description() -> LaunchDescription:
             description="YAML file with the vehicle's dimensions and the gate's limits; config/vehicles holds presets.",
         ),
         DeclareLaunchArgument("proposal", default_value="proposal", description="Topic of the policy's proposals."),
-        DeclareLaunchArgument("proposal_type", default_value="twist_stamped", choices=STEERING, description="Message type of the proposals."),
+        DeclareLaunchArgument("proposal_type", default_value="twist_stamped", choices=STEERING, description="Message type of proposals."),
         DeclareLaunchArgument("command", default_value="command", description="Topic of the commands to the vehicle."),
         DeclareLaunchArgument(
             "command_type", default_value="twist_stamped", choices=[*STEERING, "twist"], description="Message type of the commands."

@@ -23,8 +23,8 @@ READERS_THAT_EXECUTE = {"eval", "exec", "compile", "__import__", "os.system", "t
                         "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
 READERS_OF_THE_ENVIRONMENT = {"os.getenv", "os.environ.get", "os.environ.pop", "os.environ.setdefault"}
 NEVER_IMPORTED = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
-ONLY_IN_ROS = {"rclpy", "sensor_msgs", "geometry_msgs", "nav_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "ackermann_msgs", "lifecycle_msgs",
-               "rcl_interfaces", "rosgraph_msgs", "builtin_interfaces", "launch", "launch_ros"}
+ONLY_IN_ROS = {"rclpy", "sensor_msgs", "geometry_msgs", "nav_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "ackermann_msgs",
+               "lifecycle_msgs", "rcl_interfaces", "rosgraph_msgs", "builtin_interfaces", "launch", "launch_ros"}
 WITHOUT_TORCH = {"signals", "config", "errors", "perception", "control", "ros", "sim"}
 LONGEST_FILE = 250
 
