@@ -18,7 +18,7 @@ from liquid_control.evaluate.drive.strip import by_layer
 from liquid_control.evaluate.insight import findings
 from liquid_control.evaluate.insight.film import write_film
 from liquid_control.evaluate.insight.intervention import Effect, choose_lesions, intervene_all
-from liquid_control.evaluate.insight.lesions import synapse_strengths
+from liquid_control.evaluate.insight.lesions import synapse_signs, synapse_strengths
 from liquid_control.evaluate.insight.page import write_page
 from liquid_control.evaluate.insight.time_constants import meaning
 from liquid_control.evaluate.insight.trace import joined, record
@@ -42,7 +42,7 @@ class ExplainSettings:
     roads: int = number(3, 1, 1000, "", "held-out roads to drive")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
     world: WorldConfig = WorldConfig(length=400.0)
-    lesion_roads: int = number(2, 0, 1000, "", "roads that each silenced circuit drives; 0 leaves the interventions out")
+    lesion_roads: int = number(1, 0, 1000, "", "roads that each silenced circuit drives; 0 leaves the interventions out")
     lesion_length: float = number(250.0, 50.0, 20000.0, "m", "length of each of them")
     synapses: int = number(6, 0, 1000, "", "strongest synapses between neurons to silence as well")
     video: bool = switch(True, "write the video of the first road")
@@ -70,7 +70,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         lesions = choose_lesions(network, states, settings.synapses)
         roads = range(settings.lesion_roads)
         intact, effects = intervene_all(settings.model, lesions, states, roads, settings.seed, world, settings.workers, progress)
-    strengths = synapse_strengths(network, states)
+    strengths, signs = synapse_strengths(network, states), synapse_signs(network)
     facts = {
         "model": str(settings.model),
         "memory": info.policy.memory,
@@ -86,7 +86,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         "saliency_under_noise": findings.similarity_under_noise(seer, network, trace, settings.seed),
         "time_constant_is": meaning(network),
         "neurons": neurons.rows,
-        "synapse_strengths": [{"source": s, "target": t, "strength": v} for (s, t), v in strengths.items()],
+        "synapses": [{"source": s, "target": t, "strength": v, "sign": signs.get((s, t), 0)} for (s, t), v in strengths.items()],
         "intact": _effect(intact, names) if intact else None,
         "interventions": [_effect(effect, names) for effect in effects],
     }

@@ -77,6 +77,15 @@ def synapse_strengths(network: PolicyNetwork, states: np.ndarray) -> dict[tuple[
         return found
 
 
+def synapse_signs(network: PolicyNetwork) -> dict[tuple[int, int], int]:
+    """1 or -1 by the sign of each LTC synapse's trained reversal potential, by (source, target); empty for other memories, whose synapses
+    pull either way from one moment to the next."""
+    if not isinstance(network.cell, LtcCell):
+        return {}
+    signs = torch.sign(network.cell.recurrent.erev.detach()).int().tolist()
+    return {(source, target): sign for (source, target, _), sign in zip(network.wiring.synapses, signs, strict=True)}
+
+
 def _activations(part, states: Tensor) -> Tensor:
     """σ(.) of every synapse (T, S)."""
     slope, offset, _ = part.matrices()

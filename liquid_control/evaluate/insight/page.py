@@ -76,10 +76,10 @@ def _circuit(facts: Mapping, info: ModelInfo, names: list[str]) -> str:
     damage = {n: max(one["lateral_rmse_m"] - intact, 0.0) / max(worst, 0.05) for (n, target), one in held.items() if target is None}
     follows = [row["follows"] for row in facts["neurons"]]
     tips = {n: f"{name}: follows {follows[n]}; {words((n, None))}" for n, name in enumerate(names)}
-    strengths = {(one["source"], one["target"]): one["strength"] for one in facts["synapse_strengths"]}
+    strengths = {(one["source"], one["target"]): one["strength"] for one in facts["synapses"]}
     largest = max(strengths.values(), default=1.0) or 1.0
     synapses = {pair: (value / largest, f"{names[pair[0]]} → {names[pair[1]]} {words(pair)}") for pair, value in strengths.items()}
-    signs = {(s, t): polarity for s, t, polarity in info.wiring.synapses} if info.policy.memory == "ltc" else {}
+    signs = {(one["source"], one["target"]): one["sign"] for one in facts["synapses"]}
     return circuit_map(info.wiring, damage, tips, synapses, signs)
 
 
@@ -107,7 +107,7 @@ def _rows(facts: Mapping) -> list[dict]:
 def _synapse_rows(facts: Mapping) -> list[dict]:
     pairs = dict.fromkeys((one["source"], one["target"], one["part"]) for one in facts["interventions"] if one["target"] is not None)
     told = {(one["source"], one["target"], one["way"]): one for one in facts["interventions"]}
-    strengths = {(one["source"], one["target"]): one["strength"] for one in facts["synapse_strengths"]}
+    strengths = {(one["source"], one["target"]): one["strength"] for one in facts["synapses"]}
     return [
         {"part": part, "strength": f"{strengths[s, t]:.3f}"}
         | {way: _effect(told[s, t, way]) for way in ("cut", "hold")}

@@ -11,6 +11,7 @@ from liquid_control.policy.baselines import CtRnnCell
 from liquid_control.policy.cfc import CfcCell, WiredCfcCell
 from liquid_control.policy.cfc_rule import ACTIVATIONS
 from liquid_control.policy.ltc import LtcCell
+from liquid_control.policy.memories import Readout
 from liquid_control.policy.network import PolicyNetwork
 
 LONGEST = 100.0
@@ -27,7 +28,7 @@ MEANING = {
 
 def meaning(network: PolicyNetwork) -> str:
     """What `time_constants` gives for this memory, in words."""
-    cell = getattr(network.cell, "recurrent", network.cell)
+    cell = _cell(network)
     kinds = (((LtcCell,), "ltc"), ((WiredCfcCell, CfcCell), "cfc"), ((CtRnnCell,), "ct_rnn"))
     return MEANING[next((name for kinds_of, name in kinds if isinstance(cell, kinds_of)), "")]
 
@@ -35,7 +36,7 @@ def meaning(network: PolicyNetwork) -> str:
 @torch.no_grad()
 def time_constants(network: PolicyNetwork, trace: Trace) -> np.ndarray | None:
     """(T, N) seconds for the N neurons (first numbers of the state), or None for a memory without any."""
-    cell = getattr(network.cell, "recurrent", network.cell)
+    cell = _cell(network)
     found = []
     for start in range(0, len(trace), 256):
         part = slice(start, start + 256)
@@ -50,6 +51,10 @@ def time_constants(network: PolicyNetwork, trace: Trace) -> np.ndarray | None:
         else:
             return None
     return (torch.cat(found) / network.config.time_scale).clamp_max(LONGEST).numpy()
+
+
+def _cell(network: PolicyNetwork) -> torch.nn.Module:
+    return network.cell.recurrent if isinstance(network.cell, Readout) else network.cell
 
 
 def _gate_slopes(cell: WiredCfcCell | CfcCell, x: Tensor, h: Tensor, dt: Tensor) -> Tensor:

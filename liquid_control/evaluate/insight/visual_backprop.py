@@ -59,15 +59,17 @@ class VisualBackProp:
 
     def saliency(self, image: np.ndarray) -> np.ndarray:
         """(h, w) float32 in 0..1 for image (h, w, 3) uint8 RGB; all zeros where the encoder sees nothing at all."""
-        return scaled(propagate_back([layer.mean(axis=2) for layer in self.maps(image)], image.shape[:2]))
+        means = [layer.mean(axis=2) for layer in self.maps(image)]
+        return scaled(propagate_back(means, [stride for *_, stride in self._layers], image.shape[:2]))
 
 
-def propagate_back(means: Sequence[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """VisualBackProp from the channel means (h_i, w_i) of each map, first to last, to a picture of `size` (rows, columns)."""
+def propagate_back(means: Sequence[np.ndarray], strides: Sequence[tuple[int, int]], size: tuple[int, int]) -> np.ndarray:
+    """VisualBackProp from the channel means (h_i, w_i) of each map, first to last, to a picture of `size` (rows, columns); `strides` are
+    those of the convolutions that made the maps."""
     saliency = means[-1]
-    for mean in reversed(means[:-1]):
-        saliency = mean * _enlarge(saliency, mean.shape)
-    return _enlarge(saliency, size)
+    for mean, stride in zip(means[-2::-1], strides[:0:-1], strict=True):
+        saliency = mean * enlarge(saliency, stride, mean.shape)
+    return enlarge(saliency, strides[0], size)
 
 
 def scaled(saliency: np.ndarray) -> np.ndarray:
@@ -85,5 +87,11 @@ def convolve(pixels: np.ndarray, matrix: np.ndarray, bias: np.ndarray, size: int
     return np.maximum(windows.reshape(rows * columns, -1) @ matrix + bias, 0.0).reshape(rows, columns, -1)
 
 
-def _enlarge(saliency: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(np.ascontiguousarray(saliency, np.float32), (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+def enlarge(saliency: np.ndarray, stride: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """Linear interpolation back to `size` (rows, columns) before a strided convolution. Value i is at place i * stride, where its kernel
+    was centred; resizing by the pictures' corners instead would move the map by half a pixel in every layer, down and to the right."""
+    back = np.array([[1 / stride[1], 0.0, 0.0], [0.0, 1 / stride[0], 0.0]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(
+        np.ascontiguousarray(saliency, np.float32), back, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
