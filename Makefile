@@ -12,7 +12,7 @@ ifeq ($(shell uname -m),x86_64)
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup drive test lint train evaluate doctor clean
+.PHONY: help setup drive test lint train evaluate doctor mutation soak audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,9 @@ help:
 	@echo "make train     train a policy from nothing (ARGS: see liquid-control train imitation --help)"
 	@echo "make evaluate  examine the shipped policy on held-out roads"
 	@echo "make doctor    say what this machine has and lacks"
+	@echo "make mutation  change the safety gate's code in every small way and see that a test fails each time"
+	@echo "make soak      the long proofs: 10 million commands, 100,000 hostile inputs of each kind, 8 simulated hours of faults"
+	@echo "make audit     hold the pinned packages against the known vulnerabilities (asks pypi.org)"
 	@echo "make setup     only the set-up: system libraries, .venv, pinned packages"
 	@echo "make clean     remove .venv and all that was made"
 
@@ -46,6 +49,17 @@ evaluate: setup
 doctor: setup
 	@$(RUN)/liquid-control doctor $(ARGS)
 
+mutation: setup
+	@tools/mutation.sh
+
+soak: setup
+	@$(RUN)/liquid-control soak gate --commands 10000000
+	@$(RUN)/liquid-control soak inputs --cases 100000
+	@$(RUN)/liquid-control soak --hours 8 --out out/soak $(ARGS)
+
+audit: setup
+	@tools/audit.sh $(ARGS)
+
 clean:
-	rm -rf .venv build install log out runs *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf .venv mutants build install log out runs *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

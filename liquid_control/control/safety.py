@@ -65,7 +65,7 @@ class SafetyGate:
         else:
             stamp_ns, wanted_angle = int(action.stamp_ns), steering_angle(float(action.curvature), self.vehicle)
             wanted_speed = float(action.speed)
-            if abs(float(action.curvature)) > curvature(self._largest_angle, self.vehicle):
+            if abs(float(action.curvature)) > curvature(self._largest_angle(), self.vehicle):
                 limits |= Limit.ANGLE
 
         angle, steered = self._limit_angle(wanted_angle, measured, before.angle, elapsed)
@@ -74,7 +74,6 @@ class SafetyGate:
         released = safe_stop and self.limits.safe_behaviour == "release"
         return Command(stamp_ns, _whole(now_ns, 0), angle, commanded), Verdict(limits | steered | paced, safe_stop, released)
 
-    @property
     def _largest_angle(self) -> float:
         return min(self.limits.max_steering_angle, self.vehicle.max_steering_angle)
 
@@ -98,7 +97,7 @@ class SafetyGate:
     def _limit_angle(self, wanted: float, speed: float, before: float, elapsed: float) -> tuple[float, Limit]:
         """The angle nearest to `wanted` within all limits. It lies between the one before and one that is bearable at the measured speed,
         so a speed that may be asked for is never too fast for it."""
-        largest = self._largest_angle
+        largest = self._largest_angle()
         target = _clip(wanted, -largest, largest)
         limits = Limit.NONE if target == wanted else Limit.ANGLE
         if abs(target) > self._bearable(speed):

@@ -108,3 +108,10 @@ def test_stamps_that_are_no_stamps_make_an_action_unusable_and_are_zero_in_the_c
 def test_a_time_too_large_for_a_float_is_a_long_time():
     command, _ = gate().apply(None, 5.0, 10**400, Command(0, 0, 0.1, 5.0))
     assert command.steering_angle == 0.1 and command.speed == pytest.approx(5.0 - 20.0 * 0.2)
+
+
+def test_following_a_bend_that_is_too_tight_names_the_limits_too():
+    follow = gate(max_steering_angle=0.3, safe_behaviour="follow")
+    command, verdict = follow.apply(Action(NOW - 300 * MS, 0.5, 9.0), 10.0, NOW, before(0.05, 9.0))
+    assert verdict.limits == Limit.STALE | Limit.ANGLE | Limit.LATERAL_ACCELERATION | Limit.ANGLE_RATE
+    assert command.steering_angle == pytest.approx(0.05 + 0.8 * 0.02)
