@@ -93,6 +93,17 @@ def _bench_cells() -> Work:
     return Work(CellsSettings, bench_cells, table)
 
 
+def _bench_driving() -> Work:
+    from liquid_control.train.threads import wait_without_spinning
+
+    wait_without_spinning()
+    from liquid_control.bench.driving.report import table
+    from liquid_control.bench.driving.run import bench_driving
+    from liquid_control.bench.driving.settings import DrivingSettings
+
+    return Work(DrivingSettings, bench_driving, table)
+
+
 def _bench_replay() -> Work:
     from liquid_control.bench.replay import ReplayBenchSettings, bench_replay, succeeded, table
 
@@ -172,6 +183,7 @@ VERBS = (
     Verb("bench cells", "measure how fast the cells are, beside ncps in the same run", _bench_cells),
     Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
     Verb("bench recordings", "train on the same drives with and without bags, and let both kinds drive held-out roads", _bench_recordings),
+    Verb("bench driving", "train every candidate, let all drive the same roads in every condition, judge the claims", _bench_driving),
     Verb("bench replay", "measure how fast recordings are replayed, and what memory that takes", _bench_replay),
     Verb("faults", "spoil every sensor in every way while a policy drives, and see that the safety gate does what it must", _faults),
     Verb("explain", "say what a policy looks at, what its neurons do, and what the drive loses without each of them", _explain),

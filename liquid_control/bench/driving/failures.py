@@ -1,0 +1,102 @@
+"""Films the worst drive of each candidate, as its network saw it: driven once more, which gives the same drive, bit for bit."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+
+from liquid_control.bench.driving.drives import Cell, Grid, read_results
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.runtime import Runtime
+from liquid_control.evaluate.closed_loop.evaluation import RoadResult, drive_with
+from liquid_control.signals import Observation
+
+BEFORE, AFTER = 6.0, 2.0
+"""Seconds shown around the first time that the vehicle was put back."""
+
+WIDTH, FOOT = 640, 40
+CLOCK = Fraction(1, 1000)
+SHARPEST = 0.1
+"""Curvature at either end of the bar below the picture [1/m]."""
+
+PAPER, INK, MARK = (38, 27, 20), (245, 238, 232), (36, 191, 251)
+
+
+class Filmed:
+    """A `Runtime` around another that keeps what it was shown and what it answered; two starts with nothing between are a vehicle put back.
+
+    (The controller starts afresh when it is reset and again at the first frame; after a long silence only at the frame.)
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.preprocess, self.neurons = runtime.preprocess, runtime.neurons
+        self._runtime = runtime
+        self.shown: list[tuple[int, np.ndarray, float]] = []
+        self.restarts: list[int] = []
+        self._starts = 0
+
+    def initial_state(self) -> np.ndarray:
+        self._starts += 1
+        if self.shown and self._starts == 2:
+            self.restarts.append(self.shown[-1][0])
+        return self._runtime.initial_state()
+
+    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+        """See `Runtime.step`."""
+        curvature, state = self._runtime.step(observation, state)
+        self._starts = 0
+        self.shown.append((observation.stamp_ns, observation.image, curvature))
+        return curvature, state
+
+
+def film_failures(driven: Sequence[Cell], grid: Grid) -> list[dict]:
+    """Per candidate: `name`, `words` and a `source` (an MP4 as data URI) of its worst drive; who never failed has none."""
+    films = []
+    for name in dict.fromkeys(name for name, _ in grid):
+        cell, worst = max(((cell, road) for cell in driven if cell.entrant == name for road in read_results(cell)), key=_badness)
+        if not worst.departures and not worst.off_road:
+            films.append({"name": name, "words": "never left its lane", "source": ""})
+            continue
+        filmed = Filmed(OnnxRuntime.load(cell.model))
+        drive_with(filmed, cell.job(worst.road))
+        words = (f"{cell.condition.name}, model {cell.number}, road {worst.road}: {worst.departures} departures, put back "
+                 f"{worst.off_road + worst.standstills} times in {worst.distance_m:.0f} m")  # fmt: skip
+        films.append({"name": name, "words": words, "source": "data:video/mp4;base64," + base64.b64encode(_encoded(filmed)).decode()})
+    return films
+
+
+def _badness(driven: tuple[Cell, RoadResult]) -> tuple[float, ...]:
+    road = driven[1]
+    return road.off_road, road.departures, road.outside_m, road.largest_offset_m
+
+
+def _encoded(filmed: Filmed) -> bytes:
+    """MP4 of the seconds around the first restart, or of the end where there was none; each picture at its own stamp."""
+    middle = filmed.restarts[0] if filmed.restarts else filmed.shown[-1][0]
+    shown = [one for one in filmed.shown if -BEFORE <= (one[0] - middle) * 1e-9 <= AFTER]
+    height, width = shown[0][1].shape[:2]
+    size = (WIDTH, round(WIDTH * height / width) // 2 * 2)
+    file = io.BytesIO()
+    with av.open(file, "w", "mp4") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "30"})
+        stream.width, stream.height, stream.pix_fmt = WIDTH, size[1] + FOOT, "yuv420p"
+        stream.codec_context.time_base = CLOCK
+        for stamp_ns, image, curvature in shown:
+            canvas = np.full((size[1] + FOOT, WIDTH, 3), PAPER, np.uint8)
+            canvas[: size[1]] = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)[..., ::-1]
+            at = WIDTH // 2 - round(float(np.clip(curvature / SHARPEST, -1, 1)) * (WIDTH // 2 - 10))
+            cv2.line(canvas, (WIDTH // 2, size[1] + 20), (at, size[1] + 20), MARK, 8)
+            put_back = any(0 <= stamp_ns - restart <= 600_000_000 for restart in filmed.restarts)
+            told = f"{(stamp_ns - filmed.shown[0][0]) * 1e-9:5.1f} s{'   put back' if put_back else ''}"
+            cv2.putText(canvas, told, (8, size[1] + 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+            frame = av.VideoFrame.from_ndarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p")
+            frame.pts, frame.time_base = round((stamp_ns - shown[0][0]) * 1e-6), CLOCK
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file.getvalue()

@@ -1,0 +1,189 @@
+"""The driving benchmark: figures and verdicts on drives whose truth is known, and the whole of it, small, resumed and read."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+
+from liquid_control.bench.driving import claims as judged
+from liquid_control.bench.driving import drives, figures, run, standing, training
+from liquid_control.bench.driving.claims import REFUTED, SUPPORTED, UNDECIDED, Compared, verdict
+from liquid_control.bench.driving.report import page, table
+from liquid_control.bench.driving.settings import DrivingSettings, Recipe, shortened
+from liquid_control.errors import ConfigError
+from liquid_control.policy.candidates import CANDIDATES
+from liquid_control.sim.conditions.table import CONDITIONS
+
+TINY = Recipe(long_roads=0, short_roads=2, steps=2, rounds=0)
+RIVALS = ("gru", "lstm_64")
+
+
+def columns(rate: float, rmse: float = 0.1, seeds: int = 3, roads: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
+    """Drives of 200 m with about `rate` departures per 10 km."""
+    rng, shape = np.random.default_rng(seed), (seeds, roads)
+    found = {name: np.zeros(shape) for name in drives.FIELDS if name != "condition"}
+    departures = rng.poisson(rate * 200 / 1e4, shape).astype(float)
+    return found | {
+        "distance_m": np.full(shape, 200.0), "simulated_s": np.full(shape, 16.0), "wall_s": np.full(shape, 0.5), "departures": departures,
+        "off_road": departures, "outside_m": 4 * departures, "lateral_rmse_m": rmse * rng.uniform(0.9, 1.1, shape),
+    }  # fmt: skip
+
+
+def a_grid(ltc: float, gru: float, lstm: float) -> drives.Grid:
+    found = {}
+    for number, (name, rate) in enumerate((("ltc", ltc), ("gru", gru), ("lstm_64", lstm))):
+        for condition in ("clean", "noise_0.1", "noise_0.2", "jitter", "jitter_stripped"):
+            quiet = rate if condition.startswith("noise") else 1.0
+            found[name, condition] = columns(quiet, seed=10 * number + len(condition))
+        if name in RIVALS:
+            found[name, "jitter_stripped"] = found[name, "jitter"]
+    return found
+
+
+@pytest.mark.parametrize(("rates", "expected"), [((5, 150, 200), SUPPORTED), ((150, 300, 5), REFUTED), ((40, 400, 40), UNDECIDED)])
+def test_the_verdict_on_noise_follows_the_rates(rates, expected):
+    grid = a_grid(*rates)
+    found = next(claim for claim in judged.claims(grid) if claim["theme"] == "noise")
+    assert found["verdict"] == expected
+    assert found["conditions"] == ["noise_0.1", "noise_0.2"]
+    assert [one["rival"] for one in found["compared"]] == list(RIVALS)
+    assert found["level"] == pytest.approx(1 - 0.05 / 2)
+
+
+def test_whoever_never_fails_proves_nothing_over_whoever_never_fails():
+    assert verdict([Compared("gru", 0.0, 0.0, 0.0, 0.0)]) == UNDECIDED
+    assert verdict([]) == UNDECIDED
+
+
+def test_using_time_is_measured_on_the_same_models():
+    grid = a_grid(1, 1, 1)
+    grid["ltc", "jitter"], grid["ltc", "jitter_stripped"] = columns(1, 0.10, seed=3), columns(1, 0.14, seed=3)
+    found = next(claim for claim in judged.claims(grid) if claim["theme"] == "time")
+    assert found["verdict"] == SUPPORTED
+    assert found["compared"][0]["difference"] == pytest.approx(-0.04, abs=1e-3)
+    assert found["compared"][0]["high"] - found["compared"][0]["low"] < 0.005
+    assert judged.blind_differences(grid) == {"gru": 0.0, "lstm_64": 0.0}
+    grid["gru", "jitter_stripped"] = columns(1, 0.11)
+    assert judged.blind_differences(grid)["gru"] != 0.0
+
+
+def test_pooling_conditions_is_driving_them_all():
+    grid = {("ltc", "clean"): columns(30, 0.1), ("ltc", "fog"): columns(90, 0.3, seed=1)}
+    both, parts = figures.pooled(grid, "ltc", ["clean", "fog"]), list(grid.values())
+    rate, interval = figures.figure(figures.DEPARTURES, both)
+    assert rate == pytest.approx(1e4 * sum(part["departures"].sum() for part in parts) / sum(part["distance_m"].sum() for part in parts))
+    assert interval.low < rate < interval.high
+    squares = [figures.figure(figures.RMSE, part)[0] ** 2 for part in parts]
+    assert figures.figure(figures.RMSE, both)[0] ** 2 == pytest.approx(np.mean(squares))
+
+
+def test_losing_conditions_are_listed_like_winning_ones():
+    grid = {(name, condition): columns(rate, seed=number) for number, (name, condition, rate) in enumerate(
+        (who, where, rates[who]) for where, rates in {"fog": {"ltc": 5, "gru": 300}, "rain": {"ltc": 300, "gru": 5},
+                                                      "night": {"ltc": 50, "gru": 50}}.items() for who in rates)}  # fmt: skip
+    found = {one["condition"]: one for one in standing.standings(grid)["ltc"]}
+    assert {name: one["standing"] for name, one in found.items()} == {"fog": "wins", "rain": "loses", "night": "undecided"}
+    assert [one["rival"] for one in found["rain"]["worse_than"]] == ["gru"]
+    against = {row["condition"]: row["against"]["departures_per_10km"] for row in standing.rows(grid) if row["candidate"] == "gru"}
+    assert {name: one["outcome"] for name, one in against.items()} == {"fog": "worse", "rain": "better", "night": "undecided"}
+
+
+def test_the_page_of_all_candidates_and_conditions_fetches_nothing():
+    grid = {(name, condition): columns(20, roads=2, seeds=1) for condition in ("clean", "noise_0.3", "dropped_0", "dropped_70")
+            for name in CANDIDATES}  # fmt: skip
+    answer = {
+        "command": "<liquid>", "commit": None, "quick": True, "roads": 2, "length_m": 200.0, "seeds": 1, "recipe": dataclasses.asdict(TINY),
+        "candidates": {name: {"parameters": 1, "memory": name, "state": 1, "training_s": [None]} for name in CANDIDATES},
+        "distance_m": 1e4, "speed_up_per_core": 28.0, "wall_s": 60.0, "blind": {"gru": 0.5}, "report": "",
+        "claims": judged.claims(grid), "standings": standing.standings(grid), "rows": standing.rows(grid),
+    }  # fmt: skip
+    text = page(answer)
+    assert not re.search(r"(src|href)=[\"'](?!data:)", text)
+    assert "&lt;liquid&gt;" in text and "A quick look" in text and "A fault of the benchmark" in text
+    assert text.count('<g class="curve') == 4 * len(CANDIDATES)
+    for name in (*CANDIDATES, "noise_0.3"):
+        assert name in text and name in table(answer)
+
+
+def test_settings_that_mean_nothing_are_refused(tmp_path):
+    for wrong in ({"candidates": ("ltc", "transformer")}, {"candidates": ("ltc", "ltc")}, {"candidates": ()}, {"conditions": ("hail",)}):
+        with pytest.raises(ConfigError):
+            DrivingSettings(tmp_path, **wrong)
+    with pytest.raises(ConfigError):
+        Recipe(long_roads=0, short_roads=0)
+    assert shortened(DrivingSettings(quick=True, roads=5)).roads == 5
+    assert shortened(DrivingSettings(quick=True)).candidates == ("ltc", "gru")
+
+
+def test_all_conditions_that_claims_and_charts_name_exist():
+    from liquid_control.bench.driving.charts import CURVES
+
+    named = {name for _, _, wanted in judged.THEMES for name in wanted} | {*judged.STRIPPED, *judged.STRIPPED.values()}
+    assert named | {name for *_, places in CURVES for name in places} <= set(CONDITIONS)
+    assert set(judged.TOLD_TIME) <= set(CANDIDATES)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    out = tmp_path_factory.mktemp("driving")
+    return DrivingSettings(out, ("feedforward", "ltc"), (), ("clean", "stripped"), roads=2, length=60.0, seeds=1, recipe=TINY, workers=1,
+                           videos=True)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def answer(small):
+    return run.bench_driving(small)
+
+
+def test_the_whole_is_written(small, answer):
+    assert answer["distance_m"] > 2 * 2 * 2 * 20
+    assert {row["candidate"] for row in answer["rows"]} == {"feedforward", "ltc"}
+    assert answer["candidates"]["ltc"]["parameters"] == 1065
+    assert answer["blind"] == {}  # `stripped` has no counterpart among the pairs
+    assert json.loads((small.out / "driving.json").read_text())["rows"] == answer["rows"]
+    roads = list(csv.DictReader((small.out / "roads.csv").open()))
+    assert len(roads) == 8
+    for name in ("feedforward", "ltc"):
+        same = [row for row in roads if row["candidate"] == name]
+        assert {(row["road"], row["seed"]) for row in same} == {(row["road"], row["seed"]) for row in roads}
+    blind = [row for row in roads if row["candidate"] == "feedforward"]
+    for true, stripped in zip(blind[:2], blind[2:], strict=True):
+        assert true["lateral_rmse_m"] == stripped["lateral_rmse_m"]
+
+
+def test_candidates_of_one_seed_learn_from_the_same_files(small, answer):
+    folders = [small.out / "models" / f"{name}_0" / "episodes" for name in ("feedforward", "ltc")]
+    for path in folders[0].glob("expert_*.npz"):
+        assert path.read_bytes() == (folders[1] / path.name).read_bytes()
+
+
+def test_what_is_on_disk_is_neither_trained_nor_driven_again(small, answer, monkeypatch):
+    kept = small.out / "drives" / "clean" / "ltc_0.json"
+    before = json.loads(kept.read_text())
+    kept.unlink()
+    driven = []
+    monkeypatch.setattr(run, "train_one", lambda job: pytest.fail("trained again"))
+    monkeypatch.setattr(run, "drive_cell", lambda cell: (driven.append(cell.path), drives.drive_cell(cell)))
+    again = run.bench_driving(dataclasses.replace(small, videos=False))
+    assert driven == [kept]
+    after = json.loads(kept.read_text())
+    for old, new in zip(before["roads"], after["roads"], strict=True):
+        assert {**old, "wall_s": 0} == {**new, "wall_s": 0}
+    assert again["claims"] == answer["claims"]
+
+
+def test_other_roads_are_driven_anew_and_other_recipes_refused(small, answer):
+    wanted = training.trainings(small)
+    entrants = (drives.Entrant("ltc", (wanted[1].model,)),)
+    (cell,) = drives.cells(small, entrants, (CONDITIONS["clean"],))
+    assert drives.is_driven(cell)
+    for change in ({"roads": 3}, {"length": 70.0}, {"seed": 1}, {"condition": CONDITIONS["fog"]}, {"model": wanted[0].model}):
+        assert not drives.is_driven(dataclasses.replace(cell, **change))
+    other = dataclasses.replace(small, recipe=dataclasses.replace(TINY, steps=3))
+    with pytest.raises(ConfigError, match="another recipe"):
+        run.bench_driving(other)
