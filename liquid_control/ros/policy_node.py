@@ -12,6 +12,7 @@ import sys
 import time
 
 import cv2
+import numpy as np
 from nav_msgs.msg import Odometry
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
@@ -25,8 +26,12 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ImageError, LiquidControlError
 from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.gaze import Gaze
 from liquid_control.ros.mailbox import Mailbox
 from liquid_control.signals import Frame, Rejected
+
+OVERLAY_QUALITY = 80
+"""JPEG quality of ~/saliency."""
 
 SILENT = 1.0
 """Without a usable picture for so long [s] an active node reports an error."""
@@ -42,6 +47,7 @@ class PolicyNodeConfig:
     image_transport: str = choice("raw", ("raw", "compressed"), "which camera topic to listen to")
     proposal_type: str = choice("twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal")
     publish_neurons: bool = switch(False, "publish the neurons' states on ~/neurons")
+    saliency_rate: float = number(0.0, 0.0, 10.0, "Hz", "publish where the policy looks on ~/saliency, at most so often; 0 is off")
 
     def __post_init__(self) -> None:
         check(self)
@@ -70,11 +76,14 @@ class PolicyNode(LifecycleNode):
         parameters.follow(self, {"": self.cruise}, lambda changed: self._set_cruise(changed[""]))
         self.controller: Controller | None = None
         self._active = False
+        self._gaze: Gaze | None = None
         self._undecodable: collections.Counter[str] = collections.Counter()
         self._frames, self._imu, self._speed, self._latency, self._step = (Meter() for _ in range(5))
         self._kind = conversions.steering_type(self.config.proposal_type)
         self._proposals = self.create_lifecycle_publisher(self._kind, "proposal", qos.command_out(period=0.2, lifespan=0.2))
         self._neurons = self.create_lifecycle_publisher(JointState, "~/neurons", qos.STATUS) if self.config.publish_neurons else None
+        watched = self.config.saliency_rate > 0
+        self._saliency = self.create_lifecycle_publisher(CompressedImage, "~/saliency", qos.STATUS) if watched else None
         jump = JumpThreshold(min_forward=Duration(seconds=1), min_backward=Duration(nanoseconds=-1))
         self._jump = self.get_clock().create_jump_callback(jump, post_callback=self._on_clock_jump)
         diagnostics.publish(self, self._report)
@@ -91,6 +100,7 @@ class PolicyNode(LifecycleNode):
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         self._names = list(runtime.info.state_names)
+        self._info = runtime.info
         size = f"{runtime.preprocess.width}x{runtime.preprocess.height}"
         self.get_logger().info(f"{runtime.info.directory}: {runtime.neurons} neurons, pictures of {size}")
         return super().on_configure(state)
@@ -105,6 +115,7 @@ class PolicyNode(LifecycleNode):
         )
         result = super().on_activate(state)
         self._active = True
+        self._gaze = Gaze(self._info, self.config.saliency_rate, self._publish_saliency) if self._saliency else None
         self._pictures = self.create_subscription(kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA)
         self._inertial = Mailbox(self, Imu, "imu/data", qos.INERTIAL)
         self._odometry = Mailbox(self, Odometry, "odom", qos.INERTIAL)
@@ -122,12 +133,18 @@ class PolicyNode(LifecycleNode):
         self._fall_silent()
         return super().on_shutdown(state)
 
+    def destroy_node(self) -> None:
+        self._fall_silent()  # no thread may publish while the context goes away
+        super().destroy_node()
+
     def _fall_silent(self) -> None:
         if self._active:
             self.destroy_subscription(self._pictures)
             self._inertial.close()
             self._odometry.close()
-        self._active = False
+        if self._gaze:
+            self._gaze.close()
+        self._active, self._gaze = False, None
 
     def _on_picture(self, message, decode) -> None:
         began = time.monotonic()
@@ -150,6 +167,15 @@ class PolicyNode(LifecycleNode):
         if self._neurons:
             header = conversions.header(stamp, self.config.model)
             self._neurons.publish(JointState(header=header, name=self._names, position=self.controller.state.astype(float).tolist()))
+
+        if self._gaze:
+            self._gaze.offer(stamp, picture)
+
+    def _publish_saliency(self, stamp_ns: int, overlay: np.ndarray) -> None:
+        """Called on the gaze's thread."""
+        message = images.compressed_message(overlay, OVERLAY_QUALITY)
+        message.header = conversions.header(stamp_ns, self.config.model)
+        self._saliency.publish(message)
 
     def _take_inertial(self) -> None:
         for message, _ in self._inertial.take():
@@ -175,6 +201,9 @@ class PolicyNode(LifecycleNode):
         values = {**self._frames.flow("camera"), **self._imu.flow("imu"), **self._speed.flow("speed")}
         values |= {**self._latency.latency("latency stamp to proposal"), **self._step.latency("step")}
         values |= {"proposal_listeners": self._proposals.get_subscription_count(), "frames_received": self._frames.count}
+        if self._gaze:
+            values |= {"saliency_published": self._gaze.published, "saliency_failures": self._gaze.failures}
+            values["saliency step [ms]"] = 1e3 * self._gaze.took
         values |= self.controller.counts if self.controller else {}
         values |= {f"rejected_{problem.replace(' ', '_')}": count for problem, count in self._undecodable.items()}
         if not self._active:

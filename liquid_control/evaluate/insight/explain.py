@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from liquid_control.config import WorldConfig, check, number, switch
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
-from liquid_control.errors import DriveError
+from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.evaluate.drive.log import spoken
 from liquid_control.evaluate.drive.strip import by_layer
 from liquid_control.evaluate.insight import findings
@@ -23,7 +23,7 @@ from liquid_control.evaluate.insight.page import write_page
 from liquid_control.evaluate.insight.time_constants import meaning
 from liquid_control.evaluate.insight.trace import joined, record
 from liquid_control.evaluate.insight.visual_backprop import VisualBackProp
-from liquid_control.policy.model_file import load_network
+from liquid_control.policy.model_file import load_network, read_model
 from liquid_control.sim.seeds import LARGEST_SEED
 
 PICTURE = (480, 240)
@@ -54,12 +54,11 @@ class ExplainSettings:
 
 def explain(settings: ExplainSettings, progress: bool = True) -> dict:
     """Writes the page, the video and all figures into `settings.out` and returns the figures. Raises ModelFileError and DriveError."""
-    runtime = OnnxRuntime.load(settings.model)
-    info, network = runtime.info, load_network(settings.model)
+    torch.set_num_threads(1)  # more cost time on pictures this small
+    info, network = read_model(settings.model), load_network(settings.model)
+    runtime = TorchRuntime(network)
     bar = tqdm(range(settings.roads), "roads", disable=not progress, leave=False)
     traces = [record(runtime, road, settings.seed, settings.world, PICTURE if road == 0 else None) for road in bar]
-    if not all(len(one) > 1 for one in traces):
-        raise DriveError("a drive had fewer than two steps, so there is nothing to explain; give longer roads (--world.length)")
     trace, seer = joined(traces), VisualBackProp.load(info)
     names = [spoken(info.state_names)[index] for index in sorted(by_layer(spoken(info.state_names)))]
     neurons = findings.examine_neurons(network, trace, names)
@@ -78,7 +77,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         "seed": settings.seed,
         "steps": len(trace),
         "seconds": float(sum(one.seconds[-1] for one in traces)),
-        "roads_departed": sum(bool(abs(one.lane_offset[-1]) > 0.9) for one in traces),
+        "departures": trace.departures,
         "lateral_rmse_m": float(np.sqrt(np.mean(np.square(trace.lane_offset)))),
         "pc1_share": float(neurons.shares[0]),
         "pc2_share": float(neurons.shares[1]) if len(neurons.shares) > 1 else 0.0,
@@ -103,7 +102,7 @@ def brief(facts: Mapping) -> dict:
     worst = sorted(facts["interventions"], key=lambda one: -one["lateral_rmse_m"])[:5]
     missed = {f"without {one['part']} ({one['way']})": f"{one['lateral_rmse_m']:.2f} m, {one['departures']} departures" for one in worst}
     intact = {"intact": f"{facts['intact']['lateral_rmse_m']:.2f} m, {facts['intact']['departures']} departures"} if facts["intact"] else {}
-    kept = ("model", "memory", "steps", "lateral_rmse_m", "pc1_share")
+    kept = ("model", "memory", "steps", "departures", "lateral_rmse_m", "pc1_share")
     return {**{name: facts[name] for name in kept}, "largest step": facts["lipschitz"][0], **rows, **intact, **missed}
 
 

@@ -19,7 +19,7 @@ from liquid_control.policy.model_file import ModelInfo
 
 EMBED_UP_TO = 12_000_000
 """A larger video stays a file beside the page [bytes]."""
-OCTAVES = 2.0
+OCTAVES = 1.0
 """Time constants are coloured fully at this many doublings from the neuron's median."""
 
 
@@ -124,7 +124,7 @@ def _effect(one: Mapping) -> str:
 def _tiles(facts: Mapping) -> list[tuple[str, str, str]]:
     noise = facts["saliency_under_noise"][0]
     tiles = [
-        ("drives", f"{facts['lateral_rmse_m']:.2f} m", f"lateral RMSE over {facts['roads']} road{'s' * (facts['roads'] > 1)}"),
+        ("drives", f"{facts['lateral_rmse_m']:.2f} m", f"lateral RMSE, {facts['departures']} of {facts['roads']} roads left"),
         ("looks, under noise", f"{noise['ssim_visual_backprop']:.2f}", f"SSIM of VisualBackProp at variance {noise['variance']}"),
         ("matters, under noise", f"{noise['ssim_gradient']:.2f}", "SSIM of the gradient's map, same noise"),
         ("first component", f"{100 * facts['pc1_share']:.0f} %", "of the neurons' variance"),

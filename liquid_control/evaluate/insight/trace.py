@@ -10,6 +10,7 @@ from liquid_control.config import WorldConfig
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.runtime import Runtime
+from liquid_control.errors import DriveError
 from liquid_control.signals import Observation
 from liquid_control.sim.drive import VEHICLE, drive
 from liquid_control.sim.randomize import STRATA
@@ -28,7 +29,7 @@ class Trace:
     """T steps. `road` (T,) which road; `seconds` (T,) since its start; `image` (T, h, w, 3) uint8, `inertial` (T, 3), `dt` (T,) s and
     `is_first` (T,) what the policy was given; `before`, `after` (T, U) its state; `curvature` (T,) what it answered and
     `road_curvature` (T,) what the road has there [1/m], positive left; `lane_offset` (T,) m, `speed` (T,) m/s.
-    `pictures`: larger ones of the same moments (H, W, 3), of the first road only."""
+    `pictures`: larger ones of the same moments (H, W, 3), of the first road only; `departures`: drives that ended beyond the lane."""
 
     road: np.ndarray
     seconds: np.ndarray
@@ -43,6 +44,7 @@ class Trace:
     lane_offset: np.ndarray
     speed: np.ndarray
     pictures: tuple[np.ndarray, ...] = ()
+    departures: int = 0
 
     def __len__(self) -> int:
         return len(self.road)
@@ -72,7 +74,7 @@ class Witness:
 def record(runtime: Runtime, road: int, seed: int, config: WorldConfig, picture: tuple[int, int] | None = None) -> Trace:
     """Drives held-out road `road` of the set that `seed` names until it ends or the vehicle leaves its lane.
 
-    `picture`: (width, height) of the larger pictures, None for none.
+    `picture`: (width, height) of the larger pictures, None for none. Raises DriveError when there was no drive to speak of.
     """
     world = World(dataclasses.replace(config, stratum=road % STRATA), road_seed(seed, road), held_out=True)
     witness = Witness(runtime)
@@ -91,11 +93,14 @@ def record(runtime: Runtime, road: int, seed: int, config: WorldConfig, picture:
                 break
     finally:
         world.close()
-    return Trace(*(np.array(column) for column in zip(*rows, strict=True)), pictures=tuple(pictures))
+    if len(rows) < 2:
+        raise DriveError("the drive had fewer than two steps, so there is nothing to explain; give longer roads (--world.length)")
+    columns = (np.array(column) for column in zip(*rows, strict=True))
+    return Trace(*columns, pictures=tuple(pictures), departures=int(is_departing(moment.truth)))
 
 
 def joined(traces: list[Trace]) -> Trace:
     """One after the other; the pictures are the first one's."""
-    names = [field.name for field in dataclasses.fields(Trace) if field.name != "pictures"]
+    names = [field.name for field in dataclasses.fields(Trace) if field.name not in ("pictures", "departures")]
     columns = {name: np.concatenate([getattr(trace, name) for trace in traces]) for name in names}
-    return Trace(**columns, pictures=traces[0].pictures)
+    return Trace(**columns, pictures=traces[0].pictures, departures=sum(trace.departures for trace in traces))

@@ -79,12 +79,14 @@ def scaled(saliency: np.ndarray) -> np.ndarray:
 
 
 def convolve(pixels: np.ndarray, matrix: np.ndarray, bias: np.ndarray, size: int, stride: tuple[int, int]) -> np.ndarray:
-    """ReLU of a padded convolution: pixels (h, w, in), matrix (in k k, out) → (⌈h/s⌉, ⌈w/s⌉, out), one matrix product."""
+    """ReLU of a padded convolution: pixels (h, w, in), matrix (in k k, out) → (⌈h/s⌉, ⌈w/s⌉, out)."""
     half = size // 2
     padded = np.pad(pixels, ((half, half), (half, half), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(0, 1))[:: stride[0], :: stride[1]]
     rows, columns = windows.shape[:2]  # (rows, columns, in, k, k)
-    return np.maximum(windows.reshape(rows * columns, -1) @ matrix + bias, 0.0).reshape(rows, columns, -1)
+    # einsum stays in the thread that calls it; a matrix product would wake BLAS threads, which take cores from a robot's control loop
+    product = np.einsum("pk,kc->pc", windows.reshape(rows * columns, -1), matrix)
+    return np.maximum(product + bias, 0.0).reshape(rows, columns, -1)
 
 
 def enlarge(saliency: np.ndarray, stride: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
