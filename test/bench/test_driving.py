@@ -56,8 +56,14 @@ def test_the_verdict_on_noise_follows_the_rates(rates, expected):
 
 
 def test_whoever_never_fails_proves_nothing_over_whoever_never_fails():
-    assert verdict([Compared("gru", 0.0, 0.0, 0.0, 0.0)]) == UNDECIDED
+    assert verdict([Compared("gru", 0.0, 0.0, 0.0, 0.0, 3)]) == UNDECIDED
     assert verdict([]) == UNDECIDED
+
+
+def test_a_single_training_decides_nothing():
+    grid = {place: {name: values[:2] for name, values in of.items()} for place, of in a_grid(5, 150, 200).items()}
+    assert {claim["verdict"] for claim in judged.claims(grid)} == {UNDECIDED}
+    assert {one["standing"] for one in standing.standings(grid)["ltc"]} == {"undecided"}
 
 
 def test_using_time_is_measured_on_the_same_models():

@@ -2,13 +2,15 @@
 
 One rule for all: intervals of paired differences, at 1 - 0.05 / k each where k rivals are compared (Bonferroni), so that all k hold
 together with 95 %. Better, worse: the interval lies wholly below, above 0. Supported: better than every rival. Not supported: worse than
-at least one. Undecided: everything else.
+at least one. Undecided: everything else, and all where a side has fewer than `LEAST_SEEDS` trainings, which say nothing of the next.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from liquid_control.bench.driving.drives import Grid
 from liquid_control.bench.driving.figures import DEPARTURES, RMSE, Measure, bounds, difference, figure, pooled
@@ -20,6 +22,7 @@ SUPPORTED, REFUTED, UNDECIDED = "supported", "not supported", "undecided"
 CIRCUITS = {"ltc": "the LTC circuit", "cfc": "the CfC circuit"}
 TOLD_TIME = ("ltc", "cfc", "cfc_full", "cfc_mixed", "ct_rnn_19", "ct_rnn_64", "gru_timed")
 STRIPPED = {f"{name}_stripped": name for name in ("jitter", "dropped_50", "rate_10", "silence")}
+LEAST_SEEDS = 3
 MARGIN = 0.03
 """How much larger a lateral RMSE may be and still count as the same precision [m]."""
 
@@ -37,16 +40,19 @@ THEMES = (
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """Claimant minus rival; `low`, `high` at the level that all of the claim's comparisons share."""
+    """Claimant minus rival; `low`, `high` at the level that all of the claim's comparisons share. `seeds`: of the side with fewer."""
 
     rival: str
     rival_value: float
     difference: float
     low: float
     high: float
+    seeds: int
 
     @property
     def outcome(self) -> str:
+        if self.seeds < LEAST_SEEDS:
+            return "undecided"
         return "better" if self.high < 0 else "worse" if self.low > 0 else "undecided"
 
 
@@ -57,7 +63,7 @@ def compare(grid: Grid, measure: Measure, who: str, rivals: Sequence[str], condi
     for rival in rivals:
         other = pooled(grid, rival, conditions)
         value, interval = difference(measure, own, other, level)
-        found.append(Compared(rival, figure(measure, other)[0], value, interval.low, interval.high))
+        found.append(Compared(rival, figure(measure, other)[0], value, interval.low, interval.high, min(_seeds(own), _seeds(other))))
     return found
 
 
@@ -99,7 +105,7 @@ def _uses_time(grid: Grid, who: str, conditions: set[str]) -> dict:
     pairs = _pairs(conditions)
     true, stripped = pooled(grid, who, list(pairs.values())), pooled(grid, who, list(pairs))
     value, interval = difference(RMSE, true, stripped, same_models=True)
-    compared = [Compared("stamps stripped", figure(RMSE, stripped)[0], value, interval.low, interval.high)]
+    compared = [Compared("stamps stripped", figure(RMSE, stripped)[0], value, interval.low, interval.high, _seeds(true))]
     claimant = _capital(CIRCUITS[who]) if who in CIRCUITS else who
     words = f"{claimant} uses time: it drives more precisely with true stamps than with a constant dt"
     return _told(grid, "time", words, RMSE, who, list(pairs.values()), compared, verdict(compared))
@@ -110,6 +116,7 @@ def _as_precise(grid: Grid, who: str) -> dict:
     compared = compare(grid, RMSE, who, ["lstm_64"], ["clean"])
     one = compared[0]
     found = SUPPORTED if one.high < MARGIN else REFUTED if one.low > MARGIN else UNDECIDED
+    found = UNDECIDED if one.seeds < LEAST_SEEDS else found
     words = f"{_capital(CIRCUITS[who])} of 19 neurons is as precise on clean roads as an LSTM of 64 units, up to {MARGIN} m"
     return _told(grid, "size", words, RMSE, who, ["clean"], compared, found)
 
@@ -117,6 +124,10 @@ def _as_precise(grid: Grid, who: str) -> dict:
 def _pairs(conditions: set[str]) -> dict[str, str]:
     """Stripped condition → the same with true stamps, where both were driven."""
     return {stripped: true for stripped, true in STRIPPED.items() if {stripped, true} <= conditions}
+
+
+def _seeds(columns: Mapping[str, np.ndarray]) -> int:
+    return len(columns["distance_m"])
 
 
 def _capital(words: str) -> str:

@@ -20,7 +20,9 @@ from liquid_control.signals import Observation
 BEFORE, AFTER = 6.0, 2.0
 """Seconds shown around the first time that the vehicle was put back."""
 
-WIDTH, FOOT = 640, 40
+SCALE, FOOT = 8, 40
+"""A picture's value is drawn as large as the video's blocks, so that noise, which cannot be compressed, costs little."""
+
 CLOCK = Fraction(1, 1000)
 SHARPEST = 0.1
 """Curvature at either end of the bar below the picture [1/m]."""
@@ -81,17 +83,17 @@ def _encoded(filmed: Filmed) -> bytes:
     middle = filmed.restarts[0] if filmed.restarts else filmed.shown[-1][0]
     shown = [one for one in filmed.shown if -BEFORE <= (one[0] - middle) * 1e-9 <= AFTER]
     height, width = shown[0][1].shape[:2]
-    size = (WIDTH, round(WIDTH * height / width) // 2 * 2)
+    size = (SCALE * width, SCALE * height)
     file = io.BytesIO()
     with av.open(file, "w", "mp4") as container:
         stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "30"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, size[1] + FOOT, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = size[0], size[1] + FOOT, "yuv420p"
         stream.codec_context.time_base = CLOCK
         for stamp_ns, image, curvature in shown:
-            canvas = np.full((size[1] + FOOT, WIDTH, 3), PAPER, np.uint8)
+            canvas = np.full((size[1] + FOOT, size[0], 3), PAPER, np.uint8)
             canvas[: size[1]] = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)[..., ::-1]
-            at = WIDTH // 2 - round(float(np.clip(curvature / SHARPEST, -1, 1)) * (WIDTH // 2 - 10))
-            cv2.line(canvas, (WIDTH // 2, size[1] + 20), (at, size[1] + 20), MARK, 8)
+            at = size[0] // 2 - round(float(np.clip(curvature / SHARPEST, -1, 1)) * (size[0] // 2 - 10))
+            cv2.line(canvas, (size[0] // 2, size[1] + 20), (at, size[1] + 20), MARK, 8)
             put_back = any(0 <= stamp_ns - restart <= 600_000_000 for restart in filmed.restarts)
             told = f"{(stamp_ns - filmed.shown[0][0]) * 1e-9:5.1f} s{'   put back' if put_back else ''}"
             cv2.putText(canvas, told, (8, size[1] + 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)

@@ -53,7 +53,7 @@ class DrivingSettings:
     conditions: tuple[str, ...] = ("all",)
     """driving conditions by name (doc/benchmark.md), or all"""
     roads: int = number(8, 2, 1000, "", "held-out roads for each model and condition, looks spread evenly over the strata")
-    length: float = number(200.0, 50.0, 20000.0, "m", "length of a road")
+    length: float = number(180.0, 50.0, 20000.0, "m", "length of a road")
     seeds: int = number(3, 1, 100, "", "training seeds of each candidate: 0, 1, ...")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of held-out roads")
     quick: bool = switch(False, "a short look that proves nothing: two candidates, four conditions, two minutes")
