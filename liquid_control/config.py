@@ -137,7 +137,7 @@ class GateConfig:
     max_steering_angle: float = number(0.5, 0.01, 1.2, "rad", "largest steering angle let through")
     max_steering_rate: float = number(0.8, 0.01, 5.0, "rad/s", "largest change of steering angle per second")
     max_lateral_acceleration: float = number(3.0, 0.1, 20.0, "m/s²", "largest speed² x curvature let through (ISO 11270: 3.0)")
-    max_lateral_jerk: float = number(5.0, 0.1, 1000.0, "m/s³", "largest speed² x change of curvature per second (ISO 11270: 5.0)")
+    max_lateral_jerk: float = number(15.0, 0.1, 1000.0, "m/s³", "largest speed² x change of curvature per second (ISO 11270: 5.0)")
     max_speed: float = number(20.0, 0.0, 60.0, "m/s", "largest speed let through")
     max_acceleration: float = number(3.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may rise")
     max_deceleration: float = number(6.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may fall")
