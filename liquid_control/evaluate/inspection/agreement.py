@@ -22,7 +22,7 @@ GYRO_SMOOTHING, LATERAL_SMOOTHING = 0.1, 0.5  # s
 LEAST_YAW_RATE, LEAST_LATERAL = 0.01, 0.2  # rad/s, m/s²; standard deviation, below which there is nothing to compare
 LEAST_SAMPLES = 100
 AGREES = 0.6
-LINEAR_BELOW = 1.3  # rad; larger recorded angles are not front-wheel radians, and their tangent means nothing
+LINEAR_BELOW = 0.7  # rad; larger recorded angles are not front-wheel radians, and their tangent means nothing
 DEGREES = 180.0 / np.pi
 
 
