@@ -167,6 +167,18 @@ def _explain() -> Work:
     return Work(ExplainSettings, run, lambda facts: as_lines(brief(facts)))
 
 
+def _soak_gate() -> Work:
+    from liquid_control.evaluate.soak.gate_histories import GateSoakSettings, soak_gate
+
+    return Work(GateSoakSettings, soak_gate, succeeded=lambda facts: not facts["violations"])
+
+
+def _soak() -> Work:
+    from liquid_control.evaluate.soak.drives import SoakSettings, soak
+
+    return Work(SoakSettings, soak, succeeded=lambda facts: not (facts["limit_violations"] or facts["unhandled_errors"] or facts["stuck"]))
+
+
 def _doctor() -> Work:
     from liquid_control.doctor import DoctorSettings, examine, table
 
@@ -186,6 +198,8 @@ VERBS = (
     Verb("bench driving", "train every candidate, let all drive the same roads in every condition, judge the claims", _bench_driving),
     Verb("bench replay", "measure how fast recordings are replayed, and what memory that takes", _bench_replay),
     Verb("faults", "spoil every sensor in every way while a policy drives, and see that the safety gate does what it must", _faults),
+    Verb("soak gate", "send millions of random commands through the safety gate and check every limit between every two", _soak_gate),
+    Verb("soak", "drive for hours under random faults and interventions; count broken limits, errors and growth", _soak),
     Verb("explain", "say what a policy looks at, what its neurons do, and what the drive loses without each of them", _explain),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
     Verb("inspect", "say what a recording holds and what it is fit for, or what a model is and how it was made", _inspect),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 from liquid_control.config import GateConfig, WorldConfig
 from liquid_control.control.controller import Controller
@@ -10,7 +11,7 @@ from liquid_control.control.engagement import State
 from liquid_control.control.guard import Guard, Wishes
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
-from liquid_control.evaluate.faults.injection import SOURCES, Fault, Tap
+from liquid_control.evaluate.faults.injection import SOURCES, Fault, Tap, pass_through
 from liquid_control.signals import Action, Command, Frame, ImuSample, SpeedSample
 from liquid_control.sim.drive import VEHICLE
 from liquid_control.sim.world import World
@@ -38,11 +39,16 @@ class Tick:
     departed: bool
 
 
-def run_course(runtime: Runtime, seed: int, seconds: float, fault: Fault | None, wishes: Wishes = Wishes()) -> list[Tick]:  # noqa: B008
-    """Drives a held-out road; until the gate engages, and after it was taken over, the expert has the wheel."""
+def run_course(
+    runtime: Runtime, seed: int, seconds: float, faults: Fault | Sequence[Fault] | None,
+    wishes: Wishes | Callable[[float], Wishes] = Wishes(),  # noqa: B008  frozen
+) -> list[Tick]:  # fmt: skip
+    """Drives a held-out road; until the gate engages, and after it was taken over, the expert has the wheel. `wishes`: or what they are at
+    a time [s]."""
+    faults = [faults] if isinstance(faults, Fault) else faults or ()
     world = World(WorldConfig(length=max(20.0 * seconds, 100.0), cruise_high=12.0), seed, held_out=True)
     controller, guard = Controller(runtime, speed=20.0), Guard(GateConfig(), VEHICLE)
-    taps = {source: Tap(fault if fault and fault.source == source else None, seed) for source in SOURCES}
+    taps = {source: [Tap(fault, seed) for fault in faults if fault.source == source] for source in SOURCES}
     ticks: list[Tick] = []
     command: Command | None = None
     next_tick = 0.0
@@ -54,10 +60,11 @@ def run_course(runtime: Runtime, seed: int, seconds: float, fault: Fault | None,
         now, now_ns, steady_ns = world.time_ns * 1e-9, EPOCH + world.time_ns, BOOT + world.time_ns
         proposals = _sense(controller, guard, taps, events, now, now_ns, steady_ns)
         guard.push_steering_angle(world.truth.steering_angle)
-        fresh = [guard.push_proposal(action, now_ns, steady_ns) for action in taps["command"].pass_on(proposals, now)]
+        fresh = [guard.push_proposal(action, now_ns, steady_ns) for action in pass_through(taps["command"], proposals, now)]
         if any(fresh) or now >= next_tick:
             next_tick = now + GATE_PERIOD
-            decision, truth = guard.tick(now_ns, steady_ns, wishes), world.truth
+            decision = guard.tick(now_ns, steady_ns, wishes(now) if callable(wishes) else wishes)
+            truth = world.truth
             command = decision.command
             ticks.append(
                 Tick(now, decision.state, decision.reason, command, steady_ns, guard.known_speed(steady_ns), guard.last_speed,
@@ -68,11 +75,13 @@ def run_course(runtime: Runtime, seed: int, seconds: float, fault: Fault | None,
 
 
 def _sense(
-    controller: Controller, guard: Guard, taps: dict[str, Tap], events: list, now: float, now_ns: int, steady_ns: int
+    controller: Controller, guard: Guard, taps: dict[str, list[Tap]], events: list, now: float, now_ns: int, steady_ns: int
 ) -> list[Action]:
     """Gives controller and gate what arrives; returns what the policy proposes."""
     arrived = {
-        source: taps[source].pass_on([dataclasses.replace(e, stamp_ns=EPOCH + e.stamp_ns) for e in events if isinstance(e, kind)], now)
+        source: pass_through(
+            taps[source], [dataclasses.replace(e, stamp_ns=EPOCH + e.stamp_ns) for e in events if isinstance(e, kind)], now
+        )
         for source, kind in (("imu", ImuSample), ("speed", SpeedSample), ("camera", Frame))
     }
     for sample in arrived["imu"]:

@@ -87,3 +87,10 @@ def _false(sample: Sample, kind: str, rng: np.random.Generator) -> Sample:
     if isinstance(sample, SpeedSample):
         return dataclasses.replace(sample, speed=wild * scale * (1.0 if kind == "garbage" else sample.speed))
     return dataclasses.replace(sample, curvature=wild * scale * (1.0 if kind == "garbage" else sample.curvature))
+
+
+def pass_through(taps: list[Tap], samples: list[Sample], now: float) -> list[Sample]:
+    """What arrives at `now` [s] behind several taps in one stream."""
+    for tap in taps:
+        samples = tap.pass_on(samples, now)
+    return samples
