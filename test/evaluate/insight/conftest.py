@@ -1,0 +1,46 @@
+"""Networks of any memory, and traces of their own steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.evaluate.insight.trace import Trace
+from liquid_control.policy.network import PolicyNetwork
+
+STEPS = 12
+
+
+@pytest.fixture
+def network():
+    """`network(memory, **config)`: untrained, the same every time."""
+
+    def make(memory: str = "ltc", **changes) -> PolicyNetwork:
+        torch.manual_seed(3)
+        return PolicyNetwork(PolicyConfig(memory=memory, **changes), PreprocessConfig()).eval()
+
+    return make
+
+
+@pytest.fixture
+def driven():
+    """`driven(network)`: a trace of random pictures, as the network's own steps make it."""
+
+    def make(net: PolicyNetwork) -> Trace:
+        random = np.random.default_rng(7)
+        image = random.integers(0, 256, (STEPS, 32, 64, 3), dtype=np.uint8)
+        inertial, dt = random.normal(size=(STEPS, 3)).astype(np.float32), random.uniform(0.02, 0.08, STEPS)
+        state, rows = net.initial_state(1), []
+        with torch.no_grad():
+            for t in range(STEPS):
+                before = state
+                seen = (torch.tensor(part[t : t + 1]) for part in (image, inertial, dt.astype(np.float32)))
+                answer, state = net.step(*seen, state)
+                rows.append((before[0].numpy(), state[0].numpy(), float(answer)))
+        before, after, answers = (np.array(column) for column in zip(*rows, strict=True))
+        zeros = np.zeros(STEPS)
+        return Trace(zeros, np.cumsum(dt), image, inertial, dt, np.arange(STEPS) == 0, before, after, answers, zeros, zeros, zeros)
+
+    return make
