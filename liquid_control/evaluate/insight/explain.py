@@ -77,6 +77,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         "seed": settings.seed,
         "steps": len(trace),
         "seconds": float(sum(one.seconds[-1] for one in traces)),
+        "frame_s": float(np.median(trace.dt)),
         "departures": trace.departures,
         "lateral_rmse_m": float(np.sqrt(np.mean(np.square(trace.lane_offset)))),
         "pc1_share": float(neurons.shares[0]),

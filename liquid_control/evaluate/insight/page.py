@@ -130,6 +130,10 @@ def _tiles(facts: Mapping) -> list[tuple[str, str, str]]:
         ("first component", f"{100 * facts['pc1_share']:.0f} %", "of the neurons' variance"),
         ("largest step", f"{facts['lipschitz'][0]:.2f}", "of any neuron, between two frames"),
     ]
+    constants = [row["time_constant_s"]["median"] for row in facts["neurons"] if row["time_constant_s"]]
+    if constants:
+        frame = f"of the median neuron; a frame takes {_short(facts['frame_s'])}"
+        tiles.insert(4, ("time constant", _short(float(np.median(constants))), frame))
     held = [one for one in facts["interventions"] if one["target"] is None and one["way"] == "hold" and one["part"] != "motor"]
     if held:
         worst = max(held, key=lambda one: one["lateral_rmse_m"])
