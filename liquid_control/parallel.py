@@ -16,10 +16,11 @@ Job, Result = TypeVar("Job"), TypeVar("Result")
 
 def map_processes(
     work: Callable[[Job], Result], jobs: Iterable[Job], workers: int = 0, title: str | None = None,
-    on_done: Callable[[Job], None] = lambda job: None,
+    on_done: Callable[[Job], None] = lambda job: None, finish: bool = True,
 ) -> list[Result]:  # fmt: skip
     """`work(job)` for every job, results in the jobs' order. `workers` 0: one process a core. `title` None: no bar.
-    `on_done` hears of each job as it is done.
+    `on_done` hears of each job as it is done. When one fails or Ctrl-C comes, the others `finish` the job they are at; without, they
+    end where they are: for jobs that take long and can be resumed.
 
     Processes are spawned, not forked: a forked OpenGL or PyTorch hangs. The first error stops everything.
     """
@@ -32,6 +33,7 @@ def map_processes(
             on_done(job)
         return results
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     # Ctrl-C is for this process to handle; the others finish the job they are at and end without a traceback each.
     with ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         futures = {pool.submit(work, job): job for job in jobs}
@@ -41,5 +43,7 @@ def map_processes(
                 on_done(futures[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for child in () if finish else set(multiprocessing.active_children()) - others:
+                child.terminate()
             raise
         return [future.result() for future in futures]

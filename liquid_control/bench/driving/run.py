@@ -60,13 +60,14 @@ def _work(settings: DrivingSettings, experts: list[Drive], untrained: list[Train
         for title, work, jobs, cost in stages:
             bar.set_description_str(title)
             count = collections.Counter()
+            bar.set_postfix_str(f"0 of {len(jobs)}")
 
             def on_done(job: object, cost=cost, count=count, jobs=jobs) -> None:
                 count["done"] += 1
                 bar.set_postfix_str(f"{count['done']} of {len(jobs)}", refresh=False)
                 bar.update(cost(job))
 
-            map_processes(work, jobs, settings.workers, on_done=on_done)
+            map_processes(work, jobs, settings.workers, on_done=on_done, finish=False)
 
 
 def _training_cost(job: Training) -> float:
