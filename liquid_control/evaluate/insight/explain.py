@@ -119,8 +119,8 @@ def _effect(effect: Effect, names: list[str]) -> dict:
 def _film(settings: ExplainSettings, preprocess, seer: VisualBackProp, network, trace, names: list[str]) -> Path:
     steps = np.arange(len(trace.pictures))
     spoiled = findings.noisy(trace, steps, findings.VARIANCES[0], settings.seed)
-    clean, under_noise = findings.saliency(seer, network, trace, steps), findings.saliency(seer, network, trace, steps, spoiled)
-    maps = {"looks": clean.looks, "matters": clean.matters, "looks under noise": under_noise.looks}
+    clean, under_noise = findings.saliency(seer, network, trace, steps), np.array([seer.saliency(picture) for picture in spoiled])
+    maps = {"looks": clean.looks, "matters": clean.matters, "looks under noise": under_noise}
     path = settings.out / "explain.mp4"
-    write_film(trace, names, maps, preprocess, spoiled, findings.likeness(clean.looks, under_noise.looks), path)
+    write_film(trace, names, maps, preprocess, spoiled, findings.likeness(clean.looks, under_noise), path)
     return path
