@@ -6,7 +6,6 @@ YAML files, ROS parameters and flags only override these defaults. Construction 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 
 from liquid_control.errors import ConfigError
@@ -35,7 +34,7 @@ def check(config: object) -> None:
             kinds = (int,) if field.type == "int" else (int, float)
             if isinstance(value, bool) or not isinstance(value, kinds):
                 raise ConfigError(name, value, "a whole number" if field.type == "int" else "a number")
-            if not (math.isfinite(value) and meta["low"] <= value <= meta["high"]):
+            if not meta["low"] <= value <= meta["high"]:
                 raise ConfigError(name, value, f"{meta['low']} to {meta['high']} {meta['unit']}".rstrip())
         elif "options" in meta and value not in meta["options"]:
             raise ConfigError(name, value, "one of " + ", ".join(meta["options"]))

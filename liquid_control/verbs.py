@@ -173,6 +173,12 @@ def _soak_gate() -> Work:
     return Work(GateSoakSettings, soak_gate, succeeded=lambda facts: not facts["violations"])
 
 
+def _soak_inputs() -> Work:
+    from liquid_control.evaluate.soak.inputs import InputSoakSettings, soak_inputs
+
+    return Work(InputSoakSettings, soak_inputs, succeeded=lambda facts: not facts["wrong"])
+
+
 def _soak() -> Work:
     from liquid_control.evaluate.soak.drives import SoakSettings, soak
 
@@ -199,6 +205,7 @@ VERBS = (
     Verb("bench replay", "measure how fast recordings are replayed, and what memory that takes", _bench_replay),
     Verb("faults", "spoil every sensor in every way while a policy drives, and see that the safety gate does what it must", _faults),
     Verb("soak gate", "send millions of random commands through the safety gate and check every limit between every two", _soak_gate),
+    Verb("soak inputs", "feed hostile pictures, measurements, models and configurations to what reads them", _soak_inputs),
     Verb("soak", "drive for hours under random faults and interventions; count broken limits, errors and growth", _soak),
     Verb("explain", "say what a policy looks at, what its neurons do, and what the drive loses without each of them", _explain),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),

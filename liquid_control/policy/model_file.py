@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import hashlib
 import importlib.metadata
 import json
 import math
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig, from_mapping
 from liquid_control.errors import ConfigError, ModelFileError
 from liquid_control.policy.candidates import state_names
+from liquid_control.policy.untrusted_file import AGAIN, hash_of, read_bounded
 from liquid_control.policy.wiring import NcpWiring
 from liquid_control.signals import INERTIAL_FEATURES
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 FORMAT = "liquid_control/1"
 MODEL, WEIGHTS, ONNX = "model.json", "weights.safetensors", "policy.onnx"
 LIBRARIES = ("liquid_control", "torch", "numpy", "safetensors", "onnx", "onnxscript")
-AGAIN = "Copy the whole model directory again, or save the model anew"
+LARGEST_JSON = 2**26
+"""Of model.json [bytes]; a wiring of 65,536 synapses takes 2 MB."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +79,10 @@ def read_model(directory: str | Path) -> ModelInfo:
     directory = Path(directory)
     path = directory / MODEL
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_bounded(path, LARGEST_JSON).decode("utf-8"))
     except OSError as error:
         raise ModelFileError(path, f"cannot be read ({error.strerror})", "Give the directory that holds model.json") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFileError(path, f"is not JSON ({error})", AGAIN) from None
     found = values.get("format") if isinstance(values, dict) else None
     if found != FORMAT:
@@ -92,27 +93,33 @@ def read_model(directory: str | Path) -> ModelInfo:
             raise ModelFileError(path, f"{name!r} is missing or not a {kind.__name__}", AGAIN)
     try:
         policy, preprocess = from_mapping(PolicyConfig, values["policy"]), from_mapping(PreprocessConfig, values["preprocess"])
-        wiring = None if policy.memory not in WIRED else NcpWiring.from_dict(values.get("wiring"))
+        wiring = _wiring(path, policy, values.get("wiring"))
     except ConfigError as error:
         raise ModelFileError(path, str(error), AGAIN) from None
-    expected = (policy.image_features + len(INERTIAL_FEATURES), policy.inter, policy.command, policy.motor)
-    if wiring is None:
-        if values.get("wiring") is not None:
-            raise ModelFileError(path, f"has a wiring, and {policy.memory} has none", AGAIN)
-    elif (wiring.inputs, wiring.inter, wiring.command, wiring.motor) != expected:
-        raise ModelFileError(path, f"the wiring does not have the policy's {expected} inputs, inter, command and motor neurons", AGAIN)
     if WEIGHTS not in values["files"]:
         raise ModelFileError(path, f"lists no {WEIGHTS}", AGAIN)
     for name, sha256 in values["files"].items():
         if name not in (WEIGHTS, ONNX):
             raise ModelFileError(path, f"lists {name!r}, and a model has only {WEIGHTS} and {ONNX}", "Do not use a model of unknown origin")
-        if _sha256(directory / name) != sha256:
+        if hash_of(directory / name) != sha256:
             raise ModelFileError(directory / name, "does not match its hash in model.json: changed, truncated or of another save", AGAIN)
     count = values.get("recurrent_parameters")
     if count is not None and (isinstance(count, bool) or not isinstance(count, int) or count < 1):
         raise ModelFileError(path, f"'recurrent_parameters' is {count!r}, not a count", AGAIN)
     rest = {name: values[name] for name in ("files", "provenance", "metrics", "versions", "created")}
     return ModelInfo(directory, policy, preprocess, wiring, **rest, recurrent_parameters=count)
+
+
+def _wiring(path: Path, policy: PolicyConfig, given: object) -> NcpWiring | None:
+    """Raises ModelFileError and ConfigError. Sizes are held against the policy's first: a wiring of 2^63 neurons would fill the memory."""
+    if policy.memory not in WIRED:
+        if given is not None:
+            raise ModelFileError(path, f"has a wiring, and {policy.memory} has none", AGAIN)
+        return None
+    expected = (policy.image_features + len(INERTIAL_FEATURES), policy.inter, policy.command, policy.motor)
+    if isinstance(given, Mapping) and tuple(given.get(name) for name in ("inputs", "inter", "command", "motor")) != expected:
+        raise ModelFileError(path, f"the wiring does not have the policy's {expected} inputs, inter, command and motor neurons", AGAIN)
+    return NcpWiring.from_dict(given)
 
 
 def load_network(directory: str | Path) -> PolicyNetwork:
@@ -174,7 +181,7 @@ def save_model(
             "preprocess": dataclasses.asdict(network.preprocess),
             "wiring": None if network.wiring is None else network.wiring.to_dict(),
             "recurrent_parameters": network.recurrent_parameters,
-            "files": {name: _sha256(part) for name, part in parts.items()},
+            "files": {name: hash_of(part) for name, part in parts.items()},
             "provenance": _plain(provenance),
             "metrics": _plain(metrics),
             "versions": _versions(),
@@ -190,13 +197,6 @@ def save_model(
             part.unlink(missing_ok=True)
     if not export:
         (directory / ONNX).unlink(missing_ok=True)  # it belonged to the weights that were replaced
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise ModelFileError(path, f"cannot be read ({error.strerror})", AGAIN) from None
 
 
 def _plain(value: object) -> object:

@@ -36,7 +36,7 @@ def from_dict(kind: type[Wiring], values: Mapping) -> Wiring:
     for name in ("sensory", "synapses"):
         try:
             fields[name] = tuple((int(s), int(t), int(p)) for s, t, p in fields[name])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ConfigError(f"{kind.__name__}.{name}", "another structure", "a list of [source, target, polarity]") from None
     wiring = kind(**fields)
     if sha256(wiring) != values["sha256"]:

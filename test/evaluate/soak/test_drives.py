@@ -33,7 +33,7 @@ def test_growth_is_told_from_noise_and_from_too_little():
 
     assert growth(rows(lambda i: 10**8 + (i % 3) * 10**5, lambda i: 9))["memory_growth_percent_an_hour"] == pytest.approx(0.0, abs=0.05)
     grown = growth(rows(lambda i: 10**8 + i * 10**5, lambda i: 9 + i // 60) + rows(lambda i: 10**8, lambda i: 9, pid=2))
-    assert grown["memory_growth_percent_an_hour"] == pytest.approx(6.0, rel=0.01)
+    assert grown["memory_growth_percent_an_hour"] == pytest.approx(6.0, rel=0.03)
     assert grown["file_growth_an_hour"] == pytest.approx(0.75, abs=0.4)
     assert growth(rows(lambda i: 10**8, lambda i: 9, count=5)) == {"memory_growth_percent_an_hour": None, "file_growth_an_hour": None}
     assert footprint()["memory_bytes"] > 10**6

@@ -1,0 +1,87 @@
+"""Hostile inputs: each gives a value or its own class of error, and what fuzzing found stays found."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+
+import pytest
+
+from liquid_control.config import GateConfig, from_mapping
+from liquid_control.deploy.models import find_model
+from liquid_control.errors import ConfigError, ModelFileError
+from liquid_control.evaluate.soak import inputs
+from liquid_control.evaluate.soak.inputs import InputSoakSettings, run_cases, soak_inputs
+from liquid_control.evaluate.soak.sensor_cases import spoiled
+from liquid_control.policy.model_file import read_model
+
+CASES = {"weights": 250, "onnx": 250}
+"""The others have a thousand; all of them a hundred thousand in `make soak`."""
+
+
+@pytest.mark.parametrize("name", inputs.TARGETS)
+def test_hostile_inputs_are_read_or_refused_by_name(name):
+    answer = run_cases((name, 7, 0, CASES.get(name, 1000)))
+    assert answer["wrong"] == [] and len(answer["endings"]) >= 2, answer
+    assert answer["grown_bytes"] is None or answer["grown_bytes"] < 500e6
+
+
+def test_what_goes_wrong_is_counted_with_its_case(monkeypatch):
+    def fragile(rng: random.Random) -> str:
+        return "fine" if rng.random() < 0.9 else {}["missing"]
+
+    monkeypatch.setitem(inputs.TARGETS, "image", lambda folder: fragile)
+    facts = soak_inputs(InputSoakSettings(cases=100, only=("image",), workers=1))
+    assert facts["wrong"] == facts["kinds"]["image"]["endings"]["raised KeyError"] > 0
+    assert "image, seed 0, case" in facts["kinds"]["image"]["first_wrong"][0]
+    with pytest.raises(ConfigError, match="only"):
+        InputSoakSettings(only=("pictures",))
+
+
+def test_spoiling_spoils_and_repeats():
+    data = bytes(range(256))
+    assert all(spoiled(random.Random(seed), data) == spoiled(random.Random(seed), data) for seed in range(50))
+    assert sum(spoiled(random.Random(seed), data) != data for seed in range(200)) > 190
+
+
+@pytest.fixture
+def model(tmp_path):
+    return shutil.copytree(find_model("lane_keeper"), tmp_path / "model")
+
+
+def test_a_wiring_of_more_neurons_than_memory_is_refused_before_it_is_built(model):
+    for inter in (2**31, 2**63, 10**400):
+        values = json.loads((find_model("lane_keeper") / "model.json").read_text())
+        values["wiring"]["inter"] = inter
+        (model / "model.json").write_text(json.dumps(values))
+        with pytest.raises(ModelFileError, match="does not have the policy's"):
+            read_model(model)
+
+
+@pytest.mark.parametrize("text, words", [
+    ("[" * 100_000, "is not JSON"), ('{"a":' * 100_000, "is not JSON"), (" " * 2**26 + "{}", "is larger"),
+])
+def test_json_that_is_too_deep_or_too_large_is_refused(model, text, words):
+    (model / "model.json").write_text(text)
+    with pytest.raises(ModelFileError, match=words):
+        read_model(model)
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(model):
+    for name in ("policy.onnx", "model.json"):
+        (model / name).unlink()
+        os.mkfifo(model / name)
+        with pytest.raises(ModelFileError, match="is not a file"):
+            read_model(model)
+
+
+def test_numbers_too_large_for_a_float_and_synapses_to_infinity_are_refused(model):
+    with pytest.raises(ConfigError, match="max_speed"):
+        from_mapping(GateConfig, {"max_speed": 10**400})
+    values = json.loads((model / "model.json").read_text())
+    values["wiring"]["synapses"][0][0] = float("inf")
+    (model / "model.json").write_text(json.dumps(values))
+    with pytest.raises(ModelFileError, match="NcpWiring.synapses"):
+        read_model(model)
