@@ -34,7 +34,7 @@ class OnnxRuntime:
         path = info.onnx_path
         self.info, self.preprocess, self.neurons = info, info.preprocess, info.neurons
         try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"], enable_fallback=0)
             image = np.zeros((1, self.preprocess.height, self.preprocess.width, 3), np.uint8)
             curvature, state = self.step_batch(image, np.zeros((1, 3)), np.full(1, 0.04), self.initial_state()[None])
         except Exception as error:  # onnxruntime has an exception class of its own for each way a graph can be wrong

@@ -30,6 +30,9 @@ ENCODINGS = {
 
 LARGEST_SIDE = 16384  # px; a damaged header shall not ask for terabytes
 LARGEST_AREA = 2**26  # px of a compressed picture, for the same reason
+MOST_PIXELS = {"jpeg": 1024, "png": 8256}
+"""Pixels that a byte of compressed data can stand for: in a progressive JPEG of one colour some 350; in a PNG of one bit a pixel 8 x 1032,
+the most that deflate does. More is a damaged header, and decoding all the nothing behind it would take seconds."""
 
 _SIGNATURES = {"jpeg": (b"\xff\xd8", b"\xff\xd9"), "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")}
 _PADDING = 64  # bytes that some cameras append behind the end marker
@@ -78,9 +81,12 @@ def image_from_compressed(message) -> np.ndarray:
         raise ImageError("format", f"{message.format!r} beginning with {head.hex() or 'nothing'}", "JPEG or PNG data")
     if _SIGNATURES[begins][1] not in bytes(data[-_PADDING:]):
         raise ImageError("data", f"{len(data)} bytes of {begins} without its end marker", "the whole picture")
+    if begins == "png" and not _chunks_fit(data):
+        raise ImageError("data", f"{len(data)} bytes of png with a chunk longer than that", "the whole picture")
     height, width = _png_size(data) if begins == "png" else _jpeg_size(data)
-    if not 0 < height * width <= LARGEST_AREA:
-        raise ImageError("size", f"{height}x{width}", f"1 to {LARGEST_AREA} pixels")
+    largest = min(LARGEST_AREA, MOST_PIXELS[begins] * len(data))
+    if not 0 < height * width <= largest:
+        raise ImageError("size", f"{height}x{width}", f"1 to {largest} pixels in {len(data)} bytes of {begins}")
     swapped = "compressed rgb" in message.format  # a publisher that gave RGB to an encoder of BGR, and says so
     flags = (cv2.IMREAD_COLOR if _TO_RGB is None or swapped else _TO_RGB) | cv2.IMREAD_IGNORE_ORIENTATION
     try:
@@ -96,6 +102,17 @@ def _png_size(data: memoryview) -> tuple[int, int]:
     """Height and width in the first chunk, which the format wants to be IHDR."""
     width, height = struct.unpack(">II", data[16:24]) if data[12:16] == b"IHDR" and len(data) >= 24 else (0, 0)
     return height, width
+
+
+def _chunks_fit(data: memoryview) -> bool:
+    """Whether each chunk of a PNG ends within the data; OpenCV would take up to 4 GB for one that does not."""
+    at = len(_SIGNATURES["png"][0])
+    while at + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[at : at + 4])
+        if data[at + 4 : at + 8] == b"IEND":
+            return True
+        at += 12 + length
+    return False
 
 
 def _jpeg_size(data: memoryview) -> tuple[int, int]:

@@ -6,15 +6,20 @@ import json
 import os
 import random
 import shutil
+import struct
+from types import SimpleNamespace
 
+import cv2
+import numpy as np
 import pytest
 
 from liquid_control.config import GateConfig, from_mapping
 from liquid_control.deploy.models import find_model
-from liquid_control.errors import ConfigError, ModelFileError
+from liquid_control.errors import ConfigError, ImageError, ModelFileError
 from liquid_control.evaluate.soak import inputs
 from liquid_control.evaluate.soak.inputs import InputSoakSettings, run_cases, soak_inputs
 from liquid_control.evaluate.soak.sensor_cases import spoiled
+from liquid_control.perception.pictures import image_from_compressed
 from liquid_control.policy.model_file import read_model
 
 CASES = {"weights": 250, "onnx": 250}
@@ -75,6 +80,35 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(model):
         os.mkfifo(model / name)
         with pytest.raises(ModelFileError, match="is not a file"):
             read_model(model)
+
+
+def png(*chunks: tuple[bytes, int]) -> SimpleNamespace:
+    """A picture of 4x4 whose chunks claim other lengths."""
+    data = bytearray(cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes())
+    for name, value in chunks:
+        at = data.index(name) - 4
+        data[at : at + 4] = struct.pack(">I", value)
+    return SimpleNamespace(format="png", data=bytes(data))
+
+
+def test_a_chunk_that_claims_gigabytes_costs_nothing():
+    assert image_from_compressed(png()).shape == (4, 4, 3)
+    for length in (2**20, 2**31 - 1, 2**32 - 1):
+        with pytest.raises(ImageError, match="chunk longer"):
+            image_from_compressed(png((b"IDAT", length)))
+
+
+@pytest.mark.parametrize("ending, options", [
+    (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_OPTIMIZE, 1]), (".png", [cv2.IMWRITE_PNG_BILEVEL, 1]),
+])
+def test_the_emptiest_picture_is_read_and_a_larger_claim_is_not(ending, options):
+    whole = cv2.imencode(ending, np.zeros((2048, 2048), np.uint8), options)[1].tobytes()
+    assert image_from_compressed(SimpleNamespace(format="", data=whole)).shape == (2048, 2048, 3)
+    few = bytearray(cv2.imencode(ending, np.zeros((8, 8), np.uint8), options)[1].tobytes())
+    at = few.index(b"IHDR") + 4 if ending == ".png" else few.index(b"\xff\xc2") + 5
+    few[at : at + (8 if ending == ".png" else 4)] = struct.pack(">II" if ending == ".png" else ">HH", 8000, 8000)
+    with pytest.raises(ImageError, match="size"):
+        image_from_compressed(SimpleNamespace(format="", data=bytes(few)))
 
 
 def test_numbers_too_large_for_a_float_and_synapses_to_infinity_are_refused(model):
