@@ -10,6 +10,7 @@ SIM = ["mujoco", "PyOpenGL", "gymnasium", "tqdm"]
 REPORT = ["matplotlib", "av", "Jinja2", "pyarrow"]
 BAGS = ["rosbags", "mcap", "lz4", "backports.zstd", "apsw"]
 TRAIN = [*SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
+SECURITY = ["cryptography"]
 TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps", "scipy", "triton; platform_machine == 'x86_64'"]
 
 
@@ -37,7 +38,7 @@ setup(
         *share("models", "*"),
     ],
     install_requires=["setuptools"],
-    extras_require={"run": RUN, "sim": SIM, "report": REPORT, "bags": BAGS, "train": TRAIN, "test": TEST},
+    extras_require={"run": RUN, "sim": SIM, "report": REPORT, "bags": BAGS, "train": TRAIN, "security": SECURITY, "test": TEST},
     entry_points={
         "console_scripts": [
             f"liquid-control = {NAME}.cli:main",

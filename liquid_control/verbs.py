@@ -72,9 +72,12 @@ def _evaluate() -> Work:
     from liquid_control.deploy.models import find_model
     from liquid_control.evaluate.closed_loop.condition_rows import table
     from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
+    from liquid_control.policy.model_file import read_model
 
     def run(settings: EvaluationSettings) -> Mapping:
-        return evaluate(dataclasses.replace(settings, model=find_model(settings.model)))
+        model = find_model(settings.model)
+        read_model(model, settings.require_signature)
+        return evaluate(dataclasses.replace(settings, model=model))
 
     return Work(EvaluationSettings, run, lambda facts: f"{as_lines(facts)}\n\n{table(facts)}")
 
@@ -138,6 +141,12 @@ def _export() -> Work:
     from liquid_control.deploy.models import find_model
 
     return Work(ExportSettings, lambda settings: {"onnx": str(export_model(find_model(settings.model)))})
+
+
+def _sign() -> Work:
+    from liquid_control.deploy.signing import SignSettings, sign_model
+
+    return Work(SignSettings, sign_model)
 
 
 def _inspect() -> Work:
@@ -209,6 +218,7 @@ VERBS = (
     Verb("soak", "drive for hours under random faults and interventions; count broken limits, errors and growth", _soak),
     Verb("explain", "say what a policy looks at, what its neurons do, and what the drive loses without each of them", _explain),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),
+    Verb("sign", "sign a model with an ed25519 key, so that a robot can refuse all others", _sign),
     Verb("inspect", "say what a recording holds and what it is fit for, or what a model is and how it was made", _inspect),
     Verb("doctor", "say what this machine has and lacks", _doctor),
 )

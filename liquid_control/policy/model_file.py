@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig, from_mapping
 from liquid_control.errors import ConfigError, ModelFileError
 from liquid_control.policy.candidates import state_names
+from liquid_control.policy.signature import verify
 from liquid_control.policy.untrusted_file import AGAIN, hash_of, read_bounded
 from liquid_control.policy.wiring import NcpWiring
 from liquid_control.signals import INERTIAL_FEATURES
@@ -74,12 +75,16 @@ class ModelInfo:
         return self.directory / WEIGHTS
 
 
-def read_model(directory: str | Path) -> ModelInfo:
-    """Reads and checks a model directory: format, fields, sizes, and the hash of every file. Raises ModelFileError."""
+def read_model(directory: str | Path, require_signature: str | Path = "") -> ModelInfo:
+    """Reads and checks a model directory: format, fields, sizes, and the hash of every file. `require_signature`: a public key (PEM) that
+    must have signed it (policy.signature). Raises ModelFileError, and MissingDependencyError where a signature cannot be checked."""
     directory = Path(directory)
     path = directory / MODEL
     try:
-        values = json.loads(read_bounded(path, LARGEST_JSON).decode("utf-8"))
+        data = read_bounded(path, LARGEST_JSON)
+        if str(require_signature):
+            verify(directory, data, require_signature)
+        values = json.loads(data.decode("utf-8"))
     except OSError as error:
         raise ModelFileError(path, f"cannot be read ({error.strerror})", "Give the directory that holds model.json") from None
     except (ValueError, RecursionError) as error:

@@ -24,6 +24,7 @@ from liquid_control.control.controller import Controller
 from liquid_control.deploy.models import find_model
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ImageError, LiquidControlError
+from liquid_control.policy.model_file import read_model
 from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.gaze import Gaze
@@ -42,6 +43,7 @@ class PolicyNodeConfig:
     """What shapes the node; read once, when it starts."""
 
     model: str = parameters.text("lane_keeper", "model directory, or the name of an installed model")
+    require_signature: str = parameters.text("", "public key (PEM file) that must have signed the model; empty: none is asked for")
     threads: int = number(1, 1, 64, "", "threads of ONNX Runtime; one is fastest for small policies")
     autostart: bool = switch(True, "configure and activate without being told")
     image_transport: str = choice("raw", ("raw", "compressed"), "which camera topic to listen to")
@@ -94,7 +96,8 @@ class PolicyNode(LifecycleNode):
 
     def on_configure(self, state) -> TransitionCallbackReturn:
         try:
-            runtime = OnnxRuntime.load(find_model(self.config.model), self.config.threads)
+            info = read_model(find_model(self.config.model), self.config.require_signature)
+            runtime = OnnxRuntime(info, self.config.threads)
             self.controller = Controller(runtime, self.timeline_config, **dataclasses.asdict(self.cruise))
         except LiquidControlError as error:
             self.get_logger().error(str(error))

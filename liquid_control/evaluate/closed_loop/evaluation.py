@@ -46,6 +46,8 @@ class EvaluationSettings:
     """driving conditions by name (doc/benchmark.md), or all; the same roads in each"""
     world: WorldConfig = WorldConfig(length=550.0)
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    require_signature: str = ""
+    """public key (PEM file) that must have signed the model; empty: none is asked for"""
 
     def __post_init__(self) -> None:
         check(self)
