@@ -12,7 +12,7 @@ ifeq ($(shell uname -m),x86_64)
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup drive test lint train evaluate doctor mutation soak audit clean
+.PHONY: help setup drive test lint train evaluate doctor coverage mutation soak audit clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make train     train a policy from nothing (ARGS: see liquid-control train imitation --help)"
 	@echo "make evaluate  examine the shipped policy on held-out roads"
 	@echo "make doctor    say what this machine has and lacks"
+	@echo "make coverage  see that the tests of the safety gate reach its every line and branch"
 	@echo "make mutation  change the safety gate's code in every small way and see that a test fails each time"
 	@echo "make soak      the long proofs: 10 million commands, 100,000 hostile inputs of each kind, 8 simulated hours of faults"
 	@echo "make audit     hold the pinned packages against the known vulnerabilities (asks pypi.org)"
@@ -48,6 +49,11 @@ evaluate: setup
 
 doctor: setup
 	@$(RUN)/liquid-control doctor $(ARGS)
+
+coverage: setup
+	@$(RUN)/python -m coverage run --branch --data-file=.venv/coverage -m pytest -q test/control
+	@$(RUN)/python -m coverage report -m --data-file=.venv/coverage --fail-under=100 \
+		--include='*/control/safety.py,*/control/guard.py,*/control/engagement.py'
 
 mutation: setup
 	@tools/mutation.sh
