@@ -109,9 +109,9 @@ def _chunks_fit(data: memoryview) -> bool:
     at = len(_SIGNATURES["png"][0])
     while at + 12 <= len(data):
         (length,) = struct.unpack(">I", data[at : at + 4])
-        if data[at + 4 : at + 8] == b"IEND":
-            return True
         at += 12 + length
+        if data[at - 8 - length : at - 4 - length] == b"IEND":
+            return at <= len(data)
     return False
 
 

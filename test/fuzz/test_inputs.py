@@ -96,6 +96,8 @@ def test_a_chunk_that_claims_gigabytes_costs_nothing():
     for length in (2**20, 2**31 - 1, 2**32 - 1):
         with pytest.raises(ImageError, match="chunk longer"):
             image_from_compressed(png((b"IDAT", length)))
+        with pytest.raises(ImageError, match="chunk longer"):
+            image_from_compressed(png((b"IEND", length)))
 
 
 @pytest.mark.parametrize("ending, options", [
