@@ -161,7 +161,8 @@ def test_doctor_says_whether_training_can_use_the_gpu(tmp_path, monkeypatch):
 
 
 def test_ctrl_c_is_quiet_and_130():
-    program = "import sys, time; from liquid_control import cli\n" \
+    program = "import signal, sys, time; from liquid_control import cli\n" \
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n" \
         "def wait(): print('waiting', flush=True); time.sleep(60)\n" \
         "cli.VERBS = (cli.Verb('wait', 'wait', wait),); sys.exit(cli.main(['wait']))"
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -68,7 +68,7 @@ def tick(seconds: float, angle: float, speed: float, state: State = State.ENGAGE
     [
         (tick(0.05, 0.6, 0.0), "steering angle"),
         (tick(0.05, 0.045, 8.0), "steering step"),
-        (tick(0.05, 0.02, 8.0), "lateral jerk"),
+        (tick(0.05, 0.035, 8.0), "lateral jerk"),
         (tick(0.05, 0.0, 8.2), "rise of speed"),
         (tick(0.05, 0.0, 7.5), "fall of speed"),
         (tick(0.05, 0.0, 21.0), "speed"),
