@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import random
@@ -97,4 +98,4 @@ def _exchange(rng: random.Random, node: object) -> None:
     if rng.random() < 0.2:
         del node[key]
     else:
-        node[key] = rng.choice(VALUES)
+        node[key] = copy.deepcopy(rng.choice(VALUES))
