@@ -6,16 +6,17 @@ import sys
 
 import pytest
 
+# 48 MB each: beyond 32 MB glibc always asks the kernel; below, it may or may not have learned to keep them.
 FAULTS = """
 import resource, sys, torch
 from liquid_control.policy.allocator import keep_freed_memory
 def faults():
     for _ in range(3):
-        maps = [torch.ones(4_000_000) for _ in range(4)]
+        maps = [torch.ones(12_000_000) for _ in range(4)]
         del maps
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(5):
-        maps = [torch.ones(4_000_000) for _ in range(4)]
+        maps = [torch.ones(12_000_000) for _ in range(4)]
         del maps
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 torch.set_num_threads(1)

@@ -68,7 +68,9 @@ def test_a_recorded_drive_replays_as_it_was_driven(model, tmp_path):
     again = replayed(tmp_path / "bag", model, driven)
     assert driven.keys() == again.keys()
     equal = [driven[stamp] == again[stamp] for stamp in driven]
-    assert sum(equal) >= 0.95 * len(equal)  # an IMU sample may overtake a frame on one way and not on the other
+    # An IMU sample may overtake a frame on one way and not on the other, and a frame may be recorded that the policy never got:
+    # then the next ones differ in the last digits until the memory has forgotten it.
+    assert sum(equal) >= 0.8 * len(equal)
     assert max(abs(driven[stamp][1] - again[stamp][1]) for stamp in driven) < 0.01
 
 
