@@ -16,6 +16,9 @@ from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.ltc import LtcCell
 from liquid_control.policy.memory_first import MemoryFirstCell
 
+MEMORY_FIRST = ("memory_first", "memory_first_tuned")
+"""One cell, two recipes."""
+
 
 class TableNetwork(nn.Module):
     """cell, then a linear layer from its outputs. `affine`: each input is scaled and shifted first, as the LTC's authors do."""
@@ -53,7 +56,7 @@ def build(model: str, recipe: Recipe, series: Series, seed: int) -> TableNetwork
             nn.init.xavier_uniform_(layer.weight if isinstance(layer, nn.Linear) else layer.data)
         for layer in (liquid.backbone, *liquid.deeper, liquid.heads):
             nn.init.zeros_(layer.bias)
-    if model in ("mixed_memory", "memory_first"):
+    if model in ("mixed_memory", *MEMORY_FIRST):
         nn.init.constant_(cell.memory.gates.bias[2 * recipe.units : 3 * recipe.units].data, recipe.forget_bias)
     if isinstance(cell, CtRnnCell):
         fan = math.sqrt(6 / (inputs + 2 * recipe.units))  # one matrix for [x, h] in the authors' code
@@ -69,7 +72,7 @@ def _cell(model: str, recipe: Recipe, inputs: int, seed: int) -> nn.Module:
     if model in ("cfc", "mixed_memory"):
         variant = "default" if model == "cfc" else model
         return CfcCell(inputs, recipe.units, recipe.backbone, variant, recipe.layers, recipe.activation, recipe.dropout)
-    if model == "memory_first":
+    if model in MEMORY_FIRST:
         return MemoryFirstCell(inputs, recipe.units, recipe.backbone, recipe.layers, recipe.activation, recipe.dropout)
     if model == "ct_rnn":
         return CtRnnCell(inputs, recipe.units)

@@ -56,12 +56,15 @@ CHEETAH = Recipe(units=32, rate=0.001, batch=16, epochs=200, seeds=5, epsilon=1e
 WALKER = Recipe(units=64, rate=0.02, decay=0.95, batch=256, epochs=50, seeds=3, clip=1.0)
 WALKER_MIXED = dataclasses.replace(WALKER, units=128, rate=0.005, batch=128, clip=10.0, backbone=128, layers=2, dropout=0.2, penalty=6e-6,
                                    forget_bias=2.1)  # fmt: skip
+WALKER_TUNED = dataclasses.replace(WALKER_MIXED, rate=0.008, dropout=0.1)
+"""The published recipe underfits in our hands; this one was chosen by the validation error of seed 0."""
 XOR = Recipe(units=64, rate=0.005, decay=0.85, batch=128, epochs=16, seeds=3, optimiser="rmsprop", clip=10.0,
              samples=100_000, longest=15, tests=10_000)
 """The published one has streams of up to 31 bits, 200 epochs, and up to 192 units: more than two cores can do in an hour."""
 
 # The LTC of the authors' code has no dt: its cm stands where ours has cm unfolds / dt. Its CT-RNN makes 6 steps of 0.1.
-# Mixed memory in two arrangements: `memory_first` is that of the authors' code (policy.memory_first), `mixed_memory` that of ncps.
+# Mixed memory in two arrangements: `memory_first` is that of the authors' code (policy.memory_first), `mixed_memory` that of
+# ncps; `memory_first_tuned` is the first with a recipe of ours.
 RECIPES = {
     "half_cheetah": {
         "ltc": dataclasses.replace(CHEETAH, rate=0.01, period=6.0),
@@ -72,6 +75,7 @@ RECIPES = {
     "walker2d": {
         "cfc": dataclasses.replace(WALKER, backbone=256, activation="silu", dropout=0.1, penalty=1e-6),
         "memory_first": WALKER_MIXED,
+        "memory_first_tuned": WALKER_TUNED,
         "mixed_memory": WALKER_MIXED,
         "lstm": dataclasses.replace(WALKER, rate=0.01),
         "gru": dataclasses.replace(WALKER, rate=0.01),
@@ -92,7 +96,8 @@ PUBLISHED = {
         "ltc": (2.308, 0.015), "ct_rnn": (2.838, 0.112), "lstm": (2.500, 0.140), "Neural ODE": (3.805, 0.313), "CT-GRU": (3.014, 0.134),
     },
     "walker2d": {
-        "cfc": (0.643, 0.006), "memory_first": (0.617, 0.006), "lstm": (1.065, None), "no_gate": (0.650, 0.008), "ltc": (0.662, 0.013),
+        "cfc": (0.643, 0.006), "memory_first": (0.617, 0.006), "memory_first_tuned": (0.617, 0.006), "lstm": (1.065, None),
+        "no_gate": (0.650, 0.008), "ltc": (0.662, 0.013),
         "Transformer": (0.761, None), "ODE-LSTM": (0.883, None), "Cf-S": (0.948, None), "GRU-D": (1.090, None), "CT-RNN": (1.198, None),
     },
     "event_xor": {
@@ -101,4 +106,4 @@ PUBLISHED = {
     },
 }  # fmt: skip
 """Mean and standard deviation where it was given."""
-TARGETS = {"half_cheetah": {"ltc": 2.308}, "walker2d": {"cfc": 0.643, "memory_first": 0.617}, "event_xor": {"cfc": 99.0}}
+TARGETS = {"half_cheetah": {"ltc": 2.308}, "walker2d": {"cfc": 0.643, "memory_first": 0.617, "memory_first_tuned": 0.617}, "event_xor": {"cfc": 99.0}}
