@@ -106,4 +106,8 @@ PUBLISHED = {
     },
 }  # fmt: skip
 """Mean and standard deviation where it was given."""
-TARGETS = {"half_cheetah": {"ltc": 2.308}, "walker2d": {"cfc": 0.643, "memory_first": 0.617, "memory_first_tuned": 0.617}, "event_xor": {"cfc": 99.0}}
+TARGETS = {
+    "half_cheetah": {"ltc": 2.308},
+    "walker2d": {"cfc": 0.643, "memory_first": 0.617, "memory_first_tuned": 0.617},
+    "event_xor": {"cfc": 99.0},
+}
