@@ -25,7 +25,7 @@ help:
 	@echo "make coverage  see that the tests of the safety gate reach its every line and branch"
 	@echo "make mutation  change the safety gate's code in every small way and see that a test fails each time"
 	@echo "make soak      the long proofs: 10 million commands, 100,000 hostile inputs of each kind, 8 simulated hours of faults"
-	@echo "make audit     hold the pinned packages against the known vulnerabilities (asks pypi.org)"
+	@echo "make audit     hold the pinned packages against the known vulnerabilities (needs the network)"
 	@echo "make setup     only the set-up: system libraries, .venv, pinned packages"
 	@echo "make clean     remove .venv and all that was made"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Holds every pinned package against the known vulnerabilities, which pip-audit asks pypi.org for: this needs the network.
+# Holds every pinned package against the known vulnerabilities, which pip-audit asks the package index for: this needs the network.
 # Fails when one is known, or when a package could not be looked up. The ROS wheels (ros-*) are left out: PyPI's advisories do not know them.
 # `make audit ARGS="-f cyclonedx-json -o sbom.json"` writes a software bill of materials instead of a table.
 set -euo pipefail
