@@ -26,7 +26,7 @@ def export_onnx(network: PolicyNetwork, path: str | Path) -> None:
     dt. Raises MissingDependencyError without onnx and onnxscript.
     """
     try:
-        import onnx  # noqa: F401
+        import onnx
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(error.name or "onnx", "Install the train extra: pip install 'liquid_control[train]'") from None
@@ -50,6 +50,16 @@ def export_onnx(network: PolicyNetwork, path: str | Path) -> None:
             )
     finally:
         network.to(device).train(training)
+    graph = onnx.load(str(path))
+    _forget_where_it_was_made(graph.graph)
+    onnx.save(graph, str(path))
+
+
+def _forget_where_it_was_made(graph) -> None:
+    """The exporter notes on every node which line of which file on this machine it came from."""
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
 
 
 def export_model(directory: str | Path) -> Path:
