@@ -189,9 +189,9 @@ def _soak_inputs() -> Work:
 
 
 def _soak() -> Work:
-    from liquid_control.evaluate.soak.drives import SoakSettings, soak
+    from liquid_control.evaluate.soak.drives import SoakSettings, passed, soak
 
-    return Work(SoakSettings, soak, succeeded=lambda facts: not (facts["limit_violations"] or facts["unhandled_errors"] or facts["stuck"]))
+    return Work(SoakSettings, soak, succeeded=passed)
 
 
 def _doctor() -> Work:

@@ -25,6 +25,8 @@ from liquid_control.parallel import map_processes
 from liquid_control.sim.drive import VEHICLE
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 
+LARGEST_GROWTH = 1.0
+"""Of memory and of open files [% an hour] that a soak passes with."""
 DRIVE, QUIET = 60.0, 8.0
 """Seconds of one drive, and of its beginning and its end without a fault: by its end the gate must drive again."""
 
@@ -44,7 +46,7 @@ class SoakSettings:
 
 
 def soak(settings: SoakSettings) -> dict:
-    """Facts; `limit_violations`, `unhandled_errors` and `stuck` must be 0."""
+    """Facts, to be judged by `passed`."""
     started = time.perf_counter()
     model = find_model(settings.model)
     folder = None if settings.out is None else settings.out / "drives"
@@ -59,6 +61,13 @@ def soak(settings: SoakSettings) -> dict:
     if settings.out is not None:
         _write(settings.out / "soak.json", facts)
     return facts
+
+
+def passed(facts: dict) -> bool:
+    """Whether nothing was broken, left unhandled or stuck, and nothing grew that was long enough watched."""
+    grown = (facts["memory_growth_percent_an_hour"], facts["file_growth_percent_an_hour"])
+    counts = (facts["limit_violations"], facts["unhandled_errors"], facts["stuck"])
+    return not any(counts) and all(each is None or each < LARGEST_GROWTH for each in grown)
 
 
 def run_drive(job: tuple[str, int, int, Path | None]) -> dict:

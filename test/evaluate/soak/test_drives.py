@@ -10,7 +10,7 @@ import pytest
 from liquid_control.evaluate.faults.injection import KINDS, SOURCES
 from liquid_control.evaluate.soak import drives
 from liquid_control.evaluate.soak.drives import DRIVE, QUIET, SoakSettings, draw_faults, draw_wishes, run_drive, soak
-from liquid_control.evaluate.soak.growth import footprint, growth
+from liquid_control.evaluate.soak.growth import footprint, growth, slope
 
 
 def test_every_fault_in_every_source_comes_and_the_end_of_a_drive_is_quiet():
@@ -27,16 +27,47 @@ def test_wishes_come_and_go_and_the_gate_is_asked_again():
     assert all(row[-1].asked for row in seen if any(w.takeover or w.complaints for w in row))
 
 
-def test_growth_is_told_from_noise_and_from_too_little():
-    def rows(memory, files, pid=1, count=120):
-        return [{"pid": pid, "index": i, "seconds": 60.0, "memory_bytes": memory(i), "files": files(i)} for i in range(count)]
+def rows(memory, files=lambda i: 9, pid=1, count=150):
+    return [{"pid": pid, "index": i, "seconds": 60.0, "memory_bytes": memory(i), "files": files(i)} for i in range(count)]
 
-    assert growth(rows(lambda i: 10**8 + (i % 3) * 10**5, lambda i: 9))["memory_growth_percent_an_hour"] == pytest.approx(0.0, abs=0.05)
-    grown = growth(rows(lambda i: 10**8 + i * 10**5, lambda i: 9 + i // 60) + rows(lambda i: 10**8, lambda i: 9, pid=2))
-    assert grown["memory_growth_percent_an_hour"] == pytest.approx(6.0, rel=0.03)
-    assert grown["file_growth_an_hour"] == pytest.approx(0.75, abs=0.4)
-    assert growth(rows(lambda i: 10**8, lambda i: 9, count=5)) == {"memory_growth_percent_an_hour": None, "file_growth_an_hour": None}
-    assert footprint()["memory_bytes"] > 10**6
+
+def percent(*processes):
+    facts = growth(sum(processes, []))
+    return facts["memory_growth_percent_an_hour"], facts["file_growth_percent_an_hour"]
+
+
+def test_growth_is_told_from_noise_steps_warm_up_and_too_little():
+    rng = random.Random(1)
+    assert percent(rows(lambda i: 10**8 + (i % 3) * 10**6))[0] == pytest.approx(0.0, abs=0.05)
+    assert abs(percent(rows(lambda i: 10**8 + int(rng.gauss(0.0, 2e6))))[0]) < 0.5
+    assert percent(rows(lambda i: 10**8 + 5 * 10**7 * (i > 120)))[0] == 0.0, "one block that is kept is no growth"
+    assert percent(rows(lambda i: 10**8 + 10**6 * min(i, 25)))[0] == 0.0, "what is loaded in the beginning is none"
+    leak, leaking_files = percent(rows(lambda i: 10**8 + i * 20_000 + (i % 2) * 7 * 10**6), rows(lambda i: 10**8, lambda i: 9 + i // 60, 2))
+    assert leak == pytest.approx(1.2, rel=0.1) and leaking_files == pytest.approx(10.0, abs=5.0)
+    assert percent(rows(lambda i: 10**8, count=89)) == (None, None)
+
+
+def test_the_slope_of_many_points_is_that_of_few():
+    assert slope(list(range(5000)), [3.0 * x for x in range(5000)]) == pytest.approx(3.0)
+
+
+def test_a_footprint_counts_what_is_kept_and_what_is_open(tmp_path):
+    before = footprint()
+    kept = [bytearray(b"x" * 1000) for _ in range(50_000)]
+    with open(tmp_path / "file", "wb"):
+        after = footprint()
+    assert 45e6 < after["memory_bytes"] - before["memory_bytes"] < 80e6 and after["files"] == before["files"] + 1
+    assert len(kept) == 50_000
+
+
+@pytest.mark.parametrize("spoiled, good", [
+    ({}, True), ({"memory_growth_percent_an_hour": None}, True), ({"memory_growth_percent_an_hour": 1.0}, False),
+    ({"file_growth_percent_an_hour": 2.0}, False), ({"limit_violations": 1}, False), ({"unhandled_errors": 1}, False),
+    ({"stuck": 1}, False),
+])  # fmt: skip
+def test_a_soak_passes_only_when_nothing_is_broken_and_nothing_grows(spoiled, good):
+    counts = {"limit_violations": 0, "unhandled_errors": 0, "stuck": 0}
+    assert drives.passed(counts | {"memory_growth_percent_an_hour": 0.9, "file_growth_percent_an_hour": 0.0} | spoiled) is good
 
 
 def test_an_error_is_counted_with_its_place_and_drives_that_were_done_are_not_driven_again(tmp_path, monkeypatch):
