@@ -31,11 +31,12 @@ PATIENCE = 4.0
 
 @dataclasses.dataclass(frozen=True)
 class Child:
-    """What to start: `python -m module`, with these ROS parameters."""
+    """What to start: `python -m module`, with these ROS parameters. `prefix`: a command that runs it, in another network say, and becomes it."""
 
     name: str
     module: str
     parameters: Mapping[str, object]
+    prefix: tuple[str, ...] = ()
 
 
 class Children:
@@ -48,6 +49,19 @@ class Children:
 
     def __enter__(self) -> Children:
         self._logs.mkdir(parents=True, exist_ok=True)
+        try:
+            for child in self._children:
+                self.start(child)
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def start(self, child: Child) -> None:
+        """Starts one more process, or one of a name that ended. Its log begins anew."""
+        parameters = self._logs / f"{child.name}.parameters.json"  # JSON is YAML, and quotes whatever a path may hold
+        parameters.write_text(json.dumps({"/**": {"ros__parameters": dict(child.parameters)}}, indent=1), encoding="utf-8")
+        command = [*child.prefix, sys.executable, "-m", child.module, "--ros-args", "--params-file", str(parameters)]
         libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
 
         def follow_parent() -> None:
@@ -56,20 +70,24 @@ class Children:
             if os.getppid() != parent:  # it died before the line above
                 os._exit(1)
 
+        with open(self._logs / f"{child.name}.log", "wb") as log:
+            self._running[child.name] = subprocess.Popen(
+                command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, preexec_fn=follow_parent,
+            )  # fmt: skip
+
+    def send_signal(self, name: str, signum: int) -> int:
+        """Sends a process a signal, and returns when [ns of the steady clock] that began. One that ended gets none."""
+        began = time.monotonic_ns()
+        self._running[name].send_signal(signum)
+        return began
+
+    def await_end(self, name: str) -> None:
+        """Waits for a process that was told to end; kills one that does not in time."""
         try:
-            for child in self._children:
-                parameters = self._logs / f"{child.name}.parameters.json"  # JSON is YAML, and quotes whatever a path may hold
-                parameters.write_text(json.dumps({"/**": {"ros__parameters": dict(child.parameters)}}, indent=1), encoding="utf-8")
-                command = [sys.executable, "-m", child.module, "--ros-args", "--params-file", str(parameters)]
-                with open(self._logs / f"{child.name}.log", "wb") as log:
-                    self._running[child.name] = subprocess.Popen(
-                        command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                        preexec_fn=follow_parent,
-                    )
-        except BaseException:
-            self.end()
-            raise
-        return self
+            self._running[name].wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._running[name].kill()
+            self._running[name].wait()
 
     def __exit__(self, *_) -> None:
         self.end()

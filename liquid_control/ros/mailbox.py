@@ -31,6 +31,7 @@ class Mailbox:
 
     def __init__(self, node: Node, kind: type, topic: str, profile: QoSProfile) -> None:
         self._node = node
+        self._depth = profile.depth
         self._subscription = node.create_subscription(kind, topic, lambda message: None, profile, callback_group=_NeverReady())
 
     @property
@@ -39,10 +40,16 @@ class Mailbox:
         return self._subscription.msg_type
 
     def take(self, serialised: bool = False) -> Iterator[tuple[object, int]]:
-        """Yields each message that came in since, with its arrival in nanoseconds of the system's clock; `serialised`: its bytes."""
+        """Yields each message that came in since, with its arrival in nanoseconds of the system's clock; `serialised`: its bytes.
+
+        Never more than the profile's depth at once: a flood that comes in faster than it is read would keep the reader here for good.
+        """
         handle = self._subscription.handle
         with handle:
-            while (taken := handle.take_message(self.kind, serialised)) is not None:
+            for _ in range(self._depth):
+                taken = handle.take_message(self.kind, serialised)
+                if taken is None:
+                    return
                 yield taken[0], taken[1]["received_timestamp"]
 
     def close(self) -> None:

@@ -79,6 +79,7 @@ class SafetyNode(Node):
         self.create_subscription(kind, "proposal", self._on_proposal, qos.COMMAND_IN, event_callbacks=events)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watchdog = self.create_timer(1.0 / self.config.rate, self._tick, clock=steady)
+        self._silence = self.create_timer(engagement.proposal_stale_after, self._on_silence, clock=steady)
         self.create_timer(0.5, self._look_for_rivals, clock=steady)
         diagnostics.publish(self, self._report)
 
@@ -90,9 +91,15 @@ class SafetyNode(Node):
         if not self.guard.push_proposal(action, now, time.monotonic_ns()):
             return
         self._watchdog.reset()
+        self._silence.reset()
         self._tick()
         if self._decision.command is not None:
             self._latency.tick((self._decision.command.issued_ns - action.stamp_ns) / 1e9)
+
+    def _on_silence(self) -> None:
+        """The last proposal has just become stale: the safe stop begins now, not at the watchdog's next tick."""
+        self._silence.cancel()
+        self._tick()
 
     def _tick(self) -> None:
         now, steady = self.get_clock().now().nanoseconds, time.monotonic_ns()
@@ -130,7 +137,8 @@ class SafetyNode(Node):
         verdict = decision.verdict
         level = diagnostics.ERROR if verdict.safe_stop else diagnostics.WARN if verdict.limits else diagnostics.OK
         told = {name: repr(value) for name, value in dataclasses.asdict(decision.command).items()}
-        values = {"safe_stop": verdict.safe_stop, "state": decision.state.value, "steady_ns": decision.steady_ns, **told}
+        speeds = {"measured_speed": repr(self.guard.known_speed(decision.steady_ns)), "last_speed": repr(self.guard.last_speed)}
+        values = {"safe_stop": verdict.safe_stop, "state": decision.state.value, "steady_ns": decision.steady_ns, **speeds, **told}
         self._verdicts.publish(diagnostics.status("safety gate", "liquid_control", level, ", ".join(verdict.limits.names()), values))
 
     def _set_limits(self, limits: GateConfig) -> None:
