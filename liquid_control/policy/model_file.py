@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 FORMAT = "liquid_control/1"
 MODEL, WEIGHTS, ONNX = "model.json", "weights.safetensors", "policy.onnx"
 LIBRARIES = ("liquid_control", "torch", "numpy", "safetensors", "onnx", "onnxscript")
-LARGEST_JSON = 2**26
-"""Of model.json [bytes]; a wiring of 65,536 synapses takes 2 MB."""
+LARGEST_JSON = 2**23
+"""Of model.json [bytes]; a wiring of 65,536 synapses takes 2 MB. What JSON makes of it in memory is 25 times as much at the worst."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,29 +128,10 @@ def _wiring(path: Path, policy: PolicyConfig, given: object) -> NcpWiring | None
 
 
 def load_network(directory: str | Path) -> PolicyNetwork:
-    """The trained network, on the CPU in evaluation mode. Raises ModelFileError."""
-    import safetensors
-    import safetensors.torch
-    import torch
+    """The trained network, on the CPU in evaluation mode. Raises ModelFileError, for weights of other shapes before it is built."""
+    from liquid_control.policy.weights_file import read_network
 
-    from liquid_control.policy.network import PolicyNetwork
-
-    info = read_model(directory)
-    try:
-        weights = safetensors.torch.load(info.weights_path.read_bytes())
-    except safetensors.SafetensorError as error:
-        raise ModelFileError(info.weights_path, f"is not a safetensors file ({error})", AGAIN) from None
-    for name, value in weights.items():
-        if value.dtype != torch.float32 or not bool(torch.isfinite(value).all()):
-            raise ModelFileError(info.weights_path, f"{name} is not finite float32", "Its training diverged, or it is damaged: train again")
-    try:
-        network = PolicyNetwork(info.policy, info.preprocess, info.wiring)
-        network.load_state_dict(weights)
-    except ConfigError as error:
-        raise ModelFileError(info.directory / MODEL, str(error), AGAIN) from None
-    except RuntimeError as error:
-        raise ModelFileError(info.weights_path, f"does not fit the network in model.json ({error})", AGAIN) from None
-    return network.eval()
+    return read_network(read_model(directory))
 
 
 def save_model(
@@ -194,6 +175,8 @@ def save_model(
         parts[MODEL] = directory / f".{MODEL}.{os.getpid()}.part"
         text = json.dumps(values, indent=1, allow_nan=False)
         text = re.sub(r"\[\s+(-?\d+),\s+(-?\d+),\s+(-?\d+)\s+\]", r"[\1, \2, \3]", text)  # a synapse per line
+        if len(text) >= LARGEST_JSON:
+            raise ModelFileError(directory, f"not saved: {MODEL} would be larger than {LARGEST_JSON} bytes", "Ask for fewer synapses")
         parts[MODEL].write_text(text + "\n", encoding="utf-8")
         for name, part in parts.items():
             os.replace(part, directory / name)
