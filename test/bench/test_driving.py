@@ -6,18 +6,20 @@ import csv
 import dataclasses
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 from liquid_control.bench.driving import claims as judged
-from liquid_control.bench.driving import drives, figures, run, standing, training
+from liquid_control.bench.driving import drives, figures, progress, run, standing, training
 from liquid_control.bench.driving.claims import REFUTED, SUPPORTED, UNDECIDED, Compared, verdict
 from liquid_control.bench.driving.report import page, table
 from liquid_control.bench.driving.settings import DrivingSettings, Recipe, shortened
 from liquid_control.errors import ConfigError
 from liquid_control.policy.candidates import CANDIDATES
 from liquid_control.sim.conditions.table import CONDITIONS
+from liquid_control.train.imitation import ImitationSettings
 
 TINY = Recipe(long_roads=0, short_roads=2, steps=2, rounds=0)
 RIVALS = ("gru", "lstm_64")
@@ -26,10 +28,10 @@ RIVALS = ("gru", "lstm_64")
 def columns(rate: float, rmse: float = 0.1, seeds: int = 3, roads: int = 40, seed: int = 0) -> dict[str, np.ndarray]:
     """Drives of 200 m with about `rate` departures per 10 km."""
     rng, shape = np.random.default_rng(seed), (seeds, roads)
-    found = {name: np.zeros(shape) for name in drives.FIELDS if name != "condition"}
+    found = {name: np.zeros(shape) for name in drives.FIELDS}
     departures = rng.poisson(rate * 200 / 1e4, shape).astype(float)
     return found | {
-        "distance_m": np.full(shape, 200.0), "simulated_s": np.full(shape, 16.0), "wall_s": np.full(shape, 0.5), "departures": departures,
+        "distance_m": np.full(shape, 200.0), "simulated_s": np.full(shape, 16.0), "cpu_s": np.full(shape, 0.5), "departures": departures,
         "off_road": departures, "outside_m": 4 * departures, "lateral_rmse_m": rmse * rng.uniform(0.9, 1.1, shape),
     }  # fmt: skip
 
@@ -105,7 +107,7 @@ def test_the_page_of_all_candidates_and_conditions_fetches_nothing():
     answer = {
         "command": "<liquid>", "commit": None, "quick": True, "roads": 2, "length_m": 200.0, "seeds": 1, "recipe": dataclasses.asdict(TINY),
         "candidates": {name: {"parameters": 1, "memory": name, "state": 1, "training_s": [None]} for name in CANDIDATES},
-        "distance_m": 1e4, "speed_up_per_core": 28.0, "wall_s": 60.0, "blind": {"gru": 0.5}, "report": "",
+        "distance_m": 1e4, "least_distance_m": 1e3, "speed_up_per_core": 28.0, "wall_s": 60.0, "blind": {"gru": 0.5}, "report": "",
         "claims": judged.claims(grid), "standings": standing.standings(grid), "rows": standing.rows(grid),
     }  # fmt: skip
     text = page(answer)
@@ -169,27 +171,68 @@ def test_candidates_of_one_seed_learn_from_the_same_files(small, answer):
 
 
 def test_what_is_on_disk_is_neither_trained_nor_driven_again(small, answer, monkeypatch):
-    kept = small.out / "drives" / "clean" / "ltc_0.json"
+    kept = small.out / "drives" / "ltc_0.json"
     before = json.loads(kept.read_text())
-    kept.unlink()
+    lost = before["drives"].pop("clean")["columns"]
+    kept.write_text(json.dumps(before))
     driven = []
     monkeypatch.setattr(run, "train_one", lambda job: pytest.fail("trained again"))
-    monkeypatch.setattr(run, "drive_cell", lambda cell: (driven.append(cell.path), drives.drive_cell(cell)))
+    monkeypatch.setattr(run, "drive_cell", lambda cell: (driven.append((cell.entrant, cell.condition.name)), drives.drive_cell(cell))[1])
     again = run.bench_driving(dataclasses.replace(small, videos=False))
-    assert driven == [kept]
-    after = json.loads(kept.read_text())
-    for old, new in zip(before["roads"], after["roads"], strict=True):
-        assert {**old, "wall_s": 0} == {**new, "wall_s": 0}
-    assert again["claims"] == answer["claims"]
+    assert driven == [("ltc", "clean")]
+    after = json.loads(kept.read_text())["drives"]
+    assert after["stripped"] == before["drives"]["stripped"]
+    times = {"wall_s": 0, "cpu_s": 0}
+    assert {**lost, **times} == {**after["clean"]["columns"], **times}
+    assert again["claims"] == answer["claims"] and again["wall_s"] > answer["wall_s"]
+
+
+def test_whoever_has_the_results_needs_no_models(small, answer, tmp_path, monkeypatch):
+    shutil.copytree(small.out / "drives", tmp_path / "drives")
+    monkeypatch.setattr(run, "train_one", lambda job: pytest.fail("trained again"))
+    monkeypatch.setattr(run, "drive_cell", lambda cell: pytest.fail("driven again"))
+    again = run.bench_driving(dataclasses.replace(small, out=tmp_path))
+    assert again["rows"] == json.loads((small.out / "driving.json").read_text())["rows"]
+    assert again["candidates"] == answer["candidates"]
+
+
+def test_drives_of_a_model_that_was_trained_anew_are_forgotten(small, answer, tmp_path):
+    (job,) = (job for job in training.trainings(small) if job.candidate == "ltc")
+    (other,) = (job for job in training.trainings(small) if job.candidate == "feedforward")
+    shutil.copytree(small.out / "drives", tmp_path / "drives")
+    scores = drives.Scores(tmp_path / "drives" / "ltc_0.json", job.described)
+    cell = dataclasses.replace(a_cell(small), scores=scores.path)
+    scores.adopt(job.model)
+    assert scores.has(cell)
+    scores.adopt(other.model)
+    assert not scores.has(cell) and not drives.Scores(scores.path, job.described).has(cell)
+
+
+def a_cell(small):
+    return drives.Cell("ltc", 0, small.out / "models" / "ltc_0" / "model", CONDITIONS["clean"], small.roads, small.length, small.seed,
+                       small.out / "drives" / "ltc_0.json")  # fmt: skip
 
 
 def test_other_roads_are_driven_anew_and_other_recipes_refused(small, answer):
-    wanted = training.trainings(small)
-    entrants = (drives.Entrant("ltc", (wanted[1].model,)),)
-    (cell,) = drives.cells(small, entrants, (CONDITIONS["clean"],))
-    assert drives.is_driven(cell)
-    for change in ({"roads": 3}, {"length": 70.0}, {"seed": 1}, {"condition": CONDITIONS["fog"]}, {"model": wanted[0].model}):
-        assert not drives.is_driven(dataclasses.replace(cell, **change))
+    (job,) = (job for job in training.trainings(small) if job.candidate == "ltc")
+    scores, cell = drives.Scores(small.out / "drives" / "ltc_0.json", job.described), a_cell(small)
+    assert scores.has(cell)
+    for change in ({"roads": 3}, {"length": 70.0}, {"seed": 1}, {"condition": CONDITIONS["fog"]},
+                   {"condition": dataclasses.replace(CONDITIONS["clean"], blur=0.1)}):  # fmt: skip
+        assert not scores.has(dataclasses.replace(cell, **change))
     other = dataclasses.replace(small, recipe=dataclasses.replace(TINY, steps=3))
     with pytest.raises(ConfigError, match="another recipe"):
         run.bench_driving(other)
+
+
+def test_two_benchmarks_keep_out_of_each_others_folder(small, answer):
+    with progress.alone(small.out), pytest.raises(ConfigError, match="another benchmark"):
+        run.bench_driving(small)
+
+
+def test_the_recipe_is_decided_by_imitation_alone():
+    usual = ImitationSettings()
+    for field in dataclasses.fields(Recipe):
+        assert getattr(Recipe(), field.name) == getattr(usual, field.name)
+    (job, *_) = training.trainings(DrivingSettings())
+    assert dataclasses.replace(job.settings, out=usual.out, workers=0, exam_roads=usual.exam_roads) == usual

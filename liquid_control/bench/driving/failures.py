@@ -11,10 +11,10 @@ import av
 import cv2
 import numpy as np
 
-from liquid_control.bench.driving.drives import Cell, Grid, read_results
+from liquid_control.bench.driving.drives import Cell, Grid
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import Runtime
-from liquid_control.evaluate.closed_loop.evaluation import RoadResult, drive_with
+from liquid_control.evaluate.closed_loop.evaluation import drive_with
 from liquid_control.signals import Observation
 
 BEFORE, AFTER = 6.0, 2.0
@@ -59,23 +59,32 @@ class Filmed:
 
 def film_failures(driven: Sequence[Cell], grid: Grid) -> list[dict]:
     """Per candidate: `name`, `words` and a `source` (an MP4 as data URI) of its worst drive; who never failed has none."""
-    films = []
-    for name in dict.fromkeys(name for name, _ in grid):
-        cell, worst = max(((cell, road) for cell in driven if cell.entrant == name for road in read_results(cell)), key=_badness)
-        if not worst.departures and not worst.off_road:
-            films.append({"name": name, "words": "never left its lane", "source": ""})
-            continue
-        filmed = Filmed(OnnxRuntime.load(cell.model))
-        drive_with(filmed, cell.job(worst.road))
-        words = (f"{cell.condition.name}, model {cell.number}, road {worst.road}: {worst.departures} departures, put back "
-                 f"{worst.off_road + worst.standstills} times in {worst.distance_m:.0f} m")  # fmt: skip
-        films.append({"name": name, "words": words, "source": "data:video/mp4;base64," + base64.b64encode(_encoded(filmed)).decode()})
-    return films
+    places: dict[str, list[tuple[Cell, int]]] = {}
+    for (name, condition), columns in grid.items():
+        cells = [cell for cell in driven if (cell.entrant, cell.condition.name) == (name, condition)]
+        places.setdefault(name, []).extend((cell, index) for cell, index in zip(cells, range(len(columns["road"])), strict=True))
+    return [_film(name, grid, cells) for name, cells in places.items()]
 
 
-def _badness(driven: tuple[Cell, RoadResult]) -> tuple[float, ...]:
-    road = driven[1]
-    return road.off_road, road.departures, road.outside_m, road.largest_offset_m
+def _film(name: str, grid: Grid, cells: Sequence[tuple[Cell, int]]) -> dict:
+    badness = ("off_road", "departures", "outside_m", "largest_offset_m")
+
+    def worst_road(cell: Cell, index: int) -> tuple[tuple[float, ...], int]:
+        columns = grid[name, cell.condition.name]
+        return max((tuple(columns[key][index, road] for key in badness), road) for road in range(cell.roads))
+
+    cell, index = max(cells, key=lambda place: worst_road(*place)[0])
+    _, road = worst_road(cell, index)
+    told = {key: values[index, road] for key, values in grid[name, cell.condition.name].items()}
+    if not told["departures"] and not told["off_road"]:
+        return {"name": name, "words": "never left its lane", "source": ""}
+    words = (f"{cell.condition.name}, model {cell.number}, road {road}: {told['departures']:.0f} departures, put back "
+             f"{told['off_road'] + told['standstills']:.0f} times in {told['distance_m']:.0f} m")  # fmt: skip
+    if not cell.model.exists():  # trained elsewhere, and only its results are here
+        return {"name": name, "words": f"{words}; not filmed, since the model is not here", "source": ""}
+    filmed = Filmed(OnnxRuntime.load(cell.model))
+    drive_with(filmed, cell.job(road))
+    return {"name": name, "words": words, "source": "data:video/mp4;base64," + base64.b64encode(_encoded(filmed)).decode()}
 
 
 def _encoded(filmed: Filmed) -> bytes:

@@ -105,7 +105,7 @@ def row(columns: Mapping[str, np.ndarray]) -> dict:
         "largest_offset_m": float(columns["largest_offset_m"].max()),
         "safe_stop_share": float(columns["safe_stop_s"].sum() / columns["simulated_s"].sum()),
         "mean_speed": float(metres / columns["simulated_s"].sum()),
-        "speed_up_per_core": float(columns["simulated_s"].sum() / columns["wall_s"].sum()),
+        "speed_up_per_core": float(columns["simulated_s"].sum() / columns["cpu_s"].sum()),
     }
 
 

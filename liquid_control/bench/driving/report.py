@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import collections
 import csv
-import dataclasses
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
 
 from liquid_control.bench.driving.charts import CURVES, curves, forest, written
 from liquid_control.bench.driving.claims import REFUTED, SUPPORTED, UNDECIDED
-from liquid_control.bench.driving.drives import Cell, Grid, read_results
+from liquid_control.bench.driving.drives import FIELDS, WHOLE, Cell, Grid
 from liquid_control.bench.driving.failures import film_failures
 from liquid_control.bench.driving.figures import DEPARTURES, MEASURES, RMSE, Measure
 from liquid_control.bench.driving.settings import DrivingSettings
 from liquid_control.bench.driving.standing import LOSES, WINS
 from liquid_control.bench.driving.standing import UNDECIDED as OPEN
 from liquid_control.sim.conditions.table import CONDITIONS
+from liquid_control.sim.seeds import road_seed
 
 MARKS = {"better": "▼", "worse": "▲"}
 
@@ -31,8 +32,7 @@ def write_report(answer: Mapping, settings: DrivingSettings, driven: Sequence[Ce
     films = film_failures(driven, grid) if settings.videos else []
     _write(out / "driving.json", json.dumps(answer, indent=1) + "\n")
     _write(out / "driving.csv", _table([_flat(row) for row in answer["rows"]]))
-    roads = ({"candidate": cell.entrant, "model": cell.number} | dataclasses.asdict(road) for cell in driven for road in read_results(cell))
-    _write(out / "roads.csv", _table(roads))
+    _write(out / "roads.csv", _table(_roads(driven, grid)))
     _write(out / "driving.html", page(answer, films))
     return out / "driving.html"
 
@@ -119,6 +119,18 @@ def _table(rows: Iterable[Mapping]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _roads(driven: Sequence[Cell], grid: Grid) -> Iterator[dict]:
+    count: collections.Counter = collections.Counter()
+    for cell in driven:
+        place = cell.entrant, cell.condition.name
+        for road in range(cell.roads):
+            values = {name: grid[place][name][count[place], road] for name in FIELDS}
+            told = {name: int(value) if name in WHOLE else float(value) for name, value in values.items()}
+            yield {"candidate": cell.entrant, "model": cell.number, "condition": cell.condition.name,
+                   "seed": road_seed(cell.seed, road)} | told  # fmt: skip
+        count[place] += 1
 
 
 def _write(path: Path, text: str) -> None:

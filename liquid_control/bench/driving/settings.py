@@ -6,30 +6,35 @@ import dataclasses
 from pathlib import Path
 
 from liquid_control.config import check, number, switch
+from liquid_control.data.dataset import Augmentation
 from liquid_control.errors import ConfigError
 from liquid_control.policy.candidates import CANDIDATES
 from liquid_control.sim.conditions.table import find_conditions
 from liquid_control.sim.seeds import LARGEST_SEED
+from liquid_control.train.imitation import ImitationSettings
 
 LIQUID = ("ltc", "cfc", "cfc_full", "cfc_mixed")
 """Candidates whose time constants depend on what they see; the rest are their rivals."""
 
-CHOSEN = ("ltc", "cfc", "cfc_full", "ct_rnn_19", "gru", "gru_timed", "lstm_19", "lstm_64", "feedforward", "feedforward_stack")
-"""Driven unless asked otherwise: all of `CANDIDATES` would not fit into two hours on two cores."""
+CHOSEN = tuple(CANDIDATES)
+"""Driven unless asked otherwise: every kind of memory, and both sizes of those that have two."""
 
 QUICK_CANDIDATES, QUICK_CONDITIONS = ("ltc", "gru"), ("clean", "noise_0.3", "dropped_50", "dropped_50_stripped")
+USUAL = ImitationSettings()
+"""Where the recipe is decided: `train imitation` without a flag."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """How every candidate is trained, by `train imitation`: the same for all of them, memory and seed apart."""
 
-    long_roads: int = number(40, 0, 10000, "", "expert roads of 400 m")
-    short_roads: int = number(60, 0, 10000, "", "expert roads of 120 m")
-    steps: int = number(900, 1, 10**7, "", "optimiser steps on the expert's drives")
-    rounds: int = number(1, 0, 100, "", "DAgger rounds, in which each candidate drives itself")
-    round_roads: int = number(24, 1, 10000, "", "roads of 200 m in each round")
-    round_steps: int = number(500, 1, 10**7, "", "optimiser steps in each round")
+    long_roads: int = number(USUAL.long_roads, 0, 10000, "", "expert roads of 400 m")
+    short_roads: int = number(USUAL.short_roads, 0, 10000, "", "expert roads of 120 m")
+    steps: int = number(USUAL.steps, 1, 10**7, "", "optimiser steps on the expert's drives")
+    rounds: int = number(USUAL.rounds, 0, 100, "", "DAgger rounds, in which each candidate drives itself")
+    round_roads: int = number(USUAL.round_roads, 1, 10000, "", "roads of 200 m in each round")
+    round_steps: int = number(USUAL.round_steps, 1, 10**7, "", "optimiser steps in each round")
+    augmentation: Augmentation = USUAL.augmentation
 
     def __post_init__(self) -> None:
         check(self)
@@ -45,7 +50,7 @@ class DrivingSettings:
     """Trains what is not trained yet, drives what is not driven yet, and reports."""
 
     out: Path = Path("runs/bench_driving")
-    """folder of models, drives and report; an interrupted benchmark goes on where it was"""
+    """folder of results and report, small files; an interrupted benchmark goes on where they end"""
     candidates: tuple[str, ...] = CHOSEN
     """memories by name (doc/candidates.md), trained with `recipe`"""
     models: tuple[Path, ...] = ()
@@ -53,13 +58,15 @@ class DrivingSettings:
     conditions: tuple[str, ...] = ("all",)
     """driving conditions by name (doc/benchmark.md), or all"""
     roads: int = number(8, 2, 1000, "", "held-out roads for each model and condition, looks spread evenly over the strata")
-    length: float = number(180.0, 50.0, 20000.0, "m", "length of a road")
+    length: float = number(160.0, 50.0, 20000.0, "m", "length of a road; 12 m of it lie behind the start")
     seeds: int = number(3, 1, 100, "", "training seeds of each candidate: 0, 1, ...")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of held-out roads")
     quick: bool = switch(False, "a short look that proves nothing: two candidates, four conditions, two minutes")
     videos: bool = switch(False, "film the worst drive of each candidate into the page")
     recipe: Recipe = dataclasses.field(default_factory=Recipe)
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    work: str = ""
+    """folder of expert drives and trainings, which are large; empty: in `out`"""
 
     def __post_init__(self) -> None:
         check(self)
@@ -71,6 +78,11 @@ class DrivingSettings:
             raise ConfigError("candidates", " ".join(self.candidates), "each one once")
         if not self.candidates and not self.models:
             raise ConfigError("candidates", (), "at least one, or a model")
+
+    @property
+    def workshop(self) -> Path:
+        """Where expert drives and trainings are."""
+        return Path(self.work) if self.work else self.out
 
 
 def shortened(settings: DrivingSettings) -> DrivingSettings:

@@ -31,14 +31,21 @@ class Training:
     def model(self) -> Path:
         return self.settings.out / "model"
 
+    @property
+    def described(self) -> dict:
+        """All that decides what comes out."""
+        described = {name: value for name, value in dataclasses.asdict(self.settings).items() if name not in ("out", "workers")}
+        return json.loads(json.dumps(described))
+
 
 def trainings(settings: DrivingSettings) -> list[Training]:
     """All models of the benchmark, trained or not."""
-    recipe, found = dataclasses.asdict(settings.recipe), []
+    recipe = {field.name: getattr(settings.recipe, field.name) for field in dataclasses.fields(settings.recipe)}
+    work, found = settings.workshop, []
     for seed in range(settings.seeds):
-        experts = settings.out / "experts" / f"{seed}_{settings.recipe.long_roads}_{settings.recipe.short_roads}"
+        experts = work / "experts" / f"{seed}_{settings.recipe.long_roads}_{settings.recipe.short_roads}"
         for name in settings.candidates:
-            out = settings.out / "models" / f"{name}_{seed}"
+            out = work / "models" / f"{name}_{seed}"
             found.append(Training(name, ImitationSettings(out, seed, **recipe, policy=CANDIDATES[name], exam_roads=0, workers=1), experts))
     return found
 
@@ -56,7 +63,7 @@ def is_trained(job: Training) -> bool:
     path = job.settings.out / TRAINED
     if not path.exists():
         return False
-    if json.loads(path.read_text())["settings"] != _described(job):
+    if json.loads(path.read_text())["settings"] != job.described:
         raise ConfigError(str(job.settings.out), "a model trained by another recipe", "an empty folder, or the recipe in its trained.json")
     return True
 
@@ -74,19 +81,16 @@ def train_one(job: Training) -> None:
     started = time.perf_counter()
     with (job.settings.out / LOG).open("a") as log, contextlib.redirect_stderr(log), contextlib.redirect_stdout(log):
         train(job.settings)
-    told = {"candidate": job.candidate, "seconds": round(time.perf_counter() - started, 1), "settings": _described(job)}
+    told = {"candidate": job.candidate, "seconds": round(time.perf_counter() - started, 1), "settings": job.described}
     partial = job.settings.out / f"{TRAINED}.partial"
     partial.write_text(json.dumps(told, indent=1) + "\n")
     partial.replace(job.settings.out / TRAINED)
-
-
-def _described(job: Training) -> dict:
-    described = {name: value for name, value in dataclasses.asdict(job.settings).items() if name not in ("out", "workers")}
-    return json.loads(json.dumps(described))
 
 
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # a file system without hard links
-        shutil.copyfile(source, target)
+        partial = target.with_suffix(".partial")
+        shutil.copyfile(source, partial)
+        partial.replace(target)

@@ -57,7 +57,7 @@ def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
         "mean_speed": float(distance / seconds.sum()),
         "frames_used": int(column("frames_used").sum()),
         "frames_dropped": int(column("frames_dropped").sum()),
-        "speed_up_per_core": float(seconds.sum() / column("wall_s").sum()),
+        "speed_up_per_core": float(seconds.sum() / column("cpu_s").sum()),
     }
 
 

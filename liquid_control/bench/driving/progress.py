@@ -1,0 +1,94 @@
+"""Stages of work side by side under one bar; how long that took is kept, over all the runs that it took."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from liquid_control.errors import ConfigError
+from liquid_control.parallel import map_processes
+
+SESSIONS, LOCK = "sessions.json", ".lock"
+BAR = "{percentage:3.0f} % |{bar}| {elapsed} gone, {remaining} to go, {desc}{postfix}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Jobs that may be done side by side. `cost`: of a job [s of one core]; `keep` gets each job and what it gave, as it is done."""
+
+    title: str
+    work: Callable
+    jobs: Sequence
+    cost: Callable[[object], float]
+    keep: Callable[[object, object], None] = lambda job, result: None
+
+
+class Progress:
+    """Runs stages one after the other. After every job `sessions.json` in `folder` has this run's wall seconds by stage."""
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self._folder, self._workers = folder, workers
+        self._sessions = _read(folder)
+
+    def run(self, *stages: Stage) -> None:
+        """Raises what a job raises; the others end where they are."""
+        total = sum(stage.cost(job) for stage in stages for job in stage.jobs)
+        if not total:
+            return
+        session = {"began": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "stages": {}}
+        self._sessions.append(session)
+        with tqdm(total=total, bar_format=BAR) as bar:
+            for stage in stages:
+                self._run(stage, session["stages"], bar)
+
+    def _run(self, stage: Stage, told: dict, bar: tqdm) -> None:
+        began = time.perf_counter()
+        mine = told[stage.title] = {"jobs": len(stage.jobs), "done": 0, "wall_s": 0.0}
+        bar.set_description_str(stage.title)
+        bar.set_postfix_str(f"0 of {len(stage.jobs)}")
+
+        def on_done(job: object, result: object) -> None:
+            stage.keep(job, result)
+            mine["done"] += 1
+            mine["wall_s"] = round(time.perf_counter() - began, 1)
+            _write(self._folder, self._sessions)
+            bar.set_postfix_str(f"{mine['done']} of {mine['jobs']}", refresh=False)
+            bar.update(stage.cost(job))
+
+        map_processes(stage.work, stage.jobs, self._workers, on_done=on_done, finish=False)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Makes the folder and keeps every other benchmark out of it. Raises ConfigError where one is at work there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(str(folder), "a folder in which another benchmark is at work", "to wait for it, or another folder") from None
+        yield
+
+
+def earlier_seconds(folder: Path) -> float:
+    """Wall seconds of all work that led to what is in the folder."""
+    return sum(stage["wall_s"] for session in _read(folder) for stage in session["stages"].values())
+
+
+def _read(folder: Path) -> list[dict]:
+    path = folder / SESSIONS
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+def _write(folder: Path, sessions: list[dict]) -> None:
+    partial = folder / f"{SESSIONS}.partial"
+    partial.write_text(json.dumps(sessions, indent=1) + "\n")
+    partial.replace(folder / SESSIONS)
