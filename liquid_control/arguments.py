@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import stat
 import typing
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import tyro
+
+from liquid_control.errors import ConfigError
 
 STYLE = (
     tyro.conf.PositionalRequiredArgs,
@@ -16,6 +21,8 @@ STYLE = (
     tyro.conf.DisallowNone,
     tyro.conf.HelptextFromCommentsOff,
 )
+PLACES = ("out", "record", "cache", "folder", "work")
+"""Fields of settings that name where a verb writes: a folder, or with metadata `file` a file."""
 Settings = typing.TypeVar("Settings")
 
 
@@ -35,6 +42,35 @@ def parse(kind: type, whole: type[Settings], program: str, summary: str, argumen
     """
     _document(kind)
     return tyro.cli(whole, args=list(arguments), prog=program, description=f"{summary[0].upper()}{summary[1:]}.", config=STYLE)
+
+
+def refuse_impossible_places(settings: object) -> None:
+    """Raises ConfigError where results of a verb could not be written, before it has worked for hours."""
+    for field in dataclasses.fields(settings):
+        place = getattr(settings, field.name)
+        if field.name in PLACES and isinstance(place, Path):
+            problem = _problem(place, field.metadata.get("file", False))
+            if problem:
+                raise ConfigError(f"--{field.name}", str(place), f"a place that can be written, but {problem}")
+
+
+def _problem(place: Path, is_file: bool) -> str:
+    """Why a folder (or file) cannot be made or written there; "" where nothing speaks against it."""
+    for each in (place, *place.absolute().parents):
+        try:
+            mode = each.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            if each.is_symlink():
+                return f"{each} is a link to nothing"
+            continue
+        except (OSError, ValueError) as error:
+            return getattr(error, "strerror", None) or str(error)
+        if each == place and is_file and stat.S_ISREG(mode):
+            return ""
+        if not stat.S_ISDIR(mode) or (each == place and is_file):
+            return f"{each} is {'a folder' if stat.S_ISDIR(mode) else 'no folder'}"
+        return "" if os.access(each, os.W_OK | os.X_OK) else f"{each} may not be written"
+    return "it is nowhere"
 
 
 def as_json(facts: Mapping) -> str:

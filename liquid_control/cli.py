@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from liquid_control.arguments import Asked, as_json, parse
+from liquid_control.arguments import Asked, as_json, parse, refuse_impossible_places
 from liquid_control.errors import LiquidControlError
 from liquid_control.verbs import VERBS, Verb
 
@@ -22,7 +22,8 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 class Outlet:
-    """A text stream whose reader may leave: what is said to nobody is dropped, now and when Python flushes it at exit."""
+    """A text stream whose reader may leave: what is said to nobody is dropped, now and when Python flushes it at exit. What it has no
+    letters for is written as escapes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -30,6 +31,9 @@ class Outlet:
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
+        except UnicodeEncodeError:  # names of files may hold bytes that are no text
+            encoding = self._stream.encoding or "ascii"
+            return self.write(text.encode(encoding, "backslashreplace").decode(encoding))
         except BrokenPipeError:
             self._drop()
             return len(text)
@@ -82,13 +86,19 @@ def _run(verb: Verb, arguments: Sequence[str]) -> int:
     try:
         work = verb.load()
         if work.answers_itself:
-            return work.run(parse(work.settings, work.settings, program, verb.summary, arguments))
+            settings = parse(work.settings, work.settings, program, verb.summary, arguments)
+            refuse_impossible_places(settings)
+            return work.run(settings)
         asked = parse(work.settings, Asked[work.settings], program, verb.summary, arguments)
+        refuse_impossible_places(asked.settings)
         facts = work.run(asked.settings)
         print(as_json(facts) if asked.json else work.show(facts))
         return 0 if work.succeeded(facts) else FAILED
     except LiquidControlError as error:
         print(f"{program}: {error}", file=sys.stderr)
+        return WRONG_USAGE
+    except OSError as error:  # a disk that is full, a folder that is not ours
+        print(f"{program}: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         return WRONG_USAGE
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+import reprlib
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother = 3, 300, 300
+_BRIEF.maxdict, _BRIEF.maxlist, _BRIEF.maxtuple, _BRIEF.maxset = 20, 20, 20, 20
+
+
+def brief(value: object) -> str:
+    """A value as a message shows it. Never long, and never refused as Python refuses to write out a whole number of 5,000 digits:
+    a few lines of YAML can stand for more text than memory holds."""
+    try:
+        return _BRIEF.repr(value)
+    except ValueError:
+        return f"a {type(value).__name__} of too many digits"
+
 
 class LiquidControlError(Exception):
     """Base of all errors that this package raises on purpose."""
@@ -11,7 +26,7 @@ class ConfigError(LiquidControlError):
     """A setting is missing, of the wrong type, out of range or contradicts another."""
 
     def __init__(self, name: str, got: object, expected: str) -> None:
-        super().__init__(f"{name}: got {got!r}, expected {expected}")
+        super().__init__(f"{name}: got {brief(got)}, expected {expected}")
         self.name, self.got, self.expected = name, got, expected
 
 

@@ -190,3 +190,25 @@ def test_a_reader_that_has_left_changes_neither_work_nor_exit_code(arguments, co
     os.close(writer)
     assert done.returncode == code and "Error" not in done.stderr
     assert (tmp_path / "done").exists() == (arguments == ["fails"])
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["inspect", "~nobody_of_this_name/x"], "no such model directory"),
+    (["inspect", "x" * 300], "no such model directory"),
+    (["inspect", "caf\udce9"], "no such model directory"),
+    (["faults", "--out", "/dev/null/x"], "/dev/null is no folder"),
+    (["soak", "--out", __file__], "test_cli.py is no folder"),
+    (["collect", __file__ + "/x"], "test_cli.py is no folder"),
+    (["inspect", "lane_keeper", "--out", os.path.dirname(__file__)], "is a folder"),
+    (["inspect", "lane_keeper", "--out", "/proc/x.svg"], "/proc/x.svg"),
+])  # fmt: skip
+def test_impossible_places_are_refused_before_the_work(arguments, said, capsys):
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert not out and said in err and len(err.strip().splitlines()) == 1
+
+
+def test_what_has_no_letters_is_written_as_escapes():
+    program = "import sys; from liquid_control import cli; cli._usage = lambda verbs: 'caf' + chr(0xDCE9); sys.exit(cli.main(['--help']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
+    assert (done.returncode, done.stdout) == (0, b"caf\\udce9\n"), done.stderr

@@ -12,9 +12,12 @@ def find_model(model: str | Path) -> Path:
 
     A path wins over a name, so a model under work is never shadowed. Raises ModelFileError when there is neither.
     """
-    path = Path(model).expanduser()
-    if path.is_dir():
-        return path
+    try:
+        path = Path(model).expanduser()
+        if path.is_dir():
+            return path
+    except (OSError, RuntimeError):  # a name too long, or the home of nobody
+        pass
     installed = {folder.name: folder for folder in installed_models()}
     if str(model) in installed:
         return installed[str(model)]

@@ -14,13 +14,20 @@ from liquid_control.errors import LiquidControlError
 
 
 def run(make_node: Callable[[], Node], loop: Callable[[Node, SingleThreadedExecutor], None] | None = None) -> int:
-    """Makes a node and spins it (or runs `loop`) until it is told to stop. Returns the exit code: 1 after an error of ours.
+    """Makes a node and spins it (or runs `loop`) until it is told to stop. Returns the exit code: 1 after an error of ours, or of a
+    command line or parameter file that ROS cannot read.
 
     Ctrl-C and SIGTERM end it without a traceback.
     """
     node = executor = None
     try:
         rclpy.init()
+    except RuntimeError as error:  # rcl's errors are, and their classes have no public name
+        print(f"{' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    try:
         node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)

@@ -10,7 +10,8 @@ import yaml
 from liquid_control.config import from_mapping
 from liquid_control.data.bag.reader import BagReader, BagTopic
 from liquid_control.data.bag.readings import ANGLES, JOINTS, PLAIN, SPEEDS, STEERINGS, TWISTS
-from liquid_control.errors import AmbiguousTopicError, BagTopicError, ConfigError
+from liquid_control.errors import AmbiguousTopicError, BagTopicError, ConfigError, ModelFileError
+from liquid_control.policy.untrusted_file import read_bounded
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 KINDS = {
@@ -60,13 +61,12 @@ class Roles:
 def load_map(path: str | Path) -> TopicMap:
     """A TopicMap from YAML. Raises ConfigError for a file that is missing, too large, not YAML or has other fields."""
     try:
-        data = Path(path).read_bytes()
-        if len(data) > LARGEST_MAP:
-            raise ConfigError("topics.file", f"{path} with {len(data)} bytes", f"at most {LARGEST_MAP}")
-        values = yaml.safe_load(data)
+        values = yaml.safe_load(read_bounded(Path(path), LARGEST_MAP))
     except OSError as error:
         raise ConfigError("topics.file", str(path), f"a readable file ({error.strerror})") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except ModelFileError as error:
+        raise ConfigError("topics.file", str(path), f"a file of at most {LARGEST_MAP} bytes ({error.problem})") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError("topics.file", str(path), "plain YAML: lines like `camera: /front/image`") from error
     return from_mapping(TopicMap, values or {})
 

@@ -23,7 +23,7 @@ class InspectAnySettings:
 
     path: str
     """a recording (rosbag2 directory, .mcap or .db3 file), or a model (directory, or name of an installed one)"""
-    out: Path | None = None
+    out: Path | None = dataclasses.field(default=None, metadata={"file": True})
     """of a recording: write a page with plots and pictures to this .html file; of a model: draw its wiring (.svg, .png, .pdf)"""
     quick: bool = False
     """look at a recording's index only, not at its messages"""

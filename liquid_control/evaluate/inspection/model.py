@@ -20,7 +20,7 @@ class InspectSettings:
 
     model: str
     """path of a model directory, or the name of an installed model"""
-    out: Path | None = None
+    out: Path | None = dataclasses.field(default=None, metadata={"file": True})
     """draw the wiring to this file: .svg, .png or .pdf; only ltc and cfc have one"""
 
 
