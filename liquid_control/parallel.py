@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
@@ -12,6 +14,9 @@ from typing import TypeVar
 from tqdm import tqdm
 
 Job, Result = TypeVar("Job"), TypeVar("Result")
+
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2): the signal that a process gets when its parent ends."""
 
 
 def map_processes(
@@ -34,8 +39,7 @@ def map_processes(
         return results
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
-    # Ctrl-C is for this process to handle; the others finish the job they are at and end without a traceback each.
-    with ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+    with ProcessPoolExecutor(workers, context, _begin, (os.getpid(),)) as pool:
         futures = {pool.submit(work, job): job for job in jobs}
         try:
             for future in tqdm(as_completed(futures), title, len(futures), disable=title is None, leave=False):
@@ -46,3 +50,15 @@ def map_processes(
                 child.terminate()
             raise
         return [future.result() for future in futures]
+
+
+def _begin(parent: int) -> None:
+    """Ctrl-C is for the parent to handle; the others finish the job they are at and end without a traceback each.
+
+    Whoever loses its parent, to a kill say, ends at once: it would go on beside the run that is started next.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -63,7 +63,11 @@ class Progress:
             bar.set_postfix_str(f"{mine['done']} of {mine['jobs']}", refresh=False)
             bar.update(stage.cost(job))
 
-        map_processes(stage.work, stage.jobs, self._workers, on_done=on_done, finish=False)
+        try:
+            map_processes(stage.work, stage.jobs, self._workers, on_done=on_done, finish=False)
+        finally:
+            mine["wall_s"] = round(time.perf_counter() - began, 1)
+            _write(self._folder, self._sessions)
 
 
 @contextlib.contextmanager
