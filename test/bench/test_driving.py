@@ -20,8 +20,9 @@ from liquid_control.errors import ConfigError
 from liquid_control.policy.candidates import CANDIDATES
 from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.train.imitation import ImitationSettings
+from liquid_control.train.memory_fit import MemoryFitSettings
 
-TINY = Recipe(long_roads=0, short_roads=2, steps=2, rounds=0)
+TINY = Recipe(long_roads=0, short_roads=2, steps=2, rounds=0, memory_fit=MemoryFitSettings(2, looks=1))
 RIVALS = ("gru", "lstm_64")
 
 

@@ -20,11 +20,18 @@ from liquid_control.deploy.models import find_model
 from liquid_control.errors import ConfigError
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.table import find_conditions
+from liquid_control.sim.world import START_STATION
 from liquid_control.train.run_folder import commit
 
-COLLECTED, DRIVEN, STEP, START = 3.5e-3, 3.5e-3, 0.062, 8.0
-"""Seconds of one core for a metre collected, a metre driven, an optimiser step and the start of a training, as measured: the shares of
-the bar that each gets."""
+COLLECTED, DRIVEN, STEP, START, ENCODED = 3.5e-3, 3.5e-3, 0.062, 8.0, 4.7e-5
+"""Seconds of one core for a metre collected, a metre driven, an optimiser step, the start of a training and a picture encoded, as
+measured: with `MEMORY_STEP` the shares of the bar that each gets, and what the plan in doc/benchmark.md is computed from."""
+
+MEMORY_STEP = {"cfc_full": 12e-3, "cfc_mixed": 17e-3, "ct_rnn": 8e-3, "gru": 7e-3, "gru_timed": 7e-3, "lstm": 5e-3}
+"""Seconds of one core for an optimiser step of the memory alone; 3 ms of the others."""
+
+FRAMES = 2.3
+"""Frames in a metre collected."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,17 +95,20 @@ def _work(settings: DrivingSettings, entries: Iterable[Entry], driven: Iterable[
     by_job = {job.model: by_path[path].scores for path, job in untrained.items()}
     Progress(settings.out, settings.workers).run(
         Stage("expert drives", collect, missing_drives(list(untrained.values())), lambda job: job.world.length * COLLECTED),
-        Stage("training", train_one, sorted(untrained.values(), key=_training_cost, reverse=True), _training_cost,
+        Stage("training", train_one, sorted(untrained.values(), key=training_cost, reverse=True), training_cost,
               lambda job, _: by_job[job.model].adopt(job.model)),
-        Stage("driving", drive_cell, missing, lambda cell: cell.roads * cell.length * DRIVEN,
+        Stage("driving", drive_cell, missing, lambda cell: cell.roads * (cell.length - START_STATION) * DRIVEN,
               lambda cell, columns: by_path[cell.scores].scores.put(cell, columns)),
     )  # fmt: skip
 
 
-def _training_cost(job: Training) -> float:
-    asked = job.settings
-    metres, steps = asked.rounds * asked.round_roads * 200.0, asked.steps + asked.rounds * asked.round_steps
-    return START + metres * COLLECTED + steps * STEP * (1.1 if job.candidate in ("cfc_full", "cfc_mixed") else 1.0)
+def training_cost(job: Training) -> float:
+    """About how long one core trains [s]."""
+    asked, memory = job.settings, job.settings.memory_fit
+    driven, steps = asked.rounds * asked.round_roads * 200.0, asked.steps + asked.rounds * asked.round_steps
+    pictures = FRAMES * memory.looks * ((1 + asked.rounds) * (400.0 * asked.long_roads + 120.0 * asked.short_roads) + driven)
+    alone = (1 + asked.rounds) * memory.steps * MEMORY_STEP.get(asked.policy.memory, 3e-3) + (ENCODED * pictures if memory.steps else 0.0)
+    return START + driven * COLLECTED + steps * STEP + alone
 
 
 def _answer(settings: DrivingSettings, entries: Iterable[Entry], grid: Grid) -> dict:

@@ -12,6 +12,7 @@ from liquid_control.policy.candidates import CANDIDATES
 from liquid_control.sim.conditions.table import find_conditions
 from liquid_control.sim.seeds import LARGEST_SEED
 from liquid_control.train.imitation import ImitationSettings
+from liquid_control.train.memory_fit import MemoryFitSettings
 
 LIQUID = ("ltc", "cfc", "cfc_full", "cfc_mixed")
 """Candidates whose time constants depend on what they see; the rest are their rivals."""
@@ -30,11 +31,14 @@ class Recipe:
 
     long_roads: int = number(USUAL.long_roads, 0, 10000, "", "expert roads of 400 m")
     short_roads: int = number(USUAL.short_roads, 0, 10000, "", "expert roads of 120 m")
-    steps: int = number(USUAL.steps, 1, 10**7, "", "optimiser steps on the expert's drives")
+    encoder: str = USUAL.encoder
+    """model whose encoder all networks start with, by path or by the name of an installed one; empty: from nothing"""
+    steps: int = number(USUAL.steps, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives")
     rounds: int = number(USUAL.rounds, 0, 100, "", "DAgger rounds, in which each candidate drives itself")
     round_roads: int = number(USUAL.round_roads, 1, 10000, "", "roads of 200 m in each round")
     round_steps: int = number(USUAL.round_steps, 1, 10**7, "", "optimiser steps in each round")
     augmentation: Augmentation = USUAL.augmentation
+    memory_fit: MemoryFitSettings = USUAL.memory_fit
 
     def __post_init__(self) -> None:
         check(self)
@@ -42,7 +46,7 @@ class Recipe:
             raise ConfigError("recipe", "no expert road", "at least one, by long_roads or short_roads")
 
 
-QUICK_RECIPE = Recipe(long_roads=0, short_roads=8, steps=40, rounds=0)
+QUICK_RECIPE = Recipe(long_roads=0, short_roads=8, steps=40, rounds=0, memory_fit=MemoryFitSettings(200, looks=1))
 
 
 @dataclasses.dataclass(frozen=True)
