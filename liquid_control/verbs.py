@@ -188,6 +188,13 @@ def _soak_inputs() -> Work:
     return Work(InputSoakSettings, soak_inputs, succeeded=lambda facts: not facts["wrong"])
 
 
+def _soak_processes() -> Work:
+    from liquid_control.ros.process_faults.judgement import table
+    from liquid_control.ros.process_faults.run import ProcessSoakSettings, soak_processes
+
+    return Work(ProcessSoakSettings, soak_processes, table, succeeded=lambda facts: not facts["wrong"])
+
+
 def _soak() -> Work:
     from liquid_control.evaluate.soak.drives import SoakSettings, passed, soak
 
@@ -215,6 +222,7 @@ VERBS = (
     Verb("faults", "spoil every sensor in every way while a policy drives, and see that the safety gate does what it must", _faults),
     Verb("soak gate", "send millions of random commands through the safety gate and check every limit between every two", _soak_gate),
     Verb("soak inputs", "feed hostile pictures, measurements, models and configurations to what reads them", _soak_inputs),
+    Verb("soak processes", "kill, freeze, cut off and flood the real nodes, and see that the gate does what it must", _soak_processes),
     Verb("soak", "drive for hours under random faults and interventions; count broken limits, errors and growth", _soak),
     Verb("explain", "say what a policy looks at, what its neurons do, and what the drive loses without each of them", _explain),
     Verb("export", "write a model's policy.onnx anew from its weights", _export),

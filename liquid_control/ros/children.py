@@ -31,7 +31,7 @@ PATIENCE = 4.0
 
 @dataclasses.dataclass(frozen=True)
 class Child:
-    """What to start: `python -m module`, with these ROS parameters. `prefix`: a command that runs it, in another network say, and becomes it."""
+    """What to start: `python -m module`, with these ROS parameters. `prefix`: a command that becomes it, in another network say."""
 
     name: str
     module: str
@@ -92,6 +92,11 @@ class Children:
     def __exit__(self, *_) -> None:
         self.end()
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Of those that run, by name."""
+        return {name: process.pid for name, process in self._running.items() if process.poll() is None}
+
     def died(self) -> list[str]:
         """Names of processes that ended without being asked to."""
         return [name for name, process in self._running.items() if process.poll() is not None and not self.asked_to_end]
@@ -135,6 +140,22 @@ class Children:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+class EnvironmentVariables:
+    """A context in which environment variables are set: the middleware reads them at its start and when the first node is made."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def __enter__(self) -> None:
+        self._before = {name: os.environ.get(name) for name in self._values}
+        os.environ.update(self._values)
+
+    def __exit__(self, *_) -> None:
+        os.environ.update({name: value for name, value in self._before.items() if value is not None})
+        for name in [name for name, value in self._before.items() if value is None]:
+            del os.environ[name]
 
 
 def isolated_environment() -> tuple[dict[str, str], socket.socket]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import signal
 import sys
 import time
@@ -20,7 +19,7 @@ from liquid_control.deploy.models import find_model
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.policy.model_file import read_model
-from liquid_control.ros.children import Child, Children, isolated_environment
+from liquid_control.ros.children import Child, Children, EnvironmentVariables, isolated_environment
 
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
 PROGRESS_PERIOD = 0.2
@@ -95,7 +94,7 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
     children = Children(_children(settings, model, VEHICLE), environment, logs)
     with _bag(settings, model, VEHICLE) as bag, claim, children:
         try:
-            with _Environment(environment):
+            with EnvironmentVariables(environment):
                 rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
                 recorder, executor = Recorder(VEHICLE, settings.video, bag), SingleThreadedExecutor()
             executor.add_node(recorder)
@@ -177,22 +176,6 @@ def _print(summary: dict, settings: DriveSettings) -> None:
     for name, value in summary.items():
         print(f"{name.ljust(width)}  {value}")
     print(f"\nThe report: {settings.out / 'report.html'}")
-
-
-class _Environment:
-    """A context in which environment variables are set: the middleware reads them at its start and when the first node is made."""
-
-    def __init__(self, values: dict[str, str]) -> None:
-        self._values = values
-
-    def __enter__(self) -> None:
-        self._before = {name: os.environ.get(name) for name in self._values}
-        os.environ.update(self._values)
-
-    def __exit__(self, *_) -> None:
-        os.environ.update({name: value for name, value in self._before.items() if value is not None})
-        for name in [name for name, value in self._before.items() if value is None]:
-            del os.environ[name]
 
 
 class _Stop:
