@@ -7,6 +7,7 @@ import dataclasses
 import datetime
 import fcntl
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from liquid_control.errors import ConfigError
 from liquid_control.parallel import map_processes
 
-SESSIONS, LOCK = "sessions.json", ".lock"
+SESSIONS = "sessions.json"
 BAR = "{percentage:3.0f} % |{bar}| {elapsed} gone, {remaining} to go, {desc}{postfix}"
 
 
@@ -74,12 +75,14 @@ class Progress:
 def alone(folder: Path) -> Iterator[None]:
     """Makes the folder and keeps every other benchmark out of it. Raises ConfigError where one is at work there."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(str(folder), "a folder in which another benchmark is at work", "to wait for it, or another folder") from None
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+    except BlockingIOError:
+        raise ConfigError(str(folder), "a folder in which another benchmark is at work", "to wait for it, or another folder") from None
+    finally:
+        os.close(lock)
 
 
 def earlier_seconds(folder: Path) -> float:
