@@ -77,10 +77,11 @@ def alone(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(str(folder), "a folder in which another benchmark is at work", "to wait for it, or another folder") from None
         yield
-    except BlockingIOError:
-        raise ConfigError(str(folder), "a folder in which another benchmark is at work", "to wait for it, or another folder") from None
     finally:
         os.close(lock)
 
