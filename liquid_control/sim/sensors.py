@@ -32,9 +32,10 @@ class CameraClock:
 
 def imu_sample(stamp_ns: int, gyro: np.ndarray, accelerometer: np.ndarray, body: Body, rng: np.random.Generator) -> ImuSample:
     """A noisy, biased reading of true angular velocity (3,) and specific force (3,)."""
-    noise = rng.standard_normal(6)
+    noise = rng.standard_normal(6).tolist()  # plain floats: an array operation on three numbers costs more than the numbers
     return ImuSample(
         stamp_ns,
-        tuple((gyro + body.gyro_bias + GYRO_NOISE * noise[:3]).tolist()),
-        tuple((accelerometer + body.accelerometer_bias + ACCELEROMETER_NOISE * noise[3:]).tolist()),
-    )
+        tuple(true + bias + GYRO_NOISE * error for true, bias, error in zip(gyro.tolist(), body.gyro_bias, noise[:3], strict=True)),
+        tuple(true + bias + ACCELEROMETER_NOISE * error
+              for true, bias, error in zip(accelerometer.tolist(), body.accelerometer_bias, noise[3:], strict=True)),
+    )  # fmt: skip
