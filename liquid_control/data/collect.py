@@ -18,6 +18,8 @@ from liquid_control.data.bag.simulated import DriveRecorder
 from liquid_control.data.bag.writer import BagSettings, BagWriter, check_free
 from liquid_control.data.episode import Episode
 from liquid_control.parallel import map_processes
+from liquid_control.sim.conditions.network_input import SpoiledInput
+from liquid_control.sim.conditions.table import CLEAN
 from liquid_control.sim.drive import VEHICLE, ExpertRuntime, drive
 from liquid_control.sim.randomize import STRATA
 from liquid_control.sim.road import SPACING
@@ -38,8 +40,8 @@ SET_SPEED = 20.0
 class Drive:
     """One drive to collect. `model`: directory of the policy that drives (DAgger), or None for the expert.
 
-    `wobble`: standard deviation of the steering noise [rad]. `seed` fixes road, look, vehicle and noise. `bag`: how to record, None for
-    an episode.
+    `wobble`: standard deviation of the steering noise [rad]. `noise_variance`: of Gaussian noise on the picture (0..1) that the driver is
+    given; the pictures kept are without it. `seed` fixes road, look, vehicle and noise. `bag`: how to record, None for an episode.
     """
 
     seed: int
@@ -48,6 +50,7 @@ class Drive:
     world: WorldConfig
     wobble: float = 0.0
     model: Path | None = None
+    noise_variance: float = 0.0
     bag: BagSettings | None = None
 
 
@@ -97,6 +100,8 @@ def collect(job: Drive) -> int:
         from liquid_control.deploy.onnx_runtime import OnnxRuntime
 
         runtime = OnnxRuntime.load(job.model)
+    if job.noise_variance:
+        runtime = SpoiledInput(runtime, dataclasses.replace(CLEAN, noise_variance=job.noise_variance), job.seed)
     controller = Controller(runtime, gate=SafetyGate(vehicle=VEHICLE), speed=SET_SPEED)
     wobble = _wobble(np.random.default_rng([job.seed, 1]), job.wobble)
     frames = (_episode if job.bag is None else _recording)(job, world, controller, lambda: next(wobble))

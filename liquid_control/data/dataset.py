@@ -45,8 +45,7 @@ class Sequences:
         self, episodes: Sequence[Episode], length: int, augmentation: Augmentation, nominal_dt: float, mirror_share: float = 0.0
     ) -> None:
         self.length, self.augmentation, self.nominal_dt, self.mirror_share = length, augmentation, nominal_dt, mirror_share
-        # Normal numbers are drawn once and reused from random offsets: drawing them anew costs more than the network's step.
-        self._noise = np.random.default_rng(len(episodes)).standard_normal(1 << 22, np.float32)
+        self._normal = normal_numbers(len(episodes)) if augmentation.noise_share else np.empty(0, np.float32)
         fields = ("stamp_ns", "inertial", "curvature", "auxiliary")
         self._columns = {name: np.concatenate([getattr(e, name) for e in episodes]) for name in fields}
         self._images = [e.image for e in episodes]
@@ -79,7 +78,7 @@ class Sequences:
         if self.mirror_share:
             mirror(drawn, rng.random(batch) < self.mirror_share)
         for sequence in image:
-            self._spoil(rng, sequence)
+            spoil(rng, sequence, self.augmentation, self._normal)
         return drawn
 
     def _pictures(self, frames: np.ndarray) -> np.ndarray:
@@ -93,16 +92,21 @@ class Sequences:
         kept = np.sort(rng.choice(span, self.length, replace=False)) if span > self.length else np.arange(self.length)
         return start + kept
 
-    def _spoil(self, rng: np.random.Generator, image: np.ndarray) -> None:
-        """Adds shadow, then noise, to one sequence (T, h, w, 3) in place."""
-        options = self.augmentation
-        if rng.random() < options.shadow_share:
-            image[:] = image * _shadow(rng, *image.shape[1:3])[..., None]
-        if rng.random() < options.noise_share:
-            deviation = 255 * rng.uniform(0, options.noise_variance) ** 0.5
-            offset = rng.integers(len(self._noise) - image.size)
-            noise = self._noise[offset : offset + image.size].reshape(image.shape)
-            image[:] = np.clip(image + noise * np.float32(deviation), 0, 255)
+
+def spoil(rng: np.random.Generator, image: np.ndarray, options: Augmentation, normal: np.ndarray) -> None:
+    """Adds shadow, then noise, to one sequence (T, h, w, 3) uint8 in place. `normal`: as `normal_numbers` gives them."""
+    if rng.random() < options.shadow_share:
+        image[:] = image * _shadow(rng, *image.shape[1:3])[..., None]
+    if rng.random() < options.noise_share:
+        deviation = 255 * rng.uniform(0, options.noise_variance) ** 0.5
+        offset = rng.integers(len(normal) - image.size)
+        noise = normal[offset : offset + image.size].reshape(image.shape)
+        image[:] = np.clip(image + noise * np.float32(deviation), 0, 255)
+
+
+def normal_numbers(seed: int) -> np.ndarray:
+    """Normal numbers (4194304,) to be reused from random offsets: drawing them anew costs more than the network's step."""
+    return np.random.default_rng(seed).standard_normal(1 << 22, np.float32)
 
 
 def mirror(batch: Batch, which: np.ndarray) -> None:

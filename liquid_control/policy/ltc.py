@@ -34,8 +34,9 @@ class LtcCell(nn.Module):
     """LTC neurons joined by `wiring`; the motor neurons' voltages are the output.
 
     Only synapses that exist have parameters: 3 per neuron and 4 per synapse. w, cm and gleak are stored before a
-    softplus and so are positive whatever the optimiser does. Initial ranges are those of the authors' code;
-    `sensory_mu` is the range of the sensory half-activation points (choose it to match the spread of the inputs).
+    softplus and so are positive whatever the optimiser does. Initial ranges are those of the authors' code unless given:
+    `sensory_mu` and `recurrent_mu` of the half-activation points, `sigma` of their slopes (choose them to match the spread of
+    inputs and states: a synapse that starts flat learns slowly).
     `kernel` says what `unroll` runs on, see `dispatch.KERNELS`. `affine` adds the authors' learned scale and shift of
     every input and output (2 F + 2 M parameters), which start as the identity.
     """
@@ -47,6 +48,8 @@ class LtcCell(nn.Module):
         kernel: str = "auto",
         sensory_mu: tuple[float, float] = (0.3, 0.8),
         affine: bool = False,
+        recurrent_mu: tuple[float, float] = (0.3, 0.8),
+        sigma: tuple[float, float] = (3.0, 8.0),
     ) -> None:
         super().__init__()
         self.kernel = check_kernel("LtcCell", kernel)
@@ -57,8 +60,8 @@ class LtcCell(nn.Module):
         self.raw_cm = _uniform(self.neurons, 0.4, 0.6, positive=True)
         self.raw_gleak = _uniform(self.neurons, 0.001, 1.0, positive=True)
         self.vleak = _uniform(self.neurons, -0.2, 0.2)
-        self.sensory = Synapses(wiring.sensory, self.inputs, self.neurons, sensory_mu)
-        self.recurrent = Synapses(wiring.synapses, self.neurons, self.neurons, (0.3, 0.8))
+        self.sensory = Synapses(wiring.sensory, self.inputs, self.neurons, sensory_mu, sigma)
+        self.recurrent = Synapses(wiring.synapses, self.neurons, self.neurons, recurrent_mu, sigma)
         if affine:
             self.input_scale, self.input_shift = nn.Parameter(torch.ones(self.inputs)), nn.Parameter(torch.zeros(self.inputs))
             self.output_scale, self.output_shift = nn.Parameter(torch.ones(self.outputs)), nn.Parameter(torch.zeros(self.outputs))
@@ -138,11 +141,13 @@ class LtcCell(nn.Module):
 class Synapses(nn.Module):
     """Parameters of a list of synapses from `sources` to `targets` neurons, one number per synapse each."""
 
-    def __init__(self, synapses: tuple[Synapse, ...], sources: int, targets: int, mu: tuple[float, float]) -> None:
+    def __init__(
+        self, synapses: tuple[Synapse, ...], sources: int, targets: int, mu: tuple[float, float], sigma: tuple[float, float]
+    ) -> None:
         super().__init__()
         table = np.array(synapses, dtype=np.int64).reshape(-1, 3)
         self.raw_w = _uniform(len(table), 0.001, 1.0, positive=True)
-        self.sigma = _uniform(len(table), 3.0, 8.0)
+        self.sigma = _uniform(len(table), *sigma)
         self.mu = _uniform(len(table), *mu)
         self.erev = nn.Parameter(torch.tensor(table[:, 2], dtype=torch.get_default_dtype()))
         one_hot = torch.eye(sources)[:, table[:, 0]], torch.eye(targets)[table[:, 1]]

@@ -44,8 +44,8 @@ def build_memory(config: PolicyConfig, inputs: int, wiring: NcpWiring | None) ->
     """The cell that `config.memory` names, with one output. `wiring` is for the wired ones and None for the others."""
     units, name = config.units, config.memory
     if name == "ltc":
-        # The sensory features lie in -1..1, hence the range of the half-activation points.
-        return LtcCell(wiring, config.unfolds, sensory_mu=(-0.5, 0.5))
+        # Features and states lie in -1..1: half-activation points in their midst and gentle slopes keep every synapse alive from the start.
+        return LtcCell(wiring, config.unfolds, sensory_mu=(-0.5, 0.5), recurrent_mu=(-0.25, 0.25), sigma=(0.9, 2.4))
     if name == "cfc":
         return WiredCfcCell(wiring)
     if name in ("cfc_full", "cfc_mixed"):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError
-from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder
+from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder, StridedEncoder
 from liquid_control.policy.memories import build_memory, count_parameters
 from liquid_control.policy.wiring import NcpWiring
 from liquid_control.signals import INERTIAL_FEATURES
@@ -47,7 +47,7 @@ class PolicyNetwork(nn.Module):
         self.wiring = draw_wiring(config) if wiring is None and config.memory in WIRED else wiring
         sensory = config.image_features + len(INERTIAL_FEATURES)
         _check_wiring(self.wiring, config, sensory)
-        encoder = {"slim": SlimEncoder, "published": PublishedEncoder}[config.encoder]
+        encoder = {"slim": SlimEncoder, "strided": StridedEncoder, "published": PublishedEncoder}[config.encoder]
         self.encoder = encoder(preprocess.height, preprocess.width, config.image_features)
         self.cell = build_memory(config, sensory, self.wiring)
         self.auxiliary = nn.Linear(config.image_features, len(AUXILIARY))
@@ -73,8 +73,14 @@ class PolicyNetwork(nn.Module):
         state (B, U) or None for the initial one. Raises ShapeError, ImageError and TimeError."""
         self._check(image, inertial, leading=2)
         batch, time = image.shape[:2]
-        features = self.encoder(image.flatten(0, 1)).unflatten(0, (batch, time))  # (B, T, image_features)
-        state = self.initial_state(batch) if state is None else state
+        features = self.encoder(image.flatten(0, 1)).unflatten(0, (batch, time))
+        return self.unroll_features(features, inertial, dt, is_first, state)
+
+    def unroll_features(
+        self, features: Tensor, inertial: Tensor, dt: Tensor, is_first: Tensor | None = None, state: Tensor | None = None
+    ) -> Prediction:
+        """As `unroll`, from what the encoder made of the images: features (B, T, image_features)."""
+        state = self.initial_state(len(features)) if state is None else state
         motor, state = self.cell.unroll(self._sense(features, inertial), state, dt * self.config.time_scale, is_first)
         return Prediction(self._curvature(motor), self.auxiliary(features), state)
 

@@ -56,10 +56,13 @@ def fit(
     units = torch.tensor(AUXILIARY_UNITS)
     base = (settings.encoder_rate, settings.memory_rate)
     for step in range(start, steps if stop is None else stop):
-        factor = rate * (0.5 + 0.5 * math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / 20)
+        factor = rate * schedule(step, steps)
         for group, value in zip(optimiser.param_groups, base, strict=True):
             group["lr"] = value * factor
-        steering, auxiliary = _losses(network, sequences.draw(rng, settings.batch), scale, units, settings)
+        batch = sequences.draw(rng, settings.batch)
+        prediction = network.unroll(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
+        steering = steering_loss(prediction.curvature, batch, scale, settings.curve_weight)
+        auxiliary = auxiliary_loss(prediction.auxiliary, torch.from_numpy(batch.auxiliary) / units)
         optimiser.zero_grad()
         (steering + settings.auxiliary_weight * auxiliary).backward()
         for group in optimiser.param_groups:
@@ -68,21 +71,24 @@ def fit(
         on_step(step + 1, {"steering": float(steering.detach()), "auxiliary": float(auxiliary.detach()), "rate": factor})
 
 
-def _losses(network: PolicyNetwork, batch: Batch, scale: float, units: Tensor, settings: FitSettings) -> tuple[Tensor, Tensor]:
-    """Weighted squared errors of curvature (curves weigh more, as published) and of the auxiliary targets, in their units.
+def schedule(step: int, steps: int) -> float:
+    """Share of the learning rate at `step`: a cosine down to zero at `steps`, after a short rise."""
+    return (0.5 + 0.5 * math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / 20)
 
-    Targets that are NaN carry no loss.
-    """
-    image, inertial, dt = torch.from_numpy(batch.image), torch.from_numpy(batch.inertial), torch.from_numpy(batch.dt)
-    prediction = network.unroll(image, inertial, dt)
+
+def steering_loss(curvature: Tensor, batch: Batch, scale: float, curve_weight: float) -> Tensor:
+    """Weighted squared error of curvature (B, T) in units of `scale` (curves weigh more, as published); a NaN target carries no loss."""
     wanted = torch.from_numpy(batch.curvature)[:, WARM_UP:] / scale
     known = wanted.isfinite()
-    weight = torch.where(known, torch.exp(wanted.abs().clamp_max(2.0) * settings.curve_weight), 0.0)
-    error = prediction.curvature[:, WARM_UP:] / scale - torch.where(known, wanted, 0.0)
-    steering = (weight * error.square()).sum() / weight.sum().clamp_min(1.0)  # a known target weighs at least 1
-    target = torch.from_numpy(batch.auxiliary) / units
+    weight = torch.where(known, torch.exp(wanted.abs().clamp_max(2.0) * curve_weight), 0.0)
+    error = curvature[:, WARM_UP:] / scale - torch.where(known, wanted, 0.0)
+    return (weight * error.square()).sum() / weight.sum().clamp_min(1.0)  # a known target weighs at least 1
+
+
+def auxiliary_loss(answers: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of the auxiliary answers (B, T, 4) where their targets are known."""
     if bool(target.isnan().all()):
-        return steering, torch.zeros(())
+        return torch.zeros(())
     seen = target.isfinite()
-    squared = (prediction.auxiliary - torch.where(seen, target, 0.0)).square().clamp_max(25.0)
-    return steering, squared.mean() if bool(seen.all()) else squared[seen].mean()
+    squared = (answers - torch.where(seen, target, 0.0)).square().clamp_max(25.0)
+    return squared.mean() if bool(seen.all()) else squared[seen].mean()

@@ -6,6 +6,7 @@ Ross, Gordon, Bagnell, "A reduction of imitation learning and structured predict
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 import time
 from pathlib import Path
@@ -20,14 +21,17 @@ from liquid_control.data.collect import Drive, collect
 from liquid_control.data.dataset import Augmentation, Sequences
 from liquid_control.data.episode import load_episode
 from liquid_control.deploy.export import export_onnx
+from liquid_control.deploy.models import find_model
+from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
 from liquid_control.parallel import map_processes
 from liquid_control.policy.allocator import keep_freed_memory
-from liquid_control.policy.model_file import save_model
+from liquid_control.policy.model_file import load_network, save_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.seeds import road_seed
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.fit import FitSettings, fit, make_optimiser
+from liquid_control.train.memory_fit import MemoryFitSettings, fit_memory
 from liquid_control.train.run_folder import CHECKPOINT, commit, open_run, tensorboard
 
 CHECKPOINT_EVERY = 200
@@ -42,10 +46,13 @@ class ImitationSettings:
     seed: int = number(0, 0, 2**63 - 1, "", "seed of roads, noise, weights and batches")
     long_roads: int = number(40, 0, 10000, "", "expert roads of 400 m")
     short_roads: int = number(60, 0, 10000, "", "expert roads of 120 m, for more looks")
-    steps: int = number(900, 1, 10**7, "", "optimiser steps on the expert's drives")
+    encoder: str = ""
+    """model, by path or by the name of an installed one, whose encoder the network starts with; empty: from nothing"""
+    steps: int = number(900, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives")
     rounds: int = number(1, 0, 100, "", "DAgger rounds")
     round_roads: int = number(24, 1, 10000, "", "roads of 200 m that the policy drives in each round")
     round_steps: int = number(500, 1, 10**7, "", "optimiser steps in each round")
+    round_noise: float = number(0.3, 0.0, 1.0, "", "largest variance of the image noise under which the policy drives in a round")
     frames: int = number(16, 2, 1024, "", "frames in a training sequence")
     exam_roads: int = number(20, 0, 1000, "", "held-out roads driven at the end; 0 skips the exam")
     workers: int = number(0, 0, 256, "", "processes that collect and evaluate; 0 is one a core")
@@ -53,6 +60,7 @@ class ImitationSettings:
     preprocess: PreprocessConfig = dataclasses.field(default_factory=PreprocessConfig)
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     fit: FitSettings = dataclasses.field(default_factory=FitSettings)
+    memory_fit: MemoryFitSettings = dataclasses.field(default_factory=MemoryFitSettings)
 
     def __post_init__(self) -> None:
         check_config(self)
@@ -69,6 +77,8 @@ def train(settings: ImitationSettings) -> dict:
     keep_freed_memory()
     torch.manual_seed(settings.seed)
     network = PolicyNetwork(settings.policy, settings.preprocess)
+    if settings.encoder:
+        _take_encoder(network, settings.encoder)
     optimiser = make_optimiser(network, settings.fit)
     checkpoint = settings.out / CHECKPOINT
     progress = load_checkpoint(checkpoint, network, optimiser) if checkpoint.exists() else {"stage": 0, "step": 0, "seconds": 0.0}
@@ -92,20 +102,22 @@ def train(settings: ImitationSettings) -> dict:
             began = time.perf_counter()
             steps = settings.steps if stage == 0 else settings.round_steps
             first = progress["step"] if stage == progress["stage"] else 0
-            sequences = Sequences(episodes, settings.frames, settings.augmentation, TimelineConfig().nominal_dt)
+            rate, nominal_dt = 1.0 if stage == 0 else 0.5, TimelineConfig().nominal_dt
+            sequences = Sequences(episodes, settings.frames, settings.augmentation, nominal_dt)
             with tqdm(total=steps, initial=first, desc=f"fit, round {stage}", unit="step") as bar:
 
                 def on_step(step: int, losses: dict[str, float], stage=stage, bar=bar) -> None:
-                    bar.update()
-                    if step % 10 == 0:
-                        bar.set_postfix(losses, refresh=False)
-                        for name, value in losses.items():
-                            writer.add_scalar(f"round_{stage}/{name}", value, step)
+                    _tell(step, losses, stage, bar, writer)
                     if step % CHECKPOINT_EVERY == 0:
                         save_checkpoint(checkpoint, network, optimiser, {"stage": stage, "step": step, "seconds": spent()})
 
                 rng = np.random.default_rng([settings.seed, stage, first])
-                fit(network, optimiser, sequences, steps, rng, settings.fit, 1.0 if stage == 0 else 0.5, first, on_step)
+                fit(network, optimiser, sequences, steps, rng, settings.fit, rate, first, on_step)
+            save_checkpoint(checkpoint, network, optimiser, {"stage": stage, "step": steps, "seconds": spent()})
+            with tqdm(total=settings.memory_fit.steps, desc=f"fit the memory, round {stage}", unit="step") as bar:
+                told = functools.partial(_tell, stage=stage, bar=bar, writer=writer)
+                rng = np.random.default_rng([settings.seed, stage, steps, 1])
+                fit_memory(network, episodes, settings.augmentation, nominal_dt, rng, settings.fit, settings.memory_fit, rate, told)
             seconds["fit"] += time.perf_counter() - began
             provenance = _provenance(settings, sum(map(len, episodes)), spent(), seconds)
             save_model(model, network, provenance, {}, export_onnx)
@@ -117,6 +129,26 @@ def train(settings: ImitationSettings) -> dict:
     metrics = {name: value for name, value in exam.items() if name not in ("per_road", "model")}
     save_model(model, network, _provenance(settings, sum(map(len, episodes)), spent(), seconds), metrics, export_onnx)
     return exam
+
+
+def _take_encoder(network: PolicyNetwork, model: str) -> None:
+    """Gives the network the encoder and the auxiliary head of another. Raises ConfigError when they do not fit."""
+    other = load_network(find_model(model))
+    for name in ("encoder", "image_features"):
+        if getattr(other.config, name) != getattr(network.config, name):
+            raise ConfigError(f"policy.{name}", getattr(network.config, name), f"{getattr(other.config, name)} as in {model}")
+    if other.preprocess != network.preprocess:
+        raise ConfigError("preprocess", network.preprocess, f"{other.preprocess} as in {model}")
+    network.encoder.load_state_dict(other.encoder.state_dict())
+    network.auxiliary.load_state_dict(other.auxiliary.state_dict())
+
+
+def _tell(step: int, losses: dict[str, float], stage: int, bar: tqdm, writer) -> None:
+    bar.update()
+    if step % 10 == 0:
+        bar.set_postfix(losses, refresh=False)
+        for name, value in losses.items():
+            writer.add_scalar(f"round_{stage}/{name}", value, step)
 
 
 def expert_drives(settings: ImitationSettings) -> list[Drive]:
@@ -137,7 +169,8 @@ def _policy_drives(settings: ImitationSettings, stage: int, model: Path) -> list
         world = WorldConfig(length=200.0, stratum=index % 8)
         path = settings.out / "episodes" / f"round_{stage}_{index:04d}.npz"
         wobble = (0.0, 0.01, 0.02)[index % 3]
-        jobs.append(Drive(road_seed(settings.seed, 100_000 * stage + index), path, settings.preprocess, world, wobble, model))
+        noise = (0.0, 0.5, 1.0)[index // 8 % 3] * settings.round_noise
+        jobs.append(Drive(road_seed(settings.seed, 100_000 * stage + index), path, settings.preprocess, world, wobble, model, noise))
     return jobs
 
 

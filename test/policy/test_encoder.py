@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquid_control.errors import ConfigError
-from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder, standardise
+from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder, StridedEncoder, standardise
 
 
 def count(module):
@@ -24,13 +24,13 @@ def test_the_published_head_has_the_published_parameters():
 
 
 def test_the_slim_encoder_is_slim():
-    assert 33_000 <= count(SlimEncoder(32, 64, 29)) <= 40_000
+    assert 33_000 <= count(SlimEncoder(32, 64, 29)) <= count(StridedEncoder(64, 128, 29)) <= 40_000
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(8, 90), st.integers(8, 90), st.sampled_from([8, 16, 24]))
 def test_any_image_size_works(height, width, features):
-    for encoder in (SlimEncoder, PublishedEncoder):
+    for encoder in (SlimEncoder, StridedEncoder, PublishedEncoder):
         out = encoder(height, width, features)(images(2, height, width))
         assert out.shape == (2, features) and torch.isfinite(out).all() and out.abs().max() <= 1
 
@@ -46,7 +46,7 @@ def test_light_and_contrast_of_the_whole_image_do_not_matter():
     torch.manual_seed(0)
     dark = images(3, 32, 64) // 3
     bright = dark * 2 + 60
-    for encoder in (SlimEncoder(32, 64, 29), PublishedEncoder(32, 64, 24)):
+    for encoder in (SlimEncoder(32, 64, 29), StridedEncoder(32, 64, 29), PublishedEncoder(32, 64, 24)):
         assert (encoder(dark) - encoder(bright)).abs().max() < 1e-4
 
 

@@ -15,7 +15,7 @@ from liquid_control.data.dataset import Batch
 from liquid_control.data.episode import Episode
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.cloning import curvature_scale, normalise_inertial
-from liquid_control.train.fit import FitSettings, _losses
+from liquid_control.train.fit import FitSettings, auxiliary_loss, steering_loss
 from liquid_control.train.split import GAP, Split, split_blocks, split_recordings
 from liquid_control.train.validation import errors, predict
 
@@ -56,17 +56,23 @@ def test_unknown_targets_carry_no_loss_and_known_ones_the_same_as_ever():
     batch = Batch(rng.integers(0, 255, (4, 6, 16, 32, 3), np.uint8), rng.standard_normal((4, 6, 3)).astype(np.float32),
                   np.full((4, 6), 0.05, np.float32), rng.normal(0, 0.02, (4, 6)).astype(np.float32), np.zeros((4, 6, 4), np.float32))
     network.requires_grad_(False)
-    whole, auxiliary = _losses(network, batch, 0.04, units, FitSettings())
+
+    def losses(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        prediction = network.unroll(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
+        steering = steering_loss(prediction.curvature, batch, 0.04, FitSettings().curve_weight)
+        return steering, auxiliary_loss(prediction.auxiliary, torch.from_numpy(batch.auxiliary) / units)
+
+    whole, auxiliary = losses(batch)
     halves = []
     for part in (slice(0, 2), slice(2, 4)):
         curvature, unknown = np.full((4, 6), np.nan, np.float32), np.full((4, 6, 4), np.nan, np.float32)
         curvature[part], unknown[part] = batch.curvature[part], batch.auxiliary[part]
-        halves.append(_losses(network, dataclasses.replace(batch, curvature=curvature, auxiliary=unknown), 0.04, units, FitSettings()))
+        halves.append(losses(dataclasses.replace(batch, curvature=curvature, auxiliary=unknown)))
     weights = [np.exp(np.abs(batch.curvature[part][:, 1:] / 0.04).clip(0, 2) * 0.5).sum() for part in (slice(0, 2), slice(2, 4))]
     assert float(whole) == pytest.approx(float(sum(w * half[0] for w, half in zip(weights, halves, strict=True)) / sum(weights)), rel=1e-5)
     assert float(auxiliary) == pytest.approx(float(halves[0][1] + halves[1][1]) / 2, rel=1e-5)
     nothing = dataclasses.replace(batch, auxiliary=np.full((4, 6, 4), np.nan, np.float32))
-    assert float(_losses(network, nothing, 0.04, units, FitSettings())[1]) == 0.0
+    assert float(losses(nothing)[1]) == 0.0
 
 
 def test_predictions_carry_memory_through_a_drive_and_forget_at_starts():

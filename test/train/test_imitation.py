@@ -20,9 +20,10 @@ from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.fit import FitSettings, fit, make_optimiser
 from liquid_control.train.imitation import ImitationSettings, train
+from liquid_control.train.memory_fit import MemoryFitSettings
 
 SMALL = {"long_roads": 0, "short_roads": 6, "steps": 30, "rounds": 1, "round_roads": 2, "round_steps": 10, "exam_roads": 2,
-         "fit": FitSettings(batch=8)}
+         "fit": FitSettings(batch=8), "memory_fit": MemoryFitSettings(20, 16, 1)}
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_collection_is_the_same_for_any_number_of_workers(tmp_path):
 
 
 def test_settings_refuse_what_cannot_train():
-    for bad in ({"seed": -1}, {"steps": 0}, {"frames": 1}, {"rounds": 1.5}):
+    for bad in ({"seed": -1}, {"steps": -1}, {"frames": 1}, {"rounds": 1.5}):
         with pytest.raises(ConfigError):
             ImitationSettings(**bad)
 

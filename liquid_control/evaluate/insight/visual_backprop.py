@@ -18,6 +18,7 @@ from liquid_control.policy.model_file import ModelInfo, read_model
 
 STRIDES = {
     "slim": ((2, 2), (2, 2), (2, 2), (2, 1)),
+    "strided": ((4, 4), (2, 2), (2, 2), (2, 1)),
     "published": ((2, 2), (2, 2), (2, 2), (1, 1), (1, 1)),
 }
 """Rows and columns that each convolution of `policy.encoder` steps by; each pads half its kernel."""
