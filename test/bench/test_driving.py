@@ -10,6 +10,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from liquid_control.bench.driving import claims as judged
 from liquid_control.bench.driving import drives, figures, progress, run, standing, training
@@ -18,11 +19,12 @@ from liquid_control.bench.driving.report import page, table
 from liquid_control.bench.driving.settings import DrivingSettings, Recipe, shortened
 from liquid_control.errors import ConfigError
 from liquid_control.policy.candidates import CANDIDATES
+from liquid_control.policy.model_file import load_network
 from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.train.imitation import ImitationSettings
 from liquid_control.train.memory_fit import MemoryFitSettings
 
-TINY = Recipe(long_roads=0, short_roads=2, steps=2, rounds=0, memory_fit=MemoryFitSettings(2, looks=1))
+TINY = Recipe(long_roads=0, short_roads=2, encoder_steps=2, rounds=0, memory_fit=MemoryFitSettings(2, looks=1))
 RIVALS = ("gru", "lstm_64")
 
 
@@ -231,9 +233,26 @@ def test_two_benchmarks_keep_out_of_each_others_folder(small, answer):
         run.bench_driving(small)
 
 
-def test_the_recipe_is_decided_by_imitation_alone():
+def test_the_recipe_is_imitations_but_for_the_shared_encoder():
     usual = ImitationSettings()
+    shared = {"steps", "round_steps"}
     for field in dataclasses.fields(Recipe):
-        assert getattr(Recipe(), field.name) == getattr(usual, field.name)
+        if field.name not in shared | {"encoder_steps"}:
+            assert getattr(Recipe(), field.name) == getattr(usual, field.name)
+    assert Recipe().encoder_steps == usual.steps
     (job, *_) = training.trainings(DrivingSettings())
-    assert dataclasses.replace(job.settings, out=usual.out, workers=0, exam_roads=usual.exam_roads) == usual
+    ours = dataclasses.replace(job.settings, out=usual.out, workers=0, exam_roads=usual.exam_roads, encoder="")
+    assert dataclasses.replace(ours, **{name: getattr(usual, name) for name in shared}) == usual
+
+
+def test_candidates_of_one_seed_start_with_one_encoder_trained_before_no_memory(small, answer):
+    jobs = training.trainings(small)
+    assert {job.encoder.model for job in jobs} == {small.out / "encoders" / "0" / "model"}
+    assert jobs[0].encoder.settings.policy.memory == "feedforward" and jobs[0].encoder.settings.rounds == 0
+    given, made = load_network(jobs[0].encoder.model), [load_network(job.model) for job in jobs]
+    for network in made:  # TINY has no steps of the whole network and no round
+        for one, two in zip(network.encoder.parameters(), given.encoder.parameters(), strict=True):
+            assert torch.equal(one, two)
+    assert training.trainings(dataclasses.replace(small, recipe=dataclasses.replace(TINY, encoder_steps=0, steps=2)))[0].encoder is None
+    with pytest.raises(ConfigError, match="encoder"):
+        Recipe(encoder_steps=0, steps=0)

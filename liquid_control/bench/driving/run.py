@@ -14,7 +14,7 @@ from liquid_control.bench.driving.progress import Progress, Stage, alone, earlie
 from liquid_control.bench.driving.report import write_report
 from liquid_control.bench.driving.settings import DrivingSettings, shortened
 from liquid_control.bench.driving.standing import rows, standings
-from liquid_control.bench.driving.training import Training, is_trained, missing_drives, train_one, trainings
+from liquid_control.bench.driving.training import Training, is_trained, missing_drives, missing_encoders, train_one, trainings
 from liquid_control.data.collect import collect
 from liquid_control.deploy.models import find_model
 from liquid_control.errors import ConfigError
@@ -95,6 +95,7 @@ def _work(settings: DrivingSettings, entries: Iterable[Entry], driven: Iterable[
     by_job = {job.model: by_path[path].scores for path, job in untrained.items()}
     Progress(settings.out, settings.workers).run(
         Stage("expert drives", collect, missing_drives(list(untrained.values())), lambda job: job.world.length * COLLECTED),
+        Stage("encoders", train_one, missing_encoders(list(untrained.values())), training_cost),
         Stage("training", train_one, sorted(untrained.values(), key=training_cost, reverse=True), training_cost,
               lambda job, _: by_job[job.model].adopt(job.model)),
         Stage("driving", drive_cell, missing, lambda cell: cell.roads * (cell.length - START_STATION) * DRIVEN,

@@ -22,7 +22,7 @@ CHOSEN = tuple(CANDIDATES)
 
 QUICK_CANDIDATES, QUICK_CONDITIONS = ("ltc", "gru"), ("clean", "noise_0.3", "dropped_50", "dropped_50_stripped")
 USUAL = ImitationSettings()
-"""Where the recipe is decided: `train imitation` without a flag."""
+"""`train imitation` without a flag, which decides all of the recipe that the shared encoder leaves open."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Recipe:
 
     long_roads: int = number(USUAL.long_roads, 0, 10000, "", "expert roads of 400 m")
     short_roads: int = number(USUAL.short_roads, 0, 10000, "", "expert roads of 120 m")
-    encoder: str = USUAL.encoder
-    """model whose encoder all networks start with, by path or by the name of an installed one; empty: from nothing"""
-    steps: int = number(USUAL.steps, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives")
+    encoder_steps: int = number(USUAL.steps, 0, 10**7, "", "optimiser steps of the encoder that the candidates of a seed start with, "
+                                "trained before the feed-forward head; 0: each one's own, from nothing")  # fmt: skip
+    steps: int = number(0, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives")
     rounds: int = number(USUAL.rounds, 0, 100, "", "DAgger rounds, in which each candidate drives itself")
     round_roads: int = number(USUAL.round_roads, 1, 10000, "", "roads of 200 m in each round")
-    round_steps: int = number(USUAL.round_steps, 1, 10**7, "", "optimiser steps in each round")
+    round_steps: int = number(300, 1, 10**7, "", "optimiser steps of the whole network in each round")
     augmentation: Augmentation = USUAL.augmentation
     memory_fit: MemoryFitSettings = USUAL.memory_fit
 
@@ -44,9 +44,11 @@ class Recipe:
         check(self)
         if not self.long_roads + self.short_roads:
             raise ConfigError("recipe", "no expert road", "at least one, by long_roads or short_roads")
+        if not self.encoder_steps + self.steps:
+            raise ConfigError("recipe", "no step that trains an encoder", "at least one, by encoder_steps or steps")
 
 
-QUICK_RECIPE = Recipe(long_roads=0, short_roads=8, steps=40, rounds=0, memory_fit=MemoryFitSettings(200, looks=1))
+QUICK_RECIPE = Recipe(long_roads=0, short_roads=8, encoder_steps=40, rounds=0, memory_fit=MemoryFitSettings(200, looks=1))
 
 
 @dataclasses.dataclass(frozen=True)

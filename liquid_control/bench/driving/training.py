@@ -1,4 +1,5 @@
-"""Every candidate is trained by `train imitation` with one recipe: the expert's drives are shared, DAgger rounds are each one's own."""
+"""Every candidate is trained by `train imitation` with one recipe: the expert's drives and the encoder to start with are shared by the
+candidates of a seed, DAgger rounds are each one's own."""
 
 from __future__ import annotations
 
@@ -17,15 +18,19 @@ from liquid_control.policy.candidates import CANDIDATES
 from liquid_control.train.imitation import ImitationSettings, expert_drives, train
 
 TRAINED, LOG = "trained.json", "train.log"
+ENCODER = "feedforward"
+"""The candidate whose encoder all start with: the one that favours no way of remembering."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """One model to train. `experts`: folder with the episodes that all candidates of this seed learn from."""
+    """One model to train. `experts`: folder with the episodes that all candidates of this seed learn from. `encoder`: the training whose
+    encoder it starts with."""
 
     candidate: str
     settings: ImitationSettings
     experts: Path
+    encoder: Training | None = None
 
     @property
     def model(self) -> Path:
@@ -35,18 +40,26 @@ class Training:
     def described(self) -> dict:
         """All that decides what comes out."""
         described = {name: value for name, value in dataclasses.asdict(self.settings).items() if name not in ("out", "workers")}
+        if self.encoder:
+            described["encoder"] = self.encoder.described
         return json.loads(json.dumps(described))
 
 
 def trainings(settings: DrivingSettings) -> list[Training]:
     """All models of the benchmark, trained or not."""
     recipe = {field.name: getattr(settings.recipe, field.name) for field in dataclasses.fields(settings.recipe)}
-    work, found = settings.workshop, []
+    encoder_steps, work, found = recipe.pop("encoder_steps"), settings.workshop, []
     for seed in range(settings.seeds):
-        experts = work / "experts" / f"{seed}_{settings.recipe.long_roads}_{settings.recipe.short_roads}"
+        usual = ImitationSettings(seed=seed, **recipe, exam_roads=0, workers=1)
+        experts, encoder = work / "experts" / f"{seed}_{settings.recipe.long_roads}_{settings.recipe.short_roads}", None
+        if encoder_steps:
+            alone = dataclasses.replace(usual, out=work / "encoders" / str(seed), policy=CANDIDATES[ENCODER], steps=encoder_steps, rounds=0,
+                                        memory_fit=dataclasses.replace(usual.memory_fit, steps=0))  # fmt: skip
+            encoder = Training(ENCODER, alone, experts)
+            usual = dataclasses.replace(usual, encoder=str(encoder.model))
         for name in settings.candidates:
-            out = work / "models" / f"{name}_{seed}"
-            found.append(Training(name, ImitationSettings(out, seed, **recipe, policy=CANDIDATES[name], exam_roads=0, workers=1), experts))
+            own = dataclasses.replace(usual, out=work / "models" / f"{name}_{seed}", policy=CANDIDATES[name])
+            found.append(Training(name, own, experts, encoder))
     return found
 
 
@@ -56,6 +69,12 @@ def missing_drives(wanted: list[Training]) -> list[Drive]:
     for folder in folders:
         (folder / "episodes").mkdir(parents=True, exist_ok=True)
     return [drive for settings in folders.values() for drive in expert_drives(settings) if not drive.path.exists()]
+
+
+def missing_encoders(wanted: list[Training]) -> list[Training]:
+    """The trainings of encoders that these start with and that are not done."""
+    encoders = {job.encoder.model: job.encoder for job in wanted if job.encoder}
+    return [job for job in encoders.values() if not is_trained(job)]
 
 
 def is_trained(job: Training) -> bool:
