@@ -107,6 +107,16 @@ def _bench_driving() -> Work:
     return Work(DrivingSettings, bench_driving, table)
 
 
+def _bench_train() -> Work:
+    from liquid_control.train.threads import wait_without_spinning
+
+    wait_without_spinning()
+    from liquid_control.bench.training.report import table
+    from liquid_control.bench.training.run import TrainBenchSettings, bench_train
+
+    return Work(TrainBenchSettings, bench_train, table)
+
+
 def _bench_replay() -> Work:
     from liquid_control.bench.replay import ReplayBenchSettings, bench_replay, succeeded, table
 
@@ -218,6 +228,7 @@ VERBS = (
     Verb("bench tables", "train and test on the published time-series tables, run by run, and set ours beside theirs", _bench_tables),
     Verb("bench recordings", "train on the same drives with and without bags, and let both kinds drive held-out roads", _bench_recordings),
     Verb("bench driving", "train every candidate, let all drive the same roads in every condition, judge the claims", _bench_driving),
+    Verb("bench train", "measure where a training's time goes, and how close to the machine's limit it runs", _bench_train),
     Verb("bench replay", "measure how fast recordings are replayed, and what memory that takes", _bench_replay),
     Verb("faults", "spoil every sensor in every way while a policy drives, and see that the safety gate does what it must", _faults),
     Verb("soak gate", "send millions of random commands through the safety gate and check every limit between every two", _soak_gate),
