@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from liquid_control.data.dataset import Batch, Sequences
+from liquid_control.policy.candidates import MEMORY_RATES
 from liquid_control.policy.network import AUXILIARY_UNITS, PolicyNetwork
 
 WARM_UP = 1
@@ -19,11 +20,12 @@ WARM_UP = 1
 
 @dataclasses.dataclass(frozen=True)
 class FitSettings:
-    """Optimiser settings. Liquid cells want a much higher rate than convolutions (shared measurements: five times worse at 1e-3)."""
+    """Optimiser settings. Memories want a higher rate than convolutions, liquid ones the highest: `memory_rate` 0 is the memory's own, of
+    `policy.candidates.MEMORY_RATES`."""
 
     batch: int = 32
     encoder_rate: float = 2e-3
-    memory_rate: float = 1e-2
+    memory_rate: float = 0.0
     auxiliary_weight: float = 0.3
     curve_weight: float = 0.5
     clip: float = 1.0
@@ -34,8 +36,13 @@ def make_optimiser(network: PolicyNetwork, settings: FitSettings) -> torch.optim
     cell = list(network.cell.parameters())
     inside = {id(p) for p in cell}
     rest = [p for p in network.parameters() if id(p) not in inside]
-    groups = [{"params": rest, "lr": settings.encoder_rate}, {"params": cell, "lr": settings.memory_rate}]
+    groups = [{"params": rest, "lr": settings.encoder_rate}, {"params": cell, "lr": memory_rate(network, settings)}]
     return torch.optim.Adam(groups)
+
+
+def memory_rate(network: PolicyNetwork, settings: FitSettings) -> float:
+    """The learning rate of the network's recurrent cell."""
+    return settings.memory_rate or MEMORY_RATES[network.config.memory]
 
 
 def fit(
@@ -54,7 +61,7 @@ def fit(
     network.train()
     scale = network.config.curvature_scale
     units = torch.tensor(AUXILIARY_UNITS)
-    base = (settings.encoder_rate, settings.memory_rate)
+    base = (settings.encoder_rate, memory_rate(network, settings))
     for step in range(start, steps if stop is None else stop):
         factor = rate * schedule(step, steps)
         for group, value in zip(optimiser.param_groups, base, strict=True):

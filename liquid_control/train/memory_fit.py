@@ -16,7 +16,7 @@ from liquid_control.config import check, number
 from liquid_control.data.dataset import Augmentation, Sequences, normal_numbers, spoil
 from liquid_control.data.episode import Episode
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.train.fit import FitSettings, schedule, steering_loss
+from liquid_control.train.fit import FitSettings, memory_rate, schedule, steering_loss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def fit_memory(
         return
     scales = [network.input_scale, network.input_shift, network.output_scale, network.output_shift]
     cell = list(network.cell.parameters())
-    base = (fitting.memory_rate, fitting.encoder_rate)
+    base = (memory_rate(network, fitting), fitting.encoder_rate)
     optimiser = torch.optim.Adam([{"params": cell}, {"params": scales}])
     network.train()
     for step in range(settings.steps):
