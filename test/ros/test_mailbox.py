@@ -30,3 +30,19 @@ def test_only_the_latest_are_kept(probe):
         probe.send("many", Imu(header=conversions.header(stamp)))
     probe.spin(0.3)
     assert [message.header.stamp.nanosec for message, _ in mailbox.take()] == [20]
+
+
+def test_a_flood_does_not_keep_the_reader(probe):
+    """Whoever sends faster than is read would be read for good."""
+    mailbox = Mailbox(probe, Imu, "flood", qos.COMMAND_IN)
+    probe.send("flood", Imu())
+    probe.spin(0.2)
+    taken = 0
+    for _ in mailbox.take():
+        taken += 1
+        assert taken <= qos.COMMAND_IN.depth
+        probe.send("flood", Imu())
+        probe.spin(0.05)
+    assert taken == 1
+    assert len(list(mailbox.take())) == 1, "what came meanwhile waits for the next time"
+    mailbox.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import signal
 import time
 
 import pytest
@@ -216,6 +217,34 @@ def test_limits_stay_as_they_are_while_engaged(verdicts, probe):
     request = SetParameters.Request(parameters=[Parameter("gate.max_speed", value=60.0).to_parameter_msg()])
     refused = probe.call(SetParameters, "safety_node/set_parameters", request).results[0]
     assert not refused.successful and "take over first" in refused.reason
+
+
+def test_a_safe_stop_begins_when_the_last_proposal_goes_stale_not_with_the_next_tick(start, safety, probe):
+    """A gate that ticks every 0.1 s and believes a proposal for 0.12 s. A busy machine may be late, but not every time."""
+    gate = start("safety_node", rate=10.0, engagement__proposal_stale_after=0.12, engagement__healthy_for=0.0)
+    told = probe.heard["safety_node/verdict"]
+    safety.send_signal(signal.SIGSTOP)
+    try:
+        for _ in range(10):
+            deadline = time.monotonic() + 10.0
+            told.clear()
+            while not told or told[-1][0].level == ERROR:
+                assert time.monotonic() < deadline and gate.poll() is None
+                drive(probe, 0.1)
+            told.clear()
+            drive(probe, 0.1)
+            while not told or told[-1][0].level != ERROR:
+                assert time.monotonic() < deadline
+                probe.send("odom", conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 8.0), qos.INERTIAL)
+                probe.spin(0.02)
+            steady = [(message.level == ERROR, int(message.values[2].value)) for message, _ in told]
+            stopped = next(i for i, (stopping, _) in enumerate(steady) if stopping)
+            driven = [at for stopping, at in steady[:stopped]]
+            if len(driven) > 1 and steady[stopped][1] - driven[-2] < 190_000_000:
+                return
+        pytest.fail("the safe stop waited for the timer ten times")
+    finally:
+        safety.send_signal(signal.SIGCONT)
 
 
 def test_wrong_parameters_are_refused(start):

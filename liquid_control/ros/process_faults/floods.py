@@ -9,6 +9,7 @@ from pathlib import Path
 from liquid_control.ros.children import Child
 from liquid_control.ros.process_faults import deaths
 from liquid_control.ros.process_faults.rig import Rig
+from liquid_control.ros.process_faults.rogue import SENDS
 
 WRONG_TYPES_RATE = 500.0
 """What nobody reads costs only the machine that sends it; more would test the scheduler [Hz]."""
@@ -24,6 +25,7 @@ def flood(rig: Rig, name: str, seconds: float) -> dict:
     states = len(rig.observer.states)
     rate = WRONG_TYPES_RATE if kind.startswith("wrong_type") else 0.0
     rig.start("rogue", Child("rogue", "liquid_control.ros.process_faults.rogue", {"kind": kind, "name": node, "rate": rate}))
+    rig.until(lambda: SENDS in rig.children.last_words("rogue"), "the rogue to send")
     time.sleep(seconds)
     during = memory_mb(rig)
     ended = rig.kill("rogue", signal.SIGINT)

@@ -1,19 +1,27 @@
-"""Two hosts in one machine: the policy in a network namespace of its own, gate, robot and observer in another, a cable between them."""
+"""Two hosts in one machine: the policy in a network namespace of its own, gate, robot and observer in another, a cable between them.
+
+    python -m liquid_control.ros.process_faults.network MODEL PICTURES LOGS SECONDS
+
+prints the facts of one case as JSON. A process of its own, since Fast DDS looks at the machine's addresses once and keeps them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import os
 import random
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from liquid_control.errors import DriveError
 from liquid_control.ros.process_faults import deaths
-from liquid_control.ros.process_faults.rig import Rig
+from liquid_control.ros.process_faults.rig import Cast, Rig
 
 CLONE_NEWNET = 0x40000000
 ENVIRONMENT = {"ROS_DOMAIN_ID": "1", "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
@@ -72,6 +80,15 @@ def why_not() -> str:
         return str(error)
 
 
+def run_case(model: Path, pictures: Path, logs: Path, seconds: float) -> dict:
+    """Facts of one case, from a process of its own. Raises DriveError with that one's last words."""
+    words = [str(word) for word in (model, pictures, logs, seconds)]
+    done = subprocess.run([sys.executable, "-m", __name__, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise DriveError((done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def link_down(rig: Rig, hosts: Hosts, seconds: float) -> dict:
     """Pulls the cable for some seconds; control counts from the plug. `restart_s`: from there to the first proposal that comes through."""
     rig.engaged()
@@ -105,3 +122,14 @@ def _ip(*words: str) -> None:
     done = subprocess.run([program, *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise DriveError(f"ip {' '.join(words)}: {done.stderr.strip()}")
+
+
+def main() -> int:
+    model, pictures, logs = map(Path, sys.argv[1:4])
+    with Hosts() as hosts, Rig(Cast(model, pictures, logs, policy_prefix=hosts.policy_prefix, environment=ENVIRONMENT)) as rig:
+        print(json.dumps(link_down(rig, hosts, float(sys.argv[4]))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

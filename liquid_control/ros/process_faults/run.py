@@ -23,7 +23,7 @@ from liquid_control.ros.process_faults import expectations
 from liquid_control.ros.process_faults.judgement import summary, wrong
 
 LARGEST_SEED = 2**31 - 1
-PICTURES = 90
+PICTURES = 45
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ProcessSoakSettings:
     model: str = dataclasses.field(default="lane_keeper", metadata={"doc": "path of a model directory, or the name of an installed model"})
     tries: int = number(100, 1, 100_000, "", "how often the policy is killed; every other case is tried once")
     only: tuple[str, ...] = dataclasses.field(default=(), metadata={"doc": "these cases alone: " + ", ".join(expectations.ALL)})
-    flood_seconds: float = number(4.0, 1.0, 600.0, "s", "how long each flood lasts, the start of its process included")
+    flood_seconds: float = number(3.0, 1.0, 600.0, "s", "how long each flood lasts")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the road in the pictures and the moments")
     out: Path | None = dataclasses.field(default=None, metadata={"doc": "folder of processes.json and logs; a stopped run goes on"})
 
@@ -101,11 +101,8 @@ def _rows(
         if reason:
             skipped[name] = reason
             continue
-        with network.Hosts() as hosts:
-            cast = Cast(model, pictures, logs / name, policy_prefix=hosts.policy_prefix, environment=network.ENVIRONMENT)
-            with Rig(cast) as rig:
-                seconds = 25.0 if name == "link_down_long" else 2.0
-                yield name, _tried(lambda rig=rig, hosts=hosts, seconds=seconds: network.link_down(rig, hosts, seconds), name)
+        seconds = 25.0 if name == "link_down_long" else 2.0
+        yield name, _tried(lambda name=name, seconds=seconds: network.run_case(model, pictures, logs / name, seconds), name)
 
 
 def _tried(case: Callable[[], dict], name: str) -> dict:

@@ -26,14 +26,17 @@ from liquid_control.signals import Frame, ImuSample
 
 PERIOD = 0.01
 """Of the IMU [s]; odometry comes with every second sample."""
-RISE, FALL = 3.0, 8.0
+RISE, FALL = 20.0, 8.0
 """How fast the vehicle's speed changes at most [m/s²]."""
 WITHOUT_COMMAND = 0.5
 """The vehicle brakes by itself when it heard no command for so long [s]."""
+STRAIGHT = 0.01
+"""Least curvature of a bend [1/m]."""
 
 
 def render_pictures(count: int, seed: int) -> np.ndarray:
-    """(count, 160, 320, 3) uint8 RGB: what the camera of the simulated car sees while the expert drives a held-out road."""
+    """(count, 160, 320, 3) uint8 RGB: what the camera of the simulated car sees while the expert drives the straight parts of a held-out
+    road, where nobody slows down for a bend."""
     from liquid_control.control.vehicle import steering_angle
     from liquid_control.sim.drive import VEHICLE
     from liquid_control.sim.world import World
@@ -42,7 +45,10 @@ def render_pictures(count: int, seed: int) -> np.ndarray:
     pictures: list[np.ndarray] = []
     while len(pictures) < count:
         events = world.advance(steering_angle(world.truth.target_curvature, VEHICLE))
-        pictures += [event.image.copy() for event in events if isinstance(event, Frame)]
+        if abs(world.truth.target_curvature) < STRAIGHT:
+            pictures += [event.image.copy() for event in events if isinstance(event, Frame)]
+        if world.truth.finished:
+            world.reset(seed := seed + 1, held_out=True)
     world.close()
     return np.stack(pictures[:count])
 
