@@ -22,7 +22,7 @@ CANDIDATES = {
 """Policy config by candidate. Encoder, scales and readout are the same for all of them."""
 
 MEMORY_RATES = {
-    "ltc": 0.04, "cfc": 0.01, "cfc_full": 0.005, "cfc_mixed": 0.01, "ct_rnn": 0.005, "gru": 0.01, "gru_timed": 0.02, "lstm": 0.02,
+    "ltc": 0.04, "cfc": 0.02, "cfc_full": 0.005, "cfc_mixed": 0.02, "ct_rnn": 0.005, "gru": 0.01, "gru_timed": 0.02, "lstm": 0.02,
     "feedforward": 0.04, "feedforward_stack": 0.01,
 }  # fmt: skip
 """Learning rate by memory: the best of 0.005, 0.01, 0.02 and 0.04 in 1500 steps behind the same encoder, by the error on held-out drives
