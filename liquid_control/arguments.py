@@ -23,6 +23,9 @@ STYLE = (
 )
 PLACES = ("out", "record", "cache", "folder", "work")
 """Fields of settings that name where a verb writes: a folder, or with metadata `file` a file."""
+SHORT = {"--memory": "--policy.memory"}
+"""Flags that are asked for so often that they have a short form, in every verb that has the long one and no other of the short name."""
+
 Settings = typing.TypeVar("Settings")
 
 
@@ -41,7 +44,8 @@ def parse(kind: type, whole: type[Settings], program: str, summary: str, argumen
     Leaves with code 2 on a wrong flag, 0 on --help.
     """
     _document(kind)
-    return tyro.cli(whole, args=list(arguments), prog=program, description=f"{summary[0].upper()}{summary[1:]}.", config=STYLE)
+    arguments = _spelled_out(kind, arguments)
+    return tyro.cli(whole, args=arguments, prog=program, description=f"{summary[0].upper()}{summary[1:]}.", config=STYLE)
 
 
 def refuse_impossible_places(settings: object) -> None:
@@ -82,6 +86,23 @@ def as_lines(facts: Mapping) -> str:
     rows = list(_rows(facts))
     width = max((len(name) for name, _ in rows), default=0)
     return "\n".join(f"{name.ljust(width)}  {round(value, 4) if isinstance(value, float) else value}" for name, value in rows)
+
+
+def _spelled_out(kind: type, arguments: Sequence[str]) -> list[str]:
+    """The arguments with `SHORT` forms written as the long ones."""
+    known = {short: long for short, long in SHORT.items() if _has(kind, long) and not _has(kind, short)}
+    parted = (argument.partition("=") for argument in arguments)
+    return ["".join((known.get(name, name), *rest)) for name, *rest in parted]
+
+
+def _has(kind: type, flag: str) -> bool:
+    """Whether settings of `kind` have the field of a flag such as --policy.memory."""
+    for name in flag.removeprefix("--").split("."):
+        hints = typing.get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+        if name not in hints:
+            return False
+        kind = hints[name]
+    return True
 
 
 def _document(kind: type) -> None:

@@ -106,8 +106,8 @@ MEMORIES = (*WIRED, "cfc_full", "cfc_mixed", "ct_rnn", "gru", "gru_timed", "lstm
 class PolicyConfig:
     """The network: encoder, memory, scales. A wired memory reads the wiring's fields, an unwired one `units` instead."""
 
-    encoder: str = choice("slim", ("slim", "strided", "published"), "image encoder: for 32x64, for 64x128, and the head of 79,420 parameters")
-    memory: str = choice("ltc", MEMORIES, "what remembers: ltc and cfc are wired circuits, the others what they are compared with")
+    encoder: str = choice("slim", ("slim", "strided", "published"), "image encoder: for 32x64, for 64x128, the head of 79,420 parameters")
+    memory: str = choice("ltc", MEMORIES, "what remembers, --memory for short: ltc and cfc are wired circuits, the others to compare")
     units: int = number(19, 1, 4096, "", "units of an unwired memory")
     backbone: int = number(128, 0, 4096, "", "units of the layer before the heads of cfc_full and cfc_mixed; 0 leaves it out")
     stack: int = number(4, 1, 256, "", "frames that feedforward_stack sees at once")

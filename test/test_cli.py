@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from liquid_control import cli
+from liquid_control.arguments import parse
 from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.doctor import DoctorSettings, examine
 
@@ -37,6 +38,20 @@ def test_help_lists_every_verb(capsys):
     assert cli.main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert all(verb.words in shown and verb.summary in shown for verb in cli.VERBS)
+
+
+@pytest.mark.parametrize("verb", ["train imitation", "train imitation --bags"])
+@pytest.mark.parametrize("given", [["--memory", "lstm"], ["--memory=lstm"], ["--policy.memory", "lstm"]])
+def test_the_memory_has_a_short_flag(verb, given):
+    settings = next(one for one in cli.VERBS if one.words == verb).load().settings
+    needed = ["--bags", "drive"] if "--bags" in verb else []
+    assert parse(settings, settings, verb, "s", [*needed, *given, "--policy.units", "8"]).policy == PolicyConfig(memory="lstm", units=8)
+
+
+def test_a_short_flag_is_not_known_where_its_long_form_is_not(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["collect", "somewhere", "--memory", "lstm"])
+    assert leaving.value.code == 2 and "--memory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", cli.VERBS, ids=lambda verb: verb.words)
@@ -194,7 +209,7 @@ def test_a_reader_that_has_left_changes_neither_work_nor_exit_code(arguments, co
 
 @pytest.mark.parametrize("arguments, said", [
     (["inspect", "~nobody_of_this_name/x"], "no such model directory"),
-    (["inspect", "x" * 300], "no such model directory"),
+    (["inspect", "x" * 300], "File name too long"),
     (["inspect", "caf\udce9"], "no such model directory"),
     (["faults", "--out", "/dev/null/x"], "/dev/null is no folder"),
     (["soak", "--out", __file__], "test_cli.py is no folder"),
