@@ -4,13 +4,26 @@ Only camera, IMU and odometry are played: commands that were recorded are not mi
 /clock jumps back and the policy starts anew.
 """
 
+import os
+
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction, Shutdown, TimerAction
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    Shutdown,
+    TimerAction,
+)
+from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("liquid_control")
+CLOSED = ("ROS_LOCALHOST_ONLY", "1") if os.environ.get("ROS_DISTRO") == "humble" else ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+"""What keeps nodes on this machine; Humble does not know the range yet."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -33,7 +46,11 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument("odom", default_value="/odom", description="Recorded topic of the odometry."),
         DeclareLaunchArgument("command", default_value="command", description="Topic of the nodes' commands."),
         DeclareLaunchArgument("use_sim_time", default_value="true", description="Whether time comes from the recording, by /clock."),
+        DeclareLaunchArgument(
+            "localhost", default_value="true", choices=["true", "false"], description="Whether the nodes stay closed to the network."
+        ),
     ]
+    here_only = SetEnvironmentVariable(*CLOSED, condition=IfCondition(LaunchConfiguration("localhost")))
     robot = IncludeLaunchDescription(
         PythonLaunchDescriptionSource([SHARE, "/launch/drive.launch.py"]),
         launch_arguments={
@@ -48,7 +65,7 @@ def generate_launch_description() -> LaunchDescription:
         }.items(),
     )
     player = TimerAction(period=LaunchConfiguration("delay"), actions=[OpaqueFunction(function=play)])
-    return LaunchDescription([*arguments, robot, player])
+    return LaunchDescription([*arguments, here_only, robot, player])
 
 
 def play(context) -> list[ExecuteProcess]:
