@@ -8,6 +8,7 @@ import datetime
 import fcntl
 import json
 import os
+import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -33,7 +34,8 @@ class Stage:
 
 
 class Progress:
-    """Runs stages one after the other. After every job `sessions.json` in `folder` has this run's wall seconds by stage."""
+    """Runs stages one after the other. After every job `sessions.json` in `folder` has this run's wall seconds by stage, and after every
+    stage the seconds of one core that its processes took, which say what a machine would need that has nothing else to do."""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self._folder, self._workers = folder, workers
@@ -51,8 +53,8 @@ class Progress:
                 self._run(stage, session["stages"], bar)
 
     def _run(self, stage: Stage, told: dict, bar: tqdm) -> None:
-        began = time.perf_counter()
-        mine = told[stage.title] = {"jobs": len(stage.jobs), "done": 0, "wall_s": 0.0}
+        began, busy = time.perf_counter(), _core_seconds()
+        mine = told[stage.title] = {"jobs": len(stage.jobs), "done": 0, "wall_s": 0.0, "core_s": 0.0}
         bar.set_description_str(stage.title)
         bar.set_postfix_str(f"0 of {len(stage.jobs)}")
 
@@ -67,7 +69,7 @@ class Progress:
         try:
             map_processes(stage.work, stage.jobs, self._workers, on_done=on_done, finish=False)
         finally:
-            mine["wall_s"] = round(time.perf_counter() - began, 1)
+            mine |= {"wall_s": round(time.perf_counter() - began, 1), "core_s": round(_core_seconds() - busy, 1)}
             _write(self._folder, self._sessions)
 
 
@@ -86,9 +88,16 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def earlier_seconds(folder: Path) -> float:
-    """Wall seconds of all work that led to what is in the folder."""
-    return sum(stage["wall_s"] for session in _read(folder) for stage in session["stages"].values())
+def earlier_seconds(folder: Path) -> tuple[float, float]:
+    """Wall seconds and seconds of one core of all work that led to what is in the folder."""
+    stages = [stage for session in _read(folder) for stage in session["stages"].values()]
+    return sum(stage["wall_s"] for stage in stages), sum(stage.get("core_s", 0.0) for stage in stages)
+
+
+def _core_seconds() -> float:
+    """Of this process and of all its children that have ended."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _read(folder: Path) -> list[dict]:

@@ -56,7 +56,8 @@ def bench_driving(settings: DrivingSettings) -> dict:
         scores = {entry.scores.path: entry.scores for entry in entries}
         grid = read_grid(driven, scores)
         answer = _answer(settings, entries, grid)
-        answer |= {"this_run_s": time.perf_counter() - started, "wall_s": earlier_seconds(settings.out)}
+        wall, core = earlier_seconds(settings.out)
+        answer |= {"this_run_s": time.perf_counter() - started, "wall_s": wall, "core_s": core}
         answer["report"] = str(write_report(answer, settings, driven, grid))
     return answer
 
