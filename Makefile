@@ -24,7 +24,7 @@ help:
 	@echo "make doctor    say what this machine has and lacks"
 	@echo "make coverage  see that the tests of the safety gate reach its every line and branch"
 	@echo "make mutation  change the safety gate's code in every small way and see that a test fails each time"
-	@echo "make soak      the long proofs: 10 million commands, 100,000 hostile inputs of each kind, 8 simulated hours of faults"
+	@echo "make soak      the long proofs: 10 million commands, 100,000 hostile inputs of each kind, 8 simulated hours of faults, 100 kills and floods of real nodes"
 	@echo "make audit     hold the pinned packages against the known vulnerabilities (needs the network)"
 	@echo "make setup     only the set-up: system libraries, .venv, pinned packages"
 	@echo "make clean     remove .venv and all that was made"
@@ -61,6 +61,7 @@ mutation: setup
 soak: setup
 	@$(RUN)/liquid-control soak gate --commands 10000000
 	@$(RUN)/liquid-control soak inputs --cases 100000
+	@$(RUN)/liquid-control soak processes --out out/soak_processes
 	@$(RUN)/liquid-control soak --hours 8 --out out/soak $(ARGS)
 
 audit: setup

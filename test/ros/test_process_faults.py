@@ -81,7 +81,6 @@ def test_every_case_is_run_and_expected():
         ({"ramp_s": None}, "ramp_s: None"),
         ({"control_s": 1.1}, "control_s: 1.1, must be within 1.0 s"),
         ({"commands": 0}, "decided nothing"),
-        ({"longest_gap_s": 0.3}, "longest_gap_s: 0.3"),
         ({"violations": ["0.10 s: steering step 1 > 0.1"]}, "steering step"),
         ({"fault": "emergency stop"}, "fault: 'emergency stop', must be ''"),
         ({"growth_mb": {"safety_node": 31.0, "policy_node": 0.0}}, "safety_node grew by 31.0 MB"),
@@ -102,6 +101,7 @@ def test_what_is_not_as_it_must_be_is_found(change, words):
 def test_a_policy_that_must_drive_on_and_a_fault_that_must_come():
     drives, fault = expectations.POLICY["policy_slowed"], expectations.FLOODS["commands"]
     assert wrong(GOOD, drives) == ["30 commands of a safe stop"]
+    assert wrong({**GOOD, "longest_gap_s": 0.3}, expectations.FLOODS["imu"]) == ["longest_gap_s: 0.3, must be within 0.2 s"]
     assert wrong(GOOD, fault) == ["fault: None, must be 'others command'"]
     assert wrong({**GOOD, "fault": "others command the vehicle: /rogue"}, fault) == []
 

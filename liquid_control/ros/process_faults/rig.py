@@ -93,7 +93,7 @@ class Rig:
             last = self.observer.decided[-1] if self.observer.decided else None
             return last is not None and last.drives and self.observer.state == "engaged" and last.command.speed >= speed
 
-        self.until(drives, "the policy to drive")
+        self.until(drives, "the policy to drive", 4 * PATIENCE)
 
     def until(self, condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
         deadline = time.monotonic() + patience

@@ -91,9 +91,11 @@ def _rows(
         if names:
             with Rig(Cast(model, pictures, logs / robot, robot)) as rig:
                 for name in names:
+                    rig.engaged()
                     yield name, _tried(lambda name=name: deaths.CASES[name][1](rig, rng), name)
     for name in [name for name in todo if name in expectations.FLOODS]:
         with Rig(Cast(model, pictures, logs / name, hear_commands=name != "commands")) as rig:
+            rig.engaged()
             yield name, _tried(lambda name=name, rig=rig: floods.flood(rig, name, settings.flood_seconds), name)
     names = [name for name in todo if name in expectations.NETWORK]
     reason = network.why_not() if names else ""
@@ -106,7 +108,7 @@ def _rows(
 
 
 def _tried(case: Callable[[], dict], name: str) -> dict:
-    """The facts of a case, and what is wrong with them; a process that died is what is looked for."""
+    """The facts of a case, begun while the policy drives, and what is wrong with them; a process that died is what is looked for."""
     began = time.monotonic()
     try:
         facts = case()
@@ -116,7 +118,9 @@ def _tried(case: Callable[[], dict], name: str) -> dict:
 
 
 def _kept(path: Path) -> list[dict]:
-    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+    """What an earlier run measured, judged anew."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+    return [{**row, "wrong": wrong(row, expectations.ALL[row["case"]])} for row in rows]
 
 
 def _write(path: Path, values: dict) -> None:
