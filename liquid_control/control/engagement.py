@@ -41,7 +41,7 @@ class EngagementConfig:
                          "stop; manual: only when asked. After a takeover or a fault it must be asked either way")  # fmt: skip
     healthy_for: float = number(1.0, 0.0, 60.0, "s", "how long all inputs must be healthy before engaging")
     lowest_rate: float = number(5.0, 0.0, 200.0, "Hz", "proposals a second below which inputs are not healthy enough to engage")
-    proposal_stale_after: float = number(0.18, 0.02, 5.0, "s", "a proposal that arrived longer ago is not used, whatever its stamp says")
+    proposal_stale_after: float = number(0.17, 0.02, 5.0, "s", "a proposal that arrived longer ago is not used, whatever its stamp says")
     needs_speed: bool = switch(True, "a measured speed is needed to engage, and its loss degrades")
     soft_time: float = number(1.0, 0.0, 30.0, "s", "how long after engaging the wheels move softly")
     soft_share: float = number(0.5, 0.05, 1.0, "", "share of the steering rate and lateral jerk allowed in that time")
