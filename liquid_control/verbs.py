@@ -193,9 +193,16 @@ def _soak_gate() -> Work:
 
 
 def _soak_inputs() -> Work:
+    from liquid_control.cli import main
+    from liquid_control.evaluate.soak.command_cases import CommandLineMaker
     from liquid_control.evaluate.soak.inputs import InputSoakSettings, soak_inputs
 
-    return Work(InputSoakSettings, soak_inputs, succeeded=lambda facts: not facts["wrong"])
+    outer: dict[str, Callable] = {"command_line": CommandLineMaker(main)}
+    if importlib.util.find_spec("rclpy") is not None:
+        from liquid_control.ros.parameter_cases import parameter_file
+
+        outer["parameter_file"] = parameter_file
+    return Work(InputSoakSettings, lambda settings: soak_inputs(settings, outer), succeeded=lambda facts: not facts["wrong"])
 
 
 def _soak_processes() -> Work:
@@ -232,7 +239,7 @@ VERBS = (
     Verb("bench replay", "measure how fast recordings are replayed, and what memory that takes", _bench_replay),
     Verb("faults", "spoil every sensor in every way while a policy drives, and see that the safety gate does what it must", _faults),
     Verb("soak gate", "send millions of random commands through the safety gate and check every limit between every two", _soak_gate),
-    Verb("soak inputs", "feed hostile pictures, measurements, models and configurations to what reads them", _soak_inputs),
+    Verb("soak inputs", "feed hostile pictures, measurements, models, configurations and command lines to what reads them", _soak_inputs),
     Verb("soak processes", "kill, freeze, cut off and flood the real nodes, and see that the gate does what it must", _soak_processes),
     Verb("soak", "drive for hours under random faults and interventions; count broken limits, errors and growth", _soak),
     Verb("explain", "say what a policy looks at, what its neurons do, and what the drive loses without each of them", _explain),

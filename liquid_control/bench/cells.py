@@ -23,7 +23,7 @@ from tqdm import tqdm
 from liquid_control.bench.cells_gpu import gpu, take_turns_on_gpu
 from liquid_control.bench.cells_report import write_report
 from liquid_control.bench.timing import machine, take_turns
-from liquid_control.config import number
+from liquid_control.config import check, number
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.policy.cfc import WiredCfcCell
 from liquid_control.policy.kernels.step import LtcStep, WiredCfcStep
@@ -64,6 +64,9 @@ class CellsSettings:
     """leave out the cost against time steps and batch, which takes minutes"""
     gpu_only: bool = False
     """measure on the GPU alone"""
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclasses.dataclass(frozen=True)

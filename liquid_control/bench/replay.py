@@ -22,6 +22,7 @@ from liquid_control.bench.timing import machine
 from liquid_control.config import check, number
 from liquid_control.deploy.models import find_model
 from liquid_control.evaluate.replay.files import beside
+from liquid_control.policy.model_file import read_model
 
 PACKAGES = ("rosbags", "opencv-python-headless", "onnxruntime", "numpy")
 MUST = {"times_real_time": 15.0, "share": 0.8, "peak_mb": 600.0, "index_s": 5.0}
@@ -109,7 +110,7 @@ class ReplayBenchSettings:
 
 def bench_replay(settings: ReplayBenchSettings) -> dict:
     """Measures, writes replay.json and returns what it holds; `table` shows it. The machine should have nothing else to do."""
-    model = find_model(settings.model)
+    model = read_model(find_model(settings.model)).directory
     with tempfile.TemporaryDirectory(prefix="bench-replay-") as scratch:
         folder = settings.folder or Path(scratch)
         short, long = folder / "short", folder / f"long_{settings.minutes:g}"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -36,7 +37,7 @@ def run(make_node: Callable[[], Node], loop: Callable[[Node, SingleThreadedExecu
         loop(node, executor) if loop else executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except LiquidControlError as error:
+    except (LiquidControlError, ParameterException) as error:
         print(f"{error}", file=sys.stderr)
         return 1
     except Exception:

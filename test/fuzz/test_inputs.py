@@ -5,44 +5,97 @@ from __future__ import annotations
 import json
 import os
 import random
+import resource
 import shutil
+import signal
 import struct
+import time
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from liquid_control.cli import main
 from liquid_control.config import GateConfig, from_mapping
+from liquid_control.data.bag.topics import load_map
 from liquid_control.deploy.models import find_model
 from liquid_control.errors import ConfigError, ImageError, ModelFileError
-from liquid_control.evaluate.soak import inputs
-from liquid_control.evaluate.soak.inputs import InputSoakSettings, run_cases, soak_inputs
+from liquid_control.evaluate.soak import cases, inputs
+from liquid_control.evaluate.soak.cases import run_cases
+from liquid_control.evaluate.soak.command_cases import CommandLineMaker
+from liquid_control.evaluate.soak.inputs import InputSoakSettings, soak_inputs
 from liquid_control.evaluate.soak.sensor_cases import spoiled
+from liquid_control.evaluate.soak.yaml_cases import LAUGHS
 from liquid_control.perception.pictures import image_from_compressed
 from liquid_control.policy.model_file import read_model
 
 CASES = {"weights": 250, "onnx": 250}
-"""The others have a thousand; all of them a hundred thousand in `make soak`."""
 
 
-@pytest.mark.parametrize("name", inputs.TARGETS)
+@pytest.mark.parametrize("name", inputs.MAKERS)
 def test_hostile_inputs_are_read_or_refused_by_name(name):
-    answer = run_cases((name, 7, 0, CASES.get(name, 1000)))
+    """A thousand of each; a hundred thousand in `make soak`. Parameter files are in test/ros."""
+    answer = run_cases((name, inputs.MAKERS[name], 7, 0, CASES.get(name, 1000)))
     assert answer["wrong"] == [] and len(answer["endings"]) >= 2, answer
     assert answer["grown_bytes"] is None or answer["grown_bytes"] < 500e6
 
 
-def test_what_goes_wrong_is_counted_with_its_case(monkeypatch):
-    def fragile(rng: random.Random) -> str:
-        return "fine" if rng.random() < 0.9 else {}["missing"]
+def test_hostile_command_lines_end_with_a_code_and_words():
+    answer = run_cases(("command_line", CommandLineMaker(main), 7, 0, 1000))
+    assert answer["wrong"] == [] and answer["endings"].keys() >= {"code 0", "code 2"}, answer
 
-    monkeypatch.setitem(inputs.TARGETS, "image", lambda folder: fragile)
-    facts = soak_inputs(InputSoakSettings(cases=100, only=("image",), workers=1))
-    assert facts["wrong"] == facts["kinds"]["image"]["endings"]["raised KeyError"] > 0
-    assert "image, seed 0, case" in facts["kinds"]["image"]["first_wrong"][0]
+
+def fragile(folder):
+    return lambda rng: "fine" if rng.random() < 0.9 else {}["missing"]
+
+
+def test_what_goes_wrong_is_counted_with_its_case(monkeypatch):
+    facts = soak_inputs(InputSoakSettings(cases=100, only=("parameter_file",), workers=1), {"parameter_file": fragile})
+    assert facts["wrong"] == facts["kinds"]["parameter_file"]["endings"]["raised KeyError"] > 0
+    assert "parameter_file, seed 0, case" in facts["kinds"]["parameter_file"]["first_wrong"][0]
+    assert facts["not_fed"] == ["command_line"]
     with pytest.raises(ConfigError, match="only"):
         InputSoakSettings(only=("pictures",))
+    with pytest.raises(ConfigError, match="parameter files need ROS 2"):
+        soak_inputs(InputSoakSettings(cases=100, only=("parameter_file",)))
+
+
+def test_a_case_that_does_not_end_is_ended_and_wrong(monkeypatch):
+    monkeypatch.setattr(cases, "SLOW", 0.2)
+    monkeypatch.setattr(cases, "HOPELESS", 0.4)
+
+    def hang(rng):
+        while True:
+            try:
+                time.sleep(60)
+            except Exception:  # noqa: BLE001  what is tested may swallow everything
+                continue
+
+    wrong = run_cases(("waits", lambda folder: hang, 0, 0, 1))["wrong"]
+    assert "raised Hang: no end within 0.4 s" in wrong[0] and "took" in wrong[1], wrong
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0.0
+
+
+def test_a_case_that_takes_much_memory_is_wrong_and_cannot_take_all():
+    ways = {"eats": lambda rng: str(len(b"x" * 2**29)), "bursts": lambda rng: str(len(b"x" * 2**36))}
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    wrong = {name: run_cases((name, lambda folder, name=name: ways[name], 0, 0, 1))["wrong"] for name in ways}
+    assert len(wrong["eats"]) == 1 and wrong["eats"][0].endswith(" MB"), wrong
+    assert wrong["bursts"] == ["bursts, seed 0, case 0: raised MemoryError: "], wrong
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+@pytest.mark.parametrize("text, words", [
+    ("camera: !!int ''", "plain YAML"), ("camera: !!bool x", "plain YAML"), ("camera: !!timestamp x", "plain YAML"),
+    ("[" * 20_000, "plain YAML"), ("a: " + "x" * 2**16, "at most 65536 bytes"), ("camera: 0x" + "f" * 5000, "too many digits"),
+    (LAUGHS, "got"),
+])  # fmt: skip
+def test_yaml_that_gets_past_its_reader_is_refused_briefly(tmp_path, text, words):
+    (tmp_path / "map.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        load_map(tmp_path / "map.yaml")
+    assert len(str(caught.value)) < 2000
 
 
 def test_spoiling_spoils_and_repeats():

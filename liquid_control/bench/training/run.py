@@ -18,7 +18,7 @@ from liquid_control.bench.timing import machine
 from liquid_control.bench.training.collecting import collecting, rendering_limit
 from liquid_control.bench.training.fitting import fitting, machine_limit, step_of_all_cores
 from liquid_control.bench.training.report import write_report
-from liquid_control.config import PolicyConfig, number
+from liquid_control.config import PolicyConfig, check, number
 from liquid_control.policy.allocator import keep_freed_memory
 from liquid_control.train.imitation import ImitationSettings
 
@@ -37,6 +37,9 @@ class TrainBenchSettings:
     steps: int = number(20, 2, 10**6, "", "optimiser steps timed, and ten times as many of the memory alone")
     rounds: int = number(10, 1, 1000, "", "timings of each limit, of which the best counts")
     seed: int = number(0, 0, 2**31, "", "of roads and weights")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def bench_train(settings: TrainBenchSettings) -> dict:

@@ -20,6 +20,9 @@ from liquid_control.errors import BagError
 STORAGES = (".mcap", ".db3")
 COMPRESSED = (".zstd", ".zst")
 LARGEST_METADATA = 2**20  # bytes
+DEEPEST = 100  # brackets open at once
+NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
+"""What PyYAML raises on a text that is none: `!!int ''`, `!!bool x` and `!!timestamp x` get past its own errors."""
 MOST_TOLD = 100
 LEFT_FREE = 2**28  # bytes of disk that unpacking leaves
 LARGEST_PIECE = 2**22  # bytes that are decompressed at a time
@@ -48,6 +51,16 @@ def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
     unlisted = [file for file in here if file not in kept]
     damage += [Damage(file.name, None, "not listed in metadata.yaml", "not read; name the file to read it") for file in unlisted]
     return kept, damage
+
+
+def load_yaml(data: bytes) -> object:
+    """YAML of unknown origin as plain values. Raises one of `NOT_YAML`."""
+    depth = 0
+    for bracket in re.findall(rb"[\[\]{}]", data):  # PyYAML's time grows with the square of the depth
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEEPEST:
+            raise ValueError(f"nested more than {DEEPEST} deep")
+    return yaml.safe_load(data)
 
 
 def storage_of(path: Path) -> str | None:
@@ -126,12 +139,12 @@ def _listed(metadata: Path) -> tuple[list[str], list[Damage]]:
     try:
         if metadata.stat().st_size > LARGEST_METADATA:
             raise ValueError(f"larger than {LARGEST_METADATA} bytes")
-        loaded = yaml.safe_load(metadata.read_bytes())
+        loaded = load_yaml(metadata.read_bytes())
         names = loaded["rosbag2_bagfile_information"]["relative_file_paths"]
         names = [name for name in names if isinstance(name, str)]
     except FileNotFoundError:
         return [], []
-    except (OSError, yaml.YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, *NOT_YAML) as error:
         problem = f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         return [], [Damage(metadata.name, None, problem, "nothing: the files were used as they are")]
     inside = [name for name in names if Path(name).name == name or Path(name).parts[:-1] == (metadata.parent.name,)]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import yaml
-
 from liquid_control.config import from_mapping
+from liquid_control.data.bag.files import NOT_YAML, load_yaml
 from liquid_control.data.bag.reader import BagReader, BagTopic
 from liquid_control.data.bag.readings import ANGLES, JOINTS, PLAIN, SPEEDS, STEERINGS, TWISTS
 from liquid_control.errors import AmbiguousTopicError, BagTopicError, ConfigError, ModelFileError
@@ -61,12 +60,12 @@ class Roles:
 def load_map(path: str | Path) -> TopicMap:
     """A TopicMap from YAML. Raises ConfigError for a file that is missing, too large, not YAML or has other fields."""
     try:
-        values = yaml.safe_load(read_bounded(Path(path), LARGEST_MAP))
+        values = load_yaml(read_bounded(Path(path), LARGEST_MAP))
     except OSError as error:
         raise ConfigError("topics.file", str(path), f"a readable file ({error.strerror})") from error
     except ModelFileError as error:
         raise ConfigError("topics.file", str(path), f"a file of at most {LARGEST_MAP} bytes ({error.problem})") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except NOT_YAML as error:
         raise ConfigError("topics.file", str(path), "plain YAML: lines like `camera: /front/image`") from error
     return from_mapping(TopicMap, values or {})
 

@@ -16,6 +16,7 @@ from liquid_control.evaluate.faults.expectations import EXPECTED, Expectation
 from liquid_control.evaluate.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.evaluate.faults.limit_check import violations
 from liquid_control.parallel import map_processes
+from liquid_control.policy.model_file import read_model
 from liquid_control.sim.drive import VEHICLE
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 
@@ -45,7 +46,7 @@ class FaultSettings:
 def inject_faults(settings: FaultSettings) -> dict:
     """Facts by cell under `cells`; `broken` counts cells in which something that must hold did not."""
     started = time.perf_counter()
-    model = find_model(settings.model)
+    model = read_model(find_model(settings.model)).directory
     cells = [(source, kind) for source in SOURCES for kind in KINDS]
     jobs = [(model, source, kind, road_seed(settings.seed, road)) for source, kind in cells for road in range(settings.roads)]
     outcomes = map_processes(run_cell, jobs, settings.workers, "faults")

@@ -22,6 +22,7 @@ from liquid_control.evaluate.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.evaluate.faults.limit_check import violations
 from liquid_control.evaluate.soak.growth import footprint, growth
 from liquid_control.parallel import map_processes
+from liquid_control.policy.model_file import read_model
 from liquid_control.sim.drive import VEHICLE
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 
@@ -48,7 +49,7 @@ class SoakSettings:
 def soak(settings: SoakSettings) -> dict:
     """Facts, to be judged by `passed`."""
     started = time.perf_counter()
-    model = find_model(settings.model)
+    model = read_model(find_model(settings.model)).directory
     folder = None if settings.out is None else settings.out / "drives"
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,115 +1,114 @@
 """`liquid-control soak inputs`: hostile inputs by the thousand into what reads them. Each must give a value or its own class of error.
 
-A case is found again by its target, seed and index. What counts as wrong: any other exception, and a case of more than two seconds.
+A case is found again by its kind, seed and index. What counts as wrong: any other exception, a case of more than two seconds, and one that
+takes more than 256 MiB.
 """
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
-import os
 import random
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 from liquid_control.config import check, number
 from liquid_control.errors import ConfigError
 from liquid_control.evaluate.soak import model_cases, sensor_cases
-from liquid_control.evaluate.soak.growth import footprint
+from liquid_control.evaluate.soak.cases import MOST_MEMORY, Case, Maker, run_cases
+from liquid_control.evaluate.soak.yaml_cases import TopicMapFile
 from liquid_control.parallel import map_processes
 
-SLOW = 2.0
-"""A case that takes longer than this hangs [s]."""
 JOB = 500
 
-TARGETS: dict[str, Callable[[Path], Callable[[random.Random], str]]] = {
-    "image": lambda folder: sensor_cases.image,
-    "compressed_image": lambda folder: sensor_cases.compressed_image,
-    "measurements": lambda folder: sensor_cases.Drive().measurements,
-    "configuration": lambda folder: model_cases.configuration,
-    "model_json": lambda folder: model_cases.ModelCopy(folder).model_json,
-    "weights": lambda folder: model_cases.ModelCopy(folder).weights,
-    "onnx": lambda folder: model_cases.ModelCopy(folder).onnx,
-}
-"""What is fed, by name. Each makes of an empty folder a function that runs one case and says how it ended, or raises."""
+
+def _image(folder: Path) -> Case:
+    return sensor_cases.image
+
+
+def _compressed_image(folder: Path) -> Case:
+    return sensor_cases.compressed_image
+
+
+def _measurements(folder: Path) -> Case:
+    return sensor_cases.Drive().measurements
+
+
+def _configuration(folder: Path) -> Case:
+    return model_cases.configuration
+
+
+def _topic_map(folder: Path) -> Case:
+    return TopicMapFile(folder).read
+
+
+def _model_json(folder: Path) -> Case:
+    return model_cases.ModelCopy(folder).model_json
+
+
+def _weights(folder: Path) -> Case:
+    return model_cases.ModelCopy(folder).weights
+
+
+def _onnx(folder: Path) -> Case:
+    return model_cases.ModelCopy(folder).onnx
+
+
+MAKERS: dict[str, Maker] = {
+    "image": _image, "compressed_image": _compressed_image, "measurements": _measurements, "configuration": _configuration,
+    "topic_map": _topic_map, "model_json": _model_json, "weights": _weights, "onnx": _onnx,
+}  # fmt: skip
+"""What is fed, by name, and can be fed without ROS and without the command line."""
+OUTER = ("parameter_file", "command_line")
+"""Kinds whose readers stand above this room; the command line hands them in."""
+KINDS = (*MAKERS, *OUTER)
 
 
 @dataclasses.dataclass(frozen=True)
 class InputSoakSettings:
-    """Feed hostile pictures, measurements, model files and configurations to what reads them."""
+    """Feed hostile pictures, measurements, models, configurations and command lines to what reads them."""
 
     cases: int = number(100_000, 1, 10**9, "", "of each kind")
-    only: tuple[str, ...] = dataclasses.field(default=(), metadata={"doc": "these kinds alone: " + ", ".join(TARGETS)})
+    only: tuple[str, ...] = dataclasses.field(default=(), metadata={"doc": "these kinds alone: " + ", ".join(KINDS)})
     seed: int = number(0, 0, 2**31 - 1, "", "names the cases")
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
     def __post_init__(self) -> None:
         check(self)
         for name in self.only:
-            if name not in TARGETS:
-                raise ConfigError("InputSoakSettings.only", name, "of " + ", ".join(TARGETS))
+            if name not in KINDS:
+                raise ConfigError("InputSoakSettings.only", name, "of " + ", ".join(KINDS))
 
 
-def soak_inputs(settings: InputSoakSettings) -> dict:
-    """Facts by kind of input; `wrong` must be 0. `endings` says how often what was answered."""
+def soak_inputs(settings: InputSoakSettings, outer: Mapping[str, Maker] | None = None) -> dict:
+    """Facts by kind of input; `wrong` must be 0. `endings` says how often what was answered. `outer`: makers of `OUTER`, as far as there
+    are; without one that was asked for: ConfigError."""
     started = time.perf_counter()
-    names = settings.only or tuple(TARGETS)
+    makers = MAKERS | dict(outer or {})
+    names = settings.only or tuple(makers)
+    missing = [name for name in names if name not in makers]
+    if missing:
+        raise ConfigError("InputSoakSettings.only", ", ".join(missing), "kinds whose reader is installed here (parameter files need ROS 2)")
     firsts = range(0, settings.cases, JOB)
-    jobs = [(name, settings.seed, first, min(JOB, settings.cases - first)) for name in names for first in firsts]
-    answers = map_processes(run_cases, jobs, settings.workers, "cases, 500 each")
-    kinds = {}
-    for name in names:
-        own = [answer for job, answer in zip(jobs, answers, strict=True) if job[0] == name]
-        endings = sum((collections.Counter(answer["endings"]) for answer in own), collections.Counter())
-        wrong = [line for answer in own for line in answer["wrong"]]
-        kinds[name] = {
-            "cases": settings.cases, "wrong": len(wrong), "first_wrong": wrong[:5], "slowest_s": round(max(a["slowest_s"] for a in own), 3),
-            "endings": dict(endings.most_common()),
-        }  # fmt: skip
-    grown = [answer["grown_bytes"] for answer in answers if answer["grown_bytes"] is not None]
+    jobs = [(name, makers[name], settings.seed, first, min(JOB, settings.cases - first)) for name in names for first in firsts]
+    # In no order, so that each worker sees every kind and the bar tells the time that is left.
+    order = random.Random(0).sample(range(len(jobs)), len(jobs))
+    answers = dict(zip(order, map_processes(run_cases, [jobs[index] for index in order], settings.workers, "cases, 500 each"), strict=True))
+    kinds = {name: _kind(settings.cases, [answers[index] for index, job in enumerate(jobs) if job[0] == name]) for name in names}
+    grown = [answer["grown_bytes"] for answer in answers.values() if answer["grown_bytes"] is not None]
     return {
         "cases": settings.cases * len(names), "wrong": sum(kind["wrong"] for kind in kinds.values()), "seed": settings.seed,
-        "largest_growth_of_500_cases_mb": round(max(grown) / 1e6, 1) if grown else None,
+        "not_fed": sorted(set(KINDS) - set(makers)), "largest_growth_of_500_cases_mb": round(max(grown) / 1e6, 1) if grown else None,
+        "most_memory_of_a_case_mb": max(kind["hungriest_mb"] for kind in kinds.values()), "allowed_memory_of_a_case_mb": MOST_MEMORY / 1e6,
         "wall_s": round(time.perf_counter() - started, 1), "kinds": kinds,
     }  # fmt: skip
 
 
-@contextlib.contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Decoders of pictures write a line on stderr for each damaged one, from C."""
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-def run_cases(job: tuple[str, int, int, int]) -> dict:
-    """Cases `first` to `first` + `count` of one kind."""
-    name, seed, first, count = job
-    endings, wrong, slowest = collections.Counter(), [], 0.0
-    with tempfile.TemporaryDirectory() as folder, _quiet_libraries():
-        run = TARGETS[name](Path(folder))
-        with contextlib.suppress(Exception):
-            run(random.Random("not counted: importing PyTorch takes seconds"))
-        before = footprint()["memory_bytes"]
-        for index in range(first, first + count):
-            began = time.perf_counter()
-            try:
-                ending = run(random.Random(f"{name} {seed} {index}"))
-            except Exception as error:  # noqa: BLE001  this is what is looked for
-                ending = f"raised {type(error).__name__}"
-                wrong.append(f"{name}, seed {seed}, case {index}: {type(error).__name__}: {str(error)[:200]}")
-            took = time.perf_counter() - began
-            if took > SLOW:
-                wrong.append(f"{name}, seed {seed}, case {index}: took {took:.1f} s")
-            slowest = max(slowest, took)
-            endings[ending] += 1
-    after = footprint()["memory_bytes"]
-    return {"endings": dict(endings), "wrong": wrong, "slowest_s": slowest, "grown_bytes": None if after is None else after - before}
+def _kind(cases: int, answers: list[dict]) -> dict:
+    endings = sum((collections.Counter(answer["endings"]) for answer in answers), collections.Counter())
+    wrong = [line for answer in answers for line in answer["wrong"]]
+    return {
+        "cases": cases, "wrong": len(wrong), "first_wrong": wrong[:5], "slowest_s": round(max(a["slowest_s"] for a in answers), 3),
+        "hungriest_mb": round(max(a["hungriest_bytes"] for a in answers) / 1e6, 1), "endings": dict(endings.most_common()),
+    }  # fmt: skip

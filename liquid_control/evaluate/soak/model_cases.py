@@ -9,7 +9,17 @@ import random
 import shutil
 from pathlib import Path
 
-from liquid_control.config import GateConfig, PolicyConfig, PreprocessConfig, TimelineConfig, VehicleConfig, WorldConfig, from_mapping
+from liquid_control.config import (
+    MEMORIES,
+    WIRED,
+    GateConfig,
+    PolicyConfig,
+    PreprocessConfig,
+    TimelineConfig,
+    VehicleConfig,
+    WorldConfig,
+    from_mapping,
+)
 from liquid_control.control.engagement import EngagementConfig
 from liquid_control.data.bag.topics import TopicMap
 from liquid_control.deploy.models import find_model
@@ -17,8 +27,11 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, ModelFileError
 from liquid_control.evaluate.soak.sensor_cases import spoiled
 from liquid_control.policy.model_file import MODEL, ONNX, WEIGHTS, load_network, read_model
+from liquid_control.policy.wiring import NcpWiring
+from liquid_control.signals import INERTIAL_FEATURES
 
 CONFIGS = (GateConfig, PolicyConfig, PreprocessConfig, TimelineConfig, VehicleConfig, WorldConfig, EngagementConfig, TopicMap)
+SIZES = ("units", "backbone", "stack", "image_features", "inter", "command", "unfolds")
 VALUES = (None, True, False, 0, -1, 1, 3, 2**31, 2**63, -(2**64), 10**400, 0.5, 1e308, -1e308, 1e-320, float("nan"), float("inf"), "", "1",
           "hold", "ltc", "x" * 1000, [], [1], [[0, 0, 0]], [[float("inf"), 1, 1]], {}, {"a": 1}, {"sha256": ""})  # fmt: skip
 
@@ -43,9 +56,12 @@ class ModelCopy:
         self.folder, self.whole = folder, {name: (source / name).read_bytes() for name in (MODEL, WEIGHTS, ONNX)}
         for name in (WEIGHTS, ONNX):
             shutil.copyfile(source / name, folder / name)
+        load_network(source), OnnxRuntime.load(source)  # imports what they need
 
     def model_json(self, rng: random.Random) -> str:
-        """model.json with damaged bytes, or with values exchanged anywhere in its tree."""
+        """model.json with damaged bytes, with values exchanged anywhere in its tree, or with sizes that are not true."""
+        if rng.random() < 0.1:
+            return self._claims(rng)
         if rng.random() < 0.5:
             data = spoiled(rng, self.whole[MODEL])
         else:
@@ -57,6 +73,22 @@ class ModelCopy:
             data = rng.choice((b"[", b'{"a":', b"1e", b"-")) * rng.choice((10, 100_000))
         (self.folder / MODEL).write_bytes(data)
         return _ending(read_model, self.folder)
+
+    def _claims(self, rng: random.Random) -> str:
+        """Sizes within the bounds of each field that the weights do not have: refused before memory is taken for them."""
+        values = json.loads(self.whole[MODEL])
+        policy = {"memory": rng.choice(MEMORIES)}
+        policy |= {rng.choice(SIZES): rng.choice((1, 8, 64, 512, 1024, 4096)) for _ in range(rng.choice((0, 1, 3)))}
+        values["policy"] |= policy
+        values["preprocess"] |= {rng.choice(("height", "width")): rng.choice((8, 78, 1024)) for _ in range(rng.randrange(3))}
+        if values["policy"]["memory"] not in WIRED:
+            values["wiring"] = None
+        elif policy.keys() & {"inter", "command", "image_features"}:
+            inputs, inter, command = (values["policy"][name] for name in ("image_features", "inter", "command"))
+            inputs += len(INERTIAL_FEATURES)
+            values["wiring"] = NcpWiring(inputs, inter, command, 1, ((0, 1 + command, 1),), ((1 + command, 1, 1), (1, 0, 1))).to_dict()
+        (self.folder / MODEL).write_text(json.dumps(values))
+        return _ending(load_network, self.folder)
 
     def weights(self, rng: random.Random) -> str:
         """Damaged weights whose hash agrees, half of them damaged in the header."""
