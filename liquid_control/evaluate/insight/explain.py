@@ -20,7 +20,7 @@ from liquid_control.evaluate.insight.film import write_film
 from liquid_control.evaluate.insight.intervention import Effect, choose_lesions, intervene_all
 from liquid_control.evaluate.insight.lesions import synapse_signs, synapse_strengths
 from liquid_control.evaluate.insight.page import write_page
-from liquid_control.evaluate.insight.time_constants import meaning
+from liquid_control.evaluate.insight.time_constants import meaning, title
 from liquid_control.evaluate.insight.trace import joined, record
 from liquid_control.evaluate.insight.visual_backprop import VisualBackProp
 from liquid_control.policy.model_file import load_network, read_model
@@ -84,7 +84,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         "pc2_share": float(neurons.shares[1]) if len(neurons.shares) > 1 else 0.0,
         "lipschitz": sorted((row["largest_step"] for row in neurons.rows), reverse=True),
         "saliency_under_noise": findings.similarity_under_noise(seer, network, trace, settings.seed),
-        "time_constant_is": meaning(network),
+        "time_constant_is": meaning(network), "time_constant_title": title(network),
         "neurons": neurons.rows,
         "synapses": [{"source": s, "target": t, "strength": v, "sign": signs.get((s, t), 0)} for (s, t), v in strengths.items()],
         "intact": _effect(intact, names) if intact else None,

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from liquid_control.config import WIRED
+from liquid_control.config import WIRED, TimelineConfig
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError
+from liquid_control.policy.cfc_rule import advance
 from liquid_control.policy.ltc import LtcCell
 from liquid_control.policy.memories import Readout
 from liquid_control.policy.network import PolicyNetwork
@@ -58,23 +59,38 @@ def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> Torc
 
 
 def synapse_strengths(network: PolicyNetwork, states: np.ndarray) -> dict[tuple[int, int], float]:
-    """How much each synapse between neurons says: the spread over states (T, U) of what it adds to its target, by (source, target).
-    LTC: of the current w σ(.) (erev - v); CfC: of the source, times the size of its four weights. Empty for a memory without wiring."""
+    """How much each synapse between neurons says, by (source, target), over states (T, U) of a drive. LTC: the spread of the current
+    w σ(.) (erev - v). CfC: how far the target's next state moves (root mean square) when it hears the source's mean in the source's place;
+    a CfC's layer listens to all of its own neurons, and those count, but among inter neurons, whose inputs are not at hand here. Empty for
+    a memory without wiring."""
     if network.config.memory not in WIRED:
         return {}
     cell, memories = network.cell, torch.tensor(states, dtype=torch.float32)
-    pairs = [(source, target) for source, target, _ in network.wiring.synapses]
     with torch.no_grad():
-        if isinstance(cell, LtcCell):
-            part = cell.recurrent
-            targets = memories[:, [target for _, target in pairs]]
-            current = _activations(part, memories) * torch.nn.functional.softplus(part.raw_w) * (part.erev - targets)
-            return dict(zip(pairs, current.std(dim=0).tolist(), strict=True))
-        spread, found = memories.std(dim=0), {}
-        for pair in pairs:
-            sites = _cfc_sites(cell, *pair)
-            found[pair] = sum(float(layer.weight[:, row, column].norm() * spread[pair[0]]) for layer, row, column in sites)
-        return found
+        if not isinstance(cell, LtcCell):
+            return _cfc_strengths(network, memories)
+        pairs, part = [(source, target) for source, target, _ in network.wiring.synapses], cell.recurrent
+        targets = memories[:, [target for _, target in pairs]]
+        current = _activations(part, memories) * torch.nn.functional.softplus(part.raw_w) * (part.erev - targets)
+        return dict(zip(pairs, current.std(dim=0).tolist(), strict=True))
+
+
+def _cfc_strengths(network: PolicyNetwork, states: Tensor) -> dict[tuple[int, int], float]:
+    cell, found = network.cell, {}
+    dt = torch.full((len(states),), TimelineConfig().nominal_dt * network.config.time_scale)
+    for (_, start, end), (name, first, last) in zip(cell.layers, cell.layers[1:], strict=False):
+        layer, sources = getattr(cell, name), [*range(start, end), *range(first, last)]
+
+        def answer(heard: Tensor, layer=layer, count=end - start) -> Tensor:
+            return advance(cell.rule, layer(heard[:, :count], heard[:, count:]), dt, layer.rate, layer.asymptote)
+
+        whole = answer(states[:, sources])
+        for column, source in enumerate(sources):
+            heard = states[:, sources]
+            heard[:, column] = heard[:, column].mean()
+            moved = (answer(heard) - whole).square().mean(dim=0).sqrt().tolist()
+            found |= {(source, target): moved[target - first] for target in range(first, last) if _cfc_sites(cell, source, target)}
+    return found
 
 
 def synapse_signs(network: PolicyNetwork) -> dict[tuple[int, int], int]:

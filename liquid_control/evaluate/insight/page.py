@@ -21,6 +21,8 @@ EMBED_UP_TO = 12_000_000
 """A larger video stays a file beside the page [bytes]."""
 OCTAVES = 1.0
 """Time constants are coloured fully at this many doublings from the neuron's median."""
+FAINT = 0.04
+"""Synapses of a CfC weaker than this share of the strongest are not drawn: each of its layers listens to all of its own neurons."""
 
 
 def write_page(facts: Mapping, info: ModelInfo, first: Trace, trace: Trace, neurons: Neurons, film: Path | None, path: Path) -> None:
@@ -78,7 +80,8 @@ def _circuit(facts: Mapping, info: ModelInfo, names: list[str]) -> str:
     tips = {n: f"{name}: follows {follows[n]}; {words((n, None))}" for n, name in enumerate(names)}
     strengths = {(one["source"], one["target"]): one["strength"] for one in facts["synapses"]}
     largest = max(strengths.values(), default=1.0) or 1.0
-    synapses = {pair: (value / largest, f"{names[pair[0]]} → {names[pair[1]]} {words(pair)}") for pair, value in strengths.items()}
+    synapses = {pair: (value / largest, f"{names[pair[0]]} → {names[pair[1]]} {words(pair)}") for pair, value in strengths.items()
+                if facts["memory"] == "ltc" or value > FAINT * largest}  # fmt: skip
     signs = {(one["source"], one["target"]): one["sign"] for one in facts["synapses"]}
     return circuit_map(info.wiring, damage, tips, synapses, signs)
 
@@ -133,7 +136,7 @@ def _tiles(facts: Mapping) -> list[tuple[str, str, str]]:
     constants = [row["time_constant_s"]["median"] for row in facts["neurons"] if row["time_constant_s"]]
     if constants:
         frame = f"of the median neuron; a frame takes {_short(facts['frame_s'])}"
-        tiles.insert(4, ("time constant", _short(float(np.median(constants))), frame))
+        tiles.insert(4, (facts["time_constant_title"], _short(float(np.median(constants))), frame))
     held = [one for one in facts["interventions"] if one["target"] is None and one["way"] == "hold" and one["part"] != "motor"]
     if held:
         worst = max(held, key=lambda one: one["lateral_rmse_m"])

@@ -28,9 +28,12 @@ MEANING = {
 
 def meaning(network: PolicyNetwork) -> str:
     """What `time_constants` gives for this memory, in words."""
-    cell = _cell(network)
-    kinds = (((LtcCell,), "ltc"), ((WiredCfcCell, CfcCell), "cfc"), ((CtRnnCell,), "ct_rnn"))
-    return MEANING[next((name for kinds_of, name in kinds if isinstance(cell, kinds_of)), "")]
+    return MEANING[_kind(network)]
+
+
+def title(network: PolicyNetwork) -> str:
+    """The same in two words: only what a neuron forgets by is its time constant."""
+    return "time gate" if _kind(network) == "cfc" else "time constant"
 
 
 @torch.no_grad()
@@ -51,6 +54,11 @@ def time_constants(network: PolicyNetwork, trace: Trace) -> np.ndarray | None:
         else:
             return None
     return (torch.cat(found) / network.config.time_scale).clamp_max(LONGEST).numpy()
+
+
+def _kind(network: PolicyNetwork) -> str:
+    kinds = (((LtcCell,), "ltc"), ((WiredCfcCell, CfcCell), "cfc"), ((CtRnnCell,), "ct_rnn"))
+    return next((name for kinds_of, name in kinds if isinstance(_cell(network), kinds_of)), "")
 
 
 def _cell(network: PolicyNetwork) -> torch.nn.Module:
