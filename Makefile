@@ -12,7 +12,7 @@ ifeq ($(shell uname -m),x86_64)
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup drive test lint train evaluate doctor coverage mutation soak audit clean
+.PHONY: help setup drive test lint train evaluate doctor coverage mutation soak audit sbom clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo "make mutation  change the safety gate's code in every small way and see that a test fails each time"
 	@echo "make soak      the long proofs: 10 million commands, 100,000 hostile inputs of each kind, 8 simulated hours of faults, 100 kills and floods of real nodes"
 	@echo "make audit     hold the pinned packages against the known vulnerabilities (needs the network)"
+	@echo "make sbom      write the software bill of materials, out/sbom.json (CycloneDX)"
 	@echo "make setup     only the set-up: system libraries, .venv, pinned packages"
 	@echo "make clean     remove .venv and all that was made"
 
@@ -66,6 +67,10 @@ soak: setup
 
 audit: setup
 	@tools/audit.sh $(ARGS)
+
+sbom: setup
+	@mkdir -p out
+	@$(RUN)/python tools/sbom.py >out/sbom.json && echo out/sbom.json
 
 clean:
 	rm -rf .venv mutants build install log out runs *.egg-info .pytest_cache .hypothesis .ruff_cache
