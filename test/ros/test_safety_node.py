@@ -10,7 +10,7 @@ import time
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_msgs.msg import Bool
@@ -214,9 +214,19 @@ def test_somebody_else_who_commands_the_vehicle_is_a_fault(verdicts, probe):
 
 def test_limits_stay_as_they_are_while_engaged(verdicts, probe):
     engage(probe)
-    request = SetParameters.Request(parameters=[Parameter("gate.max_speed", value=60.0).to_parameter_msg()])
-    refused = probe.call(SetParameters, "safety_node/set_parameters", request).results[0]
-    assert not refused.successful and "take over first" in refused.reason
+    wanted = {
+        "gate.max_speed": (60.0, "take over first"), "gate.max_lateral_jerk": (1000.0, "take over first"),
+        "gate.stale_after": (5.0, "take over first"), "gate.safe_behaviour": ("release", "take over first"),
+        "vehicle.wheelbase": (20.0, "read-only"), "engagement.proposal_stale_after": (5.0, "read-only"),
+        "joystick.takeover_button": (0, "read-only"), "rivals_are_faults": (False, "read-only"),
+    }  # fmt: skip
+    names = list(wanted)
+    before = probe.call(GetParameters, "safety_node/get_parameters", GetParameters.Request(names=names)).values
+    asked = [Parameter(name, value=value).to_parameter_msg() for name, (value, _) in wanted.items()]
+    results = probe.call(SetParameters, "safety_node/set_parameters", SetParameters.Request(parameters=asked)).results
+    for name, result in zip(names, results, strict=True):
+        assert not result.successful and wanted[name][1] in result.reason, (name, result.reason)
+    assert probe.call(GetParameters, "safety_node/get_parameters", GetParameters.Request(names=names)).values == before
 
 
 def test_a_safe_stop_begins_when_the_last_proposal_goes_stale_not_with_the_next_tick(start, safety, probe):
