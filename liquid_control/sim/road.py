@@ -43,13 +43,14 @@ class Road:
         return x(i) * u + x(j) * w, y(i) * u + y(j) * w, heading(i) * u + heading(j) * w, curvature(i) * u + curvature(j) * w
 
     def project(self, x: float, y: float, near: float) -> tuple[float, float]:
-        """Station and offset of a point, found by Newton steps from the station `near` (a few metres off at most)."""
+        """Station and offset of a point, found by Newton steps from the station `near` (a few metres off at most). Who is before the
+        beginning or behind the end is held at it, as `at` does: a vehicle may turn round and drive back."""
         station = near
         for _ in range(3):
             cx, cy, heading, curvature = self.at(station)
             cos, sin = math.cos(heading), math.sin(heading)
             along, left = (x - cx) * cos + (y - cy) * sin, (y - cy) * cos - (x - cx) * sin
-            station += along / max(1.0 - curvature * left, 0.2)
+            station = min(max(station + along / max(1.0 - curvature * left, 0.2), 0.0), self.length)
             if abs(along) < 1e-3:
                 break
         return station, left

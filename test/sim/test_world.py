@@ -46,6 +46,20 @@ def test_projection_inverts_placing(offset):
         assert found == pytest.approx(station, abs=0.03) and left == pytest.approx(offset, abs=0.01)
 
 
+def test_who_is_beyond_an_end_of_the_road_is_held_at_it():
+    """A blind vehicle once turned round, drove the road back past its beginning, and left the speed plan behind."""
+    road = build_road(np.random.default_rng(0), 300.0)
+    station = 12.0
+    for x in np.arange(road.x[0] + 12.0, road.x[0] - 200.0, -0.5):
+        station, _ = road.project(float(x), float(road.y[0]), station)
+        assert 0.0 <= station <= road.length
+    assert station == 0.0
+    for away in np.arange(0.0, 100.0, 0.5):
+        x, y, heading, _ = road.at(road.length)
+        station, _ = road.project(x + away * math.cos(heading), y + away * math.sin(heading), road.length)
+        assert station == pytest.approx(road.length, abs=1e-3)
+
+
 def test_speed_plan_keeps_lateral_acceleration_and_slopes():
     road = build_road(np.random.default_rng(1), 600.0)
     plan = road.speed_plan(14.0)
