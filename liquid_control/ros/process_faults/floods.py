@@ -6,8 +6,10 @@ import signal
 import time
 from pathlib import Path
 
+from liquid_control.control.engagement import State
 from liquid_control.ros.children import Child
 from liquid_control.ros.process_faults import deaths
+from liquid_control.ros.process_faults.expectations import FLOODS
 from liquid_control.ros.process_faults.rig import Rig
 from liquid_control.ros.process_faults.rogue import SENDS
 
@@ -26,18 +28,26 @@ def flood(rig: Rig, name: str, seconds: float) -> dict:
     rate = WRONG_TYPES_RATE if kind.startswith("wrong_type") else 0.0
     rig.start("rogue", Child("rogue", "liquid_control.ros.process_faults.rogue", {"kind": kind, "name": node, "rate": rate}))
     rig.until(lambda: SENDS in rig.children.last_words("rogue"), "the rogue to send")
+    sending = time.monotonic_ns()
     time.sleep(seconds)
+
+    def faults() -> list[str]:
+        return [reason for state, reason in rig.observer.states[states:] if state == "fault"]
+
+    if FLOODS[name].fault:  # the gate finds a rival as soon as DDS has told it of that writer
+        rig.measure(lambda: faults() or None, FORGOTTEN)
     during = memory_mb(rig)
     ended = rig.kill("rogue", signal.SIGINT)
     facts = rig.observer.judge(began)
-    faults = [reason for state, reason in rig.observer.states[states:] if state == "fault"]
-    if faults:
+    if found := faults():
+        first = next((d.steady_ns for d in rig.observer.decided if d.steady_ns >= sending and d.state is State.FAULT), sending)
+        facts["fault_after_s"] = round((first - sending) / 1e9, 3)
         rig.until(lambda: _acknowledged(rig), "the fault to be acknowledged", FORGOTTEN)
         ended = time.monotonic_ns()
         rig.ask_gate("engage")
     at_end = time.time_ns() - (time.monotonic_ns() - ended)
     facts["control_s"] = rig.measure(lambda: rig.observer.control_after(ended, at_end), deaths.RETURNED)
-    facts["fault"] = faults[-1] if faults else ""
+    facts["fault"] = found[-1] if found else ""
     facts["growth_mb"] = {node: round(during[node] - before[node], 1) for node in during}
     facts["violations"] = rig.observer.judge(began)["violations"]
     return facts

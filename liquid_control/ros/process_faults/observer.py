@@ -98,13 +98,13 @@ class Observer:
     def judge(self, since_ns: int) -> dict:
         """Facts about all commands decided since an instant: how many, limits broken, the longest time between two, safe stops."""
         decided = [d for d in self.decided[:] if d.steady_ns >= since_ns]
-        ticks = [
-            Tick(
-                (d.steady_ns - since_ns) / 1e9, d.state, "", d.command, d.steady_ns, d.known_speed, d.last_speed,
-                lane_offset=math.nan, speed=math.nan, departed=False,
-            )
-            for d in decided
-        ]  # fmt: skip
+        ticks: list[Tick] = []
+        for d in decided:
+            tick = Tick((d.steady_ns - since_ns) / 1e9, d.state, "", d.command, d.steady_ns, d.known_speed, d.last_speed,
+                        lane_offset=math.nan, speed=math.nan, departed=False)  # fmt: skip
+            if ticks and ticks[-1].state is State.FAULT is not d.state:  # the driver had the wheel meanwhile
+                ticks.append(dataclasses.replace(tick, state=State.DISENGAGED, command=None))
+            ticks.append(tick)
         gaps = [(after.steady_ns - before.steady_ns) / 1e9 for before, after in zip(decided, decided[1:], strict=False)]
         return {
             "commands": len(decided), "safe_stops": sum(d.safe_stop for d in decided), "longest_gap_s": round(max(gaps, default=0.0), 4),
