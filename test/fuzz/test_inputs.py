@@ -30,13 +30,11 @@ from liquid_control.evaluate.soak.yaml_cases import LAUGHS
 from liquid_control.perception.pictures import image_from_compressed
 from liquid_control.policy.model_file import read_model
 
-CASES = {"weights": 250, "onnx": 250}
-
 
 @pytest.mark.parametrize("name", inputs.MAKERS)
 def test_hostile_inputs_are_read_or_refused_by_name(name):
     """A thousand of each; a hundred thousand in `make soak`. Parameter files are in test/ros."""
-    answer = run_cases((name, inputs.MAKERS[name], 7, 0, CASES.get(name, 1000)))
+    answer = run_cases((name, inputs.MAKERS[name], 7, 0, 1000))
     assert answer["wrong"] == [] and len(answer["endings"]) >= 2, answer
     assert answer["grown_bytes"] is None or answer["grown_bytes"] < 500e6
 
