@@ -83,8 +83,8 @@ class TimelineConfig:
 class PreprocessConfig:
     """The one preprocessing: crop by fractions of the camera picture, then area resize to the policy's size."""
 
-    height: int = number(32, 8, 1024, "px", "height of the policy's image")
-    width: int = number(64, 8, 2048, "px", "width of the policy's image")
+    height: int = number(64, 8, 1024, "px", "height of the policy's image")
+    width: int = number(128, 8, 2048, "px", "width of the policy's image")
     crop_top: float = number(0.0, 0.0, 0.9, "", "share of rows cut off at the top")
     crop_bottom: float = number(0.0, 0.0, 0.9, "", "share of rows cut off at the bottom")
     crop_left: float = number(0.0, 0.0, 0.9, "", "share of columns cut off at the left")
@@ -106,7 +106,7 @@ MEMORIES = (*WIRED, "cfc_full", "cfc_mixed", "ct_rnn", "gru", "gru_timed", "lstm
 class PolicyConfig:
     """The network: encoder, memory, scales. A wired memory reads the wiring's fields, an unwired one `units` instead."""
 
-    encoder: str = choice("slim", ("slim", "strided", "published"), "image encoder: for 32x64, for 64x128, the head of 79,420 parameters")
+    encoder: str = choice("strided", ("strided", "slim", "published"), "image encoder: for 64x128, 32x64, or the head of 79,420 parameters")
     memory: str = choice("ltc", MEMORIES, "what remembers, --memory for short: ltc and cfc are wired circuits, the others to compare")
     units: int = number(19, 1, 4096, "", "units of an unwired memory")
     backbone: int = number(128, 0, 4096, "", "units of the layer before the heads of cfc_full and cfc_mixed; 0 leaves it out")

@@ -18,6 +18,7 @@ from liquid_control.data.bag.simulated import DriveRecorder
 from liquid_control.data.bag.writer import BagSettings, BagWriter, check_free
 from liquid_control.data.episode import Episode
 from liquid_control.parallel import map_processes
+from liquid_control.perception.preprocess import preprocess
 from liquid_control.sim.conditions.network_input import SpoiledInput
 from liquid_control.sim.conditions.table import CLEAN
 from liquid_control.sim.drive import VEHICLE, ExpertRuntime, drive
@@ -76,6 +77,7 @@ class CollectionSettings:
 def collect_expert(settings: CollectionSettings) -> dict:
     """Collects on all cores; says how many frames there are and how fast they came, start of the processes included."""
     started = time.perf_counter()
+    check_camera(settings.preprocess, settings.world)
     settings.out.mkdir(parents=True, exist_ok=True)
     bag, ending = (settings.bag, "") if settings.format == "bag" else (None, ".npz")
     jobs = []
@@ -89,6 +91,11 @@ def collect_expert(settings: CollectionSettings) -> dict:
     seconds = time.perf_counter() - started
     drives = "recordings" if bag else "episodes"
     return {drives: len(jobs), "frames": frames, "seconds": seconds, "frames_per_second": frames / seconds, "out": str(settings.out)}
+
+
+def check_camera(wanted: PreprocessConfig, world: WorldConfig) -> None:
+    """Raises ImageError when the world's camera picture is too small for the policy's, a crop included."""
+    preprocess(np.zeros((world.image_height, world.image_width, 3), np.uint8), wanted)
 
 
 def collect(job: Drive) -> int:

@@ -16,8 +16,8 @@ class Augmentation:
     up to `drop_share` of a sequence's frames are removed, their time added to the next frame's dt;
     `shadow_share` of sequences get a shadow across the picture."""
 
-    noise_share: float = 0.4
-    noise_variance: float = 0.1
+    noise_share: float = 0.6
+    noise_variance: float = 0.3
     drop_share: float = 0.4
     shadow_share: float = 0.3
 
@@ -99,6 +99,8 @@ def spoil(rng: np.random.Generator, image: np.ndarray, options: Augmentation, no
         image[:] = image * _shadow(rng, *image.shape[1:3])[..., None]
     if rng.random() < options.noise_share:
         deviation = 255 * rng.uniform(0, options.noise_variance) ** 0.5
+        if len(normal) <= image.size:  # hundreds of large pictures
+            normal = np.resize(normal, 2 * image.size)
         offset = rng.integers(len(normal) - image.size)
         noise = normal[offset : offset + image.size].reshape(image.shape)
         image[:] = np.clip(image + noise * np.float32(deviation), 0, 255)

@@ -56,9 +56,12 @@ def _map(path: Path, name: str) -> np.ndarray:
         if info.compress_type != zipfile.ZIP_STORED:
             raise NpzError(path, f"{name} is compressed")
         np.lib.format.read_magic(member)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        shape, by_columns, dtype = np.lib.format.read_array_header_1_0(member)
+        if dtype.hasobject:
+            raise NpzError(path, f"{name} holds Python objects")
         header = member.tell()
     with path.open("rb") as file:
         file.seek(info.header_offset + LOCAL_HEADER - 4)
         name_length, extra_length = struct.unpack("<HH", file.read(4))
-    return np.memmap(path, dtype, "r", info.header_offset + LOCAL_HEADER + name_length + extra_length + header, shape)
+    offset = info.header_offset + LOCAL_HEADER + name_length + extra_length + header
+    return np.memmap(path, dtype, "r", offset, shape, order="F" if by_columns else "C")

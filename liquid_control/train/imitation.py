@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from liquid_control.config import PolicyConfig, PreprocessConfig, TimelineConfig, WorldConfig, number
 from liquid_control.config import check as check_config
-from liquid_control.data.collect import Drive, collect
+from liquid_control.data.collect import Drive, check_camera, collect
 from liquid_control.data.dataset import Augmentation, Sequences
 from liquid_control.data.episode import load_episode
 from liquid_control.deploy.export import export_onnx
@@ -69,9 +69,10 @@ class ImitationSettings:
 def train(settings: ImitationSettings) -> dict:
     """From an empty folder to `settings.out`/model; returns the exam's result (empty without one).
 
-    Raises ConfigError when the folder holds a run with other settings.
+    Raises ConfigError when the folder holds a run with other settings, ImageError for pictures larger than the simulated camera's.
     """
     started = time.perf_counter()
+    check_camera(settings.preprocess, WorldConfig())
     (settings.out / "episodes").mkdir(parents=True, exist_ok=True)
     open_run(settings.out, _described(settings))
     keep_freed_memory()

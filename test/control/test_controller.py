@@ -19,7 +19,7 @@ IMAGE = np.full((64, 128, 3), 90, np.uint8)
 class Counter:
     """A policy whose state counts the frames since its memory began; `answer` may replace what it returns, or raise."""
 
-    preprocess = PreprocessConfig()
+    preprocess = PreprocessConfig(height=32, width=64)
     neurons = 19
 
     def __init__(self, curvature: float = 0.01) -> None:

@@ -27,6 +27,7 @@ from liquid_control.errors import BagError, ConfigError, MessageError
 from liquid_control.signals import Action, Frame, ImuSample, SpeedSample, SteeringSample
 
 BEGIN = 1_767_225_600_123_456_789
+SIZE = PreprocessConfig(height=32, width=64)
 WORLD = WorldConfig(length=60.0, image_height=32, image_width=64, trees=0)
 
 
@@ -199,7 +200,7 @@ def test_a_killed_recorder_loses_at_most_the_last_second(tmp_path):
 
 def test_a_recorded_expert_drive_is_the_collected_one(tmp_path):
     """Same road, same driver, same noise: only the pictures went through JPEG."""
-    job = Drive(7, tmp_path / "episode.npz", PreprocessConfig(), WORLD, wobble=0.02)
+    job = Drive(7, tmp_path / "episode.npz", SIZE, WORLD, wobble=0.02)
     frames = collect(job)
     assert collect(dataclasses.replace(job, path=tmp_path / "bag", bag=BagSettings(quality=100))) == frames
     episode = load_episode(job.path)
@@ -222,10 +223,10 @@ def test_a_recorded_expert_drive_is_the_collected_one(tmp_path):
 
 def test_collecting_recordings_twice_gives_the_same_bytes(tmp_path):
     for name in ("one", "two"):
-        facts = collect_expert(CollectionSettings(tmp_path / name, "bag", roads=1, world=WORLD, workers=1))
+        facts = collect_expert(CollectionSettings(tmp_path / name, "bag", roads=1, world=WORLD, preprocess=SIZE, workers=1))
         assert facts["recordings"] == 1 and facts["frames"] > 50
     mine, theirs = (sorted((tmp_path / name).rglob("*.*")) for name in ("one", "two"))
     assert [path.name for path in mine] == ["expert_0000_0.mcap", "metadata.yaml"]
     assert [path.read_bytes() for path in mine] == [path.read_bytes() for path in theirs]
     with pytest.raises(BagError, match="exists already"):
-        collect_expert(CollectionSettings(tmp_path / "one", "bag", roads=1, world=WORLD, workers=1))
+        collect_expert(CollectionSettings(tmp_path / "one", "bag", roads=1, world=WORLD, preprocess=SIZE, workers=1))

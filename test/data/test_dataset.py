@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from liquid_control.data.dataset import Augmentation, Sequences
+from liquid_control.data.dataset import Augmentation, Sequences, normal_numbers, spoil
 from liquid_control.data.episode import Episode, EpisodeFileError, load_episode
 
 PLAIN = Augmentation(noise_share=0.0, drop_share=0.0, shadow_share=0.0)
@@ -67,6 +67,15 @@ def test_noise_has_the_variance_asked_for_and_the_source_stays_as_it_was():
     assert (grey.image == 128).all()
 
 
+def test_noise_reaches_every_picture_of_a_sequence_larger_than_its_supply():
+    grey = np.full((30, 64, 128, 3), 128, np.uint8)
+    supply = np.random.default_rng(0).standard_normal(1000, np.float32)
+    for normal in (supply, normal_numbers(0)):
+        noisy = grey.copy()
+        spoil(np.random.default_rng(3), noisy, Augmentation(noise_share=1.0, noise_variance=0.01, shadow_share=0), normal)
+        assert (noisy.std((1, 2, 3)) > 1).all()
+
+
 def test_batches_repeat_with_the_generator():
     sequences = Sequences([episode(100)], 16, Augmentation(), 0.04)
     one, two = (sequences.draw(np.random.default_rng(7), 8) for _ in range(2))
@@ -78,10 +87,14 @@ def test_episode_round_trip_and_refusal_of_damage(tmp_path):
     episode(20).save(path)
     again = load_episode(path)
     assert all(np.array_equal(getattr(again, f.name), getattr(episode(20), f.name)) for f in dataclasses.fields(Episode))
+    assert isinstance(again.image, np.memmap) and not again.image.flags.writeable, "pictures stay on disk"
     assert [p.name for p in tmp_path.iterdir()] == ["one.npz"]
     (tmp_path / "cut.npz").write_bytes(path.read_bytes()[:3000])
     np.savez(tmp_path / "other.npz", stamp_ns=np.zeros(3))
     np.savez(tmp_path / "pickled.npz", **{f.name: np.array([{}], dtype=object) for f in dataclasses.fields(Episode)})
-    for name in ("cut.npz", "other.npz", "pickled.npz", "absent.npz"):
+    arrays = {f.name: getattr(again, f.name) for f in dataclasses.fields(Episode)}
+    np.savez(tmp_path / "objects.npz", **{**arrays, "image": np.array([{}] * 20)})
+    np.savez_compressed(tmp_path / "compressed.npz", **arrays)
+    for name in ("cut.npz", "other.npz", "pickled.npz", "objects.npz", "compressed.npz", "absent.npz"):
         with pytest.raises(EpisodeFileError, match=name):
             load_episode(tmp_path / name)

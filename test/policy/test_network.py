@@ -10,12 +10,13 @@ from liquid_control.errors import ConfigError, ImageError, ShapeError, TimeError
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.wiring import NcpWiring
 
-LTC, CFC = PolicyConfig(), PolicyConfig(memory="cfc")
+LTC, CFC = PolicyConfig(encoder="slim"), PolicyConfig(encoder="slim", memory="cfc")
+SIZE = PreprocessConfig(height=32, width=64)
 
 
 def build(config=LTC, preprocess=None, wiring=None):
     torch.manual_seed(0)
-    return PolicyNetwork(config, preprocess or PreprocessConfig(), wiring)
+    return PolicyNetwork(config, preprocess or SIZE, wiring)
 
 
 def sequence(batch, time, height=32, width=64):
@@ -125,6 +126,6 @@ def test_sizes_that_do_not_fit_are_refused(config, wiring):
 
 
 def test_the_default_policy_is_small_and_has_the_published_cell():
-    network = build()
+    network = build(PolicyConfig(), PreprocessConfig())
     assert sum(p.numel() for p in network.cell.parameters()) == 1065
     assert network.wiring.inputs == 32 and sum(p.numel() for p in network.parameters()) < 40_000

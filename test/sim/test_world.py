@@ -118,7 +118,7 @@ def test_expert_keeps_the_lane_of_held_out_roads_through_controller_and_gate():
     squares, metres = [], 0.0
     for road in range(4):
         world = World(WorldConfig(length=300.0, trees=0, stratum=road, image_width=64, image_height=32), road_seed(11, road), held_out=True)
-        runtime = ExpertRuntime(world, PreprocessConfig())
+        runtime = ExpertRuntime(world, PreprocessConfig(height=32, width=64))
         offsets = []
         for moment in drive(world, Controller(runtime, gate=SafetyGate(vehicle=VEHICLE), speed=20.0)):
             offsets.append(moment.truth.lane_offset)

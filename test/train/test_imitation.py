@@ -14,7 +14,7 @@ from liquid_control.data.collect import CollectionSettings, collect_expert
 from liquid_control.data.dataset import Augmentation, Sequences
 from liquid_control.data.episode import load_episode
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
-from liquid_control.errors import ConfigError
+from liquid_control.errors import ConfigError, ImageError
 from liquid_control.policy.model_file import read_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
@@ -22,8 +22,9 @@ from liquid_control.train.fit import FitSettings, fit, make_optimiser
 from liquid_control.train.imitation import ImitationSettings, train
 from liquid_control.train.memory_fit import MemoryFitSettings
 
+SIZE, SLIM = PreprocessConfig(height=32, width=64), PolicyConfig(encoder="slim")
 SMALL = {"long_roads": 0, "short_roads": 6, "steps": 30, "rounds": 1, "round_roads": 2, "round_steps": 10, "exam_roads": 2,
-         "fit": FitSettings(batch=8), "memory_fit": MemoryFitSettings(20, 16, 1)}
+         "fit": FitSettings(batch=8), "memory_fit": MemoryFitSettings(20, 16, 1), "preprocess": SIZE, "policy": SLIM}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_checkpoint_restores_network_optimiser_and_progress_exactly(tmp_path, ru
 
     def make():
         torch.manual_seed(0)
-        network = PolicyNetwork(PolicyConfig(), PreprocessConfig())
+        network = PolicyNetwork(SLIM, SIZE)
         return network, make_optimiser(network, FitSettings())
 
     network, optimiser = make()
@@ -78,7 +79,7 @@ def test_fitting_lowers_the_loss_on_real_drives(run):
     settings, _ = run
     episodes = [load_episode(p) for p in sorted((settings.out / "episodes").glob("expert*"))]
     torch.manual_seed(0)
-    network = PolicyNetwork(PolicyConfig(), PreprocessConfig())
+    network = PolicyNetwork(SLIM, SIZE)
     losses = []
     sequences = Sequences(episodes, 16, Augmentation(noise_share=0.0), 0.04)
     fit(network, make_optimiser(network, FitSettings()), sequences, 140, np.random.default_rng(0), FitSettings(batch=8),
@@ -100,6 +101,14 @@ def test_settings_refuse_what_cannot_train():
     for bad in ({"seed": -1}, {"steps": -1}, {"frames": 1}, {"rounds": 1.5}):
         with pytest.raises(ConfigError):
             ImitationSettings(**bad)
+
+
+def test_a_crop_that_leaves_too_little_of_the_simulated_camera_is_refused_before_anything_is_driven(tmp_path):
+    crop = {"out": tmp_path / "out", "preprocess": PreprocessConfig(crop_top=0.2)}
+    for begin, settings in ((train, ImitationSettings(**crop)), (collect_expert, CollectionSettings(**crop))):
+        with pytest.raises(ImageError, match="got 52x128, expected at least 64x128"):
+            begin(settings)
+        assert not (tmp_path / "out").exists()
 
 
 def test_settings_file_is_json(run):

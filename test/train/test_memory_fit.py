@@ -14,19 +14,20 @@ from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.fit import FitSettings
 from liquid_control.train.memory_fit import MemoryFitSettings, encode, fit_memory
 
+SIZE = PreprocessConfig(height=32, width=64)
 PLAIN, NOISY = Augmentation(noise_share=0.0, shadow_share=0.0), Augmentation(noise_share=1.0, noise_variance=0.3)
 
 
 @pytest.fixture(scope="module")
 def episodes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drives")
-    collect_expert(CollectionSettings(folder, roads=4, seed=3, world=WorldConfig(length=100.0, trees=5), workers=1))
+    collect_expert(CollectionSettings(folder, roads=4, seed=3, world=WorldConfig(length=100.0, trees=5), preprocess=SIZE, workers=1))
     return [load_episode(path) for path in sorted(folder.glob("*.npz"))]
 
 
 def network(memory: str = "ltc") -> PolicyNetwork:
     torch.manual_seed(0)
-    return PolicyNetwork(PolicyConfig(memory=memory), PreprocessConfig())
+    return PolicyNetwork(PolicyConfig(encoder="slim", memory=memory), SIZE)
 
 
 def run(episodes, memory: str = "ltc", steps: int = 60, augmentation: Augmentation = NOISY) -> tuple[PolicyNetwork, list[float]]:

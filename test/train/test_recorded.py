@@ -23,7 +23,7 @@ from liquid_control.train.fit import FitSettings
 from liquid_control.train.gather import RefusedRecordingsError
 from liquid_control.train.recorded import RecordedSettings, train_recorded
 
-SIZE = PreprocessConfig(height=16, width=32)
+SIZE, SLIM = PreprocessConfig(height=16, width=32), PolicyConfig(encoder="slim")
 QUICK = CloneSettings(steps=240, validate_every=80, frames=8, fit=FitSettings(batch=8, encoder_rate=5e-3, memory_rate=2e-2),
                       augmentation=Augmentation(noise_share=0.0, drop_share=0.0, shadow_share=0.0))
 SHORTEST = dataclasses.replace(QUICK, steps=2)
@@ -38,7 +38,7 @@ def bags(tmp_path_factory, drives):
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory, bags):
     folder = tmp_path_factory.mktemp("run")
-    return RecordedSettings(bags, out=folder / "run", cache=folder / "cache", clone=QUICK, preprocess=SIZE, workers=1)
+    return RecordedSettings(bags, out=folder / "run", cache=folder / "cache", clone=QUICK, policy=SLIM, preprocess=SIZE, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_a_run_with_other_settings_or_recordings_is_refused(settings, run):
 
 def test_fine_tuning_starts_from_the_model_and_keeps_its_sizes(settings, run, tmp_path, without_export):
     start = read_model(run["model"])
-    tuned = dataclasses.replace(settings, start=run["model"], out=tmp_path / "tuned", preprocess=PreprocessConfig(crop_top=0.0),
+    tuned = dataclasses.replace(settings, start=run["model"], out=tmp_path / "tuned", policy=PolicyConfig(), preprocess=PreprocessConfig(),
                                 clone=dataclasses.replace(QUICK, steps=40))
     result = train_recorded(tuned)
     info = read_model(result["model"])

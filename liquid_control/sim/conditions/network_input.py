@@ -1,7 +1,7 @@
 """Spoils what the network itself is given: noise on its picture, and dt taken from it as a control.
 
 The published test adds its noise to the network's input picture, so here it goes in behind the camera and the preprocessing: added
-to the camera's larger picture, the shrinking would average it away, and a variance of 0.3 would be one of 0.075.
+to a camera's picture of twice the size, the shrinking would average it away, and a variance of 0.3 would be one of 0.075.
 """
 
 from __future__ import annotations

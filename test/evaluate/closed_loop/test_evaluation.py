@@ -17,7 +17,7 @@ from liquid_control.evaluate.closed_loop.condition_rows import table
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, RoadJob, drive_with, evaluate
 
 MODEL = Path(__file__).resolve().parents[3] / "models" / "lane_keeper"
-SHORT = WorldConfig(length=120.0, trees=5, image_width=64, image_height=32)
+SHORT = WorldConfig(length=120.0, trees=5)
 
 
 class Constant:

@@ -11,6 +11,7 @@ from liquid_control.evaluate.insight.trace import Trace
 from liquid_control.policy.network import PolicyNetwork
 
 STEPS = 12
+SIZE = (32, 64)
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def network():
 
     def make(memory: str = "ltc", **changes) -> PolicyNetwork:
         torch.manual_seed(3)
-        return PolicyNetwork(PolicyConfig(memory=memory, **changes), PreprocessConfig()).eval()
+        return PolicyNetwork(PolicyConfig(encoder="slim", memory=memory, **changes), PreprocessConfig(*SIZE)).eval()
 
     return make
 
@@ -30,7 +31,7 @@ def driven():
 
     def make(net: PolicyNetwork) -> Trace:
         random = np.random.default_rng(7)
-        image = random.integers(0, 256, (STEPS, 32, 64, 3), dtype=np.uint8)
+        image = random.integers(0, 256, (STEPS, *SIZE, 3), dtype=np.uint8)
         inertial, dt = random.normal(size=(STEPS, 3)).astype(np.float32), random.uniform(0.02, 0.08, STEPS)
         state, rows = net.initial_state(1), []
         with torch.no_grad():
