@@ -14,7 +14,7 @@ from liquid_control.evaluate.replay.open_loop import OpenLoopSettings
 @pytest.fixture
 def kept(make_drive, tmp_path, capsys):
     """A folder with one golden recording, whose gate has a limit of its own."""
-    bag = make_drive(tmp_path / "bags" / "bends", seconds=4.0, size=(48, 96))
+    bag = make_drive(tmp_path / "bags" / "bends", seconds=4.0, size=(64, 128))
     flags = ["--golden", str(tmp_path / "golden"), "--golden-update", "--gate.max-steering-rate", "0.4"]
     assert cli.main(["replay", "lane_keeper", str(bag), *flags]) == 0
     capsys.readouterr()

@@ -26,7 +26,7 @@ def lane_keeper():
 @pytest.fixture(scope="module")
 def large(make_drive, tmp_path_factory):
     """Pictures that the shipped policy accepts."""
-    return make_drive(tmp_path_factory.mktemp("large") / "large", seconds=6.0, size=(48, 96), focal=60.0)
+    return make_drive(tmp_path_factory.mktemp("large") / "large", seconds=6.0, size=(64, 128), focal=60.0)
 
 
 def test_a_replay_is_the_controller_fed_by_hand(large, lane_keeper):
@@ -83,11 +83,11 @@ def test_every_frame_is_used_and_time_goes_forward(drive, scripted):
 
 @pytest.mark.parametrize("lacks", ["imu", "speed", "steering"])
 def test_what_a_recording_lacks_is_said_and_the_rest_replayed(make_drive, tmp_path, capsys, lacks):
-    bag = make_drive(tmp_path / "bag", seconds=4.0, size=(48, 96), **{lacks: False})
+    bag = make_drive(tmp_path / "bag", seconds=4.0, size=(64, 128), **{lacks: False})
     if lacks == "speed":  # the command carries one, too; it is what the driver asked for
         assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
         capsys.readouterr()
-        bag = make_drive(tmp_path / "neither", seconds=4.0, size=(48, 96), speed=False, steering=False)
+        bag = make_drive(tmp_path / "neither", seconds=4.0, size=(64, 128), speed=False, steering=False)
     assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
     out, err = capsys.readouterr()
     facts = json.loads(out)
@@ -113,7 +113,7 @@ def test_damage_is_a_warning_and_rubbish_is_refused(large, tmp_path, capsys):
 
 
 def test_two_clocks_are_noticed_and_receipt_can_be_taken_instead(make_drive, tmp_path, capsys):
-    bag = make_drive(tmp_path / "bag", seconds=4.0, size=(48, 96), clock_ns=10**12)
+    bag = make_drive(tmp_path / "bag", seconds=4.0, size=(64, 128), clock_ns=10**12)
     assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
     out, err = capsys.readouterr()
     assert "--stamps receive" in err and json.loads(out)["results"][0]["gate"]["stale"]["commands"] > 90

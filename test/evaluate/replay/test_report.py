@@ -24,7 +24,7 @@ VEHICLE = VehicleConfig()
 @pytest.fixture(scope="module")
 def written(make_drive, tmp_path_factory):
     folder = tmp_path_factory.mktemp("out")
-    bags = [make_drive(folder / f"<{name}>", seconds=12.0, size=(48, 96), focal=60.0) for name in ("one", "two")]
+    bags = [make_drive(folder / f"<{name}>", seconds=12.0, size=(64, 128), focal=60.0) for name in ("one", "two")]
     code = cli.main(["replay", "lane_keeper", *map(str, bags), "--against", "lane_keeper", "--out", str(folder / "out"), "--video", "2"])
     assert code == 0
     return folder / "out", json.loads((folder / "out" / "summary.json").read_text()), (folder / "out" / "report.html").read_text()
