@@ -17,6 +17,7 @@ from liquid_control.bench.driving import drives, figures, progress, run, standin
 from liquid_control.bench.driving.claims import REFUTED, SUPPORTED, UNDECIDED, Compared, verdict
 from liquid_control.bench.driving.report import page, table
 from liquid_control.bench.driving.settings import DrivingSettings, Recipe, shortened
+from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError
 from liquid_control.policy.candidates import CANDIDATES
 from liquid_control.policy.model_file import load_network
@@ -238,9 +239,14 @@ def test_the_recipe_is_imitations_but_for_the_shared_encoder():
     usual = ImitationSettings()
     shared = {"steps", "round_steps"}
     for field in dataclasses.fields(Recipe):
-        if field.name not in shared | {"encoder_steps"}:
+        if field.name not in shared | {"encoder_steps", "image_encoder"}:
             assert getattr(Recipe(), field.name) == getattr(usual, field.name)
-    assert Recipe().encoder_steps == usual.steps
+    assert Recipe().encoder_steps == usual.steps and Recipe().image_encoder == usual.policy.encoder
+    small_eyes = Recipe(image_encoder="slim", preprocess=PreprocessConfig(height=32, width=64))
+    for job in training.trainings(DrivingSettings(recipe=small_eyes)):
+        for one in (job, job.encoder):
+            assert (one.settings.policy.encoder, one.settings.preprocess.width, one.settings.policy.memory) == (
+                "slim", 64, CANDIDATES[one.candidate].memory)  # fmt: skip
     (job, *_) = training.trainings(DrivingSettings())
     ours = dataclasses.replace(job.settings, out=usual.out, workers=0, exam_roads=usual.exam_roads, encoder="")
     assert dataclasses.replace(ours, **{name: getattr(usual, name) for name in shared}) == usual

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from liquid_control.config import check, number, switch
+from liquid_control.config import PolicyConfig, PreprocessConfig, check, choice, number, switch
 from liquid_control.data.dataset import Augmentation
 from liquid_control.errors import ConfigError
 from liquid_control.policy.candidates import CANDIDATES
@@ -21,6 +21,7 @@ CHOSEN = tuple(CANDIDATES)
 """Driven unless asked otherwise: every kind of memory, and both sizes of those that have two."""
 
 QUICK_CANDIDATES, QUICK_CONDITIONS = ("ltc", "gru"), ("clean", "noise_0.3", "dropped_50", "dropped_50_stripped")
+ENCODERS = next(field.metadata["options"] for field in dataclasses.fields(PolicyConfig) if field.name == "encoder")
 USUAL = ImitationSettings()
 """`train imitation` without a flag, which decides all of the recipe that the shared encoder leaves open."""
 
@@ -37,6 +38,8 @@ class Recipe:
     rounds: int = number(USUAL.rounds, 0, 100, "", "DAgger rounds, in which each candidate drives itself")
     round_roads: int = number(USUAL.round_roads, 1, 10000, "", "roads of 200 m in each round")
     round_steps: int = number(300, 1, 10**7, "", "optimiser steps of the whole network in each round")
+    image_encoder: str = choice(USUAL.policy.encoder, ENCODERS, "image encoder of all candidates")
+    preprocess: PreprocessConfig = USUAL.preprocess
     augmentation: Augmentation = USUAL.augmentation
     memory_fit: MemoryFitSettings = USUAL.memory_fit
 

@@ -48,17 +48,18 @@ class Training:
 def trainings(settings: DrivingSettings) -> list[Training]:
     """All models of the benchmark, trained or not."""
     recipe = {field.name: getattr(settings.recipe, field.name) for field in dataclasses.fields(settings.recipe)}
-    encoder_steps, work, found = recipe.pop("encoder_steps"), settings.workshop, []
+    encoder_steps, image_encoder, work, found = recipe.pop("encoder_steps"), recipe.pop("image_encoder"), settings.workshop, []
+    policies = {name: dataclasses.replace(policy, encoder=image_encoder) for name, policy in CANDIDATES.items()}
     for seed in range(settings.seeds):
         usual = ImitationSettings(seed=seed, **recipe, exam_roads=0, workers=1)
         experts, encoder = work / "experts" / f"{seed}_{settings.recipe.long_roads}_{settings.recipe.short_roads}", None
         if encoder_steps:
-            alone = dataclasses.replace(usual, out=work / "encoders" / str(seed), policy=CANDIDATES[ENCODER], steps=encoder_steps, rounds=0,
+            alone = dataclasses.replace(usual, out=work / "encoders" / str(seed), policy=policies[ENCODER], steps=encoder_steps, rounds=0,
                                         memory_fit=dataclasses.replace(usual.memory_fit, steps=0))  # fmt: skip
             encoder = Training(ENCODER, alone, experts)
             usual = dataclasses.replace(usual, encoder=str(encoder.model))
         for name in settings.candidates:
-            own = dataclasses.replace(usual, out=work / "models" / f"{name}_{seed}", policy=CANDIDATES[name])
+            own = dataclasses.replace(usual, out=work / "models" / f"{name}_{seed}", policy=policies[name])
             found.append(Training(name, own, experts, encoder))
     return found
 

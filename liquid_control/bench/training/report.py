@@ -26,7 +26,8 @@ def table(answer: Mapping) -> str:
     encoder, training, height_width = fitted["encoder"], answer["training"], "x".join(map(str, answer["picture"]))
     text = [
         f"collection: {collected['frames_per_second']:.0f} frames/s on one core; {_shares(collected['parts'])}",
-        f"a step of {fitted['frames']} frames of {height_width}: {1e3 * fitted['seconds']:.0f} ms of one core, "
+        f"a step of {fitted['frames']} frames of {height_width}, {answer['encoder']} encoder: "
+        f"{1e3 * fitted['seconds']:.0f} ms of one core, "
         f"{fitted['frames_per_second']:.0f} frames/s ({answer['all_cores']['frames_per_second']:.0f} with all cores); "
         f"{_shares(fitted['parts'])}",
         f"the encoder by itself, both passes: {fitted['encoder_frames_per_second']:.0f} frames/s on one core",

@@ -18,7 +18,7 @@ from liquid_control.bench.timing import machine
 from liquid_control.bench.training.collecting import collecting, rendering_limit
 from liquid_control.bench.training.fitting import fitting, machine_limit, step_of_all_cores
 from liquid_control.bench.training.report import write_report
-from liquid_control.config import PolicyConfig, check, number
+from liquid_control.config import PolicyConfig, PreprocessConfig, check, number
 from liquid_control.policy.allocator import keep_freed_memory
 from liquid_control.train.imitation import ImitationSettings
 
@@ -32,6 +32,7 @@ class TrainBenchSettings:
     out: Path = Path("doc/results")
     """folder for train.json and train.png"""
     policy: PolicyConfig = dataclasses.field(default_factory=lambda: ImitationSettings().policy)
+    preprocess: PreprocessConfig = dataclasses.field(default_factory=lambda: ImitationSettings().preprocess)
     roads: int = number(6, 1, 1000, "", "expert roads collected")
     length: float = number(200.0, 50.0, 2000.0, "m", "length of a road")
     steps: int = number(20, 2, 10**6, "", "optimiser steps timed, and ten times as many of the memory alone")
@@ -44,7 +45,8 @@ class TrainBenchSettings:
 
 def bench_train(settings: TrainBenchSettings) -> dict:
     """Returns the whole answer, as in train.json."""
-    recipe, threads = dataclasses.replace(ImitationSettings(), policy=settings.policy, seed=settings.seed), torch.get_num_threads()
+    recipe = dataclasses.replace(ImitationSettings(), policy=settings.policy, preprocess=settings.preprocess, seed=settings.seed)
+    threads = torch.get_num_threads()
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         collected, episodes = collecting(Path(folder), settings.roads, settings.length, recipe.preprocess, settings.seed)
@@ -60,7 +62,8 @@ def bench_train(settings: TrainBenchSettings) -> dict:
                 "share_of_memory": encoder["bytes_per_second"] / limit["bytes_per_second"]}  # fmt: skip
     answer = {
         "machine": machine(PACKAGES) | {"threads": threads, "cpus": os.cpu_count()},
-        "memory": settings.policy.memory, "picture": [recipe.preprocess.height, recipe.preprocess.width],
+        "memory": settings.policy.memory, "encoder": settings.policy.encoder,
+        "picture": [recipe.preprocess.height, recipe.preprocess.width],
         "collecting": collected, "rendering": rendering, "fitting": fitted, "limit": limit,
         "all_cores": {"step_s": all_cores, "frames_per_second": fitted["frames"] / all_cores},
         "training": _training(collected, fitted, recipe),
