@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from liquid_control.config import PreprocessConfig, TimelineConfig, VehicleConfig
 from liquid_control.data.bag.curvature import CurvatureSettings, Driven, Motion, Track, driven_curvature
+from liquid_control.data.bag.reader import BagReader
 from liquid_control.data.bag.recording import Recording, RecordingSettings
 from liquid_control.data.episode import Episode
 from liquid_control.data.npz import NpzError, read_npz, write_npz
@@ -110,7 +111,10 @@ def cached_at(path: Path, files: Mapping[str, str], reading: Reading, cache: Pat
 
 
 def file_hashes(path: Path, cache: Path) -> dict[str, str]:
-    """SHA-256 of each file of a bag by name. Remembered in `cache` by size and time of change, for a bag may be large."""
+    """SHA-256 of each file of a bag by name. Remembered in `cache` by size and time of change, for a bag may be large. Raises BagError for
+    what is no recording, before it reads all of it."""
+    with BagReader(path):
+        pass
     cache.mkdir(parents=True, exist_ok=True)
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
     memory = cache / "hashes.json"
