@@ -98,7 +98,8 @@ def test_the_page_of_all_candidates_and_conditions_fetches_nothing():
     grid = {(name, condition): columns(20, roads=2, seeds=1) for condition in ("clean", "noise_0.3", "dropped_0", "dropped_70")
             for name in CANDIDATES}  # fmt: skip
     answer = {
-        "command": "<liquid>", "commit": None, "quick": True, "roads": 2, "length_m": 200.0, "seeds": 1, "recipe": dataclasses.asdict(QUICK_RECIPE),
+        "command": "<liquid>", "commit": None, "quick": True, "roads": 2, "length_m": 200.0, "seeds": 1,
+        "recipe": dataclasses.asdict(QUICK_RECIPE),
         "candidates": {name: {"parameters": 1, "memory": name, "state": 1, "training_s": [None]} for name in CANDIDATES},
         "distance_m": 1e4, "least_distance_m": 1e3, "speed_up_per_core": 28.0, "wall_s": 60.0, "core_s": 100.0,
         "blind": {"gru": 0.5}, "report": "",
