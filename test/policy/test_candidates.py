@@ -130,7 +130,7 @@ def test_a_circuit_draws_its_weights_in_the_order_that_older_models_did():
     torch.manual_seed(7)
     parts = {
         "encoder": SlimEncoder(SMALL.height, SMALL.width, 29),
-        "cell": LtcCell(NcpWiring.build(seed=22222), 3, sensory_mu=(-0.5, 0.5)),
+        "cell": LtcCell(NcpWiring.build(seed=22222), 3, sensory_mu=(-0.5, 0.5), recurrent_mu=(-0.25, 0.25), sigma=(0.9, 2.4)),
         "auxiliary": torch.nn.Linear(29, 4),
     }
     for name, part in parts.items():
