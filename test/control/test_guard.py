@@ -91,7 +91,7 @@ def test_a_dead_policy_degrades_within_its_deadline_and_comes_back_by_itself():
     rig = engaged()
     angle = rig.decision.command.steering_angle
     rig.policy = False
-    assert rig.run(0.22) is State.DEGRADED and "frame stale" in rig.decision.reason
+    assert rig.run(0.22) is State.DEGRADED and rig.decision.reason == "proposal stale"
     speed = rig.decision.command.speed
     rig.run(0.5)
     assert rig.decision.command.speed == pytest.approx(speed - 1.5, abs=1e-6) and rig.decision.command.steering_angle == angle
