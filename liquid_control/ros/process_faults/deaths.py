@@ -93,7 +93,7 @@ def _speed_known(rig: Rig, since: int) -> int | None:
 def _back(rig: Rig, died: int, ramp: float | None, name: str) -> dict:
     """Starts what died, and waits for control from the first proposal on."""
     started = rig.start(name)
-    rig.until(lambda: rig.observer.proposals[-1][0] > started, "the first proposal")
+    rig.until(lambda: rig.observer.proposals and rig.observer.proposals[-1][0] > started, "the first proposal")
     returned = next(at for at, _ in rig.observer.proposals[:] if at > started)
     return control(rig, died, ramp, returned) | {"restart_s": (returned - started) / 1e9}
 
