@@ -62,16 +62,16 @@ def soak_processes(settings: ProcessSoakSettings) -> dict:
         pictures = Path(scratch).resolve() / "pictures.npy"
         np.save(pictures, sensors.render_pictures(PICTURES, settings.seed))
         rows, skipped = _kept(folder / "processes.json"), {}
-        todo = _todo(settings, rows)
-        with tqdm(total=len(todo), unit="case", disable=None) as bar:
-            for name, row in _rows(settings, todo, pictures, folder.resolve() / "logs", skipped):
+        pending = _pending(settings, rows)
+        with tqdm(total=len(pending), unit="case", disable=None) as bar:
+            for name, row in _rows(settings, pending, pictures, folder.resolve() / "logs", skipped):
                 rows.append({"case": name, "load": round(os.getloadavg()[0], 1), **row})
                 _write(folder / "processes.json", {"rows": rows})
                 bar.update()
     return summary(rows, skipped, sys.argv[1:])
 
 
-def _todo(settings: ProcessSoakSettings, rows: list[dict]) -> list[str]:
+def _pending(settings: ProcessSoakSettings, rows: list[dict]) -> list[str]:
     """Names of what is not done yet, in the order of the table."""
     names = [name for name in expectations.ALL if not settings.only or name in settings.only]
     wanted = {name: settings.tries if name == "policy_killed" else 1 for name in names}
@@ -79,25 +79,25 @@ def _todo(settings: ProcessSoakSettings, rows: list[dict]) -> list[str]:
 
 
 def _rows(
-    settings: ProcessSoakSettings, todo: list[str], pictures: Path, logs: Path, skipped: dict[str, str]
+    settings: ProcessSoakSettings, pending: list[str], pictures: Path, logs: Path, skipped: dict[str, str]
 ) -> Iterator[tuple[str, Mapping]]:
     """Runs what is to be done, cases that want the same robot on one rig; what cannot be run here goes into `skipped`."""
     from liquid_control.ros.process_faults import deaths, floods, network
     from liquid_control.ros.process_faults.rig import Cast, Rig
 
-    model, rng = find_model(settings.model).resolve(), random.Random(f"processes {settings.seed} {len(todo)}")
+    model, rng = find_model(settings.model).resolve(), random.Random(f"processes {settings.seed} {len(pending)}")
     for robot in ("sensors", "apart", "sim"):
-        names = [name for name in todo if name in deaths.CASES and deaths.CASES[name][0] == robot]
+        names = [name for name in pending if name in deaths.CASES and deaths.CASES[name][0] == robot]
         if names:
             with Rig(Cast(model, pictures, logs / robot, robot)) as rig:
                 for name in names:
                     rig.engaged()
                     yield name, _tried(lambda name=name: deaths.CASES[name][1](rig, rng), name)
-    for name in [name for name in todo if name in expectations.FLOODS]:
+    for name in [name for name in pending if name in expectations.FLOODS]:
         with Rig(Cast(model, pictures, logs / name, hear_commands=name != "commands")) as rig:
             rig.engaged()
             yield name, _tried(lambda name=name, rig=rig: floods.flood(rig, name, settings.flood_seconds), name)
-    names = [name for name in todo if name in expectations.NETWORK]
+    names = [name for name in pending if name in expectations.NETWORK]
     reason = network.why_not() if names else ""
     for name in names:
         if reason:
