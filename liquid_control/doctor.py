@@ -20,6 +20,7 @@ from pathlib import Path
 from liquid_control.deploy.models import installed_models
 from liquid_control.errors import LiquidControlError
 from liquid_control.policy.model_file import read_model
+from liquid_control.ros.middleware import PROFILES, TRANSPORTS, profile
 
 OK, NOTE, MISSING = "ok", "note", "missing"
 NODES_NEED = ("run", "ros")
@@ -144,10 +145,19 @@ def _ros() -> list[Finding]:
     if "ackermann_msgs" in lacking:
         advice = "Needed only to send AckermannDriveStamped; apt has it beside ROS."
         findings.append(Finding("ros", "ackermann_msgs", NOTE, "not there", advice))
-    if "fastrtps" in middleware and os.environ.get("FASTDDS_BUILTIN_TRANSPORTS") != "LARGE_DATA":
-        advice = "export FASTDDS_BUILTIN_TRANSPORTS=LARGE_DATA in every terminal; liquid-control drive does it itself."
-        findings.append(Finding("ros", "large images", NOTE, "Fast DDS loses most raw camera pictures as it is set", advice))
-    return findings
+    return [*findings, *_fast_dds()] if "fastrtps" in middleware else findings
+
+
+def _fast_dds() -> list[Finding]:
+    path = profile("shared_memory") or "config/fastdds/shared_memory.xml of this package"
+    advice = f"For all nodes: export {PROFILES[0]}={path} (before Kilted: {PROFILES[1]}); ours do so themselves where nothing is set."
+    chosen = os.environ.get(TRANSPORTS, "")
+    if chosen.partition("?")[0] in ("LARGE_DATA", "DEFAULT", "SHM"):
+        risk = f"{chosen}: a killed process may hold up the safety gate for a second"
+        return [Finding("ros", TRANSPORTS, NOTE, risk, f"Unset it. {advice}")]
+    if chosen or any(os.environ.get(name) for name in PROFILES):
+        return []
+    return [Finding("ros", "large images", NOTE, "Fast DDS loses most raw camera pictures as it is set", advice)]
 
 
 def _drawing() -> Finding:

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "liquid_control"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = MODULES + sorted(ROOT.glob("test/**/*.py")) + sorted(ROOT.glob("launch/*.py")) + [ROOT / "setup.py"]
 
-VOCABULARY = {"signals", "config", "errors", "parallel"}
+VOCABULARY = {"signals", "config", "errors", "share", "parallel"}
 ARROW = [VOCABULARY, {"perception", "policy"}, {"deploy"}, {"control"}, {"sim", "data"}, {"train", "evaluate", "bench"},
          {"ros", "cli", "verbs", "arguments", "doctor"}]
 """Rooms in the order in which an item passes them; a module knows its own level and those before it."""
@@ -25,7 +25,7 @@ READERS_OF_THE_ENVIRONMENT = {"os.getenv", "os.environ.get", "os.environ.pop", "
 NEVER_IMPORTED = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}
 ONLY_IN_ROS = {"rclpy", "sensor_msgs", "geometry_msgs", "nav_msgs", "std_msgs", "std_srvs", "diagnostic_msgs", "ackermann_msgs",
                "lifecycle_msgs", "rcl_interfaces", "rosgraph_msgs", "builtin_interfaces", "launch", "launch_ros"}
-WITHOUT_TORCH = {"signals", "config", "errors", "perception", "control", "ros", "sim"}
+WITHOUT_TORCH = {"signals", "config", "errors", "share", "perception", "control", "ros", "sim"}
 LONGEST_FILE = 250
 
 
@@ -103,7 +103,7 @@ def test_every_module_says_what_it_is_for(path):
 def test_behaviour_is_not_switched_by_environment_variables():
     """Only what other programs define may be read: the GL back end, the ROS environment."""
     foreign = {"MUJOCO_GL", "PYOPENGL_PLATFORM", "LP_NUM_THREADS", "ROS_DOMAIN_ID", "ROS_DISTRO", "AMENT_PREFIX_PATH", "RMW_IMPLEMENTATION",
-               "FASTDDS_BUILTIN_TRANSPORTS", "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_LOCALHOST_ONLY", "OMP_NUM_THREADS",
+               "ROS_LOCALHOST_ONLY", "ROS_AUTOMATIC_DISCOVERY_RANGE", "OMP_NUM_THREADS",
                "OMP_WAIT_POLICY", "PYTHONUNBUFFERED"}
     for path in MODULES:
         for node in ast.walk(tree(path)):

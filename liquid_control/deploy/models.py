@@ -1,10 +1,11 @@
-"""Where the shipped models are: in the repository, or in share/ of a colcon workspace, a ROS installation or a virtual environment."""
+"""The models that come with the package, found by their names."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from liquid_control.errors import ModelFileError
+from liquid_control.share import shared_folders
 
 
 def find_model(model: str | Path) -> Path:
@@ -28,14 +29,8 @@ def find_model(model: str | Path) -> Path:
 def installed_models() -> list[Path]:
     """The model directories that came with this package, by name; of two with one name the nearer wins."""
     found: dict[str, Path] = {}
-    for folder in _model_folders():
+    for folder in shared_folders("models"):
         for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
             if entry.is_dir():
                 found.setdefault(entry.name, entry)
     return [found[name] for name in sorted(found)]
-
-
-def _model_folders() -> list[Path]:
-    """`models/` beside the package's sources, and `share/liquid_control/models` of every prefix above the installed package."""
-    above = Path(__file__).resolve().parents[2:]
-    return [above[0] / "models", *(prefix / "share" / "liquid_control" / "models" for prefix in above)]

@@ -161,7 +161,7 @@ class EnvironmentVariables:
 def isolated_environment() -> tuple[dict[str, str], socket.socket]:
     """Environment variables of a ROS domain that nobody on this machine uses, closed to the network; and its claim, to be held as long.
 
-    LARGE_DATA gives Fast DDS a shared-memory segment that holds whole pictures. Raises DriveError when all domains are taken.
+    Raises DriveError when all domains are taken.
     """
     for domain in random.SystemRandom().sample(DOMAINS, len(DOMAINS)):
         claim = socket.socket(socket.AF_UNIX)
@@ -175,5 +175,5 @@ def isolated_environment() -> tuple[dict[str, str], socket.socket]:
         closed = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
             closed = {"ROS_LOCALHOST_ONLY": "1"}
-        return {"ROS_DOMAIN_ID": str(domain), "FASTDDS_BUILTIN_TRANSPORTS": "LARGE_DATA", **closed}, claim
+        return {"ROS_DOMAIN_ID": str(domain), **closed}, claim
     raise DriveError("all ROS domains from 1 to 101 are in use on this machine")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import sys
 import time
@@ -20,6 +21,7 @@ from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.policy.model_file import read_model
 from liquid_control.ros.children import Child, Children, EnvironmentVariables, isolated_environment
+from liquid_control.ros.middleware import transport
 
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
 PROGRESS_PERIOD = 0.2
@@ -94,7 +96,7 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
     children = Children(_children(settings, model, VEHICLE), environment, logs)
     with _bag(settings, model, VEHICLE) as bag, claim, children:
         try:
-            with EnvironmentVariables(environment):
+            with EnvironmentVariables(environment | transport({**os.environ, **environment}, shared_memory=True)):
                 rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
                 recorder, executor = Recorder(VEHICLE, settings.video, bag), SingleThreadedExecutor()
             executor.add_node(recorder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable
 
@@ -12,15 +13,19 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from liquid_control.errors import LiquidControlError
+from liquid_control.ros.middleware import transport
 
 
-def run(make_node: Callable[[], Node], loop: Callable[[Node, SingleThreadedExecutor], None] | None = None) -> int:
+def run(
+    make_node: Callable[[], Node], loop: Callable[[Node, SingleThreadedExecutor], None] | None = None, shared_memory: bool = True
+) -> int:
     """Makes a node and spins it (or runs `loop`) until it is told to stop. Returns the exit code: 1 after an error of ours, or of a
-    command line or parameter file that ROS cannot read.
+    command line or parameter file that ROS cannot read. `shared_memory`: whether Fast DDS may use it, where the user does not say.
 
     Ctrl-C and SIGTERM end it without a traceback.
     """
     node = executor = None
+    os.environ.update(transport(os.environ, shared_memory))
     try:
         rclpy.init()
     except RuntimeError as error:  # rcl's errors are, and their classes have no public name

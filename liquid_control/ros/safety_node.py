@@ -173,7 +173,7 @@ class SafetyNode(Node):
 
 
 def main() -> int:
-    return process.run(SafetyNode)
+    return process.run(SafetyNode, shared_memory=False)
 
 
 if __name__ == "__main__":

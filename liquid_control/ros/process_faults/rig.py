@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from std_srvs.srv import Trigger
 
 from liquid_control.errors import DriveError
 from liquid_control.ros.children import Child, Children, EnvironmentVariables, isolated_environment
+from liquid_control.ros.middleware import transport
 from liquid_control.ros.process_faults.observer import LIMITS, Observer
 
 PATIENCE = 30.0
@@ -73,7 +75,7 @@ class Rig:
                 stack.enter_context(claim)
             environment["ROS_LOG_DIR"] = str(self.cast.logs)
             context = Context()
-            with EnvironmentVariables(environment):
+            with EnvironmentVariables(environment | transport({**os.environ, **environment}, shared_memory=True)):
                 rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
                 stack.callback(rclpy.try_shutdown, context=context)
                 self.observer = stack.enter_context(Observer(context, self.cast.hear_commands))
