@@ -70,7 +70,7 @@ _FLOODS = {
     "broken_bytes": Expectation("bytes that are no message, of the right type", "refused where they are read; good ones may be lost"),
     "bad_pictures": Expectation("headers that lie: 8000x8000 with 1 kB, zero, 2^32, wrong step", "refused; good ones may be lost"),
     "huge_pictures": Expectation(
-        "well-formed pictures of 100 MB", "looked at, as they are pictures; memory for a few of them", growth_mb=(30.0, 400.0)
+        "well-formed pictures of 100 MB", "looked at, as they are pictures; memory for a few of them", growth_mb=(30.0, 600.0)
     ),
     "imu": Expectation("IMU at the highest rate", "never more than 200 at once are read"),
     "odometry": Expectation("odometry at the highest rate", "never more than 200 at once are read, or reading would not end"),
