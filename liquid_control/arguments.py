@@ -41,10 +41,15 @@ class Asked(typing.Generic[Settings]):
 def parse(kind: type, whole: type[Settings], program: str, summary: str, arguments: Sequence[str]) -> Settings:
     """`whole`, which is or holds settings of `kind`, from flags; fields without a default are positional.
 
-    Leaves with code 2 on a wrong flag, 0 on --help.
+    Leaves with code 2 on a wrong flag, 0 on --help. Raises ConfigError for a switch with a value: tyro would take it for given, and the
+    value for the next positional.
     """
     _document(kind)
     arguments = _spelled_out(kind, arguments)
+    switches = {"--json", *_switches(kind)}
+    for flag, equals, value in (argument.partition("=") for argument in arguments):
+        if equals and flag.replace("_", "-") in switches:
+            raise ConfigError(flag, value, "no value: the flag alone switches")
     return tyro.cli(whole, args=arguments, prog=program, description=f"{summary[0].upper()}{summary[1:]}.", config=STYLE)
 
 
@@ -93,6 +98,17 @@ def _spelled_out(kind: type, arguments: Sequence[str]) -> list[str]:
     known = {short: long for short, long in SHORT.items() if _has(kind, long) and not _has(kind, short)}
     parted = (argument.partition("=") for argument in arguments)
     return ["".join((known.get(name, name), *rest)) for name, *rest in parted]
+
+
+def _switches(kind: type, prefix: str = "") -> Iterator[str]:
+    """Flags of all fields that are true or false, those of settings within settings too."""
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        name = field.name.replace("_", "-")
+        if dataclasses.is_dataclass(hints[field.name]):
+            yield from _switches(hints[field.name], f"{prefix}{name}.")
+        elif hints[field.name] is bool:
+            yield from (f"--{prefix}{name}", f"--{prefix}no-{name}")
 
 
 def _has(kind: type, flag: str) -> bool:

@@ -90,6 +90,9 @@ def test_a_wrong_flag_gets_code_2(arguments, capsys):
     (["export", "no_such_model"], "no_such_model"),
     (["train", "imitation", "--out", "never_made", "--policy.inter", "0"], "PolicyConfig.inter: got 0"),
     (["train", "imitation", "--out", "never_made", "--steps", "-1"], "steps: got -1"),
+    (["collect", "--json=never_made"], "--json: got 'never_made', expected no value"),
+    (["drive", "--no-video=false"], "--no-video: got 'false', expected no value"),
+    (["replay", "a", "b", "--golden_update=0"], "--golden_update: got '0', expected no value"),
 ])
 def test_bad_input_is_one_clear_line_and_code_2(arguments, said, capsys):
     assert cli.main(arguments) == 2

@@ -37,7 +37,7 @@ def run_cases(job: tuple[str, Maker, int, int, int]) -> dict:
     """(name, maker, seed, first, count): cases `first` to `first` + `count` of one kind."""
     name, make, seed, first, count = job
     endings, wrong, slowest, hungriest = collections.Counter(), [], 0.0, 0
-    with tempfile.TemporaryDirectory() as folder, _quiet_libraries(), _watched() as watch:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, _quiet_libraries(), _watched() as watch:
         run = make(Path(folder))
         before = footprint()["memory_bytes"]
         with _fenced():
