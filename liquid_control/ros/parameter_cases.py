@@ -17,6 +17,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.evaluate.soak.cases import Case
 from liquid_control.evaluate.soak.yaml_cases import yaml_text
 from liquid_control.ros import parameters
+from liquid_control.ros.children import isolated_environment
 from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
 from liquid_control.ros.safety_node import SafetyNodeConfig
 from liquid_control.ros.sim_node import SimNodeConfig
@@ -34,7 +35,8 @@ class ParameterFiles:
     """One parameter file after another into nodes that declare what the real ones do."""
 
     def __init__(self, folder: Path) -> None:
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        environment, self._claim = isolated_environment()  # of its own: 100,000 nodes that come and go are no company for others
+        os.environ.update(environment)
         self.path, self._context = folder / "parameters.yaml", Context()
         self._context.init(args=[])
         weakref.finalize(self, self._context.try_shutdown)

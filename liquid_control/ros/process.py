@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import os
 import sys
@@ -15,6 +16,9 @@ from rclpy.node import Node
 from liquid_control.errors import LiquidControlError
 from liquid_control.ros.middleware import transport
 
+PATIENCE = 10.0
+"""Seconds that a node gets to end. Fast DDS 3.2 may spin for good where another participant leaves in the same moment."""
+
 
 def run(
     make_node: Callable[[], Node], loop: Callable[[Node, SingleThreadedExecutor], None] | None = None, shared_memory: bool = True
@@ -22,7 +26,7 @@ def run(
     """Makes a node and spins it (or runs `loop`) until it is told to stop. Returns the exit code: 1 after an error of ours, or of a
     command line or parameter file that ROS cannot read. `shared_memory`: whether Fast DDS may use it, where the user does not say.
 
-    Ctrl-C and SIGTERM end it without a traceback.
+    Ctrl-C and SIGTERM end it without a traceback. One that cannot end in `PATIENCE` leaves with 1, and says where it was.
     """
     node = executor = None
     os.environ.update(transport(os.environ, shared_memory))
@@ -50,6 +54,7 @@ def run(
             raise
         # Told to stop in the middle of a callback: the signal handler took the context away, and whatever was published then failed.
     finally:
+        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=2)  # by a thread of its own, whoever holds Python's lock
         try:
             if node is not None:
                 node.destroy_node()
@@ -59,4 +64,5 @@ def run(
             rclpy.try_shutdown()
         except KeyboardInterrupt:  # a second Ctrl-C while it already ends
             pass
+        faulthandler.cancel_dump_traceback_later()
     return 0
