@@ -16,10 +16,10 @@ PROGRAM = "import sys; from liquid_control.deploy.models import find_model; prin
 
 
 def install(package: Path) -> None:
-    """Lays the two modules that `find_model` needs out as an installer would."""
+    """Lays the modules that `find_model` needs out as an installer would."""
     source = Path(models.__file__).resolve().parents[1]
     (package / "deploy").mkdir(parents=True)
-    for name in ("__init__.py", "errors.py", "deploy/__init__.py", "deploy/models.py"):
+    for name in ("__init__.py", "errors.py", "share.py", "deploy/__init__.py", "deploy/models.py"):
         shutil.copy(source / name, package / name)
 
 
