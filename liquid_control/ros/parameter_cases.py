@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import weakref
 from pathlib import Path
@@ -17,7 +16,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.evaluate.soak.cases import Case
 from liquid_control.evaluate.soak.yaml_cases import yaml_text
 from liquid_control.ros import parameters
-from liquid_control.ros.children import isolated_environment
+from liquid_control.ros.children import EnvironmentVariables, isolated_environment
 from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
 from liquid_control.ros.safety_node import SafetyNodeConfig
 from liquid_control.ros.sim_node import SimNodeConfig
@@ -36,9 +35,9 @@ class ParameterFiles:
 
     def __init__(self, folder: Path) -> None:
         environment, self._claim = isolated_environment()  # of its own: 100,000 nodes that come and go are no company for others
-        os.environ.update(environment)
         self.path, self._context = folder / "parameters.yaml", Context()
-        self._context.init(args=[])
+        with EnvironmentVariables(environment):
+            self._context.init(args=[])
         weakref.finalize(self, self._context.try_shutdown)
 
     def read(self, rng: random.Random) -> str:
