@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import weakref
 from pathlib import Path
@@ -17,6 +18,7 @@ from liquid_control.evaluate.soak.cases import Case
 from liquid_control.evaluate.soak.yaml_cases import yaml_text
 from liquid_control.ros import parameters
 from liquid_control.ros.children import EnvironmentVariables, isolated_environment
+from liquid_control.ros.middleware import transport
 from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
 from liquid_control.ros.safety_node import SafetyNodeConfig
 from liquid_control.ros.sim_node import SimNodeConfig
@@ -36,9 +38,17 @@ class ParameterFiles:
     def __init__(self, folder: Path) -> None:
         environment, self._claim = isolated_environment()  # of its own: 100,000 nodes that come and go are no company for others
         self.path, self._context = folder / "parameters.yaml", Context()
-        with EnvironmentVariables(environment):
+        # Through Fast DDS's shared memory one of 8,000 that leave waits 2 s for a lock; the gate has none of it either.
+        with EnvironmentVariables(environment | transport({**os.environ, **environment}, shared_memory=False)):
             self._context.init(args=[])
+            self._node("first", []).destroy_node()  # Fast DDS reads how it is set when a process makes its first
         weakref.finalize(self, self._context.try_shutdown)
+
+    def _node(self, name: str, arguments: list[str]) -> Node:
+        return Node(
+            name, context=self._context, cli_args=arguments, use_global_arguments=False, start_parameter_services=False,
+            enable_rosout=False, allow_undeclared_parameters=False,
+        )  # fmt: skip
 
     def read(self, rng: random.Random) -> str:
         """A file for one group of one node; what is set must be within its bounds, whatever the file said."""
@@ -47,10 +57,7 @@ class ParameterFiles:
         names = [*(prefix + field for field in kind.__dataclass_fields__), "unknown", "use_sim_time", "qos_overrides", ""]
         self.path.write_bytes(yaml_text(rng, names, (rng.choice(("/**", "/**", name, "/other", "/*")), "ros__parameters")))
         try:
-            node = Node(
-                name, context=self._context, cli_args=["--ros-args", "--params-file", str(self.path)], use_global_arguments=False,
-                start_parameter_services=False, enable_rosout=False, allow_undeclared_parameters=False,
-            )  # fmt: skip
+            node = self._node(name, ["--ros-args", "--params-file", str(self.path)])
         except RuntimeError as error:  # rcl's: what a node's main says and ends with
             return f"refused by ROS ({type(error).__name__})"
         except ParameterException as error:  # use_sim_time of another type

@@ -147,8 +147,8 @@ def test_a_killed_policy_loses_its_speed_within_300_ms(start, probe, model):
     probe.until(told, "a verdict")
     probe.until(lambda: told()[-1]["safe_stop"] == "True" and float(told()[-1]["speed"]) == 0.0, "the speed to be gone", patience=15.0)
     stopping = list(itertools.dropwhile(lambda values: values["safe_stop"] != "True", told()))
-    last = int(stopping[0]["stamp_ns"])  # a proposal sent while the policy died may have come through to us alone
-    assert last in sorted(conversions.stamp_ns(message.header.stamp) for message, _ in proposals)[-2:]
+    last = int(stopping[0]["stamp_ns"])  # a proposal sent while the policy died may have come through to the gate or to us alone
+    assert last >= sorted(conversions.stamp_ns(message.header.stamp) for message, _ in proposals)[-2]
     assert int(stopping[0]["issued_ns"]) - last < 300_000_000
     speeds = [float(values["speed"]) for values in stopping]
     assert speeds == sorted(speeds, reverse=True) and speeds[-1] == 0.0
