@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
-from liquid_control.policy.steps import check_sequence, check_step, reset_mask
+from liquid_control.policy.cell import Cell
+from liquid_control.policy.steps import check_sequence, reset_mask
 
 
-class CtRnnCell(nn.Module):
+class CtRnnCell(Cell):
     """Continuous-time RNN (Funahashi and Nakamura 1993), dh/dt = -h/tau + tanh(W [x, h] + b).
 
     Solved by `unfolds` explicit Euler steps of dt / unfolds, as in the code of Hasani et al. 2021 (there tau = 1 and
@@ -27,14 +28,6 @@ class CtRnnCell(nn.Module):
         self.exponential = exponential
         self.sensory = nn.Linear(inputs, units)
         self.recurrent = nn.Linear(units, units, bias=False)
-
-    def initial_state(self, batch: int) -> Tensor:
-        """State (B, U) at the start of a sequence."""
-        return self.recurrent.weight.new_zeros(batch, self.neurons)
-
-    def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """One input: x (B, F), h (B, U), dt (B,) → y (B, U), h (B, U). Raises ShapeError and TimeError."""
-        return self.forward(x, h, check_step(x, h, dt, self.inputs, self.neurons))
 
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""
@@ -62,7 +55,7 @@ class CtRnnCell(nn.Module):
         return h
 
 
-class GatedCell(nn.Module):
+class GatedCell(Cell):
     """LSTM or GRU. With `timed` dt is one more input feature; without it the cell is blind to time, as usual.
 
     The state is h, for the LSTM h and its cell state side by side (B, 2U); the output is h. With `one_bias` a gate has one
@@ -88,14 +81,6 @@ class GatedCell(nn.Module):
         if kind == "lstm":
             nn.init.constant_(self.layer.bias_ih_l0.data[units : 2 * units], forget_bias)  # torch's gates: input, forget, cell, output
         self.layer.bias_hh_l0.requires_grad_(not one_bias)
-
-    def initial_state(self, batch: int) -> Tensor:
-        """State (B, U) of an LSTM (B, 2U) at the start of a sequence."""
-        return self.layer.weight_hh_l0.new_zeros(batch, self.neurons)
-
-    def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """One input: x (B, F), h (B, neurons), dt (B,) → y (B, U), h (B, neurons). Raises ShapeError and TimeError."""
-        return self.forward(x, h, check_step(x, h, dt, self.inputs, self.neurons))
 
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks, written out so that any runtime can run it."""

@@ -20,14 +20,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
+from liquid_control.policy.cell import Cell
 from liquid_control.policy.cfc_rule import ACTIVATIONS, HEADS, VARIANTS, LstmMemory, advance, choose, head_count
 from liquid_control.policy.dispatch import check_kernel, fused_unroll
 from liquid_control.policy.free_wiring import FreeWiring
-from liquid_control.policy.steps import blank_masked, check_sequence, check_step, unroll_steps
+from liquid_control.policy.steps import blank_masked, check_sequence, unroll_steps
 from liquid_control.policy.wiring import NcpWiring
 
 
-class CfcCell(nn.Module):
+class ClosedFormCell(Cell):
+    """What both have in common."""
+
+    def unroll(
+        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """A sequence: x (B, T, F), dt (B, T) → y (B, T, M), h; is_first and mask (B, T) as in `LtcCell.unroll`."""
+        x, dt, is_first = blank_masked(x, dt, is_first, mask)
+        dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
+        fused = fused_unroll(self, x, mask)
+        if fused is not None:
+            return fused(self, x, h, dt, is_first, mask)
+        states, h = unroll_steps(self, x, h, dt, is_first, mask)
+        return states[:, :, : self.outputs], h
+
+
+class CfcCell(ClosedFormCell):
     """CfC of `units` fully connected neurons, all of them the output: it has no wiring to honour.
 
     `layers` layers of `backbone` units (0: none) with `activation` and, in training, `dropout` after each come before the
@@ -72,20 +89,6 @@ class CfcCell(nn.Module):
 
         return cfc_from_ncps(cls, module, kernel)
 
-    def initial_state(self, batch: int) -> Tensor:
-        """State (B, U), of a mixed variant (B, 2U), at the start of a sequence."""
-        return self.heads.weight.new_zeros(batch, self.neurons)
-
-    def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """One input: x (B, F), h as `initial_state`, dt (B,) → y (B, U), h. Raises ShapeError, NotFiniteError, TimeError."""
-        return self.forward(x, h, check_step(x, h, dt, self.inputs, self.neurons))
-
-    def unroll(
-        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """A sequence: x (B, T, F), dt (B, T) → y (B, T, U), h; is_first and mask (B, T) as in `LtcCell.unroll`."""
-        return _unroll(self, x, h, dt, is_first, mask)
-
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks."""
         h, c = _remember(self.memory, x, h)
@@ -96,7 +99,7 @@ class CfcCell(nn.Module):
         return h, h if c is None else torch.cat([h, c], dim=1)
 
 
-class WiredCfcCell(nn.Module):
+class WiredCfcCell(ClosedFormCell):
     """CfC layers masked by a wiring: one each for inter, command and motor neurons of an NCP, or one of a free wiring.
 
     Honoured of the wiring: synapses from the inputs, between layers, and between the neurons of a free wiring exist and no
@@ -128,20 +131,6 @@ class WiredCfcCell(nn.Module):
         from liquid_control.policy.peer_weights import wired_cfc_from_ncps
 
         return wired_cfc_from_ncps(cls, module, kernel)
-
-    def initial_state(self, batch: int) -> Tensor:
-        """State (B, U), of a mixed variant (B, 2U), at the start of a sequence."""
-        return next(self.parameters()).new_zeros(batch, self.neurons)
-
-    def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """One input: x (B, F), h as `initial_state`, dt (B,) → y (B, M), h. Raises ShapeError, NotFiniteError, TimeError."""
-        return self.forward(x, h, check_step(x, h, dt, self.inputs, self.neurons))
-
-    def unroll(
-        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None, mask: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """A sequence: x (B, T, F), dt (B, T) → y (B, T, M), h; is_first and mask (B, T) as in `LtcCell.unroll`."""
-        return _unroll(self, x, h, dt, is_first, mask)
 
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""
@@ -197,14 +186,3 @@ def _pure_parameters(rule: str, units: int) -> tuple[nn.Parameter | None, nn.Par
 def _remember(memory: LstmMemory | None, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor | None]:
     return (h, None) if memory is None else memory(x, *h.chunk(2, dim=1))
 
-
-def _unroll(
-    cell: CfcCell | WiredCfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    x, dt, is_first = blank_masked(x, dt, is_first, mask)
-    dt = check_sequence(x, h, dt, is_first, cell.inputs, cell.neurons)
-    fused = fused_unroll(cell, x, mask)
-    if fused is not None:
-        return fused(cell, x, h, dt, is_first, mask)
-    states, h = unroll_steps(cell, x, h, dt, is_first, mask)
-    return states[:, :, : cell.outputs], h

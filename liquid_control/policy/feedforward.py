@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
-from liquid_control.policy.steps import check_sequence, check_step
+from liquid_control.policy.cell import Cell
+from liquid_control.policy.steps import check_sequence
 
 
-class FeedForwardCell(nn.Module):
+class FeedForwardCell(Cell):
     """`units` tanh units on the inputs of the last `stack` frames, blind to dt, behind the recurrent cells' face.
 
     The state is the units' last activity, which nothing reads again and which is kept so that it can be watched, and the
@@ -26,14 +27,6 @@ class FeedForwardCell(nn.Module):
         self.layer = nn.Linear(stack * inputs, units)
         nn.init.xavier_uniform_(self.layer.weight)
         nn.init.zeros_(self.layer.bias)
-
-    def initial_state(self, batch: int) -> Tensor:
-        """State (B, units + past inputs) at the start of a sequence."""
-        return self.layer.weight.new_zeros(batch, self.neurons)
-
-    def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """One input: x (B, F), h as `initial_state`, dt (B,) → y (B, units), h. Raises ShapeError, NotFiniteError, TimeError."""
-        return self.forward(x, h, check_step(x, h, dt, self.inputs, self.neurons))
 
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
+from liquid_control.policy.cell import Cell
 from liquid_control.policy.dispatch import check_kernel, fused_unroll
 from liquid_control.policy.free_wiring import FreeWiring
 from liquid_control.policy.solver import solve_sequence
@@ -30,7 +31,7 @@ from liquid_control.policy.steps import blank_masked, check_sequence, check_step
 from liquid_control.policy.wiring import NcpWiring, Synapse
 
 
-class LtcCell(nn.Module):
+class LtcCell(Cell):
     """LTC neurons joined by `wiring`; the motor neurons' voltages are the output.
 
     Only synapses that exist have parameters: 3 per neuron and 4 per synapse. w, cm and gleak are stored before a
@@ -72,15 +73,6 @@ class LtcCell(nn.Module):
         from liquid_control.policy.peer_weights import ltc_from_ncps
 
         return ltc_from_ncps(cls, module, kernel)
-
-    def initial_state(self, batch: int) -> Tensor:
-        """Resting state (B, U)."""
-        return torch.zeros(batch, self.neurons, device=self.vleak.device, dtype=self.vleak.dtype)
-
-    def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """One input: x (B, F), h (B, U), dt (B,) → y (B, M), h (B, U). Raises ShapeError, NotFiniteError, TimeError."""
-        dt = check_step(x, h, dt, self.inputs, self.neurons)
-        return self.forward(x, h, dt)
 
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""

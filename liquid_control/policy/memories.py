@@ -6,28 +6,20 @@ from torch import Tensor, nn
 
 from liquid_control.config import PolicyConfig
 from liquid_control.policy.baselines import CtRnnCell, GatedCell
+from liquid_control.policy.cell import Cell
 from liquid_control.policy.cfc import CfcCell, MaskedHeads, WiredCfcCell
 from liquid_control.policy.feedforward import FeedForwardCell
 from liquid_control.policy.ltc import LtcCell
 from liquid_control.policy.wiring import NcpWiring
 
 
-class Readout(nn.Module):
+class Readout(Cell):
     """A cell whose outputs (B, M) one linear layer turns into one motor output (B, 1); state and face are the cell's."""
 
     def __init__(self, recurrent: nn.Module) -> None:
         super().__init__()
         self.recurrent, self.readout = recurrent, nn.Linear(recurrent.outputs, 1)
         self.inputs, self.neurons, self.outputs = recurrent.inputs, recurrent.neurons, 1
-
-    def initial_state(self, batch: int) -> Tensor:
-        """State (B, U) at the start of a sequence."""
-        return self.recurrent.initial_state(batch)
-
-    def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """One input: x (B, F), h (B, U), dt (B,) → y (B, 1), h (B, U). Raises what the cell raises."""
-        y, h = self.recurrent.step(x, h, dt)
-        return self.readout(y), h
 
     def unroll(self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """A sequence: x (B, T, F), h (B, U), dt (B, T), is_first (B, T) → y (B, T, 1), h (B, U). Raises what the cell raises."""

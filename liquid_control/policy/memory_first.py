@@ -7,15 +7,16 @@ has it, instead lets the CfC listen to the input and carry the LSTM's output thr
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from liquid_control.policy.cell import Cell
 from liquid_control.policy.cfc import CfcCell
 from liquid_control.policy.cfc_rule import LstmMemory
 from liquid_control.policy.dispatch import fused_unroll
-from liquid_control.policy.steps import blank_masked, check_sequence, check_step, unroll_steps
+from liquid_control.policy.steps import blank_masked, check_sequence, unroll_steps
 
 
-class MemoryFirstCell(nn.Module):
+class MemoryFirstCell(Cell):
     """u, c ← LSTM(x, h, c), then h ← CfC(u, h, dt): the memory steps, the CfC goes through time. The state is h and c side by side."""
 
     def __init__(
@@ -26,14 +27,6 @@ class MemoryFirstCell(nn.Module):
         self.memory = LstmMemory(inputs, units)
         self.liquid = CfcCell(units, units, backbone, "default", layers, activation, dropout, kernel)
         self.inputs, self.units, self.neurons, self.outputs = inputs, units, 2 * units, units
-
-    def initial_state(self, batch: int) -> Tensor:
-        """State (B, 2U) at the start of a sequence."""
-        return self.memory.gates.weight.new_zeros(batch, self.neurons)
-
-    def step(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """One input: x (B, F), h (B, 2U), dt (B,) → y (B, U), h (B, 2U). Raises ShapeError, NotFiniteError, TimeError."""
-        return self.forward(x, h, check_step(x, h, dt, self.inputs, self.neurons))
 
     def unroll(
         self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None, mask: Tensor | None = None
