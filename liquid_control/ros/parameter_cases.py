@@ -38,7 +38,7 @@ class ParameterFiles:
     def __init__(self, folder: Path) -> None:
         environment, self._claim = isolated_environment()  # of its own: 100,000 nodes that come and go are no company for others
         self.path, self._context = folder / "parameters.yaml", Context()
-        # Through Fast DDS's shared memory one of 8,000 that leave waits 2 s for a lock; the gate has none of it either.
+        # Through Fast DDS's shared memory one node of 65 waits 2 s for a lock when it leaves; the gate has none of it either.
         with EnvironmentVariables(environment | transport({**os.environ, **environment}, shared_memory=False)):
             self._context.init(args=[])
             self._node("first", []).destroy_node()  # Fast DDS reads how it is set when a process makes its first
