@@ -98,7 +98,7 @@ def _rows(facts: Mapping) -> list[dict]:
                 "neuron": row["neuron"],
                 "follows": row["follows"],
                 **{key: f"{row[f'correlation_{key}']:+.2f}" for key in ("curvature", "left", "right")},
-                "tau": "–" if tau is None else f"{_short(tau['median'])} ({_short(tau['p5'])} – {_short(tau['p95'])})",
+                "tau": "–" if tau is None else _spread(tau),
                 "step": f"{row['largest_step']:.2f}",
                 **{way: "–" if one is None else _effect(one) for way, one in ways.items()},
                 **{f"{way}_bad": bool(one and one["departures"]) for way, one in ways.items()},
@@ -145,7 +145,14 @@ def _tiles(facts: Mapping) -> list[tuple[str, str, str]]:
 
 
 def _short(seconds: float) -> str:
+    if seconds < 1e-3:
+        return "< 1 ms"
     return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _spread(tau: Mapping[str, float]) -> str:
+    median, low, high = (_short(tau[name]) for name in ("median", "p5", "p95"))
+    return median if low == median == high else f"{median} ({low} – {high})"
 
 
 def _source(film: Path | None) -> str | None:
