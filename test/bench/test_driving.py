@@ -163,3 +163,13 @@ def test_candidates_of_one_seed_start_with_one_encoder_trained_before_no_memory(
     assert training.trainings(dataclasses.replace(small, recipe=dataclasses.replace(TINY, encoder_steps=0, steps=2)))[0].encoder is None
     with pytest.raises(ConfigError, match="encoder"):
         Recipe(encoder_steps=0, steps=0)
+
+
+def test_what_a_killed_run_took_of_the_cores_is_unknown_and_not_nothing(tmp_path):
+    def told(*cores):
+        stages = [{"jobs": 1, "done": 1, "wall_s": 10.0, "core_s": core} for core in cores]
+        (tmp_path / "sessions.json").write_text(json.dumps([{"began": "", "stages": {"driving": stage}} for stage in stages]))
+        return progress.earlier_seconds(tmp_path)
+
+    assert told(19.0, 18.0) == (20.0, 37.0)
+    assert told(19.0, None) == (20.0, None)

@@ -35,7 +35,8 @@ class Stage:
 
 class Progress:
     """Runs stages one after the other. After every job `sessions.json` in `folder` has this run's wall seconds by stage, and after every
-    stage the seconds of one core that its processes took, which say what a machine would need that has nothing else to do."""
+    stage the seconds of one core that its processes took, which say what a machine would need that has nothing else to do. (null of a
+    stage in which the run was killed: who is dead cannot say what its processes took.)"""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self._folder, self._workers = folder, workers
@@ -54,7 +55,7 @@ class Progress:
 
     def _run(self, stage: Stage, told: dict, bar: tqdm) -> None:
         began, busy = time.perf_counter(), _core_seconds()
-        mine = told[stage.title] = {"jobs": len(stage.jobs), "done": 0, "wall_s": 0.0, "core_s": 0.0}
+        mine = told[stage.title] = {"jobs": len(stage.jobs), "done": 0, "wall_s": 0.0, "core_s": None}
         bar.set_description_str(stage.title)
         bar.set_postfix_str(f"0 of {len(stage.jobs)}")
 
@@ -88,10 +89,11 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def earlier_seconds(folder: Path) -> tuple[float, float]:
-    """Wall seconds and seconds of one core of all work that led to what is in the folder."""
+def earlier_seconds(folder: Path) -> tuple[float, float | None]:
+    """Wall seconds and seconds of one core of all work that led to what is in the folder; None where a run was killed."""
     stages = [stage for session in _read(folder) for stage in session["stages"].values()]
-    return sum(stage["wall_s"] for stage in stages), sum(stage.get("core_s", 0.0) for stage in stages)
+    cores = [stage.get("core_s") for stage in stages if stage["jobs"]]
+    return sum(stage["wall_s"] for stage in stages), None if None in cores else sum(cores)
 
 
 def _core_seconds() -> float:
