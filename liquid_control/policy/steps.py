@@ -30,7 +30,7 @@ def check_sequence(x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, in
     _shape("dt", dt, (batch, time))
     if is_first is not None:
         _shape("is_first", is_first, (batch, time))
-    if x.device.type != "cpu" and not torch.cuda.is_current_stream_capturing():
+    if x.device.type == "cuda" and not torch.cuda.is_current_stream_capturing():
         return check_in_one_look(x, h, dt)
     _finite("x", x)
     _finite("h", h)

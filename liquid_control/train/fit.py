@@ -13,6 +13,7 @@ from torch import Tensor
 from liquid_control.data.dataset import Batch, Sequences
 from liquid_control.policy.candidates import MEMORY_RATES
 from liquid_control.policy.network import AUXILIARY_UNITS, PolicyNetwork
+from liquid_control.train.device import device_of
 
 WARM_UP = 1
 """Frames at the start of a sequence that fill the empty memory and carry no loss."""
@@ -60,6 +61,7 @@ def fit(
     """Runs optimiser steps `start`..`stop` (`steps`, where None) on a cosine from `rate` times the base rates down to zero at `steps`."""
     network.train()
     scale = network.config.curvature_scale
+    device = device_of(network)
     units = torch.tensor(AUXILIARY_UNITS)
     base = (settings.encoder_rate, memory_rate(network, settings))
     for step in range(start, steps if stop is None else stop):
@@ -67,9 +69,9 @@ def fit(
         for group, value in zip(optimiser.param_groups, base, strict=True):
             group["lr"] = value * factor
         batch = sequences.draw(rng, settings.batch)
-        prediction = network.unroll(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
+        prediction = network.unroll(*(torch.from_numpy(column).to(device) for column in (batch.image, batch.inertial, batch.dt)))
         steering = steering_loss(prediction.curvature, batch, scale, settings.curve_weight)
-        auxiliary = auxiliary_loss(prediction.auxiliary, torch.from_numpy(batch.auxiliary) / units)
+        auxiliary = auxiliary_loss(prediction.auxiliary, (torch.from_numpy(batch.auxiliary) / units).to(device))
         optimiser.zero_grad()
         (steering + settings.auxiliary_weight * auxiliary).backward()
         for group in optimiser.param_groups:
@@ -85,7 +87,7 @@ def schedule(step: int, steps: int) -> float:
 
 def steering_loss(curvature: Tensor, batch: Batch, scale: float, curve_weight: float) -> Tensor:
     """Weighted squared error of curvature (B, T) in units of `scale` (curves weigh more, as published); a NaN target carries no loss."""
-    wanted = torch.from_numpy(batch.curvature)[:, WARM_UP:] / scale
+    wanted = torch.from_numpy(batch.curvature)[:, WARM_UP:].to(curvature.device) / scale
     known = wanted.isfinite()
     weight = torch.where(known, torch.exp(wanted.abs().clamp_max(2.0) * curve_weight), 0.0)
     error = curvature[:, WARM_UP:] / scale - torch.where(known, wanted, 0.0)
@@ -93,9 +95,7 @@ def steering_loss(curvature: Tensor, batch: Batch, scale: float, curve_weight: f
 
 
 def auxiliary_loss(answers: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error of the auxiliary answers (B, T, 4) where their targets are known."""
-    if bool(target.isnan().all()):
-        return torch.zeros(())
+    """Mean squared error of the auxiliary answers (B, T, 4) where their targets are known; 0 where none is."""
     seen = target.isfinite()
     squared = (answers - torch.where(seen, target, 0.0)).square().clamp_max(25.0)
-    return squared.mean() if bool(seen.all()) else squared[seen].mean()
+    return torch.where(seen, squared, 0.0).sum() / seen.sum().clamp_min(1)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, TimelineConfig, WorldConfig, number
+from liquid_control.config import PolicyConfig, PreprocessConfig, TimelineConfig, WorldConfig, choice, number
 from liquid_control.config import check as check_config
 from liquid_control.data.collect import Drive, check_camera, collect
 from liquid_control.data.dataset import Augmentation, Sequences
@@ -30,11 +30,14 @@ from liquid_control.policy.model_file import load_network, save_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.seeds import road_seed
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
+from liquid_control.train.device import DEVICES, choose_device, device_name
 from liquid_control.train.fit import FitSettings, fit, make_optimiser
 from liquid_control.train.memory_fit import MemoryFitSettings, fit_memory
 from liquid_control.train.run_folder import CHECKPOINT, commit, open_run, tensorboard
 
 CHECKPOINT_EVERY = 200
+PLACES = ("out", "workers", "device")
+"""Settings that say where a run is done, and not what comes out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,7 @@ class ImitationSettings:
     frames: int = number(16, 2, 1024, "", "frames in a training sequence")
     exam_roads: int = number(20, 0, 1000, "", "held-out roads driven at the end; 0 skips the exam")
     workers: int = number(0, 0, 256, "", "processes that collect and evaluate; 0 is one a core")
+    device: str = choice("auto", DEVICES, "where the network is trained; auto is the GPU where PyTorch sees one")
     policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
     preprocess: PreprocessConfig = dataclasses.field(default_factory=PreprocessConfig)
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
@@ -72,6 +76,7 @@ def train(settings: ImitationSettings) -> dict:
     Raises ConfigError when the folder holds a run with other settings, ImageError for pictures larger than the simulated camera's.
     """
     started = time.perf_counter()
+    device = choose_device(settings.device)
     check_camera(settings.preprocess, WorldConfig())
     (settings.out / "episodes").mkdir(parents=True, exist_ok=True)
     open_run(settings.out, _described(settings))
@@ -80,6 +85,7 @@ def train(settings: ImitationSettings) -> dict:
     network = PolicyNetwork(settings.policy, settings.preprocess)
     if settings.encoder:
         _take_encoder(network, settings.encoder)
+    network.to(device)
     optimiser = make_optimiser(network, settings.fit)
     checkpoint = settings.out / CHECKPOINT
     progress = load_checkpoint(checkpoint, network, optimiser) if checkpoint.exists() else {"stage": 0, "step": 0, "seconds": 0.0}
@@ -176,7 +182,7 @@ def _policy_drives(settings: ImitationSettings, stage: int, model: Path) -> list
 
 
 def _described(settings: ImitationSettings) -> dict:
-    return {name: value for name, value in dataclasses.asdict(settings).items() if name not in ("out", "workers")}
+    return {name: value for name, value in dataclasses.asdict(settings).items() if name not in PLACES}
 
 
 def _provenance(settings: ImitationSettings, frames: int, spent: float, seconds: dict[str, float]) -> dict:
@@ -184,6 +190,7 @@ def _provenance(settings: ImitationSettings, frames: int, spent: float, seconds:
         "method": "imitation: behaviour cloning of a privileged expert in MuJoCo, then DAgger",
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
         "commit": commit(),
+        "device": device_name(choose_device(settings.device)),
         "settings": _described(settings),
         "frames": frames,
         "seconds": {"total": round(spent, 1), **{name: round(value, 1) for name, value in seconds.items()}},

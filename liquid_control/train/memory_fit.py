@@ -16,6 +16,7 @@ from liquid_control.config import check, number
 from liquid_control.data.dataset import Augmentation, Sequences, normal_numbers, spoil
 from liquid_control.data.episode import Episode
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.train.device import device_of
 from liquid_control.train.fit import FitSettings, memory_rate, schedule, steering_loss
 
 
@@ -54,13 +55,14 @@ def fit_memory(
     scales = [network.input_scale, network.input_shift, network.output_scale, network.output_shift]
     cell = list(network.cell.parameters())
     base = (memory_rate(network, fitting), fitting.encoder_rate)
-    optimiser = torch.optim.Adam([{"params": cell}, {"params": scales}])
+    optimiser, device = torch.optim.Adam([{"params": cell}, {"params": scales}]), device_of(network)
     network.train()
     for step in range(settings.steps):
         for group, value in zip(optimiser.param_groups, base, strict=True):
             group["lr"] = value * rate * schedule(step, settings.steps)
         batch = sequences.draw(rng, fitting.batch)
-        prediction = network.unroll_features(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
+        columns = (torch.from_numpy(column).to(device) for column in (batch.image, batch.inertial, batch.dt))
+        prediction = network.unroll_features(*columns)
         loss = steering_loss(prediction.curvature, batch, network.config.curvature_scale, fitting.curve_weight)
         optimiser.zero_grad()
         loss.backward()
@@ -79,5 +81,5 @@ def encode(
         for start in range(0, len(episode), frames):
             image = np.array(episode.image[start : start + frames])
             spoil(rng, image, augmentation, normal)
-            features.append(network.encoder(torch.from_numpy(image)).numpy())
+            features.append(network.encoder(torch.from_numpy(image).to(device_of(network))).cpu().numpy())
     return dataclasses.replace(episode, image=np.concatenate(features))

@@ -25,6 +25,7 @@ from liquid_control.policy.allocator import keep_freed_memory
 from liquid_control.policy.model_file import ModelInfo, load_network, read_model, save_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.cloning import CloneSettings, clone, scaled_network
+from liquid_control.train.device import DEVICES, choose_device, device_name
 from liquid_control.train.gather import gather
 from liquid_control.train.run_folder import commit, open_run, tensorboard
 from liquid_control.train.split import Split, split_recordings
@@ -51,6 +52,7 @@ class RecordedSettings:
     unusable: str = choice("refuse", ("refuse", "skip", "use"), "what to do with recordings that look wrong; `use` overrides doubts only")
     fixed_scales: bool = switch(False, "keep the network's own scales, not those of curvature and inertial inputs in the learned part")
     workers: int = number(0, 0, 256, "", "processes that read recordings; 0 is one a core")
+    device: str = choice("auto", DEVICES, "where the network is trained; auto is the GPU where PyTorch sees one")
     recording: Annotated[RecordingSettings, tyro.conf.arg(name="")] = RecordingSettings()
     curvature: CurvatureSettings = CurvatureSettings()
     view: ViewSettings = ViewSettings()
@@ -70,7 +72,7 @@ def train_recorded(settings: RecordedSettings) -> dict:
     """
     if not settings.bags:
         raise ConfigError("bags", "none", "at least one recording: --bags DRIVE [DRIVE ...]")
-    started = time.perf_counter()
+    started, device = time.perf_counter(), choose_device(settings.device)
     info = read_model(find_model(settings.start)) if settings.start else None
     preprocess = starting_preprocess(settings, info)
     gathered = gather(settings, preprocess, TimelineConfig())
@@ -80,6 +82,7 @@ def train_recorded(settings: RecordedSettings) -> dict:
     keep_freed_memory()
     torch.manual_seed(settings.clone.seed)
     network, scales = _network(settings, gathered.preprocess, info, split)
+    network.to(device)
     rate = settings.clone.rate or (FINE_TUNING_RATE if info else 1.0)
     with tensorboard(settings.out) as writer:
         result = clone(network, split, settings.clone, settings.out, rate, writer, fine_tuning=info is not None)
@@ -89,6 +92,7 @@ def train_recorded(settings: RecordedSettings) -> dict:
         "method": "imitation: behaviour cloning of recorded drives",
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
         "commit": commit(),
+        "device": device_name(device),
         "settings": described,
         "from": {"model": str(settings.start), "files": dict(info.files)} if info else None,
         "recordings": gathered.facts,
@@ -155,5 +159,5 @@ def _network(settings: RecordedSettings, preprocess: PreprocessConfig, info: Mod
 
 def _described(settings: RecordedSettings) -> dict:
     """What decides the result, as JSON holds it; where the recordings lie does not."""
-    places = ("bags", "held_out", "out", "cache", "workers", "start")
+    places = ("bags", "held_out", "out", "cache", "workers", "device", "start")
     return json.loads(json.dumps({name: value for name, value in dataclasses.asdict(settings).items() if name not in places}, default=str))

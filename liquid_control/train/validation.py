@@ -9,6 +9,7 @@ import torch
 
 from liquid_control.data.episode import Episode
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.train.device import device_of
 
 CHUNK = 128
 """Frames unrolled at a time."""
@@ -18,15 +19,15 @@ def predict(network: PolicyNetwork, episode: Episode) -> np.ndarray:
     """Curvature (N,) [1/m] that the network answers to an episode's frames."""
     training = network.training
     network.eval()
-    answers, state = [], None
+    answers, state, device = [], None, device_of(network)
     with torch.no_grad():
         for start in range(0, len(episode), CHUNK):
             part = slice(start, start + CHUNK)
             columns = (episode.image, episode.inertial, episode.dt, episode.is_first)
-            image, inertial, dt, is_first = (torch.from_numpy(np.array(column[part]))[None] for column in columns)
+            image, inertial, dt, is_first = (torch.from_numpy(np.array(column[part]))[None].to(device) for column in columns)
             prediction = network.unroll(image, inertial, dt, is_first, state)
             state = prediction.state
-            answers.append(prediction.curvature[0].numpy())
+            answers.append(prediction.curvature[0].cpu().numpy())
     network.train(training)
     return np.concatenate(answers)
 

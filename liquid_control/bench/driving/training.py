@@ -15,7 +15,7 @@ from liquid_control.bench.driving.settings import DrivingSettings
 from liquid_control.data.collect import Drive
 from liquid_control.errors import ConfigError
 from liquid_control.policy.candidates import CANDIDATES
-from liquid_control.train.imitation import ImitationSettings, expert_drives, train
+from liquid_control.train.imitation import PLACES, ImitationSettings, expert_drives, train
 
 TRAINED, LOG = "trained.json", "train.log"
 ENCODER = "feedforward"
@@ -39,7 +39,7 @@ class Training:
     @property
     def described(self) -> dict:
         """All that decides what comes out."""
-        described = {name: value for name, value in dataclasses.asdict(self.settings).items() if name not in ("out", "workers")}
+        described = {name: value for name, value in dataclasses.asdict(self.settings).items() if name not in PLACES}
         if self.encoder:
             described["encoder"] = self.encoder.described
         return json.loads(json.dumps(described))
