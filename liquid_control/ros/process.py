@@ -6,6 +6,7 @@ import faulthandler
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Callable
 
 import rclpy
@@ -48,6 +49,7 @@ def run(
         pass
     except (LiquidControlError, ParameterException) as error:
         print(f"{error}", file=sys.stderr)
+        node = node or _half_made(error)
         return 1
     except Exception:
         if rclpy.ok():
@@ -66,3 +68,9 @@ def run(
             pass
         faulthandler.cancel_dump_traceback_later()
     return 0
+
+
+def _half_made(error: Exception) -> Node | None:
+    """The node whose constructor raised this. Left to Python, its parts go in no order, and Fast DDS may crash over them."""
+    found = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return next((one for one in found if isinstance(one, Node)), None)
