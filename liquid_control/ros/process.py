@@ -49,7 +49,7 @@ def run(
         pass
     except (LiquidControlError, ParameterException) as error:
         print(f"{error}", file=sys.stderr)
-        node = node or _half_made(error)
+        node = node or (_half_made(error) if isinstance(error, LiquidControlError) else None)  # rclpy's own cannot be taken apart yet
         return 1
     except Exception:
         if rclpy.ok():
