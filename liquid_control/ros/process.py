@@ -49,7 +49,8 @@ def run(
         pass
     except (LiquidControlError, ParameterException) as error:
         print(f"{error}", file=sys.stderr)
-        node = node or (_half_made(error) if isinstance(error, LiquidControlError) else None)  # rclpy's own cannot be taken apart yet
+        if isinstance(error, LiquidControlError) and (half := _half_made(error)):  # after rclpy's own, nothing can be taken apart yet
+            Node.destroy_node(half)  # its own would look for what it does not have yet
         return 1
     except Exception:
         if rclpy.ok():
