@@ -29,7 +29,7 @@ def run(
 
     Ctrl-C and SIGTERM end it without a traceback. One that cannot end in `PATIENCE` leaves with 1, and says where it was.
     """
-    node = executor = None
+    node = executor = half = None
     os.environ.update(transport(os.environ, shared_memory))
     try:
         rclpy.init()
@@ -49,8 +49,8 @@ def run(
         pass
     except (LiquidControlError, ParameterException) as error:
         print(f"{error}", file=sys.stderr)
-        if isinstance(error, LiquidControlError) and (half := _half_made(error)):  # after rclpy's own, nothing can be taken apart yet
-            Node.destroy_node(half)  # its own would look for what it does not have yet
+        if node is None and isinstance(error, LiquidControlError):  # after rclpy's own, nothing can be taken apart yet
+            half = _half_made(error)
         return 1
     except Exception:
         if rclpy.ok():
@@ -61,7 +61,9 @@ def run(
         try:
             if node is not None:
                 node.destroy_node()
-            node = executor = None
+            if half is not None:
+                Node.destroy_node(half)  # its own would look for what it does not have yet
+            node = executor = half = None
             gc.unfreeze()
             gc.collect()  # a lifecycle node's participant goes, with its shared memory, only when nothing refers to it any more
             rclpy.try_shutdown()
