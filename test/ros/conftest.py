@@ -38,12 +38,18 @@ save_model(sys.argv[1], PolicyNetwork(PolicyConfig(), PreprocessConfig()), {}, {
 
 @pytest.fixture(scope="session", autouse=True)
 def ros_domain(tmp_path_factory):
-    """Everything below talks on a domain of its own; children inherit it from this process's environment."""
+    """Everything below talks on a domain of its own; children inherit it from this process's environment.
+
+    One node stays to the end, and with it this process's participant: Fast DDS 3.2 may crash in taking one apart while others still
+    talk to it, and would take all tests with it.
+    """
     environment, claim = isolated_environment()
     before = dict(os.environ)
     os.environ.update(environment, ROS_LOG_DIR=str(tmp_path_factory.mktemp("ros")))
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    keeper = Node("keeper", enable_rosout=False, start_parameter_services=False)
     yield
+    keeper.destroy_node()
     rclpy.try_shutdown()
     os.environ.clear()
     os.environ.update(before)
