@@ -25,8 +25,8 @@ PR_SET_PDEATHSIG = 1
 DOMAINS = range(1, 102)
 """ROS domains that leave the ports of outgoing connections alone."""
 
-PATIENCE = 4.0
-"""Seconds that a process gets to end when asked to, before it is killed."""
+PATIENCE = 6.0
+"""Seconds that a process gets to end when asked to, before it is killed: more than a node takes to say what it hangs in."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Children:
     def __init__(self, children: Iterable[Child], environment: Mapping[str, str], logs: Path) -> None:
         self._children, self._environment, self._logs = list(children), {**os.environ, **environment}, logs
         self._running: dict[str, subprocess.Popen] = {}
-        self.asked_to_end = False
+        self._died: list[str] | None = None  # None until all are asked to end
 
     def __enter__(self) -> Children:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,9 @@ class Children:
 
     def died(self) -> list[str]:
         """Names of processes that ended without being asked to."""
-        return [name for name, process in self._running.items() if process.poll() is not None and not self.asked_to_end]
+        if self._died is not None:
+            return self._died
+        return [name for name, process in self._running.items() if process.poll() is not None]
 
     def raise_if_died(self) -> None:
         """Raises DriveError with the last words of a process that ended."""
@@ -113,7 +115,7 @@ class Children:
 
     @property
     def exit_codes(self) -> dict[str, int]:
-        """Of those that ended, by name; 0 is a clean end."""
+        """Of those that ended, by name. 0 is a clean end; anything else of one that did not die says how it failed in ending."""
         return {name: process.returncode for name, process in self._running.items() if process.poll() is not None}
 
     def memory_mb(self) -> dict[str, float]:
@@ -130,9 +132,10 @@ class Children:
     def end(self) -> None:
         """Asks all to end, one after the other in the order they were started in, and kills those that do not.
 
-        Not all at once: Fast DDS may hang in a node that leaves in the same moment as another (see `process.PATIENCE`).
+        Not all at once: Fast DDS may hang or crash in a node that leaves in the same moment as another (see `process.PATIENCE`).
         """
-        self.asked_to_end = True
+        if self._died is None:
+            self._died = self.died()
         for name, process in self._running.items():
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)

@@ -119,7 +119,7 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
             children.end()
             rclpy.try_shutdown()
     facts = {"model": model.name, "seed": str(settings.seed), "road": "held out", **({"recording": str(settings.record)} if bag else {})}
-    return recorder.log(figures, children.exit_codes, facts)
+    return recorder.log(figures, children, facts)
 
 
 def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> AbstractContextManager:

@@ -20,6 +20,7 @@ from liquid_control.data.bag.writer import BagWriter
 from liquid_control.errors import ImageError
 from liquid_control.evaluate.drive.log import Commands, DriveLog, Neurons, Pictures, Proposals, Track, table
 from liquid_control.ros import conversions, images, qos
+from liquid_control.ros.children import Children
 from liquid_control.ros.mailbox import Mailbox
 from liquid_control.signals import Limit
 
@@ -96,15 +97,15 @@ class Recorder(Node):
             self._bag.write(topic, conversions.type_name(kind), data, received)
         self._heard = [heard for heard in self._heard if heard[0] >= before_ns]
 
-    def log(self, figures: Mapping[str, float], exit_codes: Mapping[str, int], facts: Mapping[str, str]) -> DriveLog:
-        """All that was kept; `figures` join the counts that the nodes reported."""
+    def log(self, figures: Mapping[str, float], children: Children, facts: Mapping[str, str]) -> DriveLog:
+        """All that was kept; `figures` join the counts that the nodes reported. `children`: the processes, which have ended."""
         self._encoder.shutdown(wait=True)
         pictures = [(stamp, encoded) for stamp, encoding in self._pictures if (encoded := encoding.result()) is not None]
         both = [(stamp, *self._poses[stamp], *lane) for stamp, lane in self._lanes.items() if stamp in self._poses]
         return DriveLog(
             table(Pictures, pictures), table(Proposals, self._proposals), table(Commands, self._judged_commands()),
-            table(Neurons, self._neurons), table(Track, both), self.totals() | dict(figures), dict(exit_codes), dict(facts), self.vehicle,
-            state_names=self._state_names,
+            table(Neurons, self._neurons), table(Track, both), self.totals() | dict(figures), children.exit_codes, dict(facts),
+            self.vehicle, died=tuple(children.died()), state_names=self._state_names,
         )
 
     def totals(self) -> dict[str, float]:

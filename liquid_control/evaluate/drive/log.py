@@ -108,9 +108,10 @@ class DriveLog:
     """One drive.
 
     `counters` are totals from the nodes' diagnostics by name: frames_sent, frames_received, frames_used, rejected_*, runtime_failures,
-    inertial_rejected, gate_activations and gate_<limit>. `exit_codes` of the processes by name; 0 is a clean end when asked for,
-    anything else a death. `state_names` are the names of the neurons' states as the policy gives them (motor_0, unit_3, memory_3);
-    without them a wired circuit's are assumed. `facts` are printed in the report's head, such as the model's name and the seed.
+    inertial_rejected, gate_activations and gate_<limit>. `exit_codes` of the processes by name, 0 where the end was clean; `died` names
+    those that ended before they were asked to. `state_names` are the names of the neurons' states as the policy gives them (motor_0,
+    unit_3, memory_3); without them a wired circuit's are assumed. `facts` are printed in the report's head, such as the model's name and
+    the seed.
     """
 
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
@@ -123,6 +124,7 @@ class DriveLog:
     facts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     vehicle: VehicleConfig = dataclasses.field(default_factory=VehicleConfig)
     camera: CameraView | None = dataclasses.field(default_factory=CameraView)
+    died: tuple[str, ...] = ()
     state_names: tuple[str, ...] = ()
 
     @property

@@ -16,7 +16,8 @@ def summarize(log: DriveLog) -> dict:
     """Figures by name, ready for JSON; None where the log does not hold what a figure needs.
 
     Latency is from a camera stamp to the receipt of the first command that this frame caused. The real-time factor is stamped time over
-    received time. `success`: it moved, never departed and no process died.
+    received time. `success`: it moved, never departed and no process died. `unclean_exits`: the codes of processes that failed in ending
+    once the drive was over.
     """
     track, counters = log.track, log.counters
     offset = track.lane_offset[np.isfinite(track.lane_offset)]
@@ -24,7 +25,7 @@ def summarize(log: DriveLog) -> dict:
     latency = latencies_ms(log)
     gate = gate_activations(log)
     distance = driven_distance(track)
-    dead = sorted(name for name, code in log.exit_codes.items() if code != 0)
+    dead = sorted(log.died)
     used = counters.get("frames_used", len(np.unique(log.proposals.stamp_ns)))
     figures = {
         "distance_m": round(distance, 1),
@@ -46,6 +47,7 @@ def summarize(log: DriveLog) -> dict:
         "latency_ms_max": _percentile(latency, 100),
         "gate_limits": gate,
         "dead_processes": dead,
+        "unclean_exits": {name: code for name, code in sorted(log.exit_codes.items()) if code != 0 and name not in dead},
     }
     others = {name: _count(counters[name]) for name in sorted(counters) if name not in figures and not name.startswith("gate_")}
     return figures | others

@@ -61,7 +61,8 @@ def test_a_large_video_stays_beside_the_page(log, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "change, verdict",
     [
-        ({"exit_codes": {"policy_node": -9}}, "Died: policy_node"),
+        ({"died": ("policy_node",)}, "Died: policy_node"),
+        ({"exit_codes": {"policy_node": -11}}, "policy_node (exit code -11)"),
         ({"track": "departed"}, "Left its lane 2 times"),
         ({"track": "still"}, "Did not drive"),
     ],

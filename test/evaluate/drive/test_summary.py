@@ -75,8 +75,18 @@ def test_frames_come_from_the_nodes_and_used_ones_from_the_proposals_if_need_be(
 
 
 def test_a_dead_process_is_no_success():
-    figures = summarize(DriveLog(track=track(np.zeros(9)), exit_codes={"sim_node": 0, "policy_node": -9, "safety_node": 1}))
+    codes = {"sim_node": 0, "policy_node": -9, "safety_node": 0}
+    figures = summarize(DriveLog(track=track(np.zeros(9)), exit_codes=codes, died=("safety_node", "policy_node")))
     assert (figures["processes_died"], figures["dead_processes"], figures["success"]) == (2, ["policy_node", "safety_node"], False)
+    assert figures["unclean_exits"] == {}
+
+
+def test_a_process_that_fails_in_ending_is_told_of_and_spoils_no_drive():
+    codes = {"sim_node": 0, "policy_node": -9, "safety_node": -11}
+    figures = summarize(DriveLog(track=track(np.zeros(9)), exit_codes=codes, died=("policy_node",)))
+    assert figures["unclean_exits"] == {"safety_node": -11} and not figures["success"]
+    figures = summarize(DriveLog(track=track(np.zeros(9)), exit_codes=codes))
+    assert figures["unclean_exits"] == {"policy_node": -9, "safety_node": -11} and figures["success"]
 
 
 def test_an_empty_log_has_figures_that_json_can_hold():
