@@ -18,6 +18,7 @@ from liquid_control.errors import LiquidControlError
 from liquid_control.policy.network import INERTIAL_CENTRE, INERTIAL_SPREAD, PolicyNetwork
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.fit import FitSettings, fit, make_optimiser
+from liquid_control.train.memory_fit import MemoryFitSettings, fit_memory
 from liquid_control.train.run_folder import CHECKPOINT
 from liquid_control.train.split import Split
 from liquid_control.train.validation import examine
@@ -50,6 +51,7 @@ class CloneSettings:
     mirror_share: float = number(0.0, 0.0, 1.0, "", "share of sequences mirrored left to right; for roads where that makes sense")
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     fit: FitSettings = dataclasses.field(default_factory=FitSettings)
+    memory_fit: MemoryFitSettings = dataclasses.field(default_factory=MemoryFitSettings)
 
     def __post_init__(self) -> None:
         check(self)
@@ -58,11 +60,13 @@ class CloneSettings:
 def clone(
     network: PolicyNetwork, split: Split, settings: CloneSettings, folder: Path, rate: float, writer, fine_tuning: bool = False
 ) -> dict:
-    """Fits `network` in place to the learned drives, then gives it the weights that did best on the held-out ones.
+    """Fits `network` in place to the learned drives, gives it the weights that did best on the held-out ones, and fits the memory alone
+    from there, which is kept where it does better still.
 
     When `fine_tuning`, the weights that it comes with take part in that as step 0.
-    Goes on from the checkpoint in `folder` where there is one, to the same weights as without the interruption. Returns `held_out`
-    (see `validation.examine`), `best_step`, `steps`, `epochs` and `history`. Raises TooLittleError. `writer`: a TensorBoard SummaryWriter.
+    Goes on from the checkpoint in `folder` where there is one, to the same weights as without the interruption; the memory's fit is done
+    again as a whole. Returns `held_out` (see `validation.examine`), `best_step`, `steps`, `epochs`, `history` and `memory_fit`. Raises
+    TooLittleError. `writer`: a TensorBoard SummaryWriter.
     """
     sequences = Sequences(list(split.learned.values()), settings.frames, settings.augmentation, TimelineConfig().nominal_dt,
                           settings.mirror_share)
@@ -111,8 +115,26 @@ def clone(
             step = stop
             look(step)
     network.load_state_dict(load_file(best))
-    return {"held_out": examine(network, split.held_out), "best_step": _best(history)["step"], "steps": step,
-            "epochs": history[-1]["epoch"], "history": history}
+    found = examine(network, split.held_out)
+    after = _fit_memory(network, split, settings, rate) if settings.memory_fit.steps else None
+    kept = after is not None and after["rmse"] < found["rmse"]
+    if after and not kept:
+        network.load_state_dict(load_file(best))
+    told = {"steps": settings.memory_fit.steps, "kept": kept, "rmse_before": found["rmse"], "rmse_after": after["rmse"] if after else None}
+    return {"held_out": after if kept else found, "best_step": _best(history)["step"], "steps": step,
+            "epochs": history[-1]["epoch"], "history": history, "memory_fit": told}
+
+
+def _fit_memory(network: PolicyNetwork, split: Split, settings: CloneSettings, rate: float) -> dict:
+    """Fits the memory alone to the learned drives; returns how the network does on the held-out ones then."""
+    with tqdm(total=settings.memory_fit.steps, desc="fit the memory", unit="step") as bar:
+        fit_memory(
+            network, list(split.learned.values()), settings.augmentation, TimelineConfig().nominal_dt,
+            np.random.default_rng([settings.seed, settings.steps, 1]), settings.fit, settings.memory_fit, rate, lambda *_: bar.update(),
+        )  # fmt: skip
+    found = examine(network, split.held_out)
+    tqdm.write(f"the memory alone: held-out rmse {found['rmse']:.5f} 1/m, mae {found['mae']:.5f} 1/m", file=sys.stderr)
+    return found
 
 
 def scaled_network(policy: PolicyConfig, preprocess: PreprocessConfig, split: Split) -> tuple[PolicyNetwork, dict]:

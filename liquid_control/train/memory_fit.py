@@ -27,6 +27,7 @@ class MemoryFitSettings:
     steps: int = number(3000, 0, 10**7, "", "optimiser steps of the memory alone after each fit of the whole network; 0 leaves them out")
     frames: int = number(32, 2, 1024, "", "frames in a sequence")
     looks: int = number(3, 1, 100, "", "times that each picture is encoded, with other noise and shadow each")
+    most: int = number(200_000, 1, 10**9, "", "frames that are learned from; of more, whole drives are drawn until that many are reached")
 
     def __post_init__(self) -> None:
         check(self)
@@ -46,6 +47,7 @@ def fit_memory(
     """Fits the cell and the scales around it in place; the encoder stays. Deterministic given `rng`."""
     if not settings.steps:
         return
+    episodes = _enough(episodes, settings.most, rng)
     normal = normal_numbers(len(episodes))
     encoded = [encode(network, episode, augmentation, settings.frames, rng, normal) for episode in episodes for _ in range(settings.looks)]
     plain = dataclasses.replace(augmentation, noise_share=0.0, shadow_share=0.0)  # the pictures are spoiled already
@@ -69,6 +71,15 @@ def fit_memory(
         torch.nn.utils.clip_grad_norm_(cell, fitting.clip)
         optimiser.step()
         on_step(step + 1, {"memory": float(loss.detach())})
+
+
+def _enough(episodes: Sequence[Episode], most: int, rng: np.random.Generator) -> Sequence[Episode]:
+    """All episodes, or as many of them, drawn in random order, as it takes to reach `most` frames."""
+    if sum(map(len, episodes)) <= most:
+        return episodes
+    order = rng.permutation(len(episodes))
+    reached = np.cumsum([len(episodes[index]) for index in order])
+    return [episodes[index] for index in order[: 1 + int(np.searchsorted(reached, most))]]
 
 
 def encode(

@@ -102,7 +102,7 @@ def train_recorded(settings: RecordedSettings) -> dict:
         "history": result["history"],
         "seconds": {"total": round(seconds, 1)},
     }
-    metrics = {"held_out": held_out, "split": split.by, **{name: result[name] for name in ("best_step", "steps", "epochs")}}
+    metrics = {"held_out": held_out, "split": split.by, **{name: result[name] for name in ("best_step", "steps", "epochs", "memory_fit")}}
     model = settings.out / "model"
     save_model(model, network, provenance, metrics, export_onnx)
     totals = {name: value for name, value in held_out.items() if name != "recordings"}
