@@ -109,7 +109,7 @@ def train_recorded(settings: RecordedSettings) -> dict:
     return {
         "model": str(model), "recordings": len(gathered.episodes), "left_out": gathered.left_out, "split": split.by,
         "learned_frames": provenance["frames"], "held_out": totals,
-        **{name: result[name] for name in ("best_step", "steps", "epochs")}, "seconds": seconds,
+        **{name: result[name] for name in ("best_step", "steps", "epochs", "memory_fit")}, "seconds": seconds,
     }
 
 

@@ -12,7 +12,7 @@ from liquid_control.data.dataset import Augmentation, normal_numbers
 from liquid_control.data.episode import load_episode
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.fit import FitSettings
-from liquid_control.train.memory_fit import MemoryFitSettings, encode, fit_memory
+from liquid_control.train.memory_fit import MemoryFitSettings, _enough, encode, fit_memory
 
 SIZE = PreprocessConfig(height=32, width=64)
 PLAIN, NOISY = Augmentation(noise_share=0.0, shadow_share=0.0), Augmentation(noise_share=1.0, noise_variance=0.3)
@@ -56,6 +56,18 @@ def test_the_same_generator_gives_the_same_weights(episodes):
 def test_no_steps_change_nothing(episodes):
     trained, losses = run(episodes, steps=0)
     assert not losses and all(torch.equal(a, b) for a, b in zip(trained.parameters(), network().parameters(), strict=True))
+
+
+def test_of_many_drives_as_many_are_drawn_as_it_takes(episodes):
+    rng, frames = np.random.default_rng(0), [len(episode) for episode in episodes]
+    untouched = rng.bit_generator.state
+    assert _enough(episodes, sum(frames), rng) is episodes and rng.bit_generator.state == untouched
+    for most in (1, frames[0] + 1, sum(frames) - 1):
+        drawn = _enough(episodes, most, rng)
+        reached = [len(episode) for episode in drawn]
+        assert sum(reached[:-1]) < most <= sum(reached) and len({id(episode) for episode in drawn}) == len(drawn)
+    firsts = {id(_enough(episodes, 1, rng)[0]) for _ in range(50)}
+    assert len(firsts) == len(episodes)
 
 
 def test_features_are_the_encoders_and_noise_shows_in_them(episodes):

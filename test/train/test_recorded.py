@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -21,12 +22,13 @@ from liquid_control.signals import Observation
 from liquid_control.train.cloning import CloneSettings, TooLittleError
 from liquid_control.train.fit import FitSettings
 from liquid_control.train.gather import RefusedRecordingsError
+from liquid_control.train.memory_fit import MemoryFitSettings
 from liquid_control.train.recorded import RecordedSettings, train_recorded
 
 SIZE, SLIM = PreprocessConfig(height=16, width=32), PolicyConfig(encoder="slim")
 QUICK = CloneSettings(steps=240, validate_every=80, frames=8, fit=FitSettings(batch=8, encoder_rate=5e-3, memory_rate=2e-2),
                       augmentation=Augmentation(noise_share=0.0, drop_share=0.0, shadow_share=0.0))
-SHORTEST = dataclasses.replace(QUICK, steps=2)
+SHORTEST = dataclasses.replace(QUICK, steps=2, memory_fit=MemoryFitSettings(steps=2))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,20 @@ def test_a_policy_learns_from_recordings_what_drivers_do_on_others(settings, run
         assert not facts["findings"]
     assert [look["step"] for look in told["history"]] == [80, 160, 240] and told["settings"]["clone"]["seed"] == 0
     assert list((settings.out / "tensorboard").glob("events.*"))
+
+
+def test_the_memory_alone_is_fitted_too_and_kept_where_that_helps(settings, run, tmp_path, without_export):
+    """A fit of the memory at a rate that ruins it is thrown away again."""
+    told = run["memory_fit"]
+    assert told["kept"] == (told["rmse_after"] < told["rmse_before"]) and told["steps"] == 3000
+    assert run["held_out"]["rmse"] == min(told["rmse_after"], told["rmse_before"])
+    shutil.copytree(settings.out, tmp_path / "run", ignore=shutil.ignore_patterns("settings.json", "model"))
+    ruined = dataclasses.replace(QUICK.fit, memory_rate=1e3)
+    clone = dataclasses.replace(QUICK, fit=ruined, memory_fit=MemoryFitSettings(steps=3))
+    spoiled = train_recorded(dataclasses.replace(settings, out=tmp_path / "run", clone=clone))
+    told = spoiled["memory_fit"]
+    assert not told["kept"] and told["rmse_after"] > told["rmse_before"] == pytest.approx(run["memory_fit"]["rmse_before"], rel=1e-6)
+    assert spoiled["held_out"]["rmse"] == told["rmse_before"]
 
 
 def test_the_model_runs_like_any_other(settings, run, drives):
