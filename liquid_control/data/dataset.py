@@ -37,14 +37,16 @@ class Sequences:
     """Draws batches of windows from episodes, uniformly over frames; deterministic given the generator.
 
     `nominal_dt` is given to the first frame of each window, whose memory starts empty. `mirror_share` of the windows are mirrored left to
-    right. Targets may be NaN; a window starts only where at least half of its curvatures are known. Pictures stay where the episodes have
-    them, be it a memory map.
+    right; `blind_share` of them feel no turn: yaw rate and lateral acceleration are zero. Targets may be NaN; a window starts only where
+    at least half of its curvatures are known. Pictures stay where the episodes have them, be it a memory map.
     """
 
     def __init__(
-        self, episodes: Sequence[Episode], length: int, augmentation: Augmentation, nominal_dt: float, mirror_share: float = 0.0
-    ) -> None:
-        self.length, self.augmentation, self.nominal_dt, self.mirror_share = length, augmentation, nominal_dt, mirror_share
+        self, episodes: Sequence[Episode], length: int, augmentation: Augmentation, nominal_dt: float, mirror_share: float = 0.0,
+        blind_share: float = 0.0
+    ) -> None:  # fmt: skip
+        self.length, self.augmentation, self.nominal_dt = length, augmentation, nominal_dt
+        self.mirror_share, self.blind_share = mirror_share, blind_share
         self._normal = normal_numbers(len(episodes)) if augmentation.noise_share else np.empty(0, np.float32)
         fields = ("stamp_ns", "inertial", "curvature", "auxiliary")
         self._columns = {name: np.concatenate([getattr(e, name) for e in episodes]) for name in fields}
@@ -77,6 +79,8 @@ class Sequences:
         drawn = Batch(image, self._columns["inertial"][index], dt, self._columns["curvature"][index], self._columns["auxiliary"][index])
         if self.mirror_share:
             mirror(drawn, rng.random(batch) < self.mirror_share)
+        if self.blind_share:
+            drawn.inertial[rng.random(batch) < self.blind_share, :, :2] = 0.0
         for sequence in image:
             spoil(rng, sequence, self.augmentation, self._normal)
         return drawn

@@ -49,6 +49,7 @@ class CloneSettings:
     rate: float = number(0.0, 0.0, 10.0, "", "times the learning rates; 0 is 1 from nothing and 0.3 when fine-tuning")
     frames: int = number(16, 2, 1024, "", "frames in a training sequence")
     mirror_share: float = number(0.0, 0.0, 1.0, "", "share of sequences mirrored left to right; for roads where that makes sense")
+    blind_share: float = number(0.5, 0.0, 1.0, "", "share of sequences that feel no turn, so that the pictures have to tell")
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     fit: FitSettings = dataclasses.field(default_factory=FitSettings)
     memory_fit: MemoryFitSettings = dataclasses.field(default_factory=MemoryFitSettings)
@@ -69,7 +70,7 @@ def clone(
     TooLittleError. `writer`: a TensorBoard SummaryWriter.
     """
     sequences = Sequences(list(split.learned.values()), settings.frames, settings.augmentation, TimelineConfig().nominal_dt,
-                          settings.mirror_share)
+                          settings.mirror_share, settings.blind_share)
     if not sequences.windows:
         least = f"at least one unbroken sequence of {settings.frames}, half of them with a known target"
         raise TooLittleError("learned", len(sequences), "no sequence to learn from", least)

@@ -216,6 +216,18 @@ def test_windows_start_only_where_half_of_the_targets_are_known():
     assert 60 < mirrored.sum() < 140 and not (signs[mirrored] == 1).any()
 
 
+def test_blind_sequences_feel_no_turn_but_know_their_speed():
+    number = np.arange(60)
+    image, inertial = np.zeros((60, 4, 4, 3), np.uint8), np.full((60, 3), 7.0, np.float32)
+    episode = Episode(number * 10**8, image, inertial, np.full(60, 0.1, np.float32), number == 0, number.astype(np.float32),
+                      np.zeros((60, 4), np.float32))
+    for share in (0.0, 0.5, 1.0):
+        drawn = Sequences([episode], 10, Augmentation(0, 0, 0, 0), 0.04, blind_share=share).draw(np.random.default_rng(0), 200).inertial
+        blind = (drawn[:, :, :2] == 0.0).all((1, 2))
+        assert abs(blind.mean() - share) < 0.15 and (drawn[~blind] == 7.0).all() and (drawn[:, :, 2] == 7.0).all()
+    assert (inertial == 7.0).all()
+
+
 def test_large_arrays_go_to_disk_and_back_in_parts(tmp_path):
     path, big = tmp_path / "a.npz", np.random.default_rng(0).integers(0, 255, (700, 300, 5), np.uint8)
     (tmp_path / "bytes").write_bytes(big.tobytes())
