@@ -19,7 +19,7 @@ from liquid_control.ros.middleware import transport
 
 PATIENCE = 4.0
 """Seconds that a node gets to end, fewer than `ros2 launch` gives it. Fast DDS 3.2 may wait for itself for good where another participant
-comes or leaves in the same moment: once or twice in 2,000 ends beside six participants, half of which came and went several times a second.
+comes or leaves in the same moment: 4 of 8,415 did so beside others that came and went several times a second (doc/safety.md).
 """
 
 
