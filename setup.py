@@ -28,7 +28,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={
-        NAME: ["evaluate/templates/*", "sim/assets/*", "sim/assets/**/*", "policy/kernels/*"],
+        NAME: ["report/templates/*", "sim/assets/*", "sim/assets/**/*", "policy/kernels/**/*"],
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
@@ -41,7 +41,7 @@ setup(
     extras_require={"run": RUN, "sim": SIM, "report": REPORT, "bags": BAGS, "train": TRAIN, "security": SECURITY, "test": TEST},
     entry_points={
         "console_scripts": [
-            f"liquid-control = {NAME}.cli:main",
+            f"liquid-control = {NAME}.cli.main:main",
             f"policy_node = {NAME}.ros.policy_node:main",
             f"safety_node = {NAME}.ros.safety_node:main",
             f"sim_node = {NAME}.ros.sim_node:main",

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from liquid_control.train.threads import wait_without_spinning
+from liquid_control.system.threads import wait_without_spinning
 
 wait_without_spinning()
 
@@ -22,10 +22,10 @@ def node_configs():
     """The parameters of each node: {node: [(prefix of their names, config)]}."""
     from liquid_control.config import GateConfig, TimelineConfig, VehicleConfig, WorldConfig
     from liquid_control.control.engagement import EngagementConfig
+    from liquid_control.ros.operator import JoystickConfig
     from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
     from liquid_control.ros.safety_node import SafetyNodeConfig
     from liquid_control.ros.sim_node import SimControls, SimNodeConfig
-    from liquid_control.ros.wishes import JoystickConfig
 
     return {
         "policy_node": [("", PolicyNodeConfig), ("", CruiseConfig), ("timeline.", TimelineConfig), ("vehicle.", VehicleConfig)],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from liquid_control.cli import VERBS
+from liquid_control.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

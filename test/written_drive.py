@@ -8,7 +8,7 @@ import numpy as np
 
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.data.bag.writer import BagSettings, BagWriter
+from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 
 BEGIN = 1_767_225_600_000_000_000

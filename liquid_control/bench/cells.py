@@ -24,10 +24,10 @@ from liquid_control.bench.cells_gpu import gpu, take_turns_on_gpu
 from liquid_control.bench.cells_report import write_report
 from liquid_control.bench.timing import machine, take_turns
 from liquid_control.config import check, number
+from liquid_control.deploy.native.step import LtcStep, WiredCfcStep
 from liquid_control.errors import ConfigError, MissingDependencyError
-from liquid_control.policy.cfc import WiredCfcCell
-from liquid_control.policy.kernels.step import LtcStep, WiredCfcStep
-from liquid_control.policy.ltc import LtcCell
+from liquid_control.policy.cells.cfc import WiredCfcCell
+from liquid_control.policy.cells.ltc import LtcCell
 
 INPUTS, BATCH, TIME = 32, 128, 100
 TIMES = (100, 300, 1000, 3000, 10000)
@@ -40,8 +40,8 @@ PACKAGES = ("torch", "numba", "numpy", "ncps")
 FIRST_USE = """
 import json, sys, time
 import torch
-from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.wiring import NcpWiring
+from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.model.wiring import NcpWiring
 cell = LtcCell(NcpWiring.build(), kernel="fused").to(sys.argv[1])
 x, dt = torch.zeros(16, 2, 32, device=sys.argv[1]), torch.ones(16, 2, device=sys.argv[1])
 def run():

@@ -20,9 +20,9 @@ from tqdm import tqdm
 from liquid_control.bench.replay_bag import CAMERA_RATE, HEIGHT, IMU_RATE, SLOW_RATE, WIDTH, make_bag
 from liquid_control.bench.timing import machine
 from liquid_control.config import check, number
-from liquid_control.deploy.models import find_model
 from liquid_control.evaluate.replay.files import beside
-from liquid_control.policy.model_file import read_model
+from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import read_model
 
 PACKAGES = ("rosbags", "opencv-python-headless", "onnxruntime", "numpy")
 MUST = {"times_real_time": 15.0, "share": 0.8, "peak_mb": 600.0, "index_s": 5.0}
@@ -55,7 +55,7 @@ began = time.perf_counter()
 seconds, frames = time.perf_counter() - began, log.frames
 """,
     "read and decode": """
-from liquid_control.data.bag.recording import Recording
+from liquid_control.recordings.rosbag.recording import Recording
 began = time.perf_counter()
 with Recording(bag) as recording:
     frames = sum(isinstance(sample, Frame) for _, sample in recording.samples())
@@ -73,7 +73,7 @@ with AnyReader([Path(bag)]) as reader:
 seconds = time.perf_counter() - began
 """,
     "inspect --quick": """
-from liquid_control.evaluate.inspection.recording import inspect_bag
+from liquid_control.inspection.recording import inspect_bag
 began, frames = time.perf_counter(), 0
 facts = inspect_bag(bag, quick=True).facts
 seconds = time.perf_counter() - began

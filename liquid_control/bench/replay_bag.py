@@ -14,8 +14,8 @@ import numpy as np
 
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.data.bag.messages import jpeg
-from liquid_control.data.bag.writer import BagWriter
+from liquid_control.recordings.rosbag.messages import jpeg
+from liquid_control.recordings.rosbag.writer import BagWriter
 from liquid_control.signals import ImuSample, SpeedSample, SteeringSample
 
 HEIGHT, WIDTH = 480, 640

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from liquid_control.errors import MissingDependencyError
-from liquid_control.policy.model_file import load_network, read_model, save_model
+from liquid_control.model.model_file import load_network, read_model, save_model
 from liquid_control.policy.network import PolicyNetwork
 
 INPUTS = ("image", "inertial", "dt", "state")

@@ -8,7 +8,7 @@ import numpy as np
 
 from liquid_control.deploy.runtime import check_batch
 from liquid_control.errors import ConfigError, MissingDependencyError, ModelFileError
-from liquid_control.policy.model_file import ModelInfo, read_model
+from liquid_control.model.model_file import ModelInfo, read_model
 from liquid_control.signals import Observation
 
 OUTPUTS = ["curvature", "next_state"]

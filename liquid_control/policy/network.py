@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cores import build_memory, count_parameters
 from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder, StridedEncoder
-from liquid_control.policy.memories import build_memory, count_parameters
-from liquid_control.policy.wiring import NcpWiring
 from liquid_control.signals import INERTIAL_FEATURES
 
 INERTIAL_CENTRE = (0.0, 0.0, 10.0)

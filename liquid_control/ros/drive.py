@@ -16,12 +16,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from liquid_control.config import VehicleConfig, check, number, switch
-from liquid_control.deploy.models import find_model
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.evaluate.drive.log import DriveLog
-from liquid_control.policy.model_file import read_model
-from liquid_control.ros.children import Child, Children, EnvironmentVariables, isolated_environment
-from liquid_control.ros.middleware import transport
+from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import read_model
+from liquid_control.ros.dds_transport import transport
+from liquid_control.ros.node_processes import Child, Children, EnvironmentVariables, isolated_environment
 
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
 PROGRESS_PERIOD = 0.2
@@ -126,7 +126,7 @@ def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> Abstra
     """The recording, where one is asked for. Raises BagError when its place is taken."""
     if settings.record is None:
         return nullcontext()
-    from liquid_control.data.bag.writer import BagWriter
+    from liquid_control.recordings.rosbag.writer import BagWriter
 
     facts = {"made_by": "liquid-control drive", "driver": model.name, "driver_sha256": read_model(model).files["policy.onnx"]}
     facts |= {"seed": str(settings.seed), "set_speed": f"{settings.speed:g} m/s"}

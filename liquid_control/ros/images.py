@@ -7,8 +7,8 @@ import array
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from liquid_control.data.bag.messages import jpeg
 from liquid_control.perception.pictures import image_from_compressed, image_from_message
+from liquid_control.recordings.rosbag.messages import jpeg
 
 __all__ = ["image_from_compressed", "image_from_message", "compressed_message", "image_message"]
 

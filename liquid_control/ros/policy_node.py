@@ -21,14 +21,14 @@ from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 
 from liquid_control.config import TimelineConfig, VehicleConfig, check, choice, number, switch
 from liquid_control.control.controller import Controller
-from liquid_control.deploy.models import find_model
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ImageError, LiquidControlError
-from liquid_control.policy.model_file import read_model
+from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import read_model
 from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
-from liquid_control.ros.gaze import Gaze
-from liquid_control.ros.mailbox import Mailbox
+from liquid_control.ros.polled_subscription import Mailbox
+from liquid_control.ros.saliency import Gaze
 from liquid_control.signals import Frame, Rejected
 
 OVERLAY_QUALITY = 80

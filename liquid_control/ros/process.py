@@ -15,7 +15,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from liquid_control.errors import LiquidControlError
-from liquid_control.ros.middleware import transport
+from liquid_control.ros.dds_transport import transport
 
 PATIENCE = 4.0
 """Seconds that a node gets to end, fewer than `ros2 launch` gives it. Fast DDS 3.2 may wait for itself for good where another participant

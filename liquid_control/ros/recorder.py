@@ -16,12 +16,12 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, JointState
 
 from liquid_control.config import VehicleConfig
-from liquid_control.data.bag.writer import BagWriter
 from liquid_control.errors import ImageError
 from liquid_control.evaluate.drive.log import Commands, DriveLog, Neurons, Pictures, Proposals, Track, table
+from liquid_control.recordings.rosbag.writer import BagWriter
 from liquid_control.ros import conversions, images, qos
-from liquid_control.ros.children import Children
-from liquid_control.ros.mailbox import Mailbox
+from liquid_control.ros.node_processes import Children
+from liquid_control.ros.polled_subscription import Mailbox
 from liquid_control.signals import Limit
 
 JPEG_QUALITY = 92

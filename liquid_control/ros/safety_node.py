@@ -26,10 +26,10 @@ from liquid_control.control.engagement import COMMANDING, EngagementConfig, Stat
 from liquid_control.control.guard import Decision, Guard
 from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError
-from liquid_control.ros import conversions, diagnostics, parameters, process, qos, rivals
+from liquid_control.ros import conversions, diagnostics, parameters, process, publisher_conflicts, qos
 from liquid_control.ros.diagnostics import Meter
-from liquid_control.ros.mailbox import Mailbox
-from liquid_control.ros.wishes import Driver, JoystickConfig
+from liquid_control.ros.operator import Driver, JoystickConfig
+from liquid_control.ros.polled_subscription import Mailbox
 from liquid_control.signals import Limit, Verdict
 
 LEVELS = {State.DEGRADED: diagnostics.ERROR, State.STOPPED: diagnostics.ERROR, State.FAULT: diagnostics.ERROR}
@@ -147,7 +147,7 @@ class SafetyNode(Node):
         self.guard.limits = limits
 
     def _look_for_rivals(self) -> None:
-        found = rivals.complaints(self)
+        found = publisher_conflicts.complaints(self)
         for complaint in set(found) - set(self._rivals):
             self.get_logger().error(complaint)
         self._rivals = found

@@ -25,8 +25,8 @@ from liquid_control.config import WorldConfig, check, choice, number, switch
 from liquid_control.errors import MissingDependencyError
 from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
-from liquid_control.ros.mailbox import Mailbox
-from liquid_control.ros.pace import Pace
+from liquid_control.ros.polled_subscription import Mailbox
+from liquid_control.ros.real_time import Pace
 from liquid_control.signals import Command, Frame, ImuSample, SpeedSample
 
 AHEAD = 0.004

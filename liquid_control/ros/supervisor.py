@@ -12,7 +12,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 
 from liquid_control.errors import DriveError
-from liquid_control.ros.children import Children
+from liquid_control.ros.node_processes import Children
 from liquid_control.ros.recorder import Recorder
 
 NODES = ("sim_node", "policy_node", "safety_node")

@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from liquid_control.config import PolicyConfig, PreprocessConfig, TimelineConfig, check, number
-from liquid_control.data.dataset import Augmentation, Sequences
+from liquid_control.data.sequences import Augmentation, Sequences
 from liquid_control.errors import LiquidControlError
 from liquid_control.policy.network import INERTIAL_CENTRE, INERTIAL_SPREAD, PolicyNetwork
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.fit import FitSettings, fit, make_optimiser
-from liquid_control.train.memory_fit import MemoryFitSettings, fit_memory
+from liquid_control.train.fit_core import MemoryFitSettings, fit_memory
 from liquid_control.train.run_folder import CHECKPOINT
 from liquid_control.train.split import Split
 from liquid_control.train.validation import examine

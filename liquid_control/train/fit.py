@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from liquid_control.data.dataset import Batch, Sequences
-from liquid_control.policy.candidates import MEMORY_RATES
+from liquid_control.data.sequences import Batch, Sequences
+from liquid_control.model.cores import MEMORY_RATES
 from liquid_control.policy.network import AUXILIARY_UNITS, PolicyNetwork
 from liquid_control.train.device import device_of
 
@@ -22,7 +22,7 @@ WARM_UP = 1
 @dataclasses.dataclass(frozen=True)
 class FitSettings:
     """Optimiser settings. Memories want a higher rate than convolutions, liquid ones the highest: `memory_rate` 0 is the memory's own, of
-    `policy.candidates.MEMORY_RATES`."""
+    `model.cores.MEMORY_RATES`."""
 
     batch: int = 32
     encoder_rate: float = 2e-3

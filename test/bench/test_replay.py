@@ -11,9 +11,9 @@ import pytest
 
 from liquid_control.bench import replay
 from liquid_control.bench.replay_bag import QUALITY, make_bag, natural_picture
-from liquid_control.data.bag.messages import jpeg
-from liquid_control.data.bag.recording import Recording
-from liquid_control.deploy.models import find_model
+from liquid_control.model.installed import find_model
+from liquid_control.recordings.rosbag.messages import jpeg
+from liquid_control.recordings.rosbag.recording import Recording
 from liquid_control.signals import Frame
 
 RESULT = {

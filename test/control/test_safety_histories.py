@@ -10,7 +10,7 @@ import pytest
 
 from liquid_control.config import GateConfig
 from liquid_control.control.safety import SafetyGate
-from liquid_control.evaluate.soak.gate_histories import GateSoakSettings, random_gate, run_history, soak_gate
+from liquid_control.stress.soak.gate_histories import GateSoakSettings, random_gate, run_history, soak_gate
 
 
 def test_a_hundred_thousand_commands_of_random_histories_keep_every_limit():

@@ -14,14 +14,14 @@ from types import SimpleNamespace
 from liquid_control.config import WorldConfig
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
-from liquid_control.data.bag.messages import jpeg
-from liquid_control.data.bag.simulated import DriveRecorder
-from liquid_control.data.bag.writer import BagSettings, BagWriter
-from liquid_control.deploy.models import find_model
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.model.installed import find_model
 from liquid_control.perception.pictures import image_from_compressed
+from liquid_control.recordings.rosbag.messages import jpeg
+from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
 from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample, SteeringSample
 from liquid_control.sim.drive import VEHICLE
+from liquid_control.sim.recorder import DriveRecorder
 from liquid_control.sim.world import World
 
 TIMER_NS = 50_000_000

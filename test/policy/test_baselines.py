@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from liquid_control.errors import ConfigError, ShapeError, TimeError
-from liquid_control.policy.baselines import CtRnnCell, GatedCell
+from liquid_control.policy.cells.baselines import CtRnnCell, GatedCell
 
 CELLS = {
     "ct_rnn": lambda: CtRnnCell(5, 7),

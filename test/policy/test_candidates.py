@@ -12,14 +12,14 @@ import torch
 
 from liquid_control.config import MEMORIES, WIRED, PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ModelFileError, TimeError
-from liquid_control.evaluate.inspection.model import InspectSettings, inspect
-from liquid_control.policy.candidates import CANDIDATES, state_names
+from liquid_control.inspection.model import InspectSettings, inspect
+from liquid_control.model.cores import CANDIDATES, state_names
+from liquid_control.model.model_file import load_network, read_model, save_model
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.feedforward import FeedForwardCell
+from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.encoder import SlimEncoder
-from liquid_control.policy.feedforward import FeedForwardCell
-from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.model_file import load_network, read_model, save_model
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.policy.wiring import NcpWiring
 
 SMALL = PreprocessConfig(height=16, width=24)
 BLIND = {"gru", "lstm_19", "lstm_64", "feedforward", "feedforward_stack"}

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquid_control.errors import ConfigError
-from liquid_control.policy.cfc import CfcCell, WiredCfcCell
-from liquid_control.policy.cfc_rule import VARIANTS
-from liquid_control.policy.free_wiring import FreeWiring
-from liquid_control.policy.wiring import NcpWiring
+from liquid_control.model.free_wiring import FreeWiring
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.cells.cfc_rule import VARIANTS
 
 WIRING = NcpWiring.build()
 FREE = FreeWiring.sparse(6, 9, 2, sparsity=0.7)

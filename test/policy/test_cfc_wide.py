@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from liquid_control.policy.cfc import CfcCell
-from liquid_control.policy.dispatch import fused_unroll
-from liquid_control.policy.kernels import cfc_wide
-from liquid_control.policy.kernels.cfc_wide import KNOWN, RULES, WORTHWHILE, unroll_wide
-from liquid_control.policy.memory_first import MemoryFirstCell
+from liquid_control.policy.cells.cfc import CfcCell
+from liquid_control.policy.cells.lstm_cfc import MemoryFirstCell
+from liquid_control.policy.kernels.choose import fused_unroll
+from liquid_control.policy.kernels.cpu import cfc_wide
+from liquid_control.policy.kernels.cpu.cfc_wide import KNOWN, RULES, WORTHWHILE, unroll_wide
 
 
 def make(variant, layers, activation, dtype=torch.float64, backbone=7, dropout=0.0):

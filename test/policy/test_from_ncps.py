@@ -9,10 +9,10 @@ from ncps.torch import LTC, CfC, CfCCell, LTCCell, WiredCfCCell
 from ncps.wirings import NCP, AutoNCP, FullyConnected, Random, Wiring
 
 from liquid_control.errors import ConfigError
-from liquid_control.policy.cfc import CfcCell, WiredCfcCell
-from liquid_control.policy.free_wiring import FreeWiring
-from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.wiring import NcpWiring
+from liquid_control.model.free_wiring import FreeWiring
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.cells.ltc import LtcCell
 
 PRECISIONS = [(torch.float32, 1e-6), (torch.float64, 1e-12)]
 precise = pytest.mark.parametrize(("dtype", "within"), PRECISIONS, ids=["float32", "float64"])

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from liquid_control.errors import ConfigError, MissingDependencyError, NotFiniteError, TimeError
-from liquid_control.policy.cfc import CfcCell, WiredCfcCell
-from liquid_control.policy.dispatch import fused_unroll
-from liquid_control.policy.free_wiring import FreeWiring
-from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.steps import blank_masked, check_in_one_look
-from liquid_control.policy.wiring import NcpWiring
+from liquid_control.model.free_wiring import FreeWiring
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.cells.sequence_checks import blank_masked, check_in_one_look
+from liquid_control.policy.kernels.choose import fused_unroll
 
 INTERPRETED, TRITON = "TRITON_INTERPRET" in os.environ, importlib.util.find_spec("triton") is not None
 DEVICE = "cpu" if INTERPRETED else "cuda"
@@ -75,7 +75,7 @@ def inputs(cell, batch, time, dtype):
 
 def unroll_fused(cell, x, h, dt, is_first=None, mask=None):
     """As `cell.unroll` on a GPU, wherever the tensors are."""
-    from liquid_control.policy.kernels.select_gpu import select
+    from liquid_control.policy.kernels.gpu.select_gpu import select
 
     x, dt, is_first = blank_masked(x, dt, is_first, mask)
     y, h = select(cell, x, mask)(cell, x, h, dt, is_first, mask)
@@ -143,7 +143,7 @@ def test_any_memory_layout_huge_inputs_and_an_empty_batch(kind):
 
 @kernels
 def test_what_no_kernel_does():
-    from liquid_control.policy.kernels.select_gpu import select
+    from liquid_control.policy.kernels.gpu.select_gpu import select
 
     x = torch.zeros(2, 3, 32, device=DEVICE)
     large = FreeWiring.fully_connected(32, 65)

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from liquid_control.errors import ConfigError
-from liquid_control.policy.cfc import CfcCell, WiredCfcCell
-from liquid_control.policy.dispatch import fused_unroll
-from liquid_control.policy.free_wiring import FreeWiring
-from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.wiring import NcpWiring
+from liquid_control.model.free_wiring import FreeWiring
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.kernels.choose import fused_unroll
 
 NCP = NcpWiring.build()
 ODD = NcpWiring.build(inputs=5, inter=20, command=7, motor=3, sensory_fanout=5, inter_fanout=3, recurrent_command=9, motor_fanin=4, seed=7)

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from liquid_control.errors import ConfigError
-from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.wiring import NcpWiring
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.ltc import LtcCell
 
 WIRING = NcpWiring.build()
 pytestmark = pytest.mark.usefixtures("double")

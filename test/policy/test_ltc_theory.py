@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
-from liquid_control.policy.free_wiring import FreeWiring
-from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.wiring import NcpWiring
+from liquid_control.model.free_wiring import FreeWiring
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.ltc import LtcCell
 
 NCP = NcpWiring.build()
 WIRINGS = [NCP, NcpWiring.automatic(3, 9, 2), FreeWiring.fully_connected(2, 5), FreeWiring.sparse(7, 11, 3, sparsity=0.7)]

@@ -7,8 +7,8 @@ import torch
 
 from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError, TimeError
+from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.policy.wiring import NcpWiring
 
 LTC, CFC = PolicyConfig(encoder="slim"), PolicyConfig(encoder="slim", memory="cfc")
 SIZE = PreprocessConfig(height=32, width=64)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from liquid_control.errors import ConfigError, NotFiniteError, ShapeError, TimeError
-from liquid_control.policy.dispatch import KERNELS
+from liquid_control.policy.kernels.choose import KERNELS
 
 DOUBLE = torch.float64
 

@@ -18,10 +18,10 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 
-from liquid_control.deploy.models import find_model
 from liquid_control.errors import ModelFileError
+from liquid_control.model.installed import find_model
 from liquid_control.ros import conversions, images, qos
-from liquid_control.ros.children import isolated_environment
+from liquid_control.ros.node_processes import isolated_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +29,7 @@ MAKE_MODEL = """
 import sys, torch
 from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.deploy.export import export_onnx
-from liquid_control.policy.model_file import save_model
+from liquid_control.model.model_file import save_model
 from liquid_control.policy.network import PolicyNetwork
 torch.manual_seed(0)
 save_model(sys.argv[1], PolicyNetwork(PolicyConfig(), PreprocessConfig()), {}, {}, export=export_onnx)

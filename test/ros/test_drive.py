@@ -19,7 +19,7 @@ from nav_msgs.msg import Odometry
 from liquid_control.ros import conversions
 
 ROOT = Path(__file__).resolve().parents[2]
-DRIVE = "import sys; from liquid_control.cli import main; sys.exit(main(['drive', *sys.argv[1:]]))"
+DRIVE = "import sys; from liquid_control.cli.main import main; sys.exit(main(['drive', *sys.argv[1:]]))"
 
 
 def drive(model, out, seconds: float, *flags: str) -> subprocess.Popen:

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from liquid_control.control.controller import Controller
-from liquid_control.data.bag.reader import BagReader
-from liquid_control.data.bag.recording import Recording
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.perception.measurements import stamp_ns
+from liquid_control.recordings.rosbag.reader import BagReader
+from liquid_control.recordings.rosbag.recording import Recording
 from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample
 
 ROOT = Path(__file__).resolve().parents[2]
-DRIVE = "import sys; from liquid_control.cli import main; sys.exit(main(['drive', *sys.argv[1:]]))"
+DRIVE = "import sys; from liquid_control.cli.main import main; sys.exit(main(['drive', *sys.argv[1:]]))"
 SPEED = 20.0  # of `drive`, where no flag says another
 
 

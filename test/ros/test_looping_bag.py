@@ -11,7 +11,7 @@ from geometry_msgs.msg import TwistStamped
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
-from liquid_control.data.bag.reader import BagReader
+from liquid_control.recordings.rosbag.reader import BagReader
 from liquid_control.ros import conversions, qos
 
 BAG = Path(__file__).resolve().parents[1] / "golden" / "bags" / "s_bend"

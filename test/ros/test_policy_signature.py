@@ -6,7 +6,7 @@ import shutil
 
 from geometry_msgs.msg import TwistStamped
 
-from liquid_control.deploy.signing import SignSettings, sign_model
+from liquid_control.model.signing import SignSettings, sign_model
 
 
 def test_it_drives_what_its_key_signed_and_does_not_start_with_anything_else(start, probe, model, picture, shot, tmp_path):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from liquid_control.bench.recordings import compare
 from liquid_control.config import PolicyConfig, PreprocessConfig
-from liquid_control.data.dataset import Batch
 from liquid_control.data.episode import Episode
+from liquid_control.data.sequences import Batch
+from liquid_control.experiments.recordings import compare
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.cloning import curvature_scale, normalise_inertial
 from liquid_control.train.fit import FitSettings, auxiliary_loss, steering_loss

@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from liquid_control.config import PolicyConfig, PreprocessConfig
-from liquid_control.data.dataset import Batch
+from liquid_control.data.sequences import Batch
 from liquid_control.errors import ConfigError
-from liquid_control.policy.candidates import CANDIDATES
-from liquid_control.policy.model_file import load_network, read_model
+from liquid_control.model.cores import CANDIDATES
+from liquid_control.model.model_file import load_network, read_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.device import choose_device, device_of
 from liquid_control.train.fit import FitSettings, auxiliary_loss, fit, make_optimiser, steering_loss
-from liquid_control.train.imitation import ImitationSettings, train
-from liquid_control.train.memory_fit import MemoryFitSettings
+from liquid_control.train.fit_core import MemoryFitSettings
+from liquid_control.train.from_simulation import ImitationSettings, train
 
 SIZE = PreprocessConfig(height=32, width=64)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from liquid_control.evaluate.closed_loop.bootstrap import Interval, rate_interval, ratio_interval, reciprocal
 from liquid_control.sim.conditions.condition import Condition
+from liquid_control.stats.bootstrap import Interval, rate_interval, ratio_interval, reciprocal
 
 if TYPE_CHECKING:
     from liquid_control.evaluate.closed_loop.evaluation import RoadResult

@@ -14,7 +14,6 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.closed_loop.comfort import mean_squares
 from liquid_control.evaluate.closed_loop.condition_rows import condition_row
-from liquid_control.parallel import map_processes
 from liquid_control.sim.conditions.network_input import SpoiledInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
 from liquid_control.sim.drive import drive
@@ -23,6 +22,7 @@ from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.task import DEPARTURE, is_departing
 from liquid_control.sim.world import World
+from liquid_control.system.parallel import map_processes
 
 SET_SPEED = 20.0
 """Above every road's own plan, so that the plan decides."""

@@ -11,12 +11,12 @@ import jinja2
 import numpy as np
 
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.evaluate.charts import Series, heat_map, histogram, time_chart
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.evaluate.drive.road_map import road_map
-from liquid_control.evaluate.drive.strip import by_layer, normalised
 from liquid_control.evaluate.drive.summary import DEPARTURE, latencies_ms, summarize
 from liquid_control.evaluate.drive.video import STOPPING, write_video
+from liquid_control.report.charts import Series, heat_map, histogram, time_chart
+from liquid_control.report.strip import by_layer, normalised
 
 EMBED_UP_TO = 12_000_000
 """A larger video stays a file beside the report, which then refers to it [bytes]."""
@@ -41,7 +41,7 @@ def write_drive(log: DriveLog, directory: str | Path) -> dict:
 def write_report(log: DriveLog, figures: Mapping, path: str | Path, video: Path | None = None) -> None:
     """Writes one self-contained page: nothing is fetched, and a video above EMBED_UP_TO is referred to by its file name."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "evaluate/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("liquid_control", "report/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.get_template("drive.html.jinja").render(
         figures=figures,

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from liquid_control.evaluate.charts import element, path_points
 from liquid_control.evaluate.drive.log import Track
 from liquid_control.evaluate.drive.summary import DEPARTURE, OFF_ROAD
+from liquid_control.report.charts import element, path_points
 
 WIDTH, TALLEST, SHORTEST = 720, 520, 200
 SPACING = 2.0  # m between drawn points

@@ -14,10 +14,10 @@ import numpy as np
 
 from liquid_control.control.vehicle import curvature, steering_angle
 from liquid_control.errors import DriveError
-from liquid_control.evaluate.drive import overlay
 from liquid_control.evaluate.drive.log import DriveLog
-from liquid_control.evaluate.drive.overlay import ALLOWED, BACKGROUND, INK, MUTED, PROPOSED, RULE, STOPPED, text
-from liquid_control.evaluate.drive.strip import MOST, Strip, by_layer, normalised
+from liquid_control.report import overlay
+from liquid_control.report.overlay import ALLOWED, BACKGROUND, INK, MUTED, PROPOSED, RULE, STOPPED, text
+from liquid_control.report.strip import MOST, Strip, by_layer, normalised
 from liquid_control.signals import Limit
 
 WIDTH, HEIGHT, STRIP_HEIGHT = 960, 612, 222

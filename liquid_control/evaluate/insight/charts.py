@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 
-from liquid_control.evaluate.charts import element, ticks
 from liquid_control.evaluate.insight.activity import BENDS
+from liquid_control.report.charts import element, ticks
 
 POINTS = 1200
 

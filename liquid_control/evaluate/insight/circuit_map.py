@@ -7,8 +7,8 @@ from html import escape
 
 import numpy as np
 
-from liquid_control.evaluate.charts import element
-from liquid_control.policy.wiring import NcpWiring
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.report.charts import element
 
 WIDTH, HEIGHT, TOP = 1080, 560, 46
 COLUMNS = {"inter": 210, "command": 560, "motor": 880}

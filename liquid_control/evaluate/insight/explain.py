@@ -12,9 +12,9 @@ import torch
 from tqdm import tqdm
 
 from liquid_control.config import WorldConfig, check, number, switch
+from liquid_control.deploy.saliency import VisualBackProp
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.evaluate.drive.log import spoken
-from liquid_control.evaluate.drive.strip import by_layer
 from liquid_control.evaluate.insight import findings
 from liquid_control.evaluate.insight.film import write_film
 from liquid_control.evaluate.insight.intervention import Effect, choose_lesions, intervene_all
@@ -22,8 +22,8 @@ from liquid_control.evaluate.insight.lesions import synapse_signs, synapse_stren
 from liquid_control.evaluate.insight.page import write_page
 from liquid_control.evaluate.insight.time_constants import meaning, title
 from liquid_control.evaluate.insight.trace import joined, record
-from liquid_control.evaluate.insight.visual_backprop import VisualBackProp
-from liquid_control.policy.model_file import load_network, read_model
+from liquid_control.model.model_file import load_network, read_model
+from liquid_control.report.strip import by_layer
 from liquid_control.sim.seeds import LARGEST_SEED
 
 PICTURE = (480, 240)

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 
 from liquid_control.config import PreprocessConfig
-from liquid_control.evaluate.drive.overlay import BACKGROUND, INK, MUTED, text
-from liquid_control.evaluate.drive.strip import Strip, normalised
 from liquid_control.evaluate.drive.video import CLOCK, ENCODER
-from liquid_control.evaluate.insight.paint import lay_over
 from liquid_control.evaluate.insight.trace import Trace
+from liquid_control.report.heat_overlay import lay_over
+from liquid_control.report.overlay import BACKGROUND, INK, MUTED, text
+from liquid_control.report.strip import Strip, normalised
 
 TITLES = (
     "camera",

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from liquid_control.deploy.saliency import VisualBackProp, scaled
 from liquid_control.evaluate.insight.activity import bend_of, followed_curves, largest_steps, principal_components
 from liquid_control.evaluate.insight.gradient import gradient_saliency
 from liquid_control.evaluate.insight.similarity import RANGE, structural_similarity
 from liquid_control.evaluate.insight.time_constants import time_constants
 from liquid_control.evaluate.insight.trace import Trace
-from liquid_control.evaluate.insight.visual_backprop import VisualBackProp, scaled
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.conditions.network_input import add_noise
 

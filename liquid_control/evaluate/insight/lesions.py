@@ -16,9 +16,9 @@ from torch import Tensor
 from liquid_control.config import WIRED, TimelineConfig
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError
-from liquid_control.policy.cfc_rule import advance
-from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.memories import Readout
+from liquid_control.policy.cells.cfc_rule import advance
+from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.cores import Readout
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.signals import Observation
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
-from liquid_control.evaluate.charts import Series, heat_map, time_chart
-from liquid_control.evaluate.drive.strip import by_layer, normalised
 from liquid_control.evaluate.insight.charts import bars, scatter
 from liquid_control.evaluate.insight.circuit_map import circuit_map
 from liquid_control.evaluate.insight.findings import Neurons
 from liquid_control.evaluate.insight.trace import Trace
-from liquid_control.policy.model_file import ModelInfo
+from liquid_control.model.model_file import ModelInfo
+from liquid_control.report.charts import Series, heat_map, time_chart
+from liquid_control.report.strip import by_layer, normalised
 
 EMBED_UP_TO = 12_000_000
 """A larger video stays a file beside the page [bytes]."""
@@ -28,7 +28,7 @@ FAINT = 0.04
 def write_page(facts: Mapping, info: ModelInfo, first: Trace, trace: Trace, neurons: Neurons, film: Path | None, path: Path) -> None:
     """`first`: the road of the film and of everything over time; `trace`: all roads."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "evaluate/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("liquid_control", "report/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     names = [row["neuron"] for row in facts["neurons"]]
     page = environment.get_template("explain.html.jinja").render(

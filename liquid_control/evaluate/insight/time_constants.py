@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from liquid_control.evaluate.insight.trace import Trace
-from liquid_control.policy.baselines import CtRnnCell
-from liquid_control.policy.cfc import CfcCell, WiredCfcCell
-from liquid_control.policy.cfc_rule import ACTIVATIONS
-from liquid_control.policy.ltc import LtcCell
-from liquid_control.policy.memories import Readout
+from liquid_control.policy.cells.baselines import CtRnnCell
+from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.cells.cfc_rule import ACTIVATIONS
+from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.cores import Readout
 from liquid_control.policy.network import PolicyNetwork
 
 LONGEST = 100.0

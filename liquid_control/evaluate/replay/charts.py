@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from liquid_control.evaluate.charts import element, path_points, ticks
 from liquid_control.evaluate.replay.log import ReplayLog
-from liquid_control.evaluate.replay.whiteness import band
+from liquid_control.report.charts import element, path_points, ticks
+from liquid_control.stats.whiteness import band
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 320, 52, 14, 12, 40
 CELLS = 56

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from liquid_control.data.bag.curvature import Track, at
 from liquid_control.errors import MissingDependencyError
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import LONGEST_GAP
+from liquid_control.recordings.driven_curvature import Track, at
 from liquid_control.signals import Limit
 
 COLUMNS = (

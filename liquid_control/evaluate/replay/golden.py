@@ -20,12 +20,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from liquid_control.config import from_mapping
-from liquid_control.deploy.models import find_model, installed_models
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, LiquidControlError
 from liquid_control.evaluate.replay.differences import differences
 from liquid_control.evaluate.replay.files import beside, write_csv
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
+from liquid_control.model.installed import find_model, installed_models
 
 GOLDEN, COMMANDS = "golden.json", "commands.csv"
 LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "rosbags")

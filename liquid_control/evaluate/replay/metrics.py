@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from liquid_control.data.bag.curvature import CurvatureSettings, Motion, Track, at, driven_curvature
-from liquid_control.evaluate.delay import Delay, estimate_delay
 from liquid_control.evaluate.replay.log import ReplayLog
-from liquid_control.evaluate.replay.whiteness import whiteness
+from liquid_control.recordings.driven_curvature import CurvatureSettings, Motion, Track, at, driven_curvature
 from liquid_control.signals import Limit
+from liquid_control.stats.delay import Delay, estimate_delay
+from liquid_control.stats.whiteness import whiteness
 
 STANDSTILL = 0.5
 """Slower frames [m/s] are not compared: a driver who stands may hold the wheel anywhere."""

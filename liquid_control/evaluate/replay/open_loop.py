@@ -22,11 +22,11 @@ from liquid_control.config import GateConfig, PreprocessConfig, TimelineConfig, 
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.data.bag.recording import Recording, RecordingSettings
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import ImageError
 from liquid_control.evaluate.replay.log import Recorded, ReplayLog, Rows
 from liquid_control.perception.preprocess import preprocess
+from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
 from liquid_control.signals import Action, Frame, ImuSample, Rejected, SpeedSample, SteeringSample
 
 TIMER_NS = 50_000_000

@@ -10,14 +10,14 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
-from liquid_control.evaluate.charts import Series, time_chart
 from liquid_control.evaluate.replay.charts import bins, path_map, residual, scatter
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import Comparison, figures
 from liquid_control.evaluate.replay.pictures import as_source, draw
 from liquid_control.evaluate.replay.tables import HEAD, clock, frame_rows, table, tiles
-from liquid_control.evaluate.replay.whiteness import autocorrelation
 from liquid_control.evaluate.replay.words import degrees, sentences, verdict
+from liquid_control.report.charts import Series, time_chart
+from liquid_control.stats.whiteness import autocorrelation
 
 EMBED_UP_TO = 12_000_000
 """Larger videos stay files beside the report, which then refers to them [bytes]."""
@@ -42,7 +42,7 @@ def page(
     first = judged[models[0]]
     moments = _moments(facts, logs, keepers, worst)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "evaluate/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("liquid_control", "report/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("replay.html.jinja").render(
         models=models,

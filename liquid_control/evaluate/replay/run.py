@@ -18,15 +18,15 @@ import tyro
 from tqdm import tqdm
 
 from liquid_control.config import check, number
-from liquid_control.data.bag.reader import BagReader
-from liquid_control.data.bag.recording import Recording
-from liquid_control.deploy.models import find_model
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.evaluate.replay.files import REMEDY, beside, write_csv, write_parquet
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import Comparison, compare, figures, gate_figures, worst
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
+from liquid_control.model.installed import find_model
+from liquid_control.recordings.rosbag.reader import BagReader
+from liquid_control.recordings.rosbag.recording import Recording
 
 APART = 5.0
 """Worst moments lie at least so far from one another [s]."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from liquid_control.policy.cfc import WiredCfcCell
-from liquid_control.policy.cfc_rule import HEADS
+from liquid_control.policy.cells.cfc import WiredCfcCell
+from liquid_control.policy.cells.cfc_rule import HEADS
 
 GATED = {"default": True, "no_gate": False}
 """Whether ff1 fades as ff2 comes in, for the variants that the kernels know."""

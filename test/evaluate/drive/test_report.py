@@ -9,12 +9,12 @@ import re
 import numpy as np
 import pytest
 
-from liquid_control.evaluate.charts import POINTS, Series, thin, ticks, time_chart
 from liquid_control.evaluate.drive import report
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.evaluate.drive.report import write_drive, write_report
 from liquid_control.evaluate.drive.road_map import road_map
 from liquid_control.evaluate.drive.summary import summarize
+from liquid_control.report.charts import POINTS, Series, thin, ticks, time_chart
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from liquid_control.errors import DriveError
-from liquid_control.evaluate.drive import overlay
 from liquid_control.evaluate.drive.log import CameraView, Commands, DriveLog, Neurons, Pictures, Proposals, Track, neuron_names
-from liquid_control.evaluate.drive.strip import LABELS, Strip, by_layer, normalised
 from liquid_control.evaluate.drive.video import HEIGHT, WIDTH, frames, write_video
+from liquid_control.report import overlay
+from liquid_control.report.strip import LABELS, Strip, by_layer, normalised
 
 
 def test_the_video_is_what_browsers_play_and_keeps_every_pictures_time(log, tmp_path):

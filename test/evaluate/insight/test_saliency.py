@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.deploy.saliency import VisualBackProp, enlarge, propagate_back, scaled
 from liquid_control.errors import ModelFileError, ShapeError
 from liquid_control.evaluate.insight.gradient import gradient_saliency
-from liquid_control.evaluate.insight.paint import lay_over
 from liquid_control.evaluate.insight.similarity import C1, C2, WINDOW, structural_similarity
-from liquid_control.evaluate.insight.visual_backprop import VisualBackProp, enlarge, propagate_back, scaled
-from liquid_control.policy.model_file import save_model
+from liquid_control.model.model_file import save_model
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.report.heat_overlay import lay_over
 
 
 def test_a_tiny_network_by_hand():

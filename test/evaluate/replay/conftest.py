@@ -10,7 +10,7 @@ import pytest
 
 from liquid_control.config import PreprocessConfig, VehicleConfig
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.data.bag.writer import BagSettings, BagWriter
+from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
 from liquid_control.signals import Frame, ImuSample, Observation, SpeedSample, SteeringSample
 
 START_NS = 1_767_225_600_000_000_000

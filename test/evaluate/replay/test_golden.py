@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from liquid_control import cli
+from liquid_control.cli import main as cli
 from liquid_control.evaluate.replay.golden import COMMANDS, GOLDEN, robot
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings
 

@@ -13,7 +13,7 @@ from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.evaluate.replay.metrics import agreement, compare, figures, gate_figures, worst
 from liquid_control.evaluate.replay.open_loop import replay
-from liquid_control.evaluate.replay.whiteness import autocorrelation, band, chi_square_tail, whiteness
+from liquid_control.stats.whiteness import autocorrelation, band, chi_square_tail, whiteness
 
 VEHICLE = VehicleConfig()
 

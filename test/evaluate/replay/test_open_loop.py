@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from liquid_control import cli
+from liquid_control.cli import main as cli
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
-from liquid_control.data.bag.recording import Recording
-from liquid_control.deploy.models import find_model
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.evaluate.replay.files import COLUMNS, write_csv, write_parquet
 from liquid_control.evaluate.replay.open_loop import TIMER_NS, OpenLoopSettings, replay
+from liquid_control.model.installed import find_model
+from liquid_control.recordings.rosbag.recording import Recording
 from liquid_control.signals import Frame, ImuSample, Limit, SpeedSample
 
 

@@ -1,0 +1,222 @@
+"""Recordings as episodes: decoded, preprocessed and aligned once, through the robot's own time line, then kept on disk.
+
+A cached recording is one .npz named by a hash of the bag's bytes and of all settings that shape it. Pictures go to disk as they are
+decoded and come back as a memory map, so neither reading nor training holds a recording in memory.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from array import array
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from liquid_control.config import PreprocessConfig, TimelineConfig, VehicleConfig
+from liquid_control.data.episode import Episode
+from liquid_control.data.npz import NpzError, read_npz, write_npz
+from liquid_control.errors import ImageError, LiquidControlError
+from liquid_control.perception.preprocess import preprocess
+from liquid_control.perception.timeline import Timeline
+from liquid_control.recordings.driven_curvature import CurvatureSettings, Driven, Motion, Track, driven_curvature
+from liquid_control.recordings.rosbag.reader import BagReader
+from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
+from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample, SteeringSample
+
+FORMAT = 1
+"""Counts up when the same bag and settings are to give other arrays."""
+LEAST_FRAMES = 32
+"""A recording with fewer usable frames teaches nothing, and is more likely a mistake."""
+CHUNK = 1 << 22
+COLUMNS = ("stamp_ns", "inertial", "dt", "is_first")
+TRACKS = tuple(field.name for field in dataclasses.fields(Motion))
+
+
+class UnusableRecordingError(LiquidControlError):
+    """A recording cannot be trained on."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: cannot be trained on: {problem}. {remedy}")
+        self.path, self.problem, self.remedy = path, problem, remedy
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """All that shapes what is read from a bag."""
+
+    recording: RecordingSettings
+    preprocess: PreprocessConfig
+    timeline: TimelineConfig
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RecordedDrive:
+    """One recording of N frames: image (N, h, w, 3) uint8 RGB mapped from disk, columns as in `Episode`, and the vehicle's motion.
+
+    `facts`: the bag's files with their SHA-256, what was skipped, rejected or damaged in it.
+    """
+
+    path: Path
+    image: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    motion: Motion
+    facts: Mapping
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def episode(self, settings: CurvatureSettings, vehicle: VehicleConfig) -> tuple[Episode, Driven]:
+        """With the driver's curvature as target: NaN where there is none, and NaN for all auxiliary targets, which no sensor tells.
+
+        Raises NoCurvatureError.
+        """
+        driven = driven_curvature(self.columns["stamp_ns"], self.motion, settings, vehicle)
+        unknown = np.full((len(self), 4), np.nan, np.float32)
+        return Episode(image=self.image, curvature=driven.curvature.astype(np.float32), auxiliary=unknown, **self.columns), driven
+
+
+class _Samples:
+    """A growing track; hours of inertial samples as Python objects would be gigabytes."""
+
+    def __init__(self) -> None:
+        self.stamp_ns, self.value = array("q"), array("d")
+
+    def add(self, stamp_ns: int, value: float) -> None:
+        self.stamp_ns.append(stamp_ns)
+        self.value.append(value)
+
+
+def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False) -> RecordedDrive:
+    """The drive in bag `path`, from folder `cache` where it is there, else read and put there.
+
+    Raises BagError and the topics' errors as `Recording` does, UnusableRecordingError with too few usable frames.
+    """
+    files = file_hashes(path, cache)
+    place = cached_at(path, files, reading, cache)
+    try:
+        return _open(path, place)
+    except (NpzError, FileNotFoundError):
+        _read(path, reading, place, files, progress)
+    return _open(path, place)
+
+
+def cached_at(path: Path, files: Mapping[str, str], reading: Reading, cache: Path) -> Path:
+    """Where a recording is cached: a name from its own, from its bytes and from all that shapes what is read."""
+    told = json.dumps([FORMAT, sorted(files.values()), dataclasses.asdict(reading)], default=str, sort_keys=True)
+    return cache / f"{path.stem}-{hashlib.sha256(told.encode()).hexdigest()[:20]}.npz"
+
+
+def file_hashes(path: Path, cache: Path) -> dict[str, str]:
+    """SHA-256 of each file of a bag by name. Remembered in `cache` by size and time of change, for a bag may be large. Raises BagError for
+    what is no recording, before it reads all of it."""
+    with BagReader(path):
+        pass
+    cache.mkdir(parents=True, exist_ok=True)
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
+    memory = cache / "hashes.json"
+    try:
+        known = json.loads(memory.read_text())
+    except (OSError, ValueError):
+        known = {}
+    found = {}
+    for file in files:
+        status = file.stat()
+        key = f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+        found[key] = known.get(key) or _sha256(file)
+    if set(found) - set(known):
+        partial = memory.with_name(f"hashes.{hashlib.sha256(str(path).encode()).hexdigest()[:8]}.partial")
+        partial.write_text(json.dumps(known | found, indent=1))
+        partial.replace(memory)
+    names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
+    return dict(zip(names, found.values(), strict=True))
+
+
+def _read(path: Path, reading: Reading, place: Path, files: Mapping[str, str], progress: bool) -> None:
+    """One pass over the bag, as the robot's controller takes it; writes the cached drive."""
+    timeline = Timeline(reading.timeline)
+    stamp_ns, inertial, dt, is_first = array("q"), array("f"), array("f"), array("b")
+    tracks = {name: _Samples() for name in (*TRACKS, "command_speed")}
+    too_small: ImageError | None = None
+    pixels = place.with_suffix(".pixels")
+    try:
+        with Recording(path, reading.recording) as recording, pixels.open("wb") as sink:
+            if recording.roles.camera is None:
+                raise UnusableRecordingError(path, "it has no camera", "Record Image or CompressedImage; --topics.camera names the topic")
+            bar = tqdm(desc=f"read {path.name}", unit="frame", disable=not progress, leave=False)
+            for _, sample in recording.samples():
+                if isinstance(sample, Frame):
+                    bar.update()
+                    try:
+                        image = preprocess(sample.image, reading.preprocess)
+                    except ImageError as error:
+                        image, too_small = None, error
+                    seen = timeline.push_frame(Frame(sample.stamp_ns, image))
+                    if not isinstance(seen, Rejected):
+                        sink.write(seen.image)
+                        stamp_ns.append(seen.stamp_ns)
+                        inertial.extend(seen.inertial)
+                        dt.append(seen.dt)
+                        is_first.append(seen.is_first)
+                elif isinstance(sample, ImuSample):
+                    if timeline.push_imu(sample):
+                        tracks["yaw_rate"].add(sample.stamp_ns, sample.angular_velocity[2])
+                elif isinstance(sample, SpeedSample):
+                    if timeline.push_speed(sample):
+                        tracks["speed"].add(sample.stamp_ns, sample.speed)
+                elif isinstance(sample, SteeringSample):
+                    tracks["steering_angle"].add(sample.stamp_ns, sample.steering_angle)
+                    if sample.speed is not None:
+                        tracks["command_speed"].add(sample.stamp_ns, sample.speed)
+            bar.close()
+            damage = [dataclasses.asdict(item) for item in recording.damage]
+            skipped = {str(reason): count for reason, count in recording.skipped.items()}
+        rejected = {reason.value: count for reason, count in timeline.rejected.items() if count}
+        frames = len(stamp_ns)
+        if frames < LEAST_FRAMES:
+            raise _too_short(path, frames, too_small, rejected, skipped, damage)
+        commanded = tracks.pop("command_speed")
+        tracks["speed"] = tracks["speed"] if tracks["speed"].value else commanded
+        arrays = {"stamp_ns": np.array(stamp_ns, np.int64), "inertial": np.array(inertial, np.float32).reshape(frames, -1),
+                  "dt": np.array(dt, np.float32), "is_first": np.array(is_first, bool)}
+        for name, samples in tracks.items():
+            arrays |= {f"{name}_ns": np.array(samples.stamp_ns, np.int64), name: np.array(samples.value, np.float64)}
+        facts = {"files": dict(files), "frames": frames, "rejected": rejected, "skipped": skipped, "damage": damage}
+        arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+        size = (reading.preprocess.height, reading.preprocess.width, 3)
+        write_npz(place, arrays, "image", pixels, (frames, *size))
+    finally:
+        pixels.unlink(missing_ok=True)
+
+
+def _too_short(
+    path: Path, frames: int, too_small: ImageError | None, rejected: dict, skipped: dict, damage: list
+) -> UnusableRecordingError:
+    problem = f"{frames} usable frames, and {LEAST_FRAMES} are the least"
+    if too_small is not None and not frames:
+        return UnusableRecordingError(path, str(too_small), "Lower --preprocess.height, --preprocess.width or the crop")
+    reasons = {f"rejected as {name}": count for name, count in rejected.items()}
+    reasons |= {f"skipped: {name}": count for name, count in skipped.items()}
+    if damage:
+        reasons["damaged places"] = len(damage)
+    told = "; ".join(f"{name} {count}" for name, count in reasons.items())
+    stamps = rejected.get("duplicate", 0) + rejected.get("older", 0) > frames
+    remedy = "Header stamps stand still: try --stamps receive" if stamps else "Record for longer, or leave it out"
+    return UnusableRecordingError(path, problem + (f" ({told})" if told else ""), remedy)
+
+
+def _open(path: Path, place: Path) -> RecordedDrive:
+    arrays = read_npz(place, (*COLUMNS, *TRACKS, *(f"{name}_ns" for name in TRACKS), "facts", "image"), mapped=("image",))
+    motion = Motion(**{name: Track(arrays[f"{name}_ns"], arrays[name]) for name in TRACKS})
+    return RecordedDrive(path, arrays["image"], {name: arrays[name] for name in COLUMNS}, motion, json.loads(arrays["facts"].tobytes()))
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as source:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

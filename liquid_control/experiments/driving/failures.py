@@ -1,0 +1,113 @@
+"""Films the worst drive of each candidate, as its network saw it: driven once more, which gives the same drive, bit for bit."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.runtime import Runtime
+from liquid_control.evaluate.closed_loop.evaluation import drive_with
+from liquid_control.experiments.driving.drives import Cell, Grid
+from liquid_control.signals import Observation
+
+BEFORE, AFTER = 6.0, 2.0
+"""Seconds shown around the first time that the vehicle was put back."""
+
+SCALE, FOOT = 8, 40
+"""A picture's value is drawn as large as the video's blocks, so that noise, which cannot be compressed, costs little."""
+
+CLOCK = Fraction(1, 1000)
+SHARPEST = 0.1
+"""Curvature at either end of the bar below the picture [1/m]."""
+
+PAPER, INK, MARK = (38, 27, 20), (245, 238, 232), (36, 191, 251)
+
+
+class Filmed:
+    """A `Runtime` around another that keeps what it was shown and what it answered; two starts with nothing between are a vehicle put back.
+
+    (The controller starts afresh when it is reset and again at the first frame; after a long silence only at the frame.)
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.preprocess, self.neurons = runtime.preprocess, runtime.neurons
+        self._runtime = runtime
+        self.shown: list[tuple[int, np.ndarray, float]] = []
+        self.restarts: list[int] = []
+        self._starts = 0
+
+    def initial_state(self) -> np.ndarray:
+        self._starts += 1
+        if self.shown and self._starts == 2:
+            self.restarts.append(self.shown[-1][0])
+        return self._runtime.initial_state()
+
+    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+        """See `Runtime.step`."""
+        curvature, state = self._runtime.step(observation, state)
+        self._starts = 0
+        self.shown.append((observation.stamp_ns, observation.image, curvature))
+        return curvature, state
+
+
+def film_failures(driven: Sequence[Cell], grid: Grid) -> list[dict]:
+    """Per candidate: `name`, `words` and a `source` (an MP4 as data URI) of its worst drive; who never failed has none."""
+    places: dict[str, list[tuple[Cell, int]]] = {}
+    for (name, condition), columns in grid.items():
+        cells = [cell for cell in driven if (cell.entrant, cell.condition.name) == (name, condition)]
+        places.setdefault(name, []).extend((cell, index) for cell, index in zip(cells, range(len(columns["road"])), strict=True))
+    return [_film(name, grid, cells) for name, cells in places.items()]
+
+
+def _film(name: str, grid: Grid, cells: Sequence[tuple[Cell, int]]) -> dict:
+    badness = ("off_road", "departures", "outside_m", "largest_offset_m")
+
+    def worst_road(cell: Cell, index: int) -> tuple[tuple[float, ...], int]:
+        columns = grid[name, cell.condition.name]
+        return max((tuple(columns[key][index, road] for key in badness), road) for road in range(cell.roads))
+
+    cell, index = max(cells, key=lambda place: worst_road(*place)[0])
+    _, road = worst_road(cell, index)
+    told = {key: values[index, road] for key, values in grid[name, cell.condition.name].items()}
+    if not told["departures"] and not told["off_road"]:
+        return {"name": name, "words": "never left its lane", "source": ""}
+    words = (f"{cell.condition.name}, model {cell.number}, road {road}: {told['departures']:.0f} departures, put back "
+             f"{told['off_road'] + told['standstills']:.0f} times in {told['distance_m']:.0f} m")  # fmt: skip
+    if not cell.model.exists():  # trained elsewhere, and only its results are here
+        return {"name": name, "words": f"{words}; not filmed, since the model is not here", "source": ""}
+    filmed = Filmed(OnnxRuntime.load(cell.model))
+    drive_with(filmed, cell.job(road))
+    return {"name": name, "words": words, "source": "data:video/mp4;base64," + base64.b64encode(_encoded(filmed)).decode()}
+
+
+def _encoded(filmed: Filmed) -> bytes:
+    """MP4 of the seconds around the first restart, or of the end where there was none; each picture at its own stamp."""
+    middle = filmed.restarts[0] if filmed.restarts else filmed.shown[-1][0]
+    shown = [one for one in filmed.shown if -BEFORE <= (one[0] - middle) * 1e-9 <= AFTER]
+    height, width = shown[0][1].shape[:2]
+    size = (SCALE * width, SCALE * height)
+    file = io.BytesIO()
+    with av.open(file, "w", "mp4") as container:
+        stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "30"})
+        stream.width, stream.height, stream.pix_fmt = size[0], size[1] + FOOT, "yuv420p"
+        stream.codec_context.time_base = CLOCK
+        for stamp_ns, image, curvature in shown:
+            canvas = np.full((size[1] + FOOT, size[0], 3), PAPER, np.uint8)
+            canvas[: size[1]] = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)[..., ::-1]
+            at = size[0] // 2 - round(float(np.clip(curvature / SHARPEST, -1, 1)) * (size[0] // 2 - 10))
+            cv2.line(canvas, (size[0] // 2, size[1] + 20), (at, size[1] + 20), MARK, 8)
+            put_back = any(0 <= stamp_ns - restart <= 600_000_000 for restart in filmed.restarts)
+            told = f"{(stamp_ns - filmed.shown[0][0]) * 1e-9:5.1f} s{'   put back' if put_back else ''}"
+            cv2.putText(canvas, told, (8, size[1] + 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+            frame = av.VideoFrame.from_ndarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p")
+            frame.pts, frame.time_base = round((stamp_ns - shown[0][0]) * 1e-6), CLOCK
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return file.getvalue()

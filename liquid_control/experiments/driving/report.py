@@ -1,0 +1,139 @@
+"""The answer as files: driving.json, driving.csv (a row per candidate and condition), roads.csv (per road), and the page, driving.html."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import jinja2
+
+from liquid_control.experiments.driving.charts import CURVES, curves, forest, written
+from liquid_control.experiments.driving.claims import REFUTED, SUPPORTED, UNDECIDED
+from liquid_control.experiments.driving.drives import FIELDS, WHOLE, Cell, Grid
+from liquid_control.experiments.driving.failures import film_failures
+from liquid_control.experiments.driving.figures import DEPARTURES, MEASURES, RMSE, Measure
+from liquid_control.experiments.driving.settings import DrivingSettings
+from liquid_control.experiments.driving.standing import LOSES, WINS
+from liquid_control.experiments.driving.standing import UNDECIDED as OPEN
+from liquid_control.sim.conditions.table import CONDITIONS
+from liquid_control.sim.seeds import road_seed
+
+MARKS = {"better": "▼", "worse": "▲"}
+
+
+def write_report(answer: Mapping, settings: DrivingSettings, driven: Sequence[Cell], grid: Grid) -> Path:
+    """Writes all files into `settings.out`, each beside and renamed; returns the page."""
+    out = settings.out
+    films = film_failures(driven, grid) if settings.videos else []
+    _write(out / "driving.json", json.dumps(answer, indent=1) + "\n")
+    _write(out / "driving.csv", _table([_flat(row) for row in answer["rows"]]))
+    _write(out / "roads.csv", _table(_roads(driven, grid)))
+    _write(out / "driving.html", page(answer, films))
+    return out / "driving.html"
+
+
+def page(answer: Mapping, films: Sequence[Mapping] = ()) -> str:
+    """The page as text."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("liquid_control", "report/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    rows, names = answer["rows"], list(answer["candidates"])
+    charts = [(title, measure, curves(rows, measure, places, words, logarithmic))
+              for title, words, logarithmic, places in CURVES for measure in (DEPARTURES, RMSE)]  # fmt: skip
+    counts = {found: sum(claim["verdict"] == found for claim in answer["claims"]) for found in (SUPPORTED, REFUTED, UNDECIDED)}
+    claims = [claim | {"measure": MEASURES[claim["measure"]], "chart": forest(claim["compared"], MEASURES[claim["measure"]])}
+              for claim in answer["claims"]]  # fmt: skip
+    return environment.get_template("driving.html.jinja").render(
+        answer=answer, names=names, reference=_reference(rows, names), counts=counts, claims=claims,
+        maps=[_map(rows, measure) for measure in MEASURES.values()],
+        charts=[chart for chart in charts if chart[2]], films=films, standings=answer["standings"], orders=(WINS, LOSES, OPEN),
+        departures=DEPARTURES, conditions=CONDITIONS,
+    )
+
+
+def table(answer: Mapping) -> str:
+    """For the terminal: departures per 10 km of every candidate, then the verdicts."""
+    names = list(answer["candidates"])
+    by_place = {(row["candidate"], row["condition"]): row for row in answer["rows"]}
+    conditions = list(dict.fromkeys(row["condition"] for row in answer["rows"]))
+    lines = [["departures/10 km", *names]]
+    lines += [[condition, *(written(by_place[name, condition], DEPARTURES) for name in names)] for condition in conditions]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
+    text += ["", *(f"{claim['verdict']:13}  {claim['claim']}" for claim in answer["claims"])]
+    kilometres, minutes = answer["distance_m"] / 1000, answer["wall_s"] / 60
+    told = f"{kilometres:.1f} km at {answer['speed_up_per_core']:.0f} times real time a core, {minutes:.1f} min; {answer['report']}"
+    return "\n".join([*text, "", told])
+
+
+def _map(rows: Sequence[Mapping], measure: Measure) -> dict:
+    """One heat map: a family of conditions after another, a row each, a cell for every candidate."""
+    largest = max(row[measure.name] for row in rows) or 1.0
+    families: dict[str, dict[str, list[dict]]] = {}
+    for row in rows:
+        value = row[measure.name]
+        level = math.log1p(value) / math.log1p(largest) if measure.kind == "rate" else value / largest
+        against = row.get("against", {}).get(measure.name)
+        title = f"{row['candidate']}, {row['condition']}: {written(row, measure)} {measure.unit}, {row['distance_m'] / 1000:.1f} km"
+        if against:
+            low, high = (measure.written(bound) for bound in against["ci"])
+            title += f"; from {row['against']['reference']} {against['difference']:+.{measure.digits}f} [{low}, {high}]"
+        cell = {"name": row["candidate"], "text": measure.written(value), "value": value, "level": round(level, 3), "title": title,
+                "mark": MARKS.get(against["outcome"], "") if against else "", "outcome": against["outcome"] if against else ""}  # fmt: skip
+        families.setdefault(row["family"], {}).setdefault(row["condition"], []).append(cell)
+    for conditions in families.values():
+        for cells in conditions.values():
+            least = min(cell["value"] for cell in cells)
+            for cell in cells:
+                cell["best"] = cell["value"] == least
+    return {"measure": measure, "families": families, "largest": measure.written(largest)}
+
+
+def _reference(rows: Sequence[Mapping], names: Sequence[str]) -> str:
+    return next((row["against"]["reference"] for row in rows if "against" in row), names[0])
+
+
+def _flat(row: Mapping) -> dict:
+    flat: dict[str, object] = {}
+    for name, value in row.items():
+        if name.endswith("_ci"):
+            flat |= {f"{name[:-3]}_low": value[0], f"{name[:-3]}_high": value[1]}
+        elif name != "against":
+            flat[name] = value
+    for name, found in row.get("against", {}).items():
+        if name != "reference":
+            flat |= {f"{name}_difference": found["difference"], f"{name}_difference_low": found["ci"][0],
+                     f"{name}_difference_high": found["ci"][1], f"{name}_outcome": found["outcome"]}  # fmt: skip
+    return flat
+
+
+def _table(rows: Iterable[Mapping]) -> str:
+    rows = list(rows)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _roads(driven: Sequence[Cell], grid: Grid) -> Iterator[dict]:
+    count: collections.Counter = collections.Counter()
+    for cell in driven:
+        place = cell.entrant, cell.condition.name
+        for road in range(cell.roads):
+            values = {name: grid[place][name][count[place], road] for name in FIELDS}
+            told = {name: int(value) if name in WHOLE else float(value) for name, value in values.items()}
+            yield {"candidate": cell.entrant, "model": cell.number, "condition": cell.condition.name,
+                   "seed": road_seed(cell.seed, road)} | told  # fmt: skip
+        count[place] += 1
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,116 @@
+"""Every candidate is trained by `train imitation` with one recipe: the expert's drives and the encoder to start with are shared by the
+candidates of a seed, DAgger rounds are each one's own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from liquid_control.errors import ConfigError
+from liquid_control.experiments.driving.settings import DrivingSettings
+from liquid_control.model.cores import CANDIDATES
+from liquid_control.sim.collect import Drive
+from liquid_control.train.from_simulation import PLACES, ImitationSettings, expert_drives, train
+
+TRAINED, LOG = "trained.json", "train.log"
+ENCODER = "feedforward"
+"""The candidate whose encoder all start with: the one that favours no way of remembering."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """One model to train. `experts`: folder with the episodes that all candidates of this seed learn from. `encoder`: the training whose
+    encoder it starts with."""
+
+    candidate: str
+    settings: ImitationSettings
+    experts: Path
+    encoder: Training | None = None
+
+    @property
+    def model(self) -> Path:
+        return self.settings.out / "model"
+
+    @property
+    def described(self) -> dict:
+        """All that decides what comes out."""
+        described = {name: value for name, value in dataclasses.asdict(self.settings).items() if name not in PLACES}
+        if self.encoder:
+            described["encoder"] = self.encoder.described
+        return json.loads(json.dumps(described))
+
+
+def trainings(settings: DrivingSettings) -> list[Training]:
+    """All models of the benchmark, trained or not."""
+    recipe = {field.name: getattr(settings.recipe, field.name) for field in dataclasses.fields(settings.recipe)}
+    encoder_steps, image_encoder, work, found = recipe.pop("encoder_steps"), recipe.pop("image_encoder"), settings.workshop, []
+    policies = {name: dataclasses.replace(policy, encoder=image_encoder) for name, policy in CANDIDATES.items()}
+    for seed in range(settings.seeds):
+        usual = ImitationSettings(seed=seed, **recipe, exam_roads=0, workers=1)
+        experts, encoder = work / "experts" / f"{seed}_{settings.recipe.long_roads}_{settings.recipe.short_roads}", None
+        if encoder_steps:
+            alone = dataclasses.replace(usual, out=work / "encoders" / str(seed), policy=policies[ENCODER], steps=encoder_steps, rounds=0,
+                                        memory_fit=dataclasses.replace(usual.memory_fit, steps=0))  # fmt: skip
+            encoder = Training(ENCODER, alone, experts)
+            usual = dataclasses.replace(usual, encoder=str(encoder.model))
+        for name in settings.candidates:
+            own = dataclasses.replace(usual, out=work / "models" / f"{name}_{seed}", policy=policies[name])
+            found.append(Training(name, own, experts, encoder))
+    return found
+
+
+def missing_drives(wanted: list[Training]) -> list[Drive]:
+    """The expert's drives that these trainings need and that are not on disk."""
+    folders = {job.experts: dataclasses.replace(job.settings, out=job.experts) for job in wanted}
+    for folder in folders:
+        (folder / "episodes").mkdir(parents=True, exist_ok=True)
+    return [drive for settings in folders.values() for drive in expert_drives(settings) if not drive.path.exists()]
+
+
+def missing_encoders(wanted: list[Training]) -> list[Training]:
+    """The trainings of encoders that these start with and that are not done."""
+    encoders = {job.encoder.model: job.encoder for job in wanted if job.encoder}
+    return [job for job in encoders.values() if not is_trained(job)]
+
+
+def is_trained(job: Training) -> bool:
+    """Whether the model is on disk. Raises ConfigError when one by another recipe is there instead."""
+    path = job.settings.out / TRAINED
+    if not path.exists():
+        return False
+    if json.loads(path.read_text())["settings"] != job.described:
+        raise ConfigError(str(job.settings.out), "a model trained by another recipe", "an empty folder, or the recipe in its trained.json")
+    return True
+
+
+def train_one(job: Training) -> None:
+    """Trains on one core; what it has to say goes to train.log in the run's folder. Goes on where it was interrupted."""
+    import torch
+
+    torch.set_num_threads(1)
+    episodes = job.settings.out / "episodes"
+    episodes.mkdir(parents=True, exist_ok=True)
+    for drive in expert_drives(dataclasses.replace(job.settings, out=job.experts)):
+        if not (episodes / drive.path.name).exists():
+            _link(drive.path, episodes / drive.path.name)
+    started = time.perf_counter()
+    with (job.settings.out / LOG).open("a") as log, contextlib.redirect_stderr(log), contextlib.redirect_stdout(log):
+        train(job.settings)
+    told = {"candidate": job.candidate, "seconds": round(time.perf_counter() - started, 1), "settings": job.described}
+    partial = job.settings.out / f"{TRAINED}.partial"
+    partial.write_text(json.dumps(told, indent=1) + "\n")
+    partial.replace(job.settings.out / TRAINED)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        partial = target.with_suffix(".partial")
+        shutil.copyfile(source, partial)
+        partial.replace(target)

@@ -1,0 +1,37 @@
+"""`liquid-control sign`: says whose model it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+
+from liquid_control.errors import ConfigError
+from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import MODEL, read_model
+from liquid_control.model.signature import SIGNATURE, make_key, sign
+
+
+@dataclasses.dataclass(frozen=True)
+class SignSettings:
+    """Sign a model directory with an ed25519 key."""
+
+    model: str
+    """path of a model directory, or the name of an installed model"""
+    key: Path = Path()
+    """private key (PEM file), as `openssl genpkey -algorithm ed25519` writes it"""
+    new_key: bool = False
+    """make that key first, and beside it the public one as KEY.pub"""
+
+
+def sign_model(settings: SignSettings) -> dict:
+    """Writes model.sig into a model directory that is whole. Raises ModelFileError, ConfigError and MissingDependencyError."""
+    if settings.key == Path():
+        raise ConfigError("--key", "nothing", "a private key (PEM file); --new-key makes one")
+    folder = find_model(settings.model)
+    read_model(folder)
+    facts = {"public_key": str(make_key(settings.key))} if settings.new_key else {}
+    partial, place = folder / f".{SIGNATURE}.{os.getpid()}.part", folder / SIGNATURE
+    partial.write_text(sign((folder / MODEL).read_bytes(), settings.key), encoding="ascii")
+    partial.replace(place)
+    return {"signature": str(place), **facts}

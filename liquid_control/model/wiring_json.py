@@ -1,0 +1,44 @@
+"""Wirings as JSON data with a hash of their own, which readers check."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+from liquid_control.errors import ConfigError
+
+if TYPE_CHECKING:
+    from liquid_control.model.free_wiring import FreeWiring
+    from liquid_control.model.wiring import NcpWiring
+
+    Wiring = TypeVar("Wiring", NcpWiring, FreeWiring)
+
+
+def sha256(wiring: Wiring) -> str:
+    """Hash of sizes and synapses in canonical JSON."""
+    return hashlib.sha256(json.dumps(dataclasses.asdict(wiring), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def to_dict(wiring: Wiring) -> dict:
+    """Plain JSON data: the fields and `sha256`."""
+    return json.loads(json.dumps(dataclasses.asdict(wiring))) | {"sha256": sha256(wiring)}
+
+
+def from_dict(kind: type[Wiring], values: Mapping) -> Wiring:
+    """Reads `to_dict`'s mapping; raises ConfigError when it is malformed or does not match its own hash."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    if not isinstance(values, Mapping) or sorted(values) != sorted([*names, "sha256"]):
+        raise ConfigError(kind.__name__, sorted(values) if isinstance(values, Mapping) else values, f"a mapping of {names} and sha256")
+    fields = {name: values[name] for name in names}
+    for name in ("sensory", "synapses"):
+        try:
+            fields[name] = tuple((int(s), int(t), int(p)) for s, t, p in fields[name])
+        except (TypeError, ValueError, OverflowError):
+            raise ConfigError(f"{kind.__name__}.{name}", "another structure", "a list of [source, target, polarity]") from None
+    wiring = kind(**fields)
+    if sha256(wiring) != values["sha256"]:
+        raise ConfigError(f"{kind.__name__}.sha256", values["sha256"], f"{sha256(wiring)}, the hash of these synapses")
+    return wiring

@@ -1,0 +1,150 @@
+"""A recording: rosbag2 as a directory or as single files, sqlite3 or mcap, without ROS. Nothing in place is ever changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import heapq
+import itertools
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from operator import attrgetter
+from pathlib import Path
+from types import SimpleNamespace
+
+from liquid_control.errors import BagError, MessageError
+from liquid_control.recordings.rosbag.definitions import decoder_of
+from liquid_control.recordings.rosbag.files import COMPRESSED, copy_with_log, find_files, has_log, storage_of, unpack
+from liquid_control.recordings.rosbag.mcap_file import McapFile
+from liquid_control.recordings.rosbag.sqlite_file import SqliteFile
+from liquid_control.recordings.rosbag.storage import BagMessage, Channel, Damage, plain
+
+_OPENERS = {".mcap": McapFile, ".db3": SqliteFile}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BagTopic:
+    """One topic of a recording. `kind` is its message type, 'sensor_msgs/msg/Image'; `count` its messages, None where unknown.
+
+    A topic whose type changed between the files of a recording is listed once for each type.
+    """
+
+    name: str
+    kind: str
+    count: int | None
+
+
+class BagReader:
+    """Reads a rosbag2 directory, with or without metadata.yaml, or one .mcap or .db3 file, compressed ones (.zstd) included.
+
+    `topics`, `start_ns` and `end_ns` (receipt of the first and the last message; zeros where there is none) come from the files' indexes.
+    `damage` tells what could not be read; it grows while messages are read.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises BagError where nothing can be read."""
+        self.path = Path(path)
+        self._decoders: dict[Channel, Callable] = {}
+        self._folder: tempfile.TemporaryDirectory | None = None
+        self._storages: list[McapFile | SqliteFile] = []
+        files, self._found = find_files(self.path)
+        try:
+            self._open(files)
+        except BaseException:
+            self.close()
+            raise
+        self._storages.sort(key=lambda storage: (storage.start_ns is None, storage.start_ns or 0))
+        self.topics = self._topics()
+        self.start_ns = min((s.start_ns for s in self._storages if s.start_ns is not None), default=0)
+        self.end_ns = max((s.end_ns for s in self._storages if s.end_ns is not None), default=0)
+
+    def _open(self, files: list[Path]) -> None:
+        problems = []
+        for file in files:
+            try:
+                self._storages.append(_OPENERS[storage_of(file)](self._unpacked(file), file.name))
+            except (BagError, OSError) as error:
+                problem = error.problem if isinstance(error, BagError) else error.strerror
+                self._found.append(Damage(file.name, None, f"cannot be opened: {problem}", "the messages in it"))
+                problems.append(error)
+        if any(storage.channels for storage in self._storages) or not self.damage:
+            return
+        if len(files) == 1 and problems:
+            raise problems[0] if isinstance(problems[0], BagError) else BagError(files[0], str(problems[0]), "Check its permissions.")
+        told = "; ".join(f"{damage.file}: {damage.problem}" for damage in self.damage[:3])
+        raise BagError(self.path, f"nothing can be read from it ({told})", "Record or copy it again.")
+
+    def _unpacked(self, file: Path) -> Path:
+        if file.suffix not in COMPRESSED and not has_log(file):
+            return file
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="recording-")
+        if file.suffix not in COMPRESSED:
+            return copy_with_log(file, Path(self._folder.name))
+        out, damage = unpack(file, Path(self._folder.name))
+        self._found += damage
+        return out
+
+    def _topics(self) -> tuple[BagTopic, ...]:
+        counts: dict[tuple[str, str], int] = {}
+        kinds: dict[str, list[str]] = {}
+        for storage in self._storages:
+            for number, channel in storage.channels.items():
+                key = channel.topic, channel.kind
+                counts[key] = counts.get(key, 0) + storage.counts.get(number, 0)
+                kinds.setdefault(channel.topic, []).append(channel.kind)
+        for topic, found in kinds.items():
+            if len(set(found)) > 1:
+                problem = f"topic {topic} changes its type: {', '.join(dict.fromkeys(found))}"
+                self._found.append(Damage(self.path.name, None, problem, "nothing, if all of them can be read for its role"))
+        return tuple(BagTopic(name, kind, count) for (name, kind), count in sorted(counts.items()))
+
+    @property
+    def damage(self) -> list[Damage]:
+        return [*self._found, *(damage for storage in self._storages for damage in storage.damage)]
+
+    def __enter__(self) -> BagReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the files and removes unpacked copies; `damage` and `topics` stay."""
+        self._found, storages, self._storages = self.damage, self._storages, []
+        for storage in storages:
+            storage.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def messages(self, names: Collection[str] | None = None) -> Iterator[BagMessage]:
+        """The messages of topics `names` (all, where None) in the order of their receipt."""
+        for group in _overlapping(self._storages):
+            if len(group) == 1:
+                yield from group[0].messages(names)
+            else:
+                yield from heapq.merge(*(storage.messages(names) for storage in group), key=attrgetter("receive_ns"))
+
+    def decode(self, message: BagMessage) -> SimpleNamespace:
+        """The message with the attributes of its type. Raises MessageError where its bytes or its definition do not allow it."""
+        channel = message.channel
+        decode = self._decoders.get(channel)
+        if decode is None:
+            decode = self._decoders[channel] = decoder_of(channel.kind, channel.encoding, channel.definition)
+        try:
+            return decode(plain(message.data))
+        except ValueError as error:
+            raise MessageError(channel.kind, str(error)) from error
+
+
+def _overlapping(storages: list[McapFile | SqliteFile]) -> Iterator[list[McapFile | SqliteFile]]:
+    """Files, sorted by their start, in groups that share time; splits of one recording hardly do, and are read one after the other."""
+    group, end = [], 0
+    for storage in itertools.filterfalse(lambda storage: storage.start_ns is None, storages):
+        if group and storage.start_ns > end:
+            yield group
+            group = []
+        end = max(end, storage.end_ns) if group else storage.end_ns
+        group.append(storage)
+    if group:
+        yield group

@@ -1,0 +1,168 @@
+"""Which topic of a recording plays which role: by what the user said, else by type and the usual names."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from liquid_control.config import from_mapping
+from liquid_control.errors import AmbiguousTopicError, BagTopicError, ConfigError, ModelFileError
+from liquid_control.model.untrusted_file import read_bounded
+from liquid_control.recordings.rosbag.files import NOT_YAML, load_yaml
+from liquid_control.recordings.rosbag.reader import BagReader, BagTopic
+from liquid_control.recordings.rosbag.readings import ANGLES, JOINTS, PLAIN, SPEEDS, STEERINGS, TWISTS
+
+IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+KINDS = {
+    "camera": (IMAGE, COMPRESSED), "camera_info": ("sensor_msgs/msg/CameraInfo",), "imu": ("sensor_msgs/msg/Imu",),
+    "speed": tuple(SPEEDS), "steering": STEERINGS,
+}
+"""Message types that each role can be read from."""
+
+NOT_MEASURED = {"ground_truth", "lane_pose"}  # last part of names: what only a simulator knows
+COMMANDS = ("command", "proposal", "cmd_vel", "steer")
+LARGEST_MAP = 2**16  # bytes of a map file
+
+
+def _topic(doc: str):
+    return dataclasses.field(default="", metadata={"doc": doc})
+
+
+@dataclasses.dataclass(frozen=True)
+class TopicMap:
+    """Topics by role; an empty one is found by message type. `file` holds the same fields; flags win over it."""
+
+    camera: str = _topic("Image or CompressedImage")
+    camera_info: str = _topic("CameraInfo of the camera")
+    imu: str = _topic("Imu")
+    speed: str = _topic("measured speed: Odometry, TwistStamped, TwistWithCovarianceStamped, VelocityReport, AckermannDriveStamped")
+    steering: str = _topic("what the driver steered: ackermann, Autoware's, Twist(Stamped), Float32/64, JointState")
+    joint: str = _topic("name of the steering joint in a JointState")
+    file: str = _topic("YAML file with any of these fields")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if not isinstance(getattr(self, field.name), str):
+                raise ConfigError(f"TopicMap.{field.name}", getattr(self, field.name), "a text")
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """The chosen topics; None where the recording has nothing for a role."""
+
+    camera: BagTopic | None = None
+    camera_info: BagTopic | None = None
+    imu: BagTopic | None = None
+    speed: BagTopic | None = None
+    steering: BagTopic | None = None
+
+
+def load_map(path: str | Path) -> TopicMap:
+    """A TopicMap from YAML. Raises ConfigError for a file that is missing, too large, not YAML or has other fields."""
+    try:
+        values = load_yaml(read_bounded(Path(path), LARGEST_MAP))
+    except OSError as error:
+        raise ConfigError("topics.file", str(path), f"a readable file ({error.strerror})") from error
+    except ModelFileError as error:
+        raise ConfigError("topics.file", str(path), f"a file of at most {LARGEST_MAP} bytes ({error.problem})") from error
+    except NOT_YAML as error:
+        raise ConfigError("topics.file", str(path), "plain YAML: lines like `camera: /front/image`") from error
+    return from_mapping(TopicMap, values or {})
+
+
+def choose_topics(reader: BagReader, asked: TopicMap | None = None) -> Roles:
+    """The topic of each role. Raises AmbiguousTopicError, which names the flag, where type and usual names leave a choice.
+
+    Raises BagTopicError where the topic asked for is missing or of a type that the role cannot be read from. Of one camera that was
+    recorded raw and compressed, the raw pictures are taken: they are what the camera saw, and what the policy node subscribes to.
+    """
+    asked = _with_file(asked or TopicMap())
+    camera = _choose("camera", reader, asked.camera, _cameras)
+    steering = _choose("steering", reader, asked.steering or (asked.joint and _joints(reader)), _steerings)
+    return Roles(
+        camera=camera,
+        camera_info=_choose("camera_info", reader, asked.camera_info, lambda topics: _infos(topics, camera)),
+        imu=_choose("imu", reader, asked.imu, lambda topics: topics),
+        speed=_choose("speed", reader, asked.speed, lambda topics: _speeds(topics, steering)),
+        steering=steering,
+    )
+
+
+def _with_file(asked: TopicMap) -> TopicMap:
+    if not asked.file:
+        return asked
+    given = {field.name: value for field in dataclasses.fields(asked) if (value := getattr(asked, field.name))}
+    return dataclasses.replace(load_map(asked.file), **given)
+
+
+def _choose(role: str, reader: BagReader, name: str, likely) -> BagTopic | None:
+    if name:
+        named = [topic for topic in reader.topics if topic.name in (name, "/" + name)]
+        readable = [topic for topic in named if topic.kind in KINDS[role]]
+        if readable:
+            return max(readable, key=lambda topic: topic.count or 0)
+        expected = "a topic of type " + ", ".join(KINDS[role])
+        found = [topic.name for topic in reader.topics if topic.kind in KINDS[role]]
+        raise BagTopicError(role, f"{name} of type {named[0].kind}" if named else f"{name}, which is not in the recording",
+                            f"{expected}; here: {', '.join(found) or 'none'}")
+    candidates = [topic for topic in reader.topics if topic.kind in KINDS[role] and topic.count != 0]
+    candidates = likely(candidates)
+    names = tuple(dict.fromkeys(topic.name for topic in candidates))
+    if len(names) > 1:
+        raise AmbiguousTopicError(role, names)
+    return max(candidates, key=lambda topic: topic.count or 0) if candidates else None
+
+
+def _cameras(topics: list[BagTopic]) -> list[BagTopic]:
+    raw = {topic.name for topic in topics if topic.kind == IMAGE}
+    seen = [topic for topic in topics if not _last(topic).startswith("compressedDepth") and "depth" not in topic.name.lower().split("/")]
+    return [topic for topic in seen if topic.kind == IMAGE or topic.name.removesuffix("/compressed") not in raw]
+
+
+def _infos(topics: list[BagTopic], camera: BagTopic | None) -> list[BagTopic]:
+    """The one beside the camera, in the same namespace; another camera's would be worse than none."""
+    if camera is None:
+        return []
+    place = camera.name.removesuffix("/compressed").rpartition("/")[0]
+    return [topic for topic in topics if topic.name.rpartition("/")[0] == place]
+
+
+def _steerings(topics: list[BagTopic]) -> list[BagTopic]:
+    """A type made for steering before a twist that is named as a command, before a number that is named as steering."""
+    named = [topic for topic in topics if _is_command(topic)]
+    for group in (
+        [topic for topic in topics if topic.kind in ANGLES],
+        [topic for topic in named if topic.kind in TWISTS],
+        [topic for topic in topics if topic.kind in PLAIN and "steer" in topic.name.lower()],
+    ):
+        if group:
+            commands = {topic.name.rpartition("/")[0] for topic in group if _last(topic) == "command"}
+            return [topic for topic in group if not (_last(topic) == "proposal" and topic.name.rpartition("/")[0] in commands)]
+    twists = [topic for topic in topics if topic.kind == "geometry_msgs/msg/Twist"]
+    return twists
+
+
+def _speeds(topics: list[BagTopic], steering: BagTopic | None) -> list[BagTopic]:
+    """Measured before commanded; of measured ones the most telling type."""
+    measured = [topic for topic in topics if _last(topic) not in NOT_MEASURED and not _is_command(topic)]
+    measured = [topic for topic in measured if steering is None or topic.name != steering.name]
+    for kind in SPEEDS:
+        group = [topic for topic in measured if topic.kind == kind]
+        if group:
+            return group
+    return [topic for topic in topics if steering is not None and topic.name == steering.name]
+
+
+def _joints(reader: BagReader) -> str:
+    names = [topic.name for topic in reader.topics if topic.kind == JOINTS]
+    if len(names) > 1:
+        raise AmbiguousTopicError("steering", tuple(names))
+    return names[0] if names else ""
+
+
+def _is_command(topic: BagTopic) -> bool:
+    return any(word in _last(topic).lower() for word in COMMANDS)
+
+
+def _last(topic: BagTopic) -> str:
+    return topic.name.rpartition("/")[2]

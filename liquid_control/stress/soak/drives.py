@@ -1,0 +1,148 @@
+"""`liquid-control soak`: hours of simulated driving under random faults and interventions, faster than real time, each command judged."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import math
+import os
+import random
+import time
+import traceback
+from pathlib import Path
+
+from liquid_control.config import GateConfig, check, number
+from liquid_control.control.engagement import DRIVING
+from liquid_control.control.guard import Wishes
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import read_model
+from liquid_control.sim.drive import VEHICLE
+from liquid_control.sim.seeds import LARGEST_SEED, road_seed
+from liquid_control.stress.faults.course import run_course
+from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
+from liquid_control.stress.faults.limit_check import violations
+from liquid_control.stress.soak.growth import footprint, growth
+from liquid_control.system.parallel import map_processes
+
+LARGEST_GROWTH = 1.0
+"""Of memory and of open files [% an hour] that a soak passes with."""
+DRIVE, QUIET = 60.0, 8.0
+"""Seconds of one drive, and of its beginning and its end without a fault: by its end the gate must drive again."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SoakSettings:
+    """Let `model` drive for hours with random faults in every source, takeovers and emergency stops, and judge every command."""
+
+    model: str = dataclasses.field(default="lane_keeper", metadata={"doc": "path of a model directory, or the name of an installed model"})
+    hours: float = number(0.1, 0.001, 10_000.0, "h", "simulated driving, in drives of a minute")
+    seed: int = number(0, 0, LARGEST_SEED, "", "names the roads and the faults")
+    out: Path | None = dataclasses.field(default=None, metadata={"doc": "folder of soak.json and a file a drive; a stopped run goes on"})
+    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+def soak(settings: SoakSettings) -> dict:
+    """Facts, to be judged by `passed`."""
+    started = time.perf_counter()
+    model = read_model(find_model(settings.model)).directory
+    folder = None if settings.out is None else settings.out / "drives"
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    jobs = [(str(model), settings.seed, index, folder) for index in range(math.ceil(settings.hours * 3600.0 / DRIVE - 1e-9))]
+    done = [_kept(job) for job in jobs]
+    fresh = map_processes(run_drive, [job for job, row in zip(jobs, done, strict=True) if row is None], settings.workers, "drives")
+    facts = _summary(settings, [row for row in done if row is not None] + fresh)
+    facts |= {"drives_kept_from_before": len(jobs) - len(fresh), "wall_s": round(time.perf_counter() - started, 1)}
+    facts["real_time_factor"] = round(sum(row["seconds"] for row in fresh) / max(facts["wall_s"], 1e-3), 1) if fresh else None
+    if settings.out is not None:
+        _write(settings.out / "soak.json", facts)
+    return facts
+
+
+def passed(facts: dict) -> bool:
+    """Whether nothing was broken, left unhandled or stuck, and nothing grew that was long enough watched."""
+    grown = (facts["memory_growth_percent_an_hour"], facts["file_growth_percent_an_hour"])
+    counts = (facts["limit_violations"], facts["unhandled_errors"], facts["stuck"])
+    return not any(counts) and all(each is None or each < LARGEST_GROWTH for each in grown)
+
+
+def run_drive(job: tuple[str, int, int, Path | None]) -> dict:
+    """One drive, judged; what it raises is part of the answer."""
+    model, seed, index, folder = job
+    rng = random.Random(f"soak {seed} {index}")
+    faults, wishes = draw_faults(rng), draw_wishes(rng)
+    row = {"index": index, "seed": seed, "model": model, "faults": [dataclasses.asdict(fault) for fault in faults], "error": None}
+    ticks = []
+    try:
+        ticks = run_course(OnnxRuntime.load(model), road_seed(seed, index), DRIVE, faults, wishes)
+    except Exception:  # noqa: BLE001  an unhandled error is what a soak looks for
+        row["error"] = traceback.format_exc(limit=-3)
+    wrong = violations(ticks, GateConfig(), VEHICLE)
+    row |= {
+        "seconds": ticks[-1].seconds if ticks else 0.0, "commands": sum(tick.command is not None for tick in ticks),
+        "limit_violations": wrong, "departed": any(tick.departed for tick in ticks),
+        "states": dict(collections.Counter(tick.state.value for tick in ticks)), **footprint(),
+    }  # fmt: skip
+    row["stuck"] = bool(ticks) and not row["departed"] and row["seconds"] > DRIVE - 1.0 and ticks[-1].state not in DRIVING
+    if folder is not None:
+        _write(_place(job), row)
+    return row
+
+
+def draw_faults(rng: random.Random) -> list[Fault]:
+    """Any kind in any source, often several at once, from half a second to four long."""
+    begins = [rng.uniform(QUIET, DRIVE - QUIET - 4.0) for _ in range(rng.randint(2, 10))]
+    return [Fault(rng.choice(SOURCES), rng.choice(KINDS), begin, begin + rng.uniform(0.5, 4.0)) for begin in sorted(begins)]
+
+
+def draw_wishes(rng: random.Random):
+    """Wishes by time: none, a takeover or an emergency stop in the middle of the drive, behind which the gate is asked to drive again."""
+    kind, begin = rng.choice(("none", "takeover", "emergency stop")), rng.uniform(QUIET, DRIVE - QUIET - 5.0)
+
+    def at(now: float) -> Wishes:
+        during, after = begin <= now < begin + 2.0, now >= begin + 2.0
+        if kind == "takeover":
+            return Wishes(takeover=during, asked=after)
+        if kind == "emergency stop":
+            return Wishes(complaints=(kind,) if during else (), acknowledged=after, asked=after)
+        return Wishes()
+
+    return at
+
+
+def _summary(settings: SoakSettings, rows: list[dict]) -> dict:
+    wrong = [f"drive {row['index']}: {line}" for row in rows for line in row["limit_violations"]]
+    errors = [f"drive {row['index']}: {row['error']}" for row in rows if row["error"]]
+    states = collections.Counter()
+    for row in rows:
+        states.update(row["states"])
+    return {
+        "model": str(settings.model), "seed": settings.seed, "drives": len(rows), "hours": sum(row["seconds"] for row in rows) / 3600.0,
+        "faults": sum(len(row["faults"]) for row in rows), "commands": sum(row["commands"] for row in rows),
+        "limit_violations": len(wrong), "unhandled_errors": len(errors), "stuck": sum(row["stuck"] for row in rows),
+        "departures": sum(row["departed"] for row in rows), "decisions_by_state": dict(sorted(states.items())),
+        **growth(rows), "first_violations": wrong[:10], "first_errors": errors[:10],
+    }  # fmt: skip
+
+
+def _place(job: tuple[str, int, int, Path | None]) -> Path:
+    return job[3] / f"drive_{job[1]}_{job[2]:06d}.json"
+
+
+def _kept(job: tuple[str, int, int, Path | None]) -> dict | None:
+    """The answer of a drive that an earlier, stopped run finished with the same model."""
+    if job[3] is None or not _place(job).is_file():
+        return None
+    row = json.loads(_place(job).read_text(encoding="utf-8"))
+    return row if row["model"] == job[0] else None
+
+
+def _write(path: Path, values: dict) -> None:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,133 @@
+"""Hostile model directories and configurations: damaged bytes, values of other types and sizes, with hashes made to agree."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import random
+import shutil
+from pathlib import Path
+
+from liquid_control.config import (
+    MEMORIES,
+    WIRED,
+    GateConfig,
+    PolicyConfig,
+    PreprocessConfig,
+    TimelineConfig,
+    VehicleConfig,
+    WorldConfig,
+    from_mapping,
+)
+from liquid_control.control.engagement import EngagementConfig
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.errors import ConfigError, ModelFileError
+from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import MODEL, ONNX, WEIGHTS, load_network, read_model
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.recordings.rosbag.topics import TopicMap
+from liquid_control.signals import INERTIAL_FEATURES
+from liquid_control.stress.soak.sensor_cases import spoiled
+
+CONFIGS = (GateConfig, PolicyConfig, PreprocessConfig, TimelineConfig, VehicleConfig, WorldConfig, EngagementConfig, TopicMap)
+SIZES = ("units", "backbone", "stack", "image_features", "inter", "command", "unfolds")
+VALUES = (None, True, False, 0, -1, 1, 3, 2**31, 2**63, -(2**64), 10**400, 0.5, 1e308, -1e308, 1e-320, float("nan"), float("inf"), "", "1",
+          "hold", "ltc", "x" * 1000, [], [1], [[0, 0, 0]], [[float("inf"), 1, 1]], {}, {"a": 1}, {"sha256": ""})  # fmt: skip
+
+
+def configuration(rng: random.Random) -> str:
+    """Some fields of any configuration set to any value, unknown names and other structures among them."""
+    kind = rng.choice(CONFIGS)
+    names = [*kind.__dataclass_fields__, "", "unknown", "__init__", 3, None]
+    values: object = {rng.choice(names): rng.choice(VALUES) for _ in range(rng.randrange(5))}
+    try:
+        from_mapping(kind, values if rng.random() < 0.95 else rng.choice(VALUES))
+    except ConfigError:
+        return "ConfigError"
+    return "configuration"
+
+
+class ModelCopy:
+    """The shipped model in `folder`, spoiled anew for each case."""
+
+    def __init__(self, folder: Path) -> None:
+        source = find_model("lane_keeper")
+        self.folder, self.whole = folder, {name: (source / name).read_bytes() for name in (MODEL, WEIGHTS, ONNX)}
+        for name in (WEIGHTS, ONNX):
+            shutil.copyfile(source / name, folder / name)
+        load_network(source), OnnxRuntime.load(source)  # imports what they need
+
+    def model_json(self, rng: random.Random) -> str:
+        """model.json with damaged bytes, with values exchanged anywhere in its tree, or with sizes that are not true."""
+        if rng.random() < 0.1:
+            return self._claims(rng)
+        if rng.random() < 0.5:
+            data = spoiled(rng, self.whole[MODEL])
+        else:
+            values = json.loads(self.whole[MODEL])
+            for _ in range(rng.choice((1, 1, 2))):
+                _exchange(rng, values)
+            data = json.dumps(values).encode()
+        if rng.random() < 0.01:
+            data = rng.choice((b"[", b'{"a":', b"1e", b"-")) * rng.choice((10, 100_000))
+        (self.folder / MODEL).write_bytes(data)
+        return _ending(read_model, self.folder)
+
+    def _claims(self, rng: random.Random) -> str:
+        """Sizes within the bounds of each field that the weights do not have: refused before memory is taken for them."""
+        values = json.loads(self.whole[MODEL])
+        policy = {"memory": rng.choice(MEMORIES)}
+        policy |= {rng.choice(SIZES): rng.choice((1, 8, 64, 512, 1024, 4096)) for _ in range(rng.choice((0, 1, 3)))}
+        values["policy"] |= policy
+        values["preprocess"] |= {rng.choice(("height", "width")): rng.choice((8, 78, 1024)) for _ in range(rng.randrange(3))}
+        if values["policy"]["memory"] not in WIRED:
+            values["wiring"] = None
+        elif policy.keys() & {"inter", "command", "image_features"}:
+            inputs, inter, command = (values["policy"][name] for name in ("image_features", "inter", "command"))
+            inputs += len(INERTIAL_FEATURES)
+            values["wiring"] = NcpWiring(inputs, inter, command, 1, ((0, 1 + command, 1),), ((1 + command, 1, 1), (1, 0, 1))).to_dict()
+        (self.folder / MODEL).write_text(json.dumps(values))
+        return _ending(load_network, self.folder)
+
+    def weights(self, rng: random.Random) -> str:
+        """Damaged weights whose hash agrees, half of them damaged in the header."""
+        whole = self.whole[WEIGHTS]
+        header = 8 + int.from_bytes(whole[:8], "little")
+        self._write(WEIGHTS, spoiled(rng, whole[:header]) + whole[header:] if rng.random() < 0.5 else spoiled(rng, whole))
+        return _ending(load_network, self.folder)
+
+    def onnx(self, rng: random.Random) -> str:
+        """A damaged graph whose hash agrees."""
+        self._write(ONNX, spoiled(rng, self.whole[ONNX]))
+        return _ending(OnnxRuntime.load, self.folder)
+
+    def _write(self, name: str, data: bytes) -> None:
+        (self.folder / name).write_bytes(data)
+        values = json.loads(self.whole[MODEL])
+        values["files"][name] = hashlib.sha256(data).hexdigest()
+        (self.folder / MODEL).write_text(json.dumps(values))
+
+
+def _ending(read, folder: Path) -> str:
+    try:
+        read(folder)
+    except ModelFileError:
+        return "ModelFileError"
+    return "read"
+
+
+def _exchange(rng: random.Random, node: object) -> None:
+    """Replaces or removes one value somewhere below `node`."""
+    while True:
+        keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+        if not keys:
+            return
+        key = rng.choice(keys)
+        if not isinstance(node[key], (dict, list)) or rng.random() < 0.2:
+            break
+        node = node[key]
+    if rng.random() < 0.2:
+        del node[key]
+    else:
+        node[key] = copy.deepcopy(rng.choice(VALUES))

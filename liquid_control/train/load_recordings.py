@@ -1,0 +1,171 @@
+"""Recordings side by side to episodes: read on all cores or taken from the cache, judged, and every unusable one named in one go."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from liquid_control.config import PreprocessConfig, TimelineConfig
+from liquid_control.data.episode import Episode
+from liquid_control.data.from_recording import LEAST_FRAMES, Reading, cached_at, file_hashes, read_drive
+from liquid_control.errors import ConfigError, LiquidControlError
+from liquid_control.inspection.findings import FAULT, OK
+from liquid_control.inspection.recording import inspect_bag
+from liquid_control.recordings.driven_curvature import NoCurvatureError
+from liquid_control.recordings.rosbag.recording import Recording
+from liquid_control.recordings.view import ViewSettings, crop_for
+from liquid_control.system.parallel import map_processes
+
+if TYPE_CHECKING:
+    from liquid_control.train.from_recordings import RecordedSettings
+
+ALIKE = 0.02
+"""Largest difference of crops, as shares of the picture, between recordings that one policy can learn from."""
+
+
+class RefusedRecordingsError(LiquidControlError):
+    """Recordings cannot be used, or not without saying so. `others`: how many could be; `doubtful`: `problems` is readable in part."""
+
+    def __init__(self, problems: Mapping[str, str], others: int, doubtful: bool) -> None:
+        listed = "; ".join(problem.rstrip(".") for problem in problems.values())
+        words = "1 unusable recording" if len(problems) == 1 else f"{len(problems)} unusable recordings"
+        ways = ["--unusable skip goes on without"] * bool(others) + ["--unusable use takes what looks wrong but can be read"] * doubtful
+        super().__init__(". ".join([f"{words}: {listed}", *ways]))
+        self.problems = problems
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gathered:
+    """Usable episodes by the path they were given as, facts about each, the preprocessing they had, and why others were left out."""
+
+    episodes: Mapping[str, Episode]
+    facts: Mapping[str, Mapping]
+    preprocess: PreprocessConfig
+    left_out: Mapping[str, str]
+
+    def hashes(self) -> list[list[str]]:
+        """SHA-256 of the files of every recording, in an order that does not depend on where they lie."""
+        return sorted(sorted(facts["files"].values()) for facts in self.facts.values())
+
+
+def gather(settings: RecordedSettings, preprocess: PreprocessConfig, timeline: TimelineConfig) -> Gathered:
+    """Raises RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given twice."""
+    paths = list(dict.fromkeys(Path(path) for path in (*settings.bags, *settings.held_out)))
+    problems: dict[str, str] = {}
+    preprocess = _crop(paths, settings, preprocess, problems)
+    reading = Reading(settings.recording, preprocess, timeline)
+    jobs = [_Job(path, reading, settings.cache, progress=len(paths) == 1) for path in paths if str(path) not in problems]
+    findings = {}
+    for job, (problem, found) in zip(jobs, map_processes(_read, jobs, settings.workers, "recordings"), strict=True):
+        findings[str(job.path)] = found
+        if problem:
+            problems[str(job.path)] = problem
+    episodes, facts, doubts = {}, {}, {}
+    for job in jobs:
+        name = str(job.path)
+        if name in problems:
+            continue
+        drive = read_drive(job.path, reading, settings.cache)
+        try:
+            episode, driven = drive.episode(settings.curvature, settings.recording.vehicle)
+        except NoCurvatureError as error:
+            problems[name] = f"{name}: {error}"
+            continue
+        known = int(np.isfinite(episode.curvature).sum())
+        # What is wrong with a steering that nothing is taken from is nobody's concern.
+        found = [one for one in findings[name] if one["role"] != "steering" or driven.source == "steering"]
+        episodes[name] = episode
+        facts[name] = {**drive.facts, "targets": known, "source": driven.source, "seconds": round(_seconds(episode), 3),
+                       "findings": [one["text"] for one in found]}
+        told = [f"{one['text']} ({one['remedy']})" for one in found if one["train"] == FAULT]
+        if known < LEAST_FRAMES:
+            told.append(f"{known} of {len(episode)} frames have a target, and {LEAST_FRAMES} are the least: driven too slowly "
+                        "(--curvature.slowest), or signals with gaps (--curvature.max-gap)")
+        if told:
+            doubts[name] = f"{name}: {'; '.join(told)}"
+    if settings.unusable != "use":
+        problems |= doubts
+    if problems and (settings.unusable == "refuse" or len(problems) == len(paths)):
+        raise RefusedRecordingsError(problems, len(paths) - len(problems), bool(doubts) and settings.unusable != "use")
+    for problem in (problems | doubts).values():
+        print(f"WARNING: {problem}", file=sys.stderr)
+    episodes, facts = ({name: of[name] for name in of if name not in problems} for of in (episodes, facts))
+    _refuse_twins(facts)
+    return Gathered(episodes, facts, preprocess, problems)
+
+
+def _crop(paths: list[Path], settings: RecordedSettings, preprocess: PreprocessConfig, problems: dict[str, str]) -> PreprocessConfig:
+    """The crop from the recordings' cameras, which must be one camera's; `preprocess` where flags decide."""
+    view: ViewSettings = settings.view
+    if view.source == "flags":
+        return preprocess
+    crops: dict[str, PreprocessConfig] = {}
+    for path in paths:
+        try:
+            with Recording(path, settings.recording) as recording:
+                crops[str(path)] = crop_for(recording, view, preprocess)
+        except LiquidControlError as error:
+            problems[str(path)] = str(error)
+    if not crops:
+        raise RefusedRecordingsError(problems, 0, False)
+    first_name, first = next(iter(crops.items()))
+    for name, other in crops.items():
+        for side in ("crop_top", "crop_bottom", "crop_left", "crop_right"):
+            if abs(getattr(other, side) - getattr(first, side)) > ALIKE:
+                expected = f"the same as in {first_name} ({getattr(first, side)}): one policy has one camera"
+                raise ConfigError(f"{side} of {name}", getattr(other, side), expected)
+    return first
+
+
+def _refuse_twins(facts: Mapping[str, Mapping]) -> None:
+    """The same recording twice could be learned from and held out at once."""
+    seen: dict[tuple, str] = {}
+    for name, told in facts.items():
+        content = tuple(sorted(digest for file, digest in told["files"].items() if not file.endswith(".yaml")))
+        if content in seen:
+            raise ConfigError("bags", f"{name} and {seen[content]}, the same recording", "each recording once")
+        seen[content] = name
+
+
+def _seconds(episode: Episode) -> float:
+    steps = np.diff(episode.stamp_ns)
+    return float(steps[~episode.is_first[1:]].sum() * 1e-9)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    path: Path
+    reading: Reading
+    cache: Path
+    progress: bool
+
+
+def _read(job: _Job) -> tuple[str, list[dict]]:
+    """Puts a recording into the cache; the problem, or nothing, and what `inspect` finds that matters for training.
+
+    Errors travel as text: their classes do not survive between processes.
+    """
+    try:
+        read_drive(job.path, job.reading, job.cache, job.progress)
+        return "", _findings(job)
+    except LiquidControlError as error:
+        text = str(error)
+        return text if str(job.path) in text else f"{job.path}: {text}", []
+
+
+def _findings(job: _Job) -> list[dict]:
+    place = cached_at(job.path, file_hashes(job.path, job.cache), job.reading, job.cache).with_suffix(".findings.json")
+    try:
+        return json.loads(place.read_text())
+    except (OSError, ValueError):
+        found = [one for one in inspect_bag(job.path, job.reading.recording).facts["findings"] if one["train"] != OK]
+    partial = place.with_suffix(".partial")
+    partial.write_text(json.dumps(found, indent=1))
+    partial.replace(place)
+    return found
