@@ -11,13 +11,24 @@ REPORT = ["matplotlib", "av", "Jinja2", "pyarrow"]
 BAGS = ["rosbags", "mcap", "lz4", "backports.zstd", "apsw"]
 TRAIN = [*SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
 SECURITY = ["cryptography"]
-TEST = ["pytest", "pytest-timeout", "hypothesis", "ruff", "ncps", "scipy", "triton; platform_machine == 'x86_64'"]
+TEST = [
+    "pytest",
+    "pytest-timeout",
+    "hypothesis",
+    "ruff",
+    "ncps",
+    "scipy",
+    "triton; platform_machine == 'x86_64'",
+]
 
 
 def share(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
     """Files below `folder`, each to the same place below share/liquid_control."""
     files = [path for path in sorted(Path(folder).rglob(pattern)) if path.is_file()]
-    return [(f"share/{NAME}/{parent}", [str(f) for f in files if f.parent == parent]) for parent in sorted({f.parent for f in files})]
+    return [
+        (f"share/{NAME}/{parent}", [str(f) for f in files if f.parent == parent])
+        for parent in sorted({f.parent for f in files})
+    ]
 
 
 setup(
@@ -28,7 +39,7 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={
-        NAME: ["report/templates/*", "sim/assets/*", "sim/assets/**/*", "policy/kernels/**/*"],
+        NAME: ["report/templates/*", "sim/assets/*", "sim/assets/**/*", "policy/kernels/**/*"]
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
@@ -38,7 +49,15 @@ setup(
         *share("models", "*"),
     ],
     install_requires=["setuptools"],
-    extras_require={"run": RUN, "sim": SIM, "report": REPORT, "bags": BAGS, "train": TRAIN, "security": SECURITY, "test": TEST},
+    extras_require={
+        "run": RUN,
+        "sim": SIM,
+        "report": REPORT,
+        "bags": BAGS,
+        "train": TRAIN,
+        "security": SECURITY,
+        "test": TEST,
+    },
     entry_points={
         "console_scripts": [
             f"liquid-control = {NAME}.cli.main:main",

@@ -1,4 +1,5 @@
-"""On a vehicle: the policy and the safety gate. Camera, IMU, odometry and whoever obeys `command` are the vehicle's own."""
+"""On a vehicle: the policy and the safety gate. Camera, IMU, odometry and whoever obeys `command`
+are the vehicle's own."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, Shutdown
@@ -12,8 +13,16 @@ SHARE = FindPackageShare("liquid_control")
 
 def generate_launch_description() -> LaunchDescription:
     arguments = [
-        DeclareLaunchArgument("model", default_value="lane_keeper", description="Model directory, or the name of an installed model."),
-        DeclareLaunchArgument("params", default_value=[SHARE, "/config/drive.yaml"], description="YAML file with the nodes' parameters."),
+        DeclareLaunchArgument(
+            "model",
+            default_value="lane_keeper",
+            description="Model directory, or the name of an installed model.",
+        ),
+        DeclareLaunchArgument(
+            "params",
+            default_value=[SHARE, "/config/drive.yaml"],
+            description="YAML file with the nodes' parameters.",
+        ),
         DeclareLaunchArgument(
             "vehicle",
             default_value=[SHARE, "/config/vehicles/full_size.yaml"],
@@ -26,15 +35,34 @@ def generate_launch_description() -> LaunchDescription:
             description="Message type of the command.",
         ),
         DeclareLaunchArgument(
-            "image_transport", default_value="raw", choices=["raw", "compressed"], description="Which camera topic to listen to."
+            "image_transport",
+            default_value="raw",
+            choices=["raw", "compressed"],
+            description="Which camera topic to listen to.",
         ),
-        DeclareLaunchArgument("image", default_value="camera/image_raw", description="Topic of the camera's pictures."),
+        DeclareLaunchArgument(
+            "image", default_value="camera/image_raw", description="Topic of the camera's pictures."
+        ),
         DeclareLaunchArgument("imu", default_value="imu/data", description="Topic of the IMU."),
-        DeclareLaunchArgument("odom", default_value="odom", description="Topic of the odometry, for the speed."),
-        DeclareLaunchArgument("command", default_value="command", description="Topic of the commands to the vehicle."),
-        DeclareLaunchArgument("autostart", default_value="true", description="Whether the policy configures and activates by itself."),
-        DeclareLaunchArgument("namespace", default_value="", description="Namespace of nodes and topics."),
-        DeclareLaunchArgument("use_sim_time", default_value="false", description="Whether time comes from /clock (simulation, bags)."),
+        DeclareLaunchArgument(
+            "odom", default_value="odom", description="Topic of the odometry, for the speed."
+        ),
+        DeclareLaunchArgument(
+            "command", default_value="command", description="Topic of the commands to the vehicle."
+        ),
+        DeclareLaunchArgument(
+            "autostart",
+            default_value="true",
+            description="Whether the policy configures and activates by itself.",
+        ),
+        DeclareLaunchArgument(
+            "namespace", default_value="", description="Namespace of nodes and topics."
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            description="Whether time comes from /clock (simulation, bags).",
+        ),
     ]
     shared = [
         ParameterFile(LaunchConfiguration("params")),

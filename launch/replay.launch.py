@@ -1,7 +1,8 @@
-"""The robot's nodes against a recording: what drive.launch.py starts, and `ros2 bag play --clock` in place of vehicle and sensors.
+"""The robot's nodes against a recording: what drive.launch.py starts, and `ros2 bag play --clock`
+in place of vehicle and sensors.
 
-Only camera, IMU and odometry are played: commands that were recorded are not mixed with those of the nodes. Where a recording loops,
-/clock jumps back and the policy starts anew.
+Only camera, IMU and odometry are played: commands that were recorded are not mixed with those of
+the nodes. Where a recording loops, /clock jumps back and the policy starts anew.
 """
 
 import os
@@ -22,35 +23,78 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("liquid_control")
-CLOSED = ("ROS_LOCALHOST_ONLY", "1") if os.environ.get("ROS_DISTRO") == "humble" else ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+CLOSED = (
+    ("ROS_LOCALHOST_ONLY", "1")
+    if os.environ.get("ROS_DISTRO") == "humble"
+    else ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+)
 """What keeps nodes on this machine; Humble does not know the range yet."""
 
 
 def generate_launch_description() -> LaunchDescription:
     arguments = [
-        DeclareLaunchArgument("bag", default_value="bag", description="Recording: a rosbag2 directory."),
-        DeclareLaunchArgument("loop", default_value="false", choices=["true", "false"], description="Whether to play it again and again."),
-        DeclareLaunchArgument("rate", default_value="1.0", description="How many times as fast as recorded."),
-        DeclareLaunchArgument("delay", default_value="5.0", description="Seconds that the nodes get to start before the recording does."),
-        DeclareLaunchArgument("model", default_value="lane_keeper", description="Model directory, or the name of an installed model."),
+        DeclareLaunchArgument(
+            "bag", default_value="bag", description="Recording: a rosbag2 directory."
+        ),
+        DeclareLaunchArgument(
+            "loop",
+            default_value="false",
+            choices=["true", "false"],
+            description="Whether to play it again and again.",
+        ),
+        DeclareLaunchArgument(
+            "rate", default_value="1.0", description="How many times as fast as recorded."
+        ),
+        DeclareLaunchArgument(
+            "delay",
+            default_value="5.0",
+            description="Seconds that the nodes get to start before the recording does.",
+        ),
+        DeclareLaunchArgument(
+            "model",
+            default_value="lane_keeper",
+            description="Model directory, or the name of an installed model.",
+        ),
         DeclareLaunchArgument(
             "vehicle",
             default_value=[SHARE, "/config/vehicles/simulated.yaml"],
             description="YAML file with the dimensions and limits of the vehicle that was recorded.",
         ),
         DeclareLaunchArgument(
-            "image_transport", default_value="compressed", choices=["raw", "compressed"], description="How the pictures were recorded."
+            "image_transport",
+            default_value="compressed",
+            choices=["raw", "compressed"],
+            description="How the pictures were recorded.",
         ),
-        DeclareLaunchArgument("image", default_value="/camera/image_raw", description="Recorded camera topic, without /compressed."),
-        DeclareLaunchArgument("imu", default_value="/imu/data", description="Recorded topic of the IMU."),
-        DeclareLaunchArgument("odom", default_value="/odom", description="Recorded topic of the odometry."),
-        DeclareLaunchArgument("command", default_value="command", description="Topic of the nodes' commands."),
-        DeclareLaunchArgument("use_sim_time", default_value="true", description="Whether time comes from the recording, by /clock."),
         DeclareLaunchArgument(
-            "localhost", default_value="true", choices=["true", "false"], description="Whether the nodes stay closed to the network."
+            "image",
+            default_value="/camera/image_raw",
+            description="Recorded camera topic, without /compressed.",
+        ),
+        DeclareLaunchArgument(
+            "imu", default_value="/imu/data", description="Recorded topic of the IMU."
+        ),
+        DeclareLaunchArgument(
+            "odom", default_value="/odom", description="Recorded topic of the odometry."
+        ),
+        DeclareLaunchArgument(
+            "command", default_value="command", description="Topic of the nodes' commands."
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="true",
+            description="Whether time comes from the recording, by /clock.",
+        ),
+        DeclareLaunchArgument(
+            "localhost",
+            default_value="true",
+            choices=["true", "false"],
+            description="Whether the nodes stay closed to the network.",
         ),
     ]
-    here_only = SetEnvironmentVariable(*CLOSED, condition=IfCondition(LaunchConfiguration("localhost")))
+    here_only = SetEnvironmentVariable(
+        *CLOSED, condition=IfCondition(LaunchConfiguration("localhost"))
+    )
     robot = IncludeLaunchDescription(
         PythonLaunchDescriptionSource([SHARE, "/launch/drive.launch.py"]),
         launch_arguments={
@@ -64,7 +108,9 @@ def generate_launch_description() -> LaunchDescription:
             "use_sim_time": LaunchConfiguration("use_sim_time"),
         }.items(),
     )
-    player = TimerAction(period=LaunchConfiguration("delay"), actions=[OpaqueFunction(function=play)])
+    player = TimerAction(
+        period=LaunchConfiguration("delay"), actions=[OpaqueFunction(function=play)]
+    )
     return LaunchDescription([*arguments, here_only, robot, player])
 
 
@@ -73,8 +119,26 @@ def play(context) -> list[ExecuteProcess]:
     image = LaunchConfiguration("image").perform(context)
     if LaunchConfiguration("image_transport").perform(context) == "compressed":
         image += "/compressed"
-    topics = [image, LaunchConfiguration("imu").perform(context), LaunchConfiguration("odom").perform(context)]
-    command = ["ros2", "bag", "play", LaunchConfiguration("bag").perform(context), "--clock", "100", "--disable-keyboard-controls"]
+    topics = [
+        image,
+        LaunchConfiguration("imu").perform(context),
+        LaunchConfiguration("odom").perform(context),
+    ]
+    command = [
+        "ros2",
+        "bag",
+        "play",
+        LaunchConfiguration("bag").perform(context),
+        "--clock",
+        "100",
+        "--disable-keyboard-controls",
+    ]
     command += ["--rate", LaunchConfiguration("rate").perform(context)]
     command += ["--loop"] if LaunchConfiguration("loop").perform(context) == "true" else []
-    return [ExecuteProcess(cmd=[*command, "--topics", *topics], output="screen", on_exit=Shutdown(reason="the recording has ended"))]
+    return [
+        ExecuteProcess(
+            cmd=[*command, "--topics", *topics],
+            output="screen",
+            on_exit=Shutdown(reason="the recording has ended"),
+        )
+    ]

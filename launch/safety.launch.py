@@ -13,22 +13,51 @@ STEERING = ["twist_stamped", "ackermann"]
 
 def generate_launch_description() -> LaunchDescription:
     arguments = [
-        DeclareLaunchArgument("params", default_value=[SHARE, "/config/drive.yaml"], description="YAML file with the node's parameters."),
+        DeclareLaunchArgument(
+            "params",
+            default_value=[SHARE, "/config/drive.yaml"],
+            description="YAML file with the node's parameters.",
+        ),
         DeclareLaunchArgument(
             "vehicle",
             default_value=[SHARE, "/config/vehicles/full_size.yaml"],
             description="YAML file with the vehicle's dimensions and the gate's limits; config/vehicles holds presets.",
         ),
-        DeclareLaunchArgument("proposal", default_value="proposal", description="Topic of the policy's proposals."),
-        DeclareLaunchArgument("proposal_type", default_value="twist_stamped", choices=STEERING, description="Message type of proposals."),
-        DeclareLaunchArgument("command", default_value="command", description="Topic of the commands to the vehicle."),
         DeclareLaunchArgument(
-            "command_type", default_value="twist_stamped", choices=[*STEERING, "twist"], description="Message type of the commands."
+            "proposal", default_value="proposal", description="Topic of the policy's proposals."
         ),
-        DeclareLaunchArgument("odom", default_value="odom", description="Topic of the odometry, for the speed."),
-        DeclareLaunchArgument("engage", default_value="manual", choices=["manual", "automatic"], description="Who starts the driving."),
-        DeclareLaunchArgument("namespace", default_value="", description="Namespace of node and topics."),
-        DeclareLaunchArgument("use_sim_time", default_value="false", description="Whether time comes from /clock (simulation, bags)."),
+        DeclareLaunchArgument(
+            "proposal_type",
+            default_value="twist_stamped",
+            choices=STEERING,
+            description="Message type of proposals.",
+        ),
+        DeclareLaunchArgument(
+            "command", default_value="command", description="Topic of the commands to the vehicle."
+        ),
+        DeclareLaunchArgument(
+            "command_type",
+            default_value="twist_stamped",
+            choices=[*STEERING, "twist"],
+            description="Message type of the commands.",
+        ),
+        DeclareLaunchArgument(
+            "odom", default_value="odom", description="Topic of the odometry, for the speed."
+        ),
+        DeclareLaunchArgument(
+            "engage",
+            default_value="manual",
+            choices=["manual", "automatic"],
+            description="Who starts the driving.",
+        ),
+        DeclareLaunchArgument(
+            "namespace", default_value="", description="Namespace of node and topics."
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            description="Whether time comes from /clock (simulation, bags).",
+        ),
     ]
     safety = Node(
         package="liquid_control",
@@ -42,7 +71,9 @@ def generate_launch_description() -> LaunchDescription:
                 "proposal_type": LaunchConfiguration("proposal_type"),
                 "command_type": LaunchConfiguration("command_type"),
                 "engagement.engage": LaunchConfiguration("engage"),
-                "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
+                "use_sim_time": ParameterValue(
+                    LaunchConfiguration("use_sim_time"), value_type=bool
+                ),
             },
         ],
         remappings=[

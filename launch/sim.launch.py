@@ -1,9 +1,15 @@
-"""The MuJoCo world as the robot, with the robot's nodes: what drive.launch.py starts, and a vehicle for it."""
+"""The MuJoCo world as the robot, with the robot's nodes: what drive.launch.py starts, and a vehicle
+for it."""
 
 import os
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, SetEnvironmentVariable, Shutdown
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    SetEnvironmentVariable,
+    Shutdown,
+)
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
@@ -12,20 +18,41 @@ from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("liquid_control")
-CLOSED = ("ROS_LOCALHOST_ONLY", "1") if os.environ.get("ROS_DISTRO") == "humble" else ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+CLOSED = (
+    ("ROS_LOCALHOST_ONLY", "1")
+    if os.environ.get("ROS_DISTRO") == "humble"
+    else ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+)
 """What keeps nodes on this machine; Humble does not know the range yet."""
 
 
 def generate_launch_description() -> LaunchDescription:
     arguments = [
-        DeclareLaunchArgument("model", default_value="lane_keeper", description="Model directory, or the name of an installed model."),
-        DeclareLaunchArgument("seed", default_value="0", description="Whole number that names the road, its look and the vehicle."),
-        DeclareLaunchArgument("use_sim_time", default_value="false", description="Whether nodes use the /clock of the world."),
         DeclareLaunchArgument(
-            "localhost", default_value="true", choices=["true", "false"], description="Whether the nodes stay closed to the network."
+            "model",
+            default_value="lane_keeper",
+            description="Model directory, or the name of an installed model.",
+        ),
+        DeclareLaunchArgument(
+            "seed",
+            default_value="0",
+            description="Whole number that names the road, its look and the vehicle.",
+        ),
+        DeclareLaunchArgument(
+            "use_sim_time",
+            default_value="false",
+            description="Whether nodes use the /clock of the world.",
+        ),
+        DeclareLaunchArgument(
+            "localhost",
+            default_value="true",
+            choices=["true", "false"],
+            description="Whether the nodes stay closed to the network.",
         ),
     ]
-    here_only = SetEnvironmentVariable(*CLOSED, condition=IfCondition(LaunchConfiguration("localhost")))
+    here_only = SetEnvironmentVariable(
+        *CLOSED, condition=IfCondition(LaunchConfiguration("localhost"))
+    )
     robot = IncludeLaunchDescription(
         PythonLaunchDescriptionSource([SHARE, "/launch/drive.launch.py"]),
         launch_arguments={
@@ -41,7 +68,9 @@ def generate_launch_description() -> LaunchDescription:
         parameters=[
             {
                 "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
-                "publish_clock": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
+                "publish_clock": ParameterValue(
+                    LaunchConfiguration("use_sim_time"), value_type=bool
+                ),
             }
         ],
         output="screen",

@@ -13,7 +13,9 @@ from liquid_control.errors import ConfigError
 
 def number(default: float | int, low: float, high: float, unit: str, doc: str):
     """A bounded numeric field; its type annotation says whether whole numbers are required."""
-    return dataclasses.field(default=default, metadata={"low": low, "high": high, "unit": unit, "doc": doc})
+    return dataclasses.field(
+        default=default, metadata={"low": low, "high": high, "unit": unit, "doc": doc}
+    )
 
 
 def choice(default: str, options: tuple[str, ...], doc: str):
@@ -27,15 +29,24 @@ def switch(default: bool, doc: str):
 
 
 def check(config: object) -> None:
-    """Raises ConfigError when a field of a config dataclass breaks its bounds; NaN breaks every bound."""
+    """Raises ConfigError when a field of a config dataclass breaks its bounds; NaN breaks every
+    bound."""
     for field in dataclasses.fields(config):
-        name, value, meta = f"{type(config).__name__}.{field.name}", getattr(config, field.name), field.metadata
+        name, value, meta = (
+            f"{type(config).__name__}.{field.name}",
+            getattr(config, field.name),
+            field.metadata,
+        )
         if "low" in meta:
             kinds = (int,) if field.type == "int" else (int, float)
             if isinstance(value, bool) or not isinstance(value, kinds):
-                raise ConfigError(name, value, "a whole number" if field.type == "int" else "a number")
+                raise ConfigError(
+                    name, value, "a whole number" if field.type == "int" else "a number"
+                )
             if not meta["low"] <= value <= meta["high"]:
-                raise ConfigError(name, value, f"{meta['low']} to {meta['high']} {meta['unit']}".rstrip())
+                raise ConfigError(
+                    name, value, f"{meta['low']} to {meta['high']} {meta['unit']}".rstrip()
+                )
         elif "options" in meta and value not in meta["options"]:
             raise ConfigError(name, value, "one of " + ", ".join(meta["options"]))
         elif field.type == "bool" and not isinstance(value, bool):
@@ -43,13 +54,18 @@ def check(config: object) -> None:
 
 
 def from_mapping(kind: type, values: Mapping):
-    """Builds config dataclass `kind` from a mapping (YAML, JSON); unknown names are refused, missing ones take defaults."""
+    """Builds config dataclass `kind` from a mapping (YAML, JSON); unknown names are refused,
+    missing ones take defaults."""
     if not isinstance(values, Mapping):
         raise ConfigError(kind.__name__, values, "a mapping of field names to values")
     known = {field.name for field in dataclasses.fields(kind)}
     for name in values:
         if name not in known:
-            raise ConfigError(f"{kind.__name__}.{name}", values[name], "one of the fields " + ", ".join(sorted(known)))
+            raise ConfigError(
+                f"{kind.__name__}.{name}",
+                values[name],
+                "one of the fields " + ", ".join(sorted(known)),
+            )
     return kind(**values)
 
 
@@ -58,7 +74,9 @@ class VehicleConfig:
     """The vehicle that is steered, as a kinematic bicycle."""
 
     wheelbase: float = number(2.6, 0.05, 20.0, "m", "distance between front and rear axle")
-    max_steering_angle: float = number(0.55, 0.01, 1.2, "rad", "largest front-wheel angle the vehicle can take")
+    max_steering_angle: float = number(
+        0.55, 0.01, 1.2, "rad", "largest front-wheel angle the vehicle can take"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -70,10 +88,22 @@ class TimelineConfig:
 
     nominal_dt: float = number(0.04, 0.001, 1.0, "s", "dt given to a frame that starts a sequence")
     max_gap: float = number(0.6, 0.01, 60.0, "s", "a longer silence starts a new sequence")
-    clock_jump: float = number(1.0, 0.05, 3600.0, "s", "a frame older than the last by more than this is a clock reset, not a late frame")
-    max_future: float = number(0.25, 0.0, 60.0, "s", "a stamp further ahead of the receiver's clock is refused")
-    imu_window: float = number(0.2, 0.005, 5.0, "s", "inertial samples older than this before a frame are forgotten")
-    assumed_speed: float = number(10.0, 0.0, 100.0, "m/s", "speed given to the policy while no speed is measured")
+    clock_jump: float = number(
+        1.0,
+        0.05,
+        3600.0,
+        "s",
+        "a frame older than the last by more than this is a clock reset, not a late frame",
+    )
+    max_future: float = number(
+        0.25, 0.0, 60.0, "s", "a stamp further ahead of the receiver's clock is refused"
+    )
+    imu_window: float = number(
+        0.2, 0.005, 5.0, "s", "inertial samples older than this before a frame are forgotten"
+    )
+    assumed_speed: float = number(
+        10.0, 0.0, 100.0, "m/s", "speed given to the policy while no speed is measured"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -81,7 +111,8 @@ class TimelineConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PreprocessConfig:
-    """The one preprocessing: crop by fractions of the camera picture, then area resize to the policy's size."""
+    """The one preprocessing: crop by fractions of the camera picture, then area resize to the
+    policy's size."""
 
     height: int = number(64, 8, 1024, "px", "height of the policy's image")
     width: int = number(128, 8, 2048, "px", "width of the policy's image")
@@ -94,22 +125,52 @@ class PreprocessConfig:
         check(self)
         for low, high in (("crop_top", "crop_bottom"), ("crop_left", "crop_right")):
             if getattr(self, low) + getattr(self, high) > 0.95:
-                raise ConfigError(f"PreprocessConfig.{low} + {high}", getattr(self, low) + getattr(self, high), "at most 0.95")
+                raise ConfigError(
+                    f"PreprocessConfig.{low} + {high}",
+                    getattr(self, low) + getattr(self, high),
+                    "at most 0.95",
+                )
 
 
 WIRED = ("ltc", "cfc")
-"""Memories whose neurons are joined by a neural circuit policy's wiring; the others are fully connected."""
-MEMORIES = (*WIRED, "cfc_full", "cfc_mixed", "ct_rnn", "gru", "gru_timed", "lstm", "feedforward", "feedforward_stack")
+"""Memories whose neurons are joined by a neural circuit policy's wiring; the others are fully
+connected."""
+MEMORIES = (
+    *WIRED,
+    "cfc_full",
+    "cfc_mixed",
+    "ct_rnn",
+    "gru",
+    "gru_timed",
+    "lstm",
+    "feedforward",
+    "feedforward_stack",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class PolicyConfig:
-    """The network: encoder, memory, scales. A wired memory reads the wiring's fields, an unwired one `units` instead."""
+    """The network: encoder, memory, scales. A wired memory reads the wiring's fields, an unwired
+    one `units` instead."""
 
-    encoder: str = choice("strided", ("strided", "slim", "published"), "image encoder: for 64x128, 32x64, or the head of 79,420 parameters")
-    memory: str = choice("ltc", MEMORIES, "what remembers, --memory for short: ltc and cfc are wired circuits, the others to compare")
+    encoder: str = choice(
+        "strided",
+        ("strided", "slim", "published"),
+        "image encoder: for 64x128, 32x64, or the head of 79,420 parameters",
+    )
+    memory: str = choice(
+        "ltc",
+        MEMORIES,
+        "what remembers, --memory for short: ltc and cfc are wired circuits, the others to compare",
+    )
     units: int = number(19, 1, 4096, "", "units of an unwired memory")
-    backbone: int = number(128, 0, 4096, "", "units of the layer before the heads of cfc_full and cfc_mixed; 0 leaves it out")
+    backbone: int = number(
+        128,
+        0,
+        4096,
+        "",
+        "units of the layer before the heads of cfc_full and cfc_mixed; 0 leaves it out",
+    )
     stack: int = number(4, 1, 256, "", "frames that feedforward_stack sees at once")
     image_features: int = number(29, 1, 1024, "", "features that the encoder makes of one image")
     inter: int = number(12, 1, 4096, "", "inter neurons")
@@ -121,9 +182,13 @@ class PolicyConfig:
     motor_fanin: int = number(6, 1, 4096, "", "command neurons that drive the motor neuron")
     wiring_seed: int = number(22222, 0, 2**31 - 1, "", "seed of the wiring draw")
     unfolds: int = number(3, 1, 64, "", "solver steps of the LTC and the CT-RNN per frame")
-    time_scale: float = number(20.0, 1e-3, 1e4, "1/s", "cell time per second: 20 makes a 50 ms frame one unit")
+    time_scale: float = number(
+        20.0, 1e-3, 1e4, "1/s", "cell time per second: 20 makes a 50 ms frame one unit"
+    )
     curvature_scale: float = number(0.04, 1e-4, 10.0, "1/m", "curvature at network output 1")
-    output_gain: float = number(4.0, 0.01, 100.0, "", "network output per unit of the motor neuron's state")
+    output_gain: float = number(
+        4.0, 0.01, 100.0, "", "network output per unit of the motor neuron's state"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -134,23 +199,53 @@ class GateConfig:
     """Limits of the safety gate."""
 
     max_steering_angle: float = number(0.5, 0.01, 1.2, "rad", "largest steering angle let through")
-    max_steering_rate: float = number(0.8, 0.01, 5.0, "rad/s", "largest change of steering angle per second")
-    max_lateral_acceleration: float = number(3.0, 0.1, 20.0, "m/s²", "largest speed² x curvature let through (ISO 11270: 3.0)")
-    max_lateral_jerk: float = number(15.0, 0.1, 1000.0, "m/s³", "largest speed² x change of curvature per second (ISO 11270: 5.0)")
+    max_steering_rate: float = number(
+        0.8, 0.01, 5.0, "rad/s", "largest change of steering angle per second"
+    )
+    max_lateral_acceleration: float = number(
+        3.0, 0.1, 20.0, "m/s²", "largest speed² x curvature let through (ISO 11270: 3.0)"
+    )
+    max_lateral_jerk: float = number(
+        15.0,
+        0.1,
+        1000.0,
+        "m/s³",
+        "largest speed² x change of curvature per second (ISO 11270: 5.0)",
+    )
     max_speed: float = number(20.0, 0.0, 60.0, "m/s", "largest speed let through")
-    max_acceleration: float = number(3.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may rise")
-    max_deceleration: float = number(6.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may fall")
-    stale_after: float = number(0.2, 0.01, 5.0, "s", "an action whose frame is older than this is not used")
-    max_future: float = number(0.1, 0.0, 5.0, "s", "an action stamped further ahead than this is not used")
-    speed_stale_after: float = number(0.5, 0.01, 10.0, "s", "a measured speed older than this is taken as unknown")
-    deceleration: float = number(3.0, 0.1, 15.0, "m/s²", "how fast the speed is taken away when no action is usable")
-    safe_behaviour: str = choice("hold", ("hold", "follow", "release"), "the wheels when no action is usable: hold their angle, "
-                                 "go on to the last curvature asked for, or be released to the driver")  # fmt: skip
+    max_acceleration: float = number(
+        3.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may rise"
+    )
+    max_deceleration: float = number(
+        6.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may fall"
+    )
+    stale_after: float = number(
+        0.2, 0.01, 5.0, "s", "an action whose frame is older than this is not used"
+    )
+    max_future: float = number(
+        0.1, 0.0, 5.0, "s", "an action stamped further ahead than this is not used"
+    )
+    speed_stale_after: float = number(
+        0.5, 0.01, 10.0, "s", "a measured speed older than this is taken as unknown"
+    )
+    deceleration: float = number(
+        3.0, 0.1, 15.0, "m/s²", "how fast the speed is taken away when no action is usable"
+    )
+    safe_behaviour: str = choice(
+        "hold",
+        ("hold", "follow", "release"),
+        "the wheels when no action is usable: hold their angle, "
+        "go on to the last curvature asked for, or be released to the driver",
+    )
 
     def __post_init__(self) -> None:
         check(self)
         if self.deceleration > self.max_deceleration:
-            raise ConfigError("GateConfig.deceleration", self.deceleration, f"at most max_deceleration = {self.max_deceleration}")
+            raise ConfigError(
+                "GateConfig.deceleration",
+                self.deceleration,
+                f"at most max_deceleration = {self.max_deceleration}",
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +259,9 @@ class WorldConfig:
     image_width: int = number(128, 8, 1280, "px", "width of the camera picture")
     frame_rate_low: float = number(20.0, 1.0, 100.0, "Hz", "lowest camera rate drawn")
     frame_rate_high: float = number(30.0, 1.0, 100.0, "Hz", "highest camera rate drawn")
-    frame_jitter: float = number(0.15, 0.0, 0.9, "", "each frame period varies by this share of itself, both ways")
+    frame_jitter: float = number(
+        0.15, 0.0, 0.9, "", "each frame period varies by this share of itself, both ways"
+    )
     drop_share: float = number(0.05, 0.0, 0.95, "", "share of frames that never arrive")
     stratum: int = number(-1, -1, 7, "", "look stratum (sim.randomize); -1 draws one")
     trees: int = number(60, 0, 2000, "", "trees along the road")
@@ -173,4 +270,8 @@ class WorldConfig:
         check(self)
         for low, high in (("cruise_low", "cruise_high"), ("frame_rate_low", "frame_rate_high")):
             if getattr(self, low) > getattr(self, high):
-                raise ConfigError(f"WorldConfig.{low}", getattr(self, low), f"at most {high} = {getattr(self, high)}")
+                raise ConfigError(
+                    f"WorldConfig.{low}",
+                    getattr(self, low),
+                    f"at most {high} = {getattr(self, high)}",
+                )

@@ -1,4 +1,5 @@
-"""The error tree. Every class builds its own message: what was got, what was expected, what to do."""
+"""The error tree. Every class builds its own message: what was got, what was expected, what to
+do."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ _BRIEF.maxdict, _BRIEF.maxlist, _BRIEF.maxtuple, _BRIEF.maxset = 20, 20, 20, 20
 
 
 def brief(value: object) -> str:
-    """A value as a message shows it. Never long, and never refused as Python refuses to write out a whole number of 5,000 digits:
-    a few lines of YAML can stand for more text than memory holds."""
+    """A value as a message shows it. Never long, and never refused as Python refuses to write out a
+    whole number of 5,000 digits: a few lines of YAML can stand for more text than memory holds."""
     try:
         return _BRIEF.repr(value)
     except ValueError:
@@ -42,7 +43,9 @@ class TimeError(LiquidControlError):
     """A time step is zero, negative, infinite or NaN."""
 
     def __init__(self, got: object, expected: str = "finite positive seconds") -> None:
-        super().__init__(f"dt: got {got}, expected {expected}; reject duplicate and older stamps first (perception.timeline does)")
+        super().__init__(
+            f"dt: got {got}, expected {expected}; reject duplicate and older stamps first (perception.timeline does)"
+        )
         self.got = got
 
 
@@ -50,7 +53,9 @@ class NotFiniteError(LiquidControlError):
     """An array holds NaN or infinity where only numbers make sense."""
 
     def __init__(self, name: str, got: float, index: tuple[int, ...]) -> None:
-        super().__init__(f"{name}: got {got} at {index}, expected finite numbers; drop or repair the sample, or mask it out")
+        super().__init__(
+            f"{name}: got {got} at {index}, expected finite numbers; drop or repair the sample, or mask it out"
+        )
         self.name, self.got, self.index = name, got, index
 
 
@@ -87,7 +92,8 @@ class BagError(LiquidControlError):
 
 
 class BagTopicError(LiquidControlError):
-    """A topic that was asked for is not in the recording, or is of a type that its role cannot be read from."""
+    """A topic that was asked for is not in the recording, or is of a type that its role cannot be
+    read from."""
 
     def __init__(self, role: str, got: object, expected: object) -> None:
         super().__init__(f"--topics.{role}: got {got}, expected {expected}")
@@ -99,7 +105,9 @@ class AmbiguousTopicError(LiquidControlError):
 
     def __init__(self, role: str, candidates: tuple[str, ...]) -> None:
         listed = ", ".join(candidates)
-        super().__init__(f"{len(candidates)} topics could be the {role}: {listed}. Say which, for example --topics.{role} {candidates[0]}")
+        super().__init__(
+            f"{len(candidates)} topics could be the {role}: {listed}. Say which, for example --topics.{role} {candidates[0]}"
+        )
         self.role, self.candidates = role, candidates
 
 

@@ -1,8 +1,9 @@
 """The vocabulary: every value that crosses a module boundary online.
 
 Axes are REP-103 body axes: x forward, y left, z up. SI units throughout. Signs, stated once:
-curvature, steering angle, yaw rate and lateral acceleration are positive to the left; a lane offset is
-positive when the vehicle is left of its lane's centre. Stamps are integer nanoseconds of one clock.
+curvature, steering angle, yaw rate and lateral acceleration are positive to the left; a lane offset
+is positive when the vehicle is left of its lane's centre. Stamps are integer nanoseconds of one
+clock.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Frame:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImuSample:
-    """One inertial measurement in body axes; the accelerometer reads specific force (+9.81 on z at rest)."""
+    """One inertial measurement in body axes; the accelerometer reads specific force (+9.81 on z at
+    rest)."""
 
     stamp_ns: int
     angular_velocity: tuple[float, float, float]
@@ -43,7 +45,8 @@ class SpeedSample:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SteeringSample:
-    """What the recorded driver commanded or did: front-wheel angle [rad], and speed [m/s] where the message has one."""
+    """What the recorded driver commanded or did: front-wheel angle [rad], and speed [m/s] where the
+    message has one."""
 
     stamp_ns: int
     steering_angle: float
@@ -68,8 +71,9 @@ class Observation:
 
 
 class Reason(enum.Enum):
-    """Why a frame led to no action: the first four are the time line's; `repeated` is a camera that shows a moving vehicle the same
-    picture again and again; the last is a policy that raised or answered NaN."""
+    """Why a frame led to no action: the first four are the time line's; `repeated` is a camera that
+    shows a moving vehicle the same picture again and again; the last is a policy that raised or
+    answered NaN."""
 
     DUPLICATE = "duplicate"
     OLDER = "older"
@@ -89,7 +93,8 @@ class Rejected:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Action:
-    """What the policy proposes: path curvature [1/m] and speed [m/s], with the stamp of the frame behind it."""
+    """What the policy proposes: path curvature [1/m] and speed [m/s], with the stamp of the frame
+    behind it."""
 
     stamp_ns: int
     curvature: float
@@ -132,7 +137,8 @@ class Limit(enum.Flag):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """The gate's judgement: which limits acted. `safe_stop`: no usable action, the speed is taken away.
+    """The gate's judgement: which limits acted. `safe_stop`: no usable action, the speed is taken
+    away.
 
     `released`: the command's angle is only the last one; the wheels are the driver's.
     """

@@ -11,7 +11,9 @@ wait_without_spinning()
 @pytest.fixture(scope="session")
 def drives():
     """The module `written_drive`: small drives as bags, whose road can be seen in the picture."""
-    spec = importlib.util.spec_from_file_location("written_drive", Path(__file__).with_name("written_drive.py"))
+    spec = importlib.util.spec_from_file_location(
+        "written_drive", Path(__file__).with_name("written_drive.py")
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -28,9 +30,17 @@ def node_configs():
     from liquid_control.ros.sim_node import SimControls, SimNodeConfig
 
     return {
-        "policy_node": [("", PolicyNodeConfig), ("", CruiseConfig), ("timeline.", TimelineConfig), ("vehicle.", VehicleConfig)],
+        "policy_node": [
+            ("", PolicyNodeConfig),
+            ("", CruiseConfig),
+            ("timeline.", TimelineConfig),
+            ("vehicle.", VehicleConfig),
+        ],
         "safety_node": [
-            ("", SafetyNodeConfig), ("gate.", GateConfig), ("engagement.", EngagementConfig), ("joystick.", JoystickConfig),
+            ("", SafetyNodeConfig),
+            ("gate.", GateConfig),
+            ("engagement.", EngagementConfig),
+            ("joystick.", JoystickConfig),
             ("vehicle.", VehicleConfig),
         ],
         "sim_node": [("", SimNodeConfig), ("", SimControls), ("world.", WorldConfig)],

@@ -1,4 +1,5 @@
-"""A small drive written as a bag: the road's bend is a bright bar in the picture, left for left, so that it can be learned in seconds."""
+"""A small drive written as a bag: the road's bend is a bright bar in the picture, left for left, so
+that it can be learned in seconds."""
 
 from __future__ import annotations
 
@@ -29,22 +30,38 @@ def picture(bend: float, rng: np.random.Generator, size: tuple[int, int] = (16, 
 
 
 def write_drive(
-    path: Path, seed: int = 0, seconds: float = 12.0, speed: float = 8.0, camera: bool = True, imu: bool = True, steering: bool = True,
-    ratio: float = 1.0, still: bool = False, size: tuple[int, int] = (16, 32), focal: float = 0.0,
+    path: Path,
+    seed: int = 0,
+    seconds: float = 12.0,
+    speed: float = 8.0,
+    camera: bool = True,
+    imu: bool = True,
+    steering: bool = True,
+    ratio: float = 1.0,
+    still: bool = False,
+    size: tuple[int, int] = (16, 32),
+    focal: float = 0.0,
 ) -> Path:
-    """`ratio`: recorded steering angle over the driven one. `still`: header stamps stand still. `focal`: of a CameraInfo [px], 0: none."""
+    """`ratio`: recorded steering angle over the driven one. `still`: header stamps stand still.
+    `focal`: of a CameraInfo [px], 0: none."""
     rng = np.random.default_rng(seed)
     with BagWriter(path, BagSettings(pictures="raw", steering="ackermann")) as writer:
         for tick in range(int(seconds * 100)):
             received = BEGIN + tick * 10_000_000
             stamp, bend = BEGIN if still else received, float(curvature(tick / 100, seed))
             if imu and tick % 2 == 0:
-                writer.write_imu(ImuSample(stamp, (0.0, 0.0, speed * bend), (0.0, speed**2 * bend, 9.81)), received)
+                writer.write_imu(
+                    ImuSample(stamp, (0.0, 0.0, speed * bend), (0.0, speed**2 * bend, 9.81)),
+                    received,
+                )
             if tick % 4 == 0:
                 writer.write_speed(SpeedSample(stamp, speed), received)
             if tick % 5 == 0 and rng.random() > 0.05:
                 if steering:
-                    writer.write_steering(SteeringSample(stamp, ratio * steering_angle(bend, VEHICLE), speed), received)
+                    writer.write_steering(
+                        SteeringSample(stamp, ratio * steering_angle(bend, VEHICLE), speed),
+                        received,
+                    )
                 if focal:
                     writer.write_camera_info(stamp, *size, focal, received)
                 if camera:

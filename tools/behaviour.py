@@ -1,12 +1,14 @@
-"""Shows that a change moved nothing: what this checkout computes, as hashes and numbers, to be held against another's.
+"""Shows that a change moved nothing: what this checkout computes, as hashes and numbers, to be held
+against another's.
 
     python tools/behaviour.py write before.json      # some 3 minutes on two cores
     (change the code)
     python tools/behaviour.py write after.json
     python tools/behaviour.py compare before.json after.json
 
-Everything goes through the command line, so modules may move freely. Weights, episodes and replayed commands must agree to the bit,
-an exported graph to 1e-6, verdicts and closed-loop metrics exactly. Run both sides on one machine: processors round differently.
+Everything goes through the command line, so modules may move freely. Weights, episodes and replayed
+commands must agree to the bit, an exported graph to 1e-6, verdicts and closed-loop metrics exactly.
+Run both sides on one machine: processors round differently.
 """
 
 from __future__ import annotations
@@ -23,9 +25,34 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-CORES = ("ltc", "cfc", "cfc_full", "cfc_mixed", "ct_rnn", "gru", "gru_timed", "lstm", "feedforward", "feedforward_stack")
-SMALL = ["--steps", "30", "--fit.batch", "8", "--preprocess.height", "32", "--preprocess.width", "64", "--policy.encoder", "slim",
-         "--device", "cpu", "--workers", "2"]  # fmt: skip
+CORES = (
+    "ltc",
+    "cfc",
+    "cfc_full",
+    "cfc_mixed",
+    "ct_rnn",
+    "gru",
+    "gru_timed",
+    "lstm",
+    "feedforward",
+    "feedforward_stack",
+)
+SMALL = [
+    "--steps",
+    "30",
+    "--fit.batch",
+    "8",
+    "--preprocess.height",
+    "32",
+    "--preprocess.width",
+    "64",
+    "--policy.encoder",
+    "slim",
+    "--device",
+    "cpu",
+    "--workers",
+    "2",
+]
 SPELLINGS = (
     ("train", "simulation", "core", "core-fit"),
     ("train", "imitation", "memory", "memory-fit"),
@@ -36,7 +63,12 @@ TIMES = ("wall_s", "speed_up", "seconds", "commands_a_second", "created")
 
 def command(*arguments: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"}
-    return subprocess.run([sys.executable, "-m", "liquid_control.cli", *map(str, arguments)], env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "liquid_control.cli", *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
 
 
 def answer(*arguments: str) -> dict:
@@ -52,7 +84,9 @@ def spelling() -> tuple[str, str, str, str]:
 
 def hash_arrays(arrays) -> str:
     """Of the bytes of all arrays, whatever their names and order."""
-    parts = sorted(hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays)
+    parts = sorted(
+        hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays
+    )
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:20]
 
 
@@ -65,9 +99,18 @@ def weights(model: Path) -> str:
 def numbers(value: object, name: str = "") -> dict[str, float]:
     """Every number in an answer by its path, but for times."""
     if isinstance(value, dict):
-        return {k: v for key, item in value.items() if not key.startswith(TIMES) for k, v in numbers(item, f"{name}.{key}").items()}
+        return {
+            k: v
+            for key, item in value.items()
+            if not key.startswith(TIMES)
+            for k, v in numbers(item, f"{name}.{key}").items()
+        }
     if isinstance(value, list):
-        return {k: v for index, item in enumerate(value) for k, v in numbers(item, f"{name}[{index}]").items()}
+        return {
+            k: v
+            for index, item in enumerate(value)
+            for k, v in numbers(item, f"{name}[{index}]").items()
+        }
     return {name: value} if isinstance(value, (bool, int, float)) else {}
 
 
@@ -80,15 +123,24 @@ def graph(path: Path) -> list[float]:
     rng, outputs = np.random.default_rng(7), []
     state = [np.zeros((1, *each.shape[1:]), np.float32) for each in states]
     for _ in range(40):
-        feed = {image.name: rng.integers(0, 256, (1, *image.shape[1:]), np.uint8),
-                measured.name: (rng.standard_normal((1, measured.shape[1])) * [0.3, 2.0, 4.0] + [0.0, 0.0, 10.0]).astype(np.float32),
-                dt.name: rng.uniform(0.01, 0.2, 1).astype(np.float32)}
-        action, *state = session.run(None, feed | {each.name: value for each, value in zip(states, state, strict=True)})
+        feed = {
+            image.name: rng.integers(0, 256, (1, *image.shape[1:]), np.uint8),
+            measured.name: (
+                rng.standard_normal((1, measured.shape[1])) * [0.3, 2.0, 4.0] + [0.0, 0.0, 10.0]
+            ).astype(np.float32),
+            dt.name: rng.uniform(0.01, 0.2, 1).astype(np.float32),
+        }
+        action, *state = session.run(
+            None, feed | {each.name: value for each, value in zip(states, state, strict=True)}
+        )
         outputs.append(float(np.ravel(action)[0]))
     return outputs
 
 
-def columns(folder: Path, keep: tuple[str, ...] = ("stamp_ns", "issued_ns", "curvature", "steering_angle", "speed")) -> str:
+def columns(
+    folder: Path,
+    keep: tuple[str, ...] = ("stamp_ns", "issued_ns", "curvature", "steering_angle", "speed"),
+) -> str:
     """Of the replayed commands as written to commands.csv."""
     with (folder / "commands.csv").open() as source:
         rows = [tuple(row.get(name) for name in keep) for row in csv.DictReader(source)]
@@ -100,23 +152,72 @@ def measure(work: Path) -> dict:
     found: dict = {"weights": {}, "graphs": {}}
     for name in CORES:
         run = work / name
-        answer(family, imitation, "--out", run, "--seed", 1, "--long-roads", 0, "--short-roads", 4, "--rounds", 1, "--round-roads", 2,
-               "--round-steps", 10, "--exam-roads", 0, f"--policy.{core}", name, f"--{core_fit}.steps", 20, f"--{core_fit}.looks", 1, *SMALL)
+        answer(
+            family,
+            imitation,
+            "--out",
+            run,
+            "--seed",
+            1,
+            "--long-roads",
+            0,
+            "--short-roads",
+            4,
+            "--rounds",
+            1,
+            "--round-roads",
+            2,
+            "--round-steps",
+            10,
+            "--exam-roads",
+            0,
+            f"--policy.{core}",
+            name,
+            f"--{core_fit}.steps",
+            20,
+            f"--{core_fit}.looks",
+            1,
+            *SMALL,
+        )
         found["weights"][f"simulation {name}"] = weights(run / "model")
         found["graphs"][name] = graph(run / "model" / "policy.onnx")
         print(f"trained {name}", file=sys.stderr)
     episodes = sorted((work / "ltc" / "episodes").glob("*.npz"))
-    found["episodes"] = hash_arrays([array for path in episodes for array in np.load(path).values()])
+    found["episodes"] = hash_arrays(
+        [array for path in episodes for array in np.load(path).values()]
+    )
     bags = work / "bags"
     answer("collect", bags, "--format", "bag", "--roads", 3, "--world.length", 150, "--workers", 2)
     recordings = sorted(path for path in bags.iterdir() if path.is_dir())
-    recorded = ["train", "recordings", "--recordings"] if imitation == "simulation" else ["train", "imitation", "--bags"]
-    if imitation == "simulation" and command(*recorded[:2], "--help").stdout.find("--recordings") < 0:
+    recorded = (
+        ["train", "recordings", "--recordings"]
+        if imitation == "simulation"
+        else ["train", "imitation", "--bags"]
+    )
+    if (
+        imitation == "simulation"
+        and command(*recorded[:2], "--help").stdout.find("--recordings") < 0
+    ):
         recorded[2] = "--bags"
     for name in ("ltc", "lstm"):
         run = work / f"recorded_{name}"
-        answer(*recorded, *recordings, "--out", run, "--cache", work / "cache", "--seed", 2, "--validate-every", 10, f"--{core_fit}.steps", 20,
-               f"--policy.{core}", name, *SMALL)
+        answer(
+            *recorded,
+            *recordings,
+            "--out",
+            run,
+            "--cache",
+            work / "cache",
+            "--seed",
+            2,
+            "--validate-every",
+            10,
+            f"--{core_fit}.steps",
+            20,
+            f"--policy.{core}",
+            name,
+            *SMALL,
+        )
         found["weights"][f"recordings {name}"] = weights(run / "model")
     for model in ("lane_keeper", "lane_keeper_cfc"):
         found["graphs"][model] = graph(ROOT / "models" / model / "policy.onnx")
@@ -125,12 +226,40 @@ def measure(work: Path) -> dict:
         answer("replay", "lane_keeper", bag, "--out", work / "replay", "--video", 0)
         found["replay"][bag.name] = columns(work / "replay")
     golden = answer("replay", "--golden", ROOT / "test" / "golden")
-    found["golden"] = {"passed": golden["passed"], "identical": [row["identical"] for row in golden["results"]]}
-    found["evaluate"] = numbers(answer("evaluate", "lane_keeper", "--roads", 2, "--conditions", "clean", "noise_0.1", "dropped_30", "night"))
+    found["golden"] = {
+        "passed": golden["passed"],
+        "identical": [row["identical"] for row in golden["results"]],
+    }
+    found["evaluate"] = numbers(
+        answer(
+            "evaluate",
+            "lane_keeper",
+            "--roads",
+            2,
+            "--conditions",
+            "clean",
+            "noise_0.1",
+            "dropped_30",
+            "night",
+        )
+    )
     rows = answer("faults", "--roads", 1)
-    table = next(value for value in rows.values() if isinstance(value, list) and value and isinstance(value[0], dict))
-    found["faults"] = {f"{row['source']} {row['kind']}": [row["noticed"], row["departed"], row["commands"], row["limit_violations"],
-                                                          row["largest_offset_m"], bool(row["broken"])] for row in table}  # fmt: skip
+    table = next(
+        value
+        for value in rows.values()
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+    )
+    found["faults"] = {
+        f"{row['source']} {row['kind']}": [
+            row["noticed"],
+            row["departed"],
+            row["commands"],
+            row["limit_violations"],
+            row["largest_offset_m"],
+            bool(row["broken"]),
+        ]
+        for row in table
+    }
     found["gate"] = numbers(answer("soak", "gate", "--commands", 100000))
     found["inspect"] = sorted(map(repr, numbers(answer("inspect", recordings[1])).values()))
     return found
@@ -148,8 +277,11 @@ def compare(before: dict, after: dict) -> list[str]:
         if part == "graphs" or old == new:
             continue
         if isinstance(old, dict) and isinstance(new, dict):
-            lines += [f"{part} {key}: {old.get(key)} before, {new.get(key)} after" for key in sorted(old.keys() | new.keys())
-                      if old.get(key) != new.get(key)]  # fmt: skip
+            lines += [
+                f"{part} {key}: {old.get(key)} before, {new.get(key)} after"
+                for key in sorted(old.keys() | new.keys())
+                if old.get(key) != new.get(key)
+            ]
         else:
             lines.append(f"{part}: {old} before, {new} after")
     return lines

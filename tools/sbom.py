@@ -1,4 +1,5 @@
-"""Writes a software bill of materials (CycloneDX 1.5, JSON) of every pinned package to stdout. Reads the pins alone: needs no network.
+"""Writes a software bill of materials (CycloneDX 1.5, JSON) of every pinned package to stdout.
+Reads the pins alone: needs no network.
 
 Licences are those that the installed packages name; of a package that is not installed here, none.
 """
@@ -16,7 +17,8 @@ PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;]+)\s*(?:
 
 
 def pins() -> list[tuple[str, str, str]]:
-    """(name, version, environment marker) of every pin, in order of names. SystemExit for a line that is none."""
+    """(name, version, environment marker) of every pin, in order of names. SystemExit for a line
+    that is none."""
     found = set()
     for file in ("requirements.txt", "constraints.txt"):
         for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
@@ -37,13 +39,22 @@ def licence(name: str, version: str) -> str:
         return ""
     if told["Version"] != version:
         return ""
-    classified = [line.rpartition(" :: ")[2] for line in told.get_all("Classifier") or () if line.startswith("License")]
+    classified = [
+        line.rpartition(" :: ")[2]
+        for line in told.get_all("Classifier") or ()
+        if line.startswith("License")
+    ]
     named = [told["License-Expression"] or "", *classified]
     return next((text for text in named if text), "")
 
 
 def component(name: str, version: str, marker: str) -> dict:
-    row = {"type": "library", "name": name, "version": version, "purl": f"pkg:pypi/{re.sub(r'[-_.]+', '-', name)}@{version}"}
+    row = {
+        "type": "library",
+        "name": name,
+        "version": version,
+        "purl": f"pkg:pypi/{re.sub(r'[-_.]+', '-', name)}@{version}",
+    }
     row["bom-ref"] = row["purl"] + (f"#{marker}" if marker else "")
     if text := licence(name, version):
         row["licenses"] = [{"license": {"name": text}}]
@@ -55,7 +66,13 @@ def component(name: str, version: str, marker: str) -> dict:
 def bill() -> dict:
     whole = {"type": "application", "name": "liquid_control"}
     parts = [component(*pin) for pin in pins()]
-    return {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "metadata": {"component": whole}, "components": parts}
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": whole},
+        "components": parts,
+    }
 
 
 if __name__ == "__main__":

@@ -12,10 +12,14 @@ CALLS = {"peer": 1, "reference": 1, "ours": 50}
 WARM_UP = 3
 
 
-def take_turns_on_gpu(contenders: Mapping[str, Callable[[], object]], rounds: int, advance: Callable[[], object]) -> dict[str, float]:
-    """Median seconds per call of each contender between two events on the GPU, in turns, after `WARM_UP` calls each.
+def take_turns_on_gpu(
+    contenders: Mapping[str, Callable[[], object]], rounds: int, advance: Callable[[], object]
+) -> dict[str, float]:
+    """Median seconds per call of each contender between two events on the GPU, in turns, after
+    `WARM_UP` calls each.
 
-    What the host takes to start the work is part of it: for calls this short that is most of what there is."""
+    What the host takes to start the work is part of it: for calls this short that is most of what
+    there is."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for call in contenders.values():
         for _ in range(WARM_UP):
@@ -38,4 +42,8 @@ def gpu() -> dict[str, str]:
     """Name of the GPU and versions of what drives it, for the file that keeps a measurement."""
     import triton
 
-    return {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda, "triton": triton.__version__}
+    return {
+        "gpu": torch.cuda.get_device_name(),
+        "cuda": torch.version.cuda,
+        "triton": triton.__version__,
+    }

@@ -24,23 +24,45 @@ def table(result: Mapping) -> str:
     head = ("", "ncps", "ours", "times faster", "must", "aim", "difference")
     lines = [head]
     for row in result["rows"]:
-        lines.append((row["name"], _time(row["peer"]), _time(row["ours"]), f"{row['ratio']:.1f}",
-                      *("-" if goal is None else f"{goal:g}" for goal in (row["must"], row["aim"])),
-                      f"{row['difference']:.0e}"))  # fmt: skip
+        lines.append(
+            (
+                row["name"],
+                _time(row["peer"]),
+                _time(row["ours"]),
+                f"{row['ratio']:.1f}",
+                *("-" if goal is None else f"{goal:g}" for goal in (row["must"], row["aim"])),
+                f"{row['difference']:.0e}",
+            )
+        )
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    text = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
-            for line in lines]  # fmt: skip
+    text = [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
     first, machine = result["first_use"], result["machine"]
-    text.append(f"first use: {first['compiling']:.1f} s to compile, {first['cached']:.2f} s when the disk has it")
+    text.append(
+        f"first use: {first['compiling']:.1f} s to compile, {first['cached']:.2f} s when the disk has it"
+    )
     if "gpu" in machine:
         text.append(f"{machine['gpu']}, CUDA {machine['cuda']}, triton {machine['triton']}")
-    text.append(f"{machine['processor']}, {machine['threads']} threads, torch {machine['torch']}, numba {machine['numba']}, "
-                f"ncps {machine['ncps']}, {machine['date']}")  # fmt: skip
+    text.append(
+        f"{machine['processor']}, {machine['threads']} threads, torch {machine['torch']}, numba {machine['numba']}, "
+        f"ncps {machine['ncps']}, {machine['date']}"
+    )
     return "\n".join(text)
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds * 1e6:.2f} µs" if seconds < 1e-4 else f"{seconds * 1e6:.0f} µs" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
+    return (
+        f"{seconds * 1e6:.2f} µs"
+        if seconds < 1e-4
+        else f"{seconds * 1e6:.0f} µs"
+        if seconds < 1e-3
+        else f"{seconds * 1e3:.2f} ms"
+    )
 
 
 def _plot(result: Mapping, path: Path) -> None:
@@ -56,9 +78,20 @@ def _plot(result: Mapping, path: Path) -> None:
         label = goal
         for place, row in enumerate(result["rows"]):
             if row[goal] is not None:
-                bars.plot([row[goal]] * 2, [place - 0.4, place + 0.4], color="black", linestyle=style, label=label)
+                bars.plot(
+                    [row[goal]] * 2,
+                    [place - 0.4, place + 0.4],
+                    color="black",
+                    linestyle=style,
+                    label=label,
+                )
                 label = None
-    bars.set(xscale="log", xlim=(1, 6 * max(row["ratio"] for row in result["rows"])), title="times faster than ncps", ylabel="")
+    bars.set(
+        xscale="log",
+        xlim=(1, 6 * max(row["ratio"] for row in result["rows"])),
+        title="times faster than ncps",
+        ylabel="",
+    )
     bars.invert_yaxis()
     bars.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False)
     for axes, along, title in zip(lines, ("T", "B"), ("time steps", "batch"), strict=False):
@@ -66,12 +99,29 @@ def _plot(result: Mapping, path: Path) -> None:
         size = "time" if along == "T" else "batch"
         for cell, colour in COLOURS.items():
             for side, style, label in (("ours", "o-", cell), ("peer", "s--", f"{cell}, ncps")):
-                of = [(point[size], point[side]) for point in points if point["cell"] == cell and side in point]
+                of = [
+                    (point[size], point[side])
+                    for point in points
+                    if point["cell"] == cell and side in point
+                ]
                 solid = side == "ours"
                 label += f" ~ {along}^{_growth(of):.2f}" if solid else ""
-                axes.plot(*zip(*of, strict=True), style, color=colour, alpha=1.0 if solid else 0.5, label=label, markersize=4)
+                axes.plot(
+                    *zip(*of, strict=True),
+                    style,
+                    color=colour,
+                    alpha=1.0 if solid else 0.5,
+                    label=label,
+                    markersize=4,
+                )
         fixed = f"B = {points[0]['batch']}" if along == "T" else f"T = {points[0]['time']}"
-        axes.set(xscale="log", yscale="log", xlabel=title, ylabel="s", title=f"forward + backward, {fixed}")
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlabel=title,
+            ylabel="s",
+            title=f"forward + backward, {fixed}",
+        )
         axes.grid(alpha=0.3)
         axes.legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)

@@ -1,6 +1,8 @@
-"""`liquid-control bench replay`: how fast recordings are replayed, what that takes of memory, and how soon an index is looked through.
+"""`liquid-control bench replay`: how fast recordings are replayed, what that takes of memory, and
+how soon an index is looked through.
 
-Every measurement is a process of its own, and the contenders take turns, so that whatever else the machine does meets all of them.
+Every measurement is a process of its own, and the contenders take turns, so that whatever else the
+machine does meets all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +19,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from liquid_control.bench.replay_bag import CAMERA_RATE, HEIGHT, IMU_RATE, SLOW_RATE, WIDTH, make_bag
+from liquid_control.bench.replay_bag import (
+    CAMERA_RATE,
+    HEIGHT,
+    IMU_RATE,
+    SLOW_RATE,
+    WIDTH,
+    make_bag,
+)
 from liquid_control.bench.timing import machine
 from liquid_control.config import check, number
 from liquid_control.evaluate.replay.files import beside
@@ -43,7 +52,8 @@ def peak_mb():
 
 bag, model, scratch = sys.argv[1:]
 """
-"""A process that is started inherits the largest size of the one that starts it in `ru_maxrss`; VmHWM is its own."""
+"""A process that is started inherits the largest size of the one that starts it in `ru_maxrss`;
+VmHWM is its own."""
 
 PROGRAMS = {
     "replay": """
@@ -85,8 +95,9 @@ frames = run(ReplaySettings(model, (Path(bag),), out=Path(scratch, "report"), vi
 seconds = time.perf_counter() - began
 """,
 }
-"""What is measured, each in a process of its own. Plain rosbags loop: what one writes to read and decode, no more.
-Read and decode: our reader as replay uses it, without a policy; where all cores are busy decoding, what a policy costs comes on top."""
+"""What is measured, each in a process of its own. Plain rosbags loop: what one writes to read and
+decode, no more. Read and decode: our reader as replay uses it, without a policy; where all cores
+are busy decoding, what a policy costs comes on top."""
 
 LAST = '\nprint(json.dumps({"seconds": seconds, "frames": frames, "peak_mb": peak_mb()}))\n'
 
@@ -99,22 +110,34 @@ class ReplayBenchSettings:
     """folder for replay.json"""
     model: str = "lane_keeper"
     """path of a model directory, or the name of an installed model"""
-    minutes: float = number(30.0, 0.5, 600.0, "min", "length of the long recording; it takes 170 MB a minute")
-    rounds: int = number(7, 1, 1000, "", "turns that the contenders take on the short recording, one minute long")
+    minutes: float = number(
+        30.0, 0.5, 600.0, "min", "length of the long recording; it takes 170 MB a minute"
+    )
+    rounds: int = number(
+        7, 1, 1000, "", "turns that the contenders take on the short recording, one minute long"
+    )
     folder: Path | None = None
-    """keeps the recordings for the next time; without it they are made anew in the system's folder for temporary files"""
+    """keeps the recordings for the next time; without it they are made anew in the system's folder
+    for temporary files"""
 
     def __post_init__(self) -> None:
         check(self)
 
 
 def bench_replay(settings: ReplayBenchSettings) -> dict:
-    """Measures, writes replay.json and returns what it holds; `table` shows it. The machine should have nothing else to do."""
+    """Measures, writes replay.json and returns what it holds; `table` shows it. The machine should
+    have nothing else to do."""
     model = read_model(find_model(settings.model)).directory
     with tempfile.TemporaryDirectory(prefix="bench-replay-") as scratch:
         folder = settings.folder or Path(scratch)
         short, long = folder / "short", folder / f"long_{settings.minutes:g}"
-        with tqdm(total=60 + round(60 * settings.minutes), desc="making recordings", unit="s", leave=False, disable=None) as bar:
+        with tqdm(
+            total=60 + round(60 * settings.minutes),
+            desc="making recordings",
+            unit="s",
+            leave=False,
+            disable=None,
+        ) as bar:
             for bag, seconds in ((short, 60.0), (long, 60.0 * settings.minutes)):
                 if not bag.exists():
                     folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +145,9 @@ def bench_replay(settings: ReplayBenchSettings) -> dict:
         size = sum(file.stat().st_size for file in long.iterdir())
         contenders = ("read and decode", "replay", "plain rosbags loop")
         turns: dict[str, list[dict]] = {name: [] for name in contenders}
-        with tqdm(total=settings.rounds * len(contenders) + 3, desc="measuring", leave=False, disable=None) as bar:
+        with tqdm(
+            total=settings.rounds * len(contenders) + 3, desc="measuring", leave=False, disable=None
+        ) as bar:
             for turn in range(settings.rounds):
                 for name in contenders if turn % 2 else reversed(contenders):
                     turns[name].append(_measured(name, short, model, scratch))
@@ -131,13 +156,25 @@ def bench_replay(settings: ReplayBenchSettings) -> dict:
             for name in ("inspect --quick", "replay", "replay --out"):
                 whole[name] = _measured(name, long, model, scratch)
                 bar.update()
-    rate = {name: statistics.median(turn["frames"] / turn["seconds"] for turn in of_name) for name, of_name in turns.items()}
-    share = [_rate(ours) / _rate(reading) for ours, reading in zip(turns["replay"], turns["read and decode"], strict=True)]
+    rate = {
+        name: statistics.median(turn["frames"] / turn["seconds"] for turn in of_name)
+        for name, of_name in turns.items()
+    }
+    share = [
+        _rate(ours) / _rate(reading)
+        for ours, reading in zip(turns["replay"], turns["read and decode"], strict=True)
+    ]
     result = {
         "machine": machine(PACKAGES),
-        "recording": {"picture": f"{WIDTH}x{HEIGHT} JPEG", "bytes_per_picture": round(size / (60.0 * settings.minutes * CAMERA_RATE)),
-                      "camera_hz": CAMERA_RATE, "imu_hz": IMU_RATE,
-                      "odometry_and_steering_hz": SLOW_RATE, "long_minutes": settings.minutes, "long_bytes": size},
+        "recording": {
+            "picture": f"{WIDTH}x{HEIGHT} JPEG",
+            "bytes_per_picture": round(size / (60.0 * settings.minutes * CAMERA_RATE)),
+            "camera_hz": CAMERA_RATE,
+            "imu_hz": IMU_RATE,
+            "odometry_and_steering_hz": SLOW_RATE,
+            "long_minutes": settings.minutes,
+            "long_bytes": size,
+        },
         "model": model.name,
         "frames_per_second": rate,
         "times_real_time": rate["replay"] / CAMERA_RATE,
@@ -145,13 +182,17 @@ def bench_replay(settings: ReplayBenchSettings) -> dict:
         "share_of_plain_loop": rate["replay"] / rate["plain rosbags loop"],
         "rounds": settings.rounds,
         "long_times_real_time": 60.0 * settings.minutes / whole["replay"]["seconds"],
-        "long_with_report_times_real_time": 60.0 * settings.minutes / whole["replay --out"]["seconds"],
-        "peak_mb": {"1 min": statistics.median(turn["peak_mb"] for turn in turns["replay"]),
-                    f"{settings.minutes:g} min": whole["replay"]["peak_mb"],
-                    f"{settings.minutes:g} min with report": whole["replay --out"]["peak_mb"]},
+        "long_with_report_times_real_time": 60.0
+        * settings.minutes
+        / whole["replay --out"]["seconds"],
+        "peak_mb": {
+            "1 min": statistics.median(turn["peak_mb"] for turn in turns["replay"]),
+            f"{settings.minutes:g} min": whole["replay"]["peak_mb"],
+            f"{settings.minutes:g} min with report": whole["replay --out"]["peak_mb"],
+        },
         "index_s": whole["inspect --quick"]["seconds"],
         "must": MUST,
-    }  # fmt: skip
+    }
     settings.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result, indent=1) + "\n"
     beside(settings.out / "replay.json", lambda partial: partial.write_text(text, encoding="utf-8"))
@@ -162,16 +203,42 @@ def table(result: Mapping) -> str:
     """A line per figure with what it must be, then the recording and the machine."""
     minutes = f"{result['recording']['long_minutes']:g} min"
     rows = [
-        ("replay, times real time", f"{result['times_real_time']:.1f}", f">= {MUST['times_real_time']:g}"),
-        (f"replay of {minutes}, times real time", f"{result['long_times_real_time']:.1f}", f">= {MUST['times_real_time']:g}"),
+        (
+            "replay, times real time",
+            f"{result['times_real_time']:.1f}",
+            f">= {MUST['times_real_time']:g}",
+        ),
+        (
+            f"replay of {minutes}, times real time",
+            f"{result['long_times_real_time']:.1f}",
+            f">= {MUST['times_real_time']:g}",
+        ),
         ("with CSV, parquet and report", f"{result['long_with_report_times_real_time']:.1f}", ""),
-        ("share of a loop over rosbags that only reads and decodes", f"{result['share_of_plain_loop']:.0%}", f">= {MUST['share']:.0%}"),
-        ("share of our own reader, decoding ahead on all cores", f"{result['share_of_reading']:.0%}", ""),
-        *((f"peak memory, {name}", f"{peak:.0f} MB", f"<= {MUST['peak_mb']:g} MB") for name, peak in result["peak_mb"].items()),
-        (f"looking through the index of {minutes}", f"{result['index_s']:.2f} s", f"<= {MUST['index_s']:g} s"),
+        (
+            "share of a loop over rosbags that only reads and decodes",
+            f"{result['share_of_plain_loop']:.0%}",
+            f">= {MUST['share']:.0%}",
+        ),
+        (
+            "share of our own reader, decoding ahead on all cores",
+            f"{result['share_of_reading']:.0%}",
+            "",
+        ),
+        *(
+            (f"peak memory, {name}", f"{peak:.0f} MB", f"<= {MUST['peak_mb']:g} MB")
+            for name, peak in result["peak_mb"].items()
+        ),
+        (
+            f"looking through the index of {minutes}",
+            f"{result['index_s']:.2f} s",
+            f"<= {MUST['index_s']:g} s",
+        ),
     ]
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    text = [f"{name.ljust(widths[0])}  {got.rjust(widths[1])}  {must.rjust(widths[2])}".rstrip() for name, got, must in rows]
+    text = [
+        f"{name.ljust(widths[0])}  {got.rjust(widths[1])}  {must.rjust(widths[2])}".rstrip()
+        for name, got, must in rows
+    ]
     text += [f"{name}: {rate:.0f} frames/s" for name, rate in result["frames_per_second"].items()]
     recording, host = result["recording"], result["machine"]
     rates = f"{recording['camera_hz']:g} Hz, IMU at {recording['imu_hz']:g} Hz"
@@ -193,7 +260,12 @@ def succeeded(result: Mapping) -> bool:
 
 def _measured(name: str, bag: Path, model: Path, scratch: str) -> dict:
     program = PRELUDE + PROGRAMS[name] + LAST
-    ran = subprocess.run([sys.executable, "-c", program, str(bag), str(model), scratch], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(bag), str(model), scratch],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return json.loads(ran.stdout.splitlines()[-1])
 
 

@@ -1,8 +1,10 @@
-"""A made-up recording to measure with: pictures as heavy as a camera's, an IMU at 200 Hz, odometry and steering at 50 Hz, real stamps.
+"""A made-up recording to measure with: pictures as heavy as a camera's, an IMU at 200 Hz, odometry
+and steering at 50 Hz, real stamps.
 
-Pictures have the spectrum of natural scenes (amplitude falls with frequency to the power of 1.2; D. J. Tolhurst et al., Amplitude
-spectra of natural images, Ophthalmic and Physiological Optics 12, 1992), so that their JPEG files are as large, and as slow to decode, as
-those of a camera. A few are encoded once and repeat: the encoder is not measured.
+Pictures have the spectrum of natural scenes (amplitude falls with frequency to the power of 1.2; D.
+J. Tolhurst et al., Amplitude spectra of natural images, Ophthalmic and Physiological Optics 12,
+1992), so that their JPEG files are as large, and as slow to decode, as those of a camera. A few are
+encoded once and repeat: the encoder is not measured.
 """
 
 from __future__ import annotations
@@ -28,13 +30,24 @@ DELIVERY_NS = 8_000_000  # from a stamp to its receipt
 START_NS = 1_790_000_000_000_000_000
 
 
-def make_bag(directory: Path, seconds: float, advance=lambda seconds: None, pictures: int = PICTURES, seed: int = 0) -> None:
-    """Writes a recording of `seconds` with so many different `pictures`; `advance` is told each second."""
+def make_bag(
+    directory: Path,
+    seconds: float,
+    advance=lambda seconds: None,
+    pictures: int = PICTURES,
+    seed: int = 0,
+) -> None:
+    """Writes a recording of `seconds` with so many different `pictures`; `advance` is told each
+    second."""
     rng = np.random.default_rng(seed)
     encoded = [jpeg(natural_picture(rng), QUALITY) for _ in range(pictures)]
     vehicle = VehicleConfig()
-    frames = np.cumsum(rng.normal(1.0, 0.03, int(seconds * CAMERA_RATE)).clip(0.8, 1.2)) / CAMERA_RATE
-    events = [(at, 0) for at in frames] + [(i / IMU_RATE, 1) for i in range(int(seconds * IMU_RATE))]
+    frames = (
+        np.cumsum(rng.normal(1.0, 0.03, int(seconds * CAMERA_RATE)).clip(0.8, 1.2)) / CAMERA_RATE
+    )
+    events = [(at, 0) for at in frames] + [
+        (i / IMU_RATE, 1) for i in range(int(seconds * IMU_RATE))
+    ]
     events += [(i / SLOW_RATE, 2) for i in range(int(seconds * SLOW_RATE))]
     events.sort()
     shown = whole = 0
@@ -46,23 +59,35 @@ def make_bag(directory: Path, seconds: float, advance=lambda seconds: None, pict
                 writer.write_jpeg(stamp, encoded[shown % pictures], stamp + DELIVERY_NS)
                 shown += 1
             elif kind == 1:
-                writer.write_imu(ImuSample(stamp, (0.0, 0.0, SPEED * bend), (0.0, SPEED**2 * bend, 9.81)), stamp + DELIVERY_NS)
+                writer.write_imu(
+                    ImuSample(stamp, (0.0, 0.0, SPEED * bend), (0.0, SPEED**2 * bend, 9.81)),
+                    stamp + DELIVERY_NS,
+                )
             else:
                 writer.write_speed(SpeedSample(stamp, SPEED), stamp + DELIVERY_NS)
-                writer.write_steering(SteeringSample(stamp, steering_angle(bend, vehicle), SPEED), stamp + DELIVERY_NS)
+                writer.write_steering(
+                    SteeringSample(stamp, steering_angle(bend, vehicle), SPEED), stamp + DELIVERY_NS
+                )
             if at - whole >= 1.0:
                 whole += 1
                 advance(1)
 
 
 def natural_picture(rng: np.random.Generator) -> np.ndarray:
-    """(HEIGHT, WIDTH, 3) uint8 RGB with the spectrum of a natural scene and the muted colours of one."""
+    """(HEIGHT, WIDTH, 3) uint8 RGB with the spectrum of a natural scene and the muted colours of
+    one."""
     frequency = np.hypot(np.fft.fftfreq(HEIGHT)[:, None], np.fft.rfftfreq(WIDTH)[None])
     frequency[0, 0] = 1.0
 
     def field() -> np.ndarray:
-        values = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((HEIGHT, WIDTH))) / frequency**SLOPE, (HEIGHT, WIDTH))
+        values = np.fft.irfft2(
+            np.fft.rfft2(rng.standard_normal((HEIGHT, WIDTH))) / frequency**SLOPE, (HEIGHT, WIDTH)
+        )
         return values / values.std()
 
     grey = field()
-    return np.stack([118.0 + 46.0 * (grey + 0.25 * field()) for _ in range(3)], axis=-1).clip(0, 255).astype(np.uint8)
+    return (
+        np.stack([118.0 + 46.0 * (grey + 0.25 * field()) for _ in range(3)], axis=-1)
+        .clip(0, 255)
+        .astype(np.uint8)
+    )

@@ -17,12 +17,14 @@ SHORTEST = 0.02
 
 
 def take_turns(
-    contenders: Mapping[str, Callable[[], object]], rounds: int, advance: Callable[[], object] = lambda: None
+    contenders: Mapping[str, Callable[[], object]],
+    rounds: int,
+    advance: Callable[[], object] = lambda: None,
 ) -> dict[str, float]:
     """Median seconds per call of each contender.
 
-    In every round each is called once to warm up, and then as often as a timing takes, so that whatever else the machine
-    does meets all of them. `advance` is called after each timing.
+    In every round each is called once to warm up, and then as often as a timing takes, so that
+    whatever else the machine does meets all of them. `advance` is called after each timing.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
@@ -34,12 +36,14 @@ def take_turns(
 
 
 def machine(packages: tuple[str, ...]) -> dict:
-    """Processor, cores, how many processes wanted them in the last minute (`load`), system, versions and date, for the file that
-    keeps a measurement."""
+    """Processor, cores, how many processes wanted them in the last minute (`load`), system,
+    versions and date, for the file that keeps a measurement."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

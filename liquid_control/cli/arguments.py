@@ -1,4 +1,5 @@
-"""Flags to settings dataclasses, and facts to an answer: one line of JSON for programs, lines of text for people."""
+"""Flags to settings dataclasses, and facts to an answer: one line of JSON for programs, lines of
+text for people."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ STYLE = (
 PLACES = ("out", "record", "cache", "folder", "work")
 """Fields of settings that name where a verb writes: a folder, or with metadata `file` a file."""
 SHORT = {"--memory": "--policy.memory"}
-"""Flags that are asked for so often that they have a short form, in every verb that has the long one and no other of the short name."""
+"""Flags that are asked for so often that they have a short form, in every verb that has the long
+one and no other of the short name."""
 
 Settings = typing.TypeVar("Settings")
 
@@ -38,11 +40,14 @@ class Asked(typing.Generic[Settings]):
     """answer with one line of JSON"""
 
 
-def parse(kind: type, whole: type[Settings], program: str, summary: str, arguments: Sequence[str]) -> Settings:
-    """`whole`, which is or holds settings of `kind`, from flags; fields without a default are positional.
+def parse(
+    kind: type, whole: type[Settings], program: str, summary: str, arguments: Sequence[str]
+) -> Settings:
+    """`whole`, which is or holds settings of `kind`, from flags; fields without a default are
+    positional.
 
-    Leaves with code 2 on a wrong flag, 0 on --help. Raises ConfigError for a switch with a value: tyro would take it for given, and the
-    value for the next positional.
+    Leaves with code 2 on a wrong flag, 0 on --help. Raises ConfigError for a switch with a value:
+    tyro would take it for given, and the value for the next positional.
     """
     _document(kind)
     arguments = _spelled_out(kind, arguments)
@@ -50,21 +55,31 @@ def parse(kind: type, whole: type[Settings], program: str, summary: str, argumen
     for flag, equals, value in (argument.partition("=") for argument in arguments):
         if equals and flag.replace("_", "-") in switches:
             raise ConfigError(flag, value, "no value: the flag alone switches")
-    return tyro.cli(whole, args=arguments, prog=program, description=f"{summary[0].upper()}{summary[1:]}.", config=STYLE)
+    return tyro.cli(
+        whole,
+        args=arguments,
+        prog=program,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        config=STYLE,
+    )
 
 
 def refuse_impossible_places(settings: object) -> None:
-    """Raises ConfigError where results of a verb could not be written, before it has worked for hours."""
+    """Raises ConfigError where results of a verb could not be written, before it has worked for
+    hours."""
     for field in dataclasses.fields(settings):
         place = getattr(settings, field.name)
         if field.name in PLACES and isinstance(place, Path):
             problem = _problem(place, field.metadata.get("file", False))
             if problem:
-                raise ConfigError(f"--{field.name}", str(place), f"a place that can be written, but {problem}")
+                raise ConfigError(
+                    f"--{field.name}", str(place), f"a place that can be written, but {problem}"
+                )
 
 
 def _problem(place: Path, is_file: bool) -> str:
-    """Why a folder (or file) cannot be made or written there; "" where nothing speaks against it."""
+    """Why a folder (or file) cannot be made or written there; "" where nothing speaks against
+    it."""
     for each in (place, *place.absolute().parents):
         try:
             mode = each.stat().st_mode
@@ -90,12 +105,17 @@ def as_lines(facts: Mapping) -> str:
     """A line per fact; lists of mappings (a row per road, say) are left out."""
     rows = list(_rows(facts))
     width = max((len(name) for name, _ in rows), default=0)
-    return "\n".join(f"{name.ljust(width)}  {round(value, 4) if isinstance(value, float) else value}" for name, value in rows)
+    return "\n".join(
+        f"{name.ljust(width)}  {round(value, 4) if isinstance(value, float) else value}"
+        for name, value in rows
+    )
 
 
 def _spelled_out(kind: type, arguments: Sequence[str]) -> list[str]:
     """The arguments with `SHORT` forms written as the long ones."""
-    known = {short: long for short, long in SHORT.items() if _has(kind, long) and not _has(kind, short)}
+    known = {
+        short: long for short, long in SHORT.items() if _has(kind, long) and not _has(kind, short)
+    }
     parted = (argument.partition("=") for argument in arguments)
     return ["".join((known.get(name, name), *rest)) for name, *rest in parted]
 
@@ -122,7 +142,8 @@ def _has(kind: type, flag: str) -> bool:
 
 
 def _document(kind: type) -> None:
-    """Config fields carry their one line of documentation, unit and bounds as metadata; tyro reads docstrings."""
+    """Config fields carry their one line of documentation, unit and bounds as metadata; tyro reads
+    docstrings."""
     hints = typing.get_type_hints(kind)
     lines = []
     for field in dataclasses.fields(kind):
@@ -137,7 +158,11 @@ def _document(kind: type) -> None:
 def _bounds(metadata: Mapping) -> str:
     if "options" in metadata:
         return "; " + " or ".join(metadata["options"])
-    return f"; {metadata['low']} to {metadata['high']} {metadata['unit']}".rstrip() if "low" in metadata else ""
+    return (
+        f"; {metadata['low']} to {metadata['high']} {metadata['unit']}".rstrip()
+        if "low" in metadata
+        else ""
+    )
 
 
 def _rows(facts: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:

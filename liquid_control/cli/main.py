@@ -1,8 +1,9 @@
 """The command line: `liquid-control VERB ...`. `verbs` lists what it can do.
 
-Exit codes: 0 done (for `drive`: without a departure, for `doctor`: nothing needed is missing), 1 not, 2 a wrong command line or
-bad input, 130 Ctrl-C. With --json the last line of stdout is one JSON object; progress goes to stderr. A reader that leaves early,
-as `head` does, ends neither the work nor its exit code.
+Exit codes: 0 done (for `drive`: without a departure, for `doctor`: nothing needed is missing), 1
+not, 2 a wrong command line or bad input, 130 Ctrl-C. With --json the last line of stdout is one
+JSON object; progress goes to stderr. A reader that leaves early, as `head` does, ends neither the
+work nor its exit code.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
 
 
 class Outlet:
-    """A text stream whose reader may leave: what is said to nobody is dropped, now and when Python flushes it at exit. What it has no
-    letters for is written as escapes."""
+    """A text stream whose reader may leave: what is said to nobody is dropped, now and when Python
+    flushes it at exit. What it has no letters for is written as escapes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -98,7 +99,10 @@ def _run(verb: Verb, arguments: Sequence[str]) -> int:
         print(f"{program}: {error}", file=sys.stderr)
         return WRONG_USAGE
     except OSError as error:  # a disk that is full, a folder that is not ours
-        print(f"{program}: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        print(
+            f"{program}: {error.strerror or error}{f': {error.filename}' if error.filename else ''}",
+            file=sys.stderr,
+        )
         return WRONG_USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -107,5 +111,12 @@ def _run(verb: Verb, arguments: Sequence[str]) -> int:
 def _usage(verbs: Sequence[Verb]) -> str:
     width = max(len(verb.words) for verb in verbs)
     lines = [f"  {verb.words.ljust(width)}  {verb.summary}" for verb in verbs]
-    return "\n".join([f"usage: {PROGRAM} VERB [flags]", "", *lines, "", f"{PROGRAM} VERB --help lists the flags of a verb."])
-
+    return "\n".join(
+        [
+            f"usage: {PROGRAM} VERB [flags]",
+            "",
+            *lines,
+            "",
+            f"{PROGRAM} VERB --help lists the flags of a verb.",
+        ]
+    )

@@ -1,4 +1,5 @@
-"""Joins time line, preprocessing, policy and safety gate. Robot, simulation, replay and golden test all drive this one object."""
+"""Joins time line, preprocessing, policy and safety gate. Robot, simulation, replay and golden test
+all drive this one object."""
 
 from __future__ import annotations
 
@@ -12,27 +13,42 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.errors import ConfigError, ImageError
 from liquid_control.perception.preprocess import preprocess
 from liquid_control.perception.timeline import Timeline
-from liquid_control.signals import Action, Command, Frame, ImuSample, Observation, Reason, Rejected, SpeedSample, Verdict
+from liquid_control.signals import (
+    Action,
+    Command,
+    Frame,
+    ImuSample,
+    Observation,
+    Reason,
+    Rejected,
+    SpeedSample,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from liquid_control.deploy.runtime import Runtime
 
 
 SAME_PICTURES = 3
-"""So many equal pictures in a row, bit for bit, are refused while the vehicle moves: a camera's noise alone tells two apart."""
+"""So many equal pictures in a row, bit for bit, are refused while the vehicle moves: a camera's
+noise alone tells two apart."""
 MOVING = 1.0
 """Faster than this the road must look different from one frame to the next [m/s]."""
 SPEED_AHEAD = 1.0
-"""The speed asked for leads the measured one by no more than this, so that it rises with the vehicle and a stop begins near it [m/s]."""
+"""The speed asked for leads the measured one by no more than this, so that it rises with the
+vehicle and a stop begins near it [m/s]."""
 
 
 class Controller:
-    """Frames and inertial samples in, actions and gated commands out. After construction nothing raises, whatever comes in.
+    """Frames and inertial samples in, actions and gated commands out. After construction nothing
+    raises, whatever comes in.
 
-    `runtime`: the policy. `speed`: set speed [m/s], approached from the measured one; bends lower it so that lateral acceleration stays
-    within `comfort_lateral_acceleration` [m/s²]; keep that below the gate's limit, or the gate acts in every bend.
-    `state`: (U,) float32, the memory of the policy. `observation`: the latest, preprocessed. `action`: the latest. `previous`: the
-    latest command. Raises ConfigError for a set speed or comfort value that is not a finite number in range.
+    `runtime`: the policy. `speed`: set speed [m/s], approached from the measured one; bends lower
+    it so that lateral acceleration stays within `comfort_lateral_acceleration` [m/s²]; keep that
+    below the gate's limit, or the gate acts in every bend. `state`: (U,) float32, the memory of the
+    policy. `observation`: the latest, preprocessed. `action`: the latest. `previous`: the latest
+    command. Raises ConfigError for a set speed or comfort value that is not a finite number in
+    range.
     """
 
     def __init__(
@@ -72,10 +88,11 @@ class Controller:
         return self.timeline.push_speed(sample)
 
     def push_frame(self, frame: Frame, now_ns: int | None = None) -> Action | Rejected:
-        """One step of the policy on a frame of the camera's size. `now_ns`: the receiver's clock, to refuse far-future stamps.
+        """One step of the policy on a frame of the camera's size. `now_ns`: the receiver's clock,
+        to refuse far-future stamps.
 
-        A policy that raises or answers NaN loses its memory and the frame is rejected (`Reason.RUNTIME`); the previous action then goes
-        stale, and the gate takes the speed away.
+        A policy that raises or answers NaN loses its memory and the frame is rejected
+        (`Reason.RUNTIME`); the previous action then goes stale, and the gate takes the speed away.
         """
         try:
             image = preprocess(frame.image, self.runtime.preprocess)
@@ -92,7 +109,11 @@ class Controller:
             state = self.runtime.initial_state() if observation.is_first else self.state
             curvature, state = self.runtime.step(observation, state)
             curvature = float(curvature)
-            sound = math.isfinite(curvature) and state.shape == self.state.shape and bool(np.isfinite(state).all())
+            sound = (
+                math.isfinite(curvature)
+                and state.shape == self.state.shape
+                and bool(np.isfinite(state).all())
+            )
         except Exception:  # noqa: BLE001  whatever a backend throws, the loop goes on and the gate brakes
             sound = False
         if not sound:
@@ -107,7 +128,8 @@ class Controller:
     def command(self, speed: float | None, now_ns: int) -> tuple[Command, Verdict]:
         """The safety gate on the latest action; `speed` measured [m/s] or None."""
         command, verdict = self.gate.apply(self.action, speed, now_ns, self.previous)
-        # Until the first action nobody obeys: the vehicle rolls as its driver wants, and the gate starts from there.
+        # Until the first action nobody obeys: the vehicle rolls as its driver wants, and the gate
+        # starts from there.
         self.previous = None if self.action is None else command
         return command, verdict
 
@@ -119,7 +141,11 @@ class Controller:
     @property
     def counts(self) -> dict[str, int]:
         """Everything counted since construction, by name, for diagnostics."""
-        refused = {f"rejected_{reason.value}": count for reason, count in self.rejected.items() if reason is not Reason.RUNTIME}
+        refused = {
+            f"rejected_{reason.value}": count
+            for reason, count in self.rejected.items()
+            if reason is not Reason.RUNTIME
+        }
         return {
             "frames_used": self.frames_used,
             **refused,
@@ -129,14 +155,24 @@ class Controller:
 
     def _is_stuck(self, image: np.ndarray | None) -> bool:
         """Whether the camera repeats itself although the vehicle is known to move."""
-        same = image is not None and self._picture is not None and np.array_equal(image, self._picture)
+        same = (
+            image is not None and self._picture is not None and np.array_equal(image, self._picture)
+        )
         self._picture, self._repeats = image, self._repeats + 1 if same else 0
         return self._repeats >= SAME_PICTURES and abs(self.timeline.latest_speed or 0.0) > MOVING
 
     def _speed_for(self, curvature: float) -> float:
-        bearable = math.sqrt(self.comfort_lateral_acceleration / abs(curvature)) if curvature else math.inf
+        bearable = (
+            math.sqrt(self.comfort_lateral_acceleration / abs(curvature)) if curvature else math.inf
+        )
         measured = self.timeline.latest_speed
-        return float(min(self.speed, bearable, math.inf if measured is None else max(measured, 0.0) + SPEED_AHEAD))
+        return float(
+            min(
+                self.speed,
+                bearable,
+                math.inf if measured is None else max(measured, 0.0) + SPEED_AHEAD,
+            )
+        )
 
 
 def _check(name: str, value: object, low: float, high: float, unit: str) -> None:

@@ -1,12 +1,14 @@
-"""Who drives: the states of the safety gate and what leads from one to the next. Pure; knows no messages and no clocks of its own.
+"""Who drives: the states of the safety gate and what leads from one to the next. Pure; knows no
+messages and no clocks of its own.
 
-    disengaged ── asked for, healthy for a while ──► engaging ── ramp over ──► engaged
-    engaging, engaged ── unhealthy ──► degraded ── standing ──► stopped;  degraded ── healthy again ──► engaged
-    stopped ── as from disengaged ──► engaging
-    any ── takeover, dead-man let go ──► disengaged
-    any ── emergency stop, complaint ──► fault ── acknowledged, no cause left ──► disengaged
+    disengaged ── asked for, healthy for a while ──► engaging ── ramp over ──► engaged engaging,
+    engaged ── unhealthy ──► degraded ── standing ──► stopped;  degraded ── healthy again ──►
+    engaged stopped ── as from disengaged ──► engaging any ── takeover, dead-man let go ──►
+    disengaged any ── emergency stop, complaint ──► fault ── acknowledged, no cause left ──►
+    disengaged
 
-The driver always wins, a fault included: while the takeover lasts no command is issued, and the fault stays latched behind it.
+The driver always wins, a fault included: while the takeover lasts no command is issued, and the
+fault stays latched behind it.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from liquid_control.config import check, choice, number, switch
 
 
 class State(enum.Enum):
-    """`disengaged`: no commands, the wheels are the driver's. `engaging`: drives, but moves the wheels softly. `degraded`: safe
-    behaviour, back by itself when the inputs are. `stopped`: standing after that. `fault`: safe behaviour, latched."""
+    """`disengaged`: no commands, the wheels are the driver's. `engaging`: drives, but moves the
+    wheels softly. `degraded`: safe behaviour, back by itself when the inputs are. `stopped`:
+    standing after that. `fault`: safe behaviour, latched."""
 
     DISENGAGED = "disengaged"
     ENGAGING = "engaging"
@@ -37,17 +40,39 @@ COMMANDING = (*DRIVING, State.DEGRADED, State.STOPPED, State.FAULT)
 class EngagementConfig:
     """When the gate lets the policy drive."""
 
-    engage: str = choice("automatic", ("automatic", "manual"), "automatic: by itself once inputs are healthy, the first time and after a "
-                         "stop; manual: only when asked. After a takeover or a fault it must be asked either way")  # fmt: skip
-    healthy_for: float = number(1.0, 0.0, 60.0, "s", "how long all inputs must be healthy before engaging")
-    lowest_rate: float = number(5.0, 0.0, 200.0, "Hz", "proposals a second below which inputs are not healthy enough to engage")
-    proposal_stale_after: float = number(0.17, 0.02, 5.0, "s", "a proposal that arrived longer ago is not used, whatever its stamp says")
+    engage: str = choice(
+        "automatic",
+        ("automatic", "manual"),
+        "automatic: by itself once inputs are healthy, the first time and after a "
+        "stop; manual: only when asked. After a takeover or a fault it must be asked either way",
+    )
+    healthy_for: float = number(
+        1.0, 0.0, 60.0, "s", "how long all inputs must be healthy before engaging"
+    )
+    lowest_rate: float = number(
+        5.0,
+        0.0,
+        200.0,
+        "Hz",
+        "proposals a second below which inputs are not healthy enough to engage",
+    )
+    proposal_stale_after: float = number(
+        0.17,
+        0.02,
+        5.0,
+        "s",
+        "a proposal that arrived longer ago is not used, whatever its stamp says",
+    )
     needs_speed: bool = switch(True, "a measured speed is needed to engage, and its loss degrades")
     soft_time: float = number(1.0, 0.0, 30.0, "s", "how long after engaging the wheels move softly")
-    soft_share: float = number(0.5, 0.05, 1.0, "", "share of the steering rate and lateral jerk allowed in that time")
+    soft_share: float = number(
+        0.5, 0.05, 1.0, "", "share of the steering rate and lateral jerk allowed in that time"
+    )
     standstill: float = number(0.1, 0.01, 2.0, "m/s", "slower than this the vehicle stands")
     dead_man: bool = switch(False, "drive only while `enable` is held true and fresh")
-    enable_stale_after: float = number(0.5, 0.02, 5.0, "s", "an `enable` that arrived longer ago counts as let go")
+    enable_stale_after: float = number(
+        0.5, 0.02, 5.0, "s", "an `enable` that arrived longer ago counts as let go"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -55,9 +80,11 @@ class EngagementConfig:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readings:
-    """What is known at one tick. `unhealthy` and `complaints` name what is wrong, empty when nothing is; complaints are faults.
+    """What is known at one tick. `unhealthy` and `complaints` name what is wrong, empty when
+    nothing is; complaints are faults.
 
-    `asked`: an edge of `engage` since the last tick. `held`: the dead-man is held, or there is none. `acknowledged`: since the last tick.
+    `asked`: an edge of `engage` since the last tick. `held`: the dead-man is held, or there is
+    none. `acknowledged`: since the last tick.
     """
 
     steady_ns: int
@@ -94,7 +121,9 @@ class Engagement:
             if self.state is not State.DISENGAGED:
                 self._may_start = False
             self._healthy_since = None
-            return self._enter(State.DISENGAGED, "taken over" if readings.takeover else "enable let go", readings)
+            return self._enter(
+                State.DISENGAGED, "taken over" if readings.takeover else "enable let go", readings
+            )
         self._note_health(readings)
         if self.state in DRIVING:
             return self._while_driving(readings)
@@ -103,7 +132,10 @@ class Engagement:
     def _while_driving(self, readings: Readings) -> State:
         if readings.unhealthy:
             return self._enter(State.DEGRADED, ", ".join(readings.unhealthy), readings)
-        if self.state is State.ENGAGING and readings.steady_ns - self.since_ns >= self.config.soft_time * 1e9:
+        if (
+            self.state is State.ENGAGING
+            and readings.steady_ns - self.since_ns >= self.config.soft_time * 1e9
+        ):
             return self._enter(State.ENGAGED, "engaged", readings)
         return self.state
 
@@ -117,10 +149,20 @@ class Engagement:
                 return self._enter(State.STOPPED, self.reason, readings)
             return self.state
         if self._may_start and self._ready(readings):
-            return self._enter(State.ENGAGING, "asked for" if self.config.engage == "manual" else "inputs are healthy", readings)
+            return self._enter(
+                State.ENGAGING,
+                "asked for" if self.config.engage == "manual" else "inputs are healthy",
+                readings,
+            )
         if self.state is State.DISENGAGED:
             wrong = (*readings.unhealthy, *readings.unready)
-            waiting = ", ".join(wrong) if wrong else "healthy for too short a time" if self._may_start else "waits to be asked"
+            waiting = (
+                ", ".join(wrong)
+                if wrong
+                else "healthy for too short a time"
+                if self._may_start
+                else "waits to be asked"
+            )
             return self._enter(State.DISENGAGED, waiting, readings)
         return self.state
 

@@ -1,20 +1,25 @@
-"""The safety gate: the last word before the vehicle, and a pure function of its arguments. It trusts nobody, its inputs least of all.
+"""The safety gate: the last word before the vehicle, and a pure function of its arguments. It
+trusts nobody, its inputs least of all.
 
-Each command is judged against the one before it and the time between them, so that limits hold for every pair of commands under any
-irregular timing. Hard limits, which hold whatever comes in, since the command before satisfies all of them and standing by it does too:
+Each command is judged against the one before it and the time between them, so that limits hold for
+every pair of commands under any irregular timing. Hard limits, which hold whatever comes in, since
+the command before satisfies all of them and standing by it does too:
 
 1. the steering angle stays within the largest angle;
 2. it changes no faster than the largest rate;
-3. lateral jerk by steering, measured speed² x change of curvature per second, stays within its limit;
-4. the speed asked for stays within 0 and the largest speed, rises no faster than the largest acceleration and falls no faster than the
-   largest deceleration (counted from the measured speed where that is lower);
+3. lateral jerk by steering, measured speed² x change of curvature per second, stays within its
+limit;
+4. the speed asked for stays within 0 and the largest speed, rises no faster than the largest
+   acceleration and falls no faster than the largest deceleration (counted from the measured speed
+   where that is lower);
 5. the pair of angle and speed asked for never means more lateral acceleration than allowed.
 
-And one that needs time when the speed reading jumps, because a wheel that jumps is the greater danger: lateral acceleration at the
-measured speed stays within its limit, or the angle falls as fast as 2 and 3 allow.
+And one that needs time when the speed reading jumps, because a wheel that jumps is the greater
+danger: lateral acceleration at the measured speed stays within its limit, or the angle falls as
+fast as 2 and 3 allow.
 
-With no usable action the speed is taken away, and the wheels hold their angle, since snapping it to zero on a bend leaves the road
-(or do what `GateConfig.safe_behaviour` says).
+With no usable action the speed is taken away, and the wheels hold their angle, since snapping it to
+zero on a bend leaves the road (or do what `GateConfig.safe_behaviour` says).
 """
 
 from __future__ import annotations
@@ -38,32 +43,48 @@ class SafetyGate:
     vehicle: VehicleConfig = dataclasses.field(default_factory=VehicleConfig)
 
     def apply(
-        self, action: Action | None, speed: float | None, now_ns: int, previous: Command | None, last_speed: float | None = None
+        self,
+        action: Action | None,
+        speed: float | None,
+        now_ns: int,
+        previous: Command | None,
+        last_speed: float | None = None,
     ) -> tuple[Command, Verdict]:
-        """Turns a proposed action into a command and says which limits acted. Total: never raises, and its output is always finite.
+        """Turns a proposed action into a command and says which limits acted. Total: never raises,
+        and its output is always finite.
 
-        `speed`: measured [m/s]; None, NaN or infinite is unknown, and then lateral limits are judged at the largest speed that may have
-        been commanded, in a safe stop at the speed that was commanded last. `now_ns`: this clock's time. `previous`: the last command
-        issued; None when there is none yet, which lets the wheel start from 0 and the speed from the measured one. `last_speed`: the one
-        measured last, however long ago, from which the speed is taken away while `speed` is unknown.
+        `speed`: measured [m/s]; None, NaN or infinite is unknown, and then lateral limits are
+        judged at the largest speed that may have been commanded, in a safe stop at the speed that
+        was commanded last. `now_ns`: this clock's time. `previous`: the last command issued; None
+        when there is none yet, which lets the wheel start from 0 and the speed from the measured
+        one. `last_speed`: the one measured last, however long ago, from which the speed is taken
+        away while `speed` is unknown.
         """
         measured = _finite(speed)
         before = _before(previous, now_ns, _finite(last_speed) if measured is None else measured)
-        # Time without a command allows no more change than `stale_after` does: silence does not save up for a jump.
+        # Time without a command allows no more change than `stale_after` does: silence does not
+        # save up for a jump.
         elapsed = min(before.elapsed, self.limits.stale_after)
         limits = self.unusable(action, now_ns)
         safe_stop = bool(limits)
         if measured is None:
             limits |= Limit.SPEED_UNKNOWN
-            # In a safe stop the angle was let through before: judging it at a speed never commanded would turn the wheels on a bend.
+            # In a safe stop the angle was let through before: judging it at a speed never commanded
+            # would turn the wheels on a bend.
             measured = before.speed if safe_stop else max(self.limits.max_speed, before.speed)
         slowest = max(before.slower - self.limits.max_deceleration * elapsed, 0.0)
 
         if safe_stop:
-            stamp_ns, wanted_angle = before.stamp_ns, self._angle_without_action(action, limits, before.angle)
+            stamp_ns, wanted_angle = (
+                before.stamp_ns,
+                self._angle_without_action(action, limits, before.angle),
+            )
             wanted_speed = max(before.slower - self.limits.deceleration * before.elapsed, slowest)
         else:
-            stamp_ns, wanted_angle = int(action.stamp_ns), steering_angle(float(action.curvature), self.vehicle)
+            stamp_ns, wanted_angle = (
+                int(action.stamp_ns),
+                steering_angle(float(action.curvature), self.vehicle),
+            )
             wanted_speed = float(action.speed)
             if abs(float(action.curvature)) > curvature(self._largest_angle(), self.vehicle):
                 limits |= Limit.ANGLE
@@ -72,7 +93,9 @@ class SafetyGate:
         fastest = before.speed + self.limits.max_acceleration * elapsed
         commanded, paced = self._limit_speed(wanted_speed, angle, slowest, fastest)
         released = safe_stop and self.limits.safe_behaviour == "release"
-        return Command(stamp_ns, _whole(now_ns, 0), angle, commanded), Verdict(limits | steered | paced, safe_stop, released)
+        return Command(stamp_ns, _whole(now_ns, 0), angle, commanded), Verdict(
+            limits | steered | paced, safe_stop, released
+        )
 
     def _largest_angle(self) -> float:
         return min(self.limits.max_steering_angle, self.vehicle.max_steering_angle)
@@ -82,21 +105,30 @@ class SafetyGate:
         if action is None:
             return Limit.STALE
         stamp, now = _whole(action.stamp_ns, None), _whole(now_ns, None)
-        if stamp is None or now is None or _finite(action.curvature) is None or _finite(action.speed) is None:
+        if (
+            stamp is None
+            or now is None
+            or _finite(action.curvature) is None
+            or _finite(action.speed) is None
+        ):
             return Limit.NOT_FINITE
         if now - stamp > self.limits.stale_after * 1e9:
             return Limit.STALE
         return Limit.FUTURE if stamp - now > self.limits.max_future * 1e9 else Limit.NONE
 
     def _angle_without_action(self, action: Action | None, why: Limit, before: float) -> float:
-        """What the wheels do in a safe stop. A stale action still says where its bend was going; no other one is believed."""
+        """What the wheels do in a safe stop. A stale action still says where its bend was going; no
+        other one is believed."""
         if self.limits.safe_behaviour == "follow" and why is Limit.STALE and action is not None:
             return steering_angle(float(action.curvature), self.vehicle)
         return before
 
-    def _limit_angle(self, wanted: float, speed: float, before: float, elapsed: float) -> tuple[float, Limit]:
-        """The angle nearest to `wanted` within all limits. It lies between the one before and one that is bearable at the measured speed,
-        so a speed that may be asked for is never too fast for it."""
+    def _limit_angle(
+        self, wanted: float, speed: float, before: float, elapsed: float
+    ) -> tuple[float, Limit]:
+        """The angle nearest to `wanted` within all limits. It lies between the one before and one
+        that is bearable at the measured speed, so a speed that may be asked for is never too fast
+        for it."""
         largest = self._largest_angle()
         target = _clip(wanted, -largest, largest)
         limits = Limit.NONE if target == wanted else Limit.ANGLE
@@ -115,17 +147,24 @@ class SafetyGate:
         return _clip(smooth, -largest, largest), limits
 
     def _bearable(self, speed: float) -> float:
-        """Largest angle whose lateral acceleration at a speed is allowed; atan2 takes standstill (any angle) and an overflow (none)."""
-        return math.atan2(self.vehicle.wheelbase * self.limits.max_lateral_acceleration, speed * speed)
+        """Largest angle whose lateral acceleration at a speed is allowed; atan2 takes standstill
+        (any angle) and an overflow (none)."""
+        return math.atan2(
+            self.vehicle.wheelbase * self.limits.max_lateral_acceleration, speed * speed
+        )
 
     def _within_jerk(self, before: float, speed: float, elapsed: float) -> tuple[float, float]:
         """Lowest and highest angle that lateral jerk allows."""
         square = speed * speed
         change = self.limits.max_lateral_jerk * elapsed / square if square else math.inf
         bend = curvature(before, self.vehicle)
-        return min(steering_angle(bend - change, self.vehicle), before), max(steering_angle(bend + change, self.vehicle), before)
+        return min(steering_angle(bend - change, self.vehicle), before), max(
+            steering_angle(bend + change, self.vehicle), before
+        )
 
-    def _limit_speed(self, wanted: float, angle: float, slowest: float, fastest: float) -> tuple[float, Limit]:
+    def _limit_speed(
+        self, wanted: float, angle: float, slowest: float, fastest: float
+    ) -> tuple[float, Limit]:
         """The speed nearest to `wanted` within all limits, beside an angle that was let through."""
         speed = _clip(wanted, 0.0, self.limits.max_speed)
         limits = Limit.NONE if speed == wanted else Limit.SPEED
@@ -139,14 +178,16 @@ class SafetyGate:
             speed = fastest
         if speed < slowest:
             limits |= Limit.DECELERATION
-            # A command that was not ours, or was issued under other limits, may leave no speed that keeps all of them.
+            # A command that was not ours, or was issued under other limits, may leave no speed that
+            # keeps all of them.
             speed = min(slowest, bearable, self.limits.max_speed)
         return speed, limits
 
 
 @dataclasses.dataclass(frozen=True)
 class _Before:
-    """The last command made sound: stamp, angle [rad], speed [m/s], the slower of commanded and measured speed, seconds since it."""
+    """The last command made sound: stamp, angle [rad], speed [m/s], the slower of commanded and
+    measured speed, seconds since it."""
 
     stamp_ns: int
     angle: float
@@ -163,7 +204,13 @@ def _before(previous: Command | None, now_ns: int, measured: float | None) -> _B
     issued, now = _whole(previous.issued_ns, None), _whole(now_ns, None)
     elapsed = 0.0 if issued is None or now is None else min(max(now - issued, 0), _FOREVER_NS) / 1e9
     angle, speed = _finite(previous.steering_angle) or 0.0, max(_finite(previous.speed) or 0.0, 0.0)
-    return _Before(_whole(previous.stamp_ns, 0), angle, speed, speed if rolling is None else min(speed, rolling), elapsed)
+    return _Before(
+        _whole(previous.stamp_ns, 0),
+        angle,
+        speed,
+        speed if rolling is None else min(speed, rolling),
+        elapsed,
+    )
 
 
 def _finite(value: object) -> float | None:

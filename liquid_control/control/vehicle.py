@@ -1,4 +1,5 @@
-"""The kinematic bicycle: between the curvature that the policy asks for and the angle of this vehicle's front wheels.
+"""The kinematic bicycle: between the curvature that the policy asks for and the angle of this
+vehicle's front wheels.
 
 tan(steering angle) = wheelbase x curvature; Rajamani, Vehicle Dynamics and Control, section 2.2.
 """
@@ -11,12 +12,14 @@ from liquid_control.config import VehicleConfig
 
 
 def steering_angle(curvature: float, vehicle: VehicleConfig) -> float:
-    """Front-wheel angle [rad] that drives a path of `curvature` [1/m], within what the vehicle can take; NaN answers NaN."""
+    """Front-wheel angle [rad] that drives a path of `curvature` [1/m], within what the vehicle can
+    take; NaN answers NaN."""
     return _within(math.atan(vehicle.wheelbase * curvature), vehicle.max_steering_angle)
 
 
 def curvature(steering_angle: float, vehicle: VehicleConfig) -> float:
-    """Path curvature [1/m] at a front-wheel angle [rad], which is first brought within what the vehicle can take; NaN answers NaN."""
+    """Path curvature [1/m] at a front-wheel angle [rad], which is first brought within what the
+    vehicle can take; NaN answers NaN."""
     return math.tan(_within(steering_angle, vehicle.max_steering_angle)) / vehicle.wheelbase
 
 

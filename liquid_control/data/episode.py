@@ -29,7 +29,9 @@ class Episode:
     dt: np.ndarray  # (N,) float32
     is_first: np.ndarray  # (N,) bool
     curvature: np.ndarray  # (N,) float32, the expert's
-    auxiliary: np.ndarray  # (N, 4) float32: lane offset, heading error, road curvature here and ahead
+    auxiliary: (
+        np.ndarray
+    )  # (N, 4) float32: lane offset, heading error, road curvature here and ahead
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
@@ -37,20 +39,28 @@ class Episode:
     def save(self, path: Path) -> None:
         """Writes beside and renames, so that a file that exists is whole."""
         partial = path.with_suffix(".partial.npz")
-        np.savez(partial, **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
+        np.savez(
+            partial, **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        )
         partial.replace(path)
 
 
 def load_episode(path: Path) -> Episode:
-    """Pictures are a read-only memory map: an hour of them is 2 GB. Raises EpisodeFileError for a file that is missing, truncated or of
-    another kind."""
+    """Pictures are a read-only memory map: an hour of them is 2 GB. Raises EpisodeFileError for a
+    file that is missing, truncated or of another kind."""
     try:
-        episode = Episode(**read_npz(path, [field.name for field in dataclasses.fields(Episode)], mapped=("image",)))
+        episode = Episode(
+            **read_npz(
+                path, [field.name for field in dataclasses.fields(Episode)], mapped=("image",)
+            )
+        )
     except FileNotFoundError:
         raise EpisodeFileError(path, "no such file") from None
     except NpzError as error:
         raise EpisodeFileError(path, error.problem) from None
-    lengths = {field.name: len(getattr(episode, field.name)) for field in dataclasses.fields(Episode)}
+    lengths = {
+        field.name: len(getattr(episode, field.name)) for field in dataclasses.fields(Episode)
+    }
     if len(set(lengths.values())) != 1:
         raise EpisodeFileError(path, f"arrays differ in length: {lengths}")
     return episode

@@ -1,7 +1,9 @@
-"""Recordings as episodes: decoded, preprocessed and aligned once, through the robot's own time line, then kept on disk.
+"""Recordings as episodes: decoded, preprocessed and aligned once, through the robot's own time
+line, then kept on disk.
 
-A cached recording is one .npz named by a hash of the bag's bytes and of all settings that shape it. Pictures go to disk as they are
-decoded and come back as a memory map, so neither reading nor training holds a recording in memory.
+A cached recording is one .npz named by a hash of the bag's bytes and of all settings that shape it.
+Pictures go to disk as they are decoded and come back as a memory map, so neither reading nor
+training holds a recording in memory.
 """
 
 from __future__ import annotations
@@ -22,7 +24,13 @@ from liquid_control.data.npz import NpzError, read_npz, write_npz
 from liquid_control.errors import ImageError, LiquidControlError
 from liquid_control.perception.preprocess import preprocess
 from liquid_control.perception.timeline import Timeline
-from liquid_control.recordings.driven_curvature import CurvatureSettings, Driven, Motion, Track, driven_curvature
+from liquid_control.recordings.driven_curvature import (
+    CurvatureSettings,
+    Driven,
+    Motion,
+    Track,
+    driven_curvature,
+)
 from liquid_control.recordings.rosbag.reader import BagReader
 from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
 from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample, SteeringSample
@@ -55,7 +63,8 @@ class Reading:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RecordedDrive:
-    """One recording of N frames: image (N, h, w, 3) uint8 RGB mapped from disk, columns as in `Episode`, and the vehicle's motion.
+    """One recording of N frames: image (N, h, w, 3) uint8 RGB mapped from disk, columns as in
+    `Episode`, and the vehicle's motion.
 
     `facts`: the bag's files with their SHA-256, what was skipped, rejected or damaged in it.
     """
@@ -69,14 +78,22 @@ class RecordedDrive:
     def __len__(self) -> int:
         return len(self.image)
 
-    def episode(self, settings: CurvatureSettings, vehicle: VehicleConfig) -> tuple[Episode, Driven]:
-        """With the driver's curvature as target: NaN where there is none, and NaN for all auxiliary targets, which no sensor tells.
+    def episode(
+        self, settings: CurvatureSettings, vehicle: VehicleConfig
+    ) -> tuple[Episode, Driven]:
+        """With the driver's curvature as target: NaN where there is none, and NaN for all auxiliary
+        targets, which no sensor tells.
 
         Raises NoCurvatureError.
         """
         driven = driven_curvature(self.columns["stamp_ns"], self.motion, settings, vehicle)
         unknown = np.full((len(self), 4), np.nan, np.float32)
-        return Episode(image=self.image, curvature=driven.curvature.astype(np.float32), auxiliary=unknown, **self.columns), driven
+        return Episode(
+            image=self.image,
+            curvature=driven.curvature.astype(np.float32),
+            auxiliary=unknown,
+            **self.columns,
+        ), driven
 
 
 class _Samples:
@@ -93,7 +110,8 @@ class _Samples:
 def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False) -> RecordedDrive:
     """The drive in bag `path`, from folder `cache` where it is there, else read and put there.
 
-    Raises BagError and the topics' errors as `Recording` does, UnusableRecordingError with too few usable frames.
+    Raises BagError and the topics' errors as `Recording` does, UnusableRecordingError with too few
+    usable frames.
     """
     files = file_hashes(path, cache)
     place = cached_at(path, files, reading, cache)
@@ -105,18 +123,27 @@ def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False
 
 
 def cached_at(path: Path, files: Mapping[str, str], reading: Reading, cache: Path) -> Path:
-    """Where a recording is cached: a name from its own, from its bytes and from all that shapes what is read."""
-    told = json.dumps([FORMAT, sorted(files.values()), dataclasses.asdict(reading)], default=str, sort_keys=True)
+    """Where a recording is cached: a name from its own, from its bytes and from all that shapes
+    what is read."""
+    told = json.dumps(
+        [FORMAT, sorted(files.values()), dataclasses.asdict(reading)], default=str, sort_keys=True
+    )
     return cache / f"{path.stem}-{hashlib.sha256(told.encode()).hexdigest()[:20]}.npz"
 
 
 def file_hashes(path: Path, cache: Path) -> dict[str, str]:
-    """SHA-256 of each file of a bag by name. Remembered in `cache` by size and time of change, for a bag may be large. Raises BagError for
-    what is no recording, before it reads all of it."""
+    """SHA-256 of each file of a bag by name. Remembered in `cache` by size and time of change, for
+    a bag may be large. Raises BagError for what is no recording, before it reads all of it."""
     with BagReader(path):
         pass
     cache.mkdir(parents=True, exist_ok=True)
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path] if path.is_file() else []
+    files = (
+        sorted(file for file in path.rglob("*") if file.is_file())
+        if path.is_dir()
+        else [path]
+        if path.is_file()
+        else []
+    )
     memory = cache / "hashes.json"
     try:
         known = json.loads(memory.read_text())
@@ -128,14 +155,18 @@ def file_hashes(path: Path, cache: Path) -> dict[str, str]:
         key = f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}"
         found[key] = known.get(key) or _sha256(file)
     if set(found) - set(known):
-        partial = memory.with_name(f"hashes.{hashlib.sha256(str(path).encode()).hexdigest()[:8]}.partial")
+        partial = memory.with_name(
+            f"hashes.{hashlib.sha256(str(path).encode()).hexdigest()[:8]}.partial"
+        )
         partial.write_text(json.dumps(known | found, indent=1))
         partial.replace(memory)
     names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
     return dict(zip(names, found.values(), strict=True))
 
 
-def _read(path: Path, reading: Reading, place: Path, files: Mapping[str, str], progress: bool) -> None:
+def _read(
+    path: Path, reading: Reading, place: Path, files: Mapping[str, str], progress: bool
+) -> None:
     """One pass over the bag, as the robot's controller takes it; writes the cached drive."""
     timeline = Timeline(reading.timeline)
     stamp_ns, inertial, dt, is_first = array("q"), array("f"), array("f"), array("b")
@@ -145,7 +176,11 @@ def _read(path: Path, reading: Reading, place: Path, files: Mapping[str, str], p
     try:
         with Recording(path, reading.recording) as recording, pixels.open("wb") as sink:
             if recording.roles.camera is None:
-                raise UnusableRecordingError(path, "it has no camera", "Record Image or CompressedImage; --topics.camera names the topic")
+                raise UnusableRecordingError(
+                    path,
+                    "it has no camera",
+                    "Record Image or CompressedImage; --topics.camera names the topic",
+                )
             bar = tqdm(desc=f"read {path.name}", unit="frame", disable=not progress, leave=False)
             for _, sample in recording.samples():
                 if isinstance(sample, Frame):
@@ -180,11 +215,24 @@ def _read(path: Path, reading: Reading, place: Path, files: Mapping[str, str], p
             raise _too_short(path, frames, too_small, rejected, skipped, damage)
         commanded = tracks.pop("command_speed")
         tracks["speed"] = tracks["speed"] if tracks["speed"].value else commanded
-        arrays = {"stamp_ns": np.array(stamp_ns, np.int64), "inertial": np.array(inertial, np.float32).reshape(frames, -1),
-                  "dt": np.array(dt, np.float32), "is_first": np.array(is_first, bool)}
+        arrays = {
+            "stamp_ns": np.array(stamp_ns, np.int64),
+            "inertial": np.array(inertial, np.float32).reshape(frames, -1),
+            "dt": np.array(dt, np.float32),
+            "is_first": np.array(is_first, bool),
+        }
         for name, samples in tracks.items():
-            arrays |= {f"{name}_ns": np.array(samples.stamp_ns, np.int64), name: np.array(samples.value, np.float64)}
-        facts = {"files": dict(files), "frames": frames, "rejected": rejected, "skipped": skipped, "damage": damage}
+            arrays |= {
+                f"{name}_ns": np.array(samples.stamp_ns, np.int64),
+                name: np.array(samples.value, np.float64),
+            }
+        facts = {
+            "files": dict(files),
+            "frames": frames,
+            "rejected": rejected,
+            "skipped": skipped,
+            "damage": damage,
+        }
         arrays["facts"] = np.frombuffer(json.dumps(facts).encode(), np.uint8)
         size = (reading.preprocess.height, reading.preprocess.width, 3)
         write_npz(place, arrays, "image", pixels, (frames, *size))
@@ -193,25 +241,46 @@ def _read(path: Path, reading: Reading, place: Path, files: Mapping[str, str], p
 
 
 def _too_short(
-    path: Path, frames: int, too_small: ImageError | None, rejected: dict, skipped: dict, damage: list
+    path: Path,
+    frames: int,
+    too_small: ImageError | None,
+    rejected: dict,
+    skipped: dict,
+    damage: list,
 ) -> UnusableRecordingError:
     problem = f"{frames} usable frames, and {LEAST_FRAMES} are the least"
     if too_small is not None and not frames:
-        return UnusableRecordingError(path, str(too_small), "Lower --preprocess.height, --preprocess.width or the crop")
+        return UnusableRecordingError(
+            path, str(too_small), "Lower --preprocess.height, --preprocess.width or the crop"
+        )
     reasons = {f"rejected as {name}": count for name, count in rejected.items()}
     reasons |= {f"skipped: {name}": count for name, count in skipped.items()}
     if damage:
         reasons["damaged places"] = len(damage)
     told = "; ".join(f"{name} {count}" for name, count in reasons.items())
     stamps = rejected.get("duplicate", 0) + rejected.get("older", 0) > frames
-    remedy = "Header stamps stand still: try --stamps receive" if stamps else "Record for longer, or leave it out"
+    remedy = (
+        "Header stamps stand still: try --stamps receive"
+        if stamps
+        else "Record for longer, or leave it out"
+    )
     return UnusableRecordingError(path, problem + (f" ({told})" if told else ""), remedy)
 
 
 def _open(path: Path, place: Path) -> RecordedDrive:
-    arrays = read_npz(place, (*COLUMNS, *TRACKS, *(f"{name}_ns" for name in TRACKS), "facts", "image"), mapped=("image",))
+    arrays = read_npz(
+        place,
+        (*COLUMNS, *TRACKS, *(f"{name}_ns" for name in TRACKS), "facts", "image"),
+        mapped=("image",),
+    )
     motion = Motion(**{name: Track(arrays[f"{name}_ns"], arrays[name]) for name in TRACKS})
-    return RecordedDrive(path, arrays["image"], {name: arrays[name] for name in COLUMNS}, motion, json.loads(arrays["facts"].tobytes()))
+    return RecordedDrive(
+        path,
+        arrays["image"],
+        {name: arrays[name] for name in COLUMNS},
+        motion,
+        json.loads(arrays["facts"].tobytes()),
+    )
 
 
 def _sha256(file: Path) -> str:

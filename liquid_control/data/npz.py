@@ -1,4 +1,5 @@
-"""Arrays in an uncompressed .npz, one of which need not fit into memory: written from a file of bytes, read as a memory map."""
+"""Arrays in an uncompressed .npz, one of which need not fit into memory: written from a file of
+bytes, read as a memory map."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ import numpy as np
 from liquid_control.errors import LiquidControlError
 
 LOCAL_HEADER = 30
-"""Bytes of a zip member's header before its name; the lengths of name and extra field are its last four."""
+"""Bytes of a zip member's header before its name; the lengths of name and extra field are its last
+four."""
 CHUNK = 1 << 20
 
 
@@ -25,19 +27,30 @@ class NpzError(LiquidControlError):
         self.path, self.problem = path, problem
 
 
-def write_npz(path: Path, arrays: Mapping[str, np.ndarray], large: str, content: Path, shape: tuple[int, ...]) -> None:
-    """Writes beside and renames. Array `large`, uint8 of `shape`, is the bytes of file `content`; none stays in memory."""
+def write_npz(
+    path: Path, arrays: Mapping[str, np.ndarray], large: str, content: Path, shape: tuple[int, ...]
+) -> None:
+    """Writes beside and renames. Array `large`, uint8 of `shape`, is the bytes of file `content`;
+    none stays in memory."""
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, **arrays)
     with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
-        with archive.open(f"{large}.npy", "w", force_zip64=True) as member, content.open("rb") as source:
-            np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        with (
+            archive.open(f"{large}.npy", "w", force_zip64=True) as member,
+            content.open("rb") as source,
+        ):
+            np.lib.format.write_array_header_1_0(
+                member, {"descr": "|u1", "fortran_order": False, "shape": shape}
+            )
             shutil.copyfileobj(source, member, CHUNK)
     partial.replace(path)
 
 
-def read_npz(path: Path, names: Collection[str], mapped: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """The arrays `names`, those in `mapped` as read-only memory maps. Raises FileNotFoundError, and NpzError for a damaged archive."""
+def read_npz(
+    path: Path, names: Collection[str], mapped: Collection[str] = ()
+) -> dict[str, np.ndarray]:
+    """The arrays `names`, those in `mapped` as read-only memory maps. Raises FileNotFoundError, and
+    NpzError for a damaged archive."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             for name in set(names) - set(archive.files):

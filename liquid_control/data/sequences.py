@@ -1,4 +1,5 @@
-"""Training sequences from episodes: windows of real, irregular time, with frames taken away and noise put on."""
+"""Training sequences from episodes: windows of real, irregular time, with frames taken away and
+noise put on."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ from liquid_control.data.episode import Episode
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """`noise_share` of sequences get Gaussian noise of variance U(0, noise_variance) on images in 0..1;
-    up to `drop_share` of a sequence's frames are removed, their time added to the next frame's dt;
-    `shadow_share` of sequences get a shadow across the picture."""
+    """`noise_share` of sequences get Gaussian noise of variance U(0, noise_variance) on images in
+    0..1; up to `drop_share` of a sequence's frames are removed, their time added to the next
+    frame's dt; `shadow_share` of sequences get a shadow across the picture."""
 
     noise_share: float = 0.6
     noise_variance: float = 0.3
@@ -24,7 +25,8 @@ class Augmentation:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Batch:
-    """B sequences of T frames: image (B, T, h, w, 3) uint8, inertial (B, T, 3), dt (B, T), curvature (B, T), auxiliary (B, T, 4)."""
+    """B sequences of T frames: image (B, T, h, w, 3) uint8, inertial (B, T, 3), dt (B, T),
+    curvature (B, T), auxiliary (B, T, 4)."""
 
     image: np.ndarray
     inertial: np.ndarray
@@ -34,27 +36,41 @@ class Batch:
 
 
 class Sequences:
-    """Draws batches of windows from episodes, uniformly over frames; deterministic given the generator.
+    """Draws batches of windows from episodes, uniformly over frames; deterministic given the
+    generator.
 
-    `nominal_dt` is given to the first frame of each window, whose memory starts empty. `mirror_share` of the windows are mirrored left to
-    right; `blind_share` of them feel no turn: yaw rate and lateral acceleration are zero. Targets may be NaN; a window starts only where
-    at least half of its curvatures are known. Pictures stay where the episodes have them, be it a memory map.
+    `nominal_dt` is given to the first frame of each window, whose memory starts empty.
+    `mirror_share` of the windows are mirrored left to right; `blind_share` of them feel no turn:
+    yaw rate and lateral acceleration are zero. Targets may be NaN; a window starts only where at
+    least half of its curvatures are known. Pictures stay where the episodes have them, be it a
+    memory map.
     """
 
     def __init__(
-        self, episodes: Sequence[Episode], length: int, augmentation: Augmentation, nominal_dt: float, mirror_share: float = 0.0,
-        blind_share: float = 0.0
-    ) -> None:  # fmt: skip
+        self,
+        episodes: Sequence[Episode],
+        length: int,
+        augmentation: Augmentation,
+        nominal_dt: float,
+        mirror_share: float = 0.0,
+        blind_share: float = 0.0,
+    ) -> None:
         self.length, self.augmentation, self.nominal_dt = length, augmentation, nominal_dt
         self.mirror_share, self.blind_share = mirror_share, blind_share
-        self._normal = normal_numbers(len(episodes)) if augmentation.noise_share else np.empty(0, np.float32)
+        self._normal = (
+            normal_numbers(len(episodes)) if augmentation.noise_share else np.empty(0, np.float32)
+        )
         fields = ("stamp_ns", "inertial", "curvature", "auxiliary")
-        self._columns = {name: np.concatenate([getattr(e, name) for e in episodes]) for name in fields}
+        self._columns = {
+            name: np.concatenate([getattr(e, name) for e in episodes]) for name in fields
+        }
         self._images = [e.image for e in episodes]
         self._offsets = np.cumsum([0, *map(len, episodes)])
         first = np.concatenate([e.is_first for e in episodes])
         ends = np.append(np.flatnonzero(first), len(first))
-        run_end = np.repeat(ends[1:], np.diff(ends))  # exclusive end of the unbroken run that each frame belongs to
+        run_end = np.repeat(
+            ends[1:], np.diff(ends)
+        )  # exclusive end of the unbroken run that each frame belongs to
         self._room = run_end - np.arange(len(first))
         known = np.concatenate([[0], np.cumsum(np.isfinite(self._columns["curvature"]))])
         window_end = np.minimum(np.arange(len(first)) + length, len(first))
@@ -71,12 +87,20 @@ class Sequences:
         return len(self._room)
 
     def draw(self, rng: np.random.Generator, batch: int) -> Batch:
-        index = np.stack([self._window(rng, start) for start in rng.choice(self._starts, batch)])  # (B, T)
+        index = np.stack(
+            [self._window(rng, start) for start in rng.choice(self._starts, batch)]
+        )  # (B, T)
         stamps = self._columns["stamp_ns"][index]
         dt = np.full(index.shape, self.nominal_dt, np.float32)
         dt[:, 1:] = np.diff(stamps, axis=1) * 1e-9
         image = np.stack([self._pictures(frames) for frames in index])
-        drawn = Batch(image, self._columns["inertial"][index], dt, self._columns["curvature"][index], self._columns["auxiliary"][index])
+        drawn = Batch(
+            image,
+            self._columns["inertial"][index],
+            dt,
+            self._columns["curvature"][index],
+            self._columns["auxiliary"][index],
+        )
         if self.mirror_share:
             mirror(drawn, rng.random(batch) < self.mirror_share)
         if self.blind_share:
@@ -92,13 +116,22 @@ class Sequences:
 
     def _window(self, rng: np.random.Generator, start: int) -> np.ndarray:
         """Indices (T,) from `start`, some frames left out where the run is long enough."""
-        span = min(int(self.length / (1 - rng.uniform(0, self.augmentation.drop_share))), self._room[start])
-        kept = np.sort(rng.choice(span, self.length, replace=False)) if span > self.length else np.arange(self.length)
+        span = min(
+            int(self.length / (1 - rng.uniform(0, self.augmentation.drop_share))), self._room[start]
+        )
+        kept = (
+            np.sort(rng.choice(span, self.length, replace=False))
+            if span > self.length
+            else np.arange(self.length)
+        )
         return start + kept
 
 
-def spoil(rng: np.random.Generator, image: np.ndarray, options: Augmentation, normal: np.ndarray) -> None:
-    """Adds shadow, then noise, to one sequence (T, h, w, 3) uint8 in place. `normal`: as `normal_numbers` gives them."""
+def spoil(
+    rng: np.random.Generator, image: np.ndarray, options: Augmentation, normal: np.ndarray
+) -> None:
+    """Adds shadow, then noise, to one sequence (T, h, w, 3) uint8 in place. `normal`: as
+    `normal_numbers` gives them."""
     if rng.random() < options.shadow_share:
         image[:] = image * _shadow(rng, *image.shape[1:3])[..., None]
     if rng.random() < options.noise_share:
@@ -111,12 +144,14 @@ def spoil(rng: np.random.Generator, image: np.ndarray, options: Augmentation, no
 
 
 def normal_numbers(seed: int) -> np.ndarray:
-    """Normal numbers (4194304,) to be reused from random offsets: drawing them anew costs more than the network's step."""
+    """Normal numbers (4194304,) to be reused from random offsets: drawing them anew costs more than
+    the network's step."""
     return np.random.default_rng(seed).standard_normal(1 << 22, np.float32)
 
 
 def mirror(batch: Batch, which: np.ndarray) -> None:
-    """Swaps left and right of the sequences `which` (B,) in place: pictures, yaw rate and lateral acceleration, all targets."""
+    """Swaps left and right of the sequences `which` (B,) in place: pictures, yaw rate and lateral
+    acceleration, all targets."""
     batch.image[which] = batch.image[which, :, :, ::-1]
     batch.inertial[which, :, :2] *= -1
     batch.curvature[which] *= -1
@@ -126,5 +161,7 @@ def mirror(batch: Batch, which: np.ndarray) -> None:
 def _shadow(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """Brightness factors (h, w): one side of a random line through the picture is darker."""
     angle, x, y = rng.uniform(0, np.pi), rng.uniform(0, width), rng.uniform(0.3 * height, height)
-    side = (np.arange(width)[None] - x) * np.sin(angle) + (np.arange(height)[:, None] - y) * np.cos(angle)
+    side = (np.arange(width)[None] - x) * np.sin(angle) + (np.arange(height)[:, None] - y) * np.cos(
+        angle
+    )
     return np.where(side > 0, rng.uniform(0.4, 0.9), 1.0).astype(np.float32)

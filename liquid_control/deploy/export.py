@@ -21,17 +21,22 @@ OUTPUTS = ("curvature", "next_state")
 def export_onnx(network: PolicyNetwork, path: str | Path) -> None:
     """Writes the step of `network` as ONNX with a dynamic batch B.
 
-    Inputs: image (B, h, w, 3) uint8 RGB, inertial (B, 3) float32 SI, dt (B,) float32 s, state (B, U) float32; outputs:
-    curvature (B,) float32 1/m, next_state (B, U), which the caller feeds back as state. The graph itself does not check
-    dt. Raises MissingDependencyError without onnx and onnxscript.
+    Inputs: image (B, h, w, 3) uint8 RGB, inertial (B, 3) float32 SI, dt (B,) float32 s, state (B,
+    U) float32; outputs: curvature (B,) float32 1/m, next_state (B, U), which the caller feeds back
+    as state. The graph itself does not check dt. Raises MissingDependencyError without onnx and
+    onnxscript.
     """
     try:
         import onnx
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise MissingDependencyError(error.name or "onnx", "Install the train extra: pip install 'liquid_control[train]'") from None
+        raise MissingDependencyError(
+            error.name or "onnx", "Install the train extra: pip install 'liquid_control[train]'"
+        ) from None
     size = (network.preprocess.height, network.preprocess.width, 3)
-    image = torch.zeros(2, *size, dtype=torch.uint8)  # two of everything: a batch of one would be taken for a constant
+    image = torch.zeros(
+        2, *size, dtype=torch.uint8
+    )  # two of everything: a batch of one would be taken for a constant
     example = (image, torch.zeros(2, 3), torch.full((2,), 0.04), network.initial_state(2).cpu())
     batch = torch.export.Dim("batch", min=1)
     training, device = network.training, next(network.parameters()).device
@@ -57,21 +62,32 @@ def export_onnx(network: PolicyNetwork, path: str | Path) -> None:
 
 def _forget_where_it_was_made(graph) -> None:
     """The exporter notes on every node which line of which file on this machine it came from."""
-    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+    for part in (
+        graph,
+        *graph.node,
+        *graph.input,
+        *graph.output,
+        *graph.value_info,
+        *graph.initializer,
+    ):
         del part.metadata_props[:]
         part.ClearField("doc_string")
 
 
 def export_model(directory: str | Path) -> Path:
-    """Writes policy.onnx of a saved model anew, and its hash into model.json. Returns its path. Raises ModelFileError."""
+    """Writes policy.onnx of a saved model anew, and its hash into model.json. Returns its path.
+    Raises ModelFileError."""
     info = read_model(directory)
-    save_model(directory, load_network(directory), info.provenance, info.metrics, export=export_onnx)
+    save_model(
+        directory, load_network(directory), info.provenance, info.metrics, export=export_onnx
+    )
     return read_model(directory).onnx_path
 
 
 @contextlib.contextmanager
 def _quiet():
-    """The exporter warns about parts of itself and of torchvision; none of it concerns who exports a policy."""
+    """The exporter warns about parts of itself and of torchvision; none of it concerns who exports
+    a policy."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

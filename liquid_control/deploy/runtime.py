@@ -30,14 +30,22 @@ class Runtime(Protocol):
         ...
 
 
-def check_batch(runtime: Runtime, image: np.ndarray, inertial: np.ndarray, dt: np.ndarray, state: np.ndarray) -> None:
-    """Refuses what a backend might stretch, cast or divide by: anything but image (B, h, w, 3) uint8, inertial (B, 3),
-    dt (B,) finite and positive, state (B, U). Raises ShapeError, ImageError and TimeError."""
+def check_batch(
+    runtime: Runtime, image: np.ndarray, inertial: np.ndarray, dt: np.ndarray, state: np.ndarray
+) -> None:
+    """Refuses what a backend might stretch, cast or divide by: anything but image (B, h, w, 3)
+    uint8, inertial (B, 3), dt (B,) finite and positive, state (B, U). Raises ShapeError, ImageError
+    and TimeError."""
     if image.dtype != np.uint8:
         raise ImageError("type", image.dtype, "uint8 RGB as preprocess gives it")
     batch = len(image) if image.ndim else 0
     size = (runtime.preprocess.height, runtime.preprocess.width, 3)
-    wanted = {"image": (batch, *size), "inertial": (batch, len(INERTIAL_FEATURES)), "dt": (batch,), "state": (batch, runtime.neurons)}
+    wanted = {
+        "image": (batch, *size),
+        "inertial": (batch, len(INERTIAL_FEATURES)),
+        "dt": (batch,),
+        "state": (batch, runtime.neurons),
+    }
     for (name, shape), array in zip(wanted.items(), (image, inertial, dt, state), strict=True):
         if array.shape != shape:
             raise ShapeError(name, array.shape, shape)

@@ -1,8 +1,10 @@
-"""Where a policy looks: VisualBackProp on its encoder's maps, computed with numpy from the saved weights. Never imports torch.
+"""Where a policy looks: VisualBackProp on its encoder's maps, computed with numpy from the saved
+weights. Never imports torch.
 
-Bojarski et al., "VisualBackProp: efficient visualization of CNNs", 2016, as Lechner et al. 2020 apply it: the mean over the channels
-of the last map is enlarged to the map before and multiplied with that map's own mean, and so on back to the picture. It shows what the
-convolutions respond to, all features together, and knows nothing of how the memory weighs them.
+Bojarski et al., "VisualBackProp: efficient visualization of CNNs", 2016, as Lechner et al. 2020
+apply it: the mean over the channels of the last map is enlarged to the map before and multiplied
+with that map's own mean, and so on back to the picture. It shows what the convolutions respond to,
+all features together, and knows nothing of how the memory weighs them.
 """
 
 from __future__ import annotations
@@ -21,13 +23,17 @@ STRIDES = {
     "strided": ((4, 4), (2, 2), (2, 2), (2, 1)),
     "published": ((2, 2), (2, 2), (2, 2), (1, 1), (1, 1)),
 }
-"""Rows and columns that each convolution of `policy.encoder` steps by; each pads half its kernel."""
+"""Rows and columns that each convolution of `policy.encoder` steps by; each pads half its
+kernel."""
 
 
 class VisualBackProp:
-    """`weights`: per convolution (out, in, k, k) and bias (out,), float32; `strides` as in `STRIDES`. Each is followed by a ReLU."""
+    """`weights`: per convolution (out, in, k, k) and bias (out,), float32; `strides` as in
+    `STRIDES`. Each is followed by a ReLU."""
 
-    def __init__(self, weights: Sequence[tuple[np.ndarray, np.ndarray]], strides: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self, weights: Sequence[tuple[np.ndarray, np.ndarray]], strides: Sequence[tuple[int, int]]
+    ) -> None:
         self._layers = [
             (np.ascontiguousarray(kernel.reshape(len(kernel), -1).T), bias, kernel.shape[2], stride)
             for (kernel, bias), stride in zip(weights, strides, strict=True)
@@ -44,14 +50,23 @@ class VisualBackProp:
         names = [f"encoder.convolutions.{2 * layer}" for layer in range(len(strides))]
         missing = [name for name in names if f"{name}.weight" not in tensors]
         if missing:
-            raise ModelFileError(info.weights_path, f"has no {missing[0]}.weight", "Copy the whole model directory again")
-        return cls([(tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in names], strides)
+            raise ModelFileError(
+                info.weights_path,
+                f"has no {missing[0]}.weight",
+                "Copy the whole model directory again",
+            )
+        return cls(
+            [(tensors[f"{name}.weight"], tensors[f"{name}.bias"]) for name in names], strides
+        )
 
     def maps(self, image: np.ndarray) -> list[np.ndarray]:
-        """What each convolution makes of image (h, w, 3) uint8 RGB: (rows, columns, channels) float32 behind its ReLU."""
+        """What each convolution makes of image (h, w, 3) uint8 RGB: (rows, columns, channels)
+        float32 behind its ReLU."""
         pixels = image.astype(np.float32)
         pixels -= pixels.mean()
-        pixels /= max(float(np.sqrt(np.mean(np.square(pixels)))), 1.0)  # as the encoder does, see policy.encoder.standardise
+        pixels /= max(
+            float(np.sqrt(np.mean(np.square(pixels)))), 1.0
+        )  # as the encoder does, see policy.encoder.standardise
         maps = []
         for matrix, bias, size, stride in self._layers:
             pixels = convolve(pixels, matrix, bias, size, stride)
@@ -59,14 +74,19 @@ class VisualBackProp:
         return maps
 
     def saliency(self, image: np.ndarray) -> np.ndarray:
-        """(h, w) float32 in 0..1 for image (h, w, 3) uint8 RGB; all zeros where the encoder sees nothing at all."""
+        """(h, w) float32 in 0..1 for image (h, w, 3) uint8 RGB; all zeros where the encoder sees
+        nothing at all."""
         means = [layer.mean(axis=2) for layer in self.maps(image)]
-        return scaled(propagate_back(means, [stride for *_, stride in self._layers], image.shape[:2]))
+        return scaled(
+            propagate_back(means, [stride for *_, stride in self._layers], image.shape[:2])
+        )
 
 
-def propagate_back(means: Sequence[np.ndarray], strides: Sequence[tuple[int, int]], size: tuple[int, int]) -> np.ndarray:
-    """VisualBackProp from the channel means (h_i, w_i) of each map, first to last, to a picture of `size` (rows, columns); `strides` are
-    those of the convolutions that made the maps."""
+def propagate_back(
+    means: Sequence[np.ndarray], strides: Sequence[tuple[int, int]], size: tuple[int, int]
+) -> np.ndarray:
+    """VisualBackProp from the channel means (h_i, w_i) of each map, first to last, to a picture of
+    `size` (rows, columns); `strides` are those of the convolutions that made the maps."""
     saliency = means[-1]
     for mean, stride in zip(means[-2::-1], strides[:0:-1], strict=True):
         saliency = mean * enlarge(saliency, stride, mean.shape)
@@ -79,22 +99,33 @@ def scaled(saliency: np.ndarray) -> np.ndarray:
     return (saliency - low) / (high - low) if high > low else np.zeros_like(saliency)
 
 
-def convolve(pixels: np.ndarray, matrix: np.ndarray, bias: np.ndarray, size: int, stride: tuple[int, int]) -> np.ndarray:
-    """ReLU of a padded convolution: pixels (h, w, in), matrix (in k k, out) → (⌈h/s⌉, ⌈w/s⌉, out)."""
+def convolve(
+    pixels: np.ndarray, matrix: np.ndarray, bias: np.ndarray, size: int, stride: tuple[int, int]
+) -> np.ndarray:
+    """ReLU of a padded convolution: pixels (h, w, in), matrix (in k k, out) → (⌈h/s⌉, ⌈w/s⌉,
+    out)."""
     half = size // 2
     padded = np.pad(pixels, ((half, half), (half, half), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(0, 1))[:: stride[0], :: stride[1]]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), axis=(0, 1))[
+        :: stride[0], :: stride[1]
+    ]
     rows, columns = windows.shape[:2]  # (rows, columns, in, k, k)
-    # einsum stays in the thread that calls it; a matrix product would wake BLAS threads, which take cores from a robot's control loop
+    # einsum stays in the thread that calls it; a matrix product would wake BLAS threads, which take
+    # cores from a robot's control loop
     product = np.einsum("pk,kc->pc", windows.reshape(rows * columns, -1), matrix)
     return np.maximum(product + bias, 0.0).reshape(rows, columns, -1)
 
 
 def enlarge(saliency: np.ndarray, stride: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
-    """Linear interpolation back to `size` (rows, columns) before a strided convolution. Value i is at place i * stride, where its kernel
-    was centred; resizing by the pictures' corners instead would move the map by half a pixel in every layer, down and to the right."""
+    """Linear interpolation back to `size` (rows, columns) before a strided convolution. Value i is
+    at place i * stride, where its kernel was centred; resizing by the pictures' corners instead
+    would move the map by half a pixel in every layer, down and to the right."""
     back = np.array([[1 / stride[1], 0.0, 0.0], [0.0, 1 / stride[0], 0.0]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(
-        np.ascontiguousarray(saliency, np.float32), back, (size[1], size[0]), flags=flags, borderMode=cv2.BORDER_REPLICATE
+        np.ascontiguousarray(saliency, np.float32),
+        back,
+        (size[1], size[0]),
+        flags=flags,
+        borderMode=cv2.BORDER_REPLICATE,
     )

@@ -1,4 +1,5 @@
-"""Runs a saved policy with PyTorch: for development, and as the reference that other backends must equal."""
+"""Runs a saved policy with PyTorch: for development, and as the reference that other backends must
+equal."""
 
 from __future__ import annotations
 
@@ -32,10 +33,15 @@ class TorchRuntime:
 
     def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
         """See `Runtime.step`."""
-        inertial, dt = np.asarray(observation.inertial, np.float32), np.array([observation.dt], np.float32)
+        inertial, dt = (
+            np.asarray(observation.inertial, np.float32),
+            np.array([observation.dt], np.float32),
+        )
         arrays = observation.image[None], inertial[None], dt, np.asarray(state, np.float32)[None]
         check_batch(self, *arrays)
         device = next(self.network.parameters()).device
         with torch.inference_mode():
-            curvature, state = self.network.step(*(torch.tensor(array, device=device) for array in arrays))
+            curvature, state = self.network.step(
+                *(torch.tensor(array, device=device) for array in arrays)
+            )
         return float(curvature), state[0].cpu().numpy()

@@ -1,8 +1,10 @@
-"""Does learning from recordings cost anything? The same simulated expert drives, once as episodes and once as rosbag2 with JPEG pictures
-and recorded commands, the same network, fit and seeds; then all kinds of policy on the same held-out roads.
+"""Does learning from recordings cost anything? The same simulated expert drives, once as episodes
+and once as rosbag2 with JPEG pictures and recorded commands, the same network, fit and seeds; then
+all kinds of policy on the same held-out roads.
 
-No side has DAgger rounds or auxiliary targets, which a recording does not hold. Policies of kind `bags` learn from the command, as on a
-vehicle; in these drives that is what the safety gate let through. Those of kind `proposals` learn from what the expert wanted.
+No side has DAgger rounds or auxiliary targets, which a recording does not hold. Policies of kind
+`bags` learn from the command, as on a vehicle; in these drives that is what the safety gate let
+through. Those of kind `proposals` learn from what the expert wanted.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ WOBBLE = (0.01, 0.02, 0.03, 0.045)
 RESAMPLES = 10_000
 FIGURES = ("departures", "rmse")
 KINDS = {"episodes": None, "bags": "", "proposals": PROPOSAL}
-"""Topic that each kind of policy takes its target from; None: the episode's own, empty: the one that is found."""
+"""Topic that each kind of policy takes its target from; None: the episode's own, empty: the one
+that is found."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +49,8 @@ class RecordingsSettings:
     """The drives, the runs on them and the exam."""
 
     out: Path = Path("runs/bench_recordings")
-    """folder of drives and runs; an interrupted measurement goes on where it was; the answer is in train_bags.json"""
+    """folder of drives and runs; an interrupted measurement goes on where it was; the answer is in
+    train_bags.json"""
     long_roads: int = number(40, 0, 10000, "", "expert roads of 400 m")
     short_roads: int = number(60, 0, 10000, "", "expert roads of 120 m, for more looks")
     runs: int = number(3, 1, 100, "", "training runs of each kind, each with a seed of its own")
@@ -60,7 +64,8 @@ class RecordingsSettings:
 
 
 def bench_recordings(settings: RecordingsSettings) -> dict:
-    """Returns each kind's figures with 95 % confidence intervals over roads, and those of the paired differences."""
+    """Returns each kind's figures with 95 % confidence intervals over roads, and those of the
+    paired differences."""
     jobs = _drives(settings)
     missing = [job for job in jobs if not job.path.exists()]
     map_processes(collect, missing, settings.workers, "drives")
@@ -79,9 +84,16 @@ def bench_recordings(settings: RecordingsSettings) -> dict:
     answer = {
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
         "commit": commit(),
-        "settings": {name: value for name, value in dataclasses.asdict(settings).items() if name not in ("out", "workers")},
-        "drives": {"roads": len(episodes), "frames": sum(map(len, episodes)),
-                   "minutes": round(sum(np.ptp(episode.stamp_ns) for episode in episodes) / 6e10, 1)},
+        "settings": {
+            name: value
+            for name, value in dataclasses.asdict(settings).items()
+            if name not in ("out", "workers")
+        },
+        "drives": {
+            "roads": len(episodes),
+            "frames": sum(map(len, episodes)),
+            "minutes": round(sum(np.ptp(episode.stamp_ns) for episode in episodes) / 6e10, 1),
+        },
         **compare(exams, settings.seed),
         "runs": {kind: [_totals(exam) for exam in exams[kind]] for kind in KINDS},
     }
@@ -92,9 +104,11 @@ def bench_recordings(settings: RecordingsSettings) -> dict:
 
 
 def compare(exams: Mapping[str, list[dict]], seed: int) -> dict:
-    """Departures a road and lateral RMSE [m] by kind, [low, high] being 95 % intervals over roads, runs pooled within a road.
+    """Departures a road and lateral RMSE [m] by kind, [low, high] being 95 % intervals over roads,
+    runs pooled within a road.
 
-    `difference` is that of each other kind to `episodes`, road by road; `as_well` whether zero lies in its interval or above it.
+    `difference` is that of each other kind to `episodes`, road by road; `as_well` whether zero lies
+    in its interval or above it.
     """
     tables = {kind: _table(of_kind) for kind, of_kind in exams.items()}
     roads = tables["episodes"].shape[0]
@@ -103,14 +117,25 @@ def compare(exams: Mapping[str, list[dict]], seed: int) -> dict:
     told: dict = {}
     spread = {kind: _figures(table[draws]) for kind, table in tables.items()}
     for kind, table in tables.items():
-        told[kind] = {name: {"mean": value, "interval": _interval(spread[kind][name])} for name, value in _figures(table).items()}
+        told[kind] = {
+            name: {"mean": value, "interval": _interval(spread[kind][name])}
+            for name, value in _figures(table).items()
+        }
     others = [kind for kind in tables if kind != "episodes"]
     told["difference"] = {
-        kind: {name: {"mean": told[kind][name]["mean"] - told["episodes"][name]["mean"],
-                      "interval": _interval(spread[kind][name] - spread["episodes"][name])} for name in FIGURES}
+        kind: {
+            name: {
+                "mean": told[kind][name]["mean"] - told["episodes"][name]["mean"],
+                "interval": _interval(spread[kind][name] - spread["episodes"][name]),
+            }
+            for name in FIGURES
+        }
         for kind in others
     }
-    told["as_well"] = {kind: {name: told["difference"][kind][name]["interval"][0] <= 0.0 for name in FIGURES} for kind in others}
+    told["as_well"] = {
+        kind: {name: told["difference"][kind][name]["interval"][0] <= 0.0 for name in FIGURES}
+        for kind in others
+    }
     return told
 
 
@@ -120,7 +145,13 @@ def _totals(exam: dict) -> dict:
 
 def _table(exams: list[dict]) -> np.ndarray:
     """(R, 3): departures, metres², metres of each road, summed over the runs."""
-    rows = [[(r["departures"], r["lateral_rmse_m"] ** 2 * r["distance_m"], r["distance_m"]) for r in exam["per_road"]] for exam in exams]
+    rows = [
+        [
+            (r["departures"], r["lateral_rmse_m"] ** 2 * r["distance_m"], r["distance_m"])
+            for r in exam["per_road"]
+        ]
+        for exam in exams
+    ]
     table = np.sum(np.array(rows, np.float64), axis=0)
     table[:, 0] /= len(exams)
     return table
@@ -129,7 +160,10 @@ def _table(exams: list[dict]) -> np.ndarray:
 def _figures(table: np.ndarray) -> dict:
     """Of tables (..., R, 3): mean departures a road, and the distance-weighted RMSE [m]."""
     departures, squares, distance = (table[..., column].sum(-1) for column in range(3))
-    values = {"departures": departures / table.shape[-2], "rmse": np.sqrt(squares / np.maximum(distance, 1e-9))}
+    values = {
+        "departures": departures / table.shape[-2],
+        "rmse": np.sqrt(squares / np.maximum(distance, 1e-9)),
+    }
     return {name: float(value) if np.ndim(value) == 0 else value for name, value in values.items()}
 
 
@@ -138,17 +172,35 @@ def _interval(values: np.ndarray) -> list[float]:
 
 
 def _drives(settings: RecordingsSettings) -> list[Drive]:
-    """Every drive twice: as an episode and as a recording. World, driver and noise come from the seed, so both are the same drive."""
+    """Every drive twice: as an episode and as a recording. World, driver and noise come from the
+    seed, so both are the same drive."""
     for kind in ("drives", "recordings"):
         (settings.out / kind).mkdir(parents=True, exist_ok=True)
     for broken in (settings.out / "recordings").glob(f"*{PARTIAL}"):
         shutil.rmtree(broken)
     jobs = []
     for index in range(settings.long_roads + settings.short_roads):
-        world = WorldConfig(length=400.0 if index < settings.long_roads else 120.0, stratum=index % 8)
-        wobble, seed, name = WOBBLE[index // 8 % 4], road_seed(settings.seed, index), f"expert_{index:04d}"
-        jobs.append(Drive(seed, settings.out / "drives" / f"{name}.npz", PreprocessConfig(), world, wobble))
-        jobs.append(Drive(seed, settings.out / "recordings" / name, PreprocessConfig(), world, wobble, bag=BagSettings()))
+        world = WorldConfig(
+            length=400.0 if index < settings.long_roads else 120.0, stratum=index % 8
+        )
+        wobble, seed, name = (
+            WOBBLE[index // 8 % 4],
+            road_seed(settings.seed, index),
+            f"expert_{index:04d}",
+        )
+        jobs.append(
+            Drive(seed, settings.out / "drives" / f"{name}.npz", PreprocessConfig(), world, wobble)
+        )
+        jobs.append(
+            Drive(
+                seed,
+                settings.out / "recordings" / name,
+                PreprocessConfig(),
+                world,
+                wobble,
+                bag=BagSettings(),
+            )
+        )
     return jobs
 
 
@@ -157,8 +209,12 @@ def _from_episodes(settings: RecordingsSettings, how: CloneSettings, folder: Pat
     episodes = {}
     for path in sorted((settings.out / "drives").glob("*.npz")):
         episode = load_episode(path)
-        episodes[path.stem] = dataclasses.replace(episode, auxiliary=np.full_like(episode.auxiliary, math.nan))
-    split = split_recordings(episodes, RecordedSettings.held_out_share, how.seed, RecordedSettings.block)
+        episodes[path.stem] = dataclasses.replace(
+            episode, auxiliary=np.full_like(episode.auxiliary, math.nan)
+        )
+    split = split_recordings(
+        episodes, RecordedSettings.held_out_share, how.seed, RecordedSettings.block
+    )
     torch.manual_seed(how.seed)
     network, _ = scaled_network(PolicyConfig(), PreprocessConfig(), split)
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,16 +224,33 @@ def _from_episodes(settings: RecordingsSettings, how: CloneSettings, folder: Pat
     save_model(folder / "model", network, provenance, {"held_out": result["held_out"]}, export_onnx)
 
 
-def _from_bags(settings: RecordingsSettings, how: CloneSettings, folder: Path, steering: str) -> None:
-    bags = tuple(sorted(path for path in (settings.out / "recordings").iterdir() if path.suffix != PARTIAL))
+def _from_bags(
+    settings: RecordingsSettings, how: CloneSettings, folder: Path, steering: str
+) -> None:
+    bags = tuple(
+        sorted(path for path in (settings.out / "recordings").iterdir() if path.suffix != PARTIAL)
+    )
     reading = RecordingSettings(topics=TopicMap(steering=steering))
-    train_recorded(RecordedSettings(bags, out=folder, cache=settings.out / "cache", clone=how, recording=reading, workers=settings.workers))
+    train_recorded(
+        RecordedSettings(
+            bags,
+            out=folder,
+            cache=settings.out / "cache",
+            clone=how,
+            recording=reading,
+            workers=settings.workers,
+        )
+    )
 
 
 def _exam(settings: RecordingsSettings, folder: Path) -> dict:
     place = folder / f"exam_{settings.exam_roads}.json"
     if not place.exists():
-        exam = evaluate(EvaluationSettings(folder / "model", settings.exam_roads, settings.seed, workers=settings.workers))
+        exam = evaluate(
+            EvaluationSettings(
+                folder / "model", settings.exam_roads, settings.seed, workers=settings.workers
+            )
+        )
         partial = place.with_suffix(".partial")
         partial.write_text(json.dumps(exam | {"model": folder.name}))
         partial.replace(place)

@@ -1,6 +1,8 @@
-"""Do a recording's signals agree with one another? Steering against gyro, lateral acceleration against gyro, the picture against gyro.
+"""Do a recording's signals agree with one another? Steering against gyro, lateral acceleration
+against gyro, the picture against gyro.
 
-On a kinematic bicycle the yaw rate is speed x tan(steering angle) / wheelbase; a fit of one to the other tells sign, unit and delay.
+On a kinematic bicycle the yaw rate is speed x tan(steering angle) / wheelbase; a fit of one to the
+other tells sign, unit and delay.
 """
 
 from __future__ import annotations
@@ -19,16 +21,22 @@ FAST_LATERAL = 3.0  # m/s
 LARGEST_DELAY = 1.5  # s
 MAX_GAP = 0.5  # s
 GYRO_SMOOTHING, LATERAL_SMOOTHING = 0.1, 0.5  # s
-LEAST_YAW_RATE, LEAST_LATERAL = 0.01, 0.2  # rad/s, m/s²; standard deviation, below which there is nothing to compare
+LEAST_YAW_RATE, LEAST_LATERAL = (
+    0.01,
+    0.2,
+)  # rad/s, m/s²; standard deviation, below which there is nothing to compare
 LEAST_SAMPLES = 100
 AGREES = 0.6
-LINEAR_BELOW = 0.7  # rad; larger recorded angles are not front-wheel radians, and their tangent means nothing
+LINEAR_BELOW = (
+    0.7  # rad; larger recorded angles are not front-wheel radians, and their tangent means nothing
+)
 DEGREES = 180.0 / np.pi
 
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """`second` ≈ `slope` x `first` + `offset`, with their correlation; `reason` says why there is none (slope NaN).
+    """`second` ≈ `slope` x `first` + `offset`, with their correlation; `reason` says why there is
+    none (slope NaN).
 
     `deviation`: standard deviation of `second`; `samples`: of `first`, over `duration` [s].
     """
@@ -49,15 +57,16 @@ class Fit:
 
     @property
     def ratio(self) -> float:
-        """`first` over `second`: the reduced major axis, as noise may be in both. The true one is within |correlation| and its inverse
-        of it."""
+        """`first` over `second`: the reduced major axis, as noise may be in both. The true one is
+        within |correlation| and its inverse of it."""
         return abs(self.correlation) / self.slope
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Agreement:
-    """`steering`: gyro's yaw rate by the steering's; `axes`: correlation of that with gyro x, y, z; `lateral`: acceleration y by
-    speed x yaw rate; `camera`: gyro's yaw rate by the picture's shift [widths/s], its delay is the gyro's stamps after the camera's."""
+    """`steering`: gyro's yaw rate by the steering's; `axes`: correlation of that with gyro x, y, z;
+    `lateral`: acceleration y by speed x yaw rate; `camera`: gyro's yaw rate by the picture's shift
+    [widths/s], its delay is the gyro's stamps after the camera's."""
 
     steering: Fit
     axes: tuple[float, float, float] | None
@@ -69,18 +78,25 @@ class Agreement:
 
 def compare_signals(tracks: Tracks, vehicle: VehicleConfig) -> Agreement:
     """Compares what one pass over a recording gathered; what cannot be compared says why."""
-    imu, speed, steering = (_tidy(track.rows) for track in (tracks.imu, tracks.speed, tracks.steering))
+    imu, speed, steering = (
+        _tidy(track.rows) for track in (tracks.imu, tracks.speed, tracks.steering)
+    )
     gyro = [_track(imu, column) for column in (1, 2, 3)]
     speeds = _track(speed, 1)
     expected = _expected(_track(steering, 1), speeds, vehicle)
     fit, axes = Fit(reason=_missing(imu=imu, speed=speed, steering=steering)), None
     if not fit.reason:
         fit = _fit(expected, gyro[2], LEAST_YAW_RATE, GYRO_SMOOTHING, LARGEST_DELAY)
-        axes = tuple(_fit(expected, axis, 0.0, GYRO_SMOOTHING, LARGEST_DELAY).correlation for axis in gyro)
+        axes = tuple(
+            _fit(expected, axis, 0.0, GYRO_SMOOTHING, LARGEST_DELAY).correlation for axis in gyro
+        )
     lateral = Fit(reason=_missing(imu=imu, speed=speed))
     if not lateral.reason:
         moving = _faster(gyro[2], speeds, FAST_LATERAL)
-        product = smooth(Track(moving.stamp_ns, moving.value * at(moving.stamp_ns, speeds, MAX_GAP)), LATERAL_SMOOTHING)
+        product = smooth(
+            Track(moving.stamp_ns, moving.value * at(moving.stamp_ns, speeds, MAX_GAP)),
+            LATERAL_SMOOTHING,
+        )
         lateral = _fit(product, _track(imu, 5), LEAST_LATERAL, LATERAL_SMOOTHING, 0.0)
     rotation = _tidy(np.array(tracks.pictures.rotation).reshape(-1, 2))
     camera = Fit(reason=_missing(imu=imu, picture=rotation))
@@ -100,9 +116,18 @@ def _expected(steering: Track, speeds: Track, vehicle: VehicleConfig) -> Track:
 def _fit(first: Track, second: Track, least: float, smoothing: float, largest: float) -> Fit:
     """Least squares of `second` on `first`, moved by the delay between them where one is found."""
     if len(first) < LEAST_SAMPLES:
-        return Fit(samples=len(first), reason="too few samples at speed" if len(first) else "the vehicle never drove fast enough")
+        return Fit(
+            samples=len(first),
+            reason="too few samples at speed"
+            if len(first)
+            else "the vehicle never drove fast enough",
+        )
     second = smooth(second, smoothing)
-    delay = estimate_delay(first.stamp_ns, first.value, second.stamp_ns, second.value, largest) if largest else None
+    delay = (
+        estimate_delay(first.stamp_ns, first.value, second.stamp_ns, second.value, largest)
+        if largest
+        else None
+    )
     lag_ns = round(delay.seconds * 1e9) if delay and abs(delay.correlation) >= AGREES else 0
     partner = at(first.stamp_ns + lag_ns, second, MAX_GAP)
     both = np.isfinite(first.value) & np.isfinite(partner)
@@ -115,7 +140,15 @@ def _fit(first: Track, second: Track, least: float, smoothing: float, largest: f
     if y.std() < 1e-12:
         return Fit(0.0, float(y.mean()), 0.0, len(x), lasts, delay, deviation=0.0)
     slope, offset = np.polyfit(x, y, 1)
-    return Fit(float(slope), float(offset), float(np.corrcoef(x, y)[0, 1]), len(x), lasts, delay, deviation=float(y.std()))
+    return Fit(
+        float(slope),
+        float(offset),
+        float(np.corrcoef(x, y)[0, 1]),
+        len(x),
+        lasts,
+        delay,
+        deviation=float(y.std()),
+    )
 
 
 def _faster(track: Track, speeds: Track, least: float) -> Track:

@@ -1,4 +1,5 @@
-"""Charts of an inspection as SVG text, coloured by the page's style sheet: when each topic speaks, its intervals, signal against signal."""
+"""Charts of an inspection as SVG text, coloured by the page's style sheet: when each topic speaks,
+its intervals, signal against signal."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ BARS = 60
 
 @dataclasses.dataclass(frozen=True)
 class Lane:
-    """One topic over time: first and last second, gaps (start, length), and marks: classes and what they say → seconds."""
+    """One topic over time: first and last second, gaps (start, length), and marks: classes and what
+    they say → seconds."""
 
     name: str
     first: float
@@ -31,7 +33,8 @@ class Lane:
 
 
 def lanes(rows: Sequence[Lane], end: float) -> str:
-    """When each topic has messages over 0..`end` seconds; silences are cut out, what is wrong stands on the line."""
+    """When each topic has messages over 0..`end` seconds; silences are cut out, what is wrong
+    stands on the line."""
     base, parts = TOP + LANE * len(rows), []
 
     def x(seconds: float) -> float:
@@ -40,54 +43,123 @@ def lanes(rows: Sequence[Lane], end: float) -> str:
     for i, row in enumerate(rows):
         top = TOP + i * LANE + (LANE - BAR) / 2
         box = {"y": float(top), "height": BAR, "rx": 3}
-        parts.append(element("text", "tick", escape(row.name), x=LEFT - 8, y=float(top + 11), text_anchor="end"))
+        parts.append(
+            element(
+                "text", "tick", escape(row.name), x=LEFT - 8, y=float(top + 11), text_anchor="end"
+            )
+        )
         parts.append(element("rect", "cell", x=LEFT, width=INNER, **box))
-        parts.append(element("rect", "there", x=x(row.first), width=max(x(row.last) - x(row.first), NARROWEST), **box))
+        parts.append(
+            element(
+                "rect",
+                "there",
+                x=x(row.first),
+                width=max(x(row.last) - x(row.first), NARROWEST),
+                **box,
+            )
+        )
         for classes, words, stretches in row.spans:
             for start, length in stretches:
                 title = f"<title>{escape(words)}: {length:.1f} s from {start:.1f} s</title>"
-                parts.append(element("rect", classes, title, x=x(start), width=max(x(start + length) - x(start), NARROWEST), **box))
+                parts.append(
+                    element(
+                        "rect",
+                        classes,
+                        title,
+                        x=x(start),
+                        width=max(x(start + length) - x(start), NARROWEST),
+                        **box,
+                    )
+                )
         for start, length in row.gaps:
             title = f"<title>{length:.2f} s without a message from {start:.1f} s</title>"
             width = max(x(start + length) - x(start), NARROWEST)
-            parts.append(element("rect", "silent", title, x=x(start), width=width, y=float(top - 2), height=BAR + 4))
+            parts.append(
+                element(
+                    "rect",
+                    "silent",
+                    title,
+                    x=x(start),
+                    width=width,
+                    y=float(top - 2),
+                    height=BAR + 4,
+                )
+            )
         for classes, words, moments in row.marks:
             for moment in moments:
                 title = f"<title>{escape(words)} at {moment:.2f} s</title>"
-                parts.append(element("circle", classes, title, cx=x(moment), cy=float(top + BAR / 2), r=4))
+                parts.append(
+                    element("circle", classes, title, cx=x(moment), cy=float(top + BAR / 2), r=4)
+                )
     return _over_time("".join(parts), end, base)
 
 
 def intervals(stamps: StampReport, width: int = 520, height: int = 190) -> str:
-    """How often which interval lies between two stamps; heights are logarithms, so that a few long ones stay visible."""
+    """How often which interval lies between two stamps; heights are logarithms, so that a few long
+    ones stay visible."""
     middle = np.sqrt(EDGES[1:] * EDGES[:-1])
     total = np.cumsum(stamps.intervals)
     if not total[-1]:
         return ""
     furthest = float(middle[np.searchsorted(total, 0.9995 * total[-1])])
     high = 1000.0 * max(3.2 * stamps.interval, min(furthest, 8.0 * stamps.interval))  # ms
-    counts, edges = np.histogram(np.minimum(1000.0 * middle, high * 0.999), BARS, (0.0, high), weights=stamps.intervals)
+    counts, edges = np.histogram(
+        np.minimum(1000.0 * middle, high * 0.999), BARS, (0.0, high), weights=stamps.intervals
+    )
     left, base, tallest = 52, height - 36, height - 36 - TOP
     inner, peak = width - left - RIGHT, np.log1p(counts.max())
     parts = []
     for power in range(0, int(np.log10(counts.max())) + 1, 1 if counts.max() < 1e4 else 2):
         y = float(base - np.log1p(10.0**power) / peak * tallest)
         parts.append(element("line", "grid", x1=left, x2=width - RIGHT, y1=y, y2=y))
-        parts.append(element("text", "tick", f"{10**power:,}", x=left - 8, y=y + 4, text_anchor="end"))
+        parts.append(
+            element("text", "tick", f"{10**power:,}", x=left - 8, y=y + 4, text_anchor="end")
+        )
     step = inner / BARS
     for i, count in enumerate(counts):
         if count:
             beyond = " and more" if i == BARS - 1 else ""
             title = f"<title>{edges[i]:.1f} to {edges[i + 1]:.1f} ms{beyond}: {int(count)}</title>"
             tall = max(float(np.log1p(count) / peak * tallest), 1.0)
-            parts.append(element("rect", "bar", title, x=left + i * step + 0.5, y=base - tall, width=step - 1.0, height=tall))
-    parts += [element("text", "tick", f"{tick:g}", x=left + tick / high * inner, y=base + 16, text_anchor="middle")
-              for tick in ticks(0.0, high, 6)]
-    parts.append(element("text", "tick", "ms between stamps", x=width - RIGHT, y=height - 4, text_anchor="end"))
+            parts.append(
+                element(
+                    "rect",
+                    "bar",
+                    title,
+                    x=left + i * step + 0.5,
+                    y=base - tall,
+                    width=step - 1.0,
+                    height=tall,
+                )
+            )
+    parts += [
+        element(
+            "text",
+            "tick",
+            f"{tick:g}",
+            x=left + tick / high * inner,
+            y=base + 16,
+            text_anchor="middle",
+        )
+        for tick in ticks(0.0, high, 6)
+    ]
+    parts.append(
+        element(
+            "text", "tick", "ms between stamps", x=width - RIGHT, y=height - 4, text_anchor="end"
+        )
+    )
     return _still("".join(parts), width, height)
 
 
-def scatter(x: np.ndarray, y: np.ndarray, slope: float, offset: float, names: tuple[str, str], width: int = 520, height: int = 300) -> str:
+def scatter(
+    x: np.ndarray,
+    y: np.ndarray,
+    slope: float,
+    offset: float,
+    names: tuple[str, str],
+    width: int = 520,
+    height: int = 300,
+) -> str:
     """Dots (N,) of two signals, every few of them, and the straight line fitted to all."""
     if not len(x):
         return ""
@@ -98,23 +170,38 @@ def scatter(x: np.ndarray, y: np.ndarray, slope: float, offset: float, names: tu
 
     def at(a, b) -> dict[str, float]:
         across, up = (a - left) / (right - left), (b - low) / (high - low)
-        return {"x": float(margin + across * (width - margin - RIGHT)), "y": float(base - up * (base - TOP))}
+        return {
+            "x": float(margin + across * (width - margin - RIGHT)),
+            "y": float(base - up * (base - TOP)),
+        }
 
     parts = []
     for tick in ticks(low, high, 5):
         place = at(left, tick)
-        parts.append(element("line", "grid", x1=margin, x2=width - RIGHT, y1=place["y"], y2=place["y"]))
-        parts.append(element("text", "tick", f"{tick:g}", x=margin - 8, y=place["y"] + 4, text_anchor="end"))
+        parts.append(
+            element("line", "grid", x1=margin, x2=width - RIGHT, y1=place["y"], y2=place["y"])
+        )
+        parts.append(
+            element("text", "tick", f"{tick:g}", x=margin - 8, y=place["y"] + 4, text_anchor="end")
+        )
     for tick in ticks(left, right, 6):
-        parts.append(element("text", "tick", f"{tick:g}", x=at(tick, low)["x"], y=base + 16, text_anchor="middle"))
+        parts.append(
+            element(
+                "text", "tick", f"{tick:g}", x=at(tick, low)["x"], y=base + 16, text_anchor="middle"
+            )
+        )
     for a, b in zip(x, y, strict=True):
         place = at(a, b)
         parts.append(element("circle", "dot", cx=place["x"], cy=place["y"], r=2))
     if np.isfinite(slope) and slope:
         ends = sorted(np.clip([(low - offset) / slope, (high - offset) / slope], left, right))
         first, last = (at(a, slope * a + offset) for a in ends)
-        parts.append(element("line", "fit", x1=first["x"], y1=first["y"], x2=last["x"], y2=last["y"]))
-    parts.append(element("text", "tick", escape(names[0]), x=width - RIGHT, y=height - 4, text_anchor="end"))
+        parts.append(
+            element("line", "fit", x1=first["x"], y1=first["y"], x2=last["x"], y2=last["y"])
+        )
+    parts.append(
+        element("text", "tick", escape(names[0]), x=width - RIGHT, y=height - 4, text_anchor="end")
+    )
     parts.append(element("text", "tick", escape(names[1]), x=margin + 6, y=TOP + 10))
     return _still("".join(parts), width, height)
 
@@ -127,7 +214,14 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 
 def _over_time(content: str, end: float, base: int) -> str:
     labels = "".join(
-        element("text", "tick", f"{tick:g}" if tick else "0 s", x=LEFT + tick / end * INNER, y=base + 17, text_anchor="middle")
+        element(
+            "text",
+            "tick",
+            f"{tick:g}" if tick else "0 s",
+            x=LEFT + tick / end * INNER,
+            y=base + 17,
+            text_anchor="middle",
+        )
         for tick in ticks(0.0, end, 10)
     )
     scales = f'data-end="{end}" data-base="{base}"'

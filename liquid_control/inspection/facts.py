@@ -17,37 +17,55 @@ from liquid_control.recordings.rosbag.recording import RecordingSettings
 MOST_GAPS = 20
 
 
-def full_facts(stamps: Mapping[str, StampReport], tracks: Tracks, agreement: Agreement, settings: RecordingSettings) -> dict:
+def full_facts(
+    stamps: Mapping[str, StampReport],
+    tracks: Tracks,
+    agreement: Agreement,
+    settings: RecordingSettings,
+) -> dict:
     """Figures by role, and how the roles agree. Seconds, rad, m/s; counts are messages."""
     camera_after_imu = None
     if {"camera", "imu"} <= set(stamps):
         camera_after_imu = stamps["camera"].latency - stamps["imu"].latency
     ratio = agreement.steering.ratio if agreement.steering.known else None
-    return _plain({
-        "stamps": settings.stamps,
-        "streams": {role: _stream(report) for role, report in stamps.items()},
-        "pictures": _pictures(tracks),
-        "imu": {
-            "samples": tracks.imu.count, "not_finite": tracks.imu.not_finite, "axes": _columns(tracks.imu, AXES), "stuck": tracks.imu.stuck,
-        },
-        "speed": _columns(tracks.speed, ("speed",)),
-        "steering": _columns(tracks.steering, ("angle",)),
-        "clock": {"receipt_camera_minus_imu": camera_after_imu, "picture_to_gyro": _fit(agreement.camera)},
-        "agreement": {
-            "steering_to_gyro": _fit(agreement.steering),
-            "recorded_over_needed_angle": ratio,
-            "fitted_wheelbase": settings.vehicle.wheelbase * ratio if ratio is not None and 0.5 < ratio < 2.0 else None,
-            "gyro_axes": agreement.axes,
-            "lateral_acceleration": _fit(agreement.lateral),
-        },
-        "skipped": dict(tracks.skipped),
-    })
+    return _plain(
+        {
+            "stamps": settings.stamps,
+            "streams": {role: _stream(report) for role, report in stamps.items()},
+            "pictures": _pictures(tracks),
+            "imu": {
+                "samples": tracks.imu.count,
+                "not_finite": tracks.imu.not_finite,
+                "axes": _columns(tracks.imu, AXES),
+                "stuck": tracks.imu.stuck,
+            },
+            "speed": _columns(tracks.speed, ("speed",)),
+            "steering": _columns(tracks.steering, ("angle",)),
+            "clock": {
+                "receipt_camera_minus_imu": camera_after_imu,
+                "picture_to_gyro": _fit(agreement.camera),
+            },
+            "agreement": {
+                "steering_to_gyro": _fit(agreement.steering),
+                "recorded_over_needed_angle": ratio,
+                "fitted_wheelbase": settings.vehicle.wheelbase * ratio
+                if ratio is not None and 0.5 < ratio < 2.0
+                else None,
+                "gyro_axes": agreement.axes,
+                "lateral_acceleration": _fit(agreement.lateral),
+            },
+            "skipped": dict(tracks.skipped),
+        }
+    )
 
 
 def _stream(report: StampReport) -> dict:
     facts = dataclasses.asdict(report)
     del facts["intervals"], facts["latencies"]
-    return {**facts, "gaps": [{"at": at, "length": length} for at, length in report.gaps[:MOST_GAPS]]}
+    return {
+        **facts,
+        "gaps": [{"at": at, "length": length} for at, length in report.gaps[:MOST_GAPS]],
+    }
 
 
 def _pictures(tracks: Tracks) -> dict | None:
@@ -56,17 +74,32 @@ def _pictures(tracks: Tracks) -> dict | None:
         return None
     look = np.array(pictures.look).reshape(-1, 3)
     return {
-        "shapes": [{"encoding": e, "width": w, "height": h, "messages": count} for (e, w, h), count in pictures.shapes.most_common()],
-        "messages": pictures.count, "decoded": pictures.decoded, "mean_bytes": pictures.bytes / pictures.count,
-        "brightness": look[:, 1].mean() if len(look) else None, "contrast": look[:, 2].mean() if len(look) else None,
-        "blank": pictures.blank, "blank_at": pictures.blank_at[:MOST_GAPS], "repeated": pictures.repeats,
-        "longest_repetitions": sorted(pictures.repeated, key=lambda run: -run[1])[:MOST_GAPS], "failed": dict(pictures.failed),
+        "shapes": [
+            {"encoding": e, "width": w, "height": h, "messages": count}
+            for (e, w, h), count in pictures.shapes.most_common()
+        ],
+        "messages": pictures.count,
+        "decoded": pictures.decoded,
+        "mean_bytes": pictures.bytes / pictures.count,
+        "brightness": look[:, 1].mean() if len(look) else None,
+        "contrast": look[:, 2].mean() if len(look) else None,
+        "blank": pictures.blank,
+        "blank_at": pictures.blank_at[:MOST_GAPS],
+        "repeated": pictures.repeats,
+        "longest_repetitions": sorted(pictures.repeated, key=lambda run: -run[1])[:MOST_GAPS],
+        "failed": dict(pictures.failed),
     }
 
 
 def _columns(track, names) -> dict:
     return {
-        name: {"lowest": c.lowest, "highest": c.highest, "mean": c.mean, "deviation": c.deviation, "clipped": c.clipped(track.count)}
+        name: {
+            "lowest": c.lowest,
+            "highest": c.highest,
+            "mean": c.mean,
+            "deviation": c.deviation,
+            "clipped": c.clipped(track.count),
+        }
         for name, c in zip(names, track.report(), strict=False)
     }
 

@@ -1,4 +1,5 @@
-"""What an inspection found, in words: each finding says what is wrong, what it means for each use and what to do about it."""
+"""What an inspection found, in words: each finding says what is wrong, what it means for each use
+and what to do about it."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ STATES = {OK: "ready", WARNING: "usable with warnings", FAULT: "not usable"}
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing found. `code` is for programs; `replay` and `train` say how it weighs: ok (a note), warning or fault."""
+    """One thing found. `code` is for programs; `replay` and `train` say how it weighs: ok (a note),
+    warning or fault."""
 
     code: str
     role: str
@@ -43,12 +45,21 @@ def verdicts(findings: Sequence[Finding]) -> dict[str, dict]:
     """Per use: its state in words, and the findings behind it, the gravest first."""
     result = {}
     for use in USES:
-        reasons = [one for weight in (FAULT, WARNING) for one in findings if getattr(one, use) == weight]
+        reasons = [
+            one for weight in (FAULT, WARNING) for one in findings if getattr(one, use) == weight
+        ]
         worst = getattr(reasons[0], use) if reasons else OK
         result[use] = {
             "state": STATES[worst],
             "reasons": [
-                {"weight": getattr(one, use), "code": one.code, "role": one.role, "text": one.text, "remedy": one.remedy} for one in reasons
+                {
+                    "weight": getattr(one, use),
+                    "code": one.code,
+                    "role": one.role,
+                    "text": one.text,
+                    "remedy": one.remedy,
+                }
+                for one in reasons
             ],
         }
     return result

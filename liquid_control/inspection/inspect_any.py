@@ -19,22 +19,32 @@ PAGES = (".html", ".htm")
 
 @dataclasses.dataclass(frozen=True)
 class InspectAnySettings:
-    """What `liquid-control inspect` is asked. The flags of topics, stamps, steering and vehicle are for recordings."""
+    """What `liquid-control inspect` is asked. The flags of topics, stamps, steering and vehicle are
+    for recordings."""
 
     path: str
-    """a recording (rosbag2 directory, .mcap or .db3 file), or a model (directory, or name of an installed one)"""
+    """a recording (rosbag2 directory, .mcap or .db3 file), or a model (directory, or name of an
+    installed one)"""
     out: Path | None = dataclasses.field(default=None, metadata={"file": True})
-    """of a recording: write a page with plots and pictures to this .html file; of a model: draw its wiring (.svg, .png, .pdf)"""
+    """of a recording: write a page with plots and pictures to this .html file; of a model: draw its
+    wiring (.svg, .png, .pdf)"""
     quick: bool = False
     """look at a recording's index only, not at its messages"""
-    recording: typing.Annotated[RecordingSettings, tyro.conf.arg(name="")] = dataclasses.field(default_factory=RecordingSettings)
+    recording: typing.Annotated[RecordingSettings, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=RecordingSettings
+    )
 
 
 def inspect_any(settings: InspectAnySettings) -> dict:
-    """The facts of a recording or of a model; raises BagError, BagTopicError or ModelFileError for one that cannot be read."""
+    """The facts of a recording or of a model; raises BagError, BagTopicError or ModelFileError for
+    one that cannot be read."""
     if not is_recording(settings.path):
         if Path(settings.path).is_dir() and not (Path(settings.path) / MANIFEST).exists():
-            raise ConfigError("path", settings.path, "a recording (directory with .mcap or .db3 files, or one file) or a model directory")
+            raise ConfigError(
+                "path",
+                settings.path,
+                "a recording (directory with .mcap or .db3 files, or one file) or a model directory",
+            )
         return inspect(InspectSettings(settings.path, settings.out))
     if settings.out is not None and settings.out.suffix not in PAGES:
         raise ConfigError("out", str(settings.out), "a name that ends with .html")

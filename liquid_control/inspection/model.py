@@ -1,4 +1,5 @@
-"""What a model is and how it was made, from its directory alone: no torch, no onnxruntime. Recordings: see `recording`."""
+"""What a model is and how it was made, from its directory alone: no torch, no onnxruntime.
+Recordings: see `recording`."""
 
 from __future__ import annotations
 
@@ -25,14 +26,19 @@ class InspectSettings:
 
 
 def inspect(settings: InspectSettings) -> dict:
-    """The facts of a model whose files all match their hashes; raises ModelFileError for any other, and ConfigError when a
-    wiring is to be drawn and there is none."""
+    """The facts of a model whose files all match their hashes; raises ModelFileError for any other,
+    and ConfigError when a wiring is to be drawn and there is none."""
     if is_recording(settings.model):
-        raise MissingDependencyError("rosbags", "It reads recordings; install the bags extra: pip install 'liquid_control[bags]'")
+        raise MissingDependencyError(
+            "rosbags",
+            "It reads recordings; install the bags extra: pip install 'liquid_control[bags]'",
+        )
     info = read_model(find_model(settings.model))
     if settings.out is not None:
         if info.wiring is None:
-            raise ConfigError("out", str(settings.out), f"no file: {info.policy.memory} has no wiring to draw")
+            raise ConfigError(
+                "out", str(settings.out), f"no file: {info.policy.memory} has no wiring to draw"
+            )
         from liquid_control.inspection.wiring_picture import draw_wiring
 
         draw_wiring(info.wiring, settings.out)
@@ -40,7 +46,8 @@ def inspect(settings: InspectSettings) -> dict:
 
 
 def is_recording(path: str | Path) -> bool:
-    """Whether a path is a rosbag2 directory or one of its files, by names alone; models are directories with a model.json."""
+    """Whether a path is a rosbag2 directory or one of its files, by names alone; models are
+    directories with a model.json."""
     path = Path(path)
     if path.is_file() or _is_storage(path):
         return True
@@ -62,9 +69,16 @@ def describe(info: ModelInfo) -> dict:
         "created": info.created,
         "memory": info.policy.memory,
         **_size(info),
-        "parameters": {"all": sum(weights.values()), "recurrent": info.recurrent_parameters or cell},
+        "parameters": {
+            "all": sum(weights.values()),
+            "recurrent": info.recurrent_parameters or cell,
+        },
         "image": {"width": info.preprocess.width, "height": info.preprocess.height},
-        "bytes": {path.name: path.stat().st_size for path in sorted(info.directory.iterdir()) if path.is_file()},
+        "bytes": {
+            path.name: path.stat().st_size
+            for path in sorted(info.directory.iterdir())
+            if path.is_file()
+        },
         "policy": dataclasses.asdict(info.policy),
         "metrics": dict(info.metrics),
         "provenance": dict(info.provenance),
@@ -76,13 +90,23 @@ def _size(info: ModelInfo) -> dict:
     """Neurons by layer and synapses of a circuit; units and state of a memory without a wiring."""
     wiring = info.wiring
     if wiring is None:
-        return {"units": info.policy.units, "state": info.neurons, "wiring": "none, fully connected"}
-    layers = {"sensory": wiring.inputs, "inter": wiring.inter, "command": wiring.command, "motor": wiring.motor}
+        return {
+            "units": info.policy.units,
+            "state": info.neurons,
+            "wiring": "none, fully connected",
+        }
+    layers = {
+        "sensory": wiring.inputs,
+        "inter": wiring.inter,
+        "command": wiring.command,
+        "motor": wiring.motor,
+    }
     return {"neurons": wiring.neurons, "layers": layers, "synapses": wiring.synapse_count}
 
 
 def _tensor_sizes(path: Path) -> dict[str, int]:
-    """Elements of every tensor, from the header of a safetensors file (its hash is checked already)."""
+    """Elements of every tensor, from the header of a safetensors file (its hash is checked
+    already)."""
     with path.open("rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(length))

@@ -1,4 +1,5 @@
-"""What the camera recorded: sizes and repetitions of all messages, the look and the rotation of a few hundred decoded ones."""
+"""What the camera recorded: sizes and repetitions of all messages, the look and the rotation of a
+few hundred decoded ones."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ RESPONSE = 0.08  # of the phase correlation, at least
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture:
-    """A decoded picture made small: `thumbnail` (h, w, 3) uint8 RGB; brightness and contrast in grey levels; `note` says why it is kept."""
+    """A decoded picture made small: `thumbnail` (h, w, 3) uint8 RGB; brightness and contrast in
+    grey levels; `note` says why it is kept."""
 
     seconds: float
     thumbnail: np.ndarray
@@ -48,10 +50,12 @@ WORST = {
 
 
 class PictureTrack:
-    """Takes the messages of the camera in order of receipt; `duration` [s] of the recording spreads the decoded ones, None if unknown.
+    """Takes the messages of the camera in order of receipt; `duration` [s] of the recording spreads
+    the decoded ones, None if unknown.
 
-    `shapes`: (encoding, width, height) → messages. `rotation`: rows (seconds, shift to the right in widths per second).
-    `repeated`: (seconds, pictures in a row that equal the one before) while the vehicle moved. `failed`: problem → messages.
+    `shapes`: (encoding, width, height) → messages. `rotation`: rows (seconds, shift to the right in
+    widths per second). `repeated`: (seconds, pictures in a row that equal the one before) while the
+    vehicle moved. `failed`: problem → messages.
     """
 
     def __init__(self, duration: float | None) -> None:
@@ -74,7 +78,8 @@ class PictureTrack:
         self._recent: collections.deque = collections.deque(maxlen=16)
 
     def push(self, kind: str, message, seconds: float, receive: float, moving: bool) -> None:
-        """`message`: decoded, its pixels not. `seconds` and `receive`: since the recording's start, as stamped and as received."""
+        """`message`: decoded, its pixels not. `seconds` and `receive`: since the recording's start,
+        as stamped and as received."""
         self.count += 1
         size = len(message.data)
         usual = self.bytes / max(self.count - 1, 1)
@@ -85,9 +90,14 @@ class PictureTrack:
             self._shape(message.encoding, message.width, message.height)
         in_burst = receive - self._next < BURST
         if not in_burst and receive >= self._next + self.every:
-            self._next, in_burst = receive if not np.isfinite(self._next) else self._next + self.every, True
+            self._next, in_burst = (
+                receive if not np.isfinite(self._next) else self._next + self.every,
+                True,
+            )
             self._next = max(self._next, receive - BURST)
-        suspect = (wrong or (kind != IMAGE and self.count > 20 and size < SMALL_SHARE * usual)) and self.suspects < SUSPECTS
+        suspect = (
+            wrong or (kind != IMAGE and self.count > 20 and size < SMALL_SHARE * usual)
+        ) and self.suspects < SUSPECTS
         self.suspects += suspect
         if suspect or (in_burst and self.decoded < MOST_DECODED):
             self._decode(kind, message, seconds, receive, in_burst)
@@ -129,13 +139,16 @@ class PictureTrack:
     def _keep(self, picture: np.ndarray, look: Picture, receive: float) -> None:
         for name, rank in WORST.items():
             if name not in self.worst or rank(look) < rank(self.worst[name]):
-                self.worst[name] = dataclasses.replace(look, thumbnail=_small(picture, THUMBNAIL), note=name)
+                self.worst[name] = dataclasses.replace(
+                    look, thumbnail=_small(picture, THUMBNAIL), note=name
+                )
         if receive >= self._sheet_next and len(self.sheet) < SHEET:
             self.sheet.append(dataclasses.replace(look, thumbnail=_small(picture, THUMBNAIL)))
             self._sheet_next = (receive // self.sheet_every + 1.0) * self.sheet_every
 
     def _rotate(self, seconds: float, grey: np.ndarray) -> None:
-        """Horizontal shift against the picture some 0.1 s before, by phase correlation over the rows around the horizon."""
+        """Horizontal shift against the picture some 0.1 s before, by phase correlation over the
+        rows around the horizon."""
         top, bottom = (round(share * len(grey)) for share in BAND)
         band = grey[top:bottom].astype(np.float32)
         if self._recent and not 0.0 < seconds - self._recent[-1][0] < BURST:
@@ -161,7 +174,8 @@ class PictureTrack:
 
 
 def _digest(data) -> int:
-    """Of the length and three pieces of the data, so that large pictures cost no more than small ones."""
+    """Of the length and three pieces of the data, so that large pictures cost no more than small
+    ones."""
     view = memoryview(data).cast("B")
     middle, digest = len(view) // 2, len(view)
     for piece in (view[:4096], view[middle : middle + 8192], view[-4096:]):
@@ -177,4 +191,6 @@ def _format(message) -> str:
 def _small(picture: np.ndarray, width: int) -> np.ndarray:
     """`width` px wide; a damaged header may claim any shape, so the height is bounded."""
     height = round(width * picture.shape[0] / picture.shape[1])
-    return cv2.resize(picture, (width, min(max(height, 8), 4 * width)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        picture, (width, min(max(height, 8), 4 * width)), interpolation=cv2.INTER_AREA
+    )

@@ -1,4 +1,5 @@
-"""What a recording holds, what is wrong with it, and what it is fit for. Two levels: the index alone, or one pass over all messages."""
+"""What a recording holds, what is wrong with it, and what it is fit for. Two levels: the index
+alone, or one pass over all messages."""
 
 from __future__ import annotations
 
@@ -14,7 +15,12 @@ from liquid_control.inspection.agreement_judgement import judge_agreement
 from liquid_control.inspection.content_judgement import judge_driving, judge_imu, judge_pictures
 from liquid_control.inspection.facts import full_facts
 from liquid_control.inspection.findings import FAULT, WARNING, Finding, verdicts
-from liquid_control.inspection.stamp_judgement import judge_clocks, judge_damage, judge_roles, judge_stamps
+from liquid_control.inspection.stamp_judgement import (
+    judge_clocks,
+    judge_damage,
+    judge_roles,
+    judge_stamps,
+)
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.tracks import ROLES, Tracks, read_tracks
 from liquid_control.recordings.rosbag.reader import BagReader
@@ -24,7 +30,8 @@ from liquid_control.recordings.rosbag.topics import Roles, TopicMap, choose_topi
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Inspection:
-    """`facts`: plain data for JSON. The rest is what the page draws; empty and None after a look at the index."""
+    """`facts`: plain data for JSON. The rest is what the page draws; empty and None after a look at
+    the index."""
 
     facts: dict
     stamps: dict[str, StampReport]
@@ -32,10 +39,14 @@ class Inspection:
     agreement: Agreement | None
 
 
-def inspect_bag(path: str | Path, settings: RecordingSettings | None = None, quick: bool = False) -> Inspection:
-    """Looks at the index alone (`quick`), or reads all messages of the topics in use once and decodes some hundred pictures.
+def inspect_bag(
+    path: str | Path, settings: RecordingSettings | None = None, quick: bool = False
+) -> Inspection:
+    """Looks at the index alone (`quick`), or reads all messages of the topics in use once and
+    decodes some hundred pictures.
 
-    Raises BagError when nothing can be read and BagTopicError when a topic asked for is not there; everything else is a finding.
+    Raises BagError when nothing can be read and BagTopicError when a topic asked for is not there;
+    everything else is a finding.
     """
     settings = settings or RecordingSettings()
     with BagReader(path) as reader:
@@ -45,9 +56,20 @@ def inspect_bag(path: str | Path, settings: RecordingSettings | None = None, qui
         stamps, tracks, agreement = {}, None, None
         if not quick:
             length = max((reader.end_ns - reader.start_ns) * 1e-9, 0.0)
-            with tqdm(total=round(length, 1), unit="s", desc=Path(path).name, file=sys.stderr, leave=False, disable=None) as bar:
+            with tqdm(
+                total=round(length, 1),
+                unit="s",
+                desc=Path(path).name,
+                file=sys.stderr,
+                leave=False,
+                disable=None,
+            ) as bar:
                 tracks = read_tracks(reader, roles, settings, bar.update)
-            stamps = {role: report for role, track in tracks.stamps.items() if (report := track.report()) is not None}
+            stamps = {
+                role: report
+                for role, track in tracks.stamps.items()
+                if (report := track.report()) is not None
+            }
             agreement = compare_signals(tracks, settings.vehicle)
             findings += _judge(roles, stamps, tracks, agreement, settings)
             facts |= full_facts(stamps, tracks, agreement, settings)
@@ -59,7 +81,8 @@ def inspect_bag(path: str | Path, settings: RecordingSettings | None = None, qui
 
 
 def _settle(reader: BagReader, asked: TopicMap) -> tuple[Roles, list[Finding]]:
-    """The topic of each role; where several could play one, the one with the most messages, and a finding that names the flag."""
+    """The topic of each role; where several could play one, the one with the most messages, and a
+    finding that names the flag."""
     findings: list[Finding] = []
     for _ in ROLES:
         try:
@@ -67,9 +90,17 @@ def _settle(reader: BagReader, asked: TopicMap) -> tuple[Roles, list[Finding]]:
         except AmbiguousTopicError as error:
             counts = {topic.name: topic.count or 0 for topic in reader.topics}
             chosen = max(error.candidates, key=lambda name: counts.get(name, 0))
-            findings.append(Finding(
-                "ambiguous", error.role, f"{len(error.candidates)} topics could be the {error.role}: {', '.join(error.candidates)}; "
-                f"looked at {chosen}", f"say which, for example --topics.{error.role.replace('_', '-')} {chosen}", FAULT, FAULT))
+            findings.append(
+                Finding(
+                    "ambiguous",
+                    error.role,
+                    f"{len(error.candidates)} topics could be the {error.role}: {', '.join(error.candidates)}; "
+                    f"looked at {chosen}",
+                    f"say which, for example --topics.{error.role.replace('_', '-')} {chosen}",
+                    FAULT,
+                    FAULT,
+                )
+            )
             asked = dataclasses.replace(asked, **{error.role: chosen})
     return choose_topics(reader, asked), findings
 
@@ -88,8 +119,13 @@ def _index_facts(reader: BagReader, roles: Roles, quick: bool) -> dict:
         "messages": sum(topic.count or 0 for topic in reader.topics),
         "topics": [
             {
-                "name": topic.name, "kind": topic.kind, "count": topic.count, "roles": played.get(topic.name, []),
-                "rate": (topic.count - 1) / seconds if topic.count and topic.count > 1 and seconds > 0 else None,
+                "name": topic.name,
+                "kind": topic.kind,
+                "count": topic.count,
+                "roles": played.get(topic.name, []),
+                "rate": (topic.count - 1) / seconds
+                if topic.count and topic.count > 1 and seconds > 0
+                else None,
             }
             for topic in reader.topics
         ],
@@ -97,13 +133,26 @@ def _index_facts(reader: BagReader, roles: Roles, quick: bool) -> dict:
 
 
 def _judge(
-    roles: Roles, stamps: dict[str, StampReport], tracks: Tracks, agreement: Agreement, settings: RecordingSettings
+    roles: Roles,
+    stamps: dict[str, StampReport],
+    tracks: Tracks,
+    agreement: Agreement,
+    settings: RecordingSettings,
 ) -> list[Finding]:
     findings = []
     for role in ROLES:
         if getattr(roles, role) and role not in stamps:
             weight = FAULT if role == "camera" else WARNING
-            findings.append(Finding("no_messages", role, f"no readable message on {getattr(roles, role).name}", "", weight, weight))
+            findings.append(
+                Finding(
+                    "no_messages",
+                    role,
+                    f"no readable message on {getattr(roles, role).name}",
+                    "",
+                    weight,
+                    weight,
+                )
+            )
     camera = stamps.get("camera")
     span = (camera.first, camera.last) if camera else (0.0, 0.0)
     for role, report in stamps.items():
@@ -113,4 +162,6 @@ def _judge(
     findings += judge_imu(tracks.imu, tracks.imu.report())
     findings += judge_driving(tracks.speed, tracks.steering, agreement.steering.known)
     steering_kind = roles.steering.kind if roles.steering else ""
-    return findings + list(judge_agreement(agreement, steering_kind, settings.steering_scale, settings.vehicle))
+    return findings + list(
+        judge_agreement(agreement, steering_kind, settings.steering_scale, settings.vehicle)
+    )

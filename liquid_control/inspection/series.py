@@ -1,4 +1,5 @@
-"""Recorded numbers in memory that does not grow with the recording: a bounded series, ranges, stuck and clipped stretches."""
+"""Recorded numbers in memory that does not grow with the recording: a bounded series, ranges, stuck
+and clipped stretches."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ CLIPPED_SAMPLES, CLIPPED_SHARE, CLIPPED_RUN = 20, 0.002, 5
 
 @dataclasses.dataclass(frozen=True)
 class ColumnReport:
-    """One column: range, mean, standard deviation, and how often it stood exactly at its lowest or highest value."""
+    """One column: range, mean, standard deviation, and how often it stood exactly at its lowest or
+    highest value."""
 
     lowest: float
     highest: float
@@ -31,15 +33,18 @@ class ColumnReport:
         return self.lowest == self.highest
 
     def clipped(self, count: int) -> bool:
-        """Whether the column leans on a rail: many samples, several in a row, at exactly the same extreme."""
+        """Whether the column leans on a rail: many samples, several in a row, at exactly the same
+        extreme."""
         often = max(self.at_lowest, self.at_highest) >= max(CLIPPED_SAMPLES, CLIPPED_SHARE * count)
         return not self.constant and often and self.longest_run_at_end >= CLIPPED_RUN
 
 
 class SeriesTrack:
-    """Rows (seconds, values...) in order of receipt. `rows` is (N, 1 + columns) with N at most LARGEST: beyond, neighbours are averaged.
+    """Rows (seconds, values...) in order of receipt. `rows` is (N, 1 + columns) with N at most
+    LARGEST: beyond, neighbours are averaged.
 
-    Ranges, and stretches in which all columns of a `group` repeat exactly while the vehicle moves, are counted on every sample.
+    Ranges, and stretches in which all columns of a `group` repeat exactly while the vehicle moves,
+    are counted on every sample.
     """
 
     def __init__(self, columns: int, groups: dict[str, slice] | None = None) -> None:
@@ -76,9 +81,20 @@ class SeriesTrack:
             return ()
         mean = self._sum / self.count
         deviation = np.sqrt(np.maximum(self._square / self.count - mean**2, 0.0))
-        table = zip(self._low, self._high, mean, deviation, self._at_low, self._at_high, self._run, strict=True)
+        table = zip(
+            self._low,
+            self._high,
+            mean,
+            deviation,
+            self._at_low,
+            self._at_high,
+            self._run,
+            strict=True,
+        )
         return tuple(
-            ColumnReport(float(low), float(high), float(m), float(d), int(n_low), int(n_high), int(run))
+            ColumnReport(
+                float(low), float(high), float(m), float(d), int(n_low), int(n_high), int(run)
+            )
             for low, high, m, d, n_low, n_high, run in table
         )
 
@@ -100,13 +116,20 @@ class SeriesTrack:
         for name, group in self._groups.items():
             self._runs(name, rows[:, 0], values[:, group], moving)
         whole = len(rows) // self._stride * self._stride
-        self._kept = np.concatenate([self._kept, rows[:whole].reshape(-1, self._stride, rows.shape[1]).mean(1)])
+        self._kept = np.concatenate(
+            [self._kept, rows[:whole].reshape(-1, self._stride, rows.shape[1]).mean(1)]
+        )
         while len(self._kept) > LARGEST:
-            self._kept = self._kept[: len(self._kept) // 2 * 2].reshape(-1, 2, rows.shape[1]).mean(1)
+            self._kept = (
+                self._kept[: len(self._kept) // 2 * 2].reshape(-1, 2, rows.shape[1]).mean(1)
+            )
             self._stride = min(2 * self._stride, BLOCK)
 
     def _extremes(self, values: np.ndarray) -> None:
-        for extreme, count, beyond in ((values.min(0), self._at_low, -1), (values.max(0), self._at_high, 1)):
+        for extreme, count, beyond in (
+            (values.min(0), self._at_low, -1),
+            (values.max(0), self._at_high, 1),
+        ):
             known = self._low if beyond < 0 else self._high
             newer = (extreme - known) * beyond > 0
             count[newer] = 0
@@ -118,9 +141,15 @@ class SeriesTrack:
                 self._run[column] = max(self._run[column], _longest_run(hits[:, column]))
 
     def _runs(self, name: str, seconds: np.ndarray, values: np.ndarray, moving: np.ndarray) -> None:
-        """Notes stretches of exact repetition; the one that a block ends with stays open for the next."""
-        last, since, until, count = self._open.get(name, (values[0] + 1.0, seconds[0], seconds[0], 0))
-        same = np.concatenate([[bool((values[0] == last).all())], (values[1:] == values[:-1]).all(1)]) & moving
+        """Notes stretches of exact repetition; the one that a block ends with stays open for the
+        next."""
+        last, since, until, count = self._open.get(
+            name, (values[0] + 1.0, seconds[0], seconds[0], 0)
+        )
+        same = (
+            np.concatenate([[bool((values[0] == last).all())], (values[1:] == values[:-1]).all(1)])
+            & moving
+        )
         starts = np.flatnonzero(~same)
         goes_on = int(starts[0]) if len(starts) else len(same)
         if goes_on:
@@ -132,7 +161,11 @@ class SeriesTrack:
 
     def _close(self, name: str) -> None:
         _, since, until, count = self._open.pop(name)
-        if count >= STUCK_SAMPLES and until - since >= STUCK_SECONDS and len(self.stuck[name]) < MOST_STRETCHES:
+        if (
+            count >= STUCK_SAMPLES
+            and until - since >= STUCK_SECONDS
+            and len(self.stuck[name]) < MOST_STRETCHES
+        ):
             self.stuck[name].append((float(since), float(until - since)))
 
 

@@ -1,4 +1,5 @@
-"""Statistics of one topic's stamps in memory that does not grow with the recording: intervals, gaps, disorder, clock against receipt."""
+"""Statistics of one topic's stamps in memory that does not grow with the recording: intervals,
+gaps, disorder, clock against receipt."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ from array import array
 import numpy as np
 
 BLOCK = 8192
-EDGES = np.geomspace(1e-5, 1e4, 4501)  # of the intervals' histogram [s]; bins are half a percent wide
+EDGES = np.geomspace(
+    1e-5, 1e4, 4501
+)  # of the intervals' histogram [s]; bins are half a percent wide
 LONGEST_KEPT = 128
 EXAMPLES = 16
 MOST_BINS = 4096
@@ -20,11 +23,13 @@ CONSTANT_SHARE = 0.02  # of the messages bring another stamp than the one before
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StampReport:
-    """What the stamps of one topic are like. Seconds count from the recording's start; `gaps` are (start, length), longest first.
+    """What the stamps of one topic are like. Seconds count from the recording's start; `gaps` are
+    (start, length), longest first.
 
-    `latency`: receive minus header stamp [s], its least; `latency_spread`: its 90 % above that; `drift`: how the least one grows [s/s];
-    `jump`: its largest step [s]. NaN where no header stamps are known. `latencies`: rows (seconds, least latency since the row before).
-    `intervals`: counts between `EDGES`.
+    `latency`: receive minus header stamp [s], its least; `latency_spread`: its 90 % above that;
+    `drift`: how the least one grows [s/s]; `jump`: its largest step [s]. NaN where no header stamps
+    are known. `latencies`: rows (seconds, least latency since the row before). `intervals`: counts
+    between `EDGES`.
     """
 
     count: int
@@ -80,23 +85,44 @@ class StampTrack:
             return None
         interval = self._quantile(0.5)
         least = max(GAP_TIMES * interval, GAP_LEAST)
-        gaps = self._longest[self._longest[:, 1] > least] if np.isfinite(interval) else self._longest[:0]
+        gaps = (
+            self._longest[self._longest[:, 1] > least]
+            if np.isfinite(interval)
+            else self._longest[:0]
+        )
         middle = np.sqrt(EDGES[1:] * EDGES[:-1])
-        lost = self._intervals * np.maximum(np.rint(middle / interval) - 1.0, 0.0) if np.isfinite(interval) else np.zeros(1)
+        lost = (
+            self._intervals * np.maximum(np.rint(middle / interval) - 1.0, 0.0)
+            if np.isfinite(interval)
+            else np.zeros(1)
+        )
         high, low = self._quantile(0.975), self._quantile(0.025)
         return StampReport(
-            count=self.count, first=float(self._first), last=float(self._last), interval=interval,
-            rate=1.0 / interval if interval > 0 else float("nan"), jitter=(high - low) / 2.0 / interval, dropped=int(lost.sum()),
-            gaps=tuple((float(start), float(length)) for start, length in gaps), gap_count=int(self._intervals[EDGES[:-1] > least].sum()),
-            backward=self._backward, duplicates=self._duplicates, zeros=self._zeros,
-            constant=self.count > 2 and self.count - 1 - self._duplicates <= CONSTANT_SHARE * self.count,
-            disorder_at=tuple(self._examples), intervals=self._intervals, **self._clock(),
+            count=self.count,
+            first=float(self._first),
+            last=float(self._last),
+            interval=interval,
+            rate=1.0 / interval if interval > 0 else float("nan"),
+            jitter=(high - low) / 2.0 / interval,
+            dropped=int(lost.sum()),
+            gaps=tuple((float(start), float(length)) for start, length in gaps),
+            gap_count=int(self._intervals[EDGES[:-1] > least].sum()),
+            backward=self._backward,
+            duplicates=self._duplicates,
+            zeros=self._zeros,
+            constant=self.count > 2
+            and self.count - 1 - self._duplicates <= CONSTANT_SHARE * self.count,
+            disorder_at=tuple(self._examples),
+            intervals=self._intervals,
+            **self._clock(),
         )
 
     def _fold(self) -> None:
         if not self._stamps:
             return
-        stamps, receives, headers = (np.array(kept, np.int64) for kept in (self._stamps, self._receives, self._headers))
+        stamps, receives, headers = (
+            np.array(kept, np.int64) for kept in (self._stamps, self._receives, self._headers)
+        )
         del self._stamps[:], self._receives[:], self._headers[:]
         seconds = (stamps - self.origin_ns) * 1e-9
         known = stamps != 0
@@ -110,10 +136,13 @@ class StampTrack:
             self._first = self._last = float((receives[0] - self.origin_ns) * 1e-9)
         self._fold_steps(stamps[known])
         told = headers != 0
-        self._fold_latency((receives - self.origin_ns)[told] * 1e-9, (receives - headers)[told] * 1e-9)
+        self._fold_latency(
+            (receives - self.origin_ns)[told] * 1e-9, (receives - headers)[told] * 1e-9
+        )
 
     def _fold_steps(self, stamps: np.ndarray) -> None:
-        """Intervals are taken from the latest stamp so far: a message that comes late makes no gap. A clock set back starts anew."""
+        """Intervals are taken from the latest stamp so far: a message that comes late makes no gap.
+        A clock set back starts anew."""
         if not len(stamps):
             return
         chain = stamps if self._before is None else np.concatenate([[self._before], stamps])
@@ -129,13 +158,19 @@ class StampTrack:
             latest = np.maximum.accumulate(piece)
             forward = np.diff(latest) * 1e-9
             starts = (latest[:-1] - self.origin_ns) * 1e-9
-            self._intervals += np.histogram(np.clip(forward[forward > 0], EDGES[0], EDGES[-1]), EDGES)[0]
-            longest = np.concatenate([self._longest, np.stack([starts, forward], 1)[forward > GAP_LEAST]])
+            self._intervals += np.histogram(
+                np.clip(forward[forward > 0], EDGES[0], EDGES[-1]), EDGES
+            )[0]
+            longest = np.concatenate(
+                [self._longest, np.stack([starts, forward], 1)[forward > GAP_LEAST]]
+            )
             self._longest = longest[np.argsort(-longest[:, 1], kind="stable")][:LONGEST_KEPT]
             self._latest = int(latest[-1])
 
     def _fold_latency(self, seconds: np.ndarray, latency: np.ndarray) -> None:
-        for place, value in zip((seconds / self._bin_width).astype(int).tolist(), latency.tolist(), strict=True):
+        for place, value in zip(
+            (seconds / self._bin_width).astype(int).tolist(), latency.tolist(), strict=True
+        ):
             if value < self._bins.get(place, np.inf):
                 self._bins[place] = value
         if len(self._bins) > MOST_BINS:
@@ -144,18 +179,29 @@ class StampTrack:
             for place, value in self._bins.items():
                 merged[place // 2] = min(value, merged.get(place // 2, np.inf))
             self._bins = merged
-        self._latencies = np.concatenate([self._latencies, latency[:: max(1, len(latency) // 64)]])[-BLOCK:]
+        self._latencies = np.concatenate([self._latencies, latency[:: max(1, len(latency) // 64)]])[
+            -BLOCK:
+        ]
 
     def _clock(self) -> dict:
         if not self._bins:
-            return {**dict.fromkeys(("latency", "latency_spread", "drift", "jump"), float("nan")), "latencies": np.zeros((0, 2))}
+            return {
+                **dict.fromkeys(("latency", "latency_spread", "drift", "jump"), float("nan")),
+                "latencies": np.zeros((0, 2)),
+            }
         places = np.array(sorted(self._bins))
         least = np.array([self._bins[place] for place in places])
         drift = float(np.polyfit(places * self._bin_width, least, 1)[0]) if len(places) > 9 else 0.0
         jump = float(np.abs(np.diff(least)).max()) if len(least) > 1 else 0.0
         spread = float(np.quantile(self._latencies, 0.9) - least.min())
         rows = np.stack([places * self._bin_width, least], 1)
-        return {"latency": float(least.min()), "latency_spread": max(spread, 0.0), "drift": drift, "jump": jump, "latencies": rows}
+        return {
+            "latency": float(least.min()),
+            "latency_spread": max(spread, 0.0),
+            "drift": drift,
+            "jump": jump,
+            "latencies": rows,
+        }
 
     def _quantile(self, share: float) -> float:
         """Of the forward intervals [s]."""

@@ -17,7 +17,9 @@ def _lines(facts: Mapping) -> Iterator[str]:
     yield f"{facts['recording']}: {facts['duration']:.1f} s, {facts['messages']} messages, {looked}"
     for uses, verdict in together(facts["verdict"]):
         yield ""
-        yield f"{uses}: {verdict['state']}" + (", as far as the index tells" if facts["level"] == "index" else "")
+        yield f"{uses}: {verdict['state']}" + (
+            ", as far as the index tells" if facts["level"] == "index" else ""
+        )
         for reason in verdict["reasons"]:
             yield f"  {MARKS[reason['weight']]} {reason['role']}: {reason['text']}"
             if reason["remedy"]:
@@ -27,11 +29,24 @@ def _lines(facts: Mapping) -> Iterator[str]:
         yield ""
         yield "noted"
         for one in notes:
-            yield f"  · {one['role']}: {one['text']}" + (f" ({one['remedy']})" if one["remedy"] else "")
+            yield f"  · {one['role']}: {one['text']}" + (
+                f" ({one['remedy']})" if one["remedy"] else ""
+            )
     yield ""
-    yield from _table(["topic", "type", "messages", "Hz", "used as"], [
-        [one["name"], one["kind"], _shown(one["count"], 0), _shown(one["rate"], 1), ", ".join(one["roles"])] for one in facts["topics"]
-    ], "llrrl")
+    yield from _table(
+        ["topic", "type", "messages", "Hz", "used as"],
+        [
+            [
+                one["name"],
+                one["kind"],
+                _shown(one["count"], 0),
+                _shown(one["rate"], 1),
+                ", ".join(one["roles"]),
+            ]
+            for one in facts["topics"]
+        ],
+        "llrrl",
+    )
     if facts["level"] == "full":
         yield ""
         yield from _full(facts)
@@ -49,14 +64,37 @@ def together(verdicts: Mapping) -> list[tuple[str, Mapping]]:
 
 
 def _full(facts: Mapping) -> Iterator[str]:
-    heads = ["stamps of", "Hz", "jitter %", "missing", "gaps", "longest s", "repeated", "backward", "latency s", "drift ppm"]
+    heads = [
+        "stamps of",
+        "Hz",
+        "jitter %",
+        "missing",
+        "gaps",
+        "longest s",
+        "repeated",
+        "backward",
+        "latency s",
+        "drift ppm",
+    ]
     rows = []
     for role, one in facts["streams"].items():
         longest = one["gaps"][0]["length"] if one["gaps"] else None
         drift = None if one["drift"] is None else 1e6 * one["drift"]
         jitter = None if one["jitter"] is None else 100 * one["jitter"]
-        rows.append([role, _shown(one["rate"], 1), _shown(jitter, 1), str(one["dropped"]), str(one["gap_count"]), _shown(longest, 2),
-                     str(one["duplicates"]), str(one["backward"]), _shown(one["latency"], 3), _shown(drift, 0)])
+        rows.append(
+            [
+                role,
+                _shown(one["rate"], 1),
+                _shown(jitter, 1),
+                str(one["dropped"]),
+                str(one["gap_count"]),
+                _shown(longest, 2),
+                str(one["duplicates"]),
+                str(one["backward"]),
+                _shown(one["latency"], 3),
+                _shown(drift, 0),
+            ]
+        )
     yield from _table(heads, rows, "l" + "r" * 9)
     yield ""
     for name, words in content_rows(facts):
@@ -66,24 +104,43 @@ def _full(facts: Mapping) -> Iterator[str]:
 def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
     """What the messages hold and how they agree: (name, words)."""
     if pictures := facts["pictures"]:
-        shapes = ", ".join(f"{one['encoding']} {one['width']}x{one['height']}" for one in pictures["shapes"]) or "none decoded"
-        yield "pictures", (
-            f"{shapes}; brightness {_shown(pictures['brightness'], 0)}, contrast {_shown(pictures['contrast'], 0)} of 255; "
-            f"{pictures['blank']} blank of {pictures['decoded']} decoded, {pictures['repeated']} repeated of {pictures['messages']}"
+        shapes = (
+            ", ".join(
+                f"{one['encoding']} {one['width']}x{one['height']}" for one in pictures["shapes"]
+            )
+            or "none decoded"
+        )
+        yield (
+            "pictures",
+            (
+                f"{shapes}; brightness {_shown(pictures['brightness'], 0)}, contrast {_shown(pictures['contrast'], 0)} of 255; "
+                f"{pictures['blank']} blank of {pictures['decoded']} decoded, {pictures['repeated']} repeated of {pictures['messages']}"
+            ),
         )
     for role, unit in (("speed", "m/s"), ("steering", "rad")):
         for one in facts[role].values():
-            yield role, f"{one['lowest']:.3g} to {one['highest']:.3g} {unit}, mean {one['mean']:.3g}"
+            yield (
+                role,
+                f"{one['lowest']:.3g} to {one['highest']:.3g} {unit}, mean {one['mean']:.3g}",
+            )
     if axes := facts["imu"]["axes"]:
         z = axes["gyro z"]
         mean = ", ".join(f"{axes[f'acceleration {axis}']['mean']:.2f}" for axis in "xyz")
-        yield "imu", f"yaw rate {z['lowest']:.3g} to {z['highest']:.3g} rad/s, mean acceleration ({mean}) m/s²"
+        yield (
+            "imu",
+            f"yaw rate {z['lowest']:.3g} to {z['highest']:.3g} rad/s, mean acceleration ({mean}) m/s²",
+        )
     fit = facts["agreement"]["steering_to_gyro"]
     if fit["correlation"] is None:
         yield "agreement", f"steering and gyro: {fit['unknown_because']}"
     else:
-        ratio, wheelbase = facts["agreement"]["recorded_over_needed_angle"], facts["agreement"]["fitted_wheelbase"]
-        fitted = (f", ratio {ratio:.3g}" if ratio else "") + (f", wheelbase {wheelbase:.2f} m" if wheelbase else "")
+        ratio, wheelbase = (
+            facts["agreement"]["recorded_over_needed_angle"],
+            facts["agreement"]["fitted_wheelbase"],
+        )
+        fitted = (f", ratio {ratio:.3g}" if ratio else "") + (
+            f", wheelbase {wheelbase:.2f} m" if wheelbase else ""
+        )
         late = _delay(fit["delay"], "the vehicle turns", "the steering")
         yield "agreement", f"steering and gyro: correlation {fit['correlation']:.2f}{fitted}{late}"
     seen = facts["clock"]["picture_to_gyro"]
@@ -92,7 +149,10 @@ def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
         yield "clocks", f"pictures and gyro: correlation {seen['delay']['correlation']:.2f}{late}"
     apart = facts["clock"]["receipt_camera_minus_imu"]
     if apart is not None:
-        yield "clocks", f"receipt minus header: {round(apart, 4) + 0.0:+.4f} s more for the camera than for the IMU"
+        yield (
+            "clocks",
+            f"receipt minus header: {round(apart, 4) + 0.0:+.4f} s more for the camera than for the IMU",
+        )
 
 
 def _delay(delay: Mapping | None, who: str, whom: str) -> str:
@@ -105,7 +165,10 @@ def _delay(delay: Mapping | None, who: str, whom: str) -> str:
 def _table(heads: list[str], rows: list[list[str]], sides: str) -> Iterator[str]:
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(len(heads))]
     for row in [heads, *rows]:
-        cells = [cell.rjust(width) if side == "r" else cell.ljust(width) for cell, width, side in zip(row, widths, sides, strict=True)]
+        cells = [
+            cell.rjust(width) if side == "r" else cell.ljust(width)
+            for cell, width, side in zip(row, widths, sides, strict=True)
+        ]
         yield "  ".join(cells).rstrip()
 
 

@@ -1,4 +1,5 @@
-"""One pass over a recording: what the inspection knows of its camera, IMU, speed and steering. Memory does not grow with its length."""
+"""One pass over a recording: what the inspection knows of its camera, IMU, speed and steering.
+Memory does not grow with its length."""
 
 from __future__ import annotations
 
@@ -27,8 +28,9 @@ LATEST_NS = 2**62  # the year 2116; differences of such stamps still fit into 64
 
 @dataclasses.dataclass(eq=False)
 class Tracks:
-    """What one pass gathered. Rows: imu (seconds, gyro x y z [rad/s], acceleration x y z [m/s²]), speed (seconds, [m/s]),
-    steering (seconds, front-wheel angle [rad] as `steering_scale` makes it)."""
+    """What one pass gathered. Rows: imu (seconds, gyro x y z [rad/s], acceleration x y z [m/s²]),
+    speed (seconds, [m/s]), steering (seconds, front-wheel angle [rad] as `steering_scale` makes
+    it)."""
 
     origin_ns: int
     stamps: dict[str, StampTrack]
@@ -40,15 +42,23 @@ class Tracks:
 
 
 def read_tracks(
-    reader: BagReader, roles: Roles, settings: RecordingSettings, advance: Callable[[float], object] = lambda seconds: None
+    reader: BagReader,
+    roles: Roles,
+    settings: RecordingSettings,
+    advance: Callable[[float], object] = lambda seconds: None,
 ) -> Tracks:
-    """Reads every message of the roles' topics once; pictures are decoded here and there only. `advance` is told seconds of recording."""
+    """Reads every message of the roles' topics once; pictures are decoded here and there only.
+    `advance` is told seconds of recording."""
     origin_ns, end_ns = min(reader.start_ns, LATEST_NS), min(reader.end_ns, LATEST_NS)
     duration = (end_ns - origin_ns) * 1e-9 if end_ns > origin_ns else None
     tracks = Tracks(
-        origin_ns, {role: StampTrack(origin_ns) for role in ROLES if getattr(roles, role)}, PictureTrack(duration),
-        SeriesTrack(6, {"gyro": GYRO, "accelerometer": ACCELEROMETER}), SeriesTrack(1),
-        SeriesTrack(1), collections.Counter(),
+        origin_ns,
+        {role: StampTrack(origin_ns) for role in ROLES if getattr(roles, role)},
+        PictureTrack(duration),
+        SeriesTrack(6, {"gyro": GYRO, "accelerometer": ACCELEROMETER}),
+        SeriesTrack(1),
+        SeriesTrack(1),
+        collections.Counter(),
     )
     take = _Takers(tracks, settings)
     by_topic: dict[str, list[tuple[str, Callable]]] = {}
@@ -63,12 +73,25 @@ def read_tracks(
             decoded = reader.decode(message)
             stamp_ns = _stamp_ns(decoded)
             for role, taker in by_topic[message.topic]:
-                used = message.receive_ns if stamp_ns is None or settings.stamps == "receive" else stamp_ns
-                taker(message.kind, decoded, (used - origin_ns) * 1e-9, (message.receive_ns - origin_ns) * 1e-9)
+                used = (
+                    message.receive_ns
+                    if stamp_ns is None or settings.stamps == "receive"
+                    else stamp_ns
+                )
+                taker(
+                    message.kind,
+                    decoded,
+                    (used - origin_ns) * 1e-9,
+                    (message.receive_ns - origin_ns) * 1e-9,
+                )
                 tracks.stamps[role].push(used, message.receive_ns, stamp_ns)
         except (MessageError, AttributeError, TypeError, ValueError) as error:
             reason = f"{message.topic}: {error}"
-            tracks.skipped[reason if reason in tracks.skipped or len(tracks.skipped) < MOST_REASONS else "other reasons"] += 1
+            tracks.skipped[
+                reason
+                if reason in tracks.skipped or len(tracks.skipped) < MOST_REASONS
+                else "other reasons"
+            ] += 1
         if TOLD_EVERY_NS < message.receive_ns - told and message.receive_ns <= end_ns:
             advance((message.receive_ns - told) * 1e-9)
             told = message.receive_ns
@@ -76,7 +99,8 @@ def read_tracks(
 
 
 class _Takers:
-    """One method per role. Whether the vehicle moves is known from the last speed received; without any, it is taken to."""
+    """One method per role. Whether the vehicle moves is known from the last speed received; without
+    any, it is taken to."""
 
     def __init__(self, tracks: Tracks, settings: RecordingSettings) -> None:
         self.tracks, self.settings = tracks, settings
@@ -88,7 +112,9 @@ class _Takers:
 
     def imu(self, kind: str, message, seconds: float, receive: float) -> None:
         rate, force = message.angular_velocity, message.linear_acceleration
-        self.tracks.imu.push((seconds, rate.x, rate.y, rate.z, force.x, force.y, force.z), self.moving)
+        self.tracks.imu.push(
+            (seconds, rate.x, rate.y, rate.z, force.x, force.y, force.z), self.moving
+        )
 
     def speed(self, kind: str, message, seconds: float, receive: float) -> None:
         value = float(SPEEDS[kind](message))
@@ -97,7 +123,12 @@ class _Takers:
 
     def steering(self, kind: str, message, seconds: float, receive: float) -> None:
         if kind not in self.readers:
-            self.readers[kind] = steering_reader(kind, self.settings.vehicle, self.settings.steering_scale, self.settings.topics.joint)
+            self.readers[kind] = steering_reader(
+                kind,
+                self.settings.vehicle,
+                self.settings.steering_scale,
+                self.settings.topics.joint,
+            )
         steering = self.readers[kind](message)
         if steering is not None:
             self.tracks.steering.push((seconds, float(steering[0])))

@@ -1,4 +1,5 @@
-"""A picture of a policy's wiring: every neuron and synapse, from the features on the left to the steering on the right."""
+"""A picture of a policy's wiring: every neuron and synapse, from the features on the left to the
+steering on the right."""
 
 from __future__ import annotations
 
@@ -18,9 +19,11 @@ FORMATS = (".svg", ".png", ".pdf")
 
 
 def draw_wiring(wiring: NcpWiring, path: Path) -> None:
-    """Writes the picture to `path` (.svg, .png or .pdf); raises ConfigError for another kind of file.
+    """Writes the picture to `path` (.svg, .png or .pdf); raises ConfigError for another kind of
+    file.
 
-    The colour of a synapse is its polarity, the size of a neuron the number of synapses that reach it.
+    The colour of a synapse is its polarity, the size of a neuron the number of synapses that reach
+    it.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
@@ -41,18 +44,33 @@ def draw_wiring(wiring: NcpWiring, path: Path) -> None:
     _draw_words(axes, wiring, places)
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context({"svg.hashsalt": "liquid_control"}):  # the same wiring gives the same bytes
-        figure.savefig(path, dpi=120, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+        figure.savefig(
+            path, dpi=120, metadata={"Date": None} if path.suffix.lower() == ".svg" else None
+        )
 
 
 def _places(wiring: NcpWiring) -> dict[tuple[str, int], np.ndarray]:
-    """(x, y) of each neuron, keyed by layer and number; ordered within a layer so that synapses cross little."""
-    layers = {"command": list(wiring.command_neurons), "inter": list(wiring.inter_neurons), "motor": list(wiring.motor_neurons)}
-    places = {("sensory", i): np.array([COLUMNS["sensory"], y]) for i, y in enumerate(_rows(wiring.inputs, HEIGHT))}
-    sources = {"inter": [(("sensory", s), t) for s, t, _ in wiring.sensory],
-               "command": [(("inter", s), t) for s, t, _ in wiring.synapses if s in wiring.inter_neurons],
-               "motor": [(("command", s), t) for s, t, _ in wiring.synapses if t in wiring.motor_neurons]}
+    """(x, y) of each neuron, keyed by layer and number; ordered within a layer so that synapses
+    cross little."""
+    layers = {
+        "command": list(wiring.command_neurons),
+        "inter": list(wiring.inter_neurons),
+        "motor": list(wiring.motor_neurons),
+    }
+    places = {
+        ("sensory", i): np.array([COLUMNS["sensory"], y])
+        for i, y in enumerate(_rows(wiring.inputs, HEIGHT))
+    }
+    sources = {
+        "inter": [(("sensory", s), t) for s, t, _ in wiring.sensory],
+        "command": [(("inter", s), t) for s, t, _ in wiring.synapses if s in wiring.inter_neurons],
+        "motor": [(("command", s), t) for s, t, _ in wiring.synapses if t in wiring.motor_neurons],
+    }
     for layer, spread in (("inter", 0.94), ("command", 0.72), ("motor", 0.5)):
-        heights = {n: np.mean([places[source][1] for source, target in sources[layer] if target == n]) for n in layers[layer]}
+        heights = {
+            n: np.mean([places[source][1] for source, target in sources[layer] if target == n])
+            for n in layers[layer]
+        }
         ordered = sorted(layers[layer], key=lambda n: -heights[n])
         for n, y in zip(ordered, _rows(len(ordered), HEIGHT * spread), strict=True):
             places[layer, n] = np.array([COLUMNS[layer], y])
@@ -65,7 +83,13 @@ def _rows(count: int, span: float) -> np.ndarray:
 
 
 def _layer(wiring: NcpWiring, neuron: int) -> str:
-    return "motor" if neuron in wiring.motor_neurons else "command" if neuron in wiring.command_neurons else "inter"
+    return (
+        "motor"
+        if neuron in wiring.motor_neurons
+        else "command"
+        if neuron in wiring.command_neurons
+        else "inter"
+    )
 
 
 def _draw_synapses(axes, wiring: NcpWiring, places: dict) -> None:
@@ -73,21 +97,45 @@ def _draw_synapses(axes, wiring: NcpWiring, places: dict) -> None:
     from matplotlib.path import Path as Curve
 
     between = [((_layer(wiring, s), s), (_layer(wiring, t), t), p) for s, t, p in wiring.synapses]
-    for source, target, polarity in [(("sensory", s), ("inter", t), p) for s, t, p in wiring.sensory] + between:
+    for source, target, polarity in [
+        (("sensory", s), ("inter", t), p) for s, t, p in wiring.sensory
+    ] + between:
         start, end = places[source], places[target]
         colour = EXCITES if polarity > 0 else INHIBITS
         if source[0] != target[0]:
             bend = np.array([0.45 * (end[0] - start[0]), 0.0])
             width, alpha = (0.7, 0.38) if source[0] == "sensory" else (1.3, 0.65)
-            curve = Curve([start, start + bend, end - bend, end], [Curve.MOVETO] + 3 * [Curve.CURVE4])
-            axes.add_patch(PathPatch(curve, facecolor="none", edgecolor=colour, linewidth=width, alpha=alpha))
+            curve = Curve(
+                [start, start + bend, end - bend, end], [Curve.MOVETO] + 3 * [Curve.CURVE4]
+            )
+            axes.add_patch(
+                PathPatch(curve, facecolor="none", edgecolor=colour, linewidth=width, alpha=alpha)
+            )
         elif source == target:
             loop = start + np.array([[0.0, 0.1], [0.55, 0.75], [-0.55, 0.75], [0.0, 0.1]])
-            axes.add_patch(PathPatch(Curve(loop, [Curve.MOVETO] + 3 * [Curve.CURVE4]), facecolor="none", edgecolor=colour, linewidth=1.9))
+            axes.add_patch(
+                PathPatch(
+                    Curve(loop, [Curve.MOVETO] + 3 * [Curve.CURVE4]),
+                    facecolor="none",
+                    edgecolor=colour,
+                    linewidth=1.9,
+                )
+            )
         else:
             arc = f"arc3,rad={-0.42 if start[1] > end[1] else 0.42}"
-            axes.add_patch(FancyArrowPatch(start, end, connectionstyle=arc, arrowstyle="-|>", mutation_scale=11, shrinkA=9, shrinkB=11,
-                                           color=colour, linewidth=1.9))
+            axes.add_patch(
+                FancyArrowPatch(
+                    start,
+                    end,
+                    connectionstyle=arc,
+                    arrowstyle="-|>",
+                    mutation_scale=11,
+                    shrinkA=9,
+                    shrinkB=11,
+                    color=colour,
+                    linewidth=1.9,
+                )
+            )
 
 
 def _draw_neurons(axes, wiring: NcpWiring, places: dict) -> None:
@@ -96,14 +144,36 @@ def _draw_neurons(axes, wiring: NcpWiring, places: dict) -> None:
         reached[target] = reached.get(target, 0) + 1
     for (layer, number), (x, y) in places.items():
         size = 34 if layer == "sensory" else 120 + 11 * reached.get(number, 0)
-        axes.scatter(x, y, s=size, color=LAYER_COLOURS[layer], edgecolors=PAPER, linewidths=1.4, zorder=3)
+        axes.scatter(
+            x, y, s=size, color=LAYER_COLOURS[layer], edgecolors=PAPER, linewidths=1.4, zorder=3
+        )
 
 
 def _draw_words(axes, wiring: NcpWiring, places: dict) -> None:
-    counts = {"sensory": wiring.inputs, "inter": wiring.inter, "command": wiring.command, "motor": wiring.motor}
+    counts = {
+        "sensory": wiring.inputs,
+        "inter": wiring.inter,
+        "command": wiring.command,
+        "motor": wiring.motor,
+    }
     for layer, count in counts.items():
-        axes.text(COLUMNS[layer], HEIGHT + 0.62, layer, ha="center", size=13, weight="bold", color=LAYER_COLOURS[layer])
-        axes.text(COLUMNS[layer], HEIGHT + 0.3, f"{count} neuron{'s' if count > 1 else ''}", ha="center", size=9, color=INK)
+        axes.text(
+            COLUMNS[layer],
+            HEIGHT + 0.62,
+            layer,
+            ha="center",
+            size=13,
+            weight="bold",
+            color=LAYER_COLOURS[layer],
+        )
+        axes.text(
+            COLUMNS[layer],
+            HEIGHT + 0.3,
+            f"{count} neuron{'s' if count > 1 else ''}",
+            ha="center",
+            size=9,
+            color=INK,
+        )
     inertial = [name.replace("_", " ") for name in INERTIAL_FEATURES]
     seen = wiring.inputs - len(inertial)
     if seen > 0:
@@ -112,12 +182,31 @@ def _draw_words(axes, wiring: NcpWiring, places: dict) -> None:
             axes.text(x - 0.2, y, name, ha="right", va="center", size=8.5, color=INK)
         top, bottom = places["sensory", 0][1], places["sensory", seen - 1][1]
         axes.plot([-0.22, -0.34, -0.34, -0.22], [top, top, bottom, bottom], color=INK, linewidth=1)
-        axes.text(-0.5, (top + bottom) / 2, f"{seen} image\nfeatures", ha="right", va="center", size=9.5, color=INK)
+        axes.text(
+            -0.5,
+            (top + bottom) / 2,
+            f"{seen} image\nfeatures",
+            ha="right",
+            va="center",
+            size=9.5,
+            color=INK,
+        )
     for number in wiring.motor_neurons:
         x, y = places["motor", number]
-        axes.annotate("curvature", (x + 1.1, y), (x + 0.28, y), va="center", ha="left", size=11, weight="bold", color=INK)
+        axes.annotate(
+            "curvature",
+            (x + 1.1, y),
+            (x + 0.28, y),
+            va="center",
+            ha="left",
+            size=11,
+            weight="bold",
+            color=INK,
+        )
     total = wiring.synapse_count
     signs = [p for *_, p in (*wiring.sensory, *wiring.synapses)]
-    axes.text(5.0, -0.6, f"{wiring.neurons} neurons, {total} synapses", ha="right", size=10.5, color=INK)
+    axes.text(
+        5.0, -0.6, f"{wiring.neurons} neurons, {total} synapses", ha="right", size=10.5, color=INK
+    )
     axes.text(5.3, -0.6, f"{signs.count(1)} excite", size=10.5, color=EXCITES, weight="bold")
     axes.text(6.6, -0.6, f"{signs.count(-1)} inhibit", size=10.5, color=INHIBITS, weight="bold")

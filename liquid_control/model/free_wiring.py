@@ -1,4 +1,5 @@
-"""Wirings without layers: any input may drive any neuron and any neuron any other, itself included."""
+"""Wirings without layers: any input may drive any neuron and any neuron any other, itself
+included."""
 
 from __future__ import annotations
 
@@ -8,15 +9,23 @@ import numpy as np
 
 from liquid_control.errors import ConfigError
 from liquid_control.model import wiring_json
-from liquid_control.model.wiring_draw import Synapse, distinct, draw_pairs, share, whole, with_polarity
+from liquid_control.model.wiring_draw import (
+    Synapse,
+    distinct,
+    draw_pairs,
+    share,
+    whole,
+    with_polarity,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class FreeWiring:
-    """A circuit of `neurons` neurons, the first `motor` of which are the output; the face that cells need of `NcpWiring`.
+    """A circuit of `neurons` neurons, the first `motor` of which are the output; the face that
+    cells need of `NcpWiring`.
 
-    `sensory` holds the synapses from inputs to neurons, `synapses` those between neurons. Construction checks every
-    synapse and raises ConfigError.
+    `sensory` holds the synapses from inputs to neurons, `synapses` those between neurons.
+    Construction checks every synapse and raises ConfigError.
     """
 
     inputs: int
@@ -34,29 +43,50 @@ class FreeWiring:
             whole(f"FreeWiring.{name}", getattr(self, name), 1, high)
         for name, sources in (("sensory", self.inputs), ("synapses", self.neurons)):
             for source, target, polarity in getattr(self, name):
-                if not (0 <= source < sources and 0 <= target < self.neurons and polarity in (-1, 1)):
-                    raise ConfigError(f"FreeWiring.{name}", (source, target, polarity),
-                                      f"(source below {sources}, neuron below {self.neurons}, -1 or 1)")  # fmt: skip
+                if not (
+                    0 <= source < sources and 0 <= target < self.neurons and polarity in (-1, 1)
+                ):
+                    raise ConfigError(
+                        f"FreeWiring.{name}",
+                        (source, target, polarity),
+                        f"(source below {sources}, neuron below {self.neurons}, -1 or 1)",
+                    )
             distinct(f"FreeWiring.{name}", getattr(self, name))
 
     @classmethod
     def fully_connected(
-        cls, inputs: int, neurons: int, motor: int | None = None, self_connections: bool = True, seed: int = 1111
+        cls,
+        inputs: int,
+        neurons: int,
+        motor: int | None = None,
+        self_connections: bool = True,
+        seed: int = 1111,
     ) -> FreeWiring:
-        """Every input drives every neuron and every neuron every other (itself with `self_connections`); the seed draws the
-        polarities, a fair coin each. All neurons are motor ones unless `motor` says fewer. Raises ConfigError."""
+        """Every input drives every neuron and every neuron every other (itself with
+        `self_connections`); the seed draws the polarities, a fair coin each. All neurons are motor
+        ones unless `motor` says fewer. Raises ConfigError."""
         _sizes(inputs, neurons, seed)
-        between = [(s, t) for s in range(neurons) for t in range(neurons) if self_connections or s != t]
+        between = [
+            (s, t) for s in range(neurons) for t in range(neurons) if self_connections or s != t
+        ]
         sensory = [(s, t) for s in range(inputs) for t in range(neurons)]
         return cls._drawn(np.random.PCG64(seed), inputs, neurons, motor, sensory, between)
 
     @classmethod
-    def sparse(cls, inputs: int, neurons: int, motor: int | None = None, sparsity: float = 0.5, seed: int = 1111) -> FreeWiring:
-        """A random share 1 - `sparsity` of all synapses: round(inputs neurons (1 - sparsity)) from the inputs and
-        round(neurons² (1 - sparsity)) between neurons, these counts exactly.
+    def sparse(
+        cls,
+        inputs: int,
+        neurons: int,
+        motor: int | None = None,
+        sparsity: float = 0.5,
+        seed: int = 1111,
+    ) -> FreeWiring:
+        """A random share 1 - `sparsity` of all synapses: round(inputs neurons (1 - sparsity)) from
+        the inputs and round(neurons² (1 - sparsity)) between neurons, these counts exactly.
 
-        Every input drives a neuron, and every neuron has a synapse from an input, one from a neuron and one to a neuron:
-        what the draw left out takes a synapse over from the best connected. Raises ConfigError when there are too few.
+        Every input drives a neuron, and every neuron has a synapse from an input, one from a neuron
+        and one to a neuron: what the draw left out takes a synapse over from the best connected.
+        Raises ConfigError when there are too few.
         """
         _sizes(inputs, neurons, seed)
         density = 1.0 - share("FreeWiring.sparsity", sparsity)
@@ -65,15 +95,29 @@ class FreeWiring:
             size, needed = round(sources * neurons * density), max(sources, neurons)
             if size < needed:
                 at_most = 1 - needed / (sources * neurons)
-                raise ConfigError("FreeWiring.sparsity", sparsity, f"at most {at_most:.4g} for {sources} sources and {neurons} neurons, "
-                                  "so that every one can have a partner")  # fmt: skip
+                raise ConfigError(
+                    "FreeWiring.sparsity",
+                    sparsity,
+                    f"at most {at_most:.4g} for {sources} sources and {neurons} neurons, "
+                    "so that every one can have a partner",
+                )
             drawn.append(draw_pairs(bits, sources, neurons, size))
         return cls._drawn(bits, inputs, neurons, motor, *drawn)
 
     @classmethod
-    def _drawn(cls, bits: np.random.PCG64, inputs: int, neurons: int, motor: int | None, sensory: list, between: list) -> FreeWiring:
+    def _drawn(
+        cls,
+        bits: np.random.PCG64,
+        inputs: int,
+        neurons: int,
+        motor: int | None,
+        sensory: list,
+        between: list,
+    ) -> FreeWiring:
         motor = neurons if motor is None else motor
-        return cls(inputs, neurons, motor, with_polarity(bits, sensory), with_polarity(bits, between))
+        return cls(
+            inputs, neurons, motor, with_polarity(bits, sensory), with_polarity(bits, between)
+        )
 
     @property
     def motor_neurons(self) -> range:

@@ -9,9 +9,11 @@ from liquid_control.system.installed_data import shared_folders
 
 
 def find_model(model: str | Path) -> Path:
-    """The directory of a model given by its path, or by the name of one that is installed with this package.
+    """The directory of a model given by its path, or by the name of one that is installed with this
+    package.
 
-    A path wins over a name, so a model under work is never shadowed. Raises ModelFileError when there is neither.
+    A path wins over a name, so a model under work is never shadowed. Raises ModelFileError when
+    there is neither.
     """
     try:
         path = Path(model).expanduser()
@@ -23,11 +25,16 @@ def find_model(model: str | Path) -> Path:
     if str(model) in installed:
         return installed[str(model)]
     names = ", ".join(installed) or "there is none"
-    raise ModelFileError(model, "no such model directory", f"Give a model's path, or the name of an installed one ({names})")
+    raise ModelFileError(
+        model,
+        "no such model directory",
+        f"Give a model's path, or the name of an installed one ({names})",
+    )
 
 
 def installed_models() -> list[Path]:
-    """The model directories that came with this package, by name; of two with one name the nearer wins."""
+    """The model directories that came with this package, by name; of two with one name the nearer
+    wins."""
     found: dict[str, Path] = {}
     for folder in shared_folders("models"):
         for entry in sorted(folder.iterdir()) if folder.is_dir() else ():

@@ -1,7 +1,8 @@
 """Who made a model: an ed25519 signature of model.json, whose hashes cover the other files.
 
-model.sig names the hash of model.json that was signed and the public key, as canonical JSON: one changed bit anywhere is refused. It is
-believed only for a public key that the reader was given. Keys are PEM files as `openssl genpkey -algorithm ed25519` writes them.
+model.sig names the hash of model.json that was signed and the public key, as canonical JSON: one
+changed bit anywhere is refused. It is believed only for a public key that the reader was given.
+Keys are PEM files as `openssl genpkey -algorithm ed25519` writes them.
 """
 
 from __future__ import annotations
@@ -18,18 +19,26 @@ FORMAT = "liquid_control/signature/1"
 SIGNATURE = "model.sig"
 LARGEST = 4096
 """Of a signature or key file [bytes]."""
-UNKNOWN = "Do not use a model of unknown origin; have it signed by whoever made it: liquid-control sign"
+UNKNOWN = (
+    "Do not use a model of unknown origin; have it signed by whoever made it: liquid-control sign"
+)
 
 
 def sign(model_json: bytes, key: str | Path) -> str:
-    """What belongs into model.sig, signed with a private key in PEM. Raises ModelFileError, MissingDependencyError."""
+    """What belongs into model.sig, signed with a private key in PEM. Raises ModelFileError,
+    MissingDependencyError."""
     private = _load(key, private=True)
-    values = {"format": FORMAT, "model_json_sha256": hashlib.sha256(model_json).hexdigest(), "public_key": _raw(private.public_key()).hex()}
+    values = {
+        "format": FORMAT,
+        "model_json_sha256": hashlib.sha256(model_json).hexdigest(),
+        "public_key": _raw(private.public_key()).hex(),
+    }
     return _text(values | {"signature": private.sign(_message(values)).hex()})
 
 
 def verify(directory: Path, model_json: bytes, key: str | Path) -> None:
-    """Raises ModelFileError unless model.sig in `directory` signs exactly this model.json with the key whose public half `key` (PEM) is."""
+    """Raises ModelFileError unless model.sig in `directory` signs exactly this model.json with the
+    key whose public half `key` (PEM) is."""
     from_library = _library()
     public, path = _load(key, private=False), directory / SIGNATURE
     try:
@@ -38,13 +47,20 @@ def verify(directory: Path, model_json: bytes, key: str | Path) -> None:
         raise ModelFileError(path, "the model is not signed", UNKNOWN) from None
     except ValueError:
         raise ModelFileError(path, "is no signature", UNKNOWN) from None
-    values = {"format": FORMAT, "model_json_sha256": hashlib.sha256(model_json).hexdigest(), "public_key": _raw(public).hex()}
+    values = {
+        "format": FORMAT,
+        "model_json_sha256": hashlib.sha256(model_json).hexdigest(),
+        "public_key": _raw(public).hex(),
+    }
     try:
         given = json.loads(text)
         signature = bytes.fromhex(given["signature"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ModelFileError(path, "is no signature", UNKNOWN) from None
-    for name, told in (("model_json_sha256", "is of another model.json"), ("public_key", "was made with another key")):
+    for name, told in (
+        ("model_json_sha256", "is of another model.json"),
+        ("public_key", "was made with another key"),
+    ):
         if given.get(name) != values[name]:
             raise ModelFileError(path, told, UNKNOWN)
     if text != _text(values | {"signature": signature.hex()}):
@@ -56,7 +72,8 @@ def verify(directory: Path, model_json: bytes, key: str | Path) -> None:
 
 
 def make_key(path: str | Path) -> Path:
-    """Writes a new private key, readable by its owner alone, and beside it the public one as `path`.pub. Never over another file."""
+    """Writes a new private key, readable by its owner alone, and beside it the public one as
+    `path`.pub. Never over another file."""
     _library()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -70,12 +87,15 @@ def make_key(path: str | Path) -> Path:
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(secret)
-    public.write_bytes(key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
+    public.write_bytes(
+        key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
     return public
 
 
 def _message(values: dict[str, str]) -> bytes:
-    """What is signed: not the bare hash, so that a signature for another purpose is none for this."""
+    """What is signed: not the bare hash, so that a signature for another purpose is none for
+    this."""
     return f"{FORMAT}\n{values['model_json_sha256']}\n".encode()
 
 
@@ -93,7 +113,9 @@ def _library():
     try:
         import cryptography.exceptions
     except ImportError:
-        raise MissingDependencyError("cryptography", "Install the security extra: pip install 'liquid_control[security]'") from None
+        raise MissingDependencyError(
+            "cryptography", "Install the security extra: pip install 'liquid_control[security]'"
+        ) from None
     return cryptography.exceptions
 
 
@@ -102,13 +124,20 @@ def _load(path: str | Path, private: bool):
     _library()
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+        Ed25519PrivateKey,
+        Ed25519PublicKey,
+    )
 
     path, kind = Path(path), "private" if private else "public"
     remedy = f"Give the PEM file of an ed25519 {kind} key without a password"
     try:
         data = read_bounded(path, LARGEST)
-        key = serialization.load_pem_private_key(data, None) if private else serialization.load_pem_public_key(data)
+        key = (
+            serialization.load_pem_private_key(data, None)
+            if private
+            else serialization.load_pem_public_key(data)
+        )
     except OSError as error:
         raise ModelFileError(path, f"cannot be read ({error.strerror})", remedy) from None
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -25,7 +25,8 @@ class SignSettings:
 
 
 def sign_model(settings: SignSettings) -> dict:
-    """Writes model.sig into a model directory that is whole. Raises ModelFileError, ConfigError and MissingDependencyError."""
+    """Writes model.sig into a model directory that is whole. Raises ModelFileError, ConfigError and
+    MissingDependencyError."""
     if settings.key == Path():
         raise ConfigError("--key", "nothing", "a private key (PEM file); --new-key makes one")
     folder = find_model(settings.model)

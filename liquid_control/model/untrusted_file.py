@@ -15,7 +15,8 @@ LARGEST_FILE = 2**29
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 of a file of at most `LARGEST_FILE`, in hexadecimal, read piece by piece. Raises ModelFileError."""
+    """SHA-256 of a file of at most `LARGEST_FILE`, in hexadecimal, read piece by piece. Raises
+    ModelFileError."""
     found, size = hashlib.sha256(), 0
     try:
         with open(_regular(path), "rb") as file:
@@ -32,7 +33,8 @@ def hash_of(path: Path) -> str:
 
 
 def read_bounded(path: Path, largest: int) -> bytes:
-    """All of a file that must not be larger than this [bytes]. Raises OSError and ModelFileError."""
+    """All of a file that must not be larger than this [bytes]. Raises OSError and
+    ModelFileError."""
     with open(_regular(path), "rb") as file:
         if os.fstat(file.fileno()).st_size > largest:
             raise _too_large(path, largest)
@@ -43,11 +45,14 @@ def read_bounded(path: Path, largest: int) -> bytes:
 
 
 def _too_large(path: Path, largest: int) -> ModelFileError:
-    return ModelFileError(path, f"is larger than {largest} bytes", "Do not use a model of unknown origin")
+    return ModelFileError(
+        path, f"is larger than {largest} bytes", "Do not use a model of unknown origin"
+    )
 
 
 def _regular(path: Path) -> Path:
-    """The path of a file that does not wait for anybody to write it. Raises OSError and ModelFileError."""
+    """The path of a file that does not wait for anybody to write it. Raises OSError and
+    ModelFileError."""
     try:
         mode = path.stat().st_mode
     except ValueError:  # a name with a zero byte in it

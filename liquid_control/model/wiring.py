@@ -1,6 +1,7 @@
 """The wiring of a neural circuit policy: which neuron drives which, and with what polarity.
 
-Lechner et al., "Neural circuit policies enabling auditable autonomy", Nature Machine Intelligence 2020, methods.
+Lechner et al., "Neural circuit policies enabling auditable autonomy", Nature Machine Intelligence
+2020, methods.
 """
 
 from __future__ import annotations
@@ -11,16 +12,24 @@ import numpy as np
 
 from liquid_control.errors import ConfigError
 from liquid_control.model import wiring_json
-from liquid_control.model.wiring_draw import Synapse, distinct, draw_fans, pick, share, whole, with_polarity
+from liquid_control.model.wiring_draw import (
+    Synapse,
+    distinct,
+    draw_fans,
+    pick,
+    share,
+    whole,
+    with_polarity,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class NcpWiring:
     """A layered circuit: sensory → inter → command (with synapses among themselves) → motor.
 
-    Neurons are numbered as in ncps: motor first, then command, then inter. Sensory neurons are the inputs and have
-    numbers of their own. `sensory` holds the synapses from inputs to inter neurons, `synapses` those between neurons.
-    Construction checks every synapse and raises ConfigError.
+    Neurons are numbered as in ncps: motor first, then command, then inter. Sensory neurons are the
+    inputs and have numbers of their own. `sensory` holds the synapses from inputs to inter neurons,
+    `synapses` those between neurons. Construction checks every synapse and raises ConfigError.
     """
 
     inputs: int
@@ -37,15 +46,31 @@ class NcpWiring:
     def __post_init__(self) -> None:
         for name in ("inputs", "inter", "command", "motor"):
             whole(f"NcpWiring.{name}", getattr(self, name), 1)
-        units = {"inter": self.inter_neurons, "command": self.command_neurons, "motor": self.motor_neurons}
-        allowed = {(s, t) for s, t in (("inter", "command"), ("command", "command"), ("command", "motor"))}
+        units = {
+            "inter": self.inter_neurons,
+            "command": self.command_neurons,
+            "motor": self.motor_neurons,
+        }
+        allowed = {
+            (s, t) for s, t in (("inter", "command"), ("command", "command"), ("command", "motor"))
+        }
         layer = {index: name for name, indices in units.items() for index in indices}
         for source, target, polarity in self.sensory:
-            if not (0 <= source < self.inputs and layer.get(target) == "inter" and polarity in (-1, 1)):
-                raise ConfigError("NcpWiring.sensory", (source, target, polarity), "(input, inter neuron, -1 or 1)")
+            if not (
+                0 <= source < self.inputs and layer.get(target) == "inter" and polarity in (-1, 1)
+            ):
+                raise ConfigError(
+                    "NcpWiring.sensory",
+                    (source, target, polarity),
+                    "(input, inter neuron, -1 or 1)",
+                )
         for source, target, polarity in self.synapses:
             if (layer.get(source), layer.get(target)) not in allowed or polarity not in (-1, 1):
-                raise ConfigError("NcpWiring.synapses", (source, target, polarity), "a synapse along the layers with polarity -1 or 1")
+                raise ConfigError(
+                    "NcpWiring.synapses",
+                    (source, target, polarity),
+                    "a synapse along the layers with polarity -1 or 1",
+                )
         for name in ("sensory", "synapses"):
             distinct(f"NcpWiring.{name}", getattr(self, name))
 
@@ -64,12 +89,13 @@ class NcpWiring:
     ) -> NcpWiring:
         """Draws a wiring.
 
-        Every input drives `sensory_fanout` inter neurons, every inter neuron `inter_fanout` command neurons,
-        `recurrent_command` distinct pairs of command neurons (a neuron may drive itself) are joined, and every motor
-        neuron listens to `motor_fanin` command neurons. A neuron that the draw left without a partner takes over the
-        layer's mean number of synapses from the best connected ones. Synapses are moved, never added, so the count is
-        inputs*sensory_fanout + inter*inter_fanout + recurrent_command + motor*motor_fanin for every seed (252 by
-        default). Raises ConfigError for sizes that no such wiring has.
+        Every input drives `sensory_fanout` inter neurons, every inter neuron `inter_fanout` command
+        neurons, `recurrent_command` distinct pairs of command neurons (a neuron may drive itself)
+        are joined, and every motor neuron listens to `motor_fanin` command neurons. A neuron that
+        the draw left without a partner takes over the layer's mean number of synapses from the best
+        connected ones. Synapses are moved, never added, so the count is inputs*sensory_fanout +
+        inter*inter_fanout + recurrent_command + motor*motor_fanin for every seed (252 by default).
+        Raises ConfigError for sizes that no such wiring has.
         """
         sizes = {"inputs": inputs, "inter": inter, "command": command, "motor": motor}
         for name, value in sizes.items():
@@ -95,12 +121,16 @@ class NcpWiring:
         )
 
     @classmethod
-    def automatic(cls, inputs: int, neurons: int, motor: int, sparsity: float = 0.5, seed: int = 22222) -> NcpWiring:
-        """Draws a wiring of `neurons` neurons, `motor` of them motor ones, with the sizes that ncps' AutoNCP would choose.
+    def automatic(
+        cls, inputs: int, neurons: int, motor: int, sparsity: float = 0.5, seed: int = 22222
+    ) -> NcpWiring:
+        """Draws a wiring of `neurons` neurons, `motor` of them motor ones, with the sizes that
+        ncps' AutoNCP would choose.
 
-        Of the rest, two in five are command neurons and the others inter neurons. Fans are the share 1 - `sparsity` of the
-        layer that they reach, and as many more as it takes to give every neuron a partner (AutoNCP adds synapses instead);
-        command neurons get twice that share of their number as recurrent synapses. Raises ConfigError.
+        Of the rest, two in five are command neurons and the others inter neurons. Fans are the
+        share 1 - `sparsity` of the layer that they reach, and as many more as it takes to give
+        every neuron a partner (AutoNCP adds synapses instead); command neurons get twice that share
+        of their number as recurrent synapses. Raises ConfigError.
         """
         whole("NcpWiring.motor", motor, 1)
         whole("NcpWiring.inputs", inputs, 1)

@@ -1,7 +1,7 @@
 """Random graphs that stay the same for ever, and the checks on what a wiring is made of.
 
-Drawn with the raw 64-bit output of PCG64, the one stream that numpy promises never to change: the same seed gives the
-same graph on every platform and version.
+Drawn with the raw 64-bit output of PCG64, the one stream that numpy promises never to change: the
+same seed gives the same graph on every platform and version.
 """
 
 from __future__ import annotations
@@ -20,9 +20,18 @@ Pair = tuple[int, int]
 
 def whole(name: str, value: object, low: int, high: int | None = None) -> None:
     """Raises ConfigError unless `value` is a whole number from `low` to `high`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low or (high is not None and value > high):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, np.integer))
+        or value < low
+        or (high is not None and value > high)
+    ):
         upper = "" if high is None else f" and at most {high}"
-        raise ConfigError(name, value, f"a whole number of at least {low}{upper}, so that every neuron can have a partner")
+        raise ConfigError(
+            name,
+            value,
+            f"a whole number of at least {low}{upper}, so that every neuron can have a partner",
+        )
 
 
 def share(name: str, value: object) -> float:
@@ -58,9 +67,12 @@ def draw_fans(bits: np.random.PCG64, drawers: int, targets: int, fanout: int) ->
 
 
 def draw_pairs(bits: np.random.PCG64, sources: int, targets: int, size: int) -> list[Pair]:
-    """`size` distinct (source, target) pairs, at least max(sources, targets), such that every source drives a target and every
-    target has a source: a random draw in which each one left out takes a synapse over from the best connected one."""
-    pairs = [(number // targets, number % targets) for number in pick(bits, sources * targets, size)]
+    """`size` distinct (source, target) pairs, at least max(sources, targets), such that every
+    source drives a target and every target has a source: a random draw in which each one left out
+    takes a synapse over from the best connected one."""
+    pairs = [
+        (number // targets, number % targets) for number in pick(bits, sources * targets, size)
+    ]
     for side, count in ((1, targets), (0, sources)):
         degree = np.bincount([pair[side] for pair in pairs], minlength=count)
         for orphan in np.flatnonzero(degree == 0).tolist():
@@ -72,4 +84,7 @@ def draw_pairs(bits: np.random.PCG64, sources: int, targets: int, size: int) -> 
 
 def with_polarity(bits: np.random.PCG64, pairs: Sequence[Pair]) -> tuple[Synapse, ...]:
     """Polarity -1 or 1 with equal probability: the highest of 64 random bits."""
-    return tuple((s, t, 1 if raw >> 63 else -1) for (s, t), raw in zip(pairs, bits.random_raw(len(pairs)).tolist(), strict=True))
+    return tuple(
+        (s, t, 1 if raw >> 63 else -1)
+        for (s, t), raw in zip(pairs, bits.random_raw(len(pairs)).tolist(), strict=True)
+    )

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def sha256(wiring: Wiring) -> str:
     """Hash of sizes and synapses in canonical JSON."""
-    return hashlib.sha256(json.dumps(dataclasses.asdict(wiring), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(dataclasses.asdict(wiring), sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
 
 
 def to_dict(wiring: Wiring) -> dict:
@@ -28,17 +30,30 @@ def to_dict(wiring: Wiring) -> dict:
 
 
 def from_dict(kind: type[Wiring], values: Mapping) -> Wiring:
-    """Reads `to_dict`'s mapping; raises ConfigError when it is malformed or does not match its own hash."""
+    """Reads `to_dict`'s mapping; raises ConfigError when it is malformed or does not match its own
+    hash."""
     names = [field.name for field in dataclasses.fields(kind)]
     if not isinstance(values, Mapping) or sorted(values) != sorted([*names, "sha256"]):
-        raise ConfigError(kind.__name__, sorted(values) if isinstance(values, Mapping) else values, f"a mapping of {names} and sha256")
+        raise ConfigError(
+            kind.__name__,
+            sorted(values) if isinstance(values, Mapping) else values,
+            f"a mapping of {names} and sha256",
+        )
     fields = {name: values[name] for name in names}
     for name in ("sensory", "synapses"):
         try:
             fields[name] = tuple((int(s), int(t), int(p)) for s, t, p in fields[name])
         except (TypeError, ValueError, OverflowError):
-            raise ConfigError(f"{kind.__name__}.{name}", "another structure", "a list of [source, target, polarity]") from None
+            raise ConfigError(
+                f"{kind.__name__}.{name}",
+                "another structure",
+                "a list of [source, target, polarity]",
+            ) from None
     wiring = kind(**fields)
     if sha256(wiring) != values["sha256"]:
-        raise ConfigError(f"{kind.__name__}.sha256", values["sha256"], f"{sha256(wiring)}, the hash of these synapses")
+        raise ConfigError(
+            f"{kind.__name__}.sha256",
+            values["sha256"],
+            f"{sha256(wiring)}, the hash of these synapses",
+        )
     return wiring

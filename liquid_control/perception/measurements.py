@@ -1,4 +1,5 @@
-"""Measurements: message to signals, for messages of ROS and of recordings alike. Pure functions on anything with the right attributes."""
+"""Measurements: message to signals, for messages of ROS and of recordings alike. Pure functions on
+anything with the right attributes."""
 
 from __future__ import annotations
 
@@ -16,7 +17,11 @@ def stamp_ns(stamp) -> int:
 def imu_sample(message) -> ImuSample:
     """sensor_msgs Imu; its orientation is not used."""
     rate, acceleration = message.angular_velocity, message.linear_acceleration
-    return ImuSample(stamp_ns(message.header.stamp), (rate.x, rate.y, rate.z), (acceleration.x, acceleration.y, acceleration.z))
+    return ImuSample(
+        stamp_ns(message.header.stamp),
+        (rate.x, rate.y, rate.z),
+        (acceleration.x, acceleration.y, acceleration.z),
+    )
 
 
 def speed_sample(message) -> SpeedSample:
@@ -25,5 +30,6 @@ def speed_sample(message) -> SpeedSample:
 
 
 def curvature_of(twist, held: float) -> float:
-    """Path curvature [1/m] of a geometry_msgs Twist whose angular.z is a yaw rate (Nav2's convention), `held` below CREEP."""
+    """Path curvature [1/m] of a geometry_msgs Twist whose angular.z is a yaw rate (Nav2's
+    convention), `held` below CREEP."""
     return held if abs(twist.linear.x) < CREEP else twist.angular.z / twist.linear.x

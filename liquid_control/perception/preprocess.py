@@ -1,6 +1,7 @@
 """The one preprocessing, used by the robot, the simulation, training and replay alike.
 
-It only crops and resizes: standardisation of the pixels is inside the network, and so inside the ONNX graph.
+It only crops and resizes: standardisation of the pixels is inside the network, and so inside the
+ONNX graph.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from liquid_control.errors import ImageError
 
 
 def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
-    """Crops (H, W, 3) uint8 RGB by `config`'s shares and shrinks it by area to (height, width, 3), contiguous.
+    """Crops (H, W, 3) uint8 RGB by `config`'s shares and shrinks it by area to (height, width, 3),
+    contiguous.
 
-    A picture that is already of that size comes back as it is, without a copy. Raises ImageError for another type or shape,
-    and for a picture smaller than the policy's: enlarging would invent detail that the policy never saw in training.
+    A picture that is already of that size comes back as it is, without a copy. Raises ImageError
+    for another type or shape, and for a picture smaller than the policy's: enlarging would invent
+    detail that the policy never saw in training.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-        raise ImageError("type", getattr(image, "dtype", type(image).__name__), "a numpy array of uint8")
+        raise ImageError(
+            "type", getattr(image, "dtype", type(image).__name__), "a numpy array of uint8"
+        )
     if image.ndim != 3 or image.shape[2] != 3:
         raise ImageError("shape", image.shape, "(height, width, 3)")
     rows, columns = image.shape[:2]
@@ -28,7 +33,11 @@ def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
     size = (bottom - top, right - left)
     if size[0] < config.height or size[1] < config.width:
         cut = "" if size == (rows, columns) else " after the crop"
-        raise ImageError(f"size{cut}", f"{size[0]}x{size[1]}", f"at least {config.height}x{config.width}, the policy's size")
+        raise ImageError(
+            f"size{cut}",
+            f"{size[0]}x{size[1]}",
+            f"at least {config.height}x{config.width}, the policy's size",
+        )
     cropped = image[top:bottom, left:right]
     if size == (config.height, config.width):
         return np.ascontiguousarray(cropped)

@@ -1,6 +1,8 @@
-"""The time line: turns stamped frames and inertial samples, in whatever order they come, into observations with a known dt.
+"""The time line: turns stamped frames and inertial samples, in whatever order they come, into
+observations with a known dt.
 
-A frame as old as the last one or slightly older is refused; a gap, a backward clock jump or a first frame starts a new sequence.
+A frame as old as the last one or slightly older is refused; a gap, a backward clock jump or a first
+frame starts a new sequence.
 """
 
 from __future__ import annotations
@@ -22,19 +24,24 @@ STAMP_RANGE = range(-(2**63), 2**63)
 
 
 class Timeline:
-    """Order, dt, gaps, clock jumps and the inertial window of each frame. Nothing raises; what is refused is counted.
+    """Order, dt, gaps, clock jumps and the inertial window of each frame. Nothing raises; what is
+    refused is counted.
 
-    `rejected` counts refused frames by reason, `inertial_rejected` dropped IMU and speed samples; both survive `reset`.
+    `rejected` counts refused frames by reason, `inertial_rejected` dropped IMU and speed samples;
+    both survive `reset`.
 
-    Without a receiver's clock (`now_ns`) a stamp far ahead cannot be told from a gap. It then starts a sequence of its own, and the next
-    true frame reads as a backward jump and starts anew, so that one bad stamp costs one reset.
+    Without a receiver's clock (`now_ns`) a stamp far ahead cannot be told from a gap. It then
+    starts a sequence of its own, and the next true frame reads as a backward jump and starts anew,
+    so that one bad stamp costs one reset.
     """
 
     def __init__(self, config: TimelineConfig | None = None) -> None:
         self.config = config or TimelineConfig()
         self.rejected = {reason: 0 for reason in Reason}
         self.inertial_rejected = 0
-        self._imu: deque[tuple[int, float, float]] = deque(maxlen=SAMPLES_KEPT)  # stamp, yaw rate, lateral acceleration
+        self._imu: deque[tuple[int, float, float]] = deque(
+            maxlen=SAMPLES_KEPT
+        )  # stamp, yaw rate, lateral acceleration
         self._speed: deque[tuple[int, float]] = deque(maxlen=SAMPLES_KEPT)  # stamp, speed
         self._last_ns: int | None = None
 
@@ -50,14 +57,24 @@ class Timeline:
         return self._speed[-1][1] if self._speed else None
 
     def push_imu(self, sample: ImuSample) -> bool:
-        """Takes an IMU sample; False when it is dropped: not finite, beyond any real sensor, or not newer than the one before."""
+        """Takes an IMU sample; False when it is dropped: not finite, beyond any real sensor, or not
+        newer than the one before."""
         try:
-            rates, accelerations = tuple(map(float, sample.angular_velocity)), tuple(map(float, sample.linear_acceleration))
+            rates, accelerations = (
+                tuple(map(float, sample.angular_velocity)),
+                tuple(map(float, sample.linear_acceleration)),
+            )
         except (TypeError, ValueError, OverflowError):
             rates = accelerations = ()
         real = len(rates) == len(accelerations) == 3
-        real = real and all(abs(rate) <= MAX_YAW_RATE for rate in rates) and all(abs(value) <= MAX_ACCELERATION for value in accelerations)
-        return self._keep(self._imu, sample.stamp_ns, (rates[2], accelerations[1]) if real else None)
+        real = (
+            real
+            and all(abs(rate) <= MAX_YAW_RATE for rate in rates)
+            and all(abs(value) <= MAX_ACCELERATION for value in accelerations)
+        )
+        return self._keep(
+            self._imu, sample.stamp_ns, (rates[2], accelerations[1]) if real else None
+        )
 
     def push_speed(self, sample: SpeedSample) -> bool:
         """Takes a speed sample; False when it is dropped, for the same reasons as an IMU sample."""
@@ -65,16 +82,21 @@ class Timeline:
             speed = float(sample.speed)
         except (TypeError, ValueError, OverflowError):
             speed = math.nan
-        return self._keep(self._speed, sample.stamp_ns, (speed,) if abs(speed) <= MAX_SPEED else None)
+        return self._keep(
+            self._speed, sample.stamp_ns, (speed,) if abs(speed) <= MAX_SPEED else None
+        )
 
     def push_frame(self, frame: Frame, now_ns: int | None = None) -> Observation | Rejected:
-        """Makes the observation of a frame, or says why there is none. `now_ns`: the receiver's clock, to refuse far-future stamps."""
+        """Makes the observation of a frame, or says why there is none. `now_ns`: the receiver's
+        clock, to refuse far-future stamps."""
         stamp = _stamp(frame.stamp_ns)
         if stamp is None or not _is_picture(frame.image):
             return self._reject(0 if stamp is None else stamp, Reason.MALFORMED)
         if now_ns is not None and not stamp - now_ns <= self.config.max_future * 1e9:
             return self._reject(stamp, Reason.FUTURE)
-        age_ns = None if self._last_ns is None else self._last_ns - stamp  # negative when time goes forward
+        age_ns = (
+            None if self._last_ns is None else self._last_ns - stamp
+        )  # negative when time goes forward
         if age_ns == 0:
             return self._reject(stamp, Reason.DUPLICATE)
         if age_ns is not None and 0 < age_ns <= self.config.clock_jump * 1e9:
@@ -84,7 +106,10 @@ class Timeline:
                 _forget_since(samples, stamp + 1)
         is_first = age_ns is None or age_ns > 0 or -age_ns > self.config.max_gap * 1e9
         dt = self.config.nominal_dt if is_first else -age_ns / 1e9
-        inertial = np.array([*self._motion(stamp, None if is_first else self._last_ns), self._speed_at(stamp)], np.float32)
+        inertial = np.array(
+            [*self._motion(stamp, None if is_first else self._last_ns), self._speed_at(stamp)],
+            np.float32,
+        )
         self._last_ns = stamp
         return Observation(stamp, frame.image, inertial, dt, is_first)
 
@@ -103,7 +128,8 @@ class Timeline:
         return True
 
     def _motion(self, stamp: int, previous: int | None) -> tuple[float, float]:
-        """Mean yaw rate and lateral acceleration in (previous, stamp], else the latest within the window, else zeros."""
+        """Mean yaw rate and lateral acceleration in (previous, stamp], else the latest within the
+        window, else zeros."""
         oldest = stamp - round(self.config.imu_window * 1e9)
         count, yaw_rate, acceleration = 0, 0.0, 0.0
         for sample_ns, rate, lateral in reversed(self._imu):
@@ -118,7 +144,11 @@ class Timeline:
 
     def _speed_at(self, stamp: int) -> float:
         latest = next((sample for sample in reversed(self._speed) if sample[0] <= stamp), None)
-        return latest[1] if latest and stamp - latest[0] <= SPEED_LIFETIME_NS else self.config.assumed_speed
+        return (
+            latest[1]
+            if latest and stamp - latest[0] <= SPEED_LIFETIME_NS
+            else self.config.assumed_speed
+        )
 
 
 def _forget_since(samples: deque, stamp: int) -> None:
@@ -135,4 +165,10 @@ def _stamp(value: object) -> int | None:
 
 
 def _is_picture(image: object) -> bool:
-    return isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size > 0
+    return (
+        isinstance(image, np.ndarray)
+        and image.dtype == np.uint8
+        and image.ndim == 3
+        and image.shape[2] == 3
+        and image.size > 0
+    )

@@ -1,4 +1,5 @@
-"""From a policy's config to the memory behind its encoder: a wired circuit, or an unwired cell whose units one line reads out."""
+"""From a policy's config to the memory behind its encoder: a wired circuit, or an unwired cell
+whose units one line reads out."""
 
 from __future__ import annotations
 
@@ -14,15 +15,19 @@ from liquid_control.policy.cells.ltc import LtcCell
 
 
 class Readout(Cell):
-    """A cell whose outputs (B, M) one linear layer turns into one motor output (B, 1); state and face are the cell's."""
+    """A cell whose outputs (B, M) one linear layer turns into one motor output (B, 1); state and
+    face are the cell's."""
 
     def __init__(self, recurrent: nn.Module) -> None:
         super().__init__()
         self.recurrent, self.readout = recurrent, nn.Linear(recurrent.outputs, 1)
         self.inputs, self.neurons, self.outputs = recurrent.inputs, recurrent.neurons, 1
 
-    def unroll(self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """A sequence: x (B, T, F), h (B, U), dt (B, T), is_first (B, T) → y (B, T, 1), h (B, U). Raises what the cell raises."""
+    def unroll(
+        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """A sequence: x (B, T, F), h (B, U), dt (B, T), is_first (B, T) → y (B, T, 1), h (B, U).
+        Raises what the cell raises."""
         y, h = self.recurrent.unroll(x, h, dt, is_first)
         return self.readout(y), h
 
@@ -33,25 +38,47 @@ class Readout(Cell):
 
 
 def build_memory(config: PolicyConfig, inputs: int, wiring: NcpWiring | None) -> nn.Module:
-    """The cell that `config.memory` names, with one output. `wiring` is for the wired ones and None for the others."""
+    """The cell that `config.memory` names, with one output. `wiring` is for the wired ones and None
+    for the others."""
     units, name = config.units, config.memory
     if name == "ltc":
-        # Features and states lie in -1..1: half-activation points in their midst and gentle slopes keep every synapse alive from the start.
-        return LtcCell(wiring, config.unfolds, sensory_mu=(-0.5, 0.5), recurrent_mu=(-0.25, 0.25), sigma=(0.9, 2.4))
+        # Features and states lie in -1..1: half-activation points in their midst and gentle slopes
+        # keep every synapse alive from the start.
+        return LtcCell(
+            wiring,
+            config.unfolds,
+            sensory_mu=(-0.5, 0.5),
+            recurrent_mu=(-0.25, 0.25),
+            sigma=(0.9, 2.4),
+        )
     if name == "cfc":
         return WiredCfcCell(wiring)
     if name in ("cfc_full", "cfc_mixed"):
-        return Readout(CfcCell(inputs, units, config.backbone, "default" if name == "cfc_full" else "mixed_memory"))
+        return Readout(
+            CfcCell(
+                inputs, units, config.backbone, "default" if name == "cfc_full" else "mixed_memory"
+            )
+        )
     if name == "ct_rnn":
-        # Explicit Euler steps would be unstable after a silence of 6 * unfolds units of time or more.
+        # Explicit Euler steps would be unstable after a silence of 6 * unfolds units of time or
+        # more.
         return Readout(CtRnnCell(inputs, units, config.unfolds, exponential=True))
     if name in ("feedforward", "feedforward_stack"):
-        return Readout(FeedForwardCell(inputs, units, config.stack if name == "feedforward_stack" else 1))
-    return Readout(GatedCell(name.removesuffix("_timed"), inputs, units, timed=name == "gru_timed", one_bias=True))
+        return Readout(
+            FeedForwardCell(inputs, units, config.stack if name == "feedforward_stack" else 1)
+        )
+    return Readout(
+        GatedCell(
+            name.removesuffix("_timed"), inputs, units, timed=name == "gru_timed", one_bias=True
+        )
+    )
 
 
 def count_parameters(memory: nn.Module) -> int:
-    """Numbers of a memory that training sets and steering depends on: not those that are frozen or that a wiring masks."""
+    """Numbers of a memory that training sets and steering depends on: not those that are frozen or
+    that a wiring masks."""
     trained = sum(parameter.numel() for parameter in memory.parameters() if parameter.requires_grad)
-    masked = sum(int((part.mask == 0).sum()) for part in memory.modules() if isinstance(part, MaskedHeads))
+    masked = sum(
+        int((part.mask == 0).sum()) for part in memory.modules() if isinstance(part, MaskedHeads)
+    )
     return trained - masked

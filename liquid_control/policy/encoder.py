@@ -10,25 +10,37 @@ from liquid_control.errors import ConfigError
 
 
 class SlimEncoder(nn.Module):
-    """Four strided convolutions for small images (some 35,000 parameters at 32x64 with 29 features).
+    """Four strided convolutions for small images (some 35,000 parameters at 32x64 with 29
+    features).
 
-    (N, h, w, 3) uint8 RGB → (N, features) in -1..1. `first`: size and stride of the first convolution.
+    (N, h, w, 3) uint8 RGB → (N, features) in -1..1. `first`: size and stride of the first
+    convolution.
     """
 
-    def __init__(self, height: int, width: int, features: int, first: tuple[int, int] = (5, 2)) -> None:
+    def __init__(
+        self, height: int, width: int, features: int, first: tuple[int, int] = (5, 2)
+    ) -> None:
         super().__init__()
         if features < 2:
-            raise ConfigError("PolicyConfig.image_features", features, "at least 2, because they are normalised against each other")
+            raise ConfigError(
+                "PolicyConfig.image_features",
+                features,
+                "at least 2, because they are normalised against each other",
+            )
         # The last one keeps the columns: they carry where the lane is.
         size, stride = first
         strides = ((stride, stride), (2, 2), (2, 2), (2, 1))
         sizes = _sizes(height, width, strides)
         self.convolutions = nn.Sequential(
-            nn.Conv2d(3, 16, size, stride, size // 2), nn.ReLU(),
-            nn.Conv2d(16, 24, 3, strides[1], 1), nn.ReLU(),
-            nn.Conv2d(24, 32, 3, strides[2], 1), nn.ReLU(),
-            nn.Conv2d(32, 32, 3, strides[3], 1), nn.ReLU(),
-        )  # fmt: skip
+            nn.Conv2d(3, 16, size, stride, size // 2),
+            nn.ReLU(),
+            nn.Conv2d(16, 24, 3, strides[1], 1),
+            nn.ReLU(),
+            nn.Conv2d(24, 32, 3, strides[2], 1),
+            nn.ReLU(),
+            nn.Conv2d(32, 32, 3, strides[3], 1),
+            nn.ReLU(),
+        )
         self.linear = nn.Linear(32 * sizes[-1][0] * sizes[-1][1], features)
         self.norm = nn.LayerNorm(features)
 
@@ -38,9 +50,11 @@ class SlimEncoder(nn.Module):
 
 
 class StridedEncoder(SlimEncoder):
-    """`SlimEncoder` for pictures of twice its size at nearly its cost: the first convolution shrinks them by four.
+    """`SlimEncoder` for pictures of twice its size at nearly its cost: the first convolution
+    shrinks them by four.
 
-    Four times as many pixels carry four times as many looks at a noisy road, which the first layer learns to add up.
+    Four times as many pixels carry four times as many looks at a noisy road, which the first layer
+    learns to add up.
     """
 
     def __init__(self, height: int, width: int, features: int) -> None:
@@ -48,10 +62,12 @@ class StridedEncoder(SlimEncoder):
 
 
 class PublishedEncoder(nn.Module):
-    """The convolutional head of the neural circuit policy (Lechner et al. 2020, Table 2): 79,420 parameters at 78x200 with 32 features.
+    """The convolutional head of the neural circuit policy (Lechner et al. 2020, Table 2): 79,420
+    parameters at 78x200 with 32 features.
 
-    Each of the last convolution's 8 maps has a linear layer of its own. The features are normalised without
-    parameters so that they fit the range of the sensory neurons. (N, h, w, 3) uint8 RGB → (N, features) in -1..1.
+    Each of the last convolution's 8 maps has a linear layer of its own. The features are normalised
+    without parameters so that they fit the range of the sensory neurons. (N, h, w, 3) uint8 RGB →
+    (N, features) in -1..1.
     """
 
     MAPS = 8
@@ -59,17 +75,28 @@ class PublishedEncoder(nn.Module):
     def __init__(self, height: int, width: int, features: int) -> None:
         super().__init__()
         if features % self.MAPS:
-            raise ConfigError("PolicyConfig.image_features", features, f"a multiple of {self.MAPS}, the published encoder's maps")
+            raise ConfigError(
+                "PolicyConfig.image_features",
+                features,
+                f"a multiple of {self.MAPS}, the published encoder's maps",
+            )
         strides = ((2, 2), (2, 2), (2, 2), (1, 1), (1, 1))
         sizes = _sizes(height, width, strides)
         self.convolutions = nn.Sequential(
-            nn.Conv2d(3, 24, 5, 2, 2), nn.ReLU(),
-            nn.Conv2d(24, 36, 5, 2, 2), nn.ReLU(),
-            nn.Conv2d(36, 48, 3, 2, 1), nn.ReLU(),
-            nn.Conv2d(48, 64, 3, 1, 1), nn.ReLU(),
-            nn.Conv2d(64, self.MAPS, 3, 1, 1), nn.ReLU(),
-        )  # fmt: skip
-        self.linears = nn.ModuleList(nn.Linear(sizes[-1][0] * sizes[-1][1], features // self.MAPS) for _ in range(self.MAPS))
+            nn.Conv2d(3, 24, 5, 2, 2),
+            nn.ReLU(),
+            nn.Conv2d(24, 36, 5, 2, 2),
+            nn.ReLU(),
+            nn.Conv2d(36, 48, 3, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(48, 64, 3, 1, 1),
+            nn.ReLU(),
+            nn.Conv2d(64, self.MAPS, 3, 1, 1),
+            nn.ReLU(),
+        )
+        self.linears = nn.ModuleList(
+            nn.Linear(sizes[-1][0] * sizes[-1][1], features // self.MAPS) for _ in range(self.MAPS)
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         maps = self.convolutions(standardise(image)).flatten(2)  # (N, 8, pixels)
@@ -78,7 +105,8 @@ class PublishedEncoder(nn.Module):
 
 
 def standardise(image: Tensor) -> Tensor:
-    """(N, h, w, 3) uint8 → (N, 3, h, w) float with mean 0 and deviation 1 over each image, all channels together.
+    """(N, h, w, 3) uint8 → (N, 3, h, w) float with mean 0 and deviation 1 over each image, all
+    channels together.
 
     A deviation below one grey level counts as one, so a black image stays finite.
     """

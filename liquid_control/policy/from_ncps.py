@@ -1,8 +1,10 @@
-"""Cells with the weights of ncps modules (PyTorch, 1.0): LTC, CfC and wired CfC, with equal outputs.
+"""Cells with the weights of ncps modules (PyTorch, 1.0): LTC, CfC and wired CfC, with equal
+outputs.
 
-ncps is not imported; its modules are known by their parameters. What does not carry over is refused with ConfigError:
-an output projection (`proj_size`), an LTC with mixed memory, weights that
-the LTC's constraints forbid. Spans of time that ncps takes as 1 when it is given none must be given here.
+ncps is not imported; its modules are known by their parameters. What does not carry over is refused
+with ConfigError: an output projection (`proj_size`), an LTC with mixed memory, weights that the
+LTC's constraints forbid. Spans of time that ncps takes as 1 when it is given none must be given
+here.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ from liquid_control.policy.cells.cfc_rule import LstmMemory
 SMALLEST = 1e-30
 """A positive parameter that ncps holds at zero; its effect is below any rounding."""
 MIXED = {"default": "mixed_memory", "no_gate": "mixed_no_gate", "pure": "mixed_pure"}
-ACTIVATIONS = {"LeCun": "lecun_tanh", "Tanh": "tanh", "ReLU": "relu", "GELU": "gelu", "SiLU": "silu"}
+ACTIVATIONS = {
+    "LeCun": "lecun_tanh",
+    "Tanh": "tanh",
+    "ReLU": "relu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+}
 """Ours by the class of theirs."""
 HEADS = ("ff1", "ff2", "time_a", "time_b")
 
@@ -29,24 +37,36 @@ HEADS = ("ff1", "ff2", "time_a", "time_b")
 def ltc_from_ncps(kind: type, module: nn.Module, kernel: str):
     """An LtcCell (`kind`) from `ncps.torch.LTC` or `LTCCell`.
 
-    Its epsilon in the denominator moves into gleak, and vleak with it, so that every voltage stays what it was. Input and
-    output maps become `affine` parameters.
+    Its epsilon in the denominator moves into gleak, and vleak with it, so that every voltage stays
+    what it was. Input and output maps become `affine` parameters.
     """
     peer = _peer(module, "LtcCell", "sensory_sigma", "an ncps.torch.LTC or LTCCell")
     if getattr(module, "use_mixed", False):
-        raise ConfigError("LtcCell.from_ncps", "mixed_memory=True", "an LTC without it; the CfC has mixed-memory variants")
+        raise ConfigError(
+            "LtcCell.from_ncps",
+            "mixed_memory=True",
+            "an LTC without it; the CfC has mixed-memory variants",
+        )
     masks = peer.sensory_sparsity_mask, peer.sparsity_mask
     mapped = hasattr(peer, "input_w") or hasattr(peer, "output_w")
-    cell = kind(_circuit(peer._wiring, *masks), unfolds=peer._ode_unfolds, kernel=kernel, affine=mapped).to(peer.gleak)
+    cell = kind(
+        _circuit(peer._wiring, *masks), unfolds=peer._ode_unfolds, kernel=kernel, affine=mapped
+    ).to(peer.gleak)
     positive = F.softplus if peer._implicit_param_constraints else _not_negative
     leak = positive(peer.gleak.double())
     moved = (leak + peer._epsilon).clamp(min=SMALLEST)
     cell.raw_cm.copy_(_before_softplus(positive(peer.cm.double())))
     cell.raw_gleak.copy_(_before_softplus(moved))
     cell.vleak.copy_(peer.vleak.double() * leak.clamp(min=SMALLEST) / moved)
-    for synapses, prefix, table in ((cell.sensory, "sensory_", cell.wiring.sensory), (cell.recurrent, "", cell.wiring.synapses)):
+    for synapses, prefix, table in (
+        (cell.sensory, "sensory_", cell.wiring.sensory),
+        (cell.recurrent, "", cell.wiring.synapses),
+    ):
         source, target, _ = np.array(table, np.int64).reshape(-1, 3).T
-        w, sigma, mu, erev = (getattr(peer, prefix + name).double()[source, target] for name in ("w", "sigma", "mu", "erev"))
+        w, sigma, mu, erev = (
+            getattr(peer, prefix + name).double()[source, target]
+            for name in ("w", "sigma", "mu", "erev")
+        )
         synapses.raw_w.copy_(_before_softplus(positive(w)))
         for ours, theirs in ((synapses.sigma, sigma), (synapses.mu, mu), (synapses.erev, erev)):
             ours.copy_(theirs)
@@ -59,16 +79,27 @@ def ltc_from_ncps(kind: type, module: nn.Module, kernel: str):
 
 @torch.no_grad()
 def cfc_from_ncps(kind: type, module: nn.Module, kernel: str):
-    """A CfcCell (`kind`) from an `ncps.torch.CfC` without wiring or a `CfCCell`; dropout, which ncps has after all backbone
-    layers but the first, comes after every one."""
-    peer = _peer(module, "CfcCell", "ff1", "an ncps.torch.CfC without wiring, or a CfCCell; for one with wiring use WiredCfcCell.from_ncps")
+    """A CfcCell (`kind`) from an `ncps.torch.CfC` without wiring or a `CfCCell`; dropout, which
+    ncps has after all backbone layers but the first, comes after every one."""
+    peer = _peer(
+        module,
+        "CfcCell",
+        "ff1",
+        "an ncps.torch.CfC without wiring, or a CfCCell; for one with wiring use WiredCfcCell.from_ncps",
+    )
     if peer.sparsity_mask is not None:
-        raise ConfigError("CfcCell.from_ncps", "a sparsity mask", "a cell without one; WiredCfcCell.from_ncps reads wired cells")
+        raise ConfigError(
+            "CfcCell.from_ncps",
+            "a sparsity mask",
+            "a cell without one; WiredCfcCell.from_ncps reads wired cells",
+        )
     parts = [] if peer.backbone is None else list(peer.backbone)
     linear = [part for part in parts if isinstance(part, nn.Linear)]
     names = {type(part).__name__ for part in parts if not isinstance(part, (nn.Linear, nn.Dropout))}
     if len(names) > 1 or not names <= set(ACTIVATIONS):
-        raise ConfigError("CfcCell.from_ncps", sorted(names), "one activation of " + ", ".join(ACTIVATIONS))
+        raise ConfigError(
+            "CfcCell.from_ncps", sorted(names), "one activation of " + ", ".join(ACTIVATIONS)
+        )
     cell = kind(
         peer.input_size,
         peer.hidden_size,
@@ -89,23 +120,37 @@ def cfc_from_ncps(kind: type, module: nn.Module, kernel: str):
 
 @torch.no_grad()
 def wired_cfc_from_ncps(kind: type, module: nn.Module, kernel: str):
-    """A WiredCfcCell (`kind`) from an `ncps.torch.CfC` with a wiring or a `WiredCfCCell`, with `dense_time` as ncps has it.
+    """A WiredCfcCell (`kind`) from an `ncps.torch.CfC` with a wiring or a `WiredCfCCell`, with
+    `dense_time` as ncps has it.
 
-    ncps orders the state inter, command, motor; here it is numbered motor, command, inter. A wiring of one layer (fully
-    connected or random) comes out as ncps uses it: every neuron listens to all neurons and all of them are outputs.
+    ncps orders the state inter, command, motor; here it is numbered motor, command, inter. A wiring
+    of one layer (fully connected or random) comes out as ncps uses it: every neuron listens to all
+    neurons and all of them are outputs.
     """
-    peer = _peer(module, "WiredCfcCell", "layer_0", "an ncps.torch.CfC with a wiring, or a WiredCfCCell")
+    peer = _peer(
+        module, "WiredCfcCell", "layer_0", "an ncps.torch.CfC with a wiring, or a WiredCfCCell"
+    )
     theirs = peer._wiring
-    order = np.argsort(np.concatenate([theirs.get_neurons_of_layer(layer) for layer in range(peer.num_layers)]))
+    order = np.argsort(
+        np.concatenate([theirs.get_neurons_of_layer(layer) for layer in range(peer.num_layers)])
+    )
     if peer.num_layers == 1:
         between = np.where(theirs.adjacency_matrix == 0, 1, theirs.adjacency_matrix)
         sensory = _synapses(theirs.sensory_adjacency_matrix, theirs.sensory_adjacency_matrix)
-        wiring = FreeWiring(theirs.input_dim, theirs.units, theirs.units, sensory, _synapses(between, between))
+        wiring = FreeWiring(
+            theirs.input_dim, theirs.units, theirs.units, sensory, _synapses(between, between)
+        )
     else:
         wiring = _circuit(theirs, theirs.sensory_adjacency_matrix, theirs.adjacency_matrix)
         if not isinstance(wiring, NcpWiring):
-            raise ConfigError("WiredCfcCell.from_ncps", type(theirs).__name__, "a wiring of one layer, or of the layers of an NCP")
-    cell = kind(wiring, _variant(module, peer.layer_0.mode), dense_time=True, kernel=kernel).to(peer.layer_0.ff1.weight)
+            raise ConfigError(
+                "WiredCfcCell.from_ncps",
+                type(theirs).__name__,
+                "a wiring of one layer, or of the layers of an NCP",
+            )
+    cell = kind(wiring, _variant(module, peer.layer_0.mode), dense_time=True, kernel=kernel).to(
+        peer.layer_0.ff1.weight
+    )
     for number, (name, *_) in enumerate(cell.layers):
         ours = getattr(cell, name)
         _copy_heads(ours.weight, ours.bias, ours, getattr(peer, f"layer_{number}"))
@@ -120,19 +165,27 @@ def _peer(module: nn.Module, cell: str, mark: str, expected: str) -> nn.Module:
     if not isinstance(peer, nn.Module) or not hasattr(peer, mark):
         raise ConfigError(f"{cell}.from_ncps", f"a {type(peer).__name__}", expected)
     if isinstance(getattr(module, "fc", None), nn.Linear):
-        raise ConfigError(f"{cell}.from_ncps", "a module with proj_size",
-                          "one without: keep its fc, put torch.nn.Identity() in its place, and call fc on the cell's output")  # fmt: skip
+        raise ConfigError(
+            f"{cell}.from_ncps",
+            "a module with proj_size",
+            "one without: keep its fc, put torch.nn.Identity() in its place, and call fc on the cell's output",
+        )
     return peer
 
 
 def _circuit(theirs, sensory_mask, mask) -> NcpWiring | FreeWiring:
     """An NcpWiring when it has an NCP's layers and no other synapses, else a FreeWiring."""
-    sensory, synapses = _synapses(sensory_mask, theirs.sensory_adjacency_matrix), _synapses(mask, theirs.adjacency_matrix)
+    sensory, synapses = (
+        _synapses(sensory_mask, theirs.sensory_adjacency_matrix),
+        _synapses(mask, theirs.adjacency_matrix),
+    )
     if theirs.num_layers == 3:
         inter, command, motor = (list(theirs.get_neurons_of_layer(layer)) for layer in range(3))
         try:
             if motor + command + inter == list(range(theirs.units)):
-                return NcpWiring(theirs.input_dim, len(inter), len(command), len(motor), sensory, synapses)
+                return NcpWiring(
+                    theirs.input_dim, len(inter), len(command), len(motor), sensory, synapses
+                )
         except ConfigError:  # synapses added by hand
             pass
     return FreeWiring(theirs.input_dim, theirs.units, theirs.output_dim, sensory, synapses)
@@ -157,18 +210,24 @@ def _copy_heads(weight: Tensor, bias: Tensor, ours: nn.Module, peer: nn.Module) 
 
 
 def _copy_memory(memory: LstmMemory, lstm: nn.Module, order: np.ndarray) -> None:
-    """`order`: where our neurons stand in their state. Their forget gate adds 1 outside its bias."""
+    """`order`: where our neurons stand in their state. Their forget gate adds 1 outside its
+    bias."""
     units = len(order)
     rows = np.concatenate([gate * units + order for gate in range(4)])
-    memory.gates.weight.copy_(torch.cat([lstm.input_map.weight[rows], lstm.recurrent_map.weight[rows][:, order]], dim=1))
+    memory.gates.weight.copy_(
+        torch.cat([lstm.input_map.weight[rows], lstm.recurrent_map.weight[rows][:, order]], dim=1)
+    )
     memory.gates.bias.copy_(lstm.input_map.bias[rows])
     memory.gates.bias[2 * units : 3 * units] += 1.0
 
 
 def _not_negative(value: Tensor) -> Tensor:
     if bool((value < 0).any()):
-        raise ConfigError("LtcCell.from_ncps", f"a weight of {value.min().item():.3g}",
-                          "w, cm and gleak not negative; call the module's apply_weight_constraints first")  # fmt: skip
+        raise ConfigError(
+            "LtcCell.from_ncps",
+            f"a weight of {value.min().item():.3g}",
+            "w, cm and gleak not negative; call the module's apply_weight_constraints first",
+        )
     return value
 
 

@@ -15,19 +15,23 @@ from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder, Strided
 from liquid_control.signals import INERTIAL_FEATURES
 
 INERTIAL_CENTRE = (0.0, 0.0, 10.0)
-"""Subtracted from `signals.INERTIAL_FEATURES` (rad/s, m/s², m/s) before the division by `INERTIAL_SPREAD`."""
+"""Subtracted from `signals.INERTIAL_FEATURES` (rad/s, m/s², m/s) before the division by
+`INERTIAL_SPREAD`."""
 INERTIAL_SPREAD = (0.5, 4.0, 4.0)
 INERTIAL_CLIP = 3.0
 """Largest scaled inertial feature: a sensor that runs wild stays one input among 32."""
 AUXILIARY = ("lane_offset", "heading_error", "curvature", "curvature_ahead")
-"""What the auxiliary head predicts from one image, for training only, in units of `AUXILIARY_UNITS`."""
+"""What the auxiliary head predicts from one image, for training only, in units of
+`AUXILIARY_UNITS`."""
 AUXILIARY_UNITS = (0.5, 0.1, 0.04, 0.04)
-"""About the spread of each target, so that the head starts at the right size: [m], [rad], [1/m] here, [1/m] ahead."""
+"""About the spread of each target, so that the head starts at the right size: [m], [rad], [1/m]
+here, [1/m] ahead."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prediction:
-    """curvature (B, T) [1/m], auxiliary (B, T, 4) as in `AUXILIARY` and its units, state (B, U) after the last input."""
+    """curvature (B, T) [1/m], auxiliary (B, T, 4) as in `AUXILIARY` and its units, state (B, U)
+    after the last input."""
 
     curvature: Tensor
     auxiliary: Tensor
@@ -35,31 +39,43 @@ class Prediction:
 
 
 class PolicyNetwork(nn.Module):
-    """Encoder, recurrent cell and scales, all of them inside, so that pictures and SI numbers go in and curvature comes out.
+    """Encoder, recurrent cell and scales, all of them inside, so that pictures and SI numbers go in
+    and curvature comes out.
 
-    `wiring` is drawn from `config` unless given (as by a model file), and None for a memory without one. Raises ConfigError
-    for sizes that do not fit.
+    `wiring` is drawn from `config` unless given (as by a model file), and None for a memory without
+    one. Raises ConfigError for sizes that do not fit.
     """
 
-    def __init__(self, config: PolicyConfig, preprocess: PreprocessConfig, wiring: NcpWiring | None = None) -> None:
+    def __init__(
+        self, config: PolicyConfig, preprocess: PreprocessConfig, wiring: NcpWiring | None = None
+    ) -> None:
         super().__init__()
         self.config, self.preprocess = config, preprocess
         self.wiring = draw_wiring(config) if wiring is None and config.memory in WIRED else wiring
         sensory = config.image_features + len(INERTIAL_FEATURES)
         _check_wiring(self.wiring, config, sensory)
-        encoder = {"slim": SlimEncoder, "strided": StridedEncoder, "published": PublishedEncoder}[config.encoder]
+        encoder = {"slim": SlimEncoder, "strided": StridedEncoder, "published": PublishedEncoder}[
+            config.encoder
+        ]
         self.encoder = encoder(preprocess.height, preprocess.width, config.image_features)
         self.cell = build_memory(config, sensory, self.wiring)
         self.auxiliary = nn.Linear(config.image_features, len(AUXILIARY))
-        self.input_scale, self.input_shift = nn.Parameter(torch.ones(sensory)), nn.Parameter(torch.zeros(sensory))
-        self.output_scale, self.output_shift = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))
+        self.input_scale, self.input_shift = (
+            nn.Parameter(torch.ones(sensory)),
+            nn.Parameter(torch.zeros(sensory)),
+        )
+        self.output_scale, self.output_shift = (
+            nn.Parameter(torch.ones(1)),
+            nn.Parameter(torch.zeros(1)),
+        )
         self.register_buffer("inertial_centre", torch.tensor(INERTIAL_CENTRE), persistent=False)
         self.register_buffer("inertial_spread", torch.tensor(INERTIAL_SPREAD), persistent=False)
         self.to(memory_format=torch.channels_last)
 
     @property
     def recurrent_parameters(self) -> int:
-        """Trained numbers of the memory and its readout, as papers count them: 1,065 of the LTC on the published wiring."""
+        """Trained numbers of the memory and its readout, as papers count them: 1,065 of the LTC on
+        the published wiring."""
         return count_parameters(self.cell)
 
     def initial_state(self, batch: int) -> Tensor:
@@ -67,41 +83,66 @@ class PolicyNetwork(nn.Module):
         return self.cell.initial_state(batch)
 
     def unroll(
-        self, image: Tensor, inertial: Tensor, dt: Tensor, is_first: Tensor | None = None, state: Tensor | None = None
+        self,
+        image: Tensor,
+        inertial: Tensor,
+        dt: Tensor,
+        is_first: Tensor | None = None,
+        state: Tensor | None = None,
     ) -> Prediction:
-        """A batch of sequences: image (B, T, h, w, 3) uint8 RGB, inertial (B, T, 3) SI, dt (B, T) s, is_first (B, T) bool,
-        state (B, U) or None for the initial one. Raises ShapeError, ImageError and TimeError."""
+        """A batch of sequences: image (B, T, h, w, 3) uint8 RGB, inertial (B, T, 3) SI, dt (B, T)
+        s, is_first (B, T) bool, state (B, U) or None for the initial one. Raises ShapeError,
+        ImageError and TimeError."""
         self._check(image, inertial, leading=2)
         batch, time = image.shape[:2]
         features = self.encoder(image.flatten(0, 1)).unflatten(0, (batch, time))
         return self.unroll_features(features, inertial, dt, is_first, state)
 
     def unroll_features(
-        self, features: Tensor, inertial: Tensor, dt: Tensor, is_first: Tensor | None = None, state: Tensor | None = None
+        self,
+        features: Tensor,
+        inertial: Tensor,
+        dt: Tensor,
+        is_first: Tensor | None = None,
+        state: Tensor | None = None,
     ) -> Prediction:
-        """As `unroll`, from what the encoder made of the images: features (B, T, image_features)."""
+        """As `unroll`, from what the encoder made of the images: features (B, T,
+        image_features)."""
         state = self.initial_state(len(features)) if state is None else state
-        motor, state = self.cell.unroll(self._sense(features, inertial), state, dt * self.config.time_scale, is_first)
+        motor, state = self.cell.unroll(
+            self._sense(features, inertial), state, dt * self.config.time_scale, is_first
+        )
         return Prediction(self._curvature(motor), self.auxiliary(features), state)
 
-    def step(self, image: Tensor, inertial: Tensor, dt: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """One frame: image (B, h, w, 3) uint8 RGB, inertial (B, 3) SI, dt (B,) s, state (B, U) → curvature (B,), next state (B, U).
-        Raises ShapeError, ImageError and TimeError."""
+    def step(
+        self, image: Tensor, inertial: Tensor, dt: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """One frame: image (B, h, w, 3) uint8 RGB, inertial (B, 3) SI, dt (B,) s, state (B, U) →
+        curvature (B,), next state (B, U). Raises ShapeError, ImageError and TimeError."""
         self._check(image, inertial, leading=1)
-        motor, state = self.cell.step(self._sense(self.encoder(image), inertial), state, dt * self.config.time_scale)
+        motor, state = self.cell.step(
+            self._sense(self.encoder(image), inertial), state, dt * self.config.time_scale
+        )
         return self._curvature(motor), state
 
-    def forward(self, image: Tensor, inertial: Tensor, dt: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, image: Tensor, inertial: Tensor, dt: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""
-        motor, state = self.cell(self._sense(self.encoder(image), inertial), state, dt * self.config.time_scale)
+        motor, state = self.cell(
+            self._sense(self.encoder(image), inertial), state, dt * self.config.time_scale
+        )
         return self._curvature(motor), state
 
     def sense(self, image: Tensor, inertial: Tensor) -> Tensor:
-        """What the memory is given: image (B, h, w, 3), inertial (B, 3) SI → (B, image_features + 3), scaled."""
+        """What the memory is given: image (B, h, w, 3), inertial (B, 3) SI → (B, image_features +
+        3), scaled."""
         return self._sense(self.encoder(image), inertial)
 
     def _sense(self, features: Tensor, inertial: Tensor) -> Tensor:
-        scaled = ((inertial - self.inertial_centre) / self.inertial_spread).clamp(-INERTIAL_CLIP, INERTIAL_CLIP)
+        scaled = ((inertial - self.inertial_centre) / self.inertial_spread).clamp(
+            -INERTIAL_CLIP, INERTIAL_CLIP
+        )
         return torch.cat([features, scaled], dim=-1) * self.input_scale + self.input_shift
 
     def _curvature(self, motor: Tensor) -> Tensor:
@@ -120,7 +161,8 @@ class PolicyNetwork(nn.Module):
 
 
 def draw_wiring(config: PolicyConfig) -> NcpWiring:
-    """The wiring that a policy config asks for, with the inertial features as the last sensory neurons."""
+    """The wiring that a policy config asks for, with the inertial features as the last sensory
+    neurons."""
     return NcpWiring.build(
         inputs=config.image_features + len(INERTIAL_FEATURES),
         inter=config.inter,
@@ -137,8 +179,19 @@ def draw_wiring(config: PolicyConfig) -> NcpWiring:
 def _check_wiring(wiring: NcpWiring | None, config: PolicyConfig, inputs: int) -> None:
     if config.memory not in WIRED:
         if wiring is not None:
-            raise ConfigError("wiring", f"one for {config.memory}", f"none: only {' and '.join(WIRED)} have a wiring")
+            raise ConfigError(
+                "wiring",
+                f"one for {config.memory}",
+                f"none: only {' and '.join(WIRED)} have a wiring",
+            )
         return
-    sizes, wanted = (wiring.inputs, wiring.inter, wiring.command, wiring.motor), (inputs, config.inter, config.command, config.motor)
+    sizes, wanted = (
+        (wiring.inputs, wiring.inter, wiring.command, wiring.motor),
+        (inputs, config.inter, config.command, config.motor),
+    )
     if sizes != wanted:
-        raise ConfigError("wiring", sizes, f"{wanted} inputs, inter, command and motor neurons, as the config says")
+        raise ConfigError(
+            "wiring",
+            sizes,
+            f"{wanted} inputs, inter, command and motor neurons, as the config says",
+        )

@@ -1,4 +1,5 @@
-"""The part of a camera's picture that a policy is shown, from the calibration: angles are the same on every camera, pixels are not."""
+"""The part of a camera's picture that a policy is shown, from the calibration: angles are the same
+on every camera, pixels are not."""
 
 from __future__ import annotations
 
@@ -17,15 +18,22 @@ class ViewError(LiquidControlError):
     """The crop cannot be taken from a recording's CameraInfo."""
 
     def __init__(self, path: object, problem: str) -> None:
-        super().__init__(f"{path}: {problem}. Give the crop itself: --view.source flags --preprocess.crop-top 0.3 ...")
+        super().__init__(
+            f"{path}: {problem}. Give the crop itself: --view.source flags --preprocess.crop-top 0.3 ..."
+        )
         self.path, self.problem = path, problem
 
 
 @dataclasses.dataclass(frozen=True)
 class ViewSettings:
-    """Where the crop comes from. The angles' defaults are the simulated camera's, so that its policies see what they know."""
+    """Where the crop comes from. The angles' defaults are the simulated camera's, so that its
+    policies see what they know."""
 
-    source: str = choice("flags", ("flags", "camera_info"), "crop by the --preprocess.crop flags, or by CameraInfo and the angles here")
+    source: str = choice(
+        "flags",
+        ("flags", "camera_info"),
+        "crop by the --preprocess.crop flags, or by CameraInfo and the angles here",
+    )
     pitch: float = number(0.0, -0.3, 0.3, "rad", "how far the recorded camera looks down")
     width: float = number(1.309, 0.1, 3.0, "rad", "horizontal field of view shown")
     above: float = number(0.2265, -0.3, 1.2, "rad", "shown above the horizon")
@@ -35,14 +43,18 @@ class ViewSettings:
         check(self)
 
 
-def crop_for(recording: Recording, view: ViewSettings, preprocess: PreprocessConfig) -> PreprocessConfig:
+def crop_for(
+    recording: Recording, view: ViewSettings, preprocess: PreprocessConfig
+) -> PreprocessConfig:
     """`preprocess` with the crop that shows `view`, for a pinhole without distortion.
 
     Raises ViewError without a calibrated CameraInfo, and for a camera that sees less than the view.
     """
     path, topic = recording.reader.path, recording.roles.camera_info
     if topic is None:
-        raise ViewError(path, "no CameraInfo beside the camera's topic (--topics.camera-info names another)")
+        raise ViewError(
+            path, "no CameraInfo beside the camera's topic (--topics.camera-info names another)"
+        )
     message = next(recording.reader.messages([topic.name]), None)
     if message is None:
         raise ViewError(path, f"{topic.name} has no message")
@@ -51,16 +63,31 @@ def crop_for(recording: Recording, view: ViewSettings, preprocess: PreprocessCon
         width, height, k = int(info.width), int(info.height), [float(value) for value in info.k]
     except (MessageError, AttributeError, TypeError, ValueError) as error:
         raise ViewError(path, f"{topic.name} cannot be read ({error})") from None
-    if not (width > 0 and height > 0 and len(k) == 9 and k[0] > 0 and k[4] > 0 and all(map(math.isfinite, k))):
+    if not (
+        width > 0
+        and height > 0
+        and len(k) == 9
+        and k[0] > 0
+        and k[4] > 0
+        and all(map(math.isfinite, k))
+    ):
         raise ViewError(path, f"{topic.name} is not calibrated ({width}x{height}, K {k[:6]})")
     half = view.width / 2
     columns = [k[2] - k[0] * math.tan(half), k[2] + k[0] * math.tan(half)]
-    rows = [k[5] - k[4] * math.tan(view.above + view.pitch), k[5] + k[4] * math.tan(view.below - view.pitch)]
+    rows = [
+        k[5] - k[4] * math.tan(view.above + view.pitch),
+        k[5] + k[4] * math.tan(view.below - view.pitch),
+    ]
     left, right = columns[0] / width, 1 - columns[1] / width
     top, bottom = rows[0] / height, 1 - rows[1] / height
     shares = {"crop_left": left, "crop_right": right, "crop_top": top, "crop_bottom": bottom}
     for name, share in shares.items():
         if share < -TOLERATED:
             side = name.removeprefix("crop_")
-            raise ViewError(path, f"the camera's picture ends {-share:.0%} short of the view at the {side}; narrow the --view angles")
-    return dataclasses.replace(preprocess, **{name: round(max(share, 0.0), 4) for name, share in shares.items()})
+            raise ViewError(
+                path,
+                f"the camera's picture ends {-share:.0%} short of the view at the {side}; narrow the --view angles",
+            )
+    return dataclasses.replace(
+        preprocess, **{name: round(max(share, 0.0), 4) for name, share in shares.items()}
+    )

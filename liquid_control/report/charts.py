@@ -1,7 +1,9 @@
-"""Charts as SVG text for a page whose style sheet colours them, so that they follow its light and dark mode. No drawing library.
+"""Charts as SVG text for a page whose style sheet colours them, so that they follow its light and
+dark mode. No drawing library.
 
-Numbers are in the data's own units; `classes` name the style of a mark. Every time chart carries its scales as data attributes, from
-which the page's script reads values under the pointer and ties the chart to the video.
+Numbers are in the data's own units; `classes` name the style of a mark. Every time chart carries
+its scales as data attributes, from which the page's script reads values under the pointer and ties
+the chart to the video.
 """
 
 from __future__ import annotations
@@ -34,8 +36,15 @@ class Series:
 
 def element(tag: str, classes: str, content: str = "", **attributes: object) -> str:
     """One SVG element; content is markup, underscores in attribute names become hyphens."""
-    written = {name.replace("_", "-"): f"{value:.1f}" if isinstance(value, float) else value for name, value in attributes.items()}
-    return f'<{tag} class="{classes}"' + "".join(f' {name}="{value}"' for name, value in written.items()) + f">{content}</{tag}>"
+    written = {
+        name.replace("_", "-"): f"{value:.1f}" if isinstance(value, float) else value
+        for name, value in attributes.items()
+    }
+    return (
+        f'<{tag} class="{classes}"'
+        + "".join(f' {name}="{value}"' for name, value in written.items())
+        + f">{content}</{tag}>"
+    )
 
 
 def time_chart(
@@ -47,9 +56,12 @@ def time_chart(
     spans: Iterable[tuple[float, float, str]] = (),
     digits: int = 2,
 ) -> str:
-    """Lines over 0..`end` seconds. `levels`: value → classes of a horizontal line; `spans`: (start, end, classes), shaded."""
+    """Lines over 0..`end` seconds. `levels`: value → classes of a horizontal line; `spans`: (start,
+    end, classes), shaded."""
     levels, end, base = levels or {}, end or 1.0, height - BOTTOM
-    values = np.concatenate([np.array(list(levels), float)] + [one.values[np.isfinite(one.values)] for one in series])
+    values = np.concatenate(
+        [np.array(list(levels), float)] + [one.values[np.isfinite(one.values)] for one in series]
+    )
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     margin = 0.08 * (high - low) or 0.5
     low, high = low - margin, high + margin
@@ -61,23 +73,49 @@ def time_chart(
         return base - (np.asarray(value) - low) / (high - low) * (base - TOP)
 
     parts = [
-        element("rect", f"span {kind}", x=float(x(start)), y=TOP, width=float(max(x(stop) - x(start), 1.5)), height=base - TOP)
+        element(
+            "rect",
+            f"span {kind}",
+            x=float(x(start)),
+            y=TOP,
+            width=float(max(x(stop) - x(start), 1.5)),
+            height=base - TOP,
+        )
         for start, stop, kind in spans
     ]
     parts += [_rule(float(y(tick)), f"{tick:g}") for tick in ticks(low, high, 4)]
-    parts += [element("line", kind, x1=LEFT, x2=WIDTH - RIGHT, y1=float(y(level)), y2=float(y(level))) for level, kind in levels.items()]
+    parts += [
+        element("line", kind, x1=LEFT, x2=WIDTH - RIGHT, y1=float(y(level)), y2=float(y(level)))
+        for level, kind in levels.items()
+    ]
     for one in map(thin, series):
         known = np.isfinite(one.values)
         points = path_points(np.stack([x(one.seconds[known]), y(one.values[known])], 1))
-        parts.append(element("polyline", f"line {one.classes}", data_name=escape(one.name), points=points))
-    scales = {"data-end": end, "data-low": low, "data-high": high, "data-base": base, "data-unit": escape(unit), "data-digits": digits}
+        parts.append(
+            element("polyline", f"line {one.classes}", data_name=escape(one.name), points=points)
+        )
+    scales = {
+        "data-end": end,
+        "data-low": low,
+        "data-high": high,
+        "data-base": base,
+        "data-unit": escape(unit),
+        "data-digits": digits,
+    }
     return _svg("over-time", WIDTH, height, "".join(parts) + _time_axis(end, base), scales)
 
 
-def histogram(values: np.ndarray, unit: str, marks: Mapping[str, float], width: int = 460, height: int = 250) -> str:
-    """Counts of values (N,), the last bin with all beyond the 99.9th percentile; `marks`: name → value, as vertical lines."""
+def histogram(
+    values: np.ndarray, unit: str, marks: Mapping[str, float], width: int = 460, height: int = 250
+) -> str:
+    """Counts of values (N,), the last bin with all beyond the 99.9th percentile; `marks`: name →
+    value, as vertical lines."""
     values = values[np.isfinite(values)]
-    high = float(max(np.percentile(values, 99.9), *marks.values(), 1e-3)) * 1.04 if len(values) else 1.0
+    high = (
+        float(max(np.percentile(values, 99.9), *marks.values(), 1e-3)) * 1.04
+        if len(values)
+        else 1.0
+    )
     counts, edges = np.histogram(np.minimum(values, high), BINS, (0.0, high))
     left, base, peak = 44, height - BOTTOM, max(int(counts.max()), 1)
     inner, tallest = width - left - RIGHT, height - BOTTOM - TOP - 18 * len(marks)
@@ -89,20 +127,51 @@ def histogram(values: np.ndarray, unit: str, marks: Mapping[str, float], width: 
         tall = float(count / peak * tallest)
         if count:
             step = inner / BINS
-            parts.append(element("rect", "bar", title, x=left + i * step + 0.75, y=base - tall, width=step - 1.5, height=tall))
+            parts.append(
+                element(
+                    "rect",
+                    "bar",
+                    title,
+                    x=left + i * step + 0.75,
+                    y=base - tall,
+                    width=step - 1.5,
+                    height=tall,
+                )
+            )
     for tick in ticks(0.0, high, 6):
-        parts.append(element("text", "tick", f"{tick:g}", x=left + tick / high * inner, y=height - 6, text_anchor="middle"))
+        parts.append(
+            element(
+                "text",
+                "tick",
+                f"{tick:g}",
+                x=left + tick / high * inner,
+                y=height - 6,
+                text_anchor="middle",
+            )
+        )
     for row, (name, value) in enumerate(marks.items()):
         at, line = left + value / high * inner, TOP + 18 * row
         anchor, shift = ("start", 6) if at < left + 0.6 * inner else ("end", -6)
         parts.append(element("line", "mark", x1=at, x2=at, y1=line, y2=base))
-        parts.append(element("text", "label", escape(name), x=at + shift, y=line + 11, text_anchor=anchor))
+        parts.append(
+            element("text", "label", escape(name), x=at + shift, y=line + 11, text_anchor=anchor)
+        )
     return _svg("", width, height, "".join(parts))
 
 
-def heat_map(seconds: np.ndarray, values: np.ndarray, names: list[str], end: float, pitch: int = 15, gap: int = 8) -> str:
-    """Values (N, U) within -1..1 over time, a row per neuron, rows with another first word apart. Hue by sign, opacity by size."""
-    columns = np.clip(np.searchsorted(seconds, np.linspace(0, end, INNER), side="right") - 1, 0, len(seconds) - 1)
+def heat_map(
+    seconds: np.ndarray,
+    values: np.ndarray,
+    names: list[str],
+    end: float,
+    pitch: int = 15,
+    gap: int = 8,
+) -> str:
+    """Values (N, U) within -1..1 over time, a row per neuron, rows with another first word apart.
+    Hue by sign, opacity by size."""
+    columns = np.clip(
+        np.searchsorted(seconds, np.linspace(0, end, INNER), side="right") - 1, 0, len(seconds) - 1
+    )
     layers = [name.split()[0] for name in names]
     parts, top = [], TOP
     for i, name in enumerate(names):
@@ -111,25 +180,41 @@ def heat_map(seconds: np.ndarray, values: np.ndarray, names: list[str], end: flo
         pixels = np.zeros((1, INNER, 4), np.uint8)
         pixels[0, :, :3] = np.where(row[:, None] >= 0, ABOVE, BELOW)
         pixels[0, :, 3] = 255 * np.abs(row) ** 0.8
-        picture = "data:image/png;base64," + base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode()
+        picture = (
+            "data:image/png;base64,"
+            + base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode()
+        )
         box = {"x": LEFT, "y": top, "width": INNER, "height": pitch - 2}
         parts.append(element("rect", "cell", **box))
         parts.append(element("image", "activity", preserveAspectRatio="none", href=picture, **box))
-        parts.append(element("text", "tick", escape(name), x=LEFT - 8, y=top + pitch - 4, text_anchor="end"))
+        parts.append(
+            element("text", "tick", escape(name), x=LEFT - 8, y=top + pitch - 4, text_anchor="end")
+        )
         top += pitch
-    return _svg("over-time", WIDTH, top + BOTTOM, "".join(parts) + _time_axis(end or 1.0, top), {"data-end": end or 1.0, "data-base": top})
+    return _svg(
+        "over-time",
+        WIDTH,
+        top + BOTTOM,
+        "".join(parts) + _time_axis(end or 1.0, top),
+        {"data-end": end or 1.0, "data-base": top},
+    )
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:
-    """Round numbers between low and high, about `count` of them, 1, 2 or 5 times a power of ten apart."""
+    """Round numbers between low and high, about `count` of them, 1, 2 or 5 times a power of ten
+    apart."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
-    return [round(k * step, 10) + 0.0 for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
+    return [
+        round(k * step, 10) + 0.0
+        for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    ]
 
 
 def thin(series: Series) -> Series:
-    """At most some 2 x POINTS points that keep the lowest and highest value of every stretch, so that no peak is lost."""
+    """At most some 2 x POINTS points that keep the lowest and highest value of every stretch, so
+    that no peak is lost."""
     count = len(series.values)
     if count <= 2 * POINTS:
         return series
@@ -154,9 +239,20 @@ def _rule(y: float, label: str, left: int = LEFT, right: int = WIDTH - RIGHT) ->
 
 def _time_axis(end: float, base: int) -> str:
     labels = [(tick, f"{tick:g}" if tick else "0 s") for tick in ticks(0.0, end, 10)]
-    return "".join(element("text", "tick", label, x=LEFT + tick / end * INNER, y=base + 17, text_anchor="middle") for tick, label in labels)
+    return "".join(
+        element(
+            "text", "tick", label, x=LEFT + tick / end * INNER, y=base + 17, text_anchor="middle"
+        )
+        for tick, label in labels
+    )
 
 
-def _svg(classes: str, width: int, height: int, content: str, attributes: Mapping[str, object] | None = None) -> str:
+def _svg(
+    classes: str,
+    width: int,
+    height: int,
+    content: str,
+    attributes: Mapping[str, object] | None = None,
+) -> str:
     written = "".join(f' {name}="{value}"' for name, value in (attributes or {}).items())
     return f'<svg viewBox="0 0 {width} {height}" class="chart {classes}"{written}>{content}</svg>'

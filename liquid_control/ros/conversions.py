@@ -1,9 +1,10 @@
 """Measurements and steering: message ↔ signals. Pure functions; pictures are in `images`.
 
 Steering travels as one of three message types, named by their short names in `STEERING_TYPES`:
-`ackermann` carries the front-wheel angle and the speed. `twist_stamped` and `twist` follow Nav2's convention for car-like bases:
-linear.x is the speed and angular.z the yaw rate, which is speed x curvature. At standstill a yaw rate says nothing about the wheels, so
-that below `CREEP` the reader keeps the curvature it was given before.
+`ackermann` carries the front-wheel angle and the speed. `twist_stamped` and `twist` follow Nav2's
+convention for car-like bases: linear.x is the speed and angular.z the yaw rate, which is speed x
+curvature. At standstill a yaw rate says nothing about the wheels, so that below `CREEP` the reader
+keeps the curvature it was given before.
 """
 
 from __future__ import annotations
@@ -20,17 +21,39 @@ from std_msgs.msg import Header
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import curvature, steering_angle
 from liquid_control.errors import MissingDependencyError
-from liquid_control.perception.measurements import CREEP, curvature_of, imu_sample, speed_sample, stamp_ns
+from liquid_control.perception.measurements import (
+    CREEP,
+    curvature_of,
+    imu_sample,
+    speed_sample,
+    stamp_ns,
+)
 from liquid_control.signals import Action, Command, ImuSample
 
 __all__ = [
-    "CREEP", "PROPOSAL_TYPES", "STEERING_TYPES", "action_from_message", "action_message", "command_from_message", "command_message",
-    "curvature_of", "header", "imu_message", "imu_sample", "odometry_message", "speed_sample", "stamp_ns", "steering_type", "time_message",
+    "CREEP",
+    "PROPOSAL_TYPES",
+    "STEERING_TYPES",
+    "action_from_message",
+    "action_message",
+    "command_from_message",
+    "command_message",
+    "curvature_of",
+    "header",
+    "imu_message",
+    "imu_sample",
+    "odometry_message",
+    "speed_sample",
+    "stamp_ns",
+    "steering_type",
+    "time_message",
     "yaw",
 ]
 
 STEERING_TYPES = ("twist_stamped", "ackermann", "twist")
-PROPOSAL_TYPES = STEERING_TYPES[:2]  # a proposal without the stamp of its frame could not be judged stale
+PROPOSAL_TYPES = STEERING_TYPES[
+    :2
+]  # a proposal without the stamp of its frame could not be judged stale
 
 
 def time_message(stamp: int) -> Time:
@@ -44,19 +67,28 @@ def header(stamp: int, frame_id: str = "") -> Header:
 
 
 def imu_message(sample: ImuSample, stamp: int, frame_id: str) -> Imu:
-    """`stamp` replaces the sample's own [ns]. Orientation is marked as not measured (covariance[0] = -1)."""
+    """`stamp` replaces the sample's own [ns]. Orientation is marked as not measured (covariance[0]
+    = -1)."""
     message = Imu(header=header(stamp, frame_id))
     message.orientation_covariance[0] = -1.0
-    for vector, values in ((message.angular_velocity, sample.angular_velocity), (message.linear_acceleration, sample.linear_acceleration)):
+    for vector, values in (
+        (message.angular_velocity, sample.angular_velocity),
+        (message.linear_acceleration, sample.linear_acceleration),
+    ):
         vector.x, vector.y, vector.z = map(float, values)
     return message
 
 
-def odometry_message(stamp: int, frame_id: str, x: float, y: float, yaw: float, speed: float) -> Odometry:
+def odometry_message(
+    stamp: int, frame_id: str, x: float, y: float, yaw: float, speed: float
+) -> Odometry:
     """A planar pose in `frame_id` and a forward speed in base_link."""
     message = Odometry(header=header(stamp, frame_id), child_frame_id="base_link")
     message.pose.pose.position.x, message.pose.pose.position.y = float(x), float(y)
-    message.pose.pose.orientation.z, message.pose.pose.orientation.w = math.sin(yaw / 2), math.cos(yaw / 2)
+    message.pose.pose.orientation.z, message.pose.pose.orientation.w = (
+        math.sin(yaw / 2),
+        math.cos(yaw / 2),
+    )
     message.twist.twist.linear.x = float(speed)
     return message
 
@@ -68,7 +100,8 @@ def yaw(message: Odometry) -> float:
 
 
 def steering_type(name: str) -> type:
-    """The message class of a name in STEERING_TYPES. Raises MissingDependencyError where ackermann_msgs is not installed."""
+    """The message class of a name in STEERING_TYPES. Raises MissingDependencyError where
+    ackermann_msgs is not installed."""
     if name != "ackermann":
         return {"twist_stamped": TwistStamped, "twist": Twist}[name]
     try:
@@ -84,16 +117,32 @@ def type_name(kind: type) -> str:
 
 
 def action_message(action: Action, kind: type, vehicle: VehicleConfig):
-    """An action as a message of class `kind`, with the stamp of its frame where there is a header."""
-    return _steering(kind, action.stamp_ns, action.curvature, steering_angle(action.curvature, vehicle), action.speed)
+    """An action as a message of class `kind`, with the stamp of its frame where there is a
+    header."""
+    return _steering(
+        kind,
+        action.stamp_ns,
+        action.curvature,
+        steering_angle(action.curvature, vehicle),
+        action.speed,
+    )
 
 
 def command_message(command: Command, kind: type, vehicle: VehicleConfig):
-    """A command as a message of class `kind`, with the stamp of its frame where there is a header."""
-    return _steering(kind, command.stamp_ns, curvature(command.steering_angle, vehicle), command.steering_angle, command.speed)
+    """A command as a message of class `kind`, with the stamp of its frame where there is a
+    header."""
+    return _steering(
+        kind,
+        command.stamp_ns,
+        curvature(command.steering_angle, vehicle),
+        command.steering_angle,
+        command.speed,
+    )
 
 
-def action_from_message(message, vehicle: VehicleConfig, received_ns: int, held_curvature: float = 0.0) -> Action:
+def action_from_message(
+    message, vehicle: VehicleConfig, received_ns: int, held_curvature: float = 0.0
+) -> Action:
     """The action in a steering message; `received_ns` stands in for the stamp that a Twist lacks.
 
     Not-finite values come through as they are: judging them is the safety gate's job, and it does.
@@ -106,10 +155,15 @@ def action_from_message(message, vehicle: VehicleConfig, received_ns: int, held_
     return Action(stamp, curvature(message.drive.steering_angle, vehicle), message.drive.speed)
 
 
-def command_from_message(message, vehicle: VehicleConfig, received_ns: int, held_angle: float = 0.0) -> Command:
-    """The command in a steering message, issued (as far as the receiver can tell) when it was received."""
+def command_from_message(
+    message, vehicle: VehicleConfig, received_ns: int, held_angle: float = 0.0
+) -> Command:
+    """The command in a steering message, issued (as far as the receiver can tell) when it was
+    received."""
     action = action_from_message(message, vehicle, received_ns, curvature(held_angle, vehicle))
-    return Command(action.stamp_ns, received_ns, steering_angle(action.curvature, vehicle), action.speed)
+    return Command(
+        action.stamp_ns, received_ns, steering_angle(action.curvature, vehicle), action.speed
+    )
 
 
 def _steering(kind: type, stamp: int, bend: float, angle: float, speed: float):

@@ -1,7 +1,9 @@
-"""How Fast DDS carries messages, unless the user has chosen himself: pictures through shared memory, the gate over the network alone.
+"""How Fast DDS carries messages, unless the user has chosen himself: pictures through shared
+memory, the gate over the network alone.
 
-A process that is killed while it holds Fast DDS's shared memory keeps those who share it waiting, for up to a second, and who takes its
-place is heard late. So the safety gate shares none. Knows no ROS but its environment variables; other middlewares do not read them.
+A process that is killed while it holds Fast DDS's shared memory keeps those who share it waiting,
+for up to a second, and who takes its place is heard late. So the safety gate shares none. Knows no
+ROS but its environment variables; other middlewares do not read them.
 """
 
 from __future__ import annotations
@@ -15,24 +17,37 @@ TRANSPORTS = "FASTDDS_BUILTIN_TRANSPORTS"
 """Names the transports, without a file."""
 
 PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
-"""What Fast DDS 3 and Fast DDS 2 call the file that they are set by; each complains of the other's name."""
+"""What Fast DDS 3 and Fast DDS 2 call the file that they are set by; each complains of the other's
+name."""
 
 WITH_FAST_DDS_2 = ("humble", "iron", "jazzy")
 
-LOCALHOST = {"ROS_AUTOMATIC_DISCOVERY_RANGE": ("LOCALHOST", "SYSTEM_DEFAULT"), "ROS_LOCALHOST_ONLY": ("1", "0")}
-"""Variables that keep ROS to this machine: the value that does, and the one that leaves it to Fast DDS."""
+LOCALHOST = {
+    "ROS_AUTOMATIC_DISCOVERY_RANGE": ("LOCALHOST", "SYSTEM_DEFAULT"),
+    "ROS_LOCALHOST_ONLY": ("1", "0"),
+}
+"""Variables that keep ROS to this machine: the value that does, and the one that leaves it to Fast
+DDS."""
 
 
 def transport(environment: Mapping[str, str], shared_memory: bool) -> dict[str, str]:
-    """The variables to add to these, before a process makes its first node. What a user has set stands, but for our own file.
+    """The variables to add to these, before a process makes its first node. What a user has set
+    stands, but for our own file.
 
-    Where ROS is to keep to this machine, it brings a shared memory of its own, whatever Fast DDS is told; so Fast DDS alone is told that.
+    Where ROS is to keep to this machine, it brings a shared memory of its own, whatever Fast DDS is
+    told; so Fast DDS alone is told that.
     """
     files = {os.path.realpath(environment[name]) for name in PROFILES if environment.get(name)}
     if environment.get(TRANSPORTS) or not files <= {profile("shared_memory")}:
         return {}
-    closed = {name: left for name, (kept, left) in LOCALHOST.items() if environment.get(name, "").upper() == kept}
-    path = profile(("shared_memory" if shared_memory else "network") + ("_localhost" if closed else ""))
+    closed = {
+        name: left
+        for name, (kept, left) in LOCALHOST.items()
+        if environment.get(name, "").upper() == kept
+    }
+    path = profile(
+        ("shared_memory" if shared_memory else "network") + ("_localhost" if closed else "")
+    )
     variable = PROFILES[environment.get("ROS_DISTRO") in WITH_FAST_DDS_2]
     return {variable: path, **closed} if path else {}
 

@@ -1,4 +1,5 @@
-"""What a node says about itself once a second on /diagnostics: rates, ages, latency percentiles, counts."""
+"""What a node says about itself once a second on /diagnostics: rates, ages, latency percentiles,
+counts."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ Report = Callable[[], tuple[bytes, str, dict[str, object]]]
 
 
 class Meter:
-    """Events of the last WINDOW seconds: how many a second, how long ago, and percentiles of a value [s] that came with them."""
+    """Events of the last WINDOW seconds: how many a second, how long ago, and percentiles of a
+    value [s] that came with them."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.count = 0
@@ -50,7 +52,9 @@ class Meter:
         """Values at shares in 0..1 of the sorted window; NaN without events."""
         self._forget()
         values = sorted(value for _, value in self._events)
-        return tuple(values[round(share * (len(values) - 1))] if values else float("nan") for share in shares)
+        return tuple(
+            values[round(share * (len(values) - 1))] if values else float("nan") for share in shares
+        )
 
     def flow(self, name: str) -> dict[str, object]:
         """Rate and age, ready for a report."""
@@ -67,19 +71,31 @@ class Meter:
             self._events.popleft()
 
 
-def status(name: str, hardware: str, level: bytes, message: str, values: dict[str, object]) -> DiagnosticStatus:
+def status(
+    name: str, hardware: str, level: bytes, message: str, values: dict[str, object]
+) -> DiagnosticStatus:
     """A status message; floats are written with five digits."""
-    written = [KeyValue(key=key, value=f"{value:.5g}" if isinstance(value, float) else str(value)) for key, value in values.items()]
-    return DiagnosticStatus(level=level, name=name, message=message, hardware_id=hardware, values=written)
+    written = [
+        KeyValue(key=key, value=f"{value:.5g}" if isinstance(value, float) else str(value))
+        for key, value in values.items()
+    ]
+    return DiagnosticStatus(
+        level=level, name=name, message=message, hardware_id=hardware, values=written
+    )
 
 
 def publish(node: Node, report: Report) -> None:
-    """Publishes `report()` -> (level, message, values) once a second, on a steady clock: a stopped /clock must be seen, too."""
+    """Publishes `report()` -> (level, message, values) once a second, on a steady clock: a stopped
+    /clock must be seen, too."""
     publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.STATUS)
 
     def send() -> None:
         level, message, values = report()
-        array = DiagnosticArray(status=[status(node.get_fully_qualified_name(), "liquid_control", level, message, values)])
+        array = DiagnosticArray(
+            status=[
+                status(node.get_fully_qualified_name(), "liquid_control", level, message, values)
+            ]
+        )
         array.header.stamp = node.get_clock().now().to_msg()
         publisher.publish(array)
 

@@ -1,4 +1,5 @@
-"""`liquid-control drive`: the three nodes as processes of their own, a recorder, live progress, and a report at the end.
+"""`liquid-control drive`: the three nodes as processes of their own, a recorder, live progress, and
+a report at the end.
 
 Importing this module needs no ROS; driving does.
 """
@@ -21,7 +22,12 @@ from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.ros.dds_transport import transport
-from liquid_control.ros.node_processes import Child, Children, EnvironmentVariables, isolated_environment
+from liquid_control.ros.node_processes import (
+    Child,
+    Children,
+    EnvironmentVariables,
+    isolated_environment,
+)
 
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
 PROGRESS_PERIOD = 0.2
@@ -36,16 +42,29 @@ INTERRUPTED = 130
 class DriveSettings:
     """Watch a policy drive the simulated car over real ROS 2 topics."""
 
-    model: str = dataclasses.field(default="lane_keeper", metadata={"doc": "path of a model directory, or the name of an installed model"})
+    model: str = dataclasses.field(
+        default="lane_keeper",
+        metadata={"doc": "path of a model directory, or the name of an installed model"},
+    )
     seconds: float = number(30.0, 1.0, 86400.0, "s", "how long to drive")
     seed: int = number(0, 0, 2**63 - 1, "", "names the road, its look and the vehicle")
-    speed: float = number(20.0, 0.5, 60.0, "m/s", "set speed; the road's own speed plan and bends lower it")
-    out: Path = dataclasses.field(default=Path("out/drive"), metadata={"doc": "directory for drive.mp4, report.html and summary.json"})
+    speed: float = number(
+        20.0, 0.5, 60.0, "m/s", "set speed; the road's own speed plan and bends lower it"
+    )
+    out: Path = dataclasses.field(
+        default=Path("out/drive"),
+        metadata={"doc": "directory for drive.mp4, report.html and summary.json"},
+    )
     video: bool = switch(True, "record the pictures and write drive.mp4")
     record: Path | None = dataclasses.field(
-        default=None, metadata={"doc": "also write the drive to this rosbag2 directory; pictures then travel as JPEG"}
+        default=None,
+        metadata={
+            "doc": "also write the drive to this rosbag2 directory; pictures then travel as JPEG"
+        },
     )
-    jpeg_quality: int = number(92, 1, 100, "", "quality of recorded pictures, which are those that the policy sees")
+    jpeg_quality: int = number(
+        92, 1, 100, "", "quality of recorded pictures, which are those that the policy sees"
+    )
     view: bool = switch(False, "open the report in a browser when done")
     json: bool = switch(False, "end with one line of JSON on stdout: the summary")
 
@@ -56,8 +75,9 @@ class DriveSettings:
 def drive(settings: DriveSettings) -> int:
     """Drives and leaves drive.mp4, report.html and summary.json in `settings.out`.
 
-    Returns 0 when it drove without a departure and no process died, 1 otherwise, 130 after Ctrl-C, which ends the drive early but still
-    reports it; a second Ctrl-C ends at once. Raises LiquidControlError when the drive cannot start. No process is left behind in any case.
+    Returns 0 when it drove without a departure and no process died, 1 otherwise, 130 after Ctrl-C,
+    which ends the drive early but still reports it; a second Ctrl-C ends at once. Raises
+    LiquidControlError when the drive cannot start. No process is left behind in any case.
     """
     from liquid_control.evaluate.drive.report import write_drive
 
@@ -65,7 +85,11 @@ def drive(settings: DriveSettings) -> int:
     try:
         settings.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError("DriveSettings.out", str(settings.out), f"a directory that can be made ({error.strerror})") from error
+        raise ConfigError(
+            "DriveSettings.out",
+            str(settings.out),
+            f"a directory that can be made ({error.strerror})",
+        ) from error
     with _Stop() as stop:
         summary = write_drive(_drive(settings, info.directory.resolve(), stop), settings.out)
         if settings.view:
@@ -96,16 +120,27 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
     children = Children(_children(settings, model, VEHICLE), environment, logs)
     with _bag(settings, model, VEHICLE) as bag, claim, children:
         try:
-            with EnvironmentVariables(environment | transport({**os.environ, **environment}, shared_memory=True)):
+            with EnvironmentVariables(
+                environment | transport({**os.environ, **environment}, shared_memory=True)
+            ):
                 rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-                recorder, executor = Recorder(VEHICLE, settings.video, bag), SingleThreadedExecutor()
+                recorder, executor = (
+                    Recorder(VEHICLE, settings.video, bag),
+                    SingleThreadedExecutor(),
+                )
             executor.add_node(recorder)
             supervisor = Supervisor(recorder, executor, children)
             supervisor.bring_up()
             figures = {"policy_active_after_s": round(time.monotonic() - started, 2)}
-            supervisor.await_listeners(pictures=settings.video or bag is not None, inertial=bag is not None)
+            supervisor.await_listeners(
+                pictures=settings.video or bag is not None, inertial=bag is not None
+            )
             domain = environment["ROS_DOMAIN_ID"]
-            print(f"driving for {settings.seconds:g} s on ROS domain {domain}; Ctrl-C ends it early", file=sys.stderr, flush=True)
+            print(
+                f"driving for {settings.seconds:g} s on ROS domain {domain}; Ctrl-C ends it early",
+                file=sys.stderr,
+                flush=True,
+            )
             recorder.recording = stop.gentle = True
             supervisor.run_world(True)
             _watch(settings.seconds, recorder, children, stop)
@@ -114,11 +149,18 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
                 recorder.recording = False
                 supervisor.settle()
             recorder.finish()
-            figures |= {f"{name}_rss_mb": megabytes for name, megabytes in children.memory_mb().items()}
+            figures |= {
+                f"{name}_rss_mb": megabytes for name, megabytes in children.memory_mb().items()
+            }
         finally:
             children.end()
             rclpy.try_shutdown()
-    facts = {"model": model.name, "seed": str(settings.seed), "road": "held out", **({"recording": str(settings.record)} if bag else {})}
+    facts = {
+        "model": model.name,
+        "seed": str(settings.seed),
+        "road": "held out",
+        **({"recording": str(settings.record)} if bag else {}),
+    }
     return recorder.log(figures, children, facts)
 
 
@@ -128,20 +170,42 @@ def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> Abstra
         return nullcontext()
     from liquid_control.recordings.rosbag.writer import BagWriter
 
-    facts = {"made_by": "liquid-control drive", "driver": model.name, "driver_sha256": read_model(model).files["policy.onnx"]}
+    facts = {
+        "made_by": "liquid-control drive",
+        "driver": model.name,
+        "driver_sha256": read_model(model).files["policy.onnx"],
+    }
     facts |= {"seed": str(settings.seed), "set_speed": f"{settings.speed:g} m/s"}
     return BagWriter(settings.record, facts=facts, vehicle=vehicle)
 
 
 def _children(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> list[Child]:
-    shape = {f"vehicle.{field.name}": getattr(vehicle, field.name) for field in dataclasses.fields(vehicle)}
-    policy = {"model": str(model), "autostart": False, "publish_neurons": True, "speed": settings.speed,
-              "image_transport": "compressed" if settings.record else "raw"}  # fmt: skip
+    shape = {
+        f"vehicle.{field.name}": getattr(vehicle, field.name)
+        for field in dataclasses.fields(vehicle)
+    }
+    policy = {
+        "model": str(model),
+        "autostart": False,
+        "publish_neurons": True,
+        "speed": settings.speed,
+        "image_transport": "compressed" if settings.record else "raw",
+    }
     length = min(FASTEST_ROAD * settings.seconds + 200.0, 20000.0)
-    world = {"seed": settings.seed, "held_out": True, "running": False, "world.length": length, "jpeg_quality": settings.jpeg_quality}
+    world = {
+        "seed": settings.seed,
+        "held_out": True,
+        "running": False,
+        "world.length": length,
+        "jpeg_quality": settings.jpeg_quality,
+    }
     return [
         Child("policy_node", "liquid_control.ros.policy_node", {**shape, **policy}),
-        Child("safety_node", "liquid_control.ros.safety_node", {**shape, "gate.max_speed": settings.speed}),
+        Child(
+            "safety_node",
+            "liquid_control.ros.safety_node",
+            {**shape, "gate.max_speed": settings.speed},
+        ),
         Child("sim_node", "liquid_control.ros.sim_node", world),
     ]
 
@@ -152,7 +216,9 @@ def _watch(seconds: float, recorder, children: Children, stop: _Stop) -> None:
 
     began = shown = time.monotonic()
     end, mourning = began + seconds, False
-    with tqdm(total=round(seconds), unit="s", disable=None, bar_format="{desc} |{bar}| {n:.0f}/{total} s") as bar:
+    with tqdm(
+        total=round(seconds), unit="s", disable=None, bar_format="{desc} |{bar}| {n:.0f}/{total} s"
+    ) as bar:
         while (now := time.monotonic()) < end and not stop.asked:
             time.sleep(TAKING_PERIOD)
             recorder.take()
@@ -169,7 +235,11 @@ def _watch(seconds: float, recorder, children: Children, stop: _Stop) -> None:
 def _line(recorder) -> str:
     latest, latencies = recorder.latest, sorted(recorder.recent_latencies)
     latency = f"{1e3 * latencies[len(latencies) // 2]:4.1f}" if latencies else "   -"
-    speed, offset, gate = latest.get("speed", 0.0), latest.get("lane_offset", 0.0), latest.get("gate", "-")
+    speed, offset, gate = (
+        latest.get("speed", 0.0),
+        latest.get("lane_offset", 0.0),
+        latest.get("gate", "-"),
+    )
     return f"{speed:4.1f} m/s  lane {offset:+.2f} m  latency {latency} ms  gate {gate[:24]:24}"
 
 
@@ -181,13 +251,17 @@ def _print(summary: dict, settings: DriveSettings) -> None:
 
 
 class _Stop:
-    """A context for Ctrl-C and SIGTERM: they interrupt whatever runs, but the first one while `gentle` only sets `asked`."""
+    """A context for Ctrl-C and SIGTERM: they interrupt whatever runs, but the first one while
+    `gentle` only sets `asked`."""
 
     def __init__(self) -> None:
         self.gentle = self.asked = False
 
     def __enter__(self) -> _Stop:
-        self._before = {signum: signal.signal(signum, self._on_signal) for signum in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {
+            signum: signal.signal(signum, self._on_signal)
+            for signum in (signal.SIGINT, signal.SIGTERM)
+        }
         return self
 
     def __exit__(self, *_) -> None:

@@ -17,7 +17,9 @@ def image_message(picture: np.ndarray) -> Image:
     """An rgb8 message, without header, of a (H, W, 3) uint8 RGB picture."""
     height, width, channels = picture.shape
     message = Image(height=height, width=width, encoding="rgb8", step=width * channels)
-    message.data = array.array("B", picture.tobytes())  # bytes and lists are copied element by element; an array is not
+    message.data = array.array(
+        "B", picture.tobytes()
+    )  # bytes and lists are copied element by element; an array is not
     return message
 
 

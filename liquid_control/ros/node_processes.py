@@ -1,7 +1,8 @@
-"""The node processes of a drive: started together, watched, and never left behind. Knows no ROS but its environment variables.
+"""The node processes of a drive: started together, watched, and never left behind. Knows no ROS but
+its environment variables.
 
-Each runs in a session of its own, so that Ctrl-C reaches only whoever started it, who then ends them in order; and the kernel kills it
-when that parent dies, however it dies.
+Each runs in a session of its own, so that Ctrl-C reaches only whoever started it, who then ends
+them in order; and the kernel kills it when that parent dies, however it dies.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ DOMAINS = range(1, 102)
 """ROS domains that leave the ports of outgoing connections alone."""
 
 PATIENCE = 6.0
-"""Seconds that a process gets to end when asked to, before it is killed: more than a node takes to say what it hangs in."""
+"""Seconds that a process gets to end when asked to, before it is killed: more than a node takes to
+say what it hangs in."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Child:
-    """What to start: `python -m module`, with these ROS parameters. `prefix`: a command that becomes it, in another network say."""
+    """What to start: `python -m module`, with these ROS parameters. `prefix`: a command that
+    becomes it, in another network say."""
 
     name: str
     module: str
@@ -40,10 +43,17 @@ class Child:
 
 
 class Children:
-    """A context: starts the processes on entry, ends all of them on exit. Their output goes to `logs`/name.log."""
+    """A context: starts the processes on entry, ends all of them on exit. Their output goes to
+    `logs`/name.log."""
 
-    def __init__(self, children: Iterable[Child], environment: Mapping[str, str], logs: Path) -> None:
-        self._children, self._environment, self._logs = list(children), {**os.environ, **environment}, logs
+    def __init__(
+        self, children: Iterable[Child], environment: Mapping[str, str], logs: Path
+    ) -> None:
+        self._children, self._environment, self._logs = (
+            list(children),
+            {**os.environ, **environment},
+            logs,
+        )
         self._running: dict[str, subprocess.Popen] = {}
         self._died: list[str] | None = None  # None until all are asked to end
 
@@ -59,9 +69,22 @@ class Children:
 
     def start(self, child: Child) -> None:
         """Starts one more process, or one of a name that ended. Its log begins anew."""
-        parameters = self._logs / f"{child.name}.parameters.json"  # JSON is YAML, and quotes whatever a path may hold
-        parameters.write_text(json.dumps({"/**": {"ros__parameters": dict(child.parameters)}}, indent=1), encoding="utf-8")
-        command = [*child.prefix, sys.executable, "-m", child.module, "--ros-args", "--params-file", str(parameters)]
+        parameters = (
+            self._logs / f"{child.name}.parameters.json"
+        )  # JSON is YAML, and quotes whatever a path may hold
+        parameters.write_text(
+            json.dumps({"/**": {"ros__parameters": dict(child.parameters)}}, indent=1),
+            encoding="utf-8",
+        )
+        command = [
+            *child.prefix,
+            sys.executable,
+            "-m",
+            child.module,
+            "--ros-args",
+            "--params-file",
+            str(parameters),
+        ]
         libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
 
         def follow_parent() -> None:
@@ -72,11 +95,17 @@ class Children:
 
         with open(self._logs / f"{child.name}.log", "wb") as log:
             self._running[child.name] = subprocess.Popen(
-                command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, preexec_fn=follow_parent,
-            )  # fmt: skip
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=follow_parent,
+            )
 
     def send_signal(self, name: str, signum: int) -> int:
-        """Sends a process a signal, and returns when [ns of the steady clock] that began. One that ended gets none."""
+        """Sends a process a signal, and returns when [ns of the steady clock] that began. One that
+        ended gets none."""
         began = time.monotonic_ns()
         self._running[name].send_signal(signum)
         return began
@@ -95,7 +124,9 @@ class Children:
     @property
     def pids(self) -> dict[str, int]:
         """Of those that run, by name."""
-        return {name: process.pid for name, process in self._running.items() if process.poll() is None}
+        return {
+            name: process.pid for name, process in self._running.items() if process.poll() is None
+        }
 
     def died(self) -> list[str]:
         """Names of processes that ended without being asked to."""
@@ -106,33 +137,50 @@ class Children:
     def raise_if_died(self) -> None:
         """Raises DriveError with the last words of a process that ended."""
         for name in self.died():
-            raise DriveError(f"{name} ended with code {self._running[name].returncode}: {self.last_words(name)}")
+            raise DriveError(
+                f"{name} ended with code {self._running[name].returncode}: {self.last_words(name)}"
+            )
 
     def last_words(self, name: str) -> str:
         """The end of what a process wrote."""
-        lines = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = (
+            (self._logs / f"{name}.log")
+            .read_text(encoding="utf-8", errors="replace")
+            .strip()
+            .splitlines()
+        )
         return "\n  ".join(lines[-6:]) or "it said nothing"
 
     @property
     def exit_codes(self) -> dict[str, int]:
-        """Of those that ended, by name. 0 is a clean end; anything else of one that did not die says how it failed in ending."""
-        return {name: process.returncode for name, process in self._running.items() if process.poll() is not None}
+        """Of those that ended, by name. 0 is a clean end; anything else of one that did not die
+        says how it failed in ending."""
+        return {
+            name: process.returncode
+            for name, process in self._running.items()
+            if process.poll() is not None
+        }
 
     def memory_mb(self) -> dict[str, float]:
-        """Largest resident memory so far [MB] of those that run, by name, where the kernel tells."""
+        """Largest resident memory so far [MB] of those that run, by name, where the kernel
+        tells."""
         peaks = {}
         for name, process in self._running.items():
             try:
                 lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
             except OSError:
                 continue
-            peaks[name] = next(round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmHWM:"))
+            peaks[name] = next(
+                round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmHWM:")
+            )
         return peaks
 
     def end(self) -> None:
-        """Asks all to end, one after the other in the order they were started in, and kills those that do not.
+        """Asks all to end, one after the other in the order they were started in, and kills those
+        that do not.
 
-        Not all at once: Fast DDS may hang or crash in a node that leaves in the same moment as another (see `process.PATIENCE`).
+        Not all at once: Fast DDS may hang or crash in a node that leaves in the same moment as
+        another (see `process.PATIENCE`).
         """
         if self._died is None:
             self._died = self.died()
@@ -143,7 +191,8 @@ class Children:
 
 
 class EnvironmentVariables:
-    """A context in which environment variables are set: the middleware reads them at its start and when the first node is made."""
+    """A context in which environment variables are set: the middleware reads them at its start and
+    when the first node is made."""
 
     def __init__(self, values: dict[str, str]) -> None:
         self._values = values
@@ -153,22 +202,29 @@ class EnvironmentVariables:
         os.environ.update(self._values)
 
     def __exit__(self, *_) -> None:
-        os.environ.update({name: value for name, value in self._before.items() if value is not None})
+        os.environ.update(
+            {name: value for name, value in self._before.items() if value is not None}
+        )
         for name in [name for name, value in self._before.items() if value is None]:
             del os.environ[name]
 
 
 def isolated_environment() -> tuple[dict[str, str], socket.socket]:
-    """Environment variables of a ROS domain that nobody on this machine uses, closed to the network; and its claim, to be held as long.
+    """Environment variables of a ROS domain that nobody on this machine uses, closed to the
+    network; and its claim, to be held as long.
 
     Raises DriveError when all domains are taken.
     """
     for domain in random.SystemRandom().sample(DOMAINS, len(DOMAINS)):
         claim = socket.socket(socket.AF_UNIX)
         try:
-            claim.bind(f"\0liquid_control/domain/{domain}")  # abstract: gone with this process, whatever happens
+            claim.bind(
+                f"\0liquid_control/domain/{domain}"
+            )  # abstract: gone with this process, whatever happens
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.bind(("", 7400 + 250 * domain))  # where participants of the domain listen for each other
+                probe.bind(
+                    ("", 7400 + 250 * domain)
+                )  # where participants of the domain listen for each other
         except OSError:
             claim.close()
             continue

@@ -1,4 +1,5 @@
-"""What the driver wants, as messages: takeover, dead-man, joystick, and the services that engage, stop and acknowledge."""
+"""What the driver wants, as messages: takeover, dead-man, joystick, and the services that engage,
+stop and acknowledge."""
 
 from __future__ import annotations
 
@@ -28,10 +29,12 @@ class JoystickConfig:
 
 
 class Driver:
-    """Listens on `takeover`, `enable` (Bool) and `joy`; answers `~/engage`, `~/emergency_stop` and `~/acknowledge` (Trigger).
+    """Listens on `takeover`, `enable` (Bool) and `joy`; answers `~/engage`, `~/emergency_stop` and
+    `~/acknowledge` (Trigger).
 
-    A takeover lasts from true to false; silence changes nothing, so that a dead publisher cannot give the wheels back to the policy.
-    A dead-man that has not been heard of for `enable_stale_after` [s] counts as let go.
+    A takeover lasts from true to false; silence changes nothing, so that a dead publisher cannot
+    give the wheels back to the policy. A dead-man that has not been heard of for
+    `enable_stale_after` [s] counts as let go.
     """
 
     def __init__(self, node: Node, buttons: JoystickConfig, enable_stale_after: float) -> None:
@@ -41,16 +44,31 @@ class Driver:
         self._pressed = self._asked = self._acknowledged = False
         self._emergency = False
         node.create_subscription(Bool, "takeover", self._on_takeover, qos.WISH)
-        node.create_subscription(Bool, "enable", lambda message: self._on_enable(message.data), qos.WISH)
+        node.create_subscription(
+            Bool, "enable", lambda message: self._on_enable(message.data), qos.WISH
+        )
         node.create_subscription(Joy, "joy", self._on_joystick, qos.WISH)
-        for name, note in (("engage", self._on_engage), ("emergency_stop", self._on_emergency), ("acknowledge", self._on_acknowledge)):
-            node.create_service(Trigger, f"~/{name}", lambda request, response, note=note: _answer(response, note()))
+        for name, note in (
+            ("engage", self._on_engage),
+            ("emergency_stop", self._on_emergency),
+            ("acknowledge", self._on_acknowledge),
+        ):
+            node.create_service(
+                Trigger, f"~/{name}", lambda request, response, note=note: _answer(response, note())
+            )
 
     def take(self, complaints: tuple[str, ...]) -> Wishes:
-        """What is wanted now; edges are handed out once. `complaints` of others join an emergency stop."""
+        """What is wanted now; edges are handed out once. `complaints` of others join an emergency
+        stop."""
         enabled = time.monotonic() <= self._enabled_until
         emergency = ("emergency stop",) if self._emergency else ()
-        wishes = Wishes(any(self._takeover.values()), enabled, self._asked, self._acknowledged, (*emergency, *complaints))
+        wishes = Wishes(
+            any(self._takeover.values()),
+            enabled,
+            self._asked,
+            self._acknowledged,
+            (*emergency, *complaints),
+        )
         self._asked = self._acknowledged = self._emergency = False
         return wishes
 

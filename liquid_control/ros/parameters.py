@@ -1,11 +1,17 @@
-"""Config dataclasses as ROS parameters: declared with description, unit and range, read back checked, changed only to something valid."""
+"""Config dataclasses as ROS parameters: declared with description, unit and range, read back
+checked, changed only to something valid."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -18,29 +24,45 @@ def text(default: str, doc: str):
 
 
 def declare(node: Node, config: object, prefix: str = "", fixed: bool = False):
-    """Declares every field of `config` (its values are the defaults) as parameter `prefix`field and returns what was set.
+    """Declares every field of `config` (its values are the defaults) as parameter `prefix`field and
+    returns what was set.
 
-    `fixed`: read-only, for what shapes the node's structure. Raises ConfigError for a value of another type, out of range, or NaN.
+    `fixed`: read-only, for what shapes the node's structure. Raises ConfigError for a value of
+    another type, out of range, or NaN.
     """
-    free = ParameterDescriptor(dynamic_typing=True)  # so that a value of any type reaches our own check and its clear message
+    free = ParameterDescriptor(
+        dynamic_typing=True
+    )  # so that a value of any type reaches our own check and its clear message
     names = {field.name: prefix + field.name for field in dataclasses.fields(config)}
-    given = {name: node.declare_parameter(names[name], getattr(config, name), free).value for name in names}
+    given = {
+        name: node.declare_parameter(names[name], getattr(config, name), free).value
+        for name in names
+    }
     checked = _rebuilt(config, given)
     node.set_parameters([Parameter(names[name], value=getattr(checked, name)) for name in names])
     for field in dataclasses.fields(config):
-        node.set_descriptor(names[field.name], _descriptor(field, fixed, getattr(checked, field.name)))
+        node.set_descriptor(
+            names[field.name], _descriptor(field, fixed, getattr(checked, field.name))
+        )
     return checked
 
 
-def follow(node: Node, groups: dict[str, object], apply: Callable[[dict[str, object]], None]) -> None:
-    """Calls `apply` with the new config dataclasses by prefix whenever parameters of `groups` change; refuses what breaks a bound."""
+def follow(
+    node: Node, groups: dict[str, object], apply: Callable[[dict[str, object]], None]
+) -> None:
+    """Calls `apply` with the new config dataclasses by prefix whenever parameters of `groups`
+    change; refuses what breaks a bound."""
 
     def on_change(parameters) -> SetParametersResult:
         changed = dict(groups)
         try:
             for prefix, config in groups.items():
                 names = {prefix + field.name: field.name for field in dataclasses.fields(config)}
-                values = {names[parameter.name]: parameter.value for parameter in parameters if parameter.name in names}
+                values = {
+                    names[parameter.name]: parameter.value
+                    for parameter in parameters
+                    if parameter.name in names
+                }
                 changed[prefix] = _rebuilt(config, values)
             apply(changed)
         except ConfigError as error:
@@ -59,14 +81,19 @@ def _descriptor(field: dataclasses.Field, fixed: bool, value: object) -> Paramet
     if "options" in meta:
         descriptor.additional_constraints = "one of " + ", ".join(meta["options"])
     elif "low" in meta and field.type == "int":
-        descriptor.integer_range = [IntegerRange(from_value=meta["low"], to_value=meta["high"], step=1)]
+        descriptor.integer_range = [
+            IntegerRange(from_value=meta["low"], to_value=meta["high"], step=1)
+        ]
     elif "low" in meta:
-        descriptor.floating_point_range = [FloatingPointRange(from_value=float(meta["low"]), to_value=float(meta["high"]))]
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(meta["low"]), to_value=float(meta["high"]))
+        ]
     return descriptor
 
 
 def _rebuilt(config: object, values: dict[str, object]):
-    """`config` with some values replaced, checked. A whole number will do for a float; rclpy itself would refuse it."""
+    """`config` with some values replaced, checked. A whole number will do for a float; rclpy itself
+    would refuse it."""
     for field in dataclasses.fields(config):
         if field.name not in values:
             continue

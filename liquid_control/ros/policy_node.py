@@ -1,7 +1,9 @@
-"""The policy as a lifecycle node: camera, IMU and speed in, proposed steering out. Imports no PyTorch.
+"""The policy as a lifecycle node: camera, IMU and speed in, proposed steering out. Imports no
+PyTorch.
 
-configure loads the model and makes its first step; activate subscribes; deactivate falls silent, and the safety node then stops the
-vehicle. With `autostart` the node does the first two by itself. A message that cannot be used is counted and forgotten.
+configure loads the model and makes its first step; activate subscribes; deactivate falls silent,
+and the safety node then stops the vehicle. With `autostart` the node does the first two by itself.
+A message that cannot be used is counted and forgotten.
 """
 
 from __future__ import annotations
@@ -42,14 +44,28 @@ SILENT = 1.0
 class PolicyNodeConfig:
     """What shapes the node; read once, when it starts."""
 
-    model: str = parameters.text("lane_keeper", "model directory, or the name of an installed model")
-    require_signature: str = parameters.text("", "public key (PEM file) that must have signed the model; empty: none is asked for")
-    threads: int = number(1, 1, 64, "", "threads of ONNX Runtime; one is fastest for small policies")
+    model: str = parameters.text(
+        "lane_keeper", "model directory, or the name of an installed model"
+    )
+    require_signature: str = parameters.text(
+        "", "public key (PEM file) that must have signed the model; empty: none is asked for"
+    )
+    threads: int = number(
+        1, 1, 64, "", "threads of ONNX Runtime; one is fastest for small policies"
+    )
     autostart: bool = switch(True, "configure and activate without being told")
     image_transport: str = choice("raw", ("raw", "compressed"), "which camera topic to listen to")
-    proposal_type: str = choice("twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal")
+    proposal_type: str = choice(
+        "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
+    )
     publish_neurons: bool = switch(False, "publish the neurons' states on ~/neurons")
-    saliency_rate: float = number(0.0, 0.0, 10.0, "Hz", "publish where the policy looks on ~/saliency, at most so often; 0 is off")
+    saliency_rate: float = number(
+        0.0,
+        0.0,
+        10.0,
+        "Hz",
+        "publish where the policy looks on ~/saliency, at most so often; 0 is off",
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -60,14 +76,17 @@ class CruiseConfig:
     """How fast to drive; may be changed while driving."""
 
     speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
-    comfort_lateral_acceleration: float = number(2.5, 0.05, 20.0, "m/s²", "how fast to take bends; keep it below the gate's limit")
+    comfort_lateral_acceleration: float = number(
+        2.5, 0.05, 20.0, "m/s²", "how fast to take bends; keep it below the gate's limit"
+    )
 
     def __post_init__(self) -> None:
         check(self)
 
 
 class PolicyNode(LifecycleNode):
-    """Raises ConfigError for parameters that break their bounds, MissingDependencyError when ackermann_msgs is chosen and absent."""
+    """Raises ConfigError for parameters that break their bounds, MissingDependencyError when
+    ackermann_msgs is chosen and absent."""
 
     def __init__(self, **options) -> None:
         super().__init__("policy_node", **options)
@@ -80,32 +99,50 @@ class PolicyNode(LifecycleNode):
         self._active = False
         self._gaze: Gaze | None = None
         self._undecodable: collections.Counter[str] = collections.Counter()
-        self._frames, self._imu, self._speed, self._latency, self._step = (Meter() for _ in range(5))
+        self._frames, self._imu, self._speed, self._latency, self._step = (
+            Meter() for _ in range(5)
+        )
         self._kind = conversions.steering_type(self.config.proposal_type)
-        self._proposals = self.create_lifecycle_publisher(self._kind, "proposal", qos.command_out(period=0.2, lifespan=0.2))
-        self._neurons = self.create_lifecycle_publisher(JointState, "~/neurons", qos.STATUS) if self.config.publish_neurons else None
+        self._proposals = self.create_lifecycle_publisher(
+            self._kind, "proposal", qos.command_out(period=0.2, lifespan=0.2)
+        )
+        self._neurons = (
+            self.create_lifecycle_publisher(JointState, "~/neurons", qos.STATUS)
+            if self.config.publish_neurons
+            else None
+        )
         watched = self.config.saliency_rate > 0
-        self._saliency = self.create_lifecycle_publisher(CompressedImage, "~/saliency", qos.STATUS) if watched else None
+        self._saliency = (
+            self.create_lifecycle_publisher(CompressedImage, "~/saliency", qos.STATUS)
+            if watched
+            else None
+        )
         jump = JumpThreshold(min_forward=Duration(seconds=1), min_backward=Duration(nanoseconds=-1))
         self._jump = self.get_clock().create_jump_callback(jump, post_callback=self._on_clock_jump)
         diagnostics.publish(self, self._report)
 
     def start(self) -> bool:
         """Configures and activates; False when it could not, which is logged."""
-        return TransitionCallbackReturn.SUCCESS == self.trigger_configure() == self.trigger_activate()
+        return (
+            TransitionCallbackReturn.SUCCESS == self.trigger_configure() == self.trigger_activate()
+        )
 
     def on_configure(self, state) -> TransitionCallbackReturn:
         try:
             info = read_model(find_model(self.config.model), self.config.require_signature)
             runtime = OnnxRuntime(info, self.config.threads)
-            self.controller = Controller(runtime, self.timeline_config, **dataclasses.asdict(self.cruise))
+            self.controller = Controller(
+                runtime, self.timeline_config, **dataclasses.asdict(self.cruise)
+            )
         except LiquidControlError as error:
             self.get_logger().error(str(error))
             return TransitionCallbackReturn.FAILURE
         self._names = list(runtime.info.state_names)
         self._info = runtime.info
         size = f"{runtime.preprocess.width}x{runtime.preprocess.height}"
-        self.get_logger().info(f"{runtime.info.directory}: {runtime.neurons} neurons, pictures of {size}")
+        self.get_logger().info(
+            f"{runtime.info.directory}: {runtime.neurons} neurons, pictures of {size}"
+        )
         return super().on_configure(state)
 
     def on_activate(self, state) -> TransitionCallbackReturn:
@@ -118,8 +155,14 @@ class PolicyNode(LifecycleNode):
         )
         result = super().on_activate(state)
         self._active = True
-        self._gaze = Gaze(self._info, self.config.saliency_rate, self._publish_saliency) if self._saliency else None
-        self._pictures = self.create_subscription(kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA)
+        self._gaze = (
+            Gaze(self._info, self.config.saliency_rate, self._publish_saliency)
+            if self._saliency
+            else None
+        )
+        self._pictures = self.create_subscription(
+            kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA
+        )
         self._inertial = Mailbox(self, Imu, "imu/data", qos.INERTIAL)
         self._odometry = Mailbox(self, Odometry, "odom", qos.INERTIAL)
         return result
@@ -160,16 +203,26 @@ class PolicyNode(LifecycleNode):
             self.get_logger().warning(str(error), throttle_duration_sec=1.0)
             return
         stamp = conversions.stamp_ns(message.header.stamp)
-        action = self.controller.push_frame(Frame(stamp, picture), self.get_clock().now().nanoseconds)
+        action = self.controller.push_frame(
+            Frame(stamp, picture), self.get_clock().now().nanoseconds
+        )
         if isinstance(action, Rejected):
-            self.get_logger().warning(f"frame at {stamp} ns rejected: {action.reason.value}", throttle_duration_sec=1.0)
+            self.get_logger().warning(
+                f"frame at {stamp} ns rejected: {action.reason.value}", throttle_duration_sec=1.0
+            )
             return
         self._proposals.publish(conversions.action_message(action, self._kind, self.vehicle))
         self._latency.tick((self.get_clock().now().nanoseconds - stamp) / 1e9)
         self._step.tick(time.monotonic() - began)
         if self._neurons:
             header = conversions.header(stamp, self.config.model)
-            self._neurons.publish(JointState(header=header, name=self._names, position=self.controller.state.astype(float).tolist()))
+            self._neurons.publish(
+                JointState(
+                    header=header,
+                    name=self._names,
+                    position=self.controller.state.astype(float).tolist(),
+                )
+            )
 
         if self._gaze:
             self._gaze.offer(stamp, picture)
@@ -196,24 +249,47 @@ class PolicyNode(LifecycleNode):
     def _set_cruise(self, cruise: CruiseConfig) -> None:
         self.cruise = cruise
         if self.controller:
-            self.controller.speed, self.controller.comfort_lateral_acceleration = cruise.speed, cruise.comfort_lateral_acceleration
+            self.controller.speed, self.controller.comfort_lateral_acceleration = (
+                cruise.speed,
+                cruise.comfort_lateral_acceleration,
+            )
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         if self._active:
             self._take_inertial()  # they are missed, too, while no picture comes
-        values = {**self._frames.flow("camera"), **self._imu.flow("imu"), **self._speed.flow("speed")}
-        values |= {**self._latency.latency("latency stamp to proposal"), **self._step.latency("step")}
-        values |= {"proposal_listeners": self._proposals.get_subscription_count(), "frames_received": self._frames.count}
+        values = {
+            **self._frames.flow("camera"),
+            **self._imu.flow("imu"),
+            **self._speed.flow("speed"),
+        }
+        values |= {
+            **self._latency.latency("latency stamp to proposal"),
+            **self._step.latency("step"),
+        }
+        values |= {
+            "proposal_listeners": self._proposals.get_subscription_count(),
+            "frames_received": self._frames.count,
+        }
         if self._gaze:
-            values |= {"saliency_published": self._gaze.published, "saliency_failures": self._gaze.failures}
+            values |= {
+                "saliency_published": self._gaze.published,
+                "saliency_failures": self._gaze.failures,
+            }
             values["saliency step [ms]"] = 1e3 * self._gaze.took
         values |= self.controller.counts if self.controller else {}
-        values |= {f"rejected_{problem.replace(' ', '_')}": count for problem, count in self._undecodable.items()}
+        values |= {
+            f"rejected_{problem.replace(' ', '_')}": count
+            for problem, count in self._undecodable.items()
+        }
         if not self._active:
             return diagnostics.WARN, "not active", values
         if self._latency.age > SILENT:
             return diagnostics.ERROR, "no usable picture", values
-        return (diagnostics.OK, "driving", values) if self._imu.age < SILENT else (diagnostics.WARN, "no IMU", values)
+        return (
+            (diagnostics.OK, "driving", values)
+            if self._imu.age < SILENT
+            else (diagnostics.WARN, "no IMU", values)
+        )
 
 
 def make() -> PolicyNode:

@@ -1,7 +1,8 @@
 """A subscription that waits to be asked.
 
-Waking an rclpy executor costs more than the small messages of an IMU are worth: what is only needed with the next picture or the next
-command is taken then, all at once and in order, so that a picture never overtakes the samples that came before it.
+Waking an rclpy executor costs more than the small messages of an IMU are worth: what is only needed
+with the next picture or the next command is taken then, all at once and in order, so that a picture
+never overtakes the samples that came before it.
 """
 
 from __future__ import annotations
@@ -27,12 +28,15 @@ class _NeverReady(CallbackGroup):
 
 
 class Mailbox:
-    """Keeps the latest messages of `topic`, as many as the profile's depth, until they are taken."""
+    """Keeps the latest messages of `topic`, as many as the profile's depth, until they are
+    taken."""
 
     def __init__(self, node: Node, kind: type, topic: str, profile: QoSProfile) -> None:
         self._node = node
         self._depth = profile.depth
-        self._subscription = node.create_subscription(kind, topic, lambda message: None, profile, callback_group=_NeverReady())
+        self._subscription = node.create_subscription(
+            kind, topic, lambda message: None, profile, callback_group=_NeverReady()
+        )
 
     @property
     def kind(self) -> type:
@@ -40,9 +44,11 @@ class Mailbox:
         return self._subscription.msg_type
 
     def take(self, serialised: bool = False) -> Iterator[tuple[object, int]]:
-        """Yields each message that came in since, with its arrival in nanoseconds of the system's clock; `serialised`: its bytes.
+        """Yields each message that came in since, with its arrival in nanoseconds of the system's
+        clock; `serialised`: its bytes.
 
-        Never more than the profile's depth at once: a flood that comes in faster than it is read would keep the reader here for good.
+        Never more than the profile's depth at once: a flood that comes in faster than it is read
+        would keep the reader here for good.
         """
         handle = self._subscription.handle
         with handle:

@@ -18,18 +18,23 @@ from liquid_control.errors import LiquidControlError
 from liquid_control.ros.dds_transport import transport
 
 PATIENCE = 4.0
-"""Seconds that a node gets to end, fewer than `ros2 launch` gives it. Fast DDS 3.2 may wait for itself for good where another participant
-comes or leaves in the same moment: 4 of 8,415 did so beside others that came and went several times a second (doc/safety.md).
+"""Seconds that a node gets to end, fewer than `ros2 launch` gives it. Fast DDS 3.2 may wait for
+itself for good where another participant comes or leaves in the same moment: 4 of 8,415 did so
+beside others that came and went several times a second (doc/safety.md).
 """
 
 
 def run(
-    make_node: Callable[[], Node], loop: Callable[[Node, SingleThreadedExecutor], None] | None = None, shared_memory: bool = True
+    make_node: Callable[[], Node],
+    loop: Callable[[Node, SingleThreadedExecutor], None] | None = None,
+    shared_memory: bool = True,
 ) -> int:
-    """Makes a node and spins it (or runs `loop`) until it is told to stop. Returns the exit code: 1 after an error of ours, or of a
-    command line or parameter file that ROS cannot read. `shared_memory`: whether Fast DDS may use it, where the user does not say.
+    """Makes a node and spins it (or runs `loop`) until it is told to stop. Returns the exit code: 1
+    after an error of ours, or of a command line or parameter file that ROS cannot read.
+    `shared_memory`: whether Fast DDS may use it, where the user does not say.
 
-    Ctrl-C and SIGTERM end it without a traceback. One that cannot end in `PATIENCE` leaves with 1, and says where it was.
+    Ctrl-C and SIGTERM end it without a traceback. One that cannot end in `PATIENCE` leaves with 1,
+    and says where it was.
     """
     node = executor = half = None
     os.environ.update(transport(os.environ, shared_memory))
@@ -51,15 +56,20 @@ def run(
         pass
     except (LiquidControlError, ParameterException) as error:
         print(f"{error}", file=sys.stderr)
-        if node is None and isinstance(error, LiquidControlError):  # after rclpy's own, nothing can be taken apart yet
+        if node is None and isinstance(
+            error, LiquidControlError
+        ):  # after rclpy's own, nothing can be taken apart yet
             half = _half_made(error)
         return 1
     except Exception:
         if rclpy.ok():
             raise
-        # Told to stop in the middle of a callback: the signal handler took the context away, and whatever was published then failed.
+        # Told to stop in the middle of a callback: the signal handler took the context away, and
+        # whatever was published then failed.
     finally:
-        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=2)  # by a thread of its own, whoever holds Python's lock
+        faulthandler.dump_traceback_later(
+            PATIENCE, exit=True, file=2
+        )  # by a thread of its own, whoever holds Python's lock
         try:
             if node is not None:
                 node.destroy_node()
@@ -76,6 +86,7 @@ def run(
 
 
 def _half_made(error: Exception) -> Node | None:
-    """The node whose constructor raised this. Left to Python, its parts go in no order, and Fast DDS may crash over them."""
+    """The node whose constructor raised this. Left to Python, its parts go in no order, and Fast
+    DDS may crash over them."""
     found = (frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__))
     return next((one for one in found if isinstance(one, Node)), None)

@@ -1,4 +1,5 @@
-"""Publishers that should not be there: somebody else who commands the vehicle, or two who propose."""
+"""Publishers that should not be there: somebody else who commands the vehicle, or two who
+propose."""
 
 from __future__ import annotations
 
@@ -8,10 +9,15 @@ UNKNOWN = "_NODE_NAME_UNKNOWN_"
 
 
 def publishers(node: Node, topic: str) -> set[str]:
-    """Full names of the nodes that publish `topic`. One that was killed and started again counts once, though the middleware may
-    remember both for a while; those whose names are not known yet do not count."""
+    """Full names of the nodes that publish `topic`. One that was killed and started again counts
+    once, though the middleware may remember both for a while; those whose names are not known yet
+    do not count."""
     found = node.get_publishers_info_by_topic(topic)
-    return {f"{info.node_namespace.rstrip('/')}/{info.node_name}" for info in found if UNKNOWN not in info.node_name}
+    return {
+        f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+        for info in found
+        if UNKNOWN not in info.node_name
+    }
 
 
 def complaints(node: Node) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Quality of service of every topic, in one place.
 
-Subscriptions ask for no deadline: a deadline requested would refuse publishers that offer none (bags, teleoperation, `ros2 topic pub`).
-Silence is noticed by the safety gate's own timer instead.
+Subscriptions ask for no deadline: a deadline requested would refuse publishers that offer none
+(bags, teleoperation, `ros2 topic pub`). Silence is noticed by the safety gate's own timer instead.
 """
 
 from __future__ import annotations
@@ -34,5 +34,11 @@ LATCHED = _keep(1, ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANS
 
 
 def command_out(period: float, lifespan: float) -> QoSProfile:
-    """Proposals and commands as they are sent: one at least every `period` [s], worth nothing after `lifespan` [s]."""
-    return _keep(1, ReliabilityPolicy.RELIABLE, deadline=Duration(seconds=period), lifespan=Duration(seconds=lifespan))
+    """Proposals and commands as they are sent: one at least every `period` [s], worth nothing after
+    `lifespan` [s]."""
+    return _keep(
+        1,
+        ReliabilityPolicy.RELIABLE,
+        deadline=Duration(seconds=period),
+        lifespan=Duration(seconds=lifespan),
+    )

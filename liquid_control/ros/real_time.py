@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 LATEST_NS = 50_000_000
-"""Simulated time further behind than this does not catch up; it slips, and what slipped is counted."""
+"""Simulated time further behind than this does not catch up; it slips, and what slipped is
+counted."""
 
 SET_BACK_NS = 1_000_000_000
 """When an instant lies further ahead than this, the wall's clock was set back."""
@@ -15,10 +16,13 @@ SET_BACK_NS = 1_000_000_000
 class Pace:
     """When an instant of simulated time is due, and what stamp it bears.
 
-    `steady_stamps`: stamps count simulated time alone (for /clock); otherwise they are the wall's time at the instant.
+    `steady_stamps`: stamps count simulated time alone (for /clock); otherwise they are the wall's
+    time at the instant.
     """
 
-    def __init__(self, steady_stamps: bool = False, now_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, steady_stamps: bool = False, now_ns: Callable[[], int] = time.time_ns
+    ) -> None:
         self._now_ns, self._steady_stamps = now_ns, steady_stamps
         self._anchor = self._first = now_ns()
         self._sim_ns = self._lost_ns = 0

@@ -1,4 +1,5 @@
-"""Listens to a drive and keeps what it hears, until it is made into a DriveLog. Knows nothing of processes."""
+"""Listens to a drive and keeps what it hears, until it is made into a DriveLog. Knows nothing of
+processes."""
 
 from __future__ import annotations
 
@@ -17,7 +18,15 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, JointState
 
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import ImageError
-from liquid_control.evaluate.drive.log import Commands, DriveLog, Neurons, Pictures, Proposals, Track, table
+from liquid_control.evaluate.drive.log import (
+    Commands,
+    DriveLog,
+    Neurons,
+    Pictures,
+    Proposals,
+    Track,
+    table,
+)
 from liquid_control.recordings.rosbag.writer import BagWriter
 from liquid_control.ros import conversions, images, qos
 from liquid_control.ros.node_processes import Children
@@ -26,28 +35,43 @@ from liquid_control.signals import Limit
 
 JPEG_QUALITY = 92
 UNRECORDED = ("/diagnostics", "/policy_node/neurons")
-TOTALS = ("frames_sent", "frames_received", "frames_used", "runtime_failures", "inertial_rejected", "times_put_back")
+TOTALS = (
+    "frames_sent",
+    "frames_received",
+    "frames_used",
+    "runtime_failures",
+    "inertial_rejected",
+    "times_put_back",
+)
 
 
 class Recorder(Node):
-    """Topics as in sim_node, policy_node and safety_node, steering as TwistStamped. `recording` switches keeping on and off.
+    """Topics as in sim_node, policy_node and safety_node, steering as TwistStamped. `recording`
+    switches keeping on and off.
 
-    With `bag`, the messages themselves are written to it, as they came over the wire and in the order of their arrival; pictures are then
-    the compressed ones. Each is held back until the next `take`, when all that came before it is here.
+    With `bag`, the messages themselves are written to it, as they came over the wire and in the
+    order of their arrival; pictures are then the compressed ones. Each is held back until the next
+    `take`, when all that came before it is here.
     """
 
-    def __init__(self, vehicle: VehicleConfig, with_pictures: bool = True, bag: BagWriter | None = None) -> None:
+    def __init__(
+        self, vehicle: VehicleConfig, with_pictures: bool = True, bag: BagWriter | None = None
+    ) -> None:
         super().__init__("drive_recorder")
         self.vehicle = vehicle
         self.recording = False
         self.latest: dict[str, object] = {}
         self.recent_latencies: deque[float] = deque(maxlen=100)
-        self.diagnostics: dict[str, tuple[float, dict[str, str]]] = {}  # node: arrival on the steady clock, values
+        self.diagnostics: dict[
+            str, tuple[float, dict[str, str]]
+        ] = {}  # node: arrival on the steady clock, values
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="jpeg")
         self._pictures: list[tuple[int, Future]] = []
         self._proposals: list[tuple] = []
         self._commands: list[tuple] = []
-        self._verdicts: dict[int, list[tuple[int, int]]] = {}  # frame stamp: issue and limits of its commands in their order
+        self._verdicts: dict[
+            int, list[tuple[int, int]]
+        ] = {}  # frame stamp: issue and limits of its commands in their order
         self._neurons: list[tuple] = []
         self._state_names: tuple[str, ...] = ()
         self._poses: dict[int, tuple] = {}
@@ -64,17 +88,29 @@ class Recorder(Node):
             (DiagnosticArray, "/diagnostics", self._on_diagnostics),
         ]
         if bag is not None:
-            topics.append((CompressedImage, "camera/image_raw/compressed", self._on_jpeg if with_pictures else _ignore))
-            topics += [(CameraInfo, "camera/camera_info", _ignore), (Imu, "imu/data", _ignore), (Odometry, "odom", _ignore)]
+            topics.append(
+                (
+                    CompressedImage,
+                    "camera/image_raw/compressed",
+                    self._on_jpeg if with_pictures else _ignore,
+                )
+            )
+            topics += [
+                (CameraInfo, "camera/camera_info", _ignore),
+                (Imu, "imu/data", _ignore),
+                (Odometry, "odom", _ignore),
+            ]
         elif with_pictures:
             topics.append((Image, "camera/image_raw", self._on_picture))
         profile = qos.RECORDING if bag is None else qos.INERTIAL
         self._mail = [
-            (self.resolve_topic_name(topic), Mailbox(self, kind, topic, profile), callback) for kind, topic, callback in topics
+            (self.resolve_topic_name(topic), Mailbox(self, kind, topic, profile), callback)
+            for kind, topic, callback in topics
         ]
 
     def take(self) -> None:
-        """Handles all that came in; to be called several times a second. Arrival is the middleware's own, untroubled by our queue."""
+        """Handles all that came in; to be called several times a second. Arrival is the
+        middleware's own, untroubled by our queue."""
         began = time.time_ns()
         for topic, mailbox, callback in self._mail:
             if self._bag is None:
@@ -93,28 +129,57 @@ class Recorder(Node):
         self._write_heard(2**63)
 
     def _write_heard(self, before_ns: int) -> None:
-        for received, topic, kind, data in sorted((heard for heard in self._heard if heard[0] < before_ns), key=lambda heard: heard[0]):
+        for received, topic, kind, data in sorted(
+            (heard for heard in self._heard if heard[0] < before_ns), key=lambda heard: heard[0]
+        ):
             self._bag.write(topic, conversions.type_name(kind), data, received)
         self._heard = [heard for heard in self._heard if heard[0] >= before_ns]
 
-    def log(self, figures: Mapping[str, float], children: Children, facts: Mapping[str, str]) -> DriveLog:
-        """All that was kept; `figures` join the counts that the nodes reported. `children`: the processes, which have ended."""
+    def log(
+        self, figures: Mapping[str, float], children: Children, facts: Mapping[str, str]
+    ) -> DriveLog:
+        """All that was kept; `figures` join the counts that the nodes reported. `children`: the
+        processes, which have ended."""
         self._encoder.shutdown(wait=True)
-        pictures = [(stamp, encoded) for stamp, encoding in self._pictures if (encoded := encoding.result()) is not None]
-        both = [(stamp, *self._poses[stamp], *lane) for stamp, lane in self._lanes.items() if stamp in self._poses]
+        pictures = [
+            (stamp, encoded)
+            for stamp, encoding in self._pictures
+            if (encoded := encoding.result()) is not None
+        ]
+        both = [
+            (stamp, *self._poses[stamp], *lane)
+            for stamp, lane in self._lanes.items()
+            if stamp in self._poses
+        ]
         return DriveLog(
-            table(Pictures, pictures), table(Proposals, self._proposals), table(Commands, self._judged_commands()),
-            table(Neurons, self._neurons), table(Track, both), self.totals() | dict(figures), children.exit_codes, dict(facts),
-            self.vehicle, died=tuple(children.died()), state_names=self._state_names,
+            table(Pictures, pictures),
+            table(Proposals, self._proposals),
+            table(Commands, self._judged_commands()),
+            table(Neurons, self._neurons),
+            table(Track, both),
+            self.totals() | dict(figures),
+            children.exit_codes,
+            dict(facts),
+            self.vehicle,
+            died=tuple(children.died()),
+            state_names=self._state_names,
         )
 
     def totals(self) -> dict[str, float]:
-        """Counts from the nodes' latest diagnostics; the gate's are left to the commands that were kept."""
-        values = {name: value for _, node in self.diagnostics.values() for name, value in node.items()}
-        return {name: float(value) for name, value in values.items() if name in TOTALS or name.startswith("rejected_")}
+        """Counts from the nodes' latest diagnostics; the gate's are left to the commands that were
+        kept."""
+        values = {
+            name: value for _, node in self.diagnostics.values() for name, value in node.items()
+        }
+        return {
+            name: float(value)
+            for name, value in values.items()
+            if name in TOTALS or name.startswith("rejected_")
+        }
 
     def _judged_commands(self) -> list[tuple]:
-        """Commands with the issue and limits that the k-th verdict about a frame tells of its k-th command."""
+        """Commands with the issue and limits that the k-th verdict about a frame tells of its k-th
+        command."""
         rows, seen = [], {}
         for stamp, angle, speed, received in self._commands:
             verdicts = self._verdicts.get(stamp, [(received, 0)])
@@ -125,11 +190,18 @@ class Recorder(Node):
 
     def _on_picture(self, message: Image, received: int) -> None:
         if self.recording:
-            self._pictures.append((conversions.stamp_ns(message.header.stamp), self._encoder.submit(_jpeg, message)))
+            self._pictures.append(
+                (conversions.stamp_ns(message.header.stamp), self._encoder.submit(_jpeg, message))
+            )
 
     def _on_jpeg(self, message: CompressedImage, received: int) -> None:
         if self.recording:
-            self._pictures.append((conversions.stamp_ns(message.header.stamp), self._encoder.submit(bytes, message.data)))
+            self._pictures.append(
+                (
+                    conversions.stamp_ns(message.header.stamp),
+                    self._encoder.submit(bytes, message.data),
+                )
+            )
 
     def _on_proposal(self, message: TwistStamped, received: int) -> None:
         action = conversions.action_from_message(message, self.vehicle, received)
@@ -143,25 +215,37 @@ class Recorder(Node):
             self.recent_latencies.append((received - command.stamp_ns) / 1e9)
         self.latest |= {"stamp_ns": command.stamp_ns, "steering_angle": command.steering_angle}
         if self.recording:
-            self._commands.append((command.stamp_ns, command.steering_angle, command.speed, received))
+            self._commands.append(
+                (command.stamp_ns, command.steering_angle, command.speed, received)
+            )
 
     def _on_verdict(self, message: DiagnosticStatus, received: int) -> None:
         values = {pair.key: pair.value for pair in message.values}
         limits = sum(Limit[name.upper()].value for name in message.message.split(", ") if name)
         self.latest["gate"] = message.message or "open"
         if self.recording:
-            self._verdicts.setdefault(int(values["stamp_ns"]), []).append((int(values["issued_ns"]), limits))
+            self._verdicts.setdefault(int(values["stamp_ns"]), []).append(
+                (int(values["issued_ns"]), limits)
+            )
 
     def _on_neurons(self, message: JointState, received: int) -> None:
         if self.recording:
             self._state_names = tuple(message.name)
-            self._neurons.append((conversions.stamp_ns(message.header.stamp), tuple(message.position)))
+            self._neurons.append(
+                (conversions.stamp_ns(message.header.stamp), tuple(message.position))
+            )
 
     def _on_pose(self, message: Odometry, received: int) -> None:
         place = message.pose.pose.position
         self.latest["speed"] = message.twist.twist.linear.x
         if self.recording:
-            row = (received, place.x, place.y, conversions.yaw(message), message.twist.twist.linear.x)
+            row = (
+                received,
+                place.x,
+                place.y,
+                conversions.yaw(message),
+                message.twist.twist.linear.x,
+            )
             self._poses[conversions.stamp_ns(message.header.stamp)] = row
 
     def _on_lane(self, message: Odometry, received: int) -> None:
@@ -174,7 +258,10 @@ class Recorder(Node):
     def _on_diagnostics(self, message: DiagnosticArray, received: int) -> None:
         for report in message.status:
             name = report.name.rsplit("/", 1)[-1]
-            self.diagnostics[name] = (time.monotonic(), {pair.key: pair.value for pair in report.values})
+            self.diagnostics[name] = (
+                time.monotonic(),
+                {pair.key: pair.value for pair in report.values},
+            )
 
 
 def _ignore(message: object, received: int) -> None:
@@ -187,4 +274,6 @@ def _jpeg(message: Image) -> bytes | None:
         picture = images.image_from_message(message)
     except ImageError:
         return None
-    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+    return cv2.imencode(
+        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )[1].tobytes()

@@ -1,10 +1,13 @@
-"""The safety gate as a node: proposed steering in, allowed steering out. Imports neither PyTorch nor ONNX Runtime nor OpenCV.
+"""The safety gate as a node: proposed steering in, allowed steering out. Imports neither PyTorch
+nor ONNX Runtime nor OpenCV.
 
-A plain node, not a lifecycle one: a watchdog that waits to be activated is not a watchdog. While the wheels are the driver's it keeps
-silent; once engaged it commands with every proposal, and on its own timer whatever becomes of the policy. Each proposal sets that timer
-back: a command just before a proposal would leave the wheels no time to follow it within their rate limit.
+A plain node, not a lifecycle one: a watchdog that waits to be activated is not a watchdog. While
+the wheels are the driver's it keeps silent; once engaged it commands with every proposal, and on
+its own timer whatever becomes of the policy. Each proposal sets that timer back: a command just
+before a proposal would leave the wheels no time to follow it within their rate limit.
 
-Ages and limits run on the steady clock (`control.guard`), so that a /clock which stands still or jumps opens nothing.
+Ages and limits run on the steady clock (`control.guard`), so that a /clock which stands still or
+jumps opens nothing.
 """
 
 from __future__ import annotations
@@ -26,30 +29,55 @@ from liquid_control.control.engagement import COMMANDING, EngagementConfig, Stat
 from liquid_control.control.guard import Decision, Guard
 from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError
-from liquid_control.ros import conversions, diagnostics, parameters, process, publisher_conflicts, qos
+from liquid_control.ros import (
+    conversions,
+    diagnostics,
+    parameters,
+    process,
+    publisher_conflicts,
+    qos,
+)
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.operator import Driver, JoystickConfig
 from liquid_control.ros.polled_subscription import Mailbox
 from liquid_control.signals import Limit, Verdict
 
-LEVELS = {State.DEGRADED: diagnostics.ERROR, State.STOPPED: diagnostics.ERROR, State.FAULT: diagnostics.ERROR}
+LEVELS = {
+    State.DEGRADED: diagnostics.ERROR,
+    State.STOPPED: diagnostics.ERROR,
+    State.FAULT: diagnostics.ERROR,
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class SafetyNodeConfig:
     """What shapes the node; read once, when it starts."""
 
-    rate: float = number(20.0, 10.0, 500.0, "Hz", "commands a second from the node's own timer while no proposal comes")
-    proposal_type: str = choice("twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal")
-    command_type: str = choice("twist_stamped", conversions.STEERING_TYPES, "message type of the command")
-    rivals_are_faults: bool = switch(True, "another publisher of commands, or a second one of proposals, is a fault; else only reported")
+    rate: float = number(
+        20.0,
+        10.0,
+        500.0,
+        "Hz",
+        "commands a second from the node's own timer while no proposal comes",
+    )
+    proposal_type: str = choice(
+        "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
+    )
+    command_type: str = choice(
+        "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
+    )
+    rivals_are_faults: bool = switch(
+        True,
+        "another publisher of commands, or a second one of proposals, is a fault; else only reported",
+    )
 
     def __post_init__(self) -> None:
         check(self)
 
 
 class SafetyNode(Node):
-    """Raises ConfigError for parameters that break their bounds, MissingDependencyError when ackermann_msgs is chosen and absent."""
+    """Raises ConfigError for parameters that break their bounds, MissingDependencyError when
+    ackermann_msgs is chosen and absent."""
 
     def __init__(self, **options) -> None:
         super().__init__("safety_node", **options)
@@ -59,12 +87,16 @@ class SafetyNode(Node):
         buttons = parameters.declare(self, JoystickConfig(), "joystick.", fixed=True)
         limits = parameters.declare(self, GateConfig(), "gate.")
         self.guard = Guard(limits, self.vehicle, engagement)
-        parameters.follow(self, {"gate.": limits}, lambda changed: self._set_limits(changed["gate."]))
+        parameters.follow(
+            self, {"gate.": limits}, lambda changed: self._set_limits(changed["gate."])
+        )
         self._proposals, self._speeds, self._commands, self._latency = (Meter() for _ in range(4))
         self._acted: collections.Counter[str] = collections.Counter()
         self._mismatches: collections.Counter[str] = collections.Counter()
         self._rivals: tuple[str, ...] = ()
-        self._decision = Decision(State.DISENGAGED, "not engaged yet", None, Verdict(Limit.NONE, False), 0)
+        self._decision = Decision(
+            State.DISENGAGED, "not engaged yet", None, Verdict(Limit.NONE, False), 0
+        )
         self._told: tuple[State, str] | None = None
         self._kind = conversions.steering_type(self.config.command_type)
         outgoing = qos.command_out(period=2.0 / self.config.rate, lifespan=limits.stale_after)
@@ -76,10 +108,14 @@ class SafetyNode(Node):
         self._driver = Driver(self, buttons, engagement.enable_stale_after)
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
         kind = conversions.steering_type(self.config.proposal_type)
-        self.create_subscription(kind, "proposal", self._on_proposal, qos.COMMAND_IN, event_callbacks=events)
+        self.create_subscription(
+            kind, "proposal", self._on_proposal, qos.COMMAND_IN, event_callbacks=events
+        )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watchdog = self.create_timer(1.0 / self.config.rate, self._tick, clock=steady)
-        self._silence = self.create_timer(engagement.proposal_stale_after, self._on_silence, clock=steady)
+        self._silence = self.create_timer(
+            engagement.proposal_stale_after, self._on_silence, clock=steady
+        )
         self.create_timer(0.5, self._look_for_rivals, clock=steady)
         diagnostics.publish(self, self._report)
 
@@ -97,7 +133,8 @@ class SafetyNode(Node):
             self._latency.tick((self._decision.command.issued_ns - action.stamp_ns) / 1e9)
 
     def _on_silence(self) -> None:
-        """The last proposal has just become stale: the safe stop begins now, not at the watchdog's next tick."""
+        """The last proposal has just become stale: the safe stop begins now, not at the watchdog's
+        next tick."""
         self._silence.cancel()
         self._tick()
 
@@ -111,7 +148,9 @@ class SafetyNode(Node):
         complaints = self._rivals if self.config.rivals_are_faults else ()
         self._decision = decision = self.guard.tick(now, steady, self._driver.take(complaints))
         if decision.command is not None:
-            self._out.publish(conversions.command_message(decision.command, self._kind, self.vehicle))
+            self._out.publish(
+                conversions.command_message(decision.command, self._kind, self.vehicle)
+            )
             self._commands.tick()
             self._acted.update(decision.verdict.limits.names())
             self._acted["activations"] += bool(decision.verdict.limits)
@@ -120,10 +159,15 @@ class SafetyNode(Node):
             self._tell(decision)
 
     def _tell(self, decision: Decision) -> None:
-        """State and reason: latched on ~/state whenever one changes, in the log when the state does."""
+        """State and reason: latched on ~/state whenever one changes, in the log when the state
+        does."""
         level = LEVELS.get(decision.state, diagnostics.OK)
         values = {"reason": decision.reason, "steady_ns": time.monotonic_ns()}
-        self._states.publish(diagnostics.status("safety gate state", "liquid_control", level, decision.state.value, values))
+        self._states.publish(
+            diagnostics.status(
+                "safety gate state", "liquid_control", level, decision.state.value, values
+            )
+        )
         if self._told is None or self._told[0] is not decision.state:
             said = f"{decision.state.value}: {decision.reason}"
             if level == diagnostics.ERROR:  # rclpy wants one severity for each line that logs
@@ -133,17 +177,41 @@ class SafetyNode(Node):
         self._told = decision.state, decision.reason
 
     def _publish_verdict(self, decision: Decision) -> None:
-        """For each command the limits that acted, with the command itself to know it by; all digits, so that others can check us."""
+        """For each command the limits that acted, with the command itself to know it by; all
+        digits, so that others can check us."""
         verdict = decision.verdict
-        level = diagnostics.ERROR if verdict.safe_stop else diagnostics.WARN if verdict.limits else diagnostics.OK
+        level = (
+            diagnostics.ERROR
+            if verdict.safe_stop
+            else diagnostics.WARN
+            if verdict.limits
+            else diagnostics.OK
+        )
         told = {name: repr(value) for name, value in dataclasses.asdict(decision.command).items()}
-        speeds = {"measured_speed": repr(self.guard.known_speed(decision.steady_ns)), "last_speed": repr(self.guard.last_speed)}
-        values = {"safe_stop": verdict.safe_stop, "state": decision.state.value, "steady_ns": decision.steady_ns, **speeds, **told}
-        self._verdicts.publish(diagnostics.status("safety gate", "liquid_control", level, ", ".join(verdict.limits.names()), values))
+        speeds = {
+            "measured_speed": repr(self.guard.known_speed(decision.steady_ns)),
+            "last_speed": repr(self.guard.last_speed),
+        }
+        values = {
+            "safe_stop": verdict.safe_stop,
+            "state": decision.state.value,
+            "steady_ns": decision.steady_ns,
+            **speeds,
+            **told,
+        }
+        self._verdicts.publish(
+            diagnostics.status(
+                "safety gate", "liquid_control", level, ", ".join(verdict.limits.names()), values
+            )
+        )
 
     def _set_limits(self, limits: GateConfig) -> None:
         if self.guard.engagement.state in COMMANDING:
-            raise ConfigError("gate", "a change of limits", f"none while {self.guard.engagement.state.value}; take over first")
+            raise ConfigError(
+                "gate",
+                "a change of limits",
+                f"none while {self.guard.engagement.state.value}; take over first",
+            )
         self.guard.limits = limits
 
     def _look_for_rivals(self) -> None:
@@ -154,17 +222,33 @@ class SafetyNode(Node):
 
     def _on_mismatch(self, event) -> None:
         self._mismatches["proposal"] = event.total_count
-        self.get_logger().error("a publisher of proposals offers a quality of service that cannot match (wanted: reliable)")
+        self.get_logger().error(
+            "a publisher of proposals offers a quality of service that cannot match (wanted: reliable)"
+        )
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         decision = self._decision
         values = {"state": decision.state.value, "reason": decision.reason}
-        values |= {**self._proposals.flow("proposal"), **self._speeds.flow("speed"), **self._commands.flow("command")}
-        values |= {**self._latency.latency("latency stamp to command"), "command_listeners": self._out.get_subscription_count()}
+        values |= {
+            **self._proposals.flow("proposal"),
+            **self._speeds.flow("speed"),
+            **self._commands.flow("command"),
+        }
+        values |= {
+            **self._latency.latency("latency stamp to command"),
+            "command_listeners": self._out.get_subscription_count(),
+        }
         values |= {f"gate_{name}": count for name, count in self._acted.items()}
         values |= {f"refused_{name}": count for name, count in self.guard.rejected.items()}
-        values |= {"clock_jumps": self.guard.clock_jumps, "qos_mismatches": self._mismatches.total(), "rivals": "; ".join(self._rivals)}
-        level, acted = LEVELS.get(decision.state, diagnostics.OK), ", ".join(decision.verdict.limits.names())
+        values |= {
+            "clock_jumps": self.guard.clock_jumps,
+            "qos_mismatches": self._mismatches.total(),
+            "rivals": "; ".join(self._rivals),
+        }
+        level, acted = (
+            LEVELS.get(decision.state, diagnostics.OK),
+            ", ".join(decision.verdict.limits.names()),
+        )
         if self._rivals:
             level = diagnostics.ERROR
         if level == diagnostics.OK and acted:

@@ -1,8 +1,10 @@
-"""The MuJoCo world as the robot, in real time: camera, IMU and odometry out, steering in, and the truth for whoever judges the drive.
+"""The MuJoCo world as the robot, in real time: camera, IMU and odometry out, steering in, and the
+truth for whoever judges the drive.
 
-Each IMU period is computed a little before it begins and sent piece by piece when its time has come, so that a picture leaves at its own
-stamp. A vehicle that hears no command holds its wheels and brakes, as a real one should. It is put back on its
-lane after it left it, and on a new road after the end of one.
+Each IMU period is computed a little before it begins and sent piece by piece when its time has
+come, so that a picture leaves at its own stamp. A vehicle that hears no command holds its wheels
+and brakes, as a real one should. It is put back on its lane after it left it, and on a new road
+after the end of one.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from liquid_control.ros.real_time import Pace
 from liquid_control.signals import Command, Frame, ImuSample, SpeedSample
 
 AHEAD = 0.004
-"""A period is computed so long before it begins [s]: time to draw a picture that is due right at its beginning."""
+"""A period is computed so long before it begins [s]: time to draw a picture that is due right at
+its beginning."""
 
 TRUTH_EVERY = 4
 """The truth is told once in so many IMU periods."""
@@ -46,9 +49,15 @@ class SimNodeConfig:
     seed: int = number(0, 0, 2**63 - 1, "", "names the road, its look and the vehicle")
     held_out: bool = switch(True, "draw from the test roads, which no training can reach")
     publish_clock: bool = switch(False, "publish /clock, for nodes with use_sim_time")
-    command_type: str = choice("twist_stamped", conversions.STEERING_TYPES, "message type of the command")
-    jpeg_quality: int = number(92, 1, 100, "", "quality of the compressed pictures, made while somebody listens to them")
-    command_timeout: float = number(0.5, 0.05, 10.0, "s", "without a command for so long the vehicle brakes by itself")
+    command_type: str = choice(
+        "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
+    )
+    jpeg_quality: int = number(
+        92, 1, 100, "", "quality of the compressed pictures, made while somebody listens to them"
+    )
+    command_timeout: float = number(
+        0.5, 0.05, 10.0, "s", "without a command for so long the vehicle brakes by itself"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -65,38 +74,62 @@ class SimControls:
 
 
 class SimNode(Node):
-    """Raises ConfigError for parameters that break their bounds, MissingDependencyError without MuJoCo or a chosen ackermann_msgs."""
+    """Raises ConfigError for parameters that break their bounds, MissingDependencyError without
+    MuJoCo or a chosen ackermann_msgs."""
 
     def __init__(self, **options) -> None:
         super().__init__("sim_node", **options)
         try:
             from liquid_control.sim import drive, world
         except ImportError as error:
-            raise MissingDependencyError(error.name or "mujoco", "Install the sim extra: pip install 'liquid_control[sim]'") from error
+            raise MissingDependencyError(
+                error.name or "mujoco", "Install the sim extra: pip install 'liquid_control[sim]'"
+            ) from error
         self.config = parameters.declare(self, SimNodeConfig(), fixed=True)
         self.controls = parameters.declare(self, SimControls())
-        world_config = parameters.declare(self, WorldConfig(length=2000.0, image_width=320, image_height=160), "world.", fixed=True)
+        world_config = parameters.declare(
+            self,
+            WorldConfig(length=2000.0, image_width=320, image_height=160),
+            "world.",
+            fixed=True,
+        )
         self.world = world.World(world_config, self.config.seed, self.config.held_out)
         self.vehicle, self._start = drive.VEHICLE, world.START_STATION
-        self.world.render(world_config.image_width, world_config.image_height)  # the first picture is slow: it makes the GL context
+        self.world.render(
+            world_config.image_width, world_config.image_height
+        )  # the first picture is slow: it makes the GL context
         self.pace = Pace(self.config.publish_clock)
         self.command: Command | None = None
         self.frames_sent = self.times_put_back = self.roads_done = 0
-        self._begun_ns = self._periods = 0  # simulated time of the roads before this one; IMU periods in all
-        self._outbox: collections.deque[tuple[int, object]] = collections.deque()  # what is sensed but not due yet, with its simulated time
+        self._begun_ns = self._periods = (
+            0  # simulated time of the roads before this one; IMU periods in all
+        )
+        self._outbox: collections.deque[tuple[int, object]] = (
+            collections.deque()
+        )  # what is sensed but not due yet, with its simulated time
         self._commands, self._latency, self._lateness = Meter(), Meter(), Meter()
         self._camera_info = _camera_info(world_config, self.world)
         self._camera = self.create_publisher(Image, "camera/image_raw", qos.CAMERA)
-        self._compressed = self.create_publisher(CompressedImage, "camera/image_raw/compressed", qos.CAMERA)
+        self._compressed = self.create_publisher(
+            CompressedImage, "camera/image_raw/compressed", qos.CAMERA
+        )
         self._camera_infos = self.create_publisher(CameraInfo, "camera/camera_info", qos.CAMERA)
         self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
         self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
         self._steering_angle = self.create_publisher(Float64, "steering_angle", qos.INERTIAL)
         self._ground_truth = self.create_publisher(Odometry, "ground_truth", qos.STATUS)
         self._lane_pose = self.create_publisher(Odometry, "lane_pose", qos.STATUS)
-        self._clock_out = self.create_publisher(Clock, "/clock", qos.STATUS) if self.config.publish_clock else None
-        self._commands_in = Mailbox(self, conversions.steering_type(self.config.command_type), "command", qos.COMMAND_IN)
-        parameters.follow(self, {"": self.controls}, lambda changed: self._set_controls(changed[""]))
+        self._clock_out = (
+            self.create_publisher(Clock, "/clock", qos.STATUS)
+            if self.config.publish_clock
+            else None
+        )
+        self._commands_in = Mailbox(
+            self, conversions.steering_type(self.config.command_type), "command", qos.COMMAND_IN
+        )
+        parameters.follow(
+            self, {"": self.controls}, lambda changed: self._set_controls(changed[""])
+        )
         diagnostics.publish(self, self._report)
         self._stand_at_start()
 
@@ -130,7 +163,10 @@ class SimNode(Node):
         events = self.world.advance(*self._steering())
         self._periods += 1
         truth = self.world.truth if self._periods % TRUTH_EVERY == 0 else None
-        self._outbox.extend((self._begun_ns + event.stamp_ns, event) for event in (*events, *([truth] if truth else [])))
+        self._outbox.extend(
+            (self._begun_ns + event.stamp_ns, event)
+            for event in (*events, *([truth] if truth else []))
+        )
         if truth and truth.finished:
             self._begun_ns += self.world.time_ns
             self.roads_done += 1
@@ -146,7 +182,10 @@ class SimNode(Node):
             self._obey(message, self.pace.stamp_of_wall(received_ns))
         if self.command is None:
             return 0.0, 0.0
-        return self.command.steering_angle, self.command.speed if self._commands.age <= self.config.command_timeout else 0.0
+        return (
+            self.command.steering_angle,
+            self.command.speed if self._commands.age <= self.config.command_timeout else 0.0,
+        )
 
     def _send(self, sim_ns: int, event) -> None:
         stamp = self.pace.stamp_ns(sim_ns)
@@ -166,9 +205,15 @@ class SimNode(Node):
             self._odometry.publish(message)
             self._steering_angle.publish(Float64(data=self.world.physics.steering_angle))
         else:
-            self._ground_truth.publish(conversions.odometry_message(stamp, "map", event.x, event.y, event.yaw, event.speed))
-            lane = conversions.odometry_message(stamp, "lane", event.station, event.lane_offset, event.heading_error, event.speed)
-            lane.twist.twist.angular.z = event.speed * event.curvature  # yaw rate of one who follows the lane
+            self._ground_truth.publish(
+                conversions.odometry_message(stamp, "map", event.x, event.y, event.yaw, event.speed)
+            )
+            lane = conversions.odometry_message(
+                stamp, "lane", event.station, event.lane_offset, event.heading_error, event.speed
+            )
+            lane.twist.twist.angular.z = (
+                event.speed * event.curvature
+            )  # yaw rate of one who follows the lane
             self._lane_pose.publish(lane)
 
     def _show(self, frame: Frame) -> None:
@@ -189,7 +234,9 @@ class SimNode(Node):
 
     def _obey(self, message, received_ns: int) -> None:
         before = self.command or Command(0, received_ns, 0.0, 0.0)
-        command = conversions.command_from_message(message, self.vehicle, received_ns, before.steering_angle)
+        command = conversions.command_from_message(
+            message, self.vehicle, received_ns, before.steering_angle
+        )
         if not (math.isfinite(command.steering_angle) and math.isfinite(command.speed)):
             return  # a vehicle, too, trusts nobody; silence brakes it
         self._commands.tick()
@@ -202,11 +249,24 @@ class SimNode(Node):
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         truth = self.world.truth
-        values = {"frames_sent": self.frames_sent, "real_time_factor": self.pace.real_time_factor, **self._commands.flow("command")}
-        values |= {**self._latency.latency("latency stamp to arrival"), **self._lateness.latency("latency stamp to picture sent")}
+        values = {
+            "frames_sent": self.frames_sent,
+            "real_time_factor": self.pace.real_time_factor,
+            **self._commands.flow("command"),
+        }
+        values |= {
+            **self._latency.latency("latency stamp to arrival"),
+            **self._lateness.latency("latency stamp to picture sent"),
+        }
         values |= {"speed [m/s]": truth.speed, "lane_offset [m]": truth.lane_offset}
-        listeners = self._camera.get_subscription_count() + self._compressed.get_subscription_count()
-        values |= {"camera_listeners": listeners, "imu_listeners": self._imu.get_subscription_count(), "running": self.controls.running}
+        listeners = (
+            self._camera.get_subscription_count() + self._compressed.get_subscription_count()
+        )
+        values |= {
+            "camera_listeners": listeners,
+            "imu_listeners": self._imu.get_subscription_count(),
+            "running": self.controls.running,
+        }
         values |= {"roads_done": self.roads_done, "times_put_back": self.times_put_back}
         if self.pace.real_time_factor < 0.95:
             return diagnostics.WARN, "slower than real time", values
@@ -221,8 +281,17 @@ def _next_seed(seed: int, index: int) -> int:
 
 def _camera_info(config: WorldConfig, world) -> CameraInfo:
     """A pinhole without distortion."""
-    focal, x, y = world.physics.focal_length * config.image_height, config.image_width / 2, config.image_height / 2
-    info = CameraInfo(height=config.image_height, width=config.image_width, distortion_model="plumb_bob", d=[0.0] * 5)
+    focal, x, y = (
+        world.physics.focal_length * config.image_height,
+        config.image_width / 2,
+        config.image_height / 2,
+    )
+    info = CameraInfo(
+        height=config.image_height,
+        width=config.image_width,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+    )
     info.k = [focal, 0.0, x, 0.0, focal, y, 0.0, 0.0, 1.0]
     info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
     info.p = [focal, 0.0, x, 0.0, 0.0, focal, y, 0.0, 0.0, 0.0, 1.0, 0.0]

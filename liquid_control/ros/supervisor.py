@@ -1,4 +1,5 @@
-"""Brings the nodes of a drive up in order, and freezes them at its end so that their counts agree. Raises DriveError, soon and clearly."""
+"""Brings the nodes of a drive up in order, and freezes them at its end so that their counts agree.
+Raises DriveError, soon and clearly."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ LISTENERS = {
     "proposal_listeners": ("policy_node", 2),  # safety gate and recorder
     "command_listeners": ("safety_node", 2),  # vehicle and recorder
 }
-"""Who must have how many listeners before the world starts to move, or the first messages would be lost."""
+"""Who must have how many listeners before the world starts to move, or the first messages would be
+lost."""
 
 ANSWER_WITHIN = 5.0
 """Seconds after which an answer is taken for lost."""
@@ -34,7 +36,9 @@ PATIENCE = 30.0
 class Supervisor:
     """Works through `recorder`'s node and executor, on one thread."""
 
-    def __init__(self, recorder: Recorder, executor: SingleThreadedExecutor, children: Children) -> None:
+    def __init__(
+        self, recorder: Recorder, executor: SingleThreadedExecutor, children: Children
+    ) -> None:
         self.recorder, self.executor, self.children = recorder, executor, children
 
     def bring_up(self) -> None:
@@ -44,15 +48,21 @@ class Supervisor:
         self._transition(Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
 
     def await_listeners(self, pictures: bool, inertial: bool) -> None:
-        """Until every publisher of LISTENERS knows its listeners; `pictures`, `inertial`: the recorder listens to the camera, the IMU."""
+        """Until every publisher of LISTENERS knows its listeners; `pictures`, `inertial`: the
+        recorder listens to the camera, the IMU."""
         without = {"camera_listeners": not pictures, "imu_listeners": not inertial}
         for count, (node, least) in LISTENERS.items():
             least -= without.get(count, False)
-            self._until(lambda node=node, count=count, least=least: self._reported(node, count) >= least, f"the listeners of {node}")
+            self._until(
+                lambda node=node, count=count, least=least: self._reported(node, count) >= least,
+                f"the listeners of {node}",
+            )
 
     def run_world(self, running: bool) -> None:
         """Lets time pass in the world, or stops it."""
-        request = SetParameters.Request(parameters=[Parameter("running", value=running).to_parameter_msg()])
+        request = SetParameters.Request(
+            parameters=[Parameter("running", value=running).to_parameter_msg()]
+        )
         result = self._call(SetParameters, "sim_node/set_parameters", request).results[0]
         if not result.successful:
             raise DriveError(f"sim_node refused to {'run' if running else 'stop'}: {result.reason}")
@@ -61,20 +71,29 @@ class Supervisor:
         """Waits until each node has reported once more."""
         asked = time.monotonic()
         for node in NODES:
-            self._until(lambda node=node: self.recorder.diagnostics.get(node, (0.0,))[0] > asked + 0.1, f"the last report of {node}")
+            self._until(
+                lambda node=node: self.recorder.diagnostics.get(node, (0.0,))[0] > asked + 0.1,
+                f"the last report of {node}",
+            )
 
     def _transition(self, transition: int, goal: int) -> None:
-        """Changes the policy's state. Not sent again when no answer comes: whether it was obeyed, the state itself tells."""
+        """Changes the policy's state. Not sent again when no answer comes: whether it was obeyed,
+        the state itself tells."""
         client = self.recorder.create_client(ChangeState, "policy_node/change_state")
         self._until(client.service_is_ready, "policy_node to start")
         answer = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
         if self._wait(answer.done, ANSWER_WITHIN):
             obeyed = answer.result().success
         else:
-            obeyed = self._call(GetState, "policy_node/get_state", GetState.Request()).current_state.id == goal
+            obeyed = (
+                self._call(GetState, "policy_node/get_state", GetState.Request()).current_state.id
+                == goal
+            )
         self.recorder.destroy_client(client)
         if not obeyed:
-            raise DriveError(f"policy_node did not start: {self.children.last_words('policy_node')}")
+            raise DriveError(
+                f"policy_node did not start: {self.children.last_words('policy_node')}"
+            )
 
     def _call(self, kind: type, name: str, request):
         """The answer to a request that does no harm when it is sent twice.
@@ -95,7 +114,9 @@ class Supervisor:
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         if not self._wait(condition, PATIENCE):
-            raise DriveError(f"waited {PATIENCE:.0f} s in vain for {what}; the nodes' logs, beside the report, may say why")
+            raise DriveError(
+                f"waited {PATIENCE:.0f} s in vain for {what}; the nodes' logs, beside the report, may say why"
+            )
 
     def _wait(self, condition: Callable[[], bool], patience: float) -> bool:
         """Handles what comes in until the condition holds; False when it does not in time."""

@@ -1,4 +1,5 @@
-"""Collects drives in the simulated world, side by side on all cores: one road, one driver, one episode or recording each."""
+"""Collects drives in the simulated world, side by side on all cores: one road, one driver, one
+episode or recording each."""
 
 from __future__ import annotations
 
@@ -39,10 +40,12 @@ SET_SPEED = 20.0
 
 @dataclasses.dataclass(frozen=True)
 class Drive:
-    """One drive to collect. `model`: directory of the policy that drives (DAgger), or None for the expert.
+    """One drive to collect. `model`: directory of the policy that drives (DAgger), or None for the
+    expert.
 
-    `wobble`: standard deviation of the steering noise [rad]. `noise_variance`: of Gaussian noise on the picture (0..1) that the driver is
-    given; the pictures kept are without it. `seed` fixes road, look, vehicle and noise. `bag`: how to record, None for an episode.
+    `wobble`: standard deviation of the steering noise [rad]. `noise_variance`: of Gaussian noise on
+    the picture (0..1) that the driver is given; the pictures kept are without it. `seed` fixes
+    road, look, vehicle and noise. `bag`: how to record, None for an episode.
     """
 
     seed: int
@@ -61,7 +64,11 @@ class CollectionSettings:
 
     out: Path
     """folder for the drives: an episode (.npz) or a recording (a rosbag2 directory) each"""
-    format: str = choice("episode", ("episode", "bag"), "what to write: pictures as the policy sees them, or rosbag2 as a vehicle records")
+    format: str = choice(
+        "episode",
+        ("episode", "bag"),
+        "what to write: pictures as the policy sees them, or rosbag2 as a vehicle records",
+    )
     roads: int = number(40, 1, 10**6, "", "roads to drive")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
     wobble: float = number(0.02, 0.0, 0.2, "rad", "steering noise that makes the expert recover")
@@ -75,7 +82,8 @@ class CollectionSettings:
 
 
 def collect_expert(settings: CollectionSettings) -> dict:
-    """Collects on all cores; says how many frames there are and how fast they came, start of the processes included."""
+    """Collects on all cores; says how many frames there are and how fast they came, start of the
+    processes included."""
     started = time.perf_counter()
     check_camera(settings.preprocess, settings.world)
     settings.out.mkdir(parents=True, exist_ok=True)
@@ -84,22 +92,39 @@ def collect_expert(settings: CollectionSettings) -> dict:
     for index in range(settings.roads):
         world = dataclasses.replace(settings.world, stratum=index % STRATA)
         path = settings.out / f"expert_{index:04d}{ending}"
-        jobs.append(Drive(road_seed(settings.seed, index), path, settings.preprocess, world, settings.wobble, bag=bag))
+        jobs.append(
+            Drive(
+                road_seed(settings.seed, index),
+                path,
+                settings.preprocess,
+                world,
+                settings.wobble,
+                bag=bag,
+            )
+        )
         if bag:
             check_free(path)
     frames = sum(map_processes(collect, jobs, settings.workers, "collect"))
     seconds = time.perf_counter() - started
     drives = "recordings" if bag else "episodes"
-    return {drives: len(jobs), "frames": frames, "seconds": seconds, "frames_per_second": frames / seconds, "out": str(settings.out)}
+    return {
+        drives: len(jobs),
+        "frames": frames,
+        "seconds": seconds,
+        "frames_per_second": frames / seconds,
+        "out": str(settings.out),
+    }
 
 
 def check_camera(wanted: PreprocessConfig, world: WorldConfig) -> None:
-    """Raises ImageError when the world's camera picture is too small for the policy's, a crop included."""
+    """Raises ImageError when the world's camera picture is too small for the policy's, a crop
+    included."""
     preprocess(np.zeros((world.image_height, world.image_width, 3), np.uint8), wanted)
 
 
 def collect(job: Drive) -> int:
-    """Drives one road to its end, or until the vehicle is off the road; writes the episode or recording; returns its frames."""
+    """Drives one road to its end, or until the vehicle is off the road; writes the episode or
+    recording; returns its frames."""
     world = World(job.world, job.seed)
     if job.model is None:
         runtime = ExpertRuntime(world, job.preprocess)
@@ -108,40 +133,73 @@ def collect(job: Drive) -> int:
 
         runtime = OnnxRuntime.load(job.model)
     if job.noise_variance:
-        runtime = SpoiledInput(runtime, dataclasses.replace(CLEAN, noise_variance=job.noise_variance), job.seed)
+        runtime = SpoiledInput(
+            runtime, dataclasses.replace(CLEAN, noise_variance=job.noise_variance), job.seed
+        )
     controller = Controller(runtime, gate=SafetyGate(vehicle=VEHICLE), speed=SET_SPEED)
     wobble = _wobble(np.random.default_rng([job.seed, 1]), job.wobble)
-    frames = (_episode if job.bag is None else _recording)(job, world, controller, lambda: next(wobble))
+    frames = (_episode if job.bag is None else _recording)(
+        job, world, controller, lambda: next(wobble)
+    )
     world.close()
     return frames
 
 
-def _episode(job: Drive, world: World, controller: Controller, disturbance: Callable[[], float]) -> int:
+def _episode(
+    job: Drive, world: World, controller: Controller, disturbance: Callable[[], float]
+) -> int:
     rows = []
     for moment in drive(world, controller, disturbance):
         if moment.action is not None:
             seen, truth = controller.observation, moment.truth
-            ahead = world.road.curvature[min(int((truth.station + CURVATURE_AHEAD) / SPACING), len(world.road.curvature) - 1)]
+            ahead = world.road.curvature[
+                min(int((truth.station + CURVATURE_AHEAD) / SPACING), len(world.road.curvature) - 1)
+            ]
             targets = (truth.lane_offset, truth.heading_error, truth.curvature, ahead)
-            rows.append((seen.stamp_ns, seen.image, seen.inertial, seen.dt, seen.is_first, truth.target_curvature, targets))
+            rows.append(
+                (
+                    seen.stamp_ns,
+                    seen.image,
+                    seen.inertial,
+                    seen.dt,
+                    seen.is_first,
+                    truth.target_curvature,
+                    targets,
+                )
+            )
         if moment.truth.departed:
             break
     stamp_ns, image, inertial, dt, is_first, curvature, auxiliary = zip(*rows, strict=True)
     Episode(
-        np.array(stamp_ns, np.int64), np.stack(image), np.stack(inertial), np.array(dt, np.float32), np.array(is_first, bool),
-        np.array(curvature, np.float32), np.array(auxiliary, np.float32),
+        np.array(stamp_ns, np.int64),
+        np.stack(image),
+        np.stack(inertial),
+        np.array(dt, np.float32),
+        np.array(is_first, bool),
+        np.array(curvature, np.float32),
+        np.array(auxiliary, np.float32),
     ).save(job.path)
     return len(rows)
 
 
-def _recording(job: Drive, world: World, controller: Controller, disturbance: Callable[[], float]) -> int:
-    """The recorded command is what the gate let through, without the disturbance: what the driver meant, not what shook the wheels."""
+def _recording(
+    job: Drive, world: World, controller: Controller, disturbance: Callable[[], float]
+) -> int:
+    """The recorded command is what the gate let through, without the disturbance: what the driver
+    meant, not what shook the wheels."""
     driver = "expert" if job.model is None else job.model.name
-    facts = {"made_by": "liquid-control collect", "driver": driver, "seed": str(job.seed), "wobble": f"{job.wobble} rad"}
+    facts = {
+        "made_by": "liquid-control collect",
+        "driver": driver,
+        "seed": str(job.seed),
+        "wobble": f"{job.wobble} rad",
+    }
     with BagWriter(job.path, job.bag, facts, VEHICLE) as writer:
         recorder = DriveRecorder(writer, world, job.seed)
         for moment in drive(world, controller, disturbance, recorder.hear):
-            if controller.action is not None:  # the gate of a robot is silent until the first proposal
+            if (
+                controller.action is not None
+            ):  # the gate of a robot is silent until the first proposal
                 recorder.drive(moment.command, moment.action)
             recorder.judge(moment.truth)
             if moment.truth.departed:
@@ -153,5 +211,8 @@ def _wobble(rng: np.random.Generator, deviation: float):
     """Ornstein-Uhlenbeck steering noise [rad], one value per IMU period."""
     value, step = 0.0, 0.01
     for _ in itertools.count():
-        value += -value * step / WOBBLE_TIME + deviation * math.sqrt(2 * step / WOBBLE_TIME) * rng.standard_normal()
+        value += (
+            -value * step / WOBBLE_TIME
+            + deviation * math.sqrt(2 * step / WOBBLE_TIME) * rng.standard_normal()
+        )
         yield value

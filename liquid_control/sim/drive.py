@@ -1,4 +1,5 @@
-"""The closed loop: a controller drives a world. Collection, evaluation and gymnasium-free tests all use this one loop."""
+"""The closed loop: a controller drives a world. Collection, evaluation and gymnasium-free tests all
+use this one loop."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ VEHICLE = VehicleConfig(wheelbase=WHEELBASE)
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Moment:
-    """One IMU period of a drive. `action` is the new action when a frame was used in it, else None."""
+    """One IMU period of a drive. `action` is the new action when a frame was used in it, else
+    None."""
 
     truth: Truth
     command: Command
@@ -29,7 +31,8 @@ class Moment:
 
 
 class ExpertRuntime:
-    """The privileged expert behind the `Runtime` protocol, so that it drives through the same controller as a policy."""
+    """The privileged expert behind the `Runtime` protocol, so that it drives through the same
+    controller as a policy."""
 
     neurons = 0
 
@@ -45,12 +48,17 @@ class ExpertRuntime:
 
 
 def drive(
-    world: World, controller: Controller, disturbance: Callable[[], float] | None = None, tap: Callable[[Event], Event] | None = None
+    world: World,
+    controller: Controller,
+    disturbance: Callable[[], float] | None = None,
+    tap: Callable[[Event], Event] | None = None,
 ) -> Iterator[Moment]:
-    """Yields every IMU period until the road ends; whoever iterates stops earlier or puts the vehicle back.
+    """Yields every IMU period until the road ends; whoever iterates stops earlier or puts the
+    vehicle back.
 
-    `disturbance` returns a steering angle [rad] added behind the gate, once per IMU period: the recovery noise of collection.
-    `tap` gets every event first, a recorder say; what it returns is what the controller gets.
+    `disturbance` returns a steering angle [rad] added behind the gate, once per IMU period: the
+    recovery noise of collection. `tap` gets every event first, a recorder say; what it returns is
+    what the controller gets.
     """
     measured: float | None = None
     angle, cap = 0.0, math.inf

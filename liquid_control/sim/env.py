@@ -23,25 +23,26 @@ RENDER_WIDTH, RENDER_HEIGHT = 640, 320
 
 
 class LaneKeeping(gymnasium.Env):
-    """Steer a four-wheel car along the right lane of a random two-lane road, seen through a camera with irregular time.
+    """Steer a four-wheel car along the right lane of a random two-lane road, seen through a camera
+    with irregular time.
 
-    One step lasts from one used camera frame to the next, 30-60 ms and more where frames are dropped.
+    One step lasts from one used camera frame to the next, 30-60 ms and more where frames are
+    dropped.
 
-    Observation (Dict)
-        image (h, w, 3) uint8 RGB, the policy's preprocessed picture; inertial (3,) float32: yaw rate [rad/s], lateral
-        acceleration [m/s²], speed [m/s], averaged since the last frame; dt (1,) float32 [s] since the last frame.
+    Observation (Dict) image (h, w, 3) uint8 RGB, the policy's preprocessed picture; inertial (3,)
+        float32: yaw rate [rad/s], lateral acceleration [m/s²], speed [m/s], averaged since the last
+        frame; dt (1,) float32 [s] since the last frame.
     Action (Box (1,))
         path curvature [1/m], positive left, within ±0.2. The world drives the pedals.
     Reward
         metres of progress x (1 - |lane offset| / 1 m), not below zero.
-    End
-        terminated: the car's centre is more than half a lane off (left the lane for good), or it has turned around.
-        truncated: the end of the road, or `time_limit` seconds of driving.
-    Reset
-        `seed` fixes road, look, vehicle, sensor noise and time stamps: same seed and actions, bit-equal trajectories. Later resets
-        without one go on to new roads. `options={"held_out": True}` draws a test road, which no training seed reaches.
-    Info
-        the true lane offset [m], heading error [rad], road curvature [1/m], station [m], stamp [ns], and the expert's curvature.
+    End terminated: the car's centre is more than half a lane off (left the lane for good), or it
+        has turned around. truncated: the end of the road, or `time_limit` seconds of driving.
+    Reset `seed` fixes road, look, vehicle, sensor noise and time stamps: same seed and actions,
+        bit-equal trajectories. Later resets without one go on to new roads. `options={"held_out":
+        True}` draws a test road, which no training seed reaches.
+    Info the true lane offset [m], heading error [rad], road curvature [1/m], station [m], stamp
+        [ns], and the expert's curvature.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 25}
@@ -59,11 +60,15 @@ class LaneKeeping(gymnasium.Env):
         self._world: World | None = None
         self._timeline = Timeline(TimelineConfig())
         self.action_space = spaces.Box(-SHARPEST_ACTION, SHARPEST_ACTION, (1,), np.float32)
-        self.observation_space = spaces.Dict({
-            "image": spaces.Box(0, 255, (self._preprocess.height, self._preprocess.width, 3), np.uint8),
-            "inertial": spaces.Box(-np.inf, np.inf, (3,), np.float32),
-            "dt": spaces.Box(0.0, np.inf, (1,), np.float32),
-        })
+        self.observation_space = spaces.Dict(
+            {
+                "image": spaces.Box(
+                    0, 255, (self._preprocess.height, self._preprocess.width, 3), np.uint8
+                ),
+                "inertial": spaces.Box(-np.inf, np.inf, (3,), np.float32),
+                "dt": spaces.Box(0.0, np.inf, (1,), np.float32),
+            }
+        )
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[dict, dict]:
         super().reset(seed=seed)
@@ -80,14 +85,20 @@ class LaneKeeping(gymnasium.Env):
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
         curvature = float(np.clip(action, self.action_space.low, self.action_space.high).item())
-        observation = self._until_frame(steering_angle(0.0 if math.isnan(curvature) else curvature, VEHICLE))
+        observation = self._until_frame(
+            steering_angle(0.0 if math.isnan(curvature) else curvature, VEHICLE)
+        )
         truth = self._world.truth
         gained, self._station = reward(truth, truth.station - self._station), truth.station
         truncated = not truth.departed and (truth.finished or truth.stamp_ns > self._time_limit_ns)
         return observation, gained, truth.departed, truncated, self._info()
 
     def render(self) -> np.ndarray | None:
-        return self._world.render(RENDER_WIDTH, RENDER_HEIGHT, "chase") if self.render_mode == "rgb_array" else None
+        return (
+            self._world.render(RENDER_WIDTH, RENDER_HEIGHT, "chase")
+            if self.render_mode == "rgb_array"
+            else None
+        )
 
     def close(self) -> None:
         if self._world is not None:
@@ -99,17 +110,27 @@ class LaneKeeping(gymnasium.Env):
             seen = None
             for event in self._world.advance(angle):
                 if isinstance(event, Frame):
-                    seen = self._timeline.push_frame(Frame(event.stamp_ns, preprocess(event.image, self._preprocess)))
+                    seen = self._timeline.push_frame(
+                        Frame(event.stamp_ns, preprocess(event.image, self._preprocess))
+                    )
                 elif isinstance(event, ImuSample):
                     self._timeline.push_imu(event)
                 else:
                     self._timeline.push_speed(event)
             if isinstance(seen, Observation):
-                return {"image": seen.image, "inertial": seen.inertial, "dt": np.array([seen.dt], np.float32)}
+                return {
+                    "image": seen.image,
+                    "inertial": seen.inertial,
+                    "dt": np.array([seen.dt], np.float32),
+                }
 
     def _info(self) -> dict:
         truth = self._world.truth
         return {
-            "stamp_ns": truth.stamp_ns, "station": truth.station, "lane_offset": truth.lane_offset, "heading_error": truth.heading_error,
-            "curvature": truth.curvature, "expert_curvature": truth.target_curvature,
+            "stamp_ns": truth.stamp_ns,
+            "station": truth.station,
+            "lane_offset": truth.lane_offset,
+            "heading_error": truth.heading_error,
+            "curvature": truth.curvature,
+            "expert_curvature": truth.target_curvature,
         }

@@ -1,4 +1,5 @@
-"""The privileged expert: pure pursuit of the lane's centre with knowledge of the road. Its curvature is the training target.
+"""The privileged expert: pure pursuit of the lane's centre with knowledge of the road. Its
+curvature is the training target.
 
 R. C. Coulter, "Implementation of the Pure Pursuit Path Tracking Algorithm", CMU-RI-TR-92-01.
 """
@@ -20,5 +21,8 @@ def pursue(road: Road, pose: Pose, station: float) -> float:
     cos, sin = math.cos(pose.yaw), math.sin(pose.yaw)
     x, y = pose.x - TO_CENTRE * cos, pose.y - TO_CENTRE * sin
     target_x, target_y, _, _ = road.at(station - TO_CENTRE + distance)
-    ahead, left = (target_x - x) * cos + (target_y - y) * sin, (target_y - y) * cos - (target_x - x) * sin
+    ahead, left = (
+        (target_x - x) * cos + (target_y - y) * sin,
+        (target_y - y) * cos - (target_x - x) * sin,
+    )
     return 2.0 * left / max(ahead * ahead + left * left, 1.0)

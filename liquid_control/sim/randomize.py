@@ -1,7 +1,8 @@
 """Domain randomisation: how one stretch of world looks and how one vehicle behaves.
 
-Looks are stratified: a stratum fixes whether ground, asphalt and light are dark or bright, so that a set of
-roads can be spread evenly over the combinations that fool a policy (ground as bright as the asphalt is the worst).
+Looks are stratified: a stratum fixes whether ground, asphalt and light are dark or bright, so that
+a set of roads can be spread evenly over the combinations that fool a policy (ground as bright as
+the asphalt is the worst).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ WHEELBASE = 2.6
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """Colours in 0..1 RGB and light of a stretch of road; the last three are for weather (sim.conditions) and never drawn.
+    """Colours in 0..1 RGB and light of a stretch of road; the last three are for weather
+    (sim.conditions) and never drawn.
 
-    `fog`: distance at which the air hides everything [m], 0 is clear. `snow`: cover of the road, 0 to 1. `shadows`: on the road [1/m].
+    `fog`: distance at which the air hides everything [m], 0 is clear. `snow`: cover of the road, 0
+    to 1. `shadows`: on the road [1/m].
     """
 
     asphalt: tuple[float, float, float]
@@ -41,7 +44,8 @@ class Look:
 
 @dataclasses.dataclass(frozen=True)
 class Body:
-    """What a single vehicle draws: camera pose errors, friction, steering dynamics, sensor errors."""
+    """What a single vehicle draws: camera pose errors, friction, steering dynamics, sensor
+    errors."""
 
     camera_height: float
     camera_pitch: float
@@ -81,7 +85,9 @@ def draw_look(rng: np.random.Generator, stratum: int | None = None) -> Look:
         diffuse=rng.uniform(0.5, 0.8) if bright_light else rng.uniform(0.25, 0.5),
         sun_azimuth=rng.uniform(-np.pi, np.pi),
         sun_elevation=rng.uniform(0.35, 1.3),
-        foliage=_colour(rng.uniform(0.15, 0.5) * np.array([rng.uniform(0.5, 1.2), 1.0, rng.uniform(0.3, 0.7)])),
+        foliage=_colour(
+            rng.uniform(0.15, 0.5) * np.array([rng.uniform(0.5, 1.2), 1.0, rng.uniform(0.3, 0.7)])
+        ),
     )
 
 

@@ -1,4 +1,5 @@
-"""A simulated drive as a recording: what its sensors say, what its driver commands, and the truth, with stamps as on a real day."""
+"""A simulated drive as a recording: what its sensors say, what its driver commands, and the truth,
+with stamps as on a real day."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ TRUTH_EVERY_NS = 40_000_000
 class DriveRecorder:
     """Writes what it hears of a drive in `world`.
 
-    `begin_ns`: the stamp of simulated time zero, a second of the day that `seed` names. `received_ns`: when the latest event was received.
+    `begin_ns`: the stamp of simulated time zero, a second of the day that `seed` names.
+    `received_ns`: when the latest event was received.
     """
 
     def __init__(self, writer: BagWriter, world: World, seed: int) -> None:
@@ -35,7 +37,8 @@ class DriveRecorder:
         self._told: tuple[float, float] | None = None
 
     def hear(self, event: Event) -> Event:
-        """Writes what a sensor says, received just after its stamp and after what came before; a tap of sim.drive.drive."""
+        """Writes what a sensor says, received just after its stamp and after what came before; a
+        tap of sim.drive.drive."""
         stamp_ns = self.begin_ns + event.stamp_ns
         self.received_ns = received_ns = max(self.received_ns, stamp_ns) + TRANSFER_NS
         writer = self.writer
@@ -45,7 +48,9 @@ class DriveRecorder:
             writer.write_camera_info(stamp_ns, height, width, self._focal, received_ns)
             self.frames += 1
         elif isinstance(event, ImuSample):
-            writer.write_imu(ImuSample(stamp_ns, event.angular_velocity, event.linear_acceleration), received_ns)
+            writer.write_imu(
+                ImuSample(stamp_ns, event.angular_velocity, event.linear_acceleration), received_ns
+            )
         else:
             writer.write_speed(type(event)(stamp_ns, event.speed), received_ns)
         return event
@@ -58,8 +63,14 @@ class DriveRecorder:
         self._told = told
         received_ns = self.begin_ns + self.world.time_ns + REACTION_NS
         if action is not None:
-            self.writer.write_proposal(Action(self.begin_ns + action.stamp_ns, action.curvature, action.speed), received_ns - TRANSFER_NS)
-        self.writer.write_steering(SteeringSample(self.begin_ns + command.stamp_ns, command.steering_angle, command.speed), received_ns)
+            self.writer.write_proposal(
+                Action(self.begin_ns + action.stamp_ns, action.curvature, action.speed),
+                received_ns - TRANSFER_NS,
+            )
+        self.writer.write_steering(
+            SteeringSample(self.begin_ns + command.stamp_ns, command.steering_angle, command.speed),
+            received_ns,
+        )
 
     def judge(self, truth: Truth) -> None:
         """Writes the truth when it is due, as sim_node tells it."""
@@ -68,6 +79,17 @@ class DriveRecorder:
         self._truth_due_ns = truth.stamp_ns + TRUTH_EVERY_NS
         stamp_ns = self.begin_ns + truth.stamp_ns
         received_ns = stamp_ns + REACTION_NS + TRANSFER_NS
-        pose, lane = (truth.x, truth.y, truth.yaw), (truth.station, truth.lane_offset, truth.heading_error)
+        pose, lane = (
+            (truth.x, truth.y, truth.yaw),
+            (truth.station, truth.lane_offset, truth.heading_error),
+        )
         self.writer.write_pose(GROUND_TRUTH, stamp_ns, "map", pose, truth.speed, 0.0, received_ns)
-        self.writer.write_pose(LANE_POSE, stamp_ns, "lane", lane, truth.speed, truth.speed * truth.curvature, received_ns)
+        self.writer.write_pose(
+            LANE_POSE,
+            stamp_ns,
+            "lane",
+            lane,
+            truth.speed,
+            truth.speed * truth.curvature,
+            received_ns,
+        )

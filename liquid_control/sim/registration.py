@@ -1,4 +1,5 @@
-"""Gymnasium's plug-in entry point: once the package is installed, `gymnasium.make("liquid_control/LaneKeeping-v0")` works.
+"""Gymnasium's plug-in entry point: once the package is installed,
+`gymnasium.make("liquid_control/LaneKeeping-v0")` works.
 
 Gymnasium calls this at its own import, so nothing heavy may be imported here.
 """

@@ -1,4 +1,5 @@
-"""Off-screen rendering: chooses MuJoCo's OpenGL back end before MuJoCo is imported, and owns the one GL context.
+"""Off-screen rendering: chooses MuJoCo's OpenGL back end before MuJoCo is imported, and owns the
+one GL context.
 
 Everything in `sim` takes `mujoco` from here, because MuJoCo reads its back end once, at import.
 """
@@ -18,15 +19,21 @@ import numpy as np
 
 
 def _choose_backend() -> None:
-    """EGL where a GPU is, software rendering (OSMesa, else Mesa's EGL) elsewhere; a set MUJOCO_GL is respected."""
+    """EGL where a GPU is, software rendering (OSMesa, else Mesa's EGL) elsewhere; a set MUJOCO_GL
+    is respected."""
     gpu = Path("/dev/nvidiactl").exists() or Path("/dev/nvidia0").exists()
-    # Mesa's software rasteriser starts a thread per core by default; small pictures are faster without, one process a core.
-    wanted = {"MUJOCO_GL": "egl" if gpu or not ctypes.util.find_library("OSMesa") else "osmesa", "LP_NUM_THREADS": "0"}
+    # Mesa's software rasteriser starts a thread per core by default; small pictures are faster
+    # without, one process a core.
+    wanted = {
+        "MUJOCO_GL": "egl" if gpu or not ctypes.util.find_library("OSMesa") else "osmesa",
+        "LP_NUM_THREADS": "0",
+    }
     os.environ.update({name: value for name, value in wanted.items() if name not in os.environ})
 
 
 def _load_triton_first() -> None:
-    """PyTorch for GPUs brings triton; triton and Mesa each bring an LLVM. Triton's, loaded second, crashes.
+    """PyTorch for GPUs brings triton; triton and Mesa each bring an LLVM. Triton's, loaded second,
+    crashes.
 
     `import mujoco` loads Mesa's already.
     """
@@ -45,7 +52,8 @@ HIDDEN_FROM_DRIVER = 2
 
 @functools.lru_cache(maxsize=1)
 def _gl_context():
-    """The process's only GL context: freeing one context while another is current destroys the live one's buffers."""
+    """The process's only GL context: freeing one context while another is current destroys the live
+    one's buffers."""
     context = mujoco.GLContext(LARGEST_WIDTH, LARGEST_HEIGHT)
     atexit.register(context.free)
     return context
@@ -55,7 +63,8 @@ _owner: threading.Thread | None = None
 
 
 def _make_current() -> None:
-    """Makes the context the calling thread's. Telling OpenGL so before each picture would cost a sixth of a small picture's time."""
+    """Makes the context the calling thread's. Telling OpenGL so before each picture would cost a
+    sixth of a small picture's time."""
     global _owner
     if _owner is not threading.current_thread():
         _gl_context().make_current()
@@ -63,7 +72,8 @@ def _make_current() -> None:
 
 
 class Renderer:
-    """Draws one model's cameras. Close it before the next model's renderer is made, to free its textures."""
+    """Draws one model's cameras. Close it before the next model's renderer is made, to free its
+    textures."""
 
     def __init__(self, model: mujoco.MjModel, fog: bool = False) -> None:
         _make_current()
@@ -81,7 +91,15 @@ class Renderer:
         _make_current()
         self._camera.fixedcamid = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
         self._option.geomgroup[HIDDEN_FROM_DRIVER] = camera != "front"
-        mujoco.mjv_updateScene(self._model, data, self._option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
+        mujoco.mjv_updateScene(
+            self._model,
+            data,
+            self._option,
+            None,
+            self._camera,
+            mujoco.mjtCatBit.mjCAT_ALL,
+            self._scene,
+        )
         viewport = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(viewport, self._scene, self._context)
         picture = np.empty((height, width, 3), np.uint8)

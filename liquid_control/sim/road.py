@@ -1,7 +1,8 @@
 """Procedural roads: the centre line of the driven lane as a smooth plane curve, drawn from a seed.
 
-The lane's centre is the reference: `station` s [m] runs along it, `offset` [m] is positive to its left. A second
-lane lies to the left, so the road's own centre line is half a lane left of the reference (right-hand traffic).
+The lane's centre is the reference: `station` s [m] runs along it, `offset` [m] is positive to its
+left. A second lane lies to the left, so the road's own centre line is half a lane left of the
+reference (right-hand traffic).
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ SPACING = 0.5
 """Distance between samples of the curve [m]."""
 
 MAX_HEADING = np.deg2rad(70.0)
-"""The road never turns further than this from east, so x grows for ever and the road cannot meet itself."""
+"""The road never turns further than this from east, so x grows for ever and the road cannot meet
+itself."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Road:
-    """Samples every `SPACING` metres, each array (N,): `x`, `y` [m], `heading` [rad], `curvature` [1/m]."""
+    """Samples every `SPACING` metres, each array (N,): `x`, `y` [m], `heading` [rad], `curvature`
+    [1/m]."""
 
     x: np.ndarray
     y: np.ndarray
@@ -39,12 +42,24 @@ class Road:
         position = min(max(station / SPACING, 0.0), len(self.x) - 1.000001)
         i = int(position)
         j, w = i + 1, position - i
-        u, x, y, heading, curvature = 1 - w, self.x.item, self.y.item, self.heading.item, self.curvature.item
-        return x(i) * u + x(j) * w, y(i) * u + y(j) * w, heading(i) * u + heading(j) * w, curvature(i) * u + curvature(j) * w
+        u, x, y, heading, curvature = (
+            1 - w,
+            self.x.item,
+            self.y.item,
+            self.heading.item,
+            self.curvature.item,
+        )
+        return (
+            x(i) * u + x(j) * w,
+            y(i) * u + y(j) * w,
+            heading(i) * u + heading(j) * w,
+            curvature(i) * u + curvature(j) * w,
+        )
 
     def project(self, x: float, y: float, near: float) -> tuple[float, float]:
-        """Station and offset of a point, found by Newton steps from the station `near` (a few metres off at most). Who is before the
-        beginning or behind the end is held at it, as `at` does: a vehicle may turn round and drive back."""
+        """Station and offset of a point, found by Newton steps from the station `near` (a few
+        metres off at most). Who is before the beginning or behind the end is held at it, as `at`
+        does: a vehicle may turn round and drive back."""
         station = near
         for _ in range(3):
             cx, cy, heading, curvature = self.at(station)
@@ -56,10 +71,17 @@ class Road:
         return station, left
 
     def speed_plan(
-        self, cruise: float, lateral_acceleration: float = 2.0, acceleration: float = 1.2, deceleration: float = 1.5
+        self,
+        cruise: float,
+        lateral_acceleration: float = 2.0,
+        acceleration: float = 1.2,
+        deceleration: float = 1.5,
     ) -> np.ndarray:
-        """Speed (N,) [m/s] that keeps to `cruise`, to v² |curvature| <= lateral_acceleration, and to both slopes."""
-        speed = np.minimum(cruise, np.sqrt(lateral_acceleration / np.maximum(np.abs(self.curvature), 1e-6)))
+        """Speed (N,) [m/s] that keeps to `cruise`, to v² |curvature| <= lateral_acceleration, and
+        to both slopes."""
+        speed = np.minimum(
+            cruise, np.sqrt(lateral_acceleration / np.maximum(np.abs(self.curvature), 1e-6))
+        )
         for i in range(len(speed) - 2, -1, -1):
             speed[i] = min(speed[i], (speed[i + 1] ** 2 + 2 * deceleration * SPACING) ** 0.5)
         for i in range(1, len(speed)):
@@ -68,9 +90,13 @@ class Road:
 
 
 def build_road(
-    rng: np.random.Generator, length: float, sharpest: float = SHARPEST_CURVATURE, gentlest: float = GENTLEST_CURVATURE
+    rng: np.random.Generator,
+    length: float,
+    sharpest: float = SHARPEST_CURVATURE,
+    gentlest: float = GENTLEST_CURVATURE,
 ) -> Road:
-    """A road of about `length` metres: straights, bends and hairpin-free serpentines with smooth transitions.
+    """A road of about `length` metres: straights, bends and hairpin-free serpentines with smooth
+    transitions.
 
     Bends have curvatures between `gentlest` and `sharpest` [1/m].
     """
@@ -88,8 +114,11 @@ def build_road(
     return Road(x, y, headings, curvature)
 
 
-def _draw_piece(rng: np.random.Generator, heading: float, sharpest: float, gentlest: float) -> np.ndarray:
-    """Piecewise constant curvature: a straight or a bend whose turn keeps the heading within MAX_HEADING."""
+def _draw_piece(
+    rng: np.random.Generator, heading: float, sharpest: float, gentlest: float
+) -> np.ndarray:
+    """Piecewise constant curvature: a straight or a bend whose turn keeps the heading within
+    MAX_HEADING."""
     if rng.random() < 0.3:
         return np.zeros(int(rng.uniform(10.0, 50.0) / SPACING))
     curvature = np.exp(rng.uniform(np.log(gentlest), np.log(sharpest)))
@@ -102,7 +131,8 @@ def _draw_piece(rng: np.random.Generator, heading: float, sharpest: float, gentl
 
 
 def _smooth(curvature: np.ndarray) -> np.ndarray:
-    """Raised-cosine smoothing over 14 m: clothoid-like transitions; peaks and total turn are kept or lowered."""
+    """Raised-cosine smoothing over 14 m: clothoid-like transitions; peaks and total turn are kept
+    or lowered."""
     kernel = np.hanning(int(14.0 / SPACING) + 1)
     padded = np.pad(curvature, len(kernel) // 2, mode="edge")
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")

@@ -1,4 +1,5 @@
-"""When the simulated sensors speak and how wrong they are: a jittered, dropping camera and a noisy, biased IMU."""
+"""When the simulated sensors speak and how wrong they are: a jittered, dropping camera and a noisy,
+biased IMU."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ SPEED_NOISE = 0.03
 
 
 class CameraClock:
-    """Draws exposure instants: a base rate per episode, each period jittered, some frames dropped."""
+    """Draws exposure instants: a base rate per episode, each period jittered, some frames
+    dropped."""
 
     def __init__(self, config: WorldConfig, rng: np.random.Generator) -> None:
         self._rng, self._config = rng, config
@@ -30,12 +32,23 @@ class CameraClock:
         return exposed, bool(self._rng.random() < self._config.drop_share)
 
 
-def imu_sample(stamp_ns: int, gyro: np.ndarray, accelerometer: np.ndarray, body: Body, rng: np.random.Generator) -> ImuSample:
+def imu_sample(
+    stamp_ns: int, gyro: np.ndarray, accelerometer: np.ndarray, body: Body, rng: np.random.Generator
+) -> ImuSample:
     """A noisy, biased reading of true angular velocity (3,) and specific force (3,)."""
-    noise = rng.standard_normal(6).tolist()  # plain floats: an array operation on three numbers costs more than the numbers
+    noise = rng.standard_normal(
+        6
+    ).tolist()  # plain floats: an array operation on three numbers costs more than the numbers
     return ImuSample(
         stamp_ns,
-        tuple(true + bias + GYRO_NOISE * error for true, bias, error in zip(gyro.tolist(), body.gyro_bias, noise[:3], strict=True)),
-        tuple(true + bias + ACCELEROMETER_NOISE * error
-              for true, bias, error in zip(accelerometer.tolist(), body.accelerometer_bias, noise[3:], strict=True)),
-    )  # fmt: skip
+        tuple(
+            true + bias + GYRO_NOISE * error
+            for true, bias, error in zip(gyro.tolist(), body.gyro_bias, noise[:3], strict=True)
+        ),
+        tuple(
+            true + bias + ACCELEROMETER_NOISE * error
+            for true, bias, error in zip(
+                accelerometer.tolist(), body.accelerometer_bias, noise[3:], strict=True
+            )
+        ),
+    )

@@ -1,4 +1,5 @@
-"""What driving well means: departures, the end of an episode, and a reward. Knows no MuJoCo and no loop."""
+"""What driving well means: departures, the end of an episode, and a reward. Knows no MuJoCo and no
+loop."""
 
 from __future__ import annotations
 
@@ -10,14 +11,16 @@ if TYPE_CHECKING:
     from liquid_control.sim.world import Truth
 
 DEPARTURE = 1.0
-"""A lane departure begins when the vehicle's centre is further than this from the lane's centre [m]."""
+"""A lane departure begins when the vehicle's centre is further than this from the lane's centre
+[m]."""
 
 OFF_ROAD = LANE_WIDTH / 2
 """And here the vehicle's centre leaves the lane for good [m]."""
 
 
 def is_departing(truth: Truth) -> bool:
-    """Whether the vehicle's centre is over the departure threshold; `truth.departed` is the harder one."""
+    """Whether the vehicle's centre is over the departure threshold; `truth.departed` is the harder
+    one."""
     return abs(truth.lane_offset) > DEPARTURE
 
 

@@ -1,7 +1,9 @@
-"""A drive as a stream of sensor events: road, vehicle, clocks. Gymnasium, ROS and evaluation all stand on this.
+"""A drive as a stream of sensor events: road, vehicle, clocks. Gymnasium, ROS and evaluation all
+stand on this.
 
-The world keeps the longitudinal job itself, as the driver's foot does in the published experiments: it follows a
-speed plan for the road, and the commanded speed is a cap on that plan. Steering is the policy's.
+The world keeps the longitudinal job itself, as the driver's foot does in the published experiments:
+it follows a speed plan for the road, and the commanded speed is a cap on that plan. Steering is the
+policy's.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ Event = Frame | ImuSample | SpeedSample
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Truth:
-    """The world's own knowledge at one instant; never given to a policy. Units and signs as in `signals`."""
+    """The world's own knowledge at one instant; never given to a policy. Units and signs as in
+    `signals`."""
 
     stamp_ns: int
     x: float
@@ -59,13 +62,19 @@ class Truth:
 
 
 class World:
-    """One road and one vehicle, both drawn from `seed`; `held_out` roads come from a sequence training cannot reach.
+    """One road and one vehicle, both drawn from `seed`; `held_out` roads come from a sequence
+    training cannot reach.
 
-    `condition` spoils it; the road, the vehicle and the noise of its sensors stay those of the clean world as far as it lets them.
+    `condition` spoils it; the road, the vehicle and the noise of its sensors stay those of the
+    clean world as far as it lets them.
     """
 
     def __init__(
-        self, config: WorldConfig | None = None, seed: int = 0, held_out: bool = False, condition: Condition = CLEAN
+        self,
+        config: WorldConfig | None = None,
+        seed: int = 0,
+        held_out: bool = False,
+        condition: Condition = CLEAN,
     ) -> None:
         self.condition = condition
         self.config = condition.world(config or WorldConfig())
@@ -77,14 +86,25 @@ class World:
         self.close()
         shape, looks, bodies, self._sensing, weather, delivery = streams(seed, held_out, 6)
         config, condition = self.config, self.condition
-        self.road = build_road(shape, config.length, condition.sharpest_curvature, condition.gentlest_curvature)
+        self.road = build_road(
+            shape, config.length, condition.sharpest_curvature, condition.gentlest_curvature
+        )
         self.cruise = shape.uniform(config.cruise_low, config.cruise_high)
         self._plan = self.road.speed_plan(self.cruise)
-        self.look = dress(draw_look(looks, None if config.stratum < 0 else config.stratum), condition, self.road, weather)
+        self.look = dress(
+            draw_look(looks, None if config.stratum < 0 else config.stratum),
+            condition,
+            self.road,
+            weather,
+        )
         self.body = condition.body(draw_body(bodies))
-        self.physics = Physics(build_model(self.road, self.look, looks, config.trees, weather), self.look, self.body)
+        self.physics = Physics(
+            build_model(self.road, self.look, looks, config.trees, weather), self.look, self.body
+        )
         self._camera = CameraClock(config, self._sensing)
-        self._optics = Optics(condition, self.look, self.physics.focal_length, CAMERA_PITCH + self.body.camera_pitch)
+        self._optics = Optics(
+            condition, self.look, self.physics.focal_length, CAMERA_PITCH + self.body.camera_pitch
+        )
         self._delivery, self._seed = Delivery(condition, delivery), seed
         self._steps = 0
         self.frames_dropped = 0
@@ -109,13 +129,17 @@ class World:
         return float(self._plan[min(int(self._station / SPACING), len(self._plan) - 1)])
 
     def advance(self, steering_angle: float, speed: float = math.inf) -> list[Event]:
-        """Advances one IMU period with a commanded steering angle [rad] and a cap on the speed [m/s]; returns what was sensed."""
+        """Advances one IMU period with a commanded steering angle [rad] and a cap on the speed
+        [m/s]; returns what was sensed."""
         events: list[Event] = []
         physics = self.physics
         for _ in range(STEPS_PER_ADVANCE):
             pose = physics.pose()
             wanted = min(self.speed_limit, max(speed, 0.0))
-            physics.step(steering_angle, min(max(2.0 * (wanted - pose.speed), -HARDEST_BRAKING), HARDEST_ACCELERATION))
+            physics.step(
+                steering_angle,
+                min(max(2.0 * (wanted - pose.speed), -HARDEST_BRAKING), HARDEST_ACCELERATION),
+            )
             self._steps += 1
             self._expose()
             events += self._delivery.arrived(self.time_ns)
@@ -126,7 +150,11 @@ class World:
         if not self.condition.imu_lost:
             events.append(inertial)
         if self._steps // STEPS_PER_ADVANCE % 2 == 0:
-            events.append(SpeedSample(self.time_ns, pose.speed + SPEED_NOISE * self._sensing.standard_normal()))
+            events.append(
+                SpeedSample(
+                    self.time_ns, pose.speed + SPEED_NOISE * self._sensing.standard_normal()
+                )
+            )
         return events
 
     @property
@@ -137,9 +165,20 @@ class World:
             _, _, heading, curvature = self.road.at(self._station)
             heading_error = math.remainder(pose.yaw - heading, 2 * math.pi)
             self._truth = Truth(
-                self.time_ns, pose.x, pose.y, pose.yaw, pose.speed, self.physics.steering_angle, self._station, offset, heading_error,
-                curvature, pursue(self.road, pose, self._station), self.speed_limit,
-                departed=abs(offset) > OFF_ROAD or math.cos(heading_error) < 0.3, finished=self._station > self.config.length,
+                self.time_ns,
+                pose.x,
+                pose.y,
+                pose.yaw,
+                pose.speed,
+                self.physics.steering_angle,
+                self._station,
+                offset,
+                heading_error,
+                curvature,
+                pursue(self.road, pose, self._station),
+                self.speed_limit,
+                departed=abs(offset) > OFF_ROAD or math.cos(heading_error) < 0.3,
+                finished=self._station > self.config.length,
             )
         return self._truth
 
@@ -159,9 +198,12 @@ class World:
         if dropped or self._delivery.is_silent(exposed):
             self.frames_dropped += 1
             return
-        # Exposure falls inside the last time step; the picture shows the step's end, the stamp is the true instant.
+        # Exposure falls inside the last time step; the picture shows the step's end, the stamp is
+        # the true instant.
         stamp_ns = self._delivery.stamp(exposed)
         image = self.physics.render(self.config.image_width, self.config.image_height)
         if not self._optics.idle:
-            image = self._optics.spoil(image, self.physics.pose().yaw, frame_generator(self._seed, round(exposed * 1e9)))
+            image = self._optics.spoil(
+                image, self.physics.pose().yaw, frame_generator(self._seed, round(exposed * 1e9))
+            )
         self._delivery.send(Frame(stamp_ns, image), exposed)

@@ -20,14 +20,20 @@ PR_SET_PDEATHSIG = 1
 
 
 def map_processes(
-    work: Callable[[Job], Result], jobs: Iterable[Job], workers: int = 0, title: str | None = None,
-    on_done: Callable[[Job, Result], None] = lambda job, result: None, finish: bool = True,
-) -> list[Result]:  # fmt: skip
-    """`work(job)` for every job, results in the jobs' order. `workers` 0: one process a core. `title` None: no bar.
-    `on_done` hears of each job and its result as it is done. When one fails or Ctrl-C comes, the others `finish` the job they are at;
-    without, they end where they are: for jobs that take long and can be resumed.
+    work: Callable[[Job], Result],
+    jobs: Iterable[Job],
+    workers: int = 0,
+    title: str | None = None,
+    on_done: Callable[[Job, Result], None] = lambda job, result: None,
+    finish: bool = True,
+) -> list[Result]:
+    """`work(job)` for every job, results in the jobs' order. `workers` 0: one process a core.
+    `title` None: no bar. `on_done` hears of each job and its result as it is done. When one fails
+    or Ctrl-C comes, the others `finish` the job they are at; without, they end where they are: for
+    jobs that take long and can be resumed.
 
-    Processes are spawned, not forked: a forked OpenGL or PyTorch hangs. The first error stops everything.
+    Processes are spawned, not forked: a forked OpenGL or PyTorch hangs. The first error stops
+    everything.
     """
     jobs = list(jobs)
     workers = min(workers or os.cpu_count() or 1, len(jobs))
@@ -42,7 +48,9 @@ def map_processes(
     with ProcessPoolExecutor(workers, context, _begin, (os.getpid(),)) as pool:
         futures = {pool.submit(work, job): job for job in jobs}
         try:
-            for future in tqdm(as_completed(futures), title, len(futures), disable=title is None, leave=False):
+            for future in tqdm(
+                as_completed(futures), title, len(futures), disable=title is None, leave=False
+            ):
                 on_done(futures[future], future.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -53,9 +61,11 @@ def map_processes(
 
 
 def _begin(parent: int) -> None:
-    """Ctrl-C is for the parent to handle; the others finish the job they are at and end without a traceback each.
+    """Ctrl-C is for the parent to handle; the others finish the job they are at and end without a
+    traceback each.
 
-    Whoever loses its parent, to a kill say, ends at once: it would go on beside the run that is started next.
+    Whoever loses its parent, to a kill say, ends at once: it would go on beside the run that is
+    started next.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":

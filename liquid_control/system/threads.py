@@ -1,4 +1,5 @@
-"""How PyTorch's threads wait for each other. Imports no torch, because it must act before torch is imported."""
+"""How PyTorch's threads wait for each other. Imports no torch, because it must act before torch is
+imported."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ import os
 def wait_without_spinning() -> None:
     """Lets OpenMP threads sleep between parallel regions, unless the user decided otherwise.
 
-    Spinning threads win microseconds on an idle machine; beside any other load they burn the cores that they wait for:
-    a training step of two threads took 950 ms instead of 150 ms beside four busy processes.
+    Spinning threads win microseconds on an idle machine; beside any other load they burn the cores
+    that they wait for: a training step of two threads took 950 ms instead of 150 ms beside four
+    busy processes.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ["OMP_WAIT_POLICY"] = "passive"

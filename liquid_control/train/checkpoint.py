@@ -1,4 +1,5 @@
-"""Training state on disk without pickles: network and optimiser tensors in safetensors, progress in its header."""
+"""Training state on disk without pickles: network and optimiser tensors in safetensors, progress in
+its header."""
 
 from __future__ import annotations
 
@@ -10,11 +11,17 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 
-def save_checkpoint(path: Path, network: torch.nn.Module, optimiser: torch.optim.Adam, progress: dict) -> None:
+def save_checkpoint(
+    path: Path, network: torch.nn.Module, optimiser: torch.optim.Adam, progress: dict
+) -> None:
     """Writes beside and renames. `progress` is any JSON-able dict."""
-    tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
+    tensors = {
+        f"network.{name}": value.contiguous() for name, value in network.state_dict().items()
+    }
     for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()}
+        tensors |= {
+            f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()
+        }
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, {"progress": json.dumps(progress)})
     partial.replace(path)
@@ -33,5 +40,7 @@ def load_checkpoint(path: Path, network: torch.nn.Module, optimiser: torch.optim
                 index, _, entry = name.partition(".")
                 states.setdefault(int(index), {})[entry] = file.get_tensor(key)
     network.load_state_dict(weights)
-    optimiser.load_state_dict({"state": states, "param_groups": optimiser.state_dict()["param_groups"]})
+    optimiser.load_state_dict(
+        {"state": states, "param_groups": optimiser.state_dict()["param_groups"]}
+    )
     return progress

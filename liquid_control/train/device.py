@@ -10,10 +10,15 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU where PyTorch sees one, else the CPU. Raises ConfigError for `cuda` where it sees none."""
+    """`auto` is the GPU where PyTorch sees one, else the CPU. Raises ConfigError for `cuda` where
+    it sees none."""
     seen = torch.cuda.is_available()
     if name == "cuda" and not seen:
-        raise ConfigError("device", name, "a GPU that PyTorch sees (`liquid-control doctor` says what it sees), or auto, or cpu")
+        raise ConfigError(
+            "device",
+            name,
+            "a GPU that PyTorch sees (`liquid-control doctor` says what it sees), or auto, or cpu",
+        )
     return torch.device("cuda" if seen and name != "cpu" else "cpu")
 
 

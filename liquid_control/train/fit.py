@@ -21,8 +21,8 @@ WARM_UP = 1
 
 @dataclasses.dataclass(frozen=True)
 class FitSettings:
-    """Optimiser settings. Memories want a higher rate than convolutions, liquid ones the highest: `memory_rate` 0 is the memory's own, of
-    `model.cores.MEMORY_RATES`."""
+    """Optimiser settings. Memories want a higher rate than convolutions, liquid ones the highest:
+    `memory_rate` 0 is the memory's own, of `model.cores.MEMORY_RATES`."""
 
     batch: int = 32
     encoder_rate: float = 2e-3
@@ -37,7 +37,10 @@ def make_optimiser(network: PolicyNetwork, settings: FitSettings) -> torch.optim
     cell = list(network.cell.parameters())
     inside = {id(p) for p in cell}
     rest = [p for p in network.parameters() if id(p) not in inside]
-    groups = [{"params": rest, "lr": settings.encoder_rate}, {"params": cell, "lr": memory_rate(network, settings)}]
+    groups = [
+        {"params": rest, "lr": settings.encoder_rate},
+        {"params": cell, "lr": memory_rate(network, settings)},
+    ]
     return torch.optim.Adam(groups)
 
 
@@ -58,7 +61,8 @@ def fit(
     on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None,
     stop: int | None = None,
 ) -> None:
-    """Runs optimiser steps `start`..`stop` (`steps`, where None) on a cosine from `rate` times the base rates down to zero at `steps`."""
+    """Runs optimiser steps `start`..`stop` (`steps`, where None) on a cosine from `rate` times the
+    base rates down to zero at `steps`."""
     network.train()
     scale = network.config.curvature_scale
     device = device_of(network)
@@ -69,33 +73,52 @@ def fit(
         for group, value in zip(optimiser.param_groups, base, strict=True):
             group["lr"] = value * factor
         batch = sequences.draw(rng, settings.batch)
-        prediction = network.unroll(*(torch.from_numpy(column).to(device) for column in (batch.image, batch.inertial, batch.dt)))
+        prediction = network.unroll(
+            *(
+                torch.from_numpy(column).to(device)
+                for column in (batch.image, batch.inertial, batch.dt)
+            )
+        )
         steering = steering_loss(prediction.curvature, batch, scale, settings.curve_weight)
-        auxiliary = auxiliary_loss(prediction.auxiliary, (torch.from_numpy(batch.auxiliary) / units).to(device))
+        auxiliary = auxiliary_loss(
+            prediction.auxiliary, (torch.from_numpy(batch.auxiliary) / units).to(device)
+        )
         optimiser.zero_grad()
         (steering + settings.auxiliary_weight * auxiliary).backward()
         for group in optimiser.param_groups:
             torch.nn.utils.clip_grad_norm_(group["params"], settings.clip)
         optimiser.step()
-        on_step(step + 1, {"steering": float(steering.detach()), "auxiliary": float(auxiliary.detach()), "rate": factor})
+        on_step(
+            step + 1,
+            {
+                "steering": float(steering.detach()),
+                "auxiliary": float(auxiliary.detach()),
+                "rate": factor,
+            },
+        )
 
 
 def schedule(step: int, steps: int) -> float:
-    """Share of the learning rate at `step`: a cosine down to zero at `steps`, after a short rise."""
+    """Share of the learning rate at `step`: a cosine down to zero at `steps`, after a short
+    rise."""
     return (0.5 + 0.5 * math.cos(math.pi * step / steps)) * min(1.0, (step + 1) / 20)
 
 
 def steering_loss(curvature: Tensor, batch: Batch, scale: float, curve_weight: float) -> Tensor:
-    """Weighted squared error of curvature (B, T) in units of `scale` (curves weigh more, as published); a NaN target carries no loss."""
+    """Weighted squared error of curvature (B, T) in units of `scale` (curves weigh more, as
+    published); a NaN target carries no loss."""
     wanted = torch.from_numpy(batch.curvature)[:, WARM_UP:].to(curvature.device) / scale
     known = wanted.isfinite()
     weight = torch.where(known, torch.exp(wanted.abs().clamp_max(2.0) * curve_weight), 0.0)
     error = curvature[:, WARM_UP:] / scale - torch.where(known, wanted, 0.0)
-    return (weight * error.square()).sum() / weight.sum().clamp_min(1.0)  # a known target weighs at least 1
+    return (weight * error.square()).sum() / weight.sum().clamp_min(
+        1.0
+    )  # a known target weighs at least 1
 
 
 def auxiliary_loss(answers: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error of the auxiliary answers (B, T, 4) where their targets are known; 0 where none is."""
+    """Mean squared error of the auxiliary answers (B, T, 4) where their targets are known; 0 where
+    none is."""
     seen = target.isfinite()
     squared = (answers - torch.where(seen, target, 0.0)).square().clamp_max(25.0)
     return torch.where(seen, squared, 0.0).sum() / seen.sum().clamp_min(1)

@@ -1,7 +1,8 @@
-"""The second half of a fit: the memory alone, over long sequences of features that the encoder made once.
+"""The second half of a fit: the memory alone, over long sequences of features that the encoder made
+once.
 
-A step of a 19-neuron memory costs a fiftieth of a step of the encoder in front of it, and a liquid cell needs many more of them:
-thousands of steps here cost seconds.
+A step of a 19-neuron memory costs a fiftieth of a step of the encoder in front of it, and a liquid
+cell needs many more of them: thousands of steps here cost seconds.
 """
 
 from __future__ import annotations
@@ -24,10 +25,24 @@ from liquid_control.train.fit import FitSettings, memory_rate, schedule, steerin
 class MemoryFitSettings:
     """How the memory alone is fitted."""
 
-    steps: int = number(3000, 0, 10**7, "", "optimiser steps of the memory alone after each fit of the whole network; 0 leaves them out")
+    steps: int = number(
+        3000,
+        0,
+        10**7,
+        "",
+        "optimiser steps of the memory alone after each fit of the whole network; 0 leaves them out",
+    )
     frames: int = number(32, 2, 1024, "", "frames in a sequence")
-    looks: int = number(3, 1, 100, "", "times that each picture is encoded, with other noise and shadow each")
-    most: int = number(200_000, 1, 10**9, "", "frames that are learned from; of more, whole drives are drawn until that many are reached")
+    looks: int = number(
+        3, 1, 100, "", "times that each picture is encoded, with other noise and shadow each"
+    )
+    most: int = number(
+        200_000,
+        1,
+        10**9,
+        "",
+        "frames that are learned from; of more, whole drives are drawn until that many are reached",
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -44,13 +59,20 @@ def fit_memory(
     rate: float = 1.0,
     on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None,
 ) -> None:
-    """Fits the cell and the scales around it in place; the encoder stays. Deterministic given `rng`."""
+    """Fits the cell and the scales around it in place; the encoder stays. Deterministic given
+    `rng`."""
     if not settings.steps:
         return
     episodes = _enough(episodes, settings.most, rng)
     normal = normal_numbers(len(episodes))
-    encoded = [encode(network, episode, augmentation, settings.frames, rng, normal) for episode in episodes for _ in range(settings.looks)]
-    plain = dataclasses.replace(augmentation, noise_share=0.0, shadow_share=0.0)  # the pictures are spoiled already
+    encoded = [
+        encode(network, episode, augmentation, settings.frames, rng, normal)
+        for episode in episodes
+        for _ in range(settings.looks)
+    ]
+    plain = dataclasses.replace(
+        augmentation, noise_share=0.0, shadow_share=0.0
+    )  # the pictures are spoiled already
     sequences = Sequences(encoded, settings.frames, plain, nominal_dt)
     if not sequences.windows:
         return
@@ -63,9 +85,14 @@ def fit_memory(
         for group, value in zip(optimiser.param_groups, base, strict=True):
             group["lr"] = value * rate * schedule(step, settings.steps)
         batch = sequences.draw(rng, fitting.batch)
-        columns = (torch.from_numpy(column).to(device) for column in (batch.image, batch.inertial, batch.dt))
+        columns = (
+            torch.from_numpy(column).to(device)
+            for column in (batch.image, batch.inertial, batch.dt)
+        )
         prediction = network.unroll_features(*columns)
-        loss = steering_loss(prediction.curvature, batch, network.config.curvature_scale, fitting.curve_weight)
+        loss = steering_loss(
+            prediction.curvature, batch, network.config.curvature_scale, fitting.curve_weight
+        )
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(cell, fitting.clip)
@@ -74,7 +101,8 @@ def fit_memory(
 
 
 def _enough(episodes: Sequence[Episode], most: int, rng: np.random.Generator) -> Sequence[Episode]:
-    """All episodes, or as many of them, drawn in random order, as it takes to reach `most` frames."""
+    """All episodes, or as many of them, drawn in random order, as it takes to reach `most`
+    frames."""
     if sum(map(len, episodes)) <= most:
         return episodes
     order = rng.permutation(len(episodes))
@@ -83,14 +111,22 @@ def _enough(episodes: Sequence[Episode], most: int, rng: np.random.Generator) ->
 
 
 def encode(
-    network: PolicyNetwork, episode: Episode, augmentation: Augmentation, frames: int, rng: np.random.Generator, normal: np.ndarray
+    network: PolicyNetwork,
+    episode: Episode,
+    augmentation: Augmentation,
+    frames: int,
+    rng: np.random.Generator,
+    normal: np.ndarray,
 ) -> Episode:
-    """The episode with features (N, image_features) for pictures; every `frames` of them are spoiled anew as `augmentation` says."""
+    """The episode with features (N, image_features) for pictures; every `frames` of them are
+    spoiled anew as `augmentation` says."""
     features = []
     network.eval()
     with torch.no_grad():
         for start in range(0, len(episode), frames):
             image = np.array(episode.image[start : start + frames])
             spoil(rng, image, augmentation, normal)
-            features.append(network.encoder(torch.from_numpy(image).to(device_of(network))).cpu().numpy())
+            features.append(
+                network.encoder(torch.from_numpy(image).to(device_of(network))).cpu().numpy()
+            )
     return dataclasses.replace(episode, image=np.concatenate(features))

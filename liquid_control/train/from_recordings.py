@@ -13,7 +13,15 @@ from typing import Annotated
 import torch
 import tyro
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, TimelineConfig, check, choice, number, switch
+from liquid_control.config import (
+    PolicyConfig,
+    PreprocessConfig,
+    TimelineConfig,
+    check,
+    choice,
+    number,
+    switch,
+)
 from liquid_control.data.episode import Episode
 from liquid_control.deploy.export import export_onnx
 from liquid_control.errors import ConfigError
@@ -35,7 +43,8 @@ FINE_TUNING_RATE = 0.3
 
 @dataclasses.dataclass(frozen=True)
 class RecordedSettings:
-    """All that decides what comes out. An interrupted run with the same settings and the same recordings goes on where it was."""
+    """All that decides what comes out. An interrupted run with the same settings and the same
+    recordings goes on where it was."""
 
     bags: tuple[Path, ...] = ()
     """recordings to learn from: rosbag2 directories, .mcap or .db3 files"""
@@ -46,17 +55,37 @@ class RecordedSettings:
     cache: Path = Path("runs/cache")
     """folder for decoded and preprocessed recordings; runs with the same --preprocess share them"""
     start: Annotated[str, tyro.conf.arg(name="from")] = ""
-    """model to fine-tune, by path or name; its sizes, scales and, unless flags say otherwise, its crop are taken over"""
-    held_out_share: float = number(0.2, 0.01, 0.9, "", "share of frames to hold out, by whole recordings")
-    block: float = number(30.0, 1.0, 3600.0, "s", "blocks that a single recording is cut into, every fifth of them held out")
-    unusable: str = choice("refuse", ("refuse", "skip", "use"), "what to do with recordings that look wrong; `use` overrides doubts only")
-    fixed_scales: bool = switch(False, "keep the network's own scales, not those of curvature and inertial inputs in the learned part")
+    """model to fine-tune, by path or name; its sizes, scales and, unless flags say otherwise, its
+    crop are taken over"""
+    held_out_share: float = number(
+        0.2, 0.01, 0.9, "", "share of frames to hold out, by whole recordings"
+    )
+    block: float = number(
+        30.0,
+        1.0,
+        3600.0,
+        "s",
+        "blocks that a single recording is cut into, every fifth of them held out",
+    )
+    unusable: str = choice(
+        "refuse",
+        ("refuse", "skip", "use"),
+        "what to do with recordings that look wrong; `use` overrides doubts only",
+    )
+    fixed_scales: bool = switch(
+        False,
+        "keep the network's own scales, not those of curvature and inertial inputs in the learned part",
+    )
     workers: int = number(0, 0, 256, "", "processes that read recordings; 0 is one a core")
-    device: str = choice("auto", DEVICES, "where the network is trained; auto is the GPU where PyTorch sees one")
+    device: str = choice(
+        "auto", DEVICES, "where the network is trained; auto is the GPU where PyTorch sees one"
+    )
     recording: Annotated[RecordingSettings, tyro.conf.arg(name="")] = RecordingSettings()
     curvature: CurvatureSettings = CurvatureSettings()
     view: ViewSettings = ViewSettings()
-    clone: Annotated[CloneSettings, tyro.conf.arg(name="")] = dataclasses.field(default_factory=CloneSettings)
+    clone: Annotated[CloneSettings, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=CloneSettings
+    )
     policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
     preprocess: PreprocessConfig = dataclasses.field(default_factory=PreprocessConfig)
 
@@ -67,8 +96,9 @@ class RecordedSettings:
 def train_recorded(settings: RecordedSettings) -> dict:
     """From recordings to `settings.out`/model; returns how it does on the held-out ones.
 
-    Raises ConfigError for settings that contradict each other or a run with others in the same folder, RefusedRecordingsError for
-    recordings that cannot be used, TooLittleError when not enough is left of them.
+    Raises ConfigError for settings that contradict each other or a run with others in the same
+    folder, RefusedRecordingsError for recordings that cannot be used, TooLittleError when not
+    enough is left of them.
     """
     if not settings.bags:
         raise ConfigError("bags", "none", "at least one recording: --bags DRIVE [DRIVE ...]")
@@ -77,7 +107,10 @@ def train_recorded(settings: RecordedSettings) -> dict:
     preprocess = starting_preprocess(settings, info)
     gathered = gather(settings, preprocess, TimelineConfig())
     split = _split(settings, gathered.episodes)
-    described = _described(settings) | {"recordings": gathered.hashes(), "from_files": dict(info.files) if info else None}
+    described = _described(settings) | {
+        "recordings": gathered.hashes(),
+        "from_files": dict(info.files) if info else None,
+    }
     open_run(settings.out, described)
     keep_freed_memory()
     torch.manual_seed(settings.clone.seed)
@@ -85,7 +118,9 @@ def train_recorded(settings: RecordedSettings) -> dict:
     network.to(device)
     rate = settings.clone.rate or (FINE_TUNING_RATE if info else 1.0)
     with tensorboard(settings.out) as writer:
-        result = clone(network, split, settings.clone, settings.out, rate, writer, fine_tuning=info is not None)
+        result = clone(
+            network, split, settings.clone, settings.out, rate, writer, fine_tuning=info is not None
+        )
     seconds = time.perf_counter() - started
     held_out = result["held_out"]
     provenance = {
@@ -96,38 +131,67 @@ def train_recorded(settings: RecordedSettings) -> dict:
         "settings": described,
         "from": {"model": str(settings.start), "files": dict(info.files)} if info else None,
         "recordings": gathered.facts,
-        "split": {"by": split.by, "learned": sorted(split.learned), "held_out": sorted(split.held_out)},
+        "split": {
+            "by": split.by,
+            "learned": sorted(split.learned),
+            "held_out": sorted(split.held_out),
+        },
         "scales": scales,
         "frames": sum(map(len, split.learned.values())),
         "history": result["history"],
         "seconds": {"total": round(seconds, 1)},
     }
-    metrics = {"held_out": held_out, "split": split.by, **{name: result[name] for name in ("best_step", "steps", "epochs", "memory_fit")}}
+    metrics = {
+        "held_out": held_out,
+        "split": split.by,
+        **{name: result[name] for name in ("best_step", "steps", "epochs", "memory_fit")},
+    }
     model = settings.out / "model"
     save_model(model, network, provenance, metrics, export_onnx)
     totals = {name: value for name, value in held_out.items() if name != "recordings"}
     return {
-        "model": str(model), "recordings": len(gathered.episodes), "left_out": gathered.left_out, "split": split.by,
-        "learned_frames": provenance["frames"], "held_out": totals,
-        **{name: result[name] for name in ("best_step", "steps", "epochs", "memory_fit")}, "seconds": seconds,
+        "model": str(model),
+        "recordings": len(gathered.episodes),
+        "left_out": gathered.left_out,
+        "split": split.by,
+        "learned_frames": provenance["frames"],
+        "held_out": totals,
+        **{name: result[name] for name in ("best_step", "steps", "epochs", "memory_fit")},
+        "seconds": seconds,
     }
 
 
 def starting_preprocess(settings: RecordedSettings, info: ModelInfo | None) -> PreprocessConfig:
-    """The flags' preprocessing, or that of the model to start from, with its crop replaced where flags give one.
+    """The flags' preprocessing, or that of the model to start from, with its crop replaced where
+    flags give one.
 
     Raises ConfigError for flags of another size than the model's, or of another network.
     """
     if info is None:
         return settings.preprocess
     given, known, default = settings.preprocess, info.preprocess, PreprocessConfig()
-    if (given.height, given.width) not in ((default.height, default.width), (known.height, known.width)):
-        raise ConfigError("preprocess", f"{given.height}x{given.width}", f"{known.height}x{known.width}, the size of {info.directory}")
+    if (given.height, given.width) not in (
+        (default.height, default.width),
+        (known.height, known.width),
+    ):
+        raise ConfigError(
+            "preprocess",
+            f"{given.height}x{given.width}",
+            f"{known.height}x{known.width}, the size of {info.directory}",
+        )
     if settings.policy not in (PolicyConfig(), info.policy):
-        raise ConfigError("policy", "flags that differ from the model's", f"no --policy flags with --from: {info.directory} decides")
+        raise ConfigError(
+            "policy",
+            "flags that differ from the model's",
+            f"no --policy flags with --from: {info.directory} decides",
+        )
     crops = ("crop_top", "crop_bottom", "crop_left", "crop_right")
     cropped = any(getattr(given, name) for name in crops)
-    return dataclasses.replace(known, **{name: getattr(given, name) for name in crops}) if cropped else known
+    return (
+        dataclasses.replace(known, **{name: getattr(given, name) for name in crops})
+        if cropped
+        else known
+    )
 
 
 def _split(settings: RecordedSettings, episodes: Mapping[str, Episode]) -> Split:
@@ -136,17 +200,27 @@ def _split(settings: RecordedSettings, episodes: Mapping[str, Episode]) -> Split
         learned = {name: episode for name, episode in episodes.items() if name not in named}
         held_out = {name: episode for name, episode in episodes.items() if name in named}
         if not learned or not held_out:
-            raise ConfigError("held_out", f"{len(held_out)} of {len(episodes)} usable recordings", "some to learn from and some held out")
+            raise ConfigError(
+                "held_out",
+                f"{len(held_out)} of {len(episodes)} usable recordings",
+                "some to learn from and some held out",
+            )
         return Split(learned, held_out, "recording")
     split = split_recordings(episodes, settings.held_out_share, settings.clone.seed, settings.block)
     if split.by != "recording":
-        print(f"WARNING: one recording only. Learned and held-out parts are {split.by}, with gaps between: same road, same light, same "
-              "driver. The held-out error flatters; give a second recording to know how good the policy is.", file=sys.stderr)
+        print(
+            f"WARNING: one recording only. Learned and held-out parts are {split.by}, with gaps between: same road, same light, same "
+            "driver. The held-out error flatters; give a second recording to know how good the policy is.",
+            file=sys.stderr,
+        )
     return split
 
 
-def _network(settings: RecordedSettings, preprocess: PreprocessConfig, info: ModelInfo | None, split: Split) -> tuple[PolicyNetwork, dict]:
-    """A fresh network scaled to the learned part, or the model to start from with this camera's crop."""
+def _network(
+    settings: RecordedSettings, preprocess: PreprocessConfig, info: ModelInfo | None, split: Split
+) -> tuple[PolicyNetwork, dict]:
+    """A fresh network scaled to the learned part, or the model to start from with this camera's
+    crop."""
     if info is not None:
         known = load_network(info.directory)
         network = PolicyNetwork(info.policy, preprocess, info.wiring)
@@ -160,4 +234,13 @@ def _network(settings: RecordedSettings, preprocess: PreprocessConfig, info: Mod
 def _described(settings: RecordedSettings) -> dict:
     """What decides the result, as JSON holds it; where the recordings lie does not."""
     places = ("bags", "held_out", "out", "cache", "workers", "device", "start")
-    return json.loads(json.dumps({name: value for name, value in dataclasses.asdict(settings).items() if name not in places}, default=str))
+    return json.loads(
+        json.dumps(
+            {
+                name: value
+                for name, value in dataclasses.asdict(settings).items()
+                if name not in places
+            },
+            default=str,
+        )
+    )

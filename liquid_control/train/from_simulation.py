@@ -1,6 +1,8 @@
-"""Learning to drive: clone an expert that is pushed off its line, then correct the policy where it drives itself (DAgger).
+"""Learning to drive: clone an expert that is pushed off its line, then correct the policy where it
+drives itself (DAgger).
 
-Ross, Gordon, Bagnell, "A reduction of imitation learning and structured prediction to no-regret online learning", AISTATS 2011.
+Ross, Gordon, Bagnell, "A reduction of imitation learning and structured prediction to no-regret
+online learning", AISTATS 2011.
 """
 
 from __future__ import annotations
@@ -15,7 +17,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, TimelineConfig, WorldConfig, choice, number
+from liquid_control.config import (
+    PolicyConfig,
+    PreprocessConfig,
+    TimelineConfig,
+    WorldConfig,
+    choice,
+    number,
+)
 from liquid_control.config import check as check_config
 from liquid_control.data.episode import load_episode
 from liquid_control.data.sequences import Augmentation, Sequences
@@ -42,7 +51,8 @@ PLACES = ("out", "workers", "device")
 
 @dataclasses.dataclass(frozen=True)
 class ImitationSettings:
-    """All that decides what comes out. An interrupted run with the same settings goes on where it was."""
+    """All that decides what comes out. An interrupted run with the same settings goes on where it
+    was."""
 
     out: Path = Path("runs/lane_keeper")
     """folder of the run: episodes, checkpoint, TensorBoard, and the model in model/"""
@@ -50,16 +60,29 @@ class ImitationSettings:
     long_roads: int = number(40, 0, 10000, "", "expert roads of 400 m")
     short_roads: int = number(60, 0, 10000, "", "expert roads of 120 m, for more looks")
     encoder: str = ""
-    """model, by path or by the name of an installed one, whose encoder the network starts with; empty: from nothing"""
-    steps: int = number(900, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives")
+    """model, by path or by the name of an installed one, whose encoder the network starts with;
+    empty: from nothing"""
+    steps: int = number(
+        900, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives"
+    )
     rounds: int = number(1, 0, 100, "", "DAgger rounds")
-    round_roads: int = number(24, 1, 10000, "", "roads of 200 m that the policy drives in each round")
+    round_roads: int = number(
+        24, 1, 10000, "", "roads of 200 m that the policy drives in each round"
+    )
     round_steps: int = number(500, 1, 10**7, "", "optimiser steps in each round")
-    round_noise: float = number(0.3, 0.0, 1.0, "", "largest variance of the image noise under which the policy drives in a round")
+    round_noise: float = number(
+        0.3,
+        0.0,
+        1.0,
+        "",
+        "largest variance of the image noise under which the policy drives in a round",
+    )
     frames: int = number(16, 2, 1024, "", "frames in a training sequence")
     exam_roads: int = number(20, 0, 1000, "", "held-out roads driven at the end; 0 skips the exam")
     workers: int = number(0, 0, 256, "", "processes that collect and evaluate; 0 is one a core")
-    device: str = choice("auto", DEVICES, "where the network is trained; auto is the GPU where PyTorch sees one")
+    device: str = choice(
+        "auto", DEVICES, "where the network is trained; auto is the GPU where PyTorch sees one"
+    )
     policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
     preprocess: PreprocessConfig = dataclasses.field(default_factory=PreprocessConfig)
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
@@ -73,7 +96,8 @@ class ImitationSettings:
 def train(settings: ImitationSettings) -> dict:
     """From an empty folder to `settings.out`/model; returns the exam's result (empty without one).
 
-    Raises ConfigError when the folder holds a run with other settings, ImageError for pictures larger than the simulated camera's.
+    Raises ConfigError when the folder holds a run with other settings, ImageError for pictures
+    larger than the simulated camera's.
     """
     started = time.perf_counter()
     device = choose_device(settings.device)
@@ -88,7 +112,11 @@ def train(settings: ImitationSettings) -> dict:
     network.to(device)
     optimiser = make_optimiser(network, settings.fit)
     checkpoint = settings.out / CHECKPOINT
-    progress = load_checkpoint(checkpoint, network, optimiser) if checkpoint.exists() else {"stage": 0, "step": 0, "seconds": 0.0}
+    progress = (
+        load_checkpoint(checkpoint, network, optimiser)
+        if checkpoint.exists()
+        else {"stage": 0, "step": 0, "seconds": 0.0}
+    )
     earlier = progress["seconds"]
     model = settings.out / "model"
     episodes, seconds = [], {"collect": 0.0, "fit": 0.0}
@@ -116,34 +144,68 @@ def train(settings: ImitationSettings) -> dict:
                 def on_step(step: int, losses: dict[str, float], stage=stage, bar=bar) -> None:
                     _tell(step, losses, stage, bar, writer)
                     if step % CHECKPOINT_EVERY == 0:
-                        save_checkpoint(checkpoint, network, optimiser, {"stage": stage, "step": step, "seconds": spent()})
+                        save_checkpoint(
+                            checkpoint,
+                            network,
+                            optimiser,
+                            {"stage": stage, "step": step, "seconds": spent()},
+                        )
 
                 rng = np.random.default_rng([settings.seed, stage, first])
                 fit(network, optimiser, sequences, steps, rng, settings.fit, rate, first, on_step)
-            save_checkpoint(checkpoint, network, optimiser, {"stage": stage, "step": steps, "seconds": spent()})
-            with tqdm(total=settings.memory_fit.steps, desc=f"fit the memory, round {stage}", unit="step") as bar:
+            save_checkpoint(
+                checkpoint, network, optimiser, {"stage": stage, "step": steps, "seconds": spent()}
+            )
+            with tqdm(
+                total=settings.memory_fit.steps, desc=f"fit the memory, round {stage}", unit="step"
+            ) as bar:
                 told = functools.partial(_tell, stage=stage, bar=bar, writer=writer)
                 rng = np.random.default_rng([settings.seed, stage, steps, 1])
-                fit_memory(network, episodes, settings.augmentation, nominal_dt, rng, settings.fit, settings.memory_fit, rate, told)
+                fit_memory(
+                    network,
+                    episodes,
+                    settings.augmentation,
+                    nominal_dt,
+                    rng,
+                    settings.fit,
+                    settings.memory_fit,
+                    rate,
+                    told,
+                )
             seconds["fit"] += time.perf_counter() - began
             provenance = _provenance(settings, sum(map(len, episodes)), spent(), seconds)
             save_model(model, network, provenance, {}, export_onnx)
-            save_checkpoint(checkpoint, network, optimiser, {"stage": stage + 1, "step": 0, "seconds": spent()})
+            save_checkpoint(
+                checkpoint, network, optimiser, {"stage": stage + 1, "step": 0, "seconds": spent()}
+            )
     if not settings.exam_roads:
         return {}
-    exam = evaluate(EvaluationSettings(model, settings.exam_roads, settings.seed, workers=settings.workers))
+    exam = evaluate(
+        EvaluationSettings(model, settings.exam_roads, settings.seed, workers=settings.workers)
+    )
     exam["from_nothing_s"] = spent()
     metrics = {name: value for name, value in exam.items() if name not in ("per_road", "model")}
-    save_model(model, network, _provenance(settings, sum(map(len, episodes)), spent(), seconds), metrics, export_onnx)
+    save_model(
+        model,
+        network,
+        _provenance(settings, sum(map(len, episodes)), spent(), seconds),
+        metrics,
+        export_onnx,
+    )
     return exam
 
 
 def _take_encoder(network: PolicyNetwork, model: str) -> None:
-    """Gives the network the encoder and the auxiliary head of another. Raises ConfigError when they do not fit."""
+    """Gives the network the encoder and the auxiliary head of another. Raises ConfigError when they
+    do not fit."""
     other = load_network(find_model(model))
     for name in ("encoder", "image_features"):
         if getattr(other.config, name) != getattr(network.config, name):
-            raise ConfigError(f"policy.{name}", getattr(network.config, name), f"{getattr(other.config, name)} as in {model}")
+            raise ConfigError(
+                f"policy.{name}",
+                getattr(network.config, name),
+                f"{getattr(other.config, name)} as in {model}",
+            )
     if other.preprocess != network.preprocess:
         raise ConfigError("preprocess", network.preprocess, f"{other.preprocess} as in {model}")
     network.encoder.load_state_dict(other.encoder.state_dict())
@@ -159,13 +221,18 @@ def _tell(step: int, losses: dict[str, float], stage: int, bar: tqdm, writer) ->
 
 
 def expert_drives(settings: ImitationSettings) -> list[Drive]:
-    """What the expert is to drive for these settings: the same for every policy that is trained with them."""
+    """What the expert is to drive for these settings: the same for every policy that is trained
+    with them."""
     jobs = []
     for index in range(settings.long_roads + settings.short_roads):
-        world = WorldConfig(length=400.0 if index < settings.long_roads else 120.0, stratum=index % 8)
+        world = WorldConfig(
+            length=400.0 if index < settings.long_roads else 120.0, stratum=index % 8
+        )
         wobble = (0.01, 0.02, 0.03, 0.045)[index // 8 % 4]
         path = settings.out / "episodes" / f"expert_{index:04d}.npz"
-        jobs.append(Drive(road_seed(settings.seed, index), path, settings.preprocess, world, wobble))
+        jobs.append(
+            Drive(road_seed(settings.seed, index), path, settings.preprocess, world, wobble)
+        )
     return jobs
 
 
@@ -177,15 +244,29 @@ def _policy_drives(settings: ImitationSettings, stage: int, model: Path) -> list
         path = settings.out / "episodes" / f"round_{stage}_{index:04d}.npz"
         wobble = (0.0, 0.01, 0.02)[index % 3]
         noise = (0.0, 0.5, 1.0)[index // 8 % 3] * settings.round_noise
-        jobs.append(Drive(road_seed(settings.seed, 100_000 * stage + index), path, settings.preprocess, world, wobble, model, noise))
+        jobs.append(
+            Drive(
+                road_seed(settings.seed, 100_000 * stage + index),
+                path,
+                settings.preprocess,
+                world,
+                wobble,
+                model,
+                noise,
+            )
+        )
     return jobs
 
 
 def _described(settings: ImitationSettings) -> dict:
-    return {name: value for name, value in dataclasses.asdict(settings).items() if name not in PLACES}
+    return {
+        name: value for name, value in dataclasses.asdict(settings).items() if name not in PLACES
+    }
 
 
-def _provenance(settings: ImitationSettings, frames: int, spent: float, seconds: dict[str, float]) -> dict:
+def _provenance(
+    settings: ImitationSettings, frames: int, spent: float, seconds: dict[str, float]
+) -> dict:
     return {
         "method": "imitation: behaviour cloning of a privileged expert in MuJoCo, then DAgger",
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
@@ -193,5 +274,8 @@ def _provenance(settings: ImitationSettings, frames: int, spent: float, seconds:
         "device": device_name(choose_device(settings.device)),
         "settings": _described(settings),
         "frames": frames,
-        "seconds": {"total": round(spent, 1), **{name: round(value, 1) for name, value in seconds.items()}},
+        "seconds": {
+            "total": round(spent, 1),
+            **{name: round(value, 1) for name, value in seconds.items()},
+        },
     }

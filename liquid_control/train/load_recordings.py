@@ -1,4 +1,5 @@
-"""Recordings side by side to episodes: read on all cores or taken from the cache, judged, and every unusable one named in one go."""
+"""Recordings side by side to episodes: read on all cores or taken from the cache, judged, and every
+unusable one named in one go."""
 
 from __future__ import annotations
 
@@ -13,7 +14,13 @@ import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
 from liquid_control.data.episode import Episode
-from liquid_control.data.from_recording import LEAST_FRAMES, Reading, cached_at, file_hashes, read_drive
+from liquid_control.data.from_recording import (
+    LEAST_FRAMES,
+    Reading,
+    cached_at,
+    file_hashes,
+    read_drive,
+)
 from liquid_control.errors import ConfigError, LiquidControlError
 from liquid_control.inspection.findings import FAULT, OK
 from liquid_control.inspection.recording import inspect_bag
@@ -26,23 +33,30 @@ if TYPE_CHECKING:
     from liquid_control.train.from_recordings import RecordedSettings
 
 ALIKE = 0.02
-"""Largest difference of crops, as shares of the picture, between recordings that one policy can learn from."""
+"""Largest difference of crops, as shares of the picture, between recordings that one policy can
+learn from."""
 
 
 class RefusedRecordingsError(LiquidControlError):
-    """Recordings cannot be used, or not without saying so. `others`: how many could be; `doubtful`: `problems` is readable in part."""
+    """Recordings cannot be used, or not without saying so. `others`: how many could be; `doubtful`:
+    `problems` is readable in part."""
 
     def __init__(self, problems: Mapping[str, str], others: int, doubtful: bool) -> None:
         listed = "; ".join(problem.rstrip(".") for problem in problems.values())
-        words = "1 unusable recording" if len(problems) == 1 else f"{len(problems)} unusable recordings"
-        ways = ["--unusable skip goes on without"] * bool(others) + ["--unusable use takes what looks wrong but can be read"] * doubtful
+        words = (
+            "1 unusable recording" if len(problems) == 1 else f"{len(problems)} unusable recordings"
+        )
+        ways = ["--unusable skip goes on without"] * bool(others) + [
+            "--unusable use takes what looks wrong but can be read"
+        ] * doubtful
         super().__init__(". ".join([f"{words}: {listed}", *ways]))
         self.problems = problems
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Gathered:
-    """Usable episodes by the path they were given as, facts about each, the preprocessing they had, and why others were left out."""
+    """Usable episodes by the path they were given as, facts about each, the preprocessing they had,
+    and why others were left out."""
 
     episodes: Mapping[str, Episode]
     facts: Mapping[str, Mapping]
@@ -50,19 +64,29 @@ class Gathered:
     left_out: Mapping[str, str]
 
     def hashes(self) -> list[list[str]]:
-        """SHA-256 of the files of every recording, in an order that does not depend on where they lie."""
+        """SHA-256 of the files of every recording, in an order that does not depend on where they
+        lie."""
         return sorted(sorted(facts["files"].values()) for facts in self.facts.values())
 
 
-def gather(settings: RecordedSettings, preprocess: PreprocessConfig, timeline: TimelineConfig) -> Gathered:
-    """Raises RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given twice."""
+def gather(
+    settings: RecordedSettings, preprocess: PreprocessConfig, timeline: TimelineConfig
+) -> Gathered:
+    """Raises RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given
+    twice."""
     paths = list(dict.fromkeys(Path(path) for path in (*settings.bags, *settings.held_out)))
     problems: dict[str, str] = {}
     preprocess = _crop(paths, settings, preprocess, problems)
     reading = Reading(settings.recording, preprocess, timeline)
-    jobs = [_Job(path, reading, settings.cache, progress=len(paths) == 1) for path in paths if str(path) not in problems]
+    jobs = [
+        _Job(path, reading, settings.cache, progress=len(paths) == 1)
+        for path in paths
+        if str(path) not in problems
+    ]
     findings = {}
-    for job, (problem, found) in zip(jobs, map_processes(_read, jobs, settings.workers, "recordings"), strict=True):
+    for job, (problem, found) in zip(
+        jobs, map_processes(_read, jobs, settings.workers, "recordings"), strict=True
+    ):
         findings[str(job.path)] = found
         if problem:
             problems[str(job.path)] = problem
@@ -79,29 +103,50 @@ def gather(settings: RecordedSettings, preprocess: PreprocessConfig, timeline: T
             continue
         known = int(np.isfinite(episode.curvature).sum())
         # What is wrong with a steering that nothing is taken from is nobody's concern.
-        found = [one for one in findings[name] if one["role"] != "steering" or driven.source == "steering"]
+        found = [
+            one
+            for one in findings[name]
+            if one["role"] != "steering" or driven.source == "steering"
+        ]
         episodes[name] = episode
-        facts[name] = {**drive.facts, "targets": known, "source": driven.source, "seconds": round(_seconds(episode), 3),
-                       "findings": [one["text"] for one in found]}
+        facts[name] = {
+            **drive.facts,
+            "targets": known,
+            "source": driven.source,
+            "seconds": round(_seconds(episode), 3),
+            "findings": [one["text"] for one in found],
+        }
         told = [f"{one['text']} ({one['remedy']})" for one in found if one["train"] == FAULT]
         if known < LEAST_FRAMES:
-            told.append(f"{known} of {len(episode)} frames have a target, and {LEAST_FRAMES} are the least: driven too slowly "
-                        "(--curvature.slowest), or signals with gaps (--curvature.max-gap)")
+            told.append(
+                f"{known} of {len(episode)} frames have a target, and {LEAST_FRAMES} are the least: driven too slowly "
+                "(--curvature.slowest), or signals with gaps (--curvature.max-gap)"
+            )
         if told:
             doubts[name] = f"{name}: {'; '.join(told)}"
     if settings.unusable != "use":
         problems |= doubts
     if problems and (settings.unusable == "refuse" or len(problems) == len(paths)):
-        raise RefusedRecordingsError(problems, len(paths) - len(problems), bool(doubts) and settings.unusable != "use")
+        raise RefusedRecordingsError(
+            problems, len(paths) - len(problems), bool(doubts) and settings.unusable != "use"
+        )
     for problem in (problems | doubts).values():
         print(f"WARNING: {problem}", file=sys.stderr)
-    episodes, facts = ({name: of[name] for name in of if name not in problems} for of in (episodes, facts))
+    episodes, facts = (
+        {name: of[name] for name in of if name not in problems} for of in (episodes, facts)
+    )
     _refuse_twins(facts)
     return Gathered(episodes, facts, preprocess, problems)
 
 
-def _crop(paths: list[Path], settings: RecordedSettings, preprocess: PreprocessConfig, problems: dict[str, str]) -> PreprocessConfig:
-    """The crop from the recordings' cameras, which must be one camera's; `preprocess` where flags decide."""
+def _crop(
+    paths: list[Path],
+    settings: RecordedSettings,
+    preprocess: PreprocessConfig,
+    problems: dict[str, str],
+) -> PreprocessConfig:
+    """The crop from the recordings' cameras, which must be one camera's; `preprocess` where flags
+    decide."""
     view: ViewSettings = settings.view
     if view.source == "flags":
         return preprocess
@@ -127,9 +172,13 @@ def _refuse_twins(facts: Mapping[str, Mapping]) -> None:
     """The same recording twice could be learned from and held out at once."""
     seen: dict[tuple, str] = {}
     for name, told in facts.items():
-        content = tuple(sorted(digest for file, digest in told["files"].items() if not file.endswith(".yaml")))
+        content = tuple(
+            sorted(digest for file, digest in told["files"].items() if not file.endswith(".yaml"))
+        )
         if content in seen:
-            raise ConfigError("bags", f"{name} and {seen[content]}, the same recording", "each recording once")
+            raise ConfigError(
+                "bags", f"{name} and {seen[content]}, the same recording", "each recording once"
+            )
         seen[content] = name
 
 
@@ -147,7 +196,8 @@ class _Job:
 
 
 def _read(job: _Job) -> tuple[str, list[dict]]:
-    """Puts a recording into the cache; the problem, or nothing, and what `inspect` finds that matters for training.
+    """Puts a recording into the cache; the problem, or nothing, and what `inspect` finds that
+    matters for training.
 
     Errors travel as text: their classes do not survive between processes.
     """
@@ -160,11 +210,17 @@ def _read(job: _Job) -> tuple[str, list[dict]]:
 
 
 def _findings(job: _Job) -> list[dict]:
-    place = cached_at(job.path, file_hashes(job.path, job.cache), job.reading, job.cache).with_suffix(".findings.json")
+    place = cached_at(
+        job.path, file_hashes(job.path, job.cache), job.reading, job.cache
+    ).with_suffix(".findings.json")
     try:
         return json.loads(place.read_text())
     except (OSError, ValueError):
-        found = [one for one in inspect_bag(job.path, job.reading.recording).facts["findings"] if one["train"] != OK]
+        found = [
+            one
+            for one in inspect_bag(job.path, job.reading.recording).facts["findings"]
+            if one["train"] != OK
+        ]
     partial = place.with_suffix(".partial")
     partial.write_text(json.dumps(found, indent=1))
     partial.replace(place)

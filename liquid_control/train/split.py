@@ -1,4 +1,5 @@
-"""Which drives are learned from and which are held out: whole recordings, never windows, whose neighbours are almost the same pictures."""
+"""Which drives are learned from and which are held out: whole recordings, never windows, whose
+neighbours are almost the same pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ import numpy as np
 from liquid_control.data.episode import Episode
 
 GAP = 2.0
-"""Seconds left out between a held-out block and what is learned from, when one recording must do for both."""
+"""Seconds left out between a held-out block and what is learned from, when one recording must do
+for both."""
 BLOCKS = 5
 """A single recording is cut so that every `BLOCKS`th block is held out."""
 
@@ -25,8 +27,11 @@ class Split:
     by: str
 
 
-def split_recordings(episodes: Mapping[str, Episode], share: float, seed: int, block: float) -> Split:
-    """Holds out whole recordings, drawn by `seed`, until they are `share` of all frames; at least one, and never the last.
+def split_recordings(
+    episodes: Mapping[str, Episode], share: float, seed: int, block: float
+) -> Split:
+    """Holds out whole recordings, drawn by `seed`, until they are `share` of all frames; at least
+    one, and never the last.
 
     A single recording is cut into blocks of `block` seconds instead, with gaps between.
     """
@@ -35,7 +40,9 @@ def split_recordings(episodes: Mapping[str, Episode], share: float, seed: int, b
         learned, held_out = split_blocks(episode, block)
         return Split(_named(name, learned), _named(name, held_out), "blocks of one recording")
     names = sorted(episodes)
-    order = [names[index] for index in np.random.default_rng([seed, 0x5B117]).permutation(len(names))]
+    order = [
+        names[index] for index in np.random.default_rng([seed, 0x5B117]).permutation(len(names))
+    ]
     wanted = share * sum(map(len, episodes.values()))
     chosen, frames = [], 0
     for name in order[:-1]:
@@ -48,16 +55,20 @@ def split_recordings(episodes: Mapping[str, Episode], share: float, seed: int, b
 
 
 def split_blocks(episode: Episode, block: float) -> tuple[list[Episode], list[Episode]]:
-    """Every fifth block of `block` seconds is held out, the last of five first; `GAP` seconds on both sides of it belong to nobody.
+    """Every fifth block of `block` seconds is held out, the last of five first; `GAP` seconds on
+    both sides of it belong to nobody.
 
     A recording shorter than `BLOCKS` blocks is cut into `BLOCKS` equal ones.
     """
     seconds = (episode.stamp_ns - episode.stamp_ns[0]) * 1e-9
-    # A clock that jumped back must not sort frames into blocks they were not driven in: count driven time, not stamps.
+    # A clock that jumped back must not sort frames into blocks they were not driven in: count
+    # driven time, not stamps.
     steps = np.diff(seconds, prepend=0.0)
     driven = np.cumsum(np.where((steps > 0) & (steps < 60.0), steps, 0.0))
     length = min(block, driven[-1] / BLOCKS)
-    number = np.minimum(driven // max(length, 1e-9), math.ceil(driven[-1] / max(length, 1e-9)) - 1).astype(int)
+    number = np.minimum(
+        driven // max(length, 1e-9), math.ceil(driven[-1] / max(length, 1e-9)) - 1
+    ).astype(int)
     held = number % BLOCKS == BLOCKS - 1
     edges = driven[np.flatnonzero(np.diff(held.astype(np.int8))) + 1]
     near = np.zeros(len(driven), bool)
@@ -71,7 +82,10 @@ def pieces(episode: Episode, kept: np.ndarray) -> list[Episode]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], kept, [False]]).astype(np.int8)))
     found = []
     for start, end in zip(edges[::2], edges[1::2], strict=True):
-        part = {field.name: getattr(episode, field.name)[start:end] for field in dataclasses.fields(episode)}
+        part = {
+            field.name: getattr(episode, field.name)[start:end]
+            for field in dataclasses.fields(episode)
+        }
         part["is_first"] = part["is_first"].copy()
         part["is_first"][0] = True
         found.append(Episode(**part))

@@ -30,7 +30,12 @@ def test_contenders_take_turns_and_the_median_counts():
 
 def test_machine_names_processor_versions_and_date():
     facts = machine(("numpy",))
-    assert facts["processor"] and facts["cores"] >= 1 and facts["numpy"] and facts["date"].endswith("+00:00")
+    assert (
+        facts["processor"]
+        and facts["cores"] >= 1
+        and facts["numpy"]
+        and facts["date"].endswith("+00:00")
+    )
 
 
 def test_a_small_run_compares_equal_computations_and_leaves_its_files(tmp_path, monkeypatch):
@@ -43,11 +48,23 @@ def test_a_small_run_compares_equal_computations_and_leaves_its_files(tmp_path, 
     threads = torch.get_num_threads()
     result = cells.bench_cells(cells.CellsSettings(out=tmp_path, rounds=1, threads=1))
     assert torch.get_num_threads() == threads and result["machine"]["threads"] == 1
-    assert [row["name"].split(",")[0] for row in result["rows"]] == ["LTC", "LTC", "wired CfC", "wired CfC"]
+    assert [row["name"].split(",")[0] for row in result["rows"]] == [
+        "LTC",
+        "LTC",
+        "wired CfC",
+        "wired CfC",
+    ]
     for row in result["rows"]:
-        assert row["difference"] < 1e-5 and row["ratio"] == row["peer"] / row["ours"] > 0 and row["must"] < row["aim"]
+        assert (
+            row["difference"] < 1e-5
+            and row["ratio"] == row["peer"] / row["ours"] > 0
+            and row["must"] < row["aim"]
+        )
     assert len(result["scaling"]) == 2 * 4
-    assert {("peer" in point) for point in result["scaling"] if point["along"] == "T"} == {True, False}
+    assert {("peer" in point) for point in result["scaling"] if point["along"] == "T"} == {
+        True,
+        False,
+    }
     assert json.loads((tmp_path / "cells.json").read_text()) == json.loads(json.dumps(result))
     assert (tmp_path / "cells.png").read_bytes().startswith(b"\x89PNG")
     shown = table(result)
@@ -55,9 +72,28 @@ def test_a_small_run_compares_equal_computations_and_leaves_its_files(tmp_path, 
 
 
 def test_without_scaling_there_are_no_curves(tmp_path):
-    row = {"name": "LTC, one step, batch 1", "peer": 5e-4, "ours": 2.5e-6, "reference": None, "must": 50, "aim": 150, "difference": 1e-7}
-    result = {"machine": {"processor": "P", "threads": 2, "torch": "2", "numba": "0", "ncps": "1", "date": "d"},
-              "first_use": {"compiling": 5.0, "cached": 0.5}, "rows": [row | {"ratio": 200.0}], "scaling": []}  # fmt: skip
+    row = {
+        "name": "LTC, one step, batch 1",
+        "peer": 5e-4,
+        "ours": 2.5e-6,
+        "reference": None,
+        "must": 50,
+        "aim": 150,
+        "difference": 1e-7,
+    }
+    result = {
+        "machine": {
+            "processor": "P",
+            "threads": 2,
+            "torch": "2",
+            "numba": "0",
+            "ncps": "1",
+            "date": "d",
+        },
+        "first_use": {"compiling": 5.0, "cached": 0.5},
+        "rows": [row | {"ratio": 200.0}],
+        "scaling": [],
+    }
     assert "2.50 µs" in table(result) and "200.0" in table(result)
     write_report(result, tmp_path)
     assert (tmp_path / "cells.png").exists()
@@ -65,13 +101,41 @@ def test_without_scaling_there_are_no_curves(tmp_path):
 
 def test_a_gpu_row_stands_beside_the_others_and_names_the_gpu(tmp_path):
     rows = [
-        {"name": f"{name}, forward + backward on a GPU, B=128, T=100", "peer": 0.2, "ours": 4e-4, "reference": 0.05, "ratio": 500.0,
-         "must": must, "aim": aim, "difference": 1e-7} for name, must, aim in (("LTC", 100, 500), ("wired CfC", None, None))
-    ]  # fmt: skip
-    facts = {"processor": "P", "threads": 2, "torch": "2", "numba": "0", "ncps": "1", "date": "d", "gpu": "G", "cuda": "13", "triton": "3"}
-    result = {"machine": facts, "first_use": {"compiling": 5.0, "cached": 0.5}, "rows": rows, "scaling": []}
+        {
+            "name": f"{name}, forward + backward on a GPU, B=128, T=100",
+            "peer": 0.2,
+            "ours": 4e-4,
+            "reference": 0.05,
+            "ratio": 500.0,
+            "must": must,
+            "aim": aim,
+            "difference": 1e-7,
+        }
+        for name, must, aim in (("LTC", 100, 500), ("wired CfC", None, None))
+    ]
+    facts = {
+        "processor": "P",
+        "threads": 2,
+        "torch": "2",
+        "numba": "0",
+        "ncps": "1",
+        "date": "d",
+        "gpu": "G",
+        "cuda": "13",
+        "triton": "3",
+    }
+    result = {
+        "machine": facts,
+        "first_use": {"compiling": 5.0, "cached": 0.5},
+        "rows": rows,
+        "scaling": [],
+    }
     shown = table(result)
-    assert "G, CUDA 13, triton 3" in shown and "400 µs" in shown and shown.splitlines()[2].split()[-2] == "-"
+    assert (
+        "G, CUDA 13, triton 3" in shown
+        and "400 µs" in shown
+        and shown.splitlines()[2].split()[-2] == "-"
+    )
     write_report(result, tmp_path)
     assert (tmp_path / "cells.png").exists()
 
@@ -89,4 +153,7 @@ def test_a_gpu_is_measured_where_there_is_one(tmp_path, monkeypatch):
     monkeypatch.setattr(cells, "TIME", 3)
     result = cells.bench_cells(cells.CellsSettings(out=tmp_path, rounds=1, gpu_only=True))
     assert [row["name"].split(",")[0] for row in result["rows"]] == ["LTC", "wired CfC"]
-    assert all(row["difference"] < 1e-5 and row["ratio"] > 1 for row in result["rows"]) and result["machine"]["gpu"]
+    assert (
+        all(row["difference"] < 1e-5 and row["ratio"] > 1 for row in result["rows"])
+        and result["machine"]["gpu"]
+    )

@@ -32,7 +32,10 @@ class Worker:
 
 def test_the_stopwatch_adds_up_and_leaves_nothing_behind():
     before = Worker.work, Worker.fail
-    with pytest.raises(RuntimeError), timed({"work": (Worker, "work"), "fail": (Worker, "fail")}, time.perf_counter) as seconds:
+    with (
+        pytest.raises(RuntimeError),
+        timed({"work": (Worker, "work"), "fail": (Worker, "fail")}, time.perf_counter) as seconds,
+    ):
         assert Worker().work(0.02) + Worker().work(0.03) == 0.05
         Worker().fail()
     assert seconds["work"] >= 0.05 and 0.0 < seconds["fail"] < seconds["work"]
@@ -43,20 +46,31 @@ def test_a_step_that_is_cut_behind_the_encoder_learns_what_a_whole_one_does():
     recipe, rng = ImitationSettings(frames=4, fit=FitSettings(batch=4)), np.random.default_rng(0)
     size, count = (recipe.preprocess.height, recipe.preprocess.width, 3), 40
     episode = Episode(
-        (np.arange(count) * 40_000_000).astype(np.int64), rng.integers(0, 255, (count, *size), np.uint8),
-        rng.normal(size=(count, 3)).astype(np.float32), np.full(count, 0.04, np.float32), np.arange(count) == 0,
-        rng.normal(0, 0.02, count).astype(np.float32), np.zeros((count, 4), np.float32),
-    )  # fmt: skip
+        (np.arange(count) * 40_000_000).astype(np.int64),
+        rng.integers(0, 255, (count, *size), np.uint8),
+        rng.normal(size=(count, 3)).astype(np.float32),
+        np.full(count, 0.04, np.float32),
+        np.arange(count) == 0,
+        rng.normal(0, 0.02, count).astype(np.float32),
+        np.zeros((count, 4), np.float32),
+    )
     torch.manual_seed(0)
     cut = PolicyNetwork(recipe.policy, recipe.preprocess)
     whole = copy.deepcopy(cut)
     sequences = Sequences([episode], recipe.frames, recipe.augmentation, 0.04)
-    parts = fitting._step(cut, make_optimiser(cut, recipe.fit), sequences, np.random.default_rng(1), recipe)
-    assert set(parts) == {"batch", "encoder, forward", "memory", "encoder, backward", "optimiser"} and min(parts.values()) > 0
+    parts = fitting._step(
+        cut, make_optimiser(cut, recipe.fit), sequences, np.random.default_rng(1), recipe
+    )
+    assert (
+        set(parts) == {"batch", "encoder, forward", "memory", "encoder, backward", "optimiser"}
+        and min(parts.values()) > 0
+    )
 
     batch = sequences.draw(np.random.default_rng(1), recipe.fit.batch)
     prediction = whole.unroll(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
-    steering = steering_loss(prediction.curvature, batch, whole.config.curvature_scale, recipe.fit.curve_weight)
+    steering = steering_loss(
+        prediction.curvature, batch, whole.config.curvature_scale, recipe.fit.curve_weight
+    )
     (steering + recipe.fit.auxiliary_weight * prediction.auxiliary.square().mean()).backward()
     for group in make_optimiser(whole, recipe.fit).param_groups:
         torch.nn.utils.clip_grad_norm_(group["params"], recipe.fit.clip)
@@ -86,13 +100,23 @@ def test_the_whole_is_measured_and_written(tmp_path):
     assert json.loads((tmp_path / "train.json").read_text()) == answer
     assert (tmp_path / "train.png").stat().st_size > 10_000
     collected, fitted = answer["collecting"], answer["fitting"]
-    assert collected["frames"] > 50 and sum(collected["parts"].values()) == pytest.approx(collected["seconds"])
+    assert collected["frames"] > 50 and sum(collected["parts"].values()) == pytest.approx(
+        collected["seconds"]
+    )
     assert all(seconds > 0 for seconds in collected["parts"].values())
     assert fitted["encoder_frames_per_second"] > fitted["frames_per_second"] / 2
     recipe = ImitationSettings()
-    image = torch.zeros(fitted["frames"], recipe.preprocess.height, recipe.preprocess.width, 3, dtype=torch.uint8)
-    assert fitted["encoder"]["flops"] == operations(PolicyNetwork(recipe.policy, recipe.preprocess), image)
+    image = torch.zeros(
+        fitted["frames"], recipe.preprocess.height, recipe.preprocess.width, 3, dtype=torch.uint8
+    )
+    assert fitted["encoder"]["flops"] == operations(
+        PolicyNetwork(recipe.policy, recipe.preprocess), image
+    )
     assert sum(answer["training"]["shares"].values()) == pytest.approx(1.0)
     for part in ("rendering", "physics", "encoder", "memory", "rest"):
         assert 0.0 < answer["training"]["shares"][part] < 1.0 and part in table(answer)
-    assert answer["rendering"]["empty_s"] < answer["rendering"]["one_pixel_s"] < answer["rendering"]["picture_s"]
+    assert (
+        answer["rendering"]["empty_s"]
+        < answer["rendering"]["one_pixel_s"]
+        < answer["rendering"]["picture_s"]
+    )

@@ -26,12 +26,19 @@ def model(tmp_path_factory):
     from liquid_control.policy.network import PolicyNetwork
 
     directory = tmp_path_factory.mktemp("models") / "fresh"
-    save_model(directory, PolicyNetwork(PolicyConfig(), PreprocessConfig(height=16, width=32)), {"method": "none"}, {"departures": 7})
+    save_model(
+        directory,
+        PolicyNetwork(PolicyConfig(), PreprocessConfig(height=16, width=32)),
+        {"method": "none"},
+        {"departures": 7},
+    )
     return directory
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "liquid_control.cli", *arguments], capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-m", "liquid_control.cli", *arguments], capture_output=True, text=True
+    )
 
 
 def test_help_lists_every_verb(capsys):
@@ -41,11 +48,15 @@ def test_help_lists_every_verb(capsys):
 
 
 @pytest.mark.parametrize("verb", ["train imitation", "train imitation --bags"])
-@pytest.mark.parametrize("given", [["--memory", "lstm"], ["--memory=lstm"], ["--policy.memory", "lstm"]])
+@pytest.mark.parametrize(
+    "given", [["--memory", "lstm"], ["--memory=lstm"], ["--policy.memory", "lstm"]]
+)
 def test_the_memory_has_a_short_flag(verb, given):
     settings = next(one for one in cli.VERBS if one.words == verb).load().settings
     needed = ["--bags", "drive"] if "--bags" in verb else []
-    assert parse(settings, settings, verb, "s", [*needed, *given, "--policy.units", "8"]).policy == PolicyConfig(memory="lstm", units=8)
+    assert parse(
+        settings, settings, verb, "s", [*needed, *given, "--policy.units", "8"]
+    ).policy == PolicyConfig(memory="lstm", units=8)
 
 
 def test_a_short_flag_is_not_known_where_its_long_form_is_not(capsys):
@@ -77,23 +88,32 @@ def test_a_wrong_verb_gets_the_usage_and_code_2(arguments, capsys):
     assert "usage: liquid-control" in out + err
 
 
-@pytest.mark.parametrize("arguments", [["inspect"], ["inspect", "a", "--no-such-flag"], ["evaluate", "a", "--roads", "many"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["inspect"], ["inspect", "a", "--no-such-flag"], ["evaluate", "a", "--roads", "many"]],
+)
 def test_a_wrong_flag_gets_code_2(arguments, capsys):
     with pytest.raises(SystemExit) as leaving:
         cli.main(arguments)
     assert leaving.value.code == 2
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["inspect", "no_such_model"], "no_such_model"),
-    (["evaluate", "no_such_model"], "no_such_model"),
-    (["export", "no_such_model"], "no_such_model"),
-    (["train", "imitation", "--out", "never_made", "--policy.inter", "0"], "PolicyConfig.inter: got 0"),
-    (["train", "imitation", "--out", "never_made", "--steps", "-1"], "steps: got -1"),
-    (["collect", "--json=never_made"], "--json: got 'never_made', expected no value"),
-    (["drive", "--no-video=false"], "--no-video: got 'false', expected no value"),
-    (["replay", "a", "b", "--golden_update=0"], "--golden_update: got '0', expected no value"),
-])
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["inspect", "no_such_model"], "no_such_model"),
+        (["evaluate", "no_such_model"], "no_such_model"),
+        (["export", "no_such_model"], "no_such_model"),
+        (
+            ["train", "imitation", "--out", "never_made", "--policy.inter", "0"],
+            "PolicyConfig.inter: got 0",
+        ),
+        (["train", "imitation", "--out", "never_made", "--steps", "-1"], "steps: got -1"),
+        (["collect", "--json=never_made"], "--json: got 'never_made', expected no value"),
+        (["drive", "--no-video=false"], "--no-video: got 'false', expected no value"),
+        (["replay", "a", "b", "--golden_update=0"], "--golden_update: got '0', expected no value"),
+    ],
+)
 def test_bad_input_is_one_clear_line_and_code_2(arguments, said, capsys):
     assert cli.main(arguments) == 2
     out, err = capsys.readouterr()
@@ -109,14 +129,22 @@ def test_a_tampered_model_is_refused_by_name(model, tmp_path):
         file.seek(-1, 2)
         file.write(b"\xff")
     done = run("inspect", str(copy))
-    assert done.returncode == 2 and "weights.safetensors" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        done.returncode == 2
+        and "weights.safetensors" in done.stderr
+        and "Traceback" not in done.stderr
+    )
 
 
 def test_inspect_says_what_a_model_is_and_draws_it(model, tmp_path, capsys):
     picture = tmp_path / "wiring.svg"
     assert cli.main(["inspect", str(model), "--out", str(picture), "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert (facts["neurons"], facts["synapses"], facts["parameters"]["recurrent"]) == (19, 252, 1065)
+    assert (facts["neurons"], facts["synapses"], facts["parameters"]["recurrent"]) == (
+        19,
+        252,
+        1065,
+    )
     assert facts["image"] == {"width": 32, "height": 16} and facts["metrics"] == {"departures": 7}
     assert facts["bytes"]["weights.safetensors"] == (model / "weights.safetensors").stat().st_size
     assert ElementTree.parse(picture).getroot().tag.endswith("svg")
@@ -125,7 +153,11 @@ def test_inspect_says_what_a_model_is_and_draws_it(model, tmp_path, capsys):
 def test_inspect_for_people_has_a_line_per_fact(model, capsys):
     assert cli.main(["inspect", str(model)]) == 0
     lines = dict(line.split(None, 1) for line in capsys.readouterr().out.splitlines())
-    assert lines["synapses"] == "252" and lines["layers.command"] == "6" and lines["metrics.departures"] == "7"
+    assert (
+        lines["synapses"] == "252"
+        and lines["layers.command"] == "6"
+        and lines["metrics.departures"] == "7"
+    )
 
 
 def test_export_writes_a_graph_that_the_model_file_accepts(model, capsys):
@@ -140,19 +172,33 @@ def test_doctor_finds_what_the_tests_themselves_run_on(capsys):
     report = json.loads(capsys.readouterr().out)
     found = {finding["name"]: finding for finding in report["findings"]}
     assert code == 0 and report["healthy"]
-    assert found["python"]["found"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+    assert found["python"]["found"].startswith(
+        f"{sys.version_info.major}.{sys.version_info.minor}."
+    )
     assert found["rclpy"]["state"] == "ok" and found["drawing"]["state"] == "ok"
 
 
 def test_doctor_tells_people_what_to_do(capsys):
     cli.main(["doctor", "--no-drawing"])
     shown = capsys.readouterr().out
-    assert "rclpy" in shown and "drawing" not in shown and shown.strip().endswith("This machine can run a policy.")
+    assert (
+        "rclpy" in shown
+        and "drawing" not in shown
+        and shown.strip().endswith("This machine can run a policy.")
+    )
 
 
 def test_doctor_knows_every_extra_and_names_the_one_to_install(tmp_path, monkeypatch):
-    extras = {"run": ["numpy", "PyYAML"], "report": ["never_made"], "bags": ["rosbags", "backports.never_made", "no.such"]}
-    lines = [f'Requires-Dist: {name}; extra == "{extra}"' for extra, names in extras.items() for name in names]
+    extras = {
+        "run": ["numpy", "PyYAML"],
+        "report": ["never_made"],
+        "bags": ["rosbags", "backports.never_made", "no.such"],
+    }
+    lines = [
+        f'Requires-Dist: {name}; extra == "{extra}"'
+        for extra, names in extras.items()
+        for name in names
+    ]
     lines.append('Requires-Dist: triton; platform_machine == "x86_64" and extra == "test"')
     metadata = tmp_path / "liquid_control-0.1.0.dist-info" / "METADATA"
     metadata.parent.mkdir()
@@ -161,8 +207,14 @@ def test_doctor_knows_every_extra_and_names_the_one_to_install(tmp_path, monkeyp
     report = examine(DoctorSettings(drawing=False))
     found = {finding["name"]: finding for finding in report["findings"]}
     assert report["healthy"] and found["rosbags"]["state"] == found["PyYAML"]["state"] == "ok"
-    for name, extra in (("never_made", "report"), ("backports.never_made", "bags"), ("no.such", "bags")):
-        assert found[name]["state"] == "note" and f"liquid_control[{extra}]" in found[name]["advice"]
+    for name, extra in (
+        ("never_made", "report"),
+        ("backports.never_made", "bags"),
+        ("no.such", "bags"),
+    ):
+        assert (
+            found[name]["state"] == "note" and f"liquid_control[{extra}]" in found[name]["advice"]
+        )
 
 
 def test_doctor_says_whether_training_can_use_the_gpu(tmp_path, monkeypatch):
@@ -170,20 +222,32 @@ def test_doctor_says_whether_training_can_use_the_gpu(tmp_path, monkeypatch):
     program.write_text("#!/bin/sh\necho 'GPU 0: A Card (UUID: 1)'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    found = {finding["name"]: finding for finding in examine(DoctorSettings(drawing=False))["findings"] if finding["group"] == "gpu"}
+    found = {
+        finding["name"]: finding
+        for finding in examine(DoctorSettings(drawing=False))["findings"]
+        if finding["group"] == "gpu"
+    }
     assert "A Card" in found["device"]["found"]
     if torch.cuda.is_available():
         assert found["torch"]["state"] == "ok" and "triton" in found
     else:
-        assert "does not see it" in found["torch"]["found"] and "PyTorch for GPUs" in found["torch"]["advice"] and "triton" not in found
+        assert (
+            "does not see it" in found["torch"]["found"]
+            and "PyTorch for GPUs" in found["torch"]["advice"]
+            and "triton" not in found
+        )
 
 
 def test_ctrl_c_is_quiet_and_130():
-    program = "import signal, sys, time; from liquid_control import cli\n" \
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n" \
-        "def wait(): print('waiting', flush=True); time.sleep(60)\n" \
+    program = (
+        "import signal, sys, time; from liquid_control import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "def wait(): print('waiting', flush=True); time.sleep(60)\n"
         "cli.VERBS = (cli.Verb('wait', 'wait', wait),); sys.exit(cli.main(['wait']))"
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "waiting\n"
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
@@ -191,34 +255,54 @@ def test_ctrl_c_is_quiet_and_130():
     assert (process.returncode, err) == (130, "")
 
 
-@pytest.mark.parametrize("arguments, code", [
-    (["--help"], 0), (["doctor", "--help"], 0), (["inspect", "lane_keeper", "--json"], 0), (["fails"], 1), (["fly"], 2),
-])
+@pytest.mark.parametrize(
+    "arguments, code",
+    [
+        (["--help"], 0),
+        (["doctor", "--help"], 0),
+        (["inspect", "lane_keeper", "--json"], 0),
+        (["fails"], 1),
+        (["fly"], 2),
+    ],
+)
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_has_left_changes_neither_work_nor_exit_code(arguments, code, unbuffered, tmp_path):
-    program = "import sys; from pathlib import Path; from liquid_control.cli import main as cli; from liquid_control.cli.verbs import Work\n" \
-        "from liquid_control.cli.doctor import DoctorSettings\n" \
-        "def work(settings): print('x' * 100_000, flush=True); Path(sys.argv[1]).touch(); return {'done': True}\n" \
-        "fails = cli.Verb('fails', 'fails', lambda: Work(DoctorSettings, work, succeeded=lambda facts: False))\n" \
+def test_a_reader_that_has_left_changes_neither_work_nor_exit_code(
+    arguments, code, unbuffered, tmp_path
+):
+    program = (
+        "import sys; from pathlib import Path; from liquid_control.cli import main as cli; from liquid_control.cli.verbs import Work\n"
+        "from liquid_control.cli.doctor import DoctorSettings\n"
+        "def work(settings): print('x' * 100_000, flush=True); Path(sys.argv[1]).touch(); return {'done': True}\n"
+        "fails = cli.Verb('fails', 'fails', lambda: Work(DoctorSettings, work, succeeded=lambda facts: False))\n"
         "cli.VERBS = (*cli.VERBS, fails); sys.exit(cli.main(sys.argv[2:]))"
+    )
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-c", program, str(tmp_path / "done"), *arguments]
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": unbuffered})
+    done = subprocess.run(
+        command,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+    )
     os.close(writer)
     assert done.returncode == code and "Error" not in done.stderr
     assert (tmp_path / "done").exists() == (arguments == ["fails"])
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["inspect", "~nobody_of_this_name/x"], "no such model directory"),
-    (["inspect", "x" * 300], "File name too long"),
-    (["faults", "--out", "/dev/null/x"], "/dev/null is no folder"),
-    (["soak", "--out", __file__], "test_cli.py is no folder"),
-    (["collect", __file__ + "/x"], "test_cli.py is no folder"),
-    (["inspect", "lane_keeper", "--out", os.path.dirname(__file__)], "is a folder"),
-    (["inspect", "lane_keeper", "--out", "/proc/x.svg"], "/proc/x.svg"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["inspect", "~nobody_of_this_name/x"], "no such model directory"),
+        (["inspect", "x" * 300], "File name too long"),
+        (["faults", "--out", "/dev/null/x"], "/dev/null is no folder"),
+        (["soak", "--out", __file__], "test_cli.py is no folder"),
+        (["collect", __file__ + "/x"], "test_cli.py is no folder"),
+        (["inspect", "lane_keeper", "--out", os.path.dirname(__file__)], "is a folder"),
+        (["inspect", "lane_keeper", "--out", "/proc/x.svg"], "/proc/x.svg"),
+    ],
+)
 def test_impossible_places_are_refused_before_the_work(arguments, said, capsys):
     assert cli.main(arguments) == 2
     out, err = capsys.readouterr()
@@ -227,5 +311,9 @@ def test_impossible_places_are_refused_before_the_work(arguments, said, capsys):
 
 def test_what_has_no_letters_is_written_as_escapes():
     program = "import sys; from liquid_control.cli import main as cli; cli._usage = lambda verbs: 'caf' + chr(0xDCE9); sys.exit(cli.main(['--help']))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"})
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
     assert (done.returncode, done.stdout) == (0, b"caf\\udce9\n"), done.stderr

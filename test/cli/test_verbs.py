@@ -24,7 +24,11 @@ def settings_of(kind, found):
 def test_every_number_of_every_verb_is_held_within_its_bounds(verb):
     for kind in settings_of(verb.load().settings, set()):
         fields = dataclasses.fields(kind)
-        needed = {field.name: "x" for field in fields if field.default is field.default_factory is dataclasses.MISSING}
+        needed = {
+            field.name: "x"
+            for field in fields
+            if field.default is field.default_factory is dataclasses.MISSING
+        }
         for field in fields:
             if "low" in field.metadata:
                 with pytest.raises(ConfigError, match=field.name):

@@ -17,7 +17,8 @@ IMAGE = np.full((64, 128, 3), 90, np.uint8)
 
 
 class Counter:
-    """A policy whose state counts the frames since its memory began; `answer` may replace what it returns, or raise."""
+    """A policy whose state counts the frames since its memory began; `answer` may replace what it
+    returns, or raise."""
 
     preprocess = PreprocessConfig(height=32, width=64)
     neurons = 19
@@ -45,7 +46,10 @@ def test_the_policy_sees_its_own_size_the_true_dt_and_the_motion_since_the_last_
     controller.push_imu(ImuSample(20 * MS, (0.0, 0.0, 0.3), (0.0, 1.5, 9.8)))
     drive(controller, 47)
     assert policy.seen[1].image.shape == (32, 64, 3) and policy.seen[1].dt == 0.047
-    assert policy.seen[1].inertial == pytest.approx([0.3, 1.5, 6.0]) and controller.observation is policy.seen[1]
+    assert (
+        policy.seen[1].inertial == pytest.approx([0.3, 1.5, 6.0])
+        and controller.observation is policy.seen[1]
+    )
 
 
 def test_memory_goes_on_through_a_sequence_and_starts_anew_after_a_gap():
@@ -59,11 +63,20 @@ def test_memory_goes_on_through_a_sequence_and_starts_anew_after_a_gap():
 def test_a_refused_frame_leaves_memory_and_action_alone():
     controller = Controller(Counter())
     action = drive(controller, 0, 40)[-1]
-    refused = drive(controller, 40, 0) + [controller.push_frame(Frame(10**12, IMAGE), now_ns=80 * MS)]
-    refused += [controller.push_frame(Frame(80 * MS, bad)) for bad in (None, IMAGE[:, :, 0], IMAGE[:8], IMAGE.astype(float))]
-    assert [frame.reason.value for frame in refused] == ["duplicate", "older", "future"] + ["malformed"] * 4
+    refused = drive(controller, 40, 0) + [
+        controller.push_frame(Frame(10**12, IMAGE), now_ns=80 * MS)
+    ]
+    refused += [
+        controller.push_frame(Frame(80 * MS, bad))
+        for bad in (None, IMAGE[:, :, 0], IMAGE[:8], IMAGE.astype(float))
+    ]
+    assert [frame.reason.value for frame in refused] == ["duplicate", "older", "future"] + [
+        "malformed"
+    ] * 4
     assert controller.action is action and (controller.state == 2).all()
-    assert controller.rejected[Reason.MALFORMED] == 4 and controller.counts["rejected_malformed"] == 4
+    assert (
+        controller.rejected[Reason.MALFORMED] == 4 and controller.counts["rejected_malformed"] == 4
+    )
     assert drive(controller, 80)[0].stamp_ns == 80 * MS
 
 
@@ -89,8 +102,15 @@ def test_a_policy_that_breaks_loses_its_memory_and_its_last_action_goes_stale(an
     action = drive(controller, 0, 40)[-1]
     controller.command(10.0, 45 * MS)
     policy.answer = answer
-    assert drive(controller, 80, 120) == [Rejected(80 * MS, Reason.RUNTIME), Rejected(120 * MS, Reason.RUNTIME)]
-    assert controller.action is action and (controller.state == 0).all() and controller.counts["runtime_failures"] == 2
+    assert drive(controller, 80, 120) == [
+        Rejected(80 * MS, Reason.RUNTIME),
+        Rejected(120 * MS, Reason.RUNTIME),
+    ]
+    assert (
+        controller.action is action
+        and (controller.state == 0).all()
+        and controller.counts["runtime_failures"] == 2
+    )
     _, verdict = controller.command(10.0, 300 * MS)
     assert verdict.safe_stop and verdict.limits is Limit.STALE
     policy.answer = None
@@ -118,7 +138,10 @@ def test_reset_starts_a_new_drive():
     drive(controller, 0, 40)
     controller.command(1.0, 41 * MS)
     controller.reset()
-    assert controller.action is controller.previous is controller.observation is None and not controller.state.any()
+    assert (
+        controller.action is controller.previous is controller.observation is None
+        and not controller.state.any()
+    )
     assert drive(controller, 0)[0].stamp_ns == 0 and controller.frames_used == 3
 
 
@@ -127,9 +150,15 @@ def test_counts_name_everything_for_diagnostics():
     controller.push_imu(ImuSample(0, (math.nan, 0.0, 0.0), (0.0, 0.0, 0.0)))
     drive(controller, 0, 0)
     assert controller.counts == {
-        "frames_used": 1, "rejected_duplicate": 1, "rejected_older": 0, "rejected_future": 0, "rejected_malformed": 0,
-        "rejected_repeated": 0, "runtime_failures": 0, "inertial_rejected": 1,
-    }  # fmt: skip
+        "frames_used": 1,
+        "rejected_duplicate": 1,
+        "rejected_older": 0,
+        "rejected_future": 0,
+        "rejected_malformed": 0,
+        "rejected_repeated": 0,
+        "runtime_failures": 0,
+        "inertial_rejected": 1,
+    }
 
 
 @pytest.mark.parametrize("speed, refused", [(8.0, 7), (0.0, 0), (None, 0)])
@@ -141,7 +170,9 @@ def test_a_camera_that_repeats_itself_is_refused_while_the_vehicle_moves(speed, 
             controller.push_speed(SpeedSample(index * 40 * MS, speed))
         controller.push_frame(Frame(index * 40 * MS + 1, picture))
     assert controller.rejected[Reason.REPEATED] == refused
-    assert isinstance(controller.push_frame(Frame(500 * MS, picture + 1)), Action), "the first new picture is used"
+    assert isinstance(controller.push_frame(Frame(500 * MS, picture + 1)), Action), (
+        "the first new picture is used"
+    )
 
 
 @pytest.mark.parametrize("setting", ["speed", "comfort_lateral_acceleration"])

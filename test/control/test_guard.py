@@ -17,9 +17,12 @@ PERIOD = 20 * MS
 
 
 class Rig:
-    """A guard with a healthy policy, speed and clock, each of which can be taken away. One call is 20 ms."""
+    """A guard with a healthy policy, speed and clock, each of which can be taken away. One call is
+    20 ms."""
 
-    def __init__(self, config: EngagementConfig | None = None, limits: GateConfig | None = None) -> None:
+    def __init__(
+        self, config: EngagementConfig | None = None, limits: GateConfig | None = None
+    ) -> None:
         self.guard = Guard(limits, VehicleConfig(), config)
         self.now, self.steady = EPOCH, 0
         self.speed, self.curvature = 8.0, 0.01
@@ -32,7 +35,9 @@ class Rig:
             self.steady += PERIOD
             self.now += PERIOD if self.clock else 0
             if self.policy:
-                self.guard.push_proposal(Action(self.now - 10 * MS, self.curvature, 9.0), self.now, self.steady)
+                self.guard.push_proposal(
+                    Action(self.now - 10 * MS, self.curvature, 9.0), self.now, self.steady
+                )
             if self.odometry:
                 self.guard.push_speed(SpeedSample(self.now, self.speed), self.now, self.steady)
             self.decision = self.guard.tick(self.now, self.steady, wishes)
@@ -60,7 +65,10 @@ def test_it_starts_from_the_measured_angle_and_speed():
     rig.guard.steering_angle, rig.speed = 0.05, 6.0
     rig.run(2.0, until=State.ENGAGING)
     command = rig.decision.command
-    assert abs(command.steering_angle - 0.05) <= 0.8 * 0.5 * 0.02 and abs(command.speed - 6.0) <= 3.0 * 0.02 + 1e-9
+    assert (
+        abs(command.steering_angle - 0.05) <= 0.8 * 0.5 * 0.02
+        and abs(command.speed - 6.0) <= 3.0 * 0.02 + 1e-9
+    )
 
 
 def test_manual_waits_to_be_asked_and_an_early_question_is_kept_until_inputs_are_healthy():
@@ -94,7 +102,10 @@ def test_a_dead_policy_degrades_within_its_deadline_and_comes_back_by_itself():
     assert rig.run(0.22) is State.DEGRADED and rig.decision.reason == "proposal stale"
     speed = rig.decision.command.speed
     rig.run(0.5)
-    assert rig.decision.command.speed == pytest.approx(speed - 1.5, abs=1e-6) and rig.decision.command.steering_angle == angle
+    assert (
+        rig.decision.command.speed == pytest.approx(speed - 1.5, abs=1e-6)
+        and rig.decision.command.steering_angle == angle
+    )
     rig.policy = True
     assert rig.run(0.02) is State.ENGAGED
 
@@ -129,7 +140,9 @@ def test_each_input_that_goes_bad_degrades_with_its_reason_and_heals(spoil, reas
     rig.run(1.0, until=State.DEGRADED)
     assert rig.decision.state is State.DEGRADED
     rig.run(0.5)
-    assert reason in rig.decision.reason or reason in ", ".join(rig.guard._clock_troubles(rig.now, rig.steady))
+    assert reason in rig.decision.reason or reason in ", ".join(
+        rig.guard._clock_troubles(rig.now, rig.steady)
+    )
     rig.odometry, rig.curvature, rig.clock = healthy["odometry"], healthy["curvature"], True
     rig.run(0.2)
     assert rig.decision.state is State.ENGAGED
@@ -141,7 +154,9 @@ def test_without_need_of_a_speed_its_loss_only_tightens_the_limits():
     assert rig.run(2.0) is State.ENGAGED and "speed_unknown" in rig.decision.verdict.limits.names()
 
 
-@pytest.mark.parametrize("wish", [Wishes(complaints=("emergency stop",)), Wishes(complaints=("second publisher",))])
+@pytest.mark.parametrize(
+    "wish", [Wishes(complaints=("emergency stop",)), Wishes(complaints=("second publisher",))]
+)
 def test_a_fault_is_latched_until_acknowledged_without_cause(wish):
     rig = engaged()
     assert rig.run(0.02, wish) is State.FAULT and rig.decision.reason == wish.complaints[0]
@@ -187,10 +202,21 @@ def test_a_wild_speed_is_refused_and_two_that_agree_are_believed():
         return guard.push_speed(SpeedSample(EPOCH + ms * MS, speed), EPOCH + ms * MS, ms * MS)
 
     assert not push(8.0, 0) and push(8.1, 20), "one reading alone is no evidence"
-    assert not push(60.0, 40) and not push(-40.0, 60) and not push(math.nan, 80) and not push(math.inf, 100) and not push(1e9, 120)
+    assert (
+        not push(60.0, 40)
+        and not push(-40.0, 60)
+        and not push(math.nan, 80)
+        and not push(math.inf, 100)
+        and not push(1e9, 120)
+    )
     assert guard.known_speed(120 * MS) == 8.1 and not push(8.2, 140) and push(8.2, 160)
-    assert not push(30.0, 180) and push(30.1, 200), "a vehicle that was lifted onto another road, say"
-    assert not guard.push_speed(SpeedSample(EPOCH, 30.0), EPOCH + 800 * MS, 800 * MS) and guard.known_speed(800 * MS) is None
+    assert not push(30.0, 180) and push(30.1, 200), (
+        "a vehicle that was lifted onto another road, say"
+    )
+    assert (
+        not guard.push_speed(SpeedSample(EPOCH, 30.0), EPOCH + 800 * MS, 800 * MS)
+        and guard.known_speed(800 * MS) is None
+    )
 
 
 def test_a_clock_that_jumps_back_is_counted_and_driving_goes_on():
@@ -210,10 +236,13 @@ def test_a_slow_policy_may_go_on_but_not_start():
     assert rig.run(5.0) is State.DISENGAGED and rig.decision.reason == "proposals too slow"
 
 
-
 def test_the_measured_angle_is_taken_unless_it_is_none():
     guard = Guard()
-    assert guard.push_steering_angle(0.1) and not guard.push_steering_angle(math.nan) and not guard.push_steering_angle(-math.inf)
+    assert (
+        guard.push_steering_angle(0.1)
+        and not guard.push_steering_angle(math.nan)
+        and not guard.push_steering_angle(-math.inf)
+    )
     assert guard.steering_angle == 0.1 and guard.rejected == {"steering_angle": 2}
 
 
@@ -235,4 +264,7 @@ def test_a_follower_without_anything_obeyed_holds_its_angle():
 def test_a_policy_that_never_spoke_is_named():
     rig = Rig()
     rig.policy = False
-    assert rig.run(1.0) is State.DISENGAGED and rig.decision.reason == "no proposal, proposals too slow"
+    assert (
+        rig.run(1.0) is State.DISENGAGED
+        and rig.decision.reason == "no proposal, proposals too slow"
+    )

@@ -19,10 +19,21 @@ anything = st.one_of(st.floats(), st.floats(-0.3, 0.3), st.floats(0, 25))
 events = st.lists(
     st.tuples(
         st.integers(0, 400).map(lambda ms: ms * MS),  # steady time passed
-        st.one_of(st.integers(0, 400).map(lambda ms: ms * MS), st.integers(-(10**11), 10**11)),  # what the other clock did
-        st.one_of(st.none(), st.tuples(st.integers(-500, 500), anything, anything)),  # proposal: age [ms], curvature, speed
+        st.one_of(
+            st.integers(0, 400).map(lambda ms: ms * MS), st.integers(-(10**11), 10**11)
+        ),  # what the other clock did
+        st.one_of(
+            st.none(), st.tuples(st.integers(-500, 500), anything, anything)
+        ),  # proposal: age [ms], curvature, speed
         st.one_of(st.none(), st.tuples(st.integers(-900, 900), anything)),  # speed
-        st.builds(Wishes, st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.sampled_from([(), (), ("fault",)])),
+        st.builds(
+            Wishes,
+            st.booleans(),
+            st.booleans(),
+            st.booleans(),
+            st.booleans(),
+            st.sampled_from([(), (), ("fault",)]),
+        ),
     ),
     max_size=40,
 )
@@ -31,29 +42,43 @@ events = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(events, st.booleans(), st.sampled_from(["hold", "follow", "release"]))
 def test_no_history_whatsoever_breaks_a_limit_or_a_promise(history, dead_man, behaviour):
-    config = EngagementConfig(dead_man=dead_man, healthy_for=0.0, lowest_rate=0.0, needs_speed=False)
+    config = EngagementConfig(
+        dead_man=dead_man, healthy_for=0.0, lowest_rate=0.0, needs_speed=False
+    )
     limits = GateConfig(safe_behaviour=behaviour)
     guard = Guard(limits, VehicleConfig(), config)
     now, steady, last = EPOCH, 0, None
     for passed, moved, proposal, speed, wishes in history:
         now, steady = now + moved, steady + passed
         if proposal:
-            guard.push_proposal(Action(now - proposal[0] * MS, proposal[1], proposal[2]), now, steady)
+            guard.push_proposal(
+                Action(now - proposal[0] * MS, proposal[1], proposal[2]), now, steady
+            )
         if speed:
             guard.push_speed(SpeedSample(now - speed[0] * MS, speed[1]), now, steady)
         decision = guard.tick(now, steady, wishes)
         command = decision.command
-        if wishes.takeover or (dead_man and not wishes.enabled and decision.state is not State.FAULT):
+        if wishes.takeover or (
+            dead_man and not wishes.enabled and decision.state is not State.FAULT
+        ):
             assert command is None
         if decision.state not in COMMANDING:
             assert command is None
         if wishes.complaints:
             assert decision.state is State.FAULT
         if command is not None:
-            assert abs(command.steering_angle) <= limits.max_steering_angle and 0.0 <= command.speed <= limits.max_speed
-            sideways = command.speed**2 * abs(math.tan(command.steering_angle)) / guard.vehicle.wheelbase
+            assert (
+                abs(command.steering_angle) <= limits.max_steering_angle
+                and 0.0 <= command.speed <= limits.max_speed
+            )
+            sideways = (
+                command.speed**2 * abs(math.tan(command.steering_angle)) / guard.vehicle.wheelbase
+            )
             assert sideways <= limits.max_lateral_acceleration * (1 + 1e-9)
             if last is not None:
                 elapsed = min((steady - last[1]) / 1e9, limits.stale_after)
-                assert abs(command.steering_angle - last[0].steering_angle) <= limits.max_steering_rate * elapsed + 1e-12
+                assert (
+                    abs(command.steering_angle - last[0].steering_angle)
+                    <= limits.max_steering_rate * elapsed + 1e-12
+                )
         last = None if command is None else (command, steady)

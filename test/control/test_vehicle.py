@@ -26,7 +26,10 @@ def test_the_two_directions_undo_each_other(angle):
 @given(st.floats(allow_nan=False))
 def test_any_input_stays_within_the_vehicle_and_keeps_its_sign(value):
     angle, bend = steering_angle(value, CAR), curvature(value, CAR)
-    assert abs(angle) <= CAR.max_steering_angle and abs(bend) <= math.tan(CAR.max_steering_angle) / CAR.wheelbase
+    assert (
+        abs(angle) <= CAR.max_steering_angle
+        and abs(bend) <= math.tan(CAR.max_steering_angle) / CAR.wheelbase
+    )
     assert angle * value >= 0 and bend * value >= 0
 
 

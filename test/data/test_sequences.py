@@ -1,4 +1,5 @@
-"""Episodes on disk and training sequences: time adds up, runs are not crossed, nothing damaged is read."""
+"""Episodes on disk and training sequences: time adds up, runs are not crossed, nothing damaged is
+read."""
 
 from __future__ import annotations
 
@@ -14,13 +15,16 @@ PLAIN = Augmentation(noise_share=0.0, drop_share=0.0, shadow_share=0.0)
 
 
 def episode(frames: int, seed: int = 0, starts: tuple[int, ...] = (0,)) -> Episode:
-    """An episode whose picture, IMU and target all carry the frame's number, so that alignment can be seen."""
+    """An episode whose picture, IMU and target all carry the frame's number, so that alignment can
+    be seen."""
     rng = np.random.default_rng(seed)
     number = np.arange(frames)
     dt = rng.uniform(0.02, 0.08, frames).astype(np.float32)
     return Episode(
         stamp_ns=10**18 + np.cumsum((dt * 1e9).astype(np.int64)),
-        image=np.broadcast_to((number % 251).astype(np.uint8)[:, None, None, None], (frames, 8, 8, 3)).copy(),
+        image=np.broadcast_to(
+            (number % 251).astype(np.uint8)[:, None, None, None], (frames, 8, 8, 3)
+        ).copy(),
         inertial=np.repeat(number[:, None], 3, 1).astype(np.float32),
         dt=dt,
         is_first=np.isin(number, starts),
@@ -34,14 +38,21 @@ def test_windows_keep_all_columns_aligned_and_dt_is_the_stamps_difference_at_epo
     batch = Sequences([one], 16, PLAIN, nominal_dt=0.04).draw(np.random.default_rng(0), 64)
     number = batch.curvature.astype(int)
     assert (np.diff(number, axis=1) == 1).all()
-    assert (batch.image[..., 0, 0, 0] == number % 251).all() and (batch.inertial[..., 2] == number).all()
+    assert (batch.image[..., 0, 0, 0] == number % 251).all() and (
+        batch.inertial[..., 2] == number
+    ).all()
     assert (batch.auxiliary[..., 3] == number).all()
-    assert np.allclose(batch.dt[:, 1:], one.dt[number[:, 1:]], atol=1e-6) and (batch.dt[:, 0] == np.float32(0.04)).all()
+    assert (
+        np.allclose(batch.dt[:, 1:], one.dt[number[:, 1:]], atol=1e-6)
+        and (batch.dt[:, 0] == np.float32(0.04)).all()
+    )
 
 
 def test_removed_frames_give_their_time_to_the_next_one():
     one = episode(400)
-    batch = Sequences([one], 16, Augmentation(noise_share=0, shadow_share=0, drop_share=0.5), 0.04).draw(np.random.default_rng(1), 64)
+    batch = Sequences(
+        [one], 16, Augmentation(noise_share=0, shadow_share=0, drop_share=0.5), 0.04
+    ).draw(np.random.default_rng(1), 64)
     number = batch.curvature.astype(int)
     gaps = np.diff(number, axis=1)
     assert gaps.min() >= 1 and gaps.max() > 2
@@ -51,7 +62,10 @@ def test_removed_frames_give_their_time_to_the_next_one():
 
 def test_windows_never_cross_episodes_or_restarts():
     second = episode(30, 2)
-    parts = [episode(40, 1, starts=(0, 19)), dataclasses.replace(second, curvature=second.curvature + 100)]
+    parts = [
+        episode(40, 1, starts=(0, 19)),
+        dataclasses.replace(second, curvature=second.curvature + 100),
+    ]
     sequences = Sequences(parts, 16, Augmentation(drop_share=0.4), 0.04)
     number = sequences.draw(np.random.default_rng(2), 256).curvature
     run = np.digitize(number, (19, 100))
@@ -61,7 +75,12 @@ def test_windows_never_cross_episodes_or_restarts():
 
 def test_noise_has_the_variance_asked_for_and_the_source_stays_as_it_was():
     grey = dataclasses.replace(episode(64), image=np.full((64, 32, 64, 3), 128, np.uint8))
-    sequences = Sequences([grey], 16, Augmentation(noise_share=1.0, noise_variance=0.02, drop_share=0, shadow_share=0), 0.04)
+    sequences = Sequences(
+        [grey],
+        16,
+        Augmentation(noise_share=1.0, noise_variance=0.02, drop_share=0, shadow_share=0),
+        0.04,
+    )
     deviations = [sequences.draw(np.random.default_rng(i), 1).image.std() / 255 for i in range(40)]
     assert max(deviations) < 0.02**0.5 * 1.05 and max(deviations) > 0.1 and min(deviations) < 0.08
     assert (grey.image == 128).all()
@@ -72,7 +91,12 @@ def test_noise_reaches_every_picture_of_a_sequence_larger_than_its_supply():
     supply = np.random.default_rng(0).standard_normal(1000, np.float32)
     for normal in (supply, normal_numbers(0)):
         noisy = grey.copy()
-        spoil(np.random.default_rng(3), noisy, Augmentation(noise_share=1.0, noise_variance=0.01, shadow_share=0), normal)
+        spoil(
+            np.random.default_rng(3),
+            noisy,
+            Augmentation(noise_share=1.0, noise_variance=0.01, shadow_share=0),
+            normal,
+        )
         assert (noisy.std((1, 2, 3)) > 1).all()
 
 
@@ -86,15 +110,30 @@ def test_episode_round_trip_and_refusal_of_damage(tmp_path):
     path = tmp_path / "one.npz"
     episode(20).save(path)
     again = load_episode(path)
-    assert all(np.array_equal(getattr(again, f.name), getattr(episode(20), f.name)) for f in dataclasses.fields(Episode))
-    assert isinstance(again.image, np.memmap) and not again.image.flags.writeable, "pictures stay on disk"
+    assert all(
+        np.array_equal(getattr(again, f.name), getattr(episode(20), f.name))
+        for f in dataclasses.fields(Episode)
+    )
+    assert isinstance(again.image, np.memmap) and not again.image.flags.writeable, (
+        "pictures stay on disk"
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["one.npz"]
     (tmp_path / "cut.npz").write_bytes(path.read_bytes()[:3000])
     np.savez(tmp_path / "other.npz", stamp_ns=np.zeros(3))
-    np.savez(tmp_path / "pickled.npz", **{f.name: np.array([{}], dtype=object) for f in dataclasses.fields(Episode)})
+    np.savez(
+        tmp_path / "pickled.npz",
+        **{f.name: np.array([{}], dtype=object) for f in dataclasses.fields(Episode)},
+    )
     arrays = {f.name: getattr(again, f.name) for f in dataclasses.fields(Episode)}
     np.savez(tmp_path / "objects.npz", **{**arrays, "image": np.array([{}] * 20)})
     np.savez_compressed(tmp_path / "compressed.npz", **arrays)
-    for name in ("cut.npz", "other.npz", "pickled.npz", "objects.npz", "compressed.npz", "absent.npz"):
+    for name in (
+        "cut.npz",
+        "other.npz",
+        "pickled.npz",
+        "objects.npz",
+        "compressed.npz",
+        "absent.npz",
+    ):
         with pytest.raises(EpisodeFileError, match=name):
             load_episode(tmp_path / name)

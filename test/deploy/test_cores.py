@@ -1,4 +1,5 @@
-"""Every unwired memory drives the same with ONNX Runtime as with PyTorch, its state fed back. (The circuits: test_runtimes.)"""
+"""Every unwired memory drives the same with ONNX Runtime as with PyTorch, its state fed back. (The
+circuits: test_runtimes.)"""
 
 from __future__ import annotations
 
@@ -15,8 +16,17 @@ from liquid_control.model.model_file import save_model
 from liquid_control.policy.network import PolicyNetwork
 
 SIZE = (16, 24)
-MEMORIES = ("cfc_full", "cfc_mixed", "ct_rnn", "gru_timed", "lstm", "feedforward", "feedforward_stack")
-"""gru is gru_timed without its dt; what a graph does with an input that it does not use is seen at the lstm."""
+MEMORIES = (
+    "cfc_full",
+    "cfc_mixed",
+    "ct_rnn",
+    "gru_timed",
+    "lstm",
+    "feedforward",
+    "feedforward_stack",
+)
+"""gru is gru_timed without its dt; what a graph does with an input that it does not use is seen at
+the lstm."""
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
@@ -24,17 +34,32 @@ def test_irregular_steps_of_three_drives_at_once(tmp_path, memory):
     torch.manual_seed(0)
     network = PolicyNetwork(PolicyConfig(memory=memory, units=12), PreprocessConfig(*SIZE))
     save_model(tmp_path, network, {}, {}, export=export_onnx)
-    fast, reference, rng = OnnxRuntime.load(tmp_path), TorchRuntime.load(tmp_path), np.random.default_rng(0)
-    assert fast.neurons == reference.neurons and np.array_equal(fast.initial_state(), reference.initial_state())
+    fast, reference, rng = (
+        OnnxRuntime.load(tmp_path),
+        TorchRuntime.load(tmp_path),
+        np.random.default_rng(0),
+    )
+    assert fast.neurons == reference.neurons and np.array_equal(
+        fast.initial_state(), reference.initial_state()
+    )
     assert [value.name for value in onnx.load(tmp_path / "policy.onnx").graph.input] == list(INPUTS)
-    state, wanted_state, driven = np.zeros((3, fast.neurons), np.float32), reference.network.initial_state(3), []
+    state, wanted_state, driven = (
+        np.zeros((3, fast.neurons), np.float32),
+        reference.network.initial_state(3),
+        [],
+    )
     for _ in range(120):
         image = rng.integers(0, 256, (3, *SIZE, 3), dtype=np.uint8)
         inertial = (rng.normal(size=(3, 3)) * [0.5, 4.0, 4.0] + [0.0, 0.0, 10.0]).astype(np.float32)
         dt = np.exp(rng.uniform(np.log(0.002), np.log(0.6), 3)).astype(np.float32)
         curvature, state = fast.step_batch(image, inertial, dt, state)
         with torch.inference_mode():
-            wanted, wanted_state = reference.network.step(*map(torch.from_numpy, (image, inertial, dt)), wanted_state)
-        assert np.abs(curvature - wanted.numpy()).max() < 1e-5 and np.abs(state - wanted_state.numpy()).max() < 1e-5
+            wanted, wanted_state = reference.network.step(
+                *map(torch.from_numpy, (image, inertial, dt)), wanted_state
+            )
+        assert (
+            np.abs(curvature - wanted.numpy()).max() < 1e-5
+            and np.abs(state - wanted_state.numpy()).max() < 1e-5
+        )
         driven.append(curvature)
     assert np.std(driven) > 1e-3

@@ -19,8 +19,26 @@ from liquid_control.policy.cells.ltc import LtcCell
 
 ROOT = Path(__file__).resolve().parents[2]
 NCP = NcpWiring.build()
-ODD = NcpWiring.build(inputs=5, inter=20, command=7, motor=3, sensory_fanout=5, inter_fanout=3, recurrent_command=9, motor_fanin=4, seed=7)
-TINY = NcpWiring.build(inputs=2, inter=2, command=2, sensory_fanout=1, inter_fanout=1, recurrent_command=2, motor_fanin=2)
+ODD = NcpWiring.build(
+    inputs=5,
+    inter=20,
+    command=7,
+    motor=3,
+    sensory_fanout=5,
+    inter_fanout=3,
+    recurrent_command=9,
+    motor_fanin=4,
+    seed=7,
+)
+TINY = NcpWiring.build(
+    inputs=2,
+    inter=2,
+    command=2,
+    sensory_fanout=1,
+    inter_fanout=1,
+    recurrent_command=2,
+    motor_fanin=2,
+)
 FREE = FreeWiring.sparse(inputs=9, neurons=21, motor=2, sparsity=0.4)
 CELLS = {
     "ltc": lambda wiring: LtcCell(wiring, unfolds=3),
@@ -56,7 +74,10 @@ def test_equal_to_the_cell_over_irregular_time(kind, wiring):
             y, after = robot.step(x[0, t].numpy(), h, dt[0, t].item())
             assert np.array_equal(h, before)
             wanted, state = cell.step(x[:, t], state, dt[:, t])
-            assert np.abs(y - wanted[0].numpy()).max() < 1e-5 and np.abs(after - state[0].numpy()).max() < 1e-5
+            assert (
+                np.abs(y - wanted[0].numpy()).max() < 1e-5
+                and np.abs(after - state[0].numpy()).max() < 1e-5
+            )
             h = after
 
 
@@ -77,7 +98,11 @@ def test_any_kind_of_number_is_taken(kind):
     _, robot = make(kind, NCP)
     x, h = np.linspace(-1, 1, 32, dtype=np.float32), np.linspace(-0.5, 0.5, 19, dtype=np.float32)
     y, wanted = robot.step(x, h, 1.0)
-    for arguments in ((x.astype(np.float64), h, 1), (x.tolist(), h.tolist(), np.float32(1)), (x, np.repeat(h, 2)[::2], np.float64(1))):
+    for arguments in (
+        (x.astype(np.float64), h, 1),
+        (x.tolist(), h.tolist(), np.float32(1)),
+        (x, np.repeat(h, 2)[::2], np.float64(1)),
+    ):
         assert np.array_equal(robot.step(*arguments)[1], wanted)
     assert y.shape == (1,) and y.dtype == wanted.dtype == np.float32
 
@@ -86,7 +111,10 @@ def test_any_kind_of_number_is_taken(kind):
 def test_weights_of_another_cell_are_refused(kind):
     cell, robot = make(kind, NCP)
     weights = {name: value.numpy() for name, value in cell.state_dict().items()}
-    for wrong, problem in (({}, "missing"), (weights | {"memory.gates.bias": np.zeros(76)}, "unknown memory.gates.bias")):
+    for wrong, problem in (
+        ({}, "missing"),
+        (weights | {"memory.gates.bias": np.zeros(76)}, "unknown memory.gates.bias"),
+    ):
         with pytest.raises(ConfigError, match=problem):
             type(robot)(NCP, wrong)
     with pytest.raises(ShapeError):

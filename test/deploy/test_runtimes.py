@@ -36,7 +36,9 @@ def drive(count, batch=None, seed=0):
     rng, leading = np.random.default_rng(seed), () if batch is None else (batch,)
     for _ in range(count):
         image = rng.integers(0, 256, (*leading, *SIZE, 3), dtype=np.uint8)
-        inertial = (rng.normal(size=(*leading, 3)) * [0.5, 4.0, 4.0] + [0.0, 0.0, 10.0]).astype(np.float32)
+        inertial = (rng.normal(size=(*leading, 3)) * [0.5, 4.0, 4.0] + [0.0, 0.0, 10.0]).astype(
+            np.float32
+        )
         dt = np.exp(rng.uniform(np.log(0.002), np.log(0.6), leading))
         yield image, inertial, float(dt) if batch is None else dt.astype(np.float32)
 
@@ -48,7 +50,9 @@ def observation(image, inertial, dt):
 def test_a_thousand_irregular_steps_with_the_state_fed_back(model):
     fast, reference = OnnxRuntime.load(model), TorchRuntime.load(model)
     state, wanted_state = fast.initial_state(), reference.initial_state()
-    assert np.array_equal(state, wanted_state) and state.shape == (19,) and state.dtype == np.float32
+    assert (
+        np.array_equal(state, wanted_state) and state.shape == (19,) and state.dtype == np.float32
+    )
     driven = []
     for step in drive(1000):
         curvature, state = fast.step(observation(*step), state)
@@ -65,7 +69,10 @@ def test_seven_drives_at_once(model):
         curvature, state = fast.step_batch(*step, state)
         with torch.inference_mode():
             wanted, wanted_state = reference.step(*map(torch.from_numpy, step), wanted_state)
-        assert np.abs(curvature - wanted.numpy()).max() < 1e-5 and np.abs(state - wanted_state.numpy()).max() < 1e-5
+        assert (
+            np.abs(curvature - wanted.numpy()).max() < 1e-5
+            and np.abs(state - wanted_state.numpy()).max() < 1e-5
+        )
 
 
 def test_a_batch_is_as_good_as_single_steps(model):
@@ -74,12 +81,15 @@ def test_a_batch_is_as_good_as_single_steps(model):
     state = np.random.default_rng(2).normal(size=(5, 19)).astype(np.float32) / 2
     curvature, following = runtime.step_batch(image, inertial, dt, state)
     for i in range(5):
-        alone, alone_state = runtime.step(observation(image[i], inertial[i], float(dt[i])), state[i])
+        alone, alone_state = runtime.step(
+            observation(image[i], inertial[i], float(dt[i])), state[i]
+        )
         assert abs(alone - curvature[i]) < 1e-6 and np.abs(alone_state - following[i]).max() < 1e-5
 
 
 def test_the_state_is_the_callers(model):
-    """The runtime keeps nothing: the same state gives the same answer, another state another, and no array is written to."""
+    """The runtime keeps nothing: the same state gives the same answer, another state another, and
+    no array is written to."""
     runtime, steps = OnnxRuntime.load(model), [observation(*step) for step in drive(20)]
     state = runtime.initial_state()
     for step in steps:
@@ -88,20 +98,40 @@ def test_the_state_is_the_callers(model):
     first, following = runtime.step(steps[0], state)
     again, _ = runtime.step(steps[0], state)
     forgotten, _ = runtime.step(steps[0], runtime.initial_state())
-    assert first == again != forgotten and np.array_equal(state, kept) and not np.array_equal(following, kept)
+    assert (
+        first == again != forgotten
+        and np.array_equal(state, kept)
+        and not np.array_equal(following, kept)
+    )
     image = steps[0].image
     image.flags.writeable = False
-    assert runtime.step(steps[0], state)[0] == first == pytest.approx(TorchRuntime.load(model).step(steps[0], state)[0], abs=1e-5)
+    assert (
+        runtime.step(steps[0], state)[0]
+        == first
+        == pytest.approx(TorchRuntime.load(model).step(steps[0], state)[0], abs=1e-5)
+    )
 
 
 def test_the_graph_is_as_documented(model):
     graph = onnx.load(read_model(model).onnx_path)
     onnx.checker.check_model(graph, full_check=True)
     kinds = {v.name: v.type.tensor_type for v in graph.graph.input}
-    shapes = {name: [d.dim_value or d.dim_param for d in kind.shape.dim] for name, kind in kinds.items()}
-    assert shapes == {"image": ["batch", *SIZE, 3], "inertial": ["batch", 3], "dt": ["batch"], "state": ["batch", 19]}
+    shapes = {
+        name: [d.dim_value or d.dim_param for d in kind.shape.dim] for name, kind in kinds.items()
+    }
+    assert shapes == {
+        "image": ["batch", *SIZE, 3],
+        "inertial": ["batch", 3],
+        "dt": ["batch"],
+        "state": ["batch", 19],
+    }
     number = onnx.TensorProto.FLOAT
-    assert [kind.elem_type for kind in kinds.values()] == [onnx.TensorProto.UINT8, number, number, number]
+    assert [kind.elem_type for kind in kinds.values()] == [
+        onnx.TensorProto.UINT8,
+        number,
+        number,
+        number,
+    ]
     assert [v.name for v in graph.graph.output] == ["curvature", "next_state"]
     assert all(opset.domain in ("", "ai.onnx") for opset in graph.opset_import)
     assert read_model(model).onnx_path.stat().st_size < 1_000_000
@@ -112,7 +142,12 @@ def test_running_never_imports_torch(model):
         "import sys; from liquid_control.deploy.onnx_runtime import OnnxRuntime; OnnxRuntime.load(sys.argv[1]);"
         "print([m for m in ('torch', 'safetensors', 'onnx') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code, model], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code, model], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 @pytest.mark.parametrize("kind", [OnnxRuntime, TorchRuntime])
@@ -169,20 +204,38 @@ def test_a_saved_model_can_be_exported_later(tmp_path):
     with pytest.raises(ModelFileError, match="liquid-control export"):
         OnnxRuntime.load(tmp_path)
     assert export_model(tmp_path) == tmp_path / "policy.onnx"
-    assert OnnxRuntime.load(tmp_path).neurons == 19 and read_model(tmp_path).metrics == {"rmse": 0.2}
+    assert OnnxRuntime.load(tmp_path).neurons == 19 and read_model(tmp_path).metrics == {
+        "rmse": 0.2
+    }
 
 
 def test_graphs_that_cannot_be_right_are_refused(tmp_path):
     network = PolicyNetwork(PolicyConfig(), PreprocessConfig(16, 24))
-    save_model(tmp_path, network, {}, {}, export=lambda network, path: path.write_bytes(b"no graph"))
+    save_model(
+        tmp_path, network, {}, {}, export=lambda network, path: path.write_bytes(b"no graph")
+    )
     with pytest.raises(ModelFileError, match="policy.onnx: does not run"):
         OnnxRuntime.load(tmp_path)
-    save_model(tmp_path, network, {}, {}, export=lambda _, path: export_onnx(PolicyNetwork(PolicyConfig(), PreprocessConfig(16, 32)), path))
+    save_model(
+        tmp_path,
+        network,
+        {},
+        {},
+        export=lambda _, path: export_onnx(
+            PolicyNetwork(PolicyConfig(), PreprocessConfig(16, 32)), path
+        ),
+    )
     with pytest.raises(ModelFileError, match="policy.onnx: does not run"):  # of another image size
         OnnxRuntime.load(tmp_path)
     graph = onnx.load(tmp_path / "policy.onnx")
     (bias,) = [i for i in graph.graph.initializer if i.name == "encoder.linear.bias"]
     bias.CopyFrom(onnx.numpy_helper.from_array(np.full(29, np.nan, np.float32), bias.name))
-    save_model(tmp_path, PolicyNetwork(PolicyConfig(), PreprocessConfig(16, 32)), {}, {}, export=lambda _, path: onnx.save(graph, path))
+    save_model(
+        tmp_path,
+        PolicyNetwork(PolicyConfig(), PreprocessConfig(16, 32)),
+        {},
+        {},
+        export=lambda _, path: onnx.save(graph, path),
+    )
     with pytest.raises(ModelFileError, match="no finite curvature"):
         OnnxRuntime.load(tmp_path)

@@ -1,4 +1,5 @@
-"""The driving benchmark as a whole, small: trained, driven, resumed, refused. Its verdicts are in test_driving_verdicts.py."""
+"""The driving benchmark as a whole, small: trained, driven, resumed, refused. Its verdicts are in
+test_driving_verdicts.py."""
 
 from __future__ import annotations
 
@@ -21,10 +22,18 @@ from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.train.fit_core import MemoryFitSettings
 from liquid_control.train.from_simulation import ImitationSettings
 
-TINY = Recipe(long_roads=0, short_roads=2, encoder_steps=2, rounds=0, memory_fit=MemoryFitSettings(2, looks=1))
+TINY = Recipe(
+    long_roads=0, short_roads=2, encoder_steps=2, rounds=0, memory_fit=MemoryFitSettings(2, looks=1)
+)
+
 
 def test_settings_that_mean_nothing_are_refused(tmp_path):
-    for wrong in ({"candidates": ("ltc", "transformer")}, {"candidates": ("ltc", "ltc")}, {"candidates": ()}, {"conditions": ("hail",)}):
+    for wrong in (
+        {"candidates": ("ltc", "transformer")},
+        {"candidates": ("ltc", "ltc")},
+        {"candidates": ()},
+        {"conditions": ("hail",)},
+    ):
         with pytest.raises(ConfigError):
             DrivingSettings(tmp_path, **wrong)
     with pytest.raises(ConfigError):
@@ -36,7 +45,10 @@ def test_settings_that_mean_nothing_are_refused(tmp_path):
 def test_all_conditions_that_claims_and_charts_name_exist():
     from liquid_control.experiments.driving.charts import CURVES
 
-    named = {name for _, _, wanted in judged.THEMES for name in wanted} | {*judged.STRIPPED, *judged.STRIPPED.values()}
+    named = {name for _, _, wanted in judged.THEMES for name in wanted} | {
+        *judged.STRIPPED,
+        *judged.STRIPPED.values(),
+    }
     assert named | {name for *_, places in CURVES for name in places} <= set(CONDITIONS)
     assert set(judged.TOLD_TIME) <= set(CANDIDATES)
 
@@ -44,8 +56,18 @@ def test_all_conditions_that_claims_and_charts_name_exist():
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     out = tmp_path_factory.mktemp("driving")
-    return DrivingSettings(out, ("feedforward", "ltc"), (), ("clean", "stripped"), roads=2, length=60.0, seeds=1, recipe=TINY, workers=1,
-                           videos=True)  # fmt: skip
+    return DrivingSettings(
+        out,
+        ("feedforward", "ltc"),
+        (),
+        ("clean", "stripped"),
+        roads=2,
+        length=60.0,
+        seeds=1,
+        recipe=TINY,
+        workers=1,
+        videos=True,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +85,9 @@ def test_the_whole_is_written(small, answer):
     assert len(roads) == 8
     for name in ("feedforward", "ltc"):
         same = [row for row in roads if row["candidate"] == name]
-        assert {(row["road"], row["seed"]) for row in same} == {(row["road"], row["seed"]) for row in roads}
+        assert {(row["road"], row["seed"]) for row in same} == {
+            (row["road"], row["seed"]) for row in roads
+        }
     blind = [row for row in roads if row["candidate"] == "feedforward"]
     for true, stripped in zip(blind[:2], blind[2:], strict=True):
         assert true["lateral_rmse_m"] == stripped["lateral_rmse_m"]
@@ -82,14 +106,24 @@ def test_what_is_on_disk_is_neither_trained_nor_driven_again(small, answer, monk
     kept.write_text(json.dumps(before))
     driven = []
     monkeypatch.setattr(run, "train_one", lambda job: pytest.fail("trained again"))
-    monkeypatch.setattr(run, "drive_cell", lambda cell: (driven.append((cell.entrant, cell.condition.name)), drives.drive_cell(cell))[1])
+    monkeypatch.setattr(
+        run,
+        "drive_cell",
+        lambda cell: (driven.append((cell.entrant, cell.condition.name)), drives.drive_cell(cell))[
+            1
+        ],
+    )
     again = run.bench_driving(dataclasses.replace(small, videos=False))
     assert driven == [("ltc", "clean")]
     after = json.loads(kept.read_text())["drives"]
     assert after["stripped"] == before["drives"]["stripped"]
     times = {"wall_s": 0, "cpu_s": 0}
     assert {**lost, **times} == {**after["clean"]["columns"], **times}
-    assert again["claims"] == answer["claims"] and again["wall_s"] > answer["wall_s"] and again["core_s"] > answer["core_s"] > 1.0
+    assert (
+        again["claims"] == answer["claims"]
+        and again["wall_s"] > answer["wall_s"]
+        and again["core_s"] > answer["core_s"] > 1.0
+    )
 
 
 def test_whoever_has_the_results_needs_no_models(small, answer, tmp_path, monkeypatch):
@@ -114,16 +148,29 @@ def test_drives_of_a_model_that_was_trained_anew_are_forgotten(small, answer, tm
 
 
 def a_cell(small):
-    return drives.Cell("ltc", 0, small.out / "models" / "ltc_0" / "model", CONDITIONS["clean"], small.roads, small.length, small.seed,
-                       small.out / "drives" / "ltc_0.json")  # fmt: skip
+    return drives.Cell(
+        "ltc",
+        0,
+        small.out / "models" / "ltc_0" / "model",
+        CONDITIONS["clean"],
+        small.roads,
+        small.length,
+        small.seed,
+        small.out / "drives" / "ltc_0.json",
+    )
 
 
 def test_other_roads_are_driven_anew_and_other_recipes_refused(small, answer):
     (job,) = (job for job in training.trainings(small) if job.candidate == "ltc")
     scores, cell = drives.Scores(small.out / "drives" / "ltc_0.json", job.described), a_cell(small)
     assert scores.has(cell)
-    for change in ({"roads": 3}, {"length": 70.0}, {"seed": 1}, {"condition": CONDITIONS["fog"]},
-                   {"condition": dataclasses.replace(CONDITIONS["clean"], blur=0.1)}):  # fmt: skip
+    for change in (
+        {"roads": 3},
+        {"length": 70.0},
+        {"seed": 1},
+        {"condition": CONDITIONS["fog"]},
+        {"condition": dataclasses.replace(CONDITIONS["clean"], blur=0.1)},
+    ):
         assert not scores.has(dataclasses.replace(cell, **change))
     other = dataclasses.replace(small, recipe=dataclasses.replace(TINY, steps=3))
     with pytest.raises(ConfigError, match="another recipe"):
@@ -145,22 +192,35 @@ def test_the_recipe_is_imitations_but_for_the_shared_encoder():
     small_eyes = Recipe(image_encoder="slim", preprocess=PreprocessConfig(height=32, width=64))
     for job in training.trainings(DrivingSettings(recipe=small_eyes)):
         for one in (job, job.encoder):
-            assert (one.settings.policy.encoder, one.settings.preprocess.width, one.settings.policy.memory) == (
-                "slim", 64, CANDIDATES[one.candidate].memory)  # fmt: skip
+            assert (
+                one.settings.policy.encoder,
+                one.settings.preprocess.width,
+                one.settings.policy.memory,
+            ) == ("slim", 64, CANDIDATES[one.candidate].memory)
     (job, *_) = training.trainings(DrivingSettings())
-    ours = dataclasses.replace(job.settings, out=usual.out, workers=0, exam_roads=usual.exam_roads, encoder="")
+    ours = dataclasses.replace(
+        job.settings, out=usual.out, workers=0, exam_roads=usual.exam_roads, encoder=""
+    )
     assert dataclasses.replace(ours, **{name: getattr(usual, name) for name in shared}) == usual
 
 
 def test_candidates_of_one_seed_start_with_one_encoder_trained_before_no_memory(small, answer):
     jobs = training.trainings(small)
     assert {job.encoder.model for job in jobs} == {small.out / "encoders" / "0" / "model"}
-    assert jobs[0].encoder.settings.policy.memory == "feedforward" and jobs[0].encoder.settings.rounds == 0
+    assert (
+        jobs[0].encoder.settings.policy.memory == "feedforward"
+        and jobs[0].encoder.settings.rounds == 0
+    )
     given, made = load_network(jobs[0].encoder.model), [load_network(job.model) for job in jobs]
     for network in made:  # TINY has no steps of the whole network and no round
         for one, two in zip(network.encoder.parameters(), given.encoder.parameters(), strict=True):
             assert torch.equal(one, two)
-    assert training.trainings(dataclasses.replace(small, recipe=dataclasses.replace(TINY, encoder_steps=0, steps=2)))[0].encoder is None
+    assert (
+        training.trainings(
+            dataclasses.replace(small, recipe=dataclasses.replace(TINY, encoder_steps=0, steps=2))
+        )[0].encoder
+        is None
+    )
     with pytest.raises(ConfigError, match="encoder"):
         Recipe(encoder_steps=0, steps=0)
 
@@ -168,7 +228,9 @@ def test_candidates_of_one_seed_start_with_one_encoder_trained_before_no_memory(
 def test_what_a_killed_run_took_of_the_cores_is_unknown_and_not_nothing(tmp_path):
     def told(*cores):
         stages = [{"jobs": 1, "done": 1, "wall_s": 10.0, "core_s": core} for core in cores]
-        (tmp_path / "sessions.json").write_text(json.dumps([{"began": "", "stages": {"driving": stage}} for stage in stages]))
+        (tmp_path / "sessions.json").write_text(
+            json.dumps([{"began": "", "stages": {"driving": stage}} for stage in stages])
+        )
         return progress.earlier_seconds(tmp_path)
 
     assert told(19.0, 18.0) == (20.0, 37.0)

@@ -1,7 +1,8 @@
-"""Makes a golden recording: `python test/golden/record.py DIRECTORY`. The shipped policy drives the simulated car as the nodes would.
+"""Makes a golden recording: `python test/golden/record.py DIRECTORY`. The shipped policy drives the
+simulated car as the nodes would.
 
-The policy sees the pictures as a reader of the recording will, behind JPEG. The gate acts on every proposal and, as the safety node's
-timer makes it, 50 ms after its last command.
+The policy sees the pictures as a reader of the recording will, behind JPEG. The gate acts on every
+proposal and, as the safety node's timer makes it, 50 ms after its last command.
 """
 
 from __future__ import annotations
@@ -34,14 +35,19 @@ class Car:
 
     def __init__(self, recorder: DriveRecorder) -> None:
         self.recorder = recorder
-        self.controller = Controller(OnnxRuntime.load(find_model("lane_keeper")), gate=SafetyGate(vehicle=VEHICLE))
+        self.controller = Controller(
+            OnnxRuntime.load(find_model("lane_keeper")), gate=SafetyGate(vehicle=VEHICLE)
+        )
         self.angle, self.cap = 0.0, 20.0
         self._speed: float | None = None
         self._timer_ns: int | None = None
 
     def take(self, event: Frame | ImuSample | SpeedSample) -> None:
         self.recorder.hear(event)
-        now_ns, event = self.recorder.received_ns, dataclasses.replace(event, stamp_ns=self.recorder.begin_ns + event.stamp_ns)
+        now_ns, event = (
+            self.recorder.received_ns,
+            dataclasses.replace(event, stamp_ns=self.recorder.begin_ns + event.stamp_ns),
+        )
         while self._timer_ns is not None and self._timer_ns <= now_ns:
             self._command(self._timer_ns)
         if isinstance(event, ImuSample):
@@ -50,7 +56,9 @@ class Car:
             self.controller.push_speed(event)
             self._speed = event.speed
         else:
-            seen = image_from_compressed(SimpleNamespace(format="jpeg", data=jpeg(event.image, QUALITY)))
+            seen = image_from_compressed(
+                SimpleNamespace(format="jpeg", data=jpeg(event.image, QUALITY))
+            )
             action = self.controller.push_frame(Frame(event.stamp_ns, seen), now_ns)
             if not isinstance(action, Rejected):
                 self.recorder.writer.write_proposal(action, now_ns)
@@ -58,11 +66,19 @@ class Car:
 
     def _command(self, now_ns: int) -> None:
         command, _ = self.controller.command(self._speed, now_ns)
-        self.recorder.writer.write_steering(SteeringSample(command.stamp_ns, command.steering_angle, command.speed), now_ns)
-        self.angle, self.cap, self._timer_ns = command.steering_angle, command.speed, now_ns + TIMER_NS
+        self.recorder.writer.write_steering(
+            SteeringSample(command.stamp_ns, command.steering_angle, command.speed), now_ns
+        )
+        self.angle, self.cap, self._timer_ns = (
+            command.steering_angle,
+            command.speed,
+            now_ns + TIMER_NS,
+        )
 
 
-def record(directory: Path, seconds: float = SECONDS, seed: int = SEED, station: float = STATION) -> None:
+def record(
+    directory: Path, seconds: float = SECONDS, seed: int = SEED, station: float = STATION
+) -> None:
     """A drive on a held-out road, from `station` [m] on."""
     world = World(WorldConfig(length=400.0), seed, held_out=True)
     world.place(station)

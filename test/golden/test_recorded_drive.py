@@ -1,4 +1,5 @@
-"""A recorded drive, replayed, gives the drive's commands: a new one to the last bit, the one in git within its tolerance anywhere."""
+"""A recorded drive, replayed, gives the drive's commands: a new one to the last bit, the one in git
+within its tolerance anywhere."""
 
 from __future__ import annotations
 
@@ -23,14 +24,23 @@ GOLDEN = HERE / "s_bend"
 
 
 def driven(bag: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Of the recorded proposals and commands: stamps with receipts (N, 2) int64, and twists (N, 2) of speed and yaw rate."""
+    """Of the recorded proposals and commands: stamps with receipts (N, 2) int64, and twists (N, 2)
+    of speed and yaw rate."""
     rows = {"/proposal": [], "/command": []}
     with BagReader(bag) as reader:
         for message in reader.messages(tuple(rows)):
             decoded = reader.decode(message)
             twist = decoded.twist
-            rows[message.topic].append(((stamp_ns(decoded.header.stamp), message.receive_ns), (twist.linear.x, twist.angular.z)))
-    return {topic: tuple(np.array(column) for column in zip(*found, strict=True)) for topic, found in rows.items()}
+            rows[message.topic].append(
+                (
+                    (stamp_ns(decoded.header.stamp), message.receive_ns),
+                    (twist.linear.x, twist.angular.z),
+                )
+            )
+    return {
+        topic: tuple(np.array(column) for column in zip(*found, strict=True))
+        for topic, found in rows.items()
+    }
 
 
 def replayed(bag: Path):
@@ -52,7 +62,10 @@ def test_a_drive_replays_to_the_last_bit(recording, tmp_path):
     drive, again = driven(tmp_path / "drive"), replayed(tmp_path / "drive")
     when, twists = drive["/command"]
     assert np.array_equal(when, np.stack([again.stamp_ns, again.issued_ns], 1))
-    yaw_rates = [speed * curvature(angle, VEHICLE) for angle, speed in zip(again.steering_angle, again.speed, strict=True)]
+    yaw_rates = [
+        speed * curvature(angle, VEHICLE)
+        for angle, speed in zip(again.steering_angle, again.speed, strict=True)
+    ]
     assert np.array_equal(twists, np.stack([again.speed, yaw_rates], 1))
     proposed = again.of_frames()
     when, twists = drive["/proposal"]
@@ -69,8 +82,12 @@ def test_the_golden_drive_gives_its_commands():
     drive, again = driven(HERE / "bags" / "s_bend"), replayed(HERE / "bags" / "s_bend")
     when, twists = drive["/command"]
     assert np.array_equal(when, np.stack([again.stamp_ns, again.issued_ns], 1))
-    assert twists[:, 1] == pytest.approx(again.speed * np.tan(again.steering_angle) / VEHICLE.wheelbase, abs=kept["tolerance"] * 10)
-    assert again.steering_angle.max() > 0.05 and again.steering_angle.min() < -0.08, "it bends both ways"
+    assert twists[:, 1] == pytest.approx(
+        again.speed * np.tan(again.steering_angle) / VEHICLE.wheelbase, abs=kept["tolerance"] * 10
+    )
+    assert again.steering_angle.max() > 0.05 and again.steering_angle.min() < -0.08, (
+        "it bends both ways"
+    )
 
 
 def test_the_golden_recording_is_short_and_small():

@@ -28,7 +28,9 @@ def constant_camera(drive) -> None:
 
 
 def duplicates(drive) -> None:
-    drive.stamp["camera"][10::12] = drive.stamp["camera"][9:-1:12][: len(drive.stamp["camera"][10::12])]
+    drive.stamp["camera"][10::12] = drive.stamp["camera"][9:-1:12][
+        : len(drive.stamp["camera"][10::12])
+    ]
 
 
 def backward(drive) -> None:
@@ -83,12 +85,16 @@ def truncated(drive) -> None:
 
 
 def two_sizes(drive) -> None:
-    drive.pictures[30] = messages.jpeg(np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8), 90)
+    drive.pictures[30] = messages.jpeg(
+        np.random.default_rng(0).integers(0, 255, (48, 64, 3)).astype(np.uint8), 90
+    )
 
 
 def dark(drive) -> None:
     rng = np.random.default_rng(0)
-    drive.pictures = [messages.jpeg(rng.integers(0, 18, (64, 96, 3)).astype(np.uint8), 95) for _ in drive.pictures]
+    drive.pictures = [
+        messages.jpeg(rng.integers(0, 18, (64, 96, 3)).astype(np.uint8), 95) for _ in drive.pictures
+    ]
 
 
 def mirrored(drive) -> None:
@@ -195,8 +201,20 @@ FAULTS = {
     "standing": (standing, "never_moves", "speed", WARNED, UNUSABLE),
     "speed in another unit": (kilometres_per_hour, "speed_unit", "speed", UNUSABLE, UNUSABLE),
     "steering clock late": (late_clock, "steering_delay", "steering", WARNED, WARNED),
-    "no camera": (lambda drive: drive.keep("camera", np.zeros(len(drive.pictures), bool)), "no_camera", "camera", UNUSABLE, UNUSABLE),
-    "no imu": (lambda drive: drive.keep("imu", np.zeros(len(drive.imu), bool)), "no_imu", "imu", WARNED, WARNED),
+    "no camera": (
+        lambda drive: drive.keep("camera", np.zeros(len(drive.pictures), bool)),
+        "no_camera",
+        "camera",
+        UNUSABLE,
+        UNUSABLE,
+    ),
+    "no imu": (
+        lambda drive: drive.keep("imu", np.zeros(len(drive.imu), bool)),
+        "no_imu",
+        "imu",
+        WARNED,
+        WARNED,
+    ),
 }
 
 
@@ -211,7 +229,9 @@ def test_a_planted_fault_is_found_and_weighed(name, clean, tmp_path):
     json.dumps(facts, allow_nan=False)
 
 
-@pytest.mark.parametrize("name", ["zero camera stamps", "constant camera stamps", "clock set", "stamps in the future"])
+@pytest.mark.parametrize(
+    "name", ["zero camera stamps", "constant camera stamps", "clock set", "stamps in the future"]
+)
 def test_the_advice_to_read_by_receipt_helps(name, clean, tmp_path):
     drive = copy.deepcopy(clean)
     FAULTS[name][0](drive)
@@ -219,13 +239,17 @@ def test_the_advice_to_read_by_receipt_helps(name, clean, tmp_path):
     with_headers = inspect_bag(bag).facts
     assert any("--stamps receive" in one["remedy"] for one in with_headers["findings"])
     by_receipt = inspect_bag(bag, RecordingSettings(stamps="receive")).facts
-    assert not {"zero_stamps", "constant_stamps", "stamps_go_back"} & {one["code"] for one in by_receipt["findings"]}
+    assert not {"zero_stamps", "constant_stamps", "stamps_go_back"} & {
+        one["code"] for one in by_receipt["findings"]
+    }
 
 
 def test_a_turned_gyro_is_not_blamed_on_the_steering(clean, tmp_path):
     drive = copy.deepcopy(clean)
     gyro_turned(drive)
-    assert [one["code"] for one in inspect_bag(drive.write(tmp_path / "bag")).facts["findings"]] == ["gyro_sign"]
+    assert [
+        one["code"] for one in inspect_bag(drive.write(tmp_path / "bag")).facts["findings"]
+    ] == ["gyro_sign"]
 
 
 @pytest.mark.parametrize("factor", [-1.0, 180 / np.pi, -15.0, 15.0 * 180 / np.pi])
@@ -233,7 +257,11 @@ def test_the_advised_steering_scale_makes_it_ready(factor, clean, tmp_path):
     drive = copy.deepcopy(clean)
     times(factor)(drive)
     bag = drive.write(tmp_path / "bag")
-    advice = next(one["remedy"] for one in inspect_bag(bag).facts["findings"] if one["remedy"].startswith("--steering-scale"))
+    advice = next(
+        one["remedy"]
+        for one in inspect_bag(bag).facts["findings"]
+        if one["remedy"].startswith("--steering-scale")
+    )
     scale = float(advice.split()[1])
     assert scale * factor == pytest.approx(1.0, rel=0.05)
     assert states(inspect_bag(bag, RecordingSettings(steering_scale=scale)).facts) == (READY, READY)

@@ -25,13 +25,22 @@ def states(facts: dict) -> tuple[str, str]:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_clean_drives_raise_no_alarm(seed, new_drive, tmp_path):
-    facts = inspect_bag(new_drive(seed).write(tmp_path / "bag", "twist" if seed == 2 else "ackermann")).facts
+    facts = inspect_bag(
+        new_drive(seed).write(tmp_path / "bag", "twist" if seed == 2 else "ackermann")
+    ).facts
     assert states(facts) == (READY, READY) and facts["findings"] == []
     assert facts["agreement"]["fitted_wheelbase"] == pytest.approx(2.6, rel=0.05)
-    assert facts["agreement"]["steering_to_gyro"]["delay"]["seconds"] == pytest.approx(0.08, abs=0.02)
+    assert facts["agreement"]["steering_to_gyro"]["delay"]["seconds"] == pytest.approx(
+        0.08, abs=0.02
+    )
     assert facts["clock"]["picture_to_gyro"]["delay"]["seconds"] == pytest.approx(0.0, abs=0.02)
     assert facts["streams"]["camera"]["rate"] == pytest.approx(12.0, rel=0.03)
-    assert facts["pictures"]["shapes"][0] | {"messages": 0} == {"encoding": "jpeg", "width": 96, "height": 64, "messages": 0}
+    assert facts["pictures"]["shapes"][0] | {"messages": 0} == {
+        "encoding": "jpeg",
+        "width": 96,
+        "height": 64,
+        "messages": 0,
+    }
 
 
 def test_the_clocks_of_camera_and_imu_are_measured_in_the_pictures(clean, tmp_path):
@@ -61,8 +70,12 @@ def test_ambiguous_topics_are_a_finding_that_names_the_flag(clean, tmp_path):
 def test_the_index_alone_tells_topics_counts_and_rates(clean, tmp_path):
     facts = inspect_bag(clean.write(tmp_path / "bag"), quick=True).facts
     topics = {one["name"]: one for one in facts["topics"]}
-    assert topics["/imu/data"]["count"] == len(clean.imu) and topics["/imu/data"]["rate"] == pytest.approx(50.0, rel=0.01)
-    assert topics["/imu/data"]["roles"] == ["imu"] and facts["duration"] == pytest.approx(24.0, abs=0.2)
+    assert topics["/imu/data"]["count"] == len(clean.imu) and topics["/imu/data"][
+        "rate"
+    ] == pytest.approx(50.0, rel=0.01)
+    assert topics["/imu/data"]["roles"] == ["imu"] and facts["duration"] == pytest.approx(
+        24.0, abs=0.2
+    )
     assert facts["level"] == "index" and "streams" not in facts
 
 
@@ -95,11 +108,21 @@ def test_the_verb_writes_a_page_that_needs_nothing_else(clean, tmp_path, capsys,
     assert "usable with warnings" in said and "equal the one before" in said
     text = page.read_text()
     balanced(text)
-    assert "http" not in text.replace("http://www.w3.org", "") and "<b>odom" not in text and "&lt;b&gt;odom" in text
-    assert text.count("data:image/jpeg") == 28 and "Steering against gyro" in text and list(page.parent.iterdir()) == [page]
+    assert (
+        "http" not in text.replace("http://www.w3.org", "")
+        and "<b>odom" not in text
+        and "&lt;b&gt;odom" in text
+    )
+    assert (
+        text.count("data:image/jpeg") == 28
+        and "Steering against gyro" in text
+        and list(page.parent.iterdir()) == [page]
+    )
 
 
-@pytest.mark.parametrize("flags, said", [(["--out", "page.png"], "page.png"), (["--topics.imu", "/nowhere"], "nowhere")])
+@pytest.mark.parametrize(
+    "flags, said", [(["--out", "page.png"], "page.png"), (["--topics.imu", "/nowhere"], "nowhere")]
+)
 def test_the_verb_refuses_what_makes_no_sense(flags, said, clean, tmp_path, capsys):
     assert cli.main(["inspect", str(clean.write(tmp_path / "bag")), *flags]) == 2
     assert said in capsys.readouterr().err
@@ -127,6 +150,8 @@ def test_whatever_bytes_are_damaged_it_is_inspected_or_refused(new_drive, tmp_pa
         except BagError:
             continue
         write_page(inspection, tmp_path / "page.html")
-        assert "replay" in as_text(inspection.facts) and json.dumps(inspection.facts, allow_nan=False)
+        assert "replay" in as_text(inspection.facts) and json.dumps(
+            inspection.facts, allow_nan=False
+        )
         inspections += 1
     assert inspections >= 9

@@ -22,7 +22,11 @@ def test_stamp_statistics_do_not_depend_on_blocks_and_stay_small():
         track.push(stamp + 1, stamp + 3_000_001, stamp + 1)
     report = track.report()
     differences = np.diff(stamps) * 1e-9
-    assert report.count == 50_000 and report.backward == (differences < 0).sum() and report.duplicates == (differences == 0).sum()
+    assert (
+        report.count == 50_000
+        and report.backward == (differences < 0).sum()
+        and report.duplicates == (differences == 0).sum()
+    )
     assert report.interval == pytest.approx(np.median(differences), rel=0.01)
     assert [round(length, 3) for _, length in report.gaps] == [1.9, 0.7] and report.gap_count == 2
     assert report.gaps[0][0] == pytest.approx(seconds[29_999], abs=1e-6)
@@ -38,7 +42,11 @@ def test_a_series_is_bounded_and_keeps_mean_and_extremes():
         track.push((i * 0.001, value))
     rows, (column,) = track.rows, track.report()
     assert len(rows) <= LARGEST and np.all(np.diff(rows[:, 0]) > 0)
-    assert column.highest == 50.0 and column.mean == pytest.approx(values.mean()) and column.deviation == pytest.approx(values.std())
+    assert (
+        column.highest == 50.0
+        and column.mean == pytest.approx(values.mean())
+        and column.deviation == pytest.approx(values.std())
+    )
     assert np.interp(100.0, rows[:, 0], np.cumsum(rows[:, 1])) != 0.0
 
 
@@ -47,6 +55,9 @@ def test_a_repetition_across_blocks_is_one():
     rng = np.random.default_rng(0)
     for i in range(20_000):
         still = 4000 <= i < 12_500
-        track.push((i * 0.01, 1.0 if still else rng.normal(), 2.0 if still else rng.normal()), moving=i < 12_000)
+        track.push(
+            (i * 0.01, 1.0 if still else rng.normal(), 2.0 if still else rng.normal()),
+            moving=i < 12_000,
+        )
     track.report()
     assert track.stuck == {"both": [(pytest.approx(40.0), pytest.approx(79.99))]}

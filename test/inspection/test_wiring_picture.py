@@ -23,7 +23,11 @@ def test_every_synapse_is_drawn_in_the_colour_of_its_polarity(tmp_path, wiring):
     draw_wiring(wiring, tmp_path / "wiring.svg")
     svg = (tmp_path / "wiring.svg").read_text()
     polarities = [polarity for *_, polarity in (*wiring.sensory, *wiring.synapses)]
-    recurrent = [(s, t, p) for s, t, p in wiring.synapses if s in wiring.command_neurons and t in wiring.command_neurons and s != t]
+    recurrent = [
+        (s, t, p)
+        for s, t, p in wiring.synapses
+        if s in wiring.command_neurons and t in wiring.command_neurons and s != t
+    ]
     for colour, polarity in ((EXCITES, 1), (INHIBITS, -1)):
         heads = sum(p == polarity for *_, p in recurrent)
         assert lines(svg, colour) == polarities.count(polarity) + heads

@@ -1,6 +1,8 @@
-"""Launch files and parameter files, checked against the package: nothing is misspelt, undeclared or out of range.
+"""Launch files and parameter files, checked against the package: nothing is misspelt, undeclared or
+out of range.
 
-ROS's `launch` has no wheel, so that most of this reads the files; where `launch_ros` is installed they are also executed.
+ROS's `launch` has no wheel, so that most of this reads the files; where `launch_ros` is installed
+they are also executed.
 """
 
 from __future__ import annotations
@@ -28,13 +30,19 @@ def fields(prefix: str, kind: type) -> set[str]:
 def flat(values: dict, prefix: str = "") -> dict[str, object]:
     rows = {}
     for name, value in values.items():
-        rows |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        rows |= (
+            flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        )
     return rows
 
 
 def calls(path: Path, name: str) -> list[ast.Call]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name]
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == name
+    ]
 
 
 def keyword(call: ast.Call, name: str):
@@ -46,8 +54,18 @@ def each(paths):
 
 
 def test_the_promised_files_exist():
-    assert {path.name for path in LAUNCH_FILES} >= {"drive.launch.py", "safety.launch.py", "sim.launch.py", "replay.launch.py"}
-    assert {path.name for path in PARAMETER_FILES} >= {"drive.yaml", "full_size.yaml", "one_tenth.yaml", "simulated.yaml"}
+    assert {path.name for path in LAUNCH_FILES} >= {
+        "drive.launch.py",
+        "safety.launch.py",
+        "sim.launch.py",
+        "replay.launch.py",
+    }
+    assert {path.name for path in PARAMETER_FILES} >= {
+        "drive.yaml",
+        "full_size.yaml",
+        "one_tenth.yaml",
+        "simulated.yaml",
+    }
 
 
 @each(LAUNCH_FILES)
@@ -65,26 +83,51 @@ def test_arguments_are_declared_described_and_used(path):
 def test_nodes_are_ours_and_their_parameters_exist(path, node_configs):
     for call in calls(path, "Node"):
         node = keyword(call, "executable").value
-        assert keyword(call, "package").value == "liquid_control" and keyword(call, "name").value == node
+        assert (
+            keyword(call, "package").value == "liquid_control"
+            and keyword(call, "name").value == node
+        )
         known = OF_EVERY_NODE.union(*(fields(prefix, kind) for prefix, kind in node_configs[node]))
         assert f"{node} = " in (ROOT / "setup.py").read_text(encoding="utf-8")
-        given = {key.value for part in ast.walk(call) if isinstance(part, ast.Dict) for key in part.keys if isinstance(key, ast.Constant)}
+        given = {
+            key.value
+            for part in ast.walk(call)
+            if isinstance(part, ast.Dict)
+            for key in part.keys
+            if isinstance(key, ast.Constant)
+        }
         assert given <= known, f"{node} has no parameter {given - known}"
 
 
 @each(LAUNCH_FILES)
 def test_included_files_get_only_arguments_that_they_declare(path):
     for call in calls(path, "IncludeLaunchDescription"):
-        target = next(part.value for part in ast.walk(call) if isinstance(part, ast.Constant) and str(part.value).endswith(".launch.py"))
-        declared = {each.args[0].value for each in calls(ROOT / target.lstrip("/"), "DeclareLaunchArgument")}
-        given = {key.value for part in ast.walk(call) if isinstance(part, ast.Dict) for key in part.keys}
+        target = next(
+            part.value
+            for part in ast.walk(call)
+            if isinstance(part, ast.Constant) and str(part.value).endswith(".launch.py")
+        )
+        declared = {
+            each.args[0].value for each in calls(ROOT / target.lstrip("/"), "DeclareLaunchArgument")
+        }
+        given = {
+            key.value for part in ast.walk(call) if isinstance(part, ast.Dict) for key in part.keys
+        }
         assert given <= declared
 
 
 @each(LAUNCH_FILES)
 def test_files_of_the_package_that_are_named_exist(path):
-    texts = [part.value for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(part, ast.Constant)]
-    named = [text for text in texts if isinstance(text, str) and text.startswith("/") and text.endswith((".py", ".yaml"))]
+    texts = [
+        part.value
+        for part in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(part, ast.Constant)
+    ]
+    named = [
+        text
+        for text in texts
+        if isinstance(text, str) and text.startswith("/") and text.endswith((".py", ".yaml"))
+    ]
     assert named and all((ROOT / name.lstrip("/")).is_file() for name in named)
 
 
@@ -94,7 +137,11 @@ def test_parameter_files_hold_known_names_and_valid_values(path, node_configs):
     assert list(content) == ["/**"], "any other key would win over the files that come after it"
     values, known = flat(content["/**"]["ros__parameters"]), set()
     for prefix, kind in {pair for pairs in node_configs.values() for pair in pairs}:
-        given = {name.removeprefix(prefix): value for name, value in values.items() if name in fields(prefix, kind)}
+        given = {
+            name.removeprefix(prefix): value
+            for name, value in values.items()
+            if name in fields(prefix, kind)
+        }
         kind(**given)  # raises ConfigError
         known |= fields(prefix, kind)
     assert set(values) <= known
@@ -103,10 +150,26 @@ def test_parameter_files_hold_known_names_and_valid_values(path, node_configs):
 @each([path for path in PARAMETER_FILES if path.parent.name == "vehicles"])
 def test_a_preset_lets_its_own_policy_drive(path):
     """A set speed or a bend beyond the gate's limits would make the gate act all the time."""
-    values = flat(yaml.safe_load((ROOT / "config" / "drive.yaml").read_text(encoding="utf-8"))["/**"]["ros__parameters"])
+    values = flat(
+        yaml.safe_load((ROOT / "config" / "drive.yaml").read_text(encoding="utf-8"))["/**"][
+            "ros__parameters"
+        ]
+    )
     values |= flat(yaml.safe_load(path.read_text(encoding="utf-8"))["/**"]["ros__parameters"])
-    gate = GateConfig(**{name.removeprefix("gate."): value for name, value in values.items() if name.startswith("gate.")})
-    vehicle = VehicleConfig(**{name.removeprefix("vehicle."): value for name, value in values.items() if name.startswith("vehicle.")})
+    gate = GateConfig(
+        **{
+            name.removeprefix("gate."): value
+            for name, value in values.items()
+            if name.startswith("gate.")
+        }
+    )
+    vehicle = VehicleConfig(
+        **{
+            name.removeprefix("vehicle."): value
+            for name, value in values.items()
+            if name.startswith("vehicle.")
+        }
+    )
     assert values["speed"] <= gate.max_speed
     assert values["comfort_lateral_acceleration"] < gate.max_lateral_acceleration
     assert gate.max_steering_angle <= vehicle.max_steering_angle
@@ -114,7 +177,9 @@ def test_a_preset_lets_its_own_policy_drive(path):
 
 @each(LAUNCH_FILES)
 def test_launch_files_run_where_launch_is_installed(path):
-    assert "generate_launch_description" in {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+    assert "generate_launch_description" in {
+        node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)
+    }
     if importlib.util.find_spec("launch_ros") is None:
         return  # what could be checked without it has been
     spec = importlib.util.spec_from_file_location("launch_file", path)

@@ -1,4 +1,5 @@
-"""What replay.launch.py makes of its arguments: the words of `ros2 bag play`. ROS's `launch` has no wheel; a stand-in takes its place."""
+"""What replay.launch.py makes of its arguments: the words of `ros2 bag play`. ROS's `launch` has no
+wheel; a stand-in takes its place."""
 
 from __future__ import annotations
 
@@ -13,19 +14,24 @@ FILE = Path(__file__).resolve().parents[2] / "launch" / "replay.launch.py"
 TREE = ast.parse(FILE.read_text(encoding="utf-8"))
 DEFAULTS = {
     call.args[0].value: next(word.value for word in call.keywords if word.arg == "default_value")
-    for call in ast.walk(TREE) if isinstance(call, ast.Call) and ast.unparse(call.func) == "DeclareLaunchArgument"
-}  # fmt: skip
+    for call in ast.walk(TREE)
+    if isinstance(call, ast.Call) and ast.unparse(call.func) == "DeclareLaunchArgument"
+}
 
 
 def played(**arguments: str) -> argparse.Namespace:
     """The player's command for launch arguments, as Humble's `ros2 bag play` takes it apart."""
-    values = {name: node.value for name, node in DEFAULTS.items() if isinstance(node, ast.Constant)} | arguments
+    values = {
+        name: node.value for name, node in DEFAULTS.items() if isinstance(node, ast.Constant)
+    } | arguments
     names = {
         "LaunchConfiguration": lambda name: SimpleNamespace(perform=lambda context: values[name]),
         "ExecuteProcess": lambda cmd, output, on_exit: cmd,
         "Shutdown": lambda reason: reason,
     }
-    play = next(node for node in TREE.body if isinstance(node, ast.FunctionDef) and node.name == "play")
+    play = next(
+        node for node in TREE.body if isinstance(node, ast.FunctionDef) and node.name == "play"
+    )
     play.returns = None
     exec(compile(ast.Module([play], []), str(FILE), "exec"), names)
     [command] = names["play"](None)
@@ -42,13 +48,24 @@ def played(**arguments: str) -> argparse.Namespace:
 
 def test_only_what_sensors_said_is_played():
     asked = played(bag="drives/monday")
-    assert asked.bag == "drives/monday" and asked.clock == 100 and asked.rate == 1.0 and not asked.loop
+    assert (
+        asked.bag == "drives/monday" and asked.clock == 100 and asked.rate == 1.0 and not asked.loop
+    )
     assert asked.topics == ["/camera/image_raw/compressed", "/imu/data", "/odom"]
 
 
-@pytest.mark.parametrize("transport, topic", [("raw", "/front/image"), ("compressed", "/front/image/compressed")])
+@pytest.mark.parametrize(
+    "transport, topic", [("raw", "/front/image"), ("compressed", "/front/image/compressed")]
+)
 def test_the_recording_s_topics_are_asked_for(transport, topic):
-    asked = played(image="/front/image", imu="/imu", odom="/wheels", image_transport=transport, loop="true", rate="0.5")
+    asked = played(
+        image="/front/image",
+        imu="/imu",
+        odom="/wheels",
+        image_transport=transport,
+        loop="true",
+        rate="0.5",
+    )
     assert asked.topics == [topic, "/imu", "/wheels"] and asked.loop and asked.rate == 0.5
 
 

@@ -24,20 +24,30 @@ def test_fully_connected_has_every_synapse_once(inputs, neurons, self_connection
     w = FreeWiring.fully_connected(inputs, neurons, 1, self_connections, seed)
     pairs = {(s, t) for s in range(neurons) for t in range(neurons) if self_connections or s != t}
     assert {synapse[:2] for synapse in w.synapses} == pairs and len(w.synapses) == len(pairs)
-    assert {synapse[:2] for synapse in w.sensory} == {(s, t) for s in range(inputs) for t in range(neurons)}
+    assert {synapse[:2] for synapse in w.sensory} == {
+        (s, t) for s in range(inputs) for t in range(neurons)
+    }
     assert w.synapse_count == len(pairs) + inputs * neurons and len(w.sensory) == inputs * neurons
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.floats(0, 0.99), st.integers(0, 1000))
-def test_sparse_has_its_exact_share_of_distinct_synapses_and_no_orphans(inputs, neurons, sparsity, seed):
+def test_sparse_has_its_exact_share_of_distinct_synapses_and_no_orphans(
+    inputs, neurons, sparsity, seed
+):
     sizes = round(inputs * neurons * (1 - sparsity)), round(neurons * neurons * (1 - sparsity))
     if sizes[0] < max(inputs, neurons) or sizes[1] < neurons:
         with pytest.raises(ConfigError, match="FreeWiring.sparsity.*at most"):
             FreeWiring.sparse(inputs, neurons, sparsity=sparsity, seed=seed)
         return
     w = FreeWiring.sparse(inputs, neurons, sparsity=sparsity, seed=seed)
-    assert (len({s[:2] for s in w.sensory}), len({s[:2] for s in w.synapses})) == (len(w.sensory), len(w.synapses)) == sizes
-    assert {s for s, _, _ in w.sensory} == set(range(inputs)) and {t for _, t, _ in w.sensory} == set(range(neurons))
+    assert (
+        (len({s[:2] for s in w.sensory}), len({s[:2] for s in w.synapses}))
+        == (len(w.sensory), len(w.synapses))
+        == sizes
+    )
+    assert {s for s, _, _ in w.sensory} == set(range(inputs)) and {
+        t for _, t, _ in w.sensory
+    } == set(range(neurons))
     assert {s for s, _, _ in w.synapses} == {t for _, t, _ in w.synapses} == set(range(neurons))
 
 
@@ -54,7 +64,9 @@ def test_synapses_are_drawn_from_everywhere():
     for seed in range(400):
         for synapse in FreeWiring.sparse(6, 6, sparsity=0.5, seed=seed).synapses:
             times[synapse[:2]] += 1
-    assert sum(times.values()) == 400 * 18 and 150 < min(times.values()) and max(times.values()) < 250
+    assert (
+        sum(times.values()) == 400 * 18 and 150 < min(times.values()) and max(times.values()) < 250
+    )
 
 
 def test_polarity_is_a_fair_coin():
@@ -70,7 +82,11 @@ def test_all_neurons_are_outputs_unless_fewer_are_asked_for():
 
 def test_json_brings_the_same_wiring_back():
     assert FreeWiring.from_dict(json.loads(json.dumps(SPARSE.to_dict()))) == SPARSE
-    assert FreeWiring.sparse(8, 16, 2, sparsity=0.75) == SPARSE != FreeWiring.sparse(8, 16, 2, sparsity=0.75, seed=3)
+    assert (
+        FreeWiring.sparse(8, 16, 2, sparsity=0.75)
+        == SPARSE
+        != FreeWiring.sparse(8, 16, 2, sparsity=0.75, seed=3)
+    )
     with pytest.raises(dataclasses.FrozenInstanceError):
         SPARSE.inputs = 3
 
@@ -98,9 +114,19 @@ def test_a_changed_wiring_is_refused(change):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("inputs", 0), ("neurons", 0), ("neurons", 2.5), ("motor", 0), ("motor", 9), ("seed", -1), ("sparsity", 1.0), ("sparsity", -0.1),
-     ("sparsity", float("nan")), ("sparsity", "half")],
-)  # fmt: skip
+    [
+        ("inputs", 0),
+        ("neurons", 0),
+        ("neurons", 2.5),
+        ("motor", 0),
+        ("motor", 9),
+        ("seed", -1),
+        ("sparsity", 1.0),
+        ("sparsity", -0.1),
+        ("sparsity", float("nan")),
+        ("sparsity", "half"),
+    ],
+)
 def test_impossible_sizes_are_refused_by_name(name, value):
     with pytest.raises(ConfigError, match=f"FreeWiring.{name}"):
         FreeWiring.sparse(**{"inputs": 4, "neurons": 8, name: value})

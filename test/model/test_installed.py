@@ -20,22 +20,45 @@ def install(package: Path) -> None:
     source = Path(models.__file__).resolve().parents[1]
     (package / "model").mkdir(parents=True)
     (package / "system").mkdir()
-    for name in ("__init__.py", "errors.py", "system/__init__.py", "system/installed_data.py", "model/__init__.py", "model/installed.py"):
+    for name in (
+        "__init__.py",
+        "errors.py",
+        "system/__init__.py",
+        "system/installed_data.py",
+        "model/__init__.py",
+        "model/installed.py",
+    ):
         shutil.copy(source / name, package / name)
 
 
-@pytest.mark.parametrize("package, share", [
-    ("repository/liquid_control", "repository/models/tiny"),
-    ("venv/lib/python3.11/site-packages/liquid_control", "venv/share/liquid_control/models/tiny"),
-    ("install/liquid_control/lib/python3.10/site-packages/liquid_control", "install/liquid_control/share/liquid_control/models/tiny"),
-    ("usr/local/lib/python3.12/dist-packages/liquid_control", "usr/local/share/liquid_control/models/tiny"),
-])
+@pytest.mark.parametrize(
+    "package, share",
+    [
+        ("repository/liquid_control", "repository/models/tiny"),
+        (
+            "venv/lib/python3.11/site-packages/liquid_control",
+            "venv/share/liquid_control/models/tiny",
+        ),
+        (
+            "install/liquid_control/lib/python3.10/site-packages/liquid_control",
+            "install/liquid_control/share/liquid_control/models/tiny",
+        ),
+        (
+            "usr/local/lib/python3.12/dist-packages/liquid_control",
+            "usr/local/share/liquid_control/models/tiny",
+        ),
+    ],
+)
 def test_a_name_is_found_in_every_kind_of_installation(tmp_path, package, share):
     install(tmp_path / package)
     (tmp_path / share).mkdir(parents=True)
     found = subprocess.run(
-        [sys.executable, "-c", PROGRAM, "tiny"], cwd=tmp_path, env={"PYTHONPATH": str((tmp_path / package).parent)},
-        capture_output=True, text=True, check=True,
+        [sys.executable, "-c", PROGRAM, "tiny"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str((tmp_path / package).parent)},
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.strip()
     assert Path(found) == tmp_path / share
 
@@ -46,7 +69,9 @@ def test_a_path_wins_over_a_name(tmp_path, monkeypatch):
     assert models.find_model("lane_keeper").resolve() == tmp_path / "lane_keeper"
 
 
-@pytest.mark.parametrize("model", ["no_such_model", "somewhere/no_such_model", "../models_elsewhere"])
+@pytest.mark.parametrize(
+    "model", ["no_such_model", "somewhere/no_such_model", "../models_elsewhere"]
+)
 def test_an_unknown_model_is_named_in_the_error(tmp_path, monkeypatch, model):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ModelFileError, match="no_such_model|models_elsewhere"):

@@ -40,7 +40,8 @@ def edit(model, change):
 
 
 def sign(model):
-    """Writes the hash of the weights as they are now, so that only their content can be at fault."""
+    """Writes the hash of the weights as they are now, so that only their content can be at
+    fault."""
     sha256 = hashlib.sha256((model / "weights.safetensors").read_bytes()).hexdigest()
     edit(model, lambda v: v["files"].update({"weights.safetensors": sha256}))
 
@@ -49,12 +50,19 @@ def sign(model):
 def test_what_was_saved_is_what_is_loaded(tmp_path, memory):
     network = save(tmp_path, memory=memory, wiring_seed=5)
     loaded, info = load_network(tmp_path), read_model(tmp_path)
-    assert loaded.config == network.config == info.policy and loaded.preprocess == PREPROCESS == info.preprocess
+    assert (
+        loaded.config == network.config == info.policy
+        and loaded.preprocess == PREPROCESS == info.preprocess
+    )
     assert loaded.wiring == network.wiring == info.wiring and not loaded.training
     for name, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
     assert info.provenance == {"seed": 3, "roads": [0, 1], "config": dataclasses.asdict(PREPROCESS)}
-    assert info.metrics == {"rmse": 0.5, "lost": None} and "torch" in info.versions and info.created.endswith("+00:00")
+    assert (
+        info.metrics == {"rmse": 0.5, "lost": None}
+        and "torch" in info.versions
+        and info.created.endswith("+00:00")
+    )
 
 
 def test_reading_imports_neither_torch_nor_onnxruntime(model):
@@ -62,7 +70,12 @@ def test_reading_imports_neither_torch_nor_onnxruntime(model):
         "import sys; from liquid_control.model.model_file import read_model; read_model(sys.argv[1]);"
         "print([m for m in ('torch', 'onnxruntime', 'safetensors') if m in sys.modules])"
     )
-    assert subprocess.run([sys.executable, "-c", code, model], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code, model], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def test_saving_again_replaces_the_files_and_leaves_others(model):
@@ -70,7 +83,11 @@ def test_saving_again_replaces_the_files_and_leaves_others(model):
     (model / "policy.onnx").write_text("of older weights")
     save(model, wiring_seed=9)
     assert read_model(model).policy.wiring_seed == 9
-    assert sorted(p.name for p in model.iterdir()) == ["model.json", "notes.txt", "weights.safetensors"]
+    assert sorted(p.name for p in model.iterdir()) == [
+        "model.json",
+        "notes.txt",
+        "weights.safetensors",
+    ]
 
 
 def test_a_failed_save_leaves_the_old_model_whole(model):
@@ -107,7 +124,10 @@ def test_missing_files_are_named(model, tmp_path):
         read_model(model)
 
 
-@pytest.mark.parametrize("spoil", [lambda b: b[:-1], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b"", lambda b: b + b"\0"])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda b: b[:-1], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b"", lambda b: b + b"\0"],
+)
 def test_truncated_and_tampered_weights_are_refused(model, spoil):
     path = model / "weights.safetensors"
     path.write_bytes(spoil(path.read_bytes()))
@@ -152,7 +172,18 @@ def test_a_changed_model_json_is_refused_by_name(model, change, words):
         read_model(model)
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "sub/weights.safetensors", "..", "", "weights.pt", "C:\\policy.onnx"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret",
+        "/etc/passwd",
+        "sub/weights.safetensors",
+        "..",
+        "",
+        "weights.pt",
+        "C:\\policy.onnx",
+    ],
+)
 def test_files_outside_the_model_are_not_touched(model, name):
     edit(model, lambda v: v["files"].update({name: "0" * 64}))
     with pytest.raises(ModelFileError, match="a model has only"):
@@ -164,8 +195,14 @@ def test_files_outside_the_model_are_not_touched(model, name):
     [
         (lambda w: w["cell.vleak"].fill_(float("nan")), "cell.vleak is not finite float32"),
         (lambda w: w["cell.raw_cm"].fill_(float("inf")), "cell.raw_cm is not finite float32"),
-        (lambda w: w.update({"cell.vleak": w["cell.vleak"].double()}), "cell.vleak is not finite float32"),
-        (lambda w: w.update({"cell.vleak": torch.zeros(20)}), "does not fit the network.*cell.vleak"),
+        (
+            lambda w: w.update({"cell.vleak": w["cell.vleak"].double()}),
+            "cell.vleak is not finite float32",
+        ),
+        (
+            lambda w: w.update({"cell.vleak": torch.zeros(20)}),
+            "does not fit the network.*cell.vleak",
+        ),
         (lambda w: w.pop("cell.vleak"), "does not fit the network.*cell.vleak"),
         (lambda w: w.update(extra=torch.zeros(1)), "does not fit the network.*extra"),
     ],

@@ -1,4 +1,5 @@
-"""Signed models: one changed bit in any file, another key or no signature, and the model is refused."""
+"""Signed models: one changed bit in any file, another key or no signature, and the model is
+refused."""
 
 from __future__ import annotations
 
@@ -75,7 +76,10 @@ def test_another_key_and_no_signature_are_told_apart(signed, tmp_path):
         read_model(model, other)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "{" * 3000, '{"signature": 1}', '{"signature": "zz"}', "x" * 5000])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[]", "null", "{" * 3000, '{"signature": 1}', '{"signature": "zz"}', "x" * 5000],
+)
 def test_what_is_no_signature_is_refused_by_name(signed, text):
     (signed[0] / "model.sig").write_text(text)
     with pytest.raises(ModelFileError, match="model.sig"):
@@ -88,7 +92,11 @@ def test_keys_that_will_not_do_are_refused_by_name(signed, tmp_path):
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     (tmp_path / "rsa.pem").write_bytes(rsa)
-    for wrong, words in ((tmp_path / "rsa.pem", "no ed25519 key"), (public, "no private key"), (tmp_path / "none", "cannot be read")):
+    for wrong, words in (
+        (tmp_path / "rsa.pem", "no ed25519 key"),
+        (public, "no private key"),
+        (tmp_path / "none", "cannot be read"),
+    ):
         with pytest.raises(ModelFileError, match=words):
             sign_model(SignSettings(str(model), wrong))
     with pytest.raises(ModelFileError, match="no public key"):

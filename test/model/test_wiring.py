@@ -47,9 +47,15 @@ def test_every_neuron_has_partners_and_every_fan_is_exact(size):
     to_command = [s for s in w.synapses if s[0] in w.inter_neurons]
     to_motor = [s for s in w.synapses if s[1] in w.motor_neurons]
     recurrent = [s for s in w.synapses if s[0] in w.command_neurons and s[1] in w.command_neurons]
-    assert [sum(s[0] == i for s in w.sensory) for i in range(w.inputs)] == [size["sensory_fanout"]] * w.inputs
-    assert [sum(s[0] == i for s in to_command) for i in w.inter_neurons] == [size["inter_fanout"]] * w.inter
-    assert [sum(s[1] == i for s in to_motor) for i in w.motor_neurons] == [size["motor_fanin"]] * w.motor
+    assert [sum(s[0] == i for s in w.sensory) for i in range(w.inputs)] == [
+        size["sensory_fanout"]
+    ] * w.inputs
+    assert [sum(s[0] == i for s in to_command) for i in w.inter_neurons] == [
+        size["inter_fanout"]
+    ] * w.inter
+    assert [sum(s[1] == i for s in to_motor) for i in w.motor_neurons] == [
+        size["motor_fanin"]
+    ] * w.motor
     assert len(recurrent) == size["recurrent_command"]
     assert len(to_command) + len(to_motor) + len(recurrent) == len(w.synapses)
     assert {s[1] for s in w.sensory} == set(w.inter_neurons)
@@ -85,15 +91,26 @@ def test_json_brings_the_same_wiring_back():
         wiring.inputs = 3
 
 
-@given(st.integers(1, 40), st.integers(1, 8), st.integers(2, 60), st.floats(0, 0.99), st.integers(0, 1000))
-def test_automatic_sizes_are_those_of_ncps_where_they_leave_no_orphans(inputs, motor, rest, sparsity, seed):
+@given(
+    st.integers(1, 40),
+    st.integers(1, 8),
+    st.integers(2, 60),
+    st.floats(0, 0.99),
+    st.integers(0, 1000),
+)
+def test_automatic_sizes_are_those_of_ncps_where_they_leave_no_orphans(
+    inputs, motor, rest, sparsity, seed
+):
     w = NcpWiring.automatic(inputs, motor + rest, motor, sparsity, seed)
     assert (w.inputs, w.neurons, w.motor) == (inputs, motor + rest, motor)
     if 0.1 <= sparsity <= 1 and motor < w.neurons - 2:
         peer = AutoNCP(w.neurons, motor, sparsity, seed)
         assert (w.inter, w.command) == (peer._num_inter_neurons, peer._num_command_neurons)
-        fans = {"sensory": max(peer._sensory_fanout, -(-w.inter // inputs)), "inter": max(peer._inter_fanout, -(-w.command // w.inter)),
-                "motor": max(peer._motor_fanin, -(-w.command // motor))}  # fmt: skip
+        fans = {
+            "sensory": max(peer._sensory_fanout, -(-w.inter // inputs)),
+            "inter": max(peer._inter_fanout, -(-w.command // w.inter)),
+            "motor": max(peer._motor_fanin, -(-w.command // motor)),
+        }
         recurrent = min(peer._recurrent_command_synapses, w.command**2)
         assert len(w.sensory) == inputs * fans["sensory"]
         assert len(w.synapses) == w.inter * fans["inter"] + recurrent + motor * fans["motor"]
@@ -101,7 +118,15 @@ def test_automatic_sizes_are_those_of_ncps_where_they_leave_no_orphans(inputs, m
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("neurons", 2), ("motor", 0), ("inputs", 0), ("sparsity", 1.0), ("sparsity", -0.1), ("sparsity", None), ("seed", -1)],
+    [
+        ("neurons", 2),
+        ("motor", 0),
+        ("inputs", 0),
+        ("sparsity", 1.0),
+        ("sparsity", -0.1),
+        ("sparsity", None),
+        ("seed", -1),
+    ],
 )
 def test_impossible_automatic_sizes_are_refused_by_name(name, value):
     with pytest.raises(ConfigError, match=f"NcpWiring.{name}"):

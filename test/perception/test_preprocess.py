@@ -27,7 +27,9 @@ def test_shrinking_by_a_whole_factor_is_the_mean_of_each_block():
 
 
 def test_the_crop_takes_shares_of_the_camera_picture():
-    config = PreprocessConfig(height=24, width=48, crop_top=0.5, crop_bottom=0.25, crop_left=0.25, crop_right=0.5)
+    config = PreprocessConfig(
+        height=24, width=48, crop_top=0.5, crop_bottom=0.25, crop_left=0.25, crop_right=0.5
+    )
     cut = preprocess(NOISE, config)
     assert np.array_equal(cut, NOISE[48:72, 48:96]) and cut.flags.c_contiguous
 
@@ -39,7 +41,9 @@ def test_a_flat_picture_stays_flat_at_any_factor():
 
 def test_views_with_gaps_in_memory_are_the_same_picture():
     config = PreprocessConfig(height=32, width=64, crop_left=0.1)
-    assert np.array_equal(preprocess(NOISE[:, ::-1], config), preprocess(np.ascontiguousarray(NOISE[:, ::-1]), config))
+    assert np.array_equal(
+        preprocess(NOISE[:, ::-1], config), preprocess(np.ascontiguousarray(NOISE[:, ::-1]), config)
+    )
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,14 @@ def test_a_drive_of_irregular_frames_has_the_dt_of_its_stamps():
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 2_000).map(lambda ms: EPOCH + ms * MS)), max_size=40))
+@given(
+    st.lists(
+        st.one_of(
+            st.integers(-(2**63), 2**63 - 1), st.integers(0, 2_000).map(lambda ms: EPOCH + ms * MS)
+        ),
+        max_size=40,
+    )
+)
 def test_any_stamps_give_positive_dt_that_adds_up_within_each_sequence(stamps):
     timeline = Timeline()
     start = last = None
@@ -62,7 +69,9 @@ def test_duplicate_and_late_frames_are_refused_and_leave_the_sequence_alone():
     timeline = Timeline()
     timeline.push_frame(frame(EPOCH))
     timeline.push_frame(frame(EPOCH + 40 * MS))
-    assert timeline.push_frame(frame(EPOCH + 40 * MS)) == Rejected(EPOCH + 40 * MS, Reason.DUPLICATE)
+    assert timeline.push_frame(frame(EPOCH + 40 * MS)) == Rejected(
+        EPOCH + 40 * MS, Reason.DUPLICATE
+    )
     assert timeline.push_frame(frame(EPOCH)) == Rejected(EPOCH, Reason.OLDER)
     assert timeline.push_frame(frame(EPOCH - 960 * MS)).reason is Reason.OLDER
     after = timeline.push_frame(frame(EPOCH + 80 * MS))
@@ -92,14 +101,17 @@ def test_a_far_future_stamp_costs_one_reset_when_the_clock_is_not_known():
     timeline.push_speed(SpeedSample(EPOCH + 10**15, 9.0))
     assert timeline.push_frame(frame(EPOCH + 10**15)).is_first
     for ms, rate in ((60, 0.1), (70, 0.3)):
-        assert timeline.push_imu(imu(EPOCH + ms * MS, rate)) and timeline.push_speed(SpeedSample(EPOCH + ms * MS, 10 * rate))
+        assert timeline.push_imu(imu(EPOCH + ms * MS, rate)) and timeline.push_speed(
+            SpeedSample(EPOCH + ms * MS, 10 * rate)
+        )
     back = timeline.push_frame(frame(EPOCH + 80 * MS))
     assert back.is_first and back.inertial == pytest.approx([0.2, 0.0, 3.0])
     assert timeline.push_frame(frame(EPOCH + 120 * MS)).dt == 0.04
 
 
 def test_a_backward_jump_of_all_clocks_loses_no_sensor():
-    """The camera has gone back by just more than the threshold, the IMU (stamped later) by just less."""
+    """The camera has gone back by just more than the threshold, the IMU (stamped later) by just
+    less."""
     timeline = Timeline()
     timeline.push_imu(imu(EPOCH, yaw_rate=1.0))
     timeline.push_frame(frame(EPOCH))
@@ -120,7 +132,9 @@ def test_inertial_features_average_the_samples_between_two_frames_and_never_the_
     timeline.push_frame(frame(EPOCH))
     for ms, rate in ((0, 40.0), (10, 1.0), (20, 2.0), (40, 6.0), (41, 50.0)):
         timeline.push_imu(imu(EPOCH + ms * MS, rate, 2 * rate))
-    assert timeline.push_frame(frame(EPOCH + 40 * MS)).inertial == pytest.approx([3.0, 6.0, 10.0])  # 10 m/s: the assumed speed
+    assert timeline.push_frame(frame(EPOCH + 40 * MS)).inertial == pytest.approx(
+        [3.0, 6.0, 10.0]
+    )  # 10 m/s: the assumed speed
 
 
 def test_without_a_sample_since_the_last_frame_the_latest_within_the_window_serves_then_zero():
@@ -133,7 +147,8 @@ def test_without_a_sample_since_the_last_frame_the_latest_within_the_window_serv
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 500), st.floats(-10, 10)), max_size=60))
 def test_inertial_features_equal_their_definition(events):
-    """Any interleaving of frames and samples: compare with the definition, written out over the whole history."""
+    """Any interleaving of frames and samples: compare with the definition, written out over the
+    whole history."""
     timeline, samples, last = Timeline(TimelineConfig(imu_window=0.1)), [], None
     for is_frame, ms, rate in events:
         stamp = EPOCH + ms * MS
@@ -185,13 +200,30 @@ def test_inertial_samples_that_do_not_go_forward_are_counted_and_dropped(stamp):
     assert timeline.inertial_rejected == 2
 
 
-@pytest.mark.parametrize("axes", [((0.0, 0.0), (0.0, 0.0, 0.0)), ((0.0,) * 4, (0.0,) * 3), (None, (0.0,) * 3), (1.0, (0.0,) * 3)])
+@pytest.mark.parametrize(
+    "axes",
+    [
+        ((0.0, 0.0), (0.0, 0.0, 0.0)),
+        ((0.0,) * 4, (0.0,) * 3),
+        (None, (0.0,) * 3),
+        (1.0, (0.0,) * 3),
+    ],
+)
 def test_inertial_samples_without_three_axes_are_dropped(axes):
     assert not Timeline().push_imu(ImuSample(EPOCH, *axes))
 
 
-BAD_IMAGES = (None, "picture", [[0]], np.zeros((4, 6, 3)), np.zeros((4, 6), np.uint8), np.zeros((4, 6, 4), np.uint8),
-              np.zeros((0, 6, 3), np.uint8), np.zeros((4, 0, 3), np.uint8), np.zeros((1, 4, 6, 3), np.uint8))  # fmt: skip
+BAD_IMAGES = (
+    None,
+    "picture",
+    [[0]],
+    np.zeros((4, 6, 3)),
+    np.zeros((4, 6), np.uint8),
+    np.zeros((4, 6, 4), np.uint8),
+    np.zeros((0, 6, 3), np.uint8),
+    np.zeros((4, 0, 3), np.uint8),
+    np.zeros((1, 4, 6, 3), np.uint8),
+)
 
 
 @pytest.mark.parametrize("image", BAD_IMAGES, ids=lambda image: str(getattr(image, "shape", image)))
@@ -210,7 +242,10 @@ def test_stamps_that_are_not_whole_nanoseconds_are_refused(stamp):
 def test_numpy_stamps_are_stamps():
     timeline = Timeline()
     timeline.push_imu(imu(np.int64(EPOCH)))
-    assert type(timeline.push_frame(frame(np.int64(EPOCH))).stamp_ns) is int and timeline.inertial_rejected == 0
+    assert (
+        type(timeline.push_frame(frame(np.int64(EPOCH))).stamp_ns) is int
+        and timeline.inertial_rejected == 0
+    )
 
 
 def test_memory_is_bounded_when_no_frame_ever_comes():
@@ -219,7 +254,9 @@ def test_memory_is_bounded_when_no_frame_ever_comes():
         timeline.push_imu(imu(EPOCH + index * 100_000, yaw_rate=1.0))  # 10 kHz
         timeline.push_speed(SpeedSample(EPOCH + index * 100_000, 2.0))
     assert len(timeline._imu) == len(timeline._speed) == SAMPLES_KEPT
-    assert timeline.push_frame(frame(EPOCH + (SAMPLES_KEPT + 999) * 100_000)).inertial == pytest.approx([1.0, 0.0, 2.0])
+    assert timeline.push_frame(
+        frame(EPOCH + (SAMPLES_KEPT + 999) * 100_000)
+    ).inertial == pytest.approx([1.0, 0.0, 2.0])
 
 
 def test_reset_forgets_the_sequence_but_not_the_counts():

@@ -8,7 +8,16 @@ from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
 from liquid_control.policy.cells.ltc import LtcCell
 
-NCP = NcpWiring.build(inputs=5, inter=6, command=4, motor=2, sensory_fanout=3, inter_fanout=2, recurrent_command=5, motor_fanin=3)
+NCP = NcpWiring.build(
+    inputs=5,
+    inter=6,
+    command=4,
+    motor=2,
+    sensory_fanout=3,
+    inter_fanout=2,
+    recurrent_command=5,
+    motor_fanin=3,
+)
 FREE = FreeWiring.sparse(5, 12, 3, sparsity=0.6)
 
 CELLS = {

@@ -49,21 +49,29 @@ def test_is_first_in_the_middle_equals_two_sequences(cell):
     y, last = cell.unroll(x, h, dt, is_first)
     first, _ = cell.unroll(x[:, :3], h, dt[:, :3])
     second, end = cell.unroll(x[:, 3:], cell.initial_state(4), dt[:, 3:])
-    assert torch.allclose(y, torch.cat([first, second], dim=1), atol=1e-12) and torch.allclose(last, end, atol=1e-12)
+    assert torch.allclose(y, torch.cat([first, second], dim=1), atol=1e-12) and torch.allclose(
+        last, end, atol=1e-12
+    )
 
 
 def test_a_batch_is_its_rows_one_by_one(cell):
     x, h, dt = inputs(cell, batch=7)
     y, _ = cell.unroll(x, h, dt)
     for row in range(7):
-        assert torch.allclose(y[row], cell.unroll(x[row : row + 1], h[row : row + 1], dt[row : row + 1])[0][0], atol=1e-12)
+        assert torch.allclose(
+            y[row],
+            cell.unroll(x[row : row + 1], h[row : row + 1], dt[row : row + 1])[0][0],
+            atol=1e-12,
+        )
 
 
 def test_only_a_blind_cell_does_not_see_dt():
     for name, make in CELLS.items():
         one = make().double()
         x, h, dt = inputs(one)
-        assert torch.equal(one.unroll(x, h, dt)[0], one.unroll(x, h, 2 * dt)[0]) == (name == "blind_lstm")
+        assert torch.equal(one.unroll(x, h, dt)[0], one.unroll(x, h, 2 * dt)[0]) == (
+            name == "blind_lstm"
+        )
 
 
 @pytest.mark.parametrize("exponential", [False, True])
@@ -71,8 +79,17 @@ def test_ct_rnn_solves_its_equation_to_first_order(exponential):
     torch.manual_seed(0)
     cell, tau = CtRnnCell(5, 7, tau=0.8, exponential=exponential).double(), 0.8
     x, h, dt = (part[:1] for part in inputs(cell, time=1))
-    drive, weight = cell.sensory(x[:, 0])[0].detach().numpy(), cell.recurrent.weight.detach().numpy()
-    exact = solve_ivp(lambda _, v: -v / tau + np.tanh(weight @ v + drive), (0, float(dt)), h[0].numpy(), rtol=1e-10, atol=1e-12).y[:, -1]
+    drive, weight = (
+        cell.sensory(x[:, 0])[0].detach().numpy(),
+        cell.recurrent.weight.detach().numpy(),
+    )
+    exact = solve_ivp(
+        lambda _, v: -v / tau + np.tanh(weight @ v + drive),
+        (0, float(dt)),
+        h[0].numpy(),
+        rtol=1e-10,
+        atol=1e-12,
+    ).y[:, -1]
     errors = []
     for unfolds in (8, 16, 32, 64):
         cell.unfolds = unfolds
@@ -88,11 +105,17 @@ def test_exponential_steps_stay_bounded_after_any_silence():
     exponential.load_state_dict(euler.state_dict())
     x, h, _ = inputs(euler)
     dt = torch.full((4, 6), 100.0, dtype=torch.float64)
-    assert exponential.unroll(x, h, dt)[0].abs().max() <= 1 < 1e6 < euler.unroll(x, h, dt)[0].abs().max()
+    assert (
+        exponential.unroll(x, h, dt)[0].abs().max()
+        <= 1
+        < 1e6
+        < euler.unroll(x, h, dt)[0].abs().max()
+    )
 
 
 def test_one_bias_is_one_bias():
-    """The published LSTM of 64 units on 32 inputs: four gates with a weight for each input and unit and one bias."""
+    """The published LSTM of 64 units on 32 inputs: four gates with a weight for each input and unit
+    and one bias."""
     cell = GatedCell("lstm", 32, 64, timed=False, one_bias=True)
     assert sum(p.numel() for p in cell.parameters() if p.requires_grad) == 4 * 64 * (32 + 64 + 1)
     optimiser = torch.optim.Adam(cell.parameters(), 0.1)
@@ -112,6 +135,10 @@ def test_bad_time_shapes_and_sizes_are_refused(cell):
         cell.unroll(x, h, dt - 10)
     with pytest.raises(ShapeError, match=r"\(4, 1\)"):
         cell.unroll(x, h[:, :1], dt)
-    for make in (lambda: CtRnnCell(5, 0), lambda: CtRnnCell(5, 7, tau=float("nan")), lambda: GatedCell("rnn", 5, 7)):
+    for make in (
+        lambda: CtRnnCell(5, 0),
+        lambda: CtRnnCell(5, 7, tau=float("nan")),
+        lambda: GatedCell("rnn", 5, 7),
+    ):
         with pytest.raises(ConfigError):
             make()

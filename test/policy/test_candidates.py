@@ -1,4 +1,5 @@
-"""Every memory is a policy like any other: the same encoder and scales, the same face, its size and names in the model file."""
+"""Every memory is a policy like any other: the same encoder and scales, the same face, its size and
+names in the model file."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ BLIND = {"gru", "lstm_19", "lstm_64", "feedforward", "feedforward_stack"}
 MEMORYLESS = {"feedforward"}
 
 each = pytest.mark.parametrize("name", CANDIDATES)
-each_unwired = pytest.mark.parametrize("memory", [memory for memory in MEMORIES if memory not in WIRED])
+each_unwired = pytest.mark.parametrize(
+    "memory", [memory for memory in MEMORIES if memory not in WIRED]
+)
 
 
 def build(config, seed=0):
@@ -37,9 +40,18 @@ def build(config, seed=0):
 
 def sequence(batch, time):
     g = torch.Generator().manual_seed(1)
-    image = torch.randint(0, 256, (batch, time, SMALL.height, SMALL.width, 3), dtype=torch.uint8, generator=g)
-    inertial = torch.randn(batch, time, 3, generator=g) * torch.tensor([0.3, 2.0, 3.0]) + torch.tensor([0.0, 0.0, 10.0])
-    return image, inertial, torch.rand(batch, time, generator=g) * 0.1 + 0.01, torch.rand(batch, time, generator=g) < 0.3
+    image = torch.randint(
+        0, 256, (batch, time, SMALL.height, SMALL.width, 3), dtype=torch.uint8, generator=g
+    )
+    inertial = torch.randn(batch, time, 3, generator=g) * torch.tensor(
+        [0.3, 2.0, 3.0]
+    ) + torch.tensor([0.0, 0.0, 10.0])
+    return (
+        image,
+        inertial,
+        torch.rand(batch, time, generator=g) * 0.1 + 0.01,
+        torch.rand(batch, time, generator=g) < 0.3,
+    )
 
 
 def test_every_memory_is_a_candidate():
@@ -58,13 +70,22 @@ def test_recurrent_parameters_are_the_published_ones():
 
 
 def test_the_page_about_the_candidates_has_their_sizes():
-    page = (Path(__file__).resolve().parents[2] / "doc" / "candidates.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (`[^|]*) \| `(\w+)` \|[^|]*\| ([\d, ]*) \| ([\d, ]*) \|$", page, re.MULTILINE)
+    page = (Path(__file__).resolve().parents[2] / "doc" / "candidates.md").read_text(
+        encoding="utf-8"
+    )
+    rows = re.findall(
+        r"^\| (`[^|]*) \| `(\w+)` \|[^|]*\| ([\d, ]*) \| ([\d, ]*) \|$", page, re.MULTILINE
+    )
     told = {}
     for names, memory, parameters, states in rows:
-        for name, count, state in zip(re.findall(r"`(\w+)`", names), parameters.split(", "), states.split(", "), strict=True):
+        for name, count, state in zip(
+            re.findall(r"`(\w+)`", names), parameters.split(", "), states.split(", "), strict=True
+        ):
             told[name] = memory, int(count.replace(",", "")), int(state)
-    sizes = {name: (c.memory, build(c).recurrent_parameters, len(state_names(c))) for name, c in CANDIDATES.items()}
+    sizes = {
+        name: (c.memory, build(c).recurrent_parameters, len(state_names(c)))
+        for name, c in CANDIDATES.items()
+    }
     assert told == sizes
 
 
@@ -103,7 +124,10 @@ def test_a_sequence_may_be_cut_anywhere(name):
 def test_time_is_seen_by_all_but_the_blind(name):
     network, (image, inertial, dt, _) = build(CANDIDATES[name]), sequence(2, 4)
     with torch.no_grad():
-        same = torch.equal(network.unroll(image, inertial, dt).curvature, network.unroll(image, inertial, 2 * dt).curvature)
+        same = torch.equal(
+            network.unroll(image, inertial, dt).curvature,
+            network.unroll(image, inertial, 2 * dt).curvature,
+        )
     assert same == (name in BLIND)
     with pytest.raises(TimeError):
         network.unroll(image, inertial, 0 * dt)
@@ -115,7 +139,9 @@ def test_every_trained_parameter_learns(name):
     prediction = network.unroll(image, inertial, dt, is_first)
     (prediction.curvature.square().sum() * 1e4 + prediction.auxiliary.square().sum()).backward()
     trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
-    assert [name for name, p in trained.items() if p.grad is None or not p.grad.abs().max() > 0] == []
+    assert [
+        name for name, p in trained.items() if p.grad is None or not p.grad.abs().max() > 0
+    ] == []
 
 
 def test_one_seed_gives_all_candidates_one_encoder():
@@ -125,12 +151,19 @@ def test_one_seed_gives_all_candidates_one_encoder():
 
 
 def test_a_circuit_draws_its_weights_in_the_order_that_older_models_did():
-    """Encoder, circuit, auxiliary head: so that a recipe and its seed give the same network as before."""
+    """Encoder, circuit, auxiliary head: so that a recipe and its seed give the same network as
+    before."""
     network = build(PolicyConfig(encoder="slim"), seed=7)
     torch.manual_seed(7)
     parts = {
         "encoder": SlimEncoder(SMALL.height, SMALL.width, 29),
-        "cell": LtcCell(NcpWiring.build(seed=22222), 3, sensory_mu=(-0.5, 0.5), recurrent_mu=(-0.25, 0.25), sigma=(0.9, 2.4)),
+        "cell": LtcCell(
+            NcpWiring.build(seed=22222),
+            3,
+            sensory_mu=(-0.5, 0.5),
+            recurrent_mu=(-0.25, 0.25),
+            sigma=(0.9, 2.4),
+        ),
         "auxiliary": torch.nn.Linear(29, 4),
     }
     for name, part in parts.items():
@@ -147,12 +180,19 @@ def test_only_circuits_have_a_wiring(memory):
 
 def test_states_are_named_in_order():
     names = state_names(PolicyConfig())
-    assert (names[0], names[1], names[7], names[18]) == ("motor_0", "command_0", "inter_0", "inter_11")
+    assert (names[0], names[1], names[7], names[18]) == (
+        "motor_0",
+        "command_0",
+        "inter_0",
+        "inter_11",
+    )
     names = state_names(CANDIDATES["lstm_64"])
     assert (len(names), names[63], names[64]) == (128, "unit_63", "memory_0")
     network, (image, inertial, dt, _) = build(CANDIDATES["lstm_64"]), sequence(1, 2)
     cell, state = network.cell.recurrent, network.unroll(image, inertial, dt).state
-    assert (state[:, :64].abs() < state[:, 64:].abs()).all() and cell.outputs == 64  # |h| = |o tanh(c)| < |c|
+    assert (
+        state[:, :64].abs() < state[:, 64:].abs()
+    ).all() and cell.outputs == 64  # |h| = |o tanh(c)| < |c|
 
 
 def test_a_stack_sees_its_frames_and_no_others():
@@ -163,7 +203,13 @@ def test_a_stack_sees_its_frames_and_no_others():
     for frame in range(6):
         other = x.clone()
         other[:, frame] += 1.0
-        changed = (cell.unroll(other, cell.initial_state(1), dt)[0] != y).any(dim=2)[0].nonzero().flatten().tolist()
+        changed = (
+            (cell.unroll(other, cell.initial_state(1), dt)[0] != y)
+            .any(dim=2)[0]
+            .nonzero()
+            .flatten()
+            .tolist()
+        )
         assert changed == list(range(frame, min(frame + 3, 6)))
 
 
@@ -171,9 +217,19 @@ def test_a_stack_sees_its_frames_and_no_others():
 def test_a_model_file_says_what_the_memory_is(tmp_path, memory):
     network = build(PolicyConfig(memory=memory, units=11))
     save_model(tmp_path, network, {}, {})
-    loaded, info, facts = load_network(tmp_path), read_model(tmp_path), inspect(InspectSettings(str(tmp_path)))
-    assert info.wiring is None and json.loads((tmp_path / "model.json").read_text())["wiring"] is None
-    assert info.recurrent_parameters == network.recurrent_parameters == facts["parameters"]["recurrent"]
+    loaded, info, facts = (
+        load_network(tmp_path),
+        read_model(tmp_path),
+        inspect(InspectSettings(str(tmp_path))),
+    )
+    assert (
+        info.wiring is None and json.loads((tmp_path / "model.json").read_text())["wiring"] is None
+    )
+    assert (
+        info.recurrent_parameters
+        == network.recurrent_parameters
+        == facts["parameters"]["recurrent"]
+    )
     assert info.neurons == network.cell.neurons == facts["state"] and facts["units"] == 11
     for name, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
@@ -191,16 +247,30 @@ def edit(model, change):
 def test_a_model_of_before_the_candidates_is_read(tmp_path):
     network = build(PolicyConfig())
     save_model(tmp_path, network, {}, {})
-    edit(tmp_path, lambda v: [v["policy"].pop(name) for name in ("units", "backbone", "stack")] + [v.pop("recurrent_parameters")])
+    edit(
+        tmp_path,
+        lambda v: (
+            [v["policy"].pop(name) for name in ("units", "backbone", "stack")]
+            + [v.pop("recurrent_parameters")]
+        ),
+    )
     info = read_model(tmp_path)
-    assert info.policy == network.config and info.wiring == network.wiring and info.recurrent_parameters is None
+    assert (
+        info.policy == network.config
+        and info.wiring == network.wiring
+        and info.recurrent_parameters is None
+    )
     assert inspect(InspectSettings(str(tmp_path)))["parameters"]["recurrent"] == 1065
 
 
 @pytest.mark.parametrize(
     ("memory", "change", "words"),
     [
-        ("lstm", lambda v: v.update(wiring=NcpWiring.build().to_dict()), "has a wiring, and lstm has none"),
+        (
+            "lstm",
+            lambda v: v.update(wiring=NcpWiring.build().to_dict()),
+            "has a wiring, and lstm has none",
+        ),
         ("ltc", lambda v: v.update(wiring=None), "NcpWiring"),
         ("ltc", lambda v: v.pop("wiring"), "NcpWiring"),
         ("lstm", lambda v: v.update(recurrent_parameters=0), "recurrent_parameters"),
@@ -223,6 +293,10 @@ def test_weights_of_another_size_are_refused(tmp_path):
 
 
 def test_sizes_are_the_ones_asked_for():
-    for memory, fields in (("cfc_full", {"backbone": 0}), ("feedforward_stack", {"stack": 1}), ("ct_rnn", {"units": 1})):
+    for memory, fields in (
+        ("cfc_full", {"backbone": 0}),
+        ("feedforward_stack", {"stack": 1}),
+        ("ct_rnn", {"units": 1}),
+    ):
         config = dataclasses.replace(PolicyConfig(), memory=memory, **fields)
         assert build(config).cell.neurons == len(state_names(config))

@@ -37,14 +37,24 @@ def test_information_flows_only_along_the_wiring():
     inputs, states = jacobians(WiredCfcCell(WIRING))
     inter, command = list(WIRING.inter_neurons), list(WIRING.command_neurons)
     assert torch.equal(inputs[inter], adjacency(WIRING.sensory, (19, 32))[inter])
-    assert states[inter][:, inter].all() and not states[inter][:, :7].any()  # all of its own layer, nothing of later ones
-    through_inter = adjacency(WIRING.synapses, (19, 19))[command][:, inter].double() @ states[inter][:, inter].double()
-    assert torch.equal(states[command][:, inter], through_inter > 0) and not states[command][:, :1].any()
+    assert (
+        states[inter][:, inter].all() and not states[inter][:, :7].any()
+    )  # all of its own layer, nothing of later ones
+    through_inter = (
+        adjacency(WIRING.synapses, (19, 19))[command][:, inter].double()
+        @ states[inter][:, inter].double()
+    )
+    assert (
+        torch.equal(states[command][:, inter], through_inter > 0)
+        and not states[command][:, :1].any()
+    )
 
 
 def test_a_free_wiring_is_honoured_to_the_synapse():
     inputs, states = jacobians(WiredCfcCell(FREE))
-    assert torch.equal(inputs, adjacency(FREE.sensory, (9, 6))) and torch.equal(states, adjacency(FREE.synapses, (9, 9)))
+    assert torch.equal(inputs, adjacency(FREE.sensory, (9, 6))) and torch.equal(
+        states, adjacency(FREE.synapses, (9, 9))
+    )
 
 
 def test_dense_time_listens_to_everything_for_timing_only():
@@ -55,14 +65,24 @@ def test_dense_time_listens_to_everything_for_timing_only():
     x, h, dt = torch.randn(4, 32), torch.randn(4, 19), torch.rand(4) + 0.1
     assert (dense.step(x, h, dt)[1] - wired.step(x, h, dt)[1]).abs().max() > 1e-3
     with torch.no_grad():  # without the absent time weights they are the same cell
-        for layer, masked in zip((dense.inter, dense.command, dense.motor), (wired.inter, wired.command, wired.motor), strict=True):
+        for layer, masked in zip(
+            (dense.inter, dense.command, dense.motor),
+            (wired.inter, wired.command, wired.motor),
+            strict=True,
+        ):
             layer.weight.mul_(masked.mask.view_as(layer.weight))
     assert (dense.step(x, h, dt)[1] - wired.step(x, h, dt)[1]).abs().max() < 1e-14
 
 
 def test_polarity_and_recurrent_command_synapses_have_no_part_in_a_wired_cfc():
-    kept = tuple((s, t, -p) for s, t, p in WIRING.synapses if not (s in WIRING.command_neurons and t in WIRING.command_neurons))
-    other = dataclasses.replace(WIRING, synapses=kept, sensory=tuple((s, t, -p) for s, t, p in WIRING.sensory))
+    kept = tuple(
+        (s, t, -p)
+        for s, t, p in WIRING.synapses
+        if not (s in WIRING.command_neurons and t in WIRING.command_neurons)
+    )
+    other = dataclasses.replace(
+        WIRING, synapses=kept, sensory=tuple((s, t, -p) for s, t, p in WIRING.sensory)
+    )
     cell, twin = WiredCfcCell(WIRING), WiredCfcCell(other)
     twin.load_state_dict(cell.state_dict())
     x, h, dt = torch.randn(4, 32), torch.randn(4, 19), torch.rand(4) + 0.1
@@ -72,7 +92,8 @@ def test_polarity_and_recurrent_command_synapses_have_no_part_in_a_wired_cfc():
 @settings(max_examples=25, deadline=None)
 @given(st.sampled_from(sorted(VARIANTS)), st.booleans(), st.floats(-6, 6), st.integers(0, 10**6))
 def test_the_state_stays_within_its_bounds(variant, wired, power, seed):
-    """tanh rules: 1, without gate 2. The pure rule ends at A; on the way |ff1| exp(-dt |ff1|) is at most 1 / (e dt)."""
+    """tanh rules: 1, without gate 2. The pure rule ends at A; on the way |ff1| exp(-dt |ff1|) is at
+    most 1 / (e dt)."""
     torch.manual_seed(seed)
     cell = WiredCfcCell(FREE, variant) if wired else CfcCell(6, 9, backbone=8, variant=variant)
     with torch.no_grad():
@@ -99,15 +120,28 @@ def test_a_pure_cell_ends_at_its_asymptote():
 
 def test_a_mixed_memory_holds_its_cell_state_through_time():
     """The LSTM's memory goes by inputs, not by seconds: dt changes h and the output, never c."""
-    for cell in (CfcCell(6, 9, backbone=8, variant="mixed_memory"), WiredCfcCell(FREE, "mixed_pure")):
+    for cell in (
+        CfcCell(6, 9, backbone=8, variant="mixed_memory"),
+        WiredCfcCell(FREE, "mixed_pure"),
+    ):
         x, h = torch.randn(3, 6), torch.randn(3, 18)
         (y, short), (z, long) = (cell.step(x, h, torch.full((3,), dt)) for dt in (0.1, 5.0))
-        assert torch.equal(short[:, 9:], long[:, 9:]) and (short[:, :9] - long[:, :9]).abs().min() > 0
-        assert torch.equal(y, short[:, : cell.outputs]) and cell.initial_state(4).shape == (4, 18) == (4, cell.neurons)
+        assert (
+            torch.equal(short[:, 9:], long[:, 9:]) and (short[:, :9] - long[:, :9]).abs().min() > 0
+        )
+        assert torch.equal(y, short[:, : cell.outputs]) and cell.initial_state(4).shape == (
+            4,
+            18,
+        ) == (4, cell.neurons)
 
 
 def test_dropout_is_for_training_only():
-    cell, x, h, dt = CfcCell(6, 9, backbone=32, layers=2, dropout=0.5), torch.randn(4, 3, 6), torch.randn(4, 9), torch.rand(4, 3) + 0.1
+    cell, x, h, dt = (
+        CfcCell(6, 9, backbone=32, layers=2, dropout=0.5),
+        torch.randn(4, 3, 6),
+        torch.randn(4, 9),
+        torch.rand(4, 3) + 0.1,
+    )
     assert not torch.equal(cell.unroll(x, h, dt)[0], cell.unroll(x, h, dt)[0])
     cell.eval()
     assert torch.equal(cell.unroll(x, h, dt)[0], cell.unroll(x, h, dt)[0])
@@ -115,9 +149,20 @@ def test_dropout_is_for_training_only():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("inputs", 0), ("units", 0), ("inputs", 3.5), ("backbone", -1), ("layers", 0), ("dropout", 1.0), ("dropout", float("nan")),
-     ("variant", "gated"), ("variant", None), ("activation", "softmax"), ("kernel", "cuda")],
-)  # fmt: skip
+    [
+        ("inputs", 0),
+        ("units", 0),
+        ("inputs", 3.5),
+        ("backbone", -1),
+        ("layers", 0),
+        ("dropout", 1.0),
+        ("dropout", float("nan")),
+        ("variant", "gated"),
+        ("variant", None),
+        ("activation", "softmax"),
+        ("kernel", "cuda"),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused_by_name(name, value):
     with pytest.raises(ConfigError, match=f"CfcCell.{name}"):
         CfcCell(**{"inputs": 3, "units": 3, name: value})

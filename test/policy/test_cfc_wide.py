@@ -17,19 +17,32 @@ from liquid_control.policy.kernels.cpu.cfc_wide import KNOWN, RULES, WORTHWHILE,
 
 def make(variant, layers, activation, dtype=torch.float64, backbone=7, dropout=0.0):
     torch.manual_seed(0)
-    cell = CfcCell(4, 6, backbone, variant, layers, activation, dropout, kernel="reference").to(dtype)
+    cell = CfcCell(4, 6, backbone, variant, layers, activation, dropout, kernel="reference").to(
+        dtype
+    )
     x, h = torch.randn(3, 5, 4, dtype=dtype), torch.randn(3, cell.neurons, dtype=dtype)
-    return cell, x.requires_grad_(), h.requires_grad_(), (torch.rand(3, 5, dtype=dtype) + 0.1).requires_grad_()
+    return (
+        cell,
+        x.requires_grad_(),
+        h.requires_grad_(),
+        (torch.rand(3, 5, dtype=dtype) + 0.1).requires_grad_(),
+    )
 
 
-@pytest.mark.parametrize("variant, layers, activation, resets", list(itertools.product(RULES, (1, 2), KNOWN, (False, True))))
+@pytest.mark.parametrize(
+    "variant, layers, activation, resets",
+    list(itertools.product(RULES, (1, 2), KNOWN, (False, True))),
+)
 def test_outputs_and_all_gradients_are_the_readable_cells(variant, layers, activation, resets):
     cell, x, h, dt = make(variant, layers, activation)
     is_first = torch.rand(3, 5) < 0.3 if resets else None
     results = []
     for y, last in (unroll_wide(cell, x, h, dt, is_first), cell.unroll(x, h, dt, is_first)):
         weights = torch.Generator().manual_seed(1)
-        loss = sum((part * torch.randn(part.shape, generator=weights, dtype=part.dtype)).sum() for part in (y, last))
+        loss = sum(
+            (part * torch.randn(part.shape, generator=weights, dtype=part.dtype)).sum()
+            for part in (y, last)
+        )
         results.append([y, last, *torch.autograd.grad(loss, [x, h, dt, *cell.parameters()])])
     for ours, plain in zip(*results, strict=True):
         assert (ours - plain).abs().max() < 1e-12
@@ -65,24 +78,40 @@ def test_dropout_keeps_the_mean_draws_anew_and_is_off_in_evaluation():
 
 
 def test_it_is_chosen_for_wide_cells_only():
-    for backbone, variant, chosen in ((WORTHWHILE, "default", True), (2, "default", False), (WORTHWHILE, "pure", False)):
+    for backbone, variant, chosen in (
+        (WORTHWHILE, "default", True),
+        (2, "default", False),
+        (WORTHWHILE, "pure", False),
+    ):
         cell = CfcCell(4, 6, backbone, variant)
         assert (fused_unroll(cell, torch.zeros(3, 5, 4), None) is not None) == chosen
         assert fused_unroll(cell, torch.zeros(3, 5, 4), torch.ones(3, 5, dtype=torch.bool)) is None
 
 
-@pytest.mark.parametrize("layers, activation, resets", list(itertools.product((1, 2), ("silu", "lecun_tanh"), (False, True))))
+@pytest.mark.parametrize(
+    "layers, activation, resets",
+    list(itertools.product((1, 2), ("silu", "lecun_tanh"), (False, True))),
+)
 def test_behind_a_memory_too(layers, activation, resets):
     torch.manual_seed(0)
     cell = MemoryFirstCell(4, 6, 7, layers, activation, kernel="fused").double()
-    x, h = torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True), torch.randn(3, 12, dtype=torch.float64, requires_grad=True)
+    x, h = (
+        torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True),
+        torch.randn(3, 12, dtype=torch.float64, requires_grad=True),
+    )
     dt = (torch.rand(3, 5, dtype=torch.float64) + 0.1).requires_grad_()
     is_first = torch.rand(3, 5) < 0.3 if resets else None
     results = []
     for kernel in ("fused", "reference"):
         cell.liquid.kernel = kernel
         y, last = cell.unroll(x, h, dt, is_first)
-        results.append([y, last, *torch.autograd.grad(y.square().sum() + last.sum(), [x, h, dt, *cell.parameters()])])
+        results.append(
+            [
+                y,
+                last,
+                *torch.autograd.grad(y.square().sum() + last.sum(), [x, h, dt, *cell.parameters()]),
+            ]
+        )
     for ours, plain in zip(*results, strict=True):
         assert (ours - plain).abs().max() < 1e-12
     stepped, state = [], h
@@ -92,7 +121,11 @@ def test_behind_a_memory_too(layers, activation, resets):
     assert resets or torch.allclose(torch.stack(stepped, 1), cell.unroll(x, h, dt)[0], atol=1e-12)
 
 
-@pytest.mark.parametrize("private", [SimpleNamespace(), SimpleNamespace(_linear_pointwise=lambda x, weight: x)], ids=["gone", "changed"])
+@pytest.mark.parametrize(
+    "private",
+    [SimpleNamespace(), SimpleNamespace(_linear_pointwise=lambda x, weight: x)],
+    ids=["gone", "changed"],
+)
 def test_a_pytorch_without_onednns_product_uses_its_own(private, monkeypatch):
     cell, x, h, dt = make("mixed_memory", 2, "silu", torch.float32)
     wanted, _ = unroll_wide(cell, x, h, dt, None)

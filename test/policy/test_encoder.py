@@ -14,7 +14,9 @@ def count(module):
 
 
 def images(n, height, width):
-    return torch.randint(0, 256, (n, height, width, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return torch.randint(
+        0, 256, (n, height, width, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
 
 
 def test_the_published_head_has_the_published_parameters():
@@ -46,14 +48,20 @@ def test_light_and_contrast_of_the_whole_image_do_not_matter():
     torch.manual_seed(0)
     dark = images(3, 32, 64) // 3
     bright = dark * 2 + 60
-    for encoder in (SlimEncoder(32, 64, 29), StridedEncoder(32, 64, 29), PublishedEncoder(32, 64, 24)):
+    for encoder in (
+        SlimEncoder(32, 64, 29),
+        StridedEncoder(32, 64, 29),
+        PublishedEncoder(32, 64, 24),
+    ):
         assert (encoder(dark) - encoder(bright)).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_an_image_of_one_colour_stays_finite(level):
     image = torch.full((1, 32, 64, 3), level, dtype=torch.uint8)
-    assert torch.isfinite(SlimEncoder(32, 64, 29)(image)).all() and standardise(image).abs().max() == 0
+    assert (
+        torch.isfinite(SlimEncoder(32, 64, 29)(image)).all() and standardise(image).abs().max() == 0
+    )
 
 
 def test_features_that_cannot_be_shared_out_are_refused():

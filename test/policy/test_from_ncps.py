@@ -1,4 +1,5 @@
-"""Cells with an ncps module's weights give its outputs, for scalar spans of time, in the module's own precision."""
+"""Cells with an ncps module's weights give its outputs, for scalar spans of time, in the module's
+own precision."""
 
 from __future__ import annotations
 
@@ -27,11 +28,18 @@ def wiring(kind, seed):
         fans = (int(draw.integers(1, high + 1)) for high in (inter, command, 8, command))
         return inputs, NCP(inter, command, motor, *fans, seed=seed)
     if kind == "auto":
-        return inputs, AutoNCP(int(draw.integers(motor + 4, 30)), motor, sparsity_level=float(draw.uniform(0.1, 0.9)), seed=seed)
+        return inputs, AutoNCP(
+            int(draw.integers(motor + 4, 30)),
+            motor,
+            sparsity_level=float(draw.uniform(0.1, 0.9)),
+            seed=seed,
+        )
     units = int(draw.integers(motor, 20))
     if kind == "full":
         return inputs, FullyConnected(units, motor, seed, self_connections=bool(seed % 2))
-    return inputs, Random(units, motor, sparsity_level=float(draw.uniform(0, 0.9)), random_seed=seed)
+    return inputs, Random(
+        units, motor, sparsity_level=float(draw.uniform(0, 0.9)), random_seed=seed
+    )
 
 
 def shake(module, seed):
@@ -75,8 +83,15 @@ def compare(module, cell, inputs, dtype, within, span, seed):
 def test_ltc(kind, seed, dtype, within):
     inputs, peer_wiring = wiring(kind, seed)
     mapping = ["affine", "linear", None][seed % 3]
-    module = LTC(inputs, peer_wiring, input_mapping=mapping, output_mapping=mapping, ode_unfolds=1 + seed, epsilon=[1e-8, 0.0][seed % 2],
-                 implicit_param_constraints=seed % 4 < 2)  # fmt: skip
+    module = LTC(
+        inputs,
+        peer_wiring,
+        input_mapping=mapping,
+        output_mapping=mapping,
+        ode_unfolds=1 + seed,
+        epsilon=[1e-8, 0.0][seed % 2],
+        implicit_param_constraints=seed % 4 < 2,
+    )
     module = shake(module.to(dtype), seed)
     cell = LtcCell.from_ncps(module, kernel="reference")
     assert isinstance(cell.wiring, NcpWiring if kind in ("ncp", "auto") else FreeWiring)
@@ -90,8 +105,16 @@ def test_ltc(kind, seed, dtype, within):
 @pytest.mark.parametrize("seed", range(3))
 def test_cfc(seed, mode, mixed, dtype, within):
     inputs, units, layers = 1 + 4 * seed, 3 + 5 * seed, seed
-    module = CfC(inputs, units, mixed_memory=mixed, mode=mode, activation=["lecun_tanh", "silu", "relu"][seed], backbone_units=7 + seed,
-                 backbone_layers=layers, backbone_dropout=0.1)  # fmt: skip
+    module = CfC(
+        inputs,
+        units,
+        mixed_memory=mixed,
+        mode=mode,
+        activation=["lecun_tanh", "silu", "relu"][seed],
+        backbone_units=7 + seed,
+        backbone_layers=layers,
+        backbone_dropout=0.1,
+    )
     module = shake(module.to(dtype), seed).eval()
     compare(module, CfcCell.from_ncps(module), inputs, dtype, within, [0.05, 0.7, 2.0][seed], seed)
 
@@ -110,7 +133,11 @@ def test_wired_cfc(kind, mode, mixed, dtype, within):
 def test_bare_cells_are_read_too():
     torch.manual_seed(0)
     x, dt = torch.randn(2, 5), torch.full((2,), 0.3)
-    for peer, kind in ((LTCCell(AutoNCP(12, 2), 5), LtcCell), (CfCCell(5, 6), CfcCell), (WiredCfCCell(5, AutoNCP(12, 2)), WiredCfcCell)):
+    for peer, kind in (
+        (LTCCell(AutoNCP(12, 2), 5), LtcCell),
+        (CfCCell(5, 6), CfcCell),
+        (WiredCfCCell(5, AutoNCP(12, 2)), WiredCfcCell),
+    ):
         cell = kind.from_ncps(peer)
         wanted, _ = peer(x, torch.zeros(2, cell.neurons), 0.3)
         assert (cell.step(x, cell.initial_state(2), dt)[0] - wanted).abs().max() < 1e-6
@@ -119,10 +146,16 @@ def test_bare_cells_are_read_too():
 def test_the_wired_state_is_theirs_in_our_numbers():
     torch.manual_seed(0)
     peer = WiredCfCCell(5, NCP(6, 4, 2, 3, 2, 3, 3)).double()
-    cell, x, h = WiredCfcCell.from_ncps(peer), torch.randn(3, 5).double(), torch.randn(3, 12).double()
+    cell, x, h = (
+        WiredCfcCell.from_ncps(peer),
+        torch.randn(3, 5).double(),
+        torch.randn(3, 12).double(),
+    )
     inter, command, motor = h.split([6, 4, 2], dim=1)
     _, theirs = peer(x, h, 0.3)
-    _, ours = cell.step(x, torch.cat([motor, command, inter], dim=1), torch.full((3,), 0.3, dtype=torch.float64))
+    _, ours = cell.step(
+        x, torch.cat([motor, command, inter], dim=1), torch.full((3,), 0.3, dtype=torch.float64)
+    )
     inter, command, motor = theirs.split([6, 4, 2], dim=1)
     assert (ours - torch.cat([motor, command, inter], dim=1)).abs().max() < 1e-12
 
@@ -146,7 +179,11 @@ def test_synapses_added_by_hand_make_a_free_wiring():
         (CfcCell, lambda: LTC(3, 4), "CfC without wiring"),
         (CfcCell, lambda: CfC(3, AutoNCP(8, 2)), "WiredCfcCell.from_ncps"),
         (CfcCell, lambda: CfC(3, 4, proj_size=2), "proj_size"),
-        (CfcCell, lambda: CfCCell(3, 4, backbone_layers=0, sparsity_mask=np.ones((7, 4))), "sparsity mask"),
+        (
+            CfcCell,
+            lambda: CfCCell(3, 4, backbone_layers=0, sparsity_mask=np.ones((7, 4))),
+            "sparsity mask",
+        ),
         (WiredCfcCell, lambda: CfC(3, 4), "CfC with a wiring"),
         (WiredCfcCell, lambda: CfC(3, TwoLayers()), "one layer, or of the layers of an NCP"),
     ],

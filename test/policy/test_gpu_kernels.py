@@ -1,4 +1,5 @@
-"""The triton kernels against the readable cells: on a GPU where there is one, and everywhere in triton's interpreter on the CPU."""
+"""The triton kernels against the readable cells: on a GPU where there is one, and everywhere in
+triton's interpreter on the CPU."""
 
 from __future__ import annotations
 
@@ -19,11 +20,32 @@ from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.cells.sequence_checks import blank_masked, check_in_one_look
 from liquid_control.policy.kernels.choose import fused_unroll
 
-INTERPRETED, TRITON = "TRITON_INTERPRET" in os.environ, importlib.util.find_spec("triton") is not None
+INTERPRETED, TRITON = (
+    "TRITON_INTERPRET" in os.environ,
+    importlib.util.find_spec("triton") is not None,
+)
 DEVICE = "cpu" if INTERPRETED else "cuda"
 NCP = NcpWiring.build()
-ODD = NcpWiring.build(inputs=37, inter=20, command=9, motor=3, sensory_fanout=5, inter_fanout=3, recurrent_command=9, motor_fanin=4, seed=7)
-TINY = NcpWiring.build(inputs=2, inter=2, command=2, sensory_fanout=1, inter_fanout=1, recurrent_command=2, motor_fanin=2)
+ODD = NcpWiring.build(
+    inputs=37,
+    inter=20,
+    command=9,
+    motor=3,
+    sensory_fanout=5,
+    inter_fanout=3,
+    recurrent_command=9,
+    motor_fanin=4,
+    seed=7,
+)
+TINY = NcpWiring.build(
+    inputs=2,
+    inter=2,
+    command=2,
+    sensory_fanout=1,
+    inter_fanout=1,
+    recurrent_command=2,
+    motor_fanin=2,
+)
 FREE = FreeWiring.sparse(inputs=9, neurons=40, motor=2, sparsity=0.4)
 CELLS = {
     "ltc": lambda wiring: LtcCell(wiring, unfolds=3),
@@ -33,7 +55,9 @@ CELLS = {
     "dense": lambda wiring: CfcCell(wiring.inputs, wiring.neurons, backbone=0),
 }
 PLACES = {"tiny": TINY, "ncp": NCP, "odd": ODD, "free": FREE}
-CASES = [(place, torch.float64, 1e-12) for place in PLACES] + [("ncp", torch.float32, 1e-5)]  # the interpreter takes its time
+CASES = [(place, torch.float64, 1e-12) for place in PLACES] + [
+    ("ncp", torch.float32, 1e-5)
+]  # the interpreter takes its time
 CASES += [] if INTERPRETED else [(place, torch.float32, 1e-5) for place in ("tiny", "odd", "free")]
 
 if INTERPRETED:
@@ -42,14 +66,16 @@ if INTERPRETED:
     patch_tensor = interpreter._patch_lang_tensor
 
     def _patch_tensor(tensor, scope):
-        """triton before 3.8 takes int() of an array of one number, which numpy from 2.4 on refuses."""
+        """triton before 3.8 takes int() of an array of one number, which numpy from 2.4 on
+        refuses."""
         patch_tensor(tensor, scope)
         scope.set_attr(tensor, "__index__", lambda self: int(self.handle.data.item()))
 
     interpreter._patch_lang_tensor = _patch_tensor
 
 kernels = pytest.mark.skipif(
-    not (TRITON and (INTERPRETED or torch.cuda.is_available())), reason="no GPU here; test_in_the_interpreter runs these on the CPU"
+    not (TRITON and (INTERPRETED or torch.cuda.is_available())),
+    reason="no GPU here; test_in_the_interpreter runs these on the CPU",
 )
 
 
@@ -68,9 +94,15 @@ def make(kind, wiring, dtype):
 
 def inputs(cell, batch, time, dtype):
     """x, h, dt that differ in every row and step, is_first, mask."""
-    x, h = torch.randn(batch, time, cell.inputs, dtype=dtype) * 2, torch.randn(batch, cell.neurons, dtype=dtype) / 2
+    x, h = (
+        torch.randn(batch, time, cell.inputs, dtype=dtype) * 2,
+        torch.randn(batch, cell.neurons, dtype=dtype) / 2,
+    )
     dt = torch.rand(batch, time, dtype=dtype) * 3 + 0.1
-    return [part.to(DEVICE) for part in (x, h, dt, torch.rand(batch, time) < 0.3, torch.rand(batch, time) < 0.7)]
+    return [
+        part.to(DEVICE)
+        for part in (x, h, dt, torch.rand(batch, time) < 0.3, torch.rand(batch, time) < 0.7)
+    ]
 
 
 def unroll_fused(cell, x, h, dt, is_first=None, mask=None):
@@ -83,10 +115,13 @@ def unroll_fused(cell, x, h, dt, is_first=None, mask=None):
 
 
 def with_gradients(unroll, cell, x, h, dt, *more):
-    """Outputs, and gradients of a loss that weighs every output differently, for inputs and parameters."""
+    """Outputs, and gradients of a loss that weighs every output differently, for inputs and
+    parameters."""
     leaves = [tensor.detach().clone().requires_grad_() for tensor in (x, h, dt)]
     y, last = unroll(*leaves, *more)
-    loss = (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype, device=y.device).view_as(y)).sum() + last.square().sum()
+    loss = (
+        y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype, device=y.device).view_as(y)
+    ).sum() + last.square().sum()
     return y.detach(), last.detach(), *torch.autograd.grad(loss, [*leaves, *cell.parameters()])
 
 
@@ -99,7 +134,9 @@ def test_outputs_and_all_gradients_are_the_readable_cells(kind, place, dtype, to
     sizes = ((3, 2, 0), (2, 3, 2)) if INTERPRETED else ((1, 1, 0), (3, 9, 2), (130, 20, 2))
     for batch, time, options in sizes:
         x, h, dt, *more = inputs(cell, batch, time, dtype)
-        ours = with_gradients(lambda *tensors: unroll_fused(cell, *tensors), cell, x, h, dt, *more[:options])
+        ours = with_gradients(
+            lambda *tensors: unroll_fused(cell, *tensors), cell, x, h, dt, *more[:options]
+        )
         plain = with_gradients(cell.unroll, cell, x, h, dt, *more[:options])
         for one, other in zip(ours, plain, strict=True):
             assert one.shape == other.shape and one.dtype == other.dtype
@@ -112,7 +149,12 @@ def test_gradients_by_finite_differences(kind):
     cell = make(kind, TINY, torch.float64)
     x, h, dt, is_first, mask = inputs(cell, 2, 2, torch.float64)
     leaves = [tensor.clone().requires_grad_() for tensor in (x, h, dt)]
-    assert torch.autograd.gradcheck(lambda *tensors: unroll_fused(cell, *tensors, is_first, mask), leaves, nondet_tol=0.0, fast_mode=True)
+    assert torch.autograd.gradcheck(
+        lambda *tensors: unroll_fused(cell, *tensors, is_first, mask),
+        leaves,
+        nondet_tol=0.0,
+        fast_mode=True,
+    )
 
 
 @kernels
@@ -120,7 +162,9 @@ def test_gradients_by_finite_differences(kind):
 def test_the_same_bits_again_and_without_gradients(kind):
     cell = make(kind, NCP, torch.float32)
     data = inputs(cell, 3 if INTERPRETED else 300, 3, torch.float32)
-    first, again = (with_gradients(lambda *tensors: unroll_fused(cell, *tensors), cell, *data) for _ in range(2))
+    first, again = (
+        with_gradients(lambda *tensors: unroll_fused(cell, *tensors), cell, *data) for _ in range(2)
+    )
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     with torch.no_grad():
         assert torch.equal(unroll_fused(cell, *data)[0], first[0])
@@ -133,9 +177,16 @@ def test_any_memory_layout_huge_inputs_and_an_empty_batch(kind):
     cell.kernel = "reference"
     x, h, dt, is_first, _ = inputs(cell, 4, 3, torch.float32)
     wanted, _ = unroll_fused(cell, x, h, dt, is_first)
-    turned = x.transpose(0, 1).contiguous().transpose(0, 1), h.double(), dt.T.contiguous().T, is_first.T.float().contiguous().T
+    turned = (
+        x.transpose(0, 1).contiguous().transpose(0, 1),
+        h.double(),
+        dt.T.contiguous().T,
+        is_first.T.float().contiguous().T,
+    )
     assert torch.equal(unroll_fused(cell, *turned)[0], wanted)
-    assert (unroll_fused(cell, x * 1e30, h, dt)[0] - cell.unroll(x * 1e30, h, dt)[0]).abs().max() < 1e-5
+    assert (
+        unroll_fused(cell, x * 1e30, h, dt)[0] - cell.unroll(x * 1e30, h, dt)[0]
+    ).abs().max() < 1e-5
     y, last = unroll_fused(cell, x[:0], h[:0], dt[:0])
     (y.sum() + last.sum() + x.sum()).backward() if y.requires_grad else None
     assert y.shape == (0, 3, 1) and last.shape == (0, 19)
@@ -147,10 +198,20 @@ def test_what_no_kernel_does():
 
     x = torch.zeros(2, 3, 32, device=DEVICE)
     large = FreeWiring.fully_connected(32, 65)
-    for cell in (LtcCell(large), WiredCfcCell(large), CfcCell(32, 65, 0), WiredCfcCell(NCP, "pure"), CfcCell(32, 19, 8)):
+    for cell in (
+        LtcCell(large),
+        WiredCfcCell(large),
+        CfcCell(32, 65, 0),
+        WiredCfcCell(NCP, "pure"),
+        CfcCell(32, 19, 8),
+    ):
         assert select(cell.to(DEVICE), x, None) is None
     cell = LtcCell(NCP).to(DEVICE)
-    assert select(cell, x, None) is not None and select(cell, x.half(), None) is None and select(cell.double(), x, None) is None
+    assert (
+        select(cell, x, None) is not None
+        and select(cell, x.half(), None) is None
+        and select(cell.double(), x, None) is None
+    )
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -160,7 +221,12 @@ def test_on_a_gpu_unroll_takes_them_by_itself_and_refuses_bad_numbers(kind):
     data = inputs(cell, 6, 5, torch.float32)
     assert "_gpu" in fused_unroll(cell, data[0], None).__module__
     assert torch.equal(cell.unroll(*data)[0], unroll_fused(cell, *data)[0])
-    bad_numbers = (0, torch.inf, NotFiniteError), (1, torch.nan, NotFiniteError), (2, 0.0, TimeError), (2, torch.nan, TimeError)
+    bad_numbers = (
+        (0, torch.inf, NotFiniteError),
+        (1, torch.nan, NotFiniteError),
+        (2, 0.0, TimeError),
+        (2, torch.nan, TimeError),
+    )
     for place, value, error in bad_numbers:
         bad = [part.clone() for part in data[:3]]
         bad[place][1, 2] = value
@@ -182,12 +248,23 @@ def test_a_cuda_graph_can_hold_an_unroll():
     assert torch.equal(y, wanted)
 
 
-@pytest.mark.parametrize("place, value, error", [
-    ("x", torch.nan, NotFiniteError), ("h", -torch.inf, NotFiniteError),
-    ("dt", 0.0, TimeError), ("dt", -1.0, TimeError), ("dt", torch.inf, TimeError), ("dt", torch.nan, TimeError),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "place, value, error",
+    [
+        ("x", torch.nan, NotFiniteError),
+        ("h", -torch.inf, NotFiniteError),
+        ("dt", 0.0, TimeError),
+        ("dt", -1.0, TimeError),
+        ("dt", torch.inf, TimeError),
+        ("dt", torch.nan, TimeError),
+    ],
+)
 def test_one_look_finds_what_the_checks_on_the_cpu_find(place, value, error):
-    values = {"x": torch.full((2, 3, 4), 3e38), "h": torch.randn(2, 5, dtype=torch.float64), "dt": torch.rand(2, 3) + 0.1}
+    values = {
+        "x": torch.full((2, 3, 4), 3e38),
+        "h": torch.randn(2, 5, dtype=torch.float64),
+        "dt": torch.rand(2, 3) + 0.1,
+    }
     assert check_in_one_look(**values) is values["dt"]
     values[place][1, 2] = value
     with pytest.raises(error, match=str(value)):
@@ -210,11 +287,25 @@ def test_a_kernel_is_refused_by_name_where_the_device_has_none():
         fused_unroll(LtcCell(TINY, kernel="fused"), x, None)
 
 
-@pytest.mark.skipif(INTERPRETED or not TRITON, reason="triton is not installed (it has wheels for Linux only), or this is the interpreter")
+@pytest.mark.skipif(
+    INTERPRETED or not TRITON,
+    reason="triton is not installed (it has wheels for Linux only), or this is the interpreter",
+)
 def test_in_the_interpreter():
-    """In a process of its own: triton reads the variable when it is imported, and its LLVM must not meet Mesa's."""
+    """In a process of its own: triton reads the variable when it is imported, and its LLVM must not
+    meet Mesa's."""
     surroundings = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not on_a_gpu and not cuda_graph", __file__]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "not on_a_gpu and not cuda_graph",
+        __file__,
+    ]
     ran = subprocess.run(command, env=surroundings, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-2000:]
     assert " passed" in ran.stdout and "failed" not in ran.stdout

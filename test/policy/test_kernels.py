@@ -14,8 +14,26 @@ from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.kernels.choose import fused_unroll
 
 NCP = NcpWiring.build()
-ODD = NcpWiring.build(inputs=5, inter=20, command=7, motor=3, sensory_fanout=5, inter_fanout=3, recurrent_command=9, motor_fanin=4, seed=7)
-TINY = NcpWiring.build(inputs=2, inter=2, command=2, sensory_fanout=1, inter_fanout=1, recurrent_command=2, motor_fanin=2)
+ODD = NcpWiring.build(
+    inputs=5,
+    inter=20,
+    command=7,
+    motor=3,
+    sensory_fanout=5,
+    inter_fanout=3,
+    recurrent_command=9,
+    motor_fanin=4,
+    seed=7,
+)
+TINY = NcpWiring.build(
+    inputs=2,
+    inter=2,
+    command=2,
+    sensory_fanout=1,
+    inter_fanout=1,
+    recurrent_command=2,
+    motor_fanin=2,
+)
 FREE = FreeWiring.sparse(inputs=9, neurons=21, motor=2, sparsity=0.4)
 CELLS = {
     "ltc": lambda wiring: LtcCell(wiring, unfolds=3, kernel="fused"),
@@ -26,7 +44,9 @@ VARIANTS = {
     "affine": lambda wiring: LtcCell(wiring, unfolds=2, affine=True, kernel="fused"),
     "dense_time": lambda wiring: WiredCfcCell(wiring, dense_time=True, kernel="fused"),
     "no_gate": lambda wiring: WiredCfcCell(wiring, variant="no_gate", kernel="fused"),
-    "dense_no_gate": lambda wiring: CfcCell(wiring.inputs, wiring.neurons, backbone=0, variant="no_gate", kernel="fused"),
+    "dense_no_gate": lambda wiring: CfcCell(
+        wiring.inputs, wiring.neurons, backbone=0, variant="no_gate", kernel="fused"
+    ),
 }
 
 
@@ -54,26 +74,39 @@ def inputs(cell, batch, time, dtype=torch.float32):
     """x, h, dt that differ in every row and step, is_first, mask."""
     x = torch.randn(batch, time, cell.inputs, dtype=dtype) * 2
     h = torch.randn(batch, cell.neurons, dtype=dtype) / 2
-    return x, h, torch.rand(batch, time, dtype=dtype) * 3 + 0.1, torch.rand(batch, time) < 0.2, torch.rand(batch, time) < 0.7
+    return (
+        x,
+        h,
+        torch.rand(batch, time, dtype=dtype) * 3 + 0.1,
+        torch.rand(batch, time) < 0.2,
+        torch.rand(batch, time) < 0.7,
+    )
 
 
 def unroll(cell, kernel, x, h, dt, is_first=None, mask=None):
-    """Outputs, and gradients of a loss that weighs every output differently, for inputs and parameters."""
+    """Outputs, and gradients of a loss that weighs every output differently, for inputs and
+    parameters."""
     cell.kernel = kernel
     leaves = [tensor.detach().clone().requires_grad_() for tensor in (x, h, dt)]
     y, last = cell.unroll(*leaves, is_first, mask)
-    loss = (y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)).sum() + last.square().sum()
+    loss = (
+        y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
+    ).sum() + last.square().sum()
     return y.detach(), last.detach(), *torch.autograd.grad(loss, [*leaves, *cell.parameters()])
 
 
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype, tolerance", [(torch.float32, 1e-5), (torch.float64, 1e-12)], ids=["float32", "float64"]
+)
 @pytest.mark.parametrize("wiring", [NCP, ODD, FREE], ids=["ncp", "odd", "free"])
 @pytest.mark.parametrize("kind", [*CELLS, *VARIANTS])
 def test_equal_to_the_readable_cell(kind, wiring, dtype, tolerance):
     cell = make(kind, wiring, dtype)
     for batch, time, options in ((1, 1, 0), (3, 9, 1), (16, 2, 0), (37, 5, 2)):
         x, h, dt, *more = inputs(cell, batch, time, dtype)
-        results = [unroll(cell, kernel, x, h, dt, *more[:options]) for kernel in ("fused", "reference")]
+        results = [
+            unroll(cell, kernel, x, h, dt, *more[:options]) for kernel in ("fused", "reference")
+        ]
         for fused, plain in zip(*results, strict=True):
             assert fused.shape == plain.shape and fused.dtype == plain.dtype
             assert (fused - plain).abs().max() <= tolerance * max(1.0, plain.abs().max().item())
@@ -86,7 +119,9 @@ def test_gradients_by_finite_differences(kind):
     names, values = zip(*cell.named_parameters(), strict=True)
 
     def run(x, h, dt, *parameters):
-        named = {f"cell.{name}": parameter for name, parameter in zip(names, parameters, strict=True)}
+        named = {
+            f"cell.{name}": parameter for name, parameter in zip(names, parameters, strict=True)
+        }
         return torch.func.functional_call(Unroll(cell), named, (x, h, dt, is_first, mask))
 
     leaves = [tensor.detach().clone().requires_grad_() for tensor in (x, h, dt, *values)]
@@ -147,9 +182,15 @@ def test_masked_inputs_do_not_happen_whatever_they_hold(kind):
     y, last = cell.unroll(x, h, dt, None, mask)
     for row in range(2):
         seen = mask[row]
-        short, short_last = cell.unroll(x[row : row + 1, seen], h[row : row + 1], dt[row : row + 1, seen])
+        short, short_last = cell.unroll(
+            x[row : row + 1, seen], h[row : row + 1], dt[row : row + 1, seen]
+        )
         assert torch.equal(y[row, seen], short[0]) and torch.equal(last[row], short_last[0])
-    assert torch.equal(y[0, 2], y[0, 1]) and torch.equal(y[0, 5], y[0, 3]) and torch.equal(y[1, 0], h[1, : cell.outputs])
+    assert (
+        torch.equal(y[0, 2], y[0, 1])
+        and torch.equal(y[0, 5], y[0, 3])
+        and torch.equal(y[1, 0], h[1, : cell.outputs])
+    )
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -157,7 +198,9 @@ def test_masked_inputs_do_not_happen_whatever_they_hold(kind):
 def test_huge_inputs_saturate_as_in_the_readable_cell(kind, size):
     cell = make(kind, NCP)
     x, h, dt, *more = inputs(cell, 5, 4)
-    results = [unroll(cell, kernel, x * size, h, dt, *more)[:2] for kernel in ("fused", "reference")]
+    results = [
+        unroll(cell, kernel, x * size, h, dt, *more)[:2] for kernel in ("fused", "reference")
+    ]
     for fused, plain in zip(*results, strict=True):
         assert torch.allclose(fused, plain, atol=1e-5)
 
@@ -167,7 +210,12 @@ def test_any_memory_layout_and_mixed_types_of_state_and_time(kind):
     cell = make(kind, NCP)
     x, h, dt, is_first, _ = inputs(cell, 7, 4)
     wanted, _ = cell.unroll(x, h, dt, is_first)
-    got, _ = cell.unroll(x.transpose(0, 1).contiguous().transpose(0, 1), h.double(), dt.T.contiguous().T, is_first.T.contiguous().T)
+    got, _ = cell.unroll(
+        x.transpose(0, 1).contiguous().transpose(0, 1),
+        h.double(),
+        dt.T.contiguous().T,
+        is_first.T.contiguous().T,
+    )
     assert torch.equal(got, wanted)
     expanded, _ = cell.unroll(x, h[:1].expand(7, -1), dt[:1, :1].expand(7, 4))
     plain, _ = cell.unroll(x, h[:1].repeat(7, 1), dt[:1, :1].repeat(7, 4))
@@ -195,7 +243,11 @@ def test_fused_is_chosen_where_it_applies_and_refused_where_not():
         assert fused_unroll(cell.double(), x.double(), None) is not None
         with pytest.raises(ConfigError):
             fused_unroll(cell, x, None)
-    for cell in (WiredCfcCell(NCP, "pure"), WiredCfcCell(NCP, "mixed_memory"), CfcCell(32, 19, 0, "pure")):
+    for cell in (
+        WiredCfcCell(NCP, "pure"),
+        WiredCfcCell(NCP, "mixed_memory"),
+        CfcCell(32, 19, 0, "pure"),
+    ):
         assert fused_unroll(cell, x, None) is None
 
 

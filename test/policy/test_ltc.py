@@ -19,7 +19,9 @@ def inputs(batch, time):
 
 def test_parameter_count_is_that_of_the_paper():
     assert sum(p.numel() for p in LtcCell(WIRING).parameters()) == 3 * 19 + 4 * 252 == 1065
-    assert sum(p.numel() for p in LtcCell(WIRING, affine=True).parameters()) == 1065 + 2 * 32 + 2 * 1
+    assert (
+        sum(p.numel() for p in LtcCell(WIRING, affine=True).parameters()) == 1065 + 2 * 32 + 2 * 1
+    )
 
 
 def test_a_neuron_hears_its_synapses_and_no_others():
@@ -32,7 +34,9 @@ def test_a_neuron_hears_its_synapses_and_no_others():
             arguments[place] = v
             return cell.step(*arguments, dt[:, 0])[1].sum(0)
 
-        heard[name] = torch.autograd.functional.jacobian(sums, values).abs().sum(1).T > 0  # (sources, targets)
+        heard[name] = (
+            torch.autograd.functional.jacobian(sums, values).abs().sum(1).T > 0
+        )  # (sources, targets)
     for name, own in (("sensory", []), ("synapses", [(u, u) for u in range(19)])):
         expected = torch.zeros_like(heard[name])
         for source, target in [synapse[:2] for synapse in getattr(WIRING, name)] + own:
@@ -41,22 +45,49 @@ def test_a_neuron_hears_its_synapses_and_no_others():
 
 
 def test_affine_maps_scale_and_shift_inputs_and_outputs():
-    plain, mapped, (x, h, dt, is_first) = LtcCell(WIRING), LtcCell(WIRING, affine=True), inputs(3, 4)
+    plain, mapped, (x, h, dt, is_first) = (
+        LtcCell(WIRING),
+        LtcCell(WIRING, affine=True),
+        inputs(3, 4),
+    )
     mapped.load_state_dict(plain.state_dict(), strict=False)
     wanted = plain.unroll(x * 0.5 - 1, h, dt, is_first)
     with torch.no_grad():
-        for name, value in (("input_scale", 0.5), ("input_shift", -1.0), ("output_scale", 3.0), ("output_shift", 2.0)):
+        for name, value in (
+            ("input_scale", 0.5),
+            ("input_shift", -1.0),
+            ("output_scale", 3.0),
+            ("output_shift", 2.0),
+        ):
             getattr(mapped, name).fill_(value)
     y, last = mapped.unroll(x, h, dt, is_first)
     assert (y - (wanted[0] * 3 + 2)).abs().max() < 1e-12 and (last - wanted[1]).abs().max() < 1e-12
-    assert (mapped.step(x[:, 0], h, dt[:, 0])[0] - (plain.step(x[:, 0] * 0.5 - 1, h, dt[:, 0])[0] * 3 + 2)).abs().max() < 1e-12
+    assert (
+        mapped.step(x[:, 0], h, dt[:, 0])[0]
+        - (plain.step(x[:, 0] * 0.5 - 1, h, dt[:, 0])[0] * 3 + 2)
+    ).abs().max() < 1e-12
 
 
 def test_gradient_by_finite_differences():
-    small = NcpWiring.build(inputs=2, inter=2, command=2, sensory_fanout=1, inter_fanout=1, recurrent_command=2, motor_fanin=2)
+    small = NcpWiring.build(
+        inputs=2,
+        inter=2,
+        command=2,
+        sensory_fanout=1,
+        inter_fanout=1,
+        recurrent_command=2,
+        motor_fanin=2,
+    )
     cell = LtcCell(small, 2, kernel="reference")
-    x, h, dt = torch.randn(2, 3, 2).requires_grad_(), torch.randn(2, 5).requires_grad_(), (torch.rand(2, 3) + 0.5).requires_grad_()
-    is_first, mask = torch.tensor([[0, 1, 0], [0, 0, 1]]).bool(), torch.tensor([[1, 1, 1], [1, 0, 1]]).bool()
+    x, h, dt = (
+        torch.randn(2, 3, 2).requires_grad_(),
+        torch.randn(2, 5).requires_grad_(),
+        (torch.rand(2, 3) + 0.5).requires_grad_(),
+    )
+    is_first, mask = (
+        torch.tensor([[0, 1, 0], [0, 0, 1]]).bool(),
+        torch.tensor([[1, 1, 1], [1, 0, 1]]).bool(),
+    )
     assert torch.autograd.gradcheck(lambda *a: cell.unroll(*a), (x, h, dt))
     assert torch.autograd.gradcheck(lambda *a: cell.unroll(*a, is_first, mask), (x, h, dt))
 
@@ -88,7 +119,10 @@ def test_initial_ranges_are_the_published_ones():
         (cell.recurrent.mu, 0.3, 0.8),
         (cell.sensory.mu, -0.5, 0.5),
     ):
-        assert low - 1e-9 <= values.min() < low + 0.2 * (high - low) and high - 0.2 * (high - low) < values.max() <= high + 1e-9
+        assert (
+            low - 1e-9 <= values.min() < low + 0.2 * (high - low)
+            and high - 0.2 * (high - low) < values.max() <= high + 1e-9
+        )
 
 
 @pytest.mark.parametrize("unfolds", [0, -1, 1.5, True])

@@ -22,12 +22,18 @@ def build(config=LTC, preprocess=None, wiring=None):
 def sequence(batch, time, height=32, width=64):
     g = torch.Generator().manual_seed(1)
     image = torch.randint(0, 256, (batch, time, height, width, 3), dtype=torch.uint8, generator=g)
-    inertial = torch.randn(batch, time, 3, generator=g) * torch.tensor([0.3, 2.0, 3.0]) + torch.tensor([0.0, 0.0, 10.0])
+    inertial = torch.randn(batch, time, 3, generator=g) * torch.tensor(
+        [0.3, 2.0, 3.0]
+    ) + torch.tensor([0.0, 0.0, 10.0])
     dt = torch.rand(batch, time, generator=g) * 0.1 + 0.01
     return image, inertial, dt, torch.rand(batch, time, generator=g) < 0.2
 
 
-@pytest.mark.parametrize("config", [LTC, CFC, PolicyConfig(encoder="published", image_features=24)], ids=["ltc", "cfc", "published"])
+@pytest.mark.parametrize(
+    "config",
+    [LTC, CFC, PolicyConfig(encoder="published", image_features=24)],
+    ids=["ltc", "cfc", "published"],
+)
 def test_unroll_equals_steps(config):
     network, (image, inertial, dt, is_first) = build(config), sequence(3, 5)
     with torch.no_grad():
@@ -37,7 +43,11 @@ def test_unroll_equals_steps(config):
             curvature, state = network.step(image[:, t], inertial[:, t], dt[:, t], state)
             assert (prediction.curvature[:, t] - curvature).abs().max() < 1e-6
     assert (prediction.state - state).abs().max() < 1e-5
-    assert prediction.curvature.shape == (3, 5) and prediction.auxiliary.shape == (3, 5, 4) and state.shape == (3, 19)
+    assert (
+        prediction.curvature.shape == (3, 5)
+        and prediction.auxiliary.shape == (3, 5, 4)
+        and state.shape == (3, 19)
+    )
 
 
 def test_a_sequence_may_be_cut_anywhere():
@@ -54,7 +64,11 @@ def test_every_parameter_learns(config):
     network, (image, inertial, dt, is_first) = build(config), sequence(8, 6)
     prediction = network.unroll(image, inertial, dt, is_first)
     (prediction.curvature.square().sum() * 1e4 + prediction.auxiliary.square().sum()).backward()
-    idle = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
+    idle = [
+        name
+        for name, p in network.named_parameters()
+        if p.grad is None or not p.grad.abs().max() > 0
+    ]
     assert idle == []
 
 
@@ -62,20 +76,31 @@ def test_the_image_reaches_the_steering():
     network, (image, inertial, dt, _) = build(), sequence(4, 3)
     with torch.no_grad():
         seen, other = network.unroll(image, inertial, dt), network.unroll(255 - image, inertial, dt)
-    assert (seen.curvature - other.curvature).abs().max() > 1e-6  # untrained, through three layers of gentle synapses
+    assert (
+        seen.curvature - other.curvature
+    ).abs().max() > 1e-6  # untrained, through three layers of gentle synapses
 
 
 def test_curvature_is_the_motor_neuron_times_the_scales():
-    network, (image, inertial, dt, _) = build(dataclasses.replace(LTC, curvature_scale=0.1, output_gain=2.0)), sequence(2, 3)
+    network, (image, inertial, dt, _) = (
+        build(dataclasses.replace(LTC, curvature_scale=0.1, output_gain=2.0)),
+        sequence(2, 3),
+    )
     prediction = network.unroll(image, inertial, dt)
     assert torch.allclose(prediction.curvature[:, -1], 0.2 * prediction.state[:, 0])
 
 
 def test_time_scale_multiplies_dt():
-    (image, inertial, dt, _), slow, fast = sequence(2, 4), build(dataclasses.replace(LTC, time_scale=10.0)), build()
+    (image, inertial, dt, _), slow, fast = (
+        sequence(2, 4),
+        build(dataclasses.replace(LTC, time_scale=10.0)),
+        build(),
+    )
     with torch.no_grad():
         wanted = fast.unroll(image, inertial, dt)
-        assert torch.allclose(slow.unroll(image, inertial, 2 * dt).curvature, wanted.curvature, atol=1e-6)
+        assert torch.allclose(
+            slow.unroll(image, inertial, 2 * dt).curvature, wanted.curvature, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("wild", [1e6, -1e30, float("inf"), -float("inf")])
@@ -84,7 +109,8 @@ def test_a_wild_imu_counts_no_more_than_a_large_one(wild):
     edge = torch.tensor([1.5, 12.0, 22.0]) if wild > 0 else torch.tensor([-1.5, -12.0, -2.0])
     with torch.no_grad():
         assert torch.allclose(
-            network.unroll(image, torch.full_like(inertial, wild), dt).curvature, network.unroll(image, edge.expand(1, 2, 3), dt).curvature
+            network.unroll(image, torch.full_like(inertial, wild), dt).curvature,
+            network.unroll(image, edge.expand(1, 2, 3), dt).curvature,
         )
 
 

@@ -14,9 +14,18 @@ DOUBLE = torch.float64
 def inputs(cell, batch, time, seed=0):
     """x, h, dt (its own in every row and step), is_first, mask."""
     g = torch.Generator().manual_seed(seed)
-    x, h = (torch.randn(*shape, generator=g, dtype=DOUBLE) for shape in ((batch, time, cell.inputs), (batch, cell.neurons)))
+    x, h = (
+        torch.randn(*shape, generator=g, dtype=DOUBLE)
+        for shape in ((batch, time, cell.inputs), (batch, cell.neurons))
+    )
     dt = 10 ** (2 * torch.rand(batch, time, generator=g, dtype=DOUBLE) - 1.5)
-    return x, h / 3, dt, torch.rand(batch, time, generator=g) < 0.25, torch.rand(batch, time, generator=g) < 0.7
+    return (
+        x,
+        h / 3,
+        dt,
+        torch.rand(batch, time, generator=g) < 0.25,
+        torch.rand(batch, time, generator=g) < 0.7,
+    )
 
 
 def by_steps(cell, x, h, dt, is_first, mask):
@@ -24,22 +33,32 @@ def by_steps(cell, x, h, dt, is_first, mask):
     outputs = []
     for t in range(x.shape[1]):
         present = mask[:, t, None]
-        y, after = cell.step(x[:, t], torch.where(is_first[:, t, None], torch.zeros_like(h), h), dt[:, t])
+        y, after = cell.step(
+            x[:, t], torch.where(is_first[:, t, None], torch.zeros_like(h), h), dt[:, t]
+        )
         outputs.append(torch.where(present, y, outputs[-1]) if t else y)
         h = torch.where(present, after, h)
     return torch.stack(outputs, dim=1), h
 
 
 def test_a_batch_equals_a_loop_of_singles(cell):
-    """For every batch size up to 64, that of the neurons (12) included: there ncps takes a row of dt for a row of neurons."""
+    """For every batch size up to 64, that of the neurons (12) included: there ncps takes a row of
+    dt for a row of neurons."""
     x, h, dt, is_first, mask = inputs(cell, 64, 3)
     with torch.no_grad():
-        rows = [cell.unroll(x[i : i + 1], h[i : i + 1], dt[i : i + 1], is_first[i : i + 1], mask[i : i + 1]) for i in range(64)]
+        rows = [
+            cell.unroll(
+                x[i : i + 1], h[i : i + 1], dt[i : i + 1], is_first[i : i + 1], mask[i : i + 1]
+            )
+            for i in range(64)
+        ]
         y, last = (torch.cat(parts) for parts in zip(*rows, strict=True))
         for size in range(1, 65):
             together = cell.unroll(x[:size], h[:size], dt[:size], is_first[:size], mask[:size])
             plain = cell.unroll(x[:size], h[:size], dt[:size])
-            assert (together[0] - y[:size]).abs().max() < 1e-12 and (together[1] - last[:size]).abs().max() < 1e-12
+            assert (together[0] - y[:size]).abs().max() < 1e-12 and (
+                together[1] - last[:size]
+            ).abs().max() < 1e-12
             stepped = cell.step(x[:size, 0], h[:size], dt[:size, 0])
             assert (stepped[0] - plain[0][:, 0]).abs().max() < 1e-12
 
@@ -48,7 +67,11 @@ def test_dt_of_a_row_matters_to_that_row_only(cell):
     x, h, dt, *_ = inputs(cell, 12, 1)
     longer = dt.clone()
     longer[5] *= 3
-    moved = (cell.step(x[:, 0], h, longer[:, 0])[1] - cell.step(x[:, 0], h, dt[:, 0])[1]).abs().amax(dim=1)
+    moved = (
+        (cell.step(x[:, 0], h, longer[:, 0])[1] - cell.step(x[:, 0], h, dt[:, 0])[1])
+        .abs()
+        .amax(dim=1)
+    )
     assert moved[5] > 1e-4 and moved.sum() == moved[5]
 
 
@@ -57,10 +80,18 @@ def test_unroll_equals_repeated_step(cell):
     everything, nothing = torch.ones_like(mask), torch.zeros_like(mask)
     mask[:, 0] = True
     with torch.no_grad():
-        for arguments, definition in (((), (nothing, everything)), ((is_first,), (is_first, everything)), ((is_first, mask),) * 2):
+        for arguments, definition in (
+            ((), (nothing, everything)),
+            ((is_first,), (is_first, everything)),
+            ((is_first, mask),) * 2,
+        ):
             got, wanted = cell.unroll(x, h, dt, *arguments), by_steps(cell, x, h, dt, *definition)
-            assert (got[0] - wanted[0]).abs().max() < 1e-12 and (got[1] - wanted[1]).abs().max() < 1e-12
-        assert torch.equal(cell.unroll(x, h, dt, None, mask)[0], cell.unroll(x, h, dt, nothing, mask)[0])
+            assert (got[0] - wanted[0]).abs().max() < 1e-12 and (
+                got[1] - wanted[1]
+            ).abs().max() < 1e-12
+        assert torch.equal(
+            cell.unroll(x, h, dt, None, mask)[0], cell.unroll(x, h, dt, nothing, mask)[0]
+        )
 
 
 def test_is_first_in_the_middle_makes_two_sequences(cell):
@@ -71,12 +102,15 @@ def test_is_first_in_the_middle_makes_two_sequences(cell):
         y, last = cell.unroll(x, h, dt, is_first)
         head, _ = cell.unroll(x[:, :4], h, dt[:, :4])
         tail, end = cell.unroll(x[:, 4:], cell.initial_state(3), dt[:, 4:])
-    assert (y - torch.cat([head, tail], dim=1)).abs().max() < 1e-12 and (last - end).abs().max() < 1e-12
+    assert (y - torch.cat([head, tail], dim=1)).abs().max() < 1e-12 and (
+        last - end
+    ).abs().max() < 1e-12
     assert (y - cell.unroll(x, h, dt)[0]).abs().max() > 1e-4
 
 
 def test_masked_inputs_never_happened(cell):
-    """Rows of any length and with holes equal the same rows without what is masked, and nobody looks at what fills the holes."""
+    """Rows of any length and with holes equal the same rows without what is masked, and nobody
+    looks at what fills the holes."""
     x, h, dt, is_first, mask = inputs(cell, 6, 9)
     mask[0], mask[1] = False, torch.arange(9) < 4
     x[~mask], dt[~mask], is_first[~mask] = float("nan"), -1.0, True
@@ -85,11 +119,21 @@ def test_masked_inputs_never_happened(cell):
     for row in range(6):
         kept = mask[row].nonzero().flatten()
         if len(kept):
-            alone, end = cell.unroll(*(part[row : row + 1, kept] if part.ndim > 1 and part is not h else h[row : row + 1]
-                                       for part in (x, h, dt, is_first)))  # fmt: skip
-            assert (y[row, kept] - alone[0]).abs().max() < 1e-12 and (last[row] - end[0]).abs().max() < 1e-12
+            alone, end = cell.unroll(
+                *(
+                    part[row : row + 1, kept]
+                    if part.ndim > 1 and part is not h
+                    else h[row : row + 1]
+                    for part in (x, h, dt, is_first)
+                )
+            )
+            assert (y[row, kept] - alone[0]).abs().max() < 1e-12 and (
+                last[row] - end[0]
+            ).abs().max() < 1e-12
         else:
-            resting = h[row, : cell.outputs] * getattr(cell, "output_scale", 1) + getattr(cell, "output_shift", 0)
+            resting = h[row, : cell.outputs] * getattr(cell, "output_scale", 1) + getattr(
+                cell, "output_shift", 0
+            )
             assert torch.equal(last[row], h[row]) and (y[row] - resting).abs().max() < 1e-15
     repeated = (~mask[:, 1:]).nonzero(as_tuple=True)
     assert torch.equal(y[:, 1:][repeated], y[:, :-1][repeated])
@@ -102,17 +146,26 @@ def test_gradients_with_mask_and_restarts_equal_those_of_the_steps(cell):
     mask[:, 0] = True
     leaves = [x.requires_grad_(), h.requires_grad_(), dt.requires_grad_(), *cell.parameters()]
     results = []
-    for y, last in (cell.unroll(x, h, dt, is_first, mask), by_steps(cell, x, h, dt, is_first, mask)):
-        loss = (y * torch.linspace(-1, 1, y.numel(), dtype=DOUBLE).view_as(y)).sum() + last.square().sum()
+    for y, last in (
+        cell.unroll(x, h, dt, is_first, mask),
+        by_steps(cell, x, h, dt, is_first, mask),
+    ):
+        loss = (
+            y * torch.linspace(-1, 1, y.numel(), dtype=DOUBLE).view_as(y)
+        ).sum() + last.square().sum()
         results.append(torch.autograd.grad(loss, leaves, allow_unused=True))
     for ours, wanted in zip(*results, strict=True):
-        assert (ours is None) == (wanted is None) and (ours is None or (ours - wanted).abs().max() < 1e-10)
+        assert (ours is None) == (wanted is None) and (
+            ours is None or (ours - wanted).abs().max() < 1e-10
+        )
 
 
 def test_every_parameter_learns(cell):
     x, h, dt, is_first, _ = inputs(cell, 8, 4)
     sum(part.square().sum() for part in cell.unroll(x, h, dt, is_first)).backward()
-    assert [name for name, p in cell.named_parameters() if p.grad is None or not p.grad.abs().max() > 0] == []
+    assert [
+        name for name, p in cell.named_parameters() if p.grad is None or not p.grad.abs().max() > 0
+    ] == []
 
 
 def test_single_precision_agrees_with_double(cell):

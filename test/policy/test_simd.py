@@ -26,11 +26,14 @@ def _apply(which, values, result):
         simd.store(result, row, value)
 
 
-@pytest.mark.parametrize("dtype, precision", [(np.float32, 2e-7), (np.float64, 5e-16)], ids=["float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype, precision", [(np.float32, 2e-7), (np.float64, 5e-16)], ids=["float32", "float64"]
+)
 def test_functions_of_lanes(dtype, precision):
     values = np.linspace(-85, 85, 64 * simd.LANES).astype(dtype).reshape(-1, simd.LANES)
     exact, result = values.astype(np.longdouble), np.empty_like(values)
-    # exp2 is that good everywhere, sigmoid as good as its argument times log2(e) can be rounded, tanh between -1 and 1.
+    # exp2 is that good everywhere, sigmoid as good as its argument times log2(e) can be rounded,
+    # tanh between -1 and 1.
     for which, wanted in enumerate((np.exp2(exact), 1 / (1 + np.exp(-exact)), np.tanh(exact))):
         _apply(which, values, result)
         error = np.abs(result - wanted) / (wanted, wanted * (1 + np.abs(exact)), 1)[which]
@@ -38,7 +41,12 @@ def test_functions_of_lanes(dtype, precision):
     special = np.full((1, simd.LANES), np.nan, dtype)
     special[0, 1:4] = np.inf, -np.inf, 0
     _apply(1, special, special_result := np.empty_like(special))
-    assert np.isnan(special_result[0, 0]) and special_result[0, 1] == 1 and special_result[0, 2] < 1e-37 and special_result[0, 3] == 0.5
+    assert (
+        np.isnan(special_result[0, 0])
+        and special_result[0, 1] == 1
+        and special_result[0, 2] < 1e-37
+        and special_result[0, 3] == 0.5
+    )
 
 
 def test_every_block_is_worked_on_once_and_errors_arrive():
@@ -56,7 +64,8 @@ def test_every_block_is_worked_on_once_and_errors_arrive():
 
 
 def test_a_kernel_that_cannot_be_kept_on_disk_is_compiled_all_the_same():
-    """numba refuses to cache a function that comes from no file, as it does where nothing can be written."""
+    """numba refuses to cache a function that comes from no file, as it does where nothing can be
+    written."""
     assert compiled(eval("lambda a, b: a / b"))(1.0, 0.0) == np.inf
 
 
@@ -65,4 +74,9 @@ def test_rows_of_lanes_start_at_a_cache_line(kind):
     compiled_lines = njit(lambda count, like: simd.lines(count, like.dtype))
     for count in (1, 7, 100):
         for rows in (simd.lines(count, kind), compiled_lines(count, np.empty(0, kind))):
-            assert rows.shape == (count, simd.LANES) and rows.dtype == kind and rows.ctypes.data % 64 == 0 and rows.flags.c_contiguous
+            assert (
+                rows.shape == (count, simd.LANES)
+                and rows.dtype == kind
+                and rows.ctypes.data % 64 == 0
+                and rows.flags.c_contiguous
+            )

@@ -1,4 +1,5 @@
-"""Small recordings for tests, written with rosbags' own writer: a camera, an IMU, odometry and a command, all with known values."""
+"""Small recordings for tests, written with rosbags' own writer: a camera, an IMU, odometry and a
+command, all with known values."""
 
 from __future__ import annotations
 
@@ -16,7 +17,11 @@ from liquid_control.recordings.rosbag.definitions import KNOWN
 from liquid_control.recordings.rosbag.reader import BagReader
 
 START_NS = 1_700_000_000_000_000_000
-IMAGE, COMPRESSED, IMU = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Imu"
+IMAGE, COMPRESSED, IMU = (
+    "sensor_msgs/msg/Image",
+    "sensor_msgs/msg/CompressedImage",
+    "sensor_msgs/msg/Imu",
+)
 ODOMETRY, TWIST = "nav_msgs/msg/Odometry", "geometry_msgs/msg/TwistStamped"
 LATE_NS = 2_000_000  # from stamp to receipt
 
@@ -36,8 +41,14 @@ def make(kind: str, **fields):
         elif node.name == "BASE":
             values[name] = "" if detail[0] == "string" else False if detail[0] == "bool" else 0
         else:
-            (_, (base, *_)), length = detail if detail[0][0].name == "BASE" else ((None, ("object",)), detail[1])
-            values[name] = [] if base in ("string", "object") else np.zeros(length if node.name == "ARRAY" else 0, base)
+            (_, (base, *_)), length = (
+                detail if detail[0][0].name == "BASE" else ((None, ("object",)), detail[1])
+            )
+            values[name] = (
+                []
+                if base in ("string", "object")
+                else np.zeros(length if node.name == "ARRAY" else 0, base)
+            )
     return TYPES.types[kind](**values)
 
 
@@ -58,7 +69,11 @@ def twist(speed: float, yaw_rate: float):
 
 
 def odometry(stamp: int, speed: float):
-    return make(ODOMETRY, header=header(stamp), twist=make("geometry_msgs/msg/TwistWithCovariance", twist=twist(speed, 0.0)))
+    return make(
+        ODOMETRY,
+        header=header(stamp),
+        twist=make("geometry_msgs/msg/TwistWithCovariance", twist=twist(speed, 0.0)),
+    )
 
 
 def picture(k: int) -> np.ndarray:
@@ -70,23 +85,56 @@ def png(k: int) -> np.ndarray:
 
 
 def drive(frames: int = 6, start_ns: int = START_NS) -> list[tuple[int, str, str, object]]:
-    """(receive_ns, topic, kind, message) of a short drive: a frame each 40 ms, the IMU each 10 ms, odometry and command each 20 ms."""
+    """(receive_ns, topic, kind, message) of a short drive: a frame each 40 ms, the IMU each 10 ms,
+    odometry and command each 20 ms."""
     events = []
     for k in range(frames * 4):
         stamp = start_ns + k * 10_000_000
-        events.append((stamp, "/imu/data", IMU, make(IMU, header=header(stamp), angular_velocity=vector(z=k / 100),
-                                                     linear_acceleration=vector(0.0, 1.0, 9.81))))
+        events.append(
+            (
+                stamp,
+                "/imu/data",
+                IMU,
+                make(
+                    IMU,
+                    header=header(stamp),
+                    angular_velocity=vector(z=k / 100),
+                    linear_acceleration=vector(0.0, 1.0, 9.81),
+                ),
+            )
+        )
         if k % 2 == 0:
             events.append((stamp, "/odom", ODOMETRY, odometry(stamp, 5.0 + k / 10)))
-            events.append((stamp, "/command", TWIST, make(TWIST, header=header(stamp), twist=twist(5.0, k / 200))))
+            events.append(
+                (
+                    stamp,
+                    "/command",
+                    TWIST,
+                    make(TWIST, header=header(stamp), twist=twist(5.0, k / 200)),
+                )
+            )
         if k % 4 == 0:
-            events.append((stamp, "/camera/image_raw/compressed", COMPRESSED,
-                           make(COMPRESSED, header=header(stamp), format="rgb8; png compressed bgr8", data=png(k // 4).reshape(-1))))
+            events.append(
+                (
+                    stamp,
+                    "/camera/image_raw/compressed",
+                    COMPRESSED,
+                    make(
+                        COMPRESSED,
+                        header=header(stamp),
+                        format="rgb8; png compressed bgr8",
+                        data=png(k // 4).reshape(-1),
+                    ),
+                )
+            )
     return [(stamp + LATE_NS, *event) for stamp, *event in events]
 
 
-def write(path: Path, events: list, storage: str = "mcap", compression: str = "none", chunk: int = 0) -> Path:
-    """A recording of `events`; `chunk`: messages in each mcap chunk (0: as many as rosbags puts there)."""
+def write(
+    path: Path, events: list, storage: str = "mcap", compression: str = "none", chunk: int = 0
+) -> Path:
+    """A recording of `events`; `chunk`: messages in each mcap chunk (0: as many as rosbags puts
+    there)."""
     writer = Writer(path, version=9, storage_plugin=StoragePlugin[storage.upper()])
     if compression != "none":
         writer.set_compression(CompressionMode[compression.upper()], CompressionFormat.ZSTD)
@@ -102,11 +150,16 @@ def write(path: Path, events: list, storage: str = "mcap", compression: str = "n
 
 
 def contents(reader) -> list[tuple[str, int, bytes]]:
-    return [(message.topic, message.receive_ns, bytes(message.data)) for message in reader.messages()]
+    return [
+        (message.topic, message.receive_ns, bytes(message.data)) for message in reader.messages()
+    ]
 
 
 def expected(events: list) -> list[tuple[str, int, bytes]]:
-    return [(topic, receive_ns, bytes(TYPES.serialize_cdr(message, kind))) for receive_ns, topic, kind, message in events]
+    return [
+        (topic, receive_ns, bytes(TYPES.serialize_cdr(message, kind)))
+        for receive_ns, topic, kind, message in events
+    ]
 
 
 def read(path: Path) -> tuple[list, list]:
@@ -129,10 +182,23 @@ def whole(tmp_path_factory) -> dict:
     """By kind of file: (the file, its messages, the byte behind each message's data)."""
     made = {}
     events = drive(10)
-    kinds = ("plain.mcap", "mcap", "none"), ("packed.mcap", "mcap", "storage"), ("plain.db3", "sqlite3", "none")
+    kinds = (
+        ("plain.mcap", "mcap", "none"),
+        ("packed.mcap", "mcap", "storage"),
+        ("plain.db3", "sqlite3", "none"),
+    )
     for name, storage, compression in kinds:
         folder = tmp_path_factory.mktemp("whole") / name.partition(".")[0]
-        path = write(folder, events, storage, compression, chunk=12 if storage == "mcap" else 0) / f"{folder.name}{Path(name).suffix}"
+        path = (
+            write(folder, events, storage, compression, chunk=12 if storage == "mcap" else 0)
+            / f"{folder.name}{Path(name).suffix}"
+        )
         data, messages = path.read_bytes(), expected(events)
-        made[name] = path, messages, [data.find(message[2]) + len(message[2]) for message in messages] if compression == "none" else None
+        made[name] = (
+            path,
+            messages,
+            [data.find(message[2]) + len(message[2]) for message in messages]
+            if compression == "none"
+            else None,
+        )
     return made

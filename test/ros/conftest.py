@@ -1,4 +1,5 @@
-"""Real nodes in real processes, on a ROS domain that nobody else uses, and a probe node in this one."""
+"""Real nodes in real processes, on a ROS domain that nobody else uses, and a probe node in this
+one."""
 
 from __future__ import annotations
 
@@ -38,10 +39,11 @@ save_model(sys.argv[1], PolicyNetwork(PolicyConfig(), PreprocessConfig()), {}, {
 
 @pytest.fixture(scope="session", autouse=True)
 def ros_domain(tmp_path_factory):
-    """Everything below talks on a domain of its own; children inherit it from this process's environment.
+    """Everything below talks on a domain of its own; children inherit it from this process's
+    environment.
 
-    One node stays to the end, and with it this process's participant: Fast DDS 3.2 may crash in taking one apart while others still
-    talk to it, and would take all tests with it.
+    One node stays to the end, and with it this process's participant: Fast DDS 3.2 may crash in
+    taking one apart while others still talk to it, and would take all tests with it.
     """
     environment, claim = isolated_environment()
     before = dict(os.environ)
@@ -68,7 +70,8 @@ def model(tmp_path_factory) -> Path:
 
 
 class Probe(Node):
-    """Sends what a test likes, keeps what it hears: messages by topic, values of /diagnostics by node."""
+    """Sends what a test likes, keeps what it hears: messages by topic, values of /diagnostics by
+    node."""
 
     def __init__(self) -> None:
         super().__init__("probe")
@@ -84,19 +87,24 @@ class Probe(Node):
     def listen(self, kind: type, topic: str) -> list:
         """Keeps all messages of a topic from now on, each with its arrival [ns]."""
         kept = self.heard.setdefault(topic, [])
-        self.create_subscription(kind, topic, lambda message: kept.append((message, time.time_ns())), qos.RECORDING)
+        self.create_subscription(
+            kind, topic, lambda message: kept.append((message, time.time_ns())), qos.RECORDING
+        )
         return kept
 
     def send(self, topic: str, message, profile=qos.STATUS) -> None:
         """Publishes; the first time it waits for somebody to listen."""
         if topic not in self._out:
             self._out[topic] = self.create_publisher(type(message), topic, profile)
-            self.until(lambda: self._out[topic].get_subscription_count() > 0, f"a listener of {topic}")
+            self.until(
+                lambda: self._out[topic].get_subscription_count() > 0, f"a listener of {topic}"
+            )
             self.spin(0.2)  # the other side learns of us a little later
         self._out[topic].publish(message)
 
     def drive(self, topic: str, make, count: int, heard: list, patience: float = 20.0) -> list[int]:
-        """Sends pictures that `make` makes until `count` proposals were heard; returns the stamps that were sent."""
+        """Sends pictures that `make` makes until `count` proposals were heard; returns the stamps
+        that were sent."""
         stamps, deadline = [], time.monotonic() + patience
         while len(heard) < count:
             assert time.monotonic() < deadline, "no proposals"
@@ -113,7 +121,8 @@ class Probe(Node):
             self._executor.spin_once(timeout_sec=0.02)
 
     def call(self, kind: type, name: str, request):
-        """The answer of a service. It is given time to know our reader: an answer before that is lost."""
+        """The answer of a service. It is given time to know our reader: an answer before that is
+        lost."""
         client = self.create_client(kind, name)
         self.until(client.service_is_ready, f"the service {name}")
         self.spin(0.5)
@@ -133,7 +142,9 @@ class Probe(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            self.diagnostics[status.name.strip("/")] = {pair.key: pair.value for pair in status.values}
+            self.diagnostics[status.name.strip("/")] = {
+                pair.key: pair.value for pair in status.values
+            }
             self.levels[status.name.strip("/")] = (status.level[0], status.message)
             self.clocks[status.name.strip("/")] = conversions.stamp_ns(message.header.stamp)
 
@@ -157,9 +168,17 @@ def _starter():
     running = []
 
     def run(name: str, **parameters) -> subprocess.Popen:
-        given = [word for key, value in parameters.items() for word in ("-p", f"{key.replace('__', '.')}:={value}")]
+        given = [
+            word
+            for key, value in parameters.items()
+            for word in ("-p", f"{key.replace('__', '.')}:={value}")
+        ]
         command = [sys.executable, "-m", f"liquid_control.ros.{name}", "--ros-args", *given]
-        running.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        running.append(
+            subprocess.Popen(
+                command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        )
         return running[-1]
 
     yield run
@@ -176,7 +195,8 @@ def _starter():
 
 @pytest.fixture
 def start():
-    """`start(node, parameter=value, ...)` runs a node as a process of its own and returns it; `__` in a name stands for a dot."""
+    """`start(node, parameter=value, ...)` runs a node as a process of its own and returns it; `__`
+    in a name stands for a dot."""
     yield from _starter()
 
 
@@ -188,7 +208,8 @@ def start_for_all():
 
 @pytest.fixture(scope="session")
 def libraries():
-    """`libraries(process)`: the paths of all files that a process has mapped, so what it truly loaded."""
+    """`libraries(process)`: the paths of all files that a process has mapped, so what it truly
+    loaded."""
     return lambda process: Path(f"/proc/{process.pid}/maps").read_text()
 
 
@@ -199,7 +220,8 @@ def picture() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def shot():
-    """`shot(picture, stamp, field=value, ...)`: a picture as a message of now or of `stamp` [ns], its fields changed."""
+    """`shot(picture, stamp, field=value, ...)`: a picture as a message of now or of `stamp` [ns],
+    its fields changed."""
 
     def make(picture: np.ndarray, stamp: int | None = None, **changes) -> Image:
         message = images.image_message(picture)

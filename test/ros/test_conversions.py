@@ -44,7 +44,9 @@ def test_stamps_that_no_message_holds_are_clipped():
 @given(stamp=stamps, curvature=curvatures, speed=st.floats(conversions.CREEP, 60.0))
 def test_an_action_survives_its_message(kind, stamp, curvature, speed):
     action = Action(stamp, curvature, speed)
-    back = conversions.action_from_message(conversions.action_message(action, kind, VEHICLE), VEHICLE, received_ns=5)
+    back = conversions.action_from_message(
+        conversions.action_message(action, kind, VEHICLE), VEHICLE, received_ns=5
+    )
     assert (back.stamp_ns, back.speed) == (stamp, speed)
     assert back.curvature == pytest.approx(curvature, abs=1e-12)
 
@@ -61,18 +63,27 @@ def test_a_command_survives_its_message(kind, stamp, angle, speed):
 
 
 def test_a_twist_carries_the_yaw_rate():
-    message = conversions.command_message(Command(1, 2, math.atan(2.6 * 0.05), 10.0), Twist, VEHICLE)
+    message = conversions.command_message(
+        Command(1, 2, math.atan(2.6 * 0.05), 10.0), Twist, VEHICLE
+    )
     assert (message.linear.x, message.angular.z) == (10.0, pytest.approx(0.5))
 
 
 @pytest.mark.parametrize("speed", [0.0, 0.049, -0.049])
 def test_at_standstill_the_wheels_stay_where_they_were(speed):
     message = conversions.command_message(Command(1, 2, 0.3, speed), TwistStamped, VEHICLE)
-    assert conversions.command_from_message(message, VEHICLE, 7, held_angle=0.2).steering_angle == pytest.approx(0.2)
-    assert conversions.action_from_message(message, VEHICLE, 7, held_curvature=0.01).curvature == 0.01
+    assert conversions.command_from_message(
+        message, VEHICLE, 7, held_angle=0.2
+    ).steering_angle == pytest.approx(0.2)
+    assert (
+        conversions.action_from_message(message, VEHICLE, 7, held_curvature=0.01).curvature == 0.01
+    )
 
 
-@pytest.mark.parametrize("speed, yaw_rate", [(math.nan, 0.1), (10.0, math.nan), (math.inf, 1.0), (5.0, math.inf), (math.nan, math.nan)])
+@pytest.mark.parametrize(
+    "speed, yaw_rate",
+    [(math.nan, 0.1), (10.0, math.nan), (math.inf, 1.0), (5.0, math.inf), (math.nan, math.nan)],
+)
 def test_what_is_not_finite_comes_through_to_the_gate(speed, yaw_rate):
     message = TwistStamped()
     message.twist.linear.x, message.twist.angular.z = speed, yaw_rate
@@ -92,13 +103,19 @@ def test_ackermann_is_imported_only_when_chosen():
 def test_imu_and_speed_survive_their_messages():
     sample = ImuSample(0, (0.1, -0.2, 0.3), (1.0, -2.0, 9.81))
     message = conversions.imu_message(sample, 123456789012, "imu_link")
-    assert conversions.imu_sample(message) == ImuSample(123456789012, sample.angular_velocity, sample.linear_acceleration)
+    assert conversions.imu_sample(message) == ImuSample(
+        123456789012, sample.angular_velocity, sample.linear_acceleration
+    )
     assert message.orientation_covariance[0] == -1.0
-    assert conversions.speed_sample(conversions.odometry_message(9, "odom", 1.0, 2.0, 0.0, 8.5)) == SpeedSample(9, 8.5)
+    assert conversions.speed_sample(
+        conversions.odometry_message(9, "odom", 1.0, 2.0, 0.0, 8.5)
+    ) == SpeedSample(9, 8.5)
 
 
 @given(st.floats(-math.pi, math.pi))
 def test_heading_survives_its_quaternion(heading):
     message = conversions.odometry_message(1, "map", 0.0, 0.0, heading, 0.0)
-    assert math.remainder(conversions.yaw(message) - heading, 2 * math.pi) == pytest.approx(0.0, abs=1e-9)
+    assert math.remainder(conversions.yaw(message) - heading, 2 * math.pi) == pytest.approx(
+        0.0, abs=1e-9
+    )
     assert isinstance(message, Odometry)

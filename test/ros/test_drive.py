@@ -19,16 +19,32 @@ from nav_msgs.msg import Odometry
 from liquid_control.ros import conversions
 
 ROOT = Path(__file__).resolve().parents[2]
-DRIVE = "import sys; from liquid_control.cli.main import main; sys.exit(main(['drive', *sys.argv[1:]]))"
+DRIVE = (
+    "import sys; from liquid_control.cli.main import main; sys.exit(main(['drive', *sys.argv[1:]]))"
+)
 
 
 def drive(model, out, seconds: float, *flags: str) -> subprocess.Popen:
-    command = [sys.executable, "-c", DRIVE, "--model", str(model), "--out", str(out), "--seconds", str(seconds), *flags]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-c",
+        DRIVE,
+        "--model",
+        str(model),
+        "--out",
+        str(out),
+        "--seconds",
+        str(seconds),
+        *flags,
+    ]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def nodes_of(out: Path) -> dict[str, int]:
-    """Processes started for a drive into `out`, by name: they carry the path of their parameters."""
+    """Processes started for a drive into `out`, by name: they carry the path of their
+    parameters."""
     found = {}
     for folder in Path("/proc").iterdir():
         try:
@@ -68,7 +84,14 @@ def test_a_drive_leaves_video_report_and_summary_and_nothing_else(model, tmp_pat
     assert summary["frames_sent"] == summary["frames_received"] == summary["frames_used"] > 50
     assert summary["processes_died"] == 0 and summary["distance_m"] > 1.0
     assert summary["latency_ms_p50"] > 0 and 0 < summary["real_time_factor"] < 1.2
-    wanted = {"departures", "lateral_rmse_m", "latency_ms_p99", "gate_activations", "policy_active_after_s", "policy_node_rss_mb"}
+    wanted = {
+        "departures",
+        "lateral_rmse_m",
+        "latency_ms_p99",
+        "gate_activations",
+        "policy_active_after_s",
+        "policy_node_rss_mb",
+    }
     assert wanted <= set(summary)
     assert summary["policy_node_rss_mb"] < 350
     assert (tmp_path / "drive.mp4").stat().st_size > 10_000
@@ -78,7 +101,11 @@ def test_a_drive_leaves_video_report_and_summary_and_nothing_else(model, tmp_pat
 
 def test_ctrl_c_ends_a_drive_early_and_still_reports_it(model, tmp_path):
     process = drive(model, tmp_path, 20.0, "--no-video")
-    assert set(wait_until_it_drives(process, tmp_path)) == {"safety_node", "policy_node", "sim_node"}
+    assert set(wait_until_it_drives(process, tmp_path)) == {
+        "safety_node",
+        "policy_node",
+        "sim_node",
+    }
     process.send_signal(signal.SIGINT)
     said, complained = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -117,11 +144,14 @@ def test_a_drive_whose_policy_dies_says_so(model, tmp_path):
     assert not nodes_of(tmp_path)
 
 
-@pytest.mark.parametrize("flags, words", [
-    (["--model", "nowhere"], "no such model directory"),
-    (["--seconds", "nan"], "DriveSettings.seconds: got nan"),
-    (["--seed", "-1"], "DriveSettings.seed: got -1"),
-])
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--model", "nowhere"], "no such model directory"),
+        (["--seconds", "nan"], "DriveSettings.seconds: got nan"),
+        (["--seed", "-1"], "DriveSettings.seed: got -1"),
+    ],
+)
 def test_what_cannot_drive_says_why_at_once(model, tmp_path, flags, words):
     process = drive(model, tmp_path, 1.0, *flags)
     said, complained = process.communicate(timeout=30)
@@ -129,12 +159,19 @@ def test_what_cannot_drive_says_why_at_once(model, tmp_path, flags, words):
 
 
 def test_a_killed_policy_loses_its_speed_within_300_ms(start, probe, model):
-    """Measured by stamps: from the last frame that led to a proposal to the first command that takes speed away."""
+    """Measured by stamps: from the last frame that led to a proposal to the first command that
+    takes speed away."""
     start("safety_node")
     policy = start("policy_node", model=model)
-    verdicts, proposals = probe.listen(DiagnosticStatus, "safety_node/verdict"), probe.listen(TwistStamped, "proposal")
+    verdicts, proposals = (
+        probe.listen(DiagnosticStatus, "safety_node/verdict"),
+        probe.listen(TwistStamped, "proposal"),
+    )
     truth = probe.listen(Odometry, "ground_truth")
-    probe.until(lambda: "policy_node" in probe.diagnostics and "safety_node" in probe.diagnostics, "the nodes")
+    probe.until(
+        lambda: "policy_node" in probe.diagnostics and "safety_node" in probe.diagnostics,
+        "the nodes",
+    )
     start("sim_node", seed=1, world__length=300.0, world__trees=0)
     probe.until(lambda: truth and truth[-1][0].twist.twist.linear.x > 1.5, "the vehicle to drive")
     before = len(verdicts)
@@ -142,13 +179,24 @@ def test_a_killed_policy_loses_its_speed_within_300_ms(start, probe, model):
     policy.wait()
 
     def told():
-        return [{"limits": message.message} | {pair.key: pair.value for pair in message.values} for message, _ in verdicts[before:]]
+        return [
+            {"limits": message.message} | {pair.key: pair.value for pair in message.values}
+            for message, _ in verdicts[before:]
+        ]
 
     probe.until(told, "a verdict")
-    probe.until(lambda: told()[-1]["safe_stop"] == "True" and float(told()[-1]["speed"]) == 0.0, "the speed to be gone", patience=15.0)
+    probe.until(
+        lambda: told()[-1]["safe_stop"] == "True" and float(told()[-1]["speed"]) == 0.0,
+        "the speed to be gone",
+        patience=15.0,
+    )
     stopping = list(itertools.dropwhile(lambda values: values["safe_stop"] != "True", told()))
-    last = int(stopping[0]["stamp_ns"])  # a proposal sent while the policy died may have come through to the gate or to us alone
-    assert last >= sorted(conversions.stamp_ns(message.header.stamp) for message, _ in proposals)[-2]
+    last = int(
+        stopping[0]["stamp_ns"]
+    )  # a proposal sent while the policy died may have come through to the gate or to us alone
+    assert (
+        last >= sorted(conversions.stamp_ns(message.header.stamp) for message, _ in proposals)[-2]
+    )
     assert int(stopping[0]["issued_ns"]) - last < 300_000_000
     speeds = [float(values["speed"]) for values in stopping]
     assert speeds == sorted(speeds, reverse=True) and speeds[-1] == 0.0

@@ -1,4 +1,5 @@
-"""Pictures: whatever is a legal message comes out as it went in; whatever is not is refused with a reason."""
+"""Pictures: whatever is a legal message comes out as it went in; whatever is not is refused with a
+reason."""
 
 from __future__ import annotations
 
@@ -23,13 +24,24 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (12, 17, 3), np.uint8)
 def message(picture: np.ndarray, encoding: str, padding: int = 0) -> Image:
     rows = picture.reshape(len(picture), -1)
     data = np.hstack([rows, np.full((len(rows), padding), 77, np.uint8)]).tobytes()
-    out = Image(height=picture.shape[0], width=picture.shape[1], encoding=encoding, step=rows.shape[1] + padding)
+    out = Image(
+        height=picture.shape[0],
+        width=picture.shape[1],
+        encoding=encoding,
+        step=rows.shape[1] + padding,
+    )
     out.data = array.array("B", data)
     return out
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 9), st.sampled_from(sorted(CHANNELS)), st.integers(0, 1))
+@given(
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.integers(0, 9),
+    st.sampled_from(sorted(CHANNELS)),
+    st.integers(0, 1),
+)
 def test_every_legal_message_gives_its_picture(height, width, padding, encoding, bigendian):
     picture = np.random.default_rng(height * width).integers(0, 256, (height, width, 3), np.uint8)
     sent = {"rgb8": picture, "bgr8": picture[..., ::-1], "mono8": picture[..., 0]}[encoding]
@@ -43,7 +55,9 @@ def test_every_legal_message_gives_its_picture(height, width, padding, encoding,
 
 def test_message_and_back_is_the_same_picture():
     np.testing.assert_array_equal(image_from_message(image_message(PICTURE)), PICTURE)
-    np.testing.assert_array_equal(image_from_message(image_message(PICTURE[:, ::-1])), PICTURE[:, ::-1])
+    np.testing.assert_array_equal(
+        image_from_message(image_message(PICTURE[:, ::-1])), PICTURE[:, ::-1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +88,9 @@ def test_messages_that_lie_are_refused(change, problem):
 
 @settings(max_examples=200, deadline=None)
 @given(
-    st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 1),
     st.sampled_from([*CHANNELS, "rgba8", "yuv422", "bayer_gbrg16", "x"]),
     st.binary(max_size=64),
 )
@@ -92,11 +108,17 @@ def encoded(extension: str) -> bytes:
 
 
 def test_png_comes_out_exactly_and_jpeg_nearly():
-    png = image_from_compressed(CompressedImage(format="rgb8; png compressed", data=array.array("B", encoded(".png"))))
+    png = image_from_compressed(
+        CompressedImage(format="rgb8; png compressed", data=array.array("B", encoded(".png")))
+    )
     np.testing.assert_array_equal(png, PICTURE)
-    smooth = np.tile(np.arange(0, 240, 4, dtype=np.uint8)[None, :, None], (40, 1, 3)) // np.array([1, 2, 3], np.uint8)
+    smooth = np.tile(np.arange(0, 240, 4, dtype=np.uint8)[None, :, None], (40, 1, 3)) // np.array(
+        [1, 2, 3], np.uint8
+    )
     data = cv2.imencode(".jpg", cv2.cvtColor(smooth, cv2.COLOR_RGB2BGR))[1].tobytes()
-    jpeg = image_from_compressed(CompressedImage(format="jpeg", data=array.array("B", data + b"\0" * 5)))
+    jpeg = image_from_compressed(
+        CompressedImage(format="jpeg", data=array.array("B", data + b"\0" * 5))
+    )
     assert np.abs(jpeg.astype(int) - smooth).mean() < 4
 
 
@@ -125,8 +147,10 @@ def test_a_header_that_claims_billions_of_pixels_is_refused_before_they_are_allo
 @given(
     st.binary(max_size=80),
     st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]),
-    st.sampled_from([b"", b"\xff\xd9", b"IEND\xaeB`\x82"])
+    st.sampled_from([b"", b"\xff\xd9", b"IEND\xaeB`\x82"]),
 )
 def test_garbage_is_refused_with_an_image_error(garbage, head, tail):
     with pytest.raises(ImageError):
-        image_from_compressed(CompressedImage(format="jpeg", data=array.array("B", head + garbage + tail)))
+        image_from_compressed(
+            CompressedImage(format="jpeg", data=array.array("B", head + garbage + tail))
+        )

@@ -1,4 +1,5 @@
-"""The robot's nodes on a recording that loops, as `ros2 bag play --clock --loop` plays it: time jumps back, and the drive goes on."""
+"""The robot's nodes on a recording that loops, as `ros2 bag play --clock --loop` plays it: time
+jumps back, and the drive goes on."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ def recorded() -> list[tuple[int, str, object]]:
                 break
             package, _, name = message.kind.split("/")
             kind = getattr(importlib.import_module(f"{package}.msg"), name)
-            messages.append((message.receive_ns, message.topic, deserialize_message(bytes(message.data), kind)))
+            messages.append(
+                (message.receive_ns, message.topic, deserialize_message(bytes(message.data), kind))
+            )
     return messages
 
 
@@ -38,10 +41,16 @@ class Player:
     def __init__(self, probe, messages) -> None:
         self._probe, self._messages = probe, messages
         kinds = {topic: type(message) for _, topic, message in messages}
-        self._out = {topic: probe.create_publisher(kind, topic, qos.INERTIAL) for topic, kind in kinds.items()}
+        self._out = {
+            topic: probe.create_publisher(kind, topic, qos.INERTIAL)
+            for topic, kind in kinds.items()
+        }
         self._clock = probe.create_publisher(Clock, "/clock", qos.STATUS)
         for publisher in (*self._out.values(), self._clock):
-            probe.until(lambda publisher=publisher: publisher.get_subscription_count() > 0, "the nodes to listen")
+            probe.until(
+                lambda publisher=publisher: publisher.get_subscription_count() > 0,
+                "the nodes to listen",
+            )
 
     def play(self) -> int:
         """Plays once; returns the wall's time [ns] of its beginning."""
@@ -67,22 +76,39 @@ def test_after_the_jump_back_policy_and_gate_go_on_within_a_second(start, probe,
     messages = recorded()
     start("safety_node", use_sim_time=True)
     start("policy_node", model=model, use_sim_time=True, image_transport="compressed")
-    proposals, commands = probe.listen(TwistStamped, "proposal"), probe.listen(TwistStamped, "command")
+    proposals, commands = (
+        probe.listen(TwistStamped, "proposal"),
+        probe.listen(TwistStamped, "command"),
+    )
     verdicts = probe.listen(DiagnosticStatus, "safety_node/verdict")
-    probe.until(lambda: "policy_node" in probe.diagnostics and "safety_node" in probe.diagnostics, "the nodes")
+    probe.until(
+        lambda: "policy_node" in probe.diagnostics and "safety_node" in probe.diagnostics,
+        "the nodes",
+    )
     player = Player(probe, messages)
     passes = []
     for _ in range(2):
         for kept in (proposals, commands, verdicts):
             kept.clear()
         began = player.play()
-        passes.append({
-            "stamps": [conversions.stamp_ns(message.header.stamp) for message, _ in proposals],
-            "curvature": {conversions.stamp_ns(m.header.stamp): m.twist.angular.z / m.twist.linear.x for m, _ in proposals},
-            "first_proposal": (proposals[0][1] - began) / 1e9,
-            "first_open_gate": next((at - began) / 1e9 for message, at in verdicts if message.values[0].value == "False"),
-            "commanded": {conversions.stamp_ns(message.header.stamp) for message, _ in commands},
-        })  # fmt: skip
+        passes.append(
+            {
+                "stamps": [conversions.stamp_ns(message.header.stamp) for message, _ in proposals],
+                "curvature": {
+                    conversions.stamp_ns(m.header.stamp): m.twist.angular.z / m.twist.linear.x
+                    for m, _ in proposals
+                },
+                "first_proposal": (proposals[0][1] - began) / 1e9,
+                "first_open_gate": next(
+                    (at - began) / 1e9
+                    for message, at in verdicts
+                    if message.values[0].value == "False"
+                ),
+                "commanded": {
+                    conversions.stamp_ns(message.header.stamp) for message, _ in commands
+                },
+            }
+        )
     first, second = passes
     frames = sum(topic == TOPICS[0] for _, topic, _ in messages)
     assert len(second["stamps"]) >= 0.9 * frames and second["stamps"] == sorted(second["stamps"])
@@ -90,4 +116,8 @@ def test_after_the_jump_back_policy_and_gate_go_on_within_a_second(start, probe,
     assert len(second["commanded"] & set(second["stamps"])) >= 0.9 * len(second["stamps"])
     both = first["curvature"].keys() & second["curvature"].keys()
     late = sorted(both)[len(both) // 2 :]
-    assert late and max(abs(first["curvature"][stamp] - second["curvature"][stamp]) for stamp in late) < 2e-3, "nothing of the past is left"
+    assert (
+        late
+        and max(abs(first["curvature"][stamp] - second["curvature"][stamp]) for stamp in late)
+        < 2e-3
+    ), "nothing of the past is left"

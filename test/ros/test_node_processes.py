@@ -18,7 +18,9 @@ def test_who_fails_in_ending_has_not_died(tmp_path):
     (tmp_path / "brief.py").write_text(BRIEF)
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     cast = [Child("brief", "brief", {}), Child("stubborn", "stubborn", {})]
-    with Children(cast, {"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]}, tmp_path / "logs") as children:
+    with Children(
+        cast, {"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]}, tmp_path / "logs"
+    ) as children:
         deadline = time.monotonic() + 20.0
         while children.died() != ["brief"] or children.last_words("stubborn") != "ready":
             assert time.monotonic() < deadline

@@ -30,13 +30,19 @@ def test_compressed_pictures_drive_too(start, probe, model, picture):
 
     probe.drive(topic, make, 3, proposals)
     probe.send(topic, make(data[:200]), qos.CAMERA)
-    probe.until(lambda: probe.count("policy_node", "rejected_data") == 1, "the truncated picture to be counted")
+    probe.until(
+        lambda: probe.count("policy_node", "rejected_data") == 1,
+        "the truncated picture to be counted",
+    )
     probe.drive(topic, make, len(proposals) + 1, proposals)
 
 
 def test_the_policy_starts_anew_when_the_clock_is_set_back(start, probe, model, picture, shot):
     start("policy_node", model=model, publish_neurons=True, use_sim_time=True)
-    proposals, neurons = probe.listen(TwistStamped, "proposal"), probe.listen(JointState, "policy_node/neurons")
+    proposals, neurons = (
+        probe.listen(TwistStamped, "proposal"),
+        probe.listen(JointState, "policy_node/neurons"),
+    )
 
     def states(first_stamp):
         stamp = [first_stamp]
@@ -99,9 +105,15 @@ def test_a_policy_that_cannot_start_says_why(start, model, tmp_path):
         "no such model directory": start("policy_node", model=tmp_path / "nowhere"),
         "does not match its hash": start("policy_node", model=tampered),
         "this release reads 'liquid_control/1'": start("policy_node", model=foreign),
-        "CruiseConfig.speed: got nan, expected 0.0 to 100.0 m/s": start("policy_node", model=model, speed=".nan"),
-        "TimelineConfig.max_gap: got -1.0": start("policy_node", model=model, timeline__max_gap="-1.0"),
-        "VehicleConfig.wheelbase: got 'long'": start("policy_node", model=model, vehicle__wheelbase="long"),
+        "CruiseConfig.speed: got nan, expected 0.0 to 100.0 m/s": start(
+            "policy_node", model=model, speed=".nan"
+        ),
+        "TimelineConfig.max_gap: got -1.0": start(
+            "policy_node", model=model, timeline__max_gap="-1.0"
+        ),
+        "VehicleConfig.wheelbase: got 'long'": start(
+            "policy_node", model=model, vehicle__wheelbase="long"
+        ),
     }
     for words, process in processes.items():
         said, _ = process.communicate(timeout=30)
@@ -118,10 +130,19 @@ def test_it_does_not_end_when_configuring_fails(start, probe, tmp_path):
 
 
 def test_every_node_ends_quietly_when_told(start, probe, model):
-    nodes = [start("policy_node", model=model), start("safety_node"), start("sim_node", world__length=100.0, world__trees=0)]
-    probe.until(lambda: len(probe.diagnostics) == 3 and probe.count("sim_node", "frames_sent") > 0, "all nodes")
+    nodes = [
+        start("policy_node", model=model),
+        start("safety_node"),
+        start("sim_node", world__length=100.0, world__trees=0),
+    ]
+    probe.until(
+        lambda: len(probe.diagnostics) == 3 and probe.count("sim_node", "frames_sent") > 0,
+        "all nodes",
+    )
     for process, number in zip(nodes, (signal.SIGINT, signal.SIGTERM, signal.SIGINT), strict=True):
-        process.send_signal(number)  # one after the other: where nodes leave in one moment, Fast DDS may hang
+        process.send_signal(
+            number
+        )  # one after the other: where nodes leave in one moment, Fast DDS may hang
         said, _ = process.communicate(timeout=10)
         assert process.returncode == 0
         assert "Traceback" not in said and "rror" not in said, said

@@ -1,4 +1,5 @@
-"""The policy node as a process of its own: what it makes of pictures, of rubbish, and of its lifecycle."""
+"""The policy node as a process of its own: what it makes of pictures, of rubbish, and of its
+lifecycle."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ CAMERA, IMU, ODOM = "camera/image_raw", "imu/data", "odom"
 
 
 def motion(rate: float = 0.0, acceleration: float = 0.0) -> Imu:
-    return conversions.imu_message(ImuSample(0, (0.0, 0.0, rate), (0.0, acceleration, 9.81)), time.time_ns(), "imu_link")
+    return conversions.imu_message(
+        ImuSample(0, (0.0, 0.0, rate), (0.0, acceleration, 9.81)), time.time_ns(), "imu_link"
+    )
 
 
 def speed(value: float) -> Odometry:
@@ -32,7 +35,10 @@ def policy(start_for_all, model):
 
 
 def test_large_pictures_become_proposals_with_their_stamps(policy, probe, shot):
-    proposals, neurons = probe.listen(TwistStamped, "proposal"), probe.listen(JointState, "policy_node/neurons")
+    proposals, neurons = (
+        probe.listen(TwistStamped, "proposal"),
+        probe.listen(JointState, "policy_node/neurons"),
+    )
     large = np.random.default_rng(1).integers(0, 256, (480, 640, 3), np.uint8)
     grey = {"encoding": "mono8", "step": 640, "data": array.array("B", large[..., 0].tobytes())}
     sent = []
@@ -46,7 +52,12 @@ def test_large_pictures_become_proposals_with_their_stamps(policy, probe, shot):
         sent += probe.drive(CAMERA, make, 4 * count, proposals)
     stamps = [conversions.stamp_ns(message.header.stamp) for message, _ in proposals]
     assert stamps == sorted(set(stamps)) and set(stamps) <= set(sent)
-    assert all(math.isfinite(m.twist.linear.x) and m.twist.linear.x > 0 and math.isfinite(m.twist.angular.z) for m, _ in proposals)
+    assert all(
+        math.isfinite(m.twist.linear.x)
+        and m.twist.linear.x > 0
+        and math.isfinite(m.twist.angular.z)
+        for m, _ in proposals
+    )
     probe.until(lambda: neurons, "neurons")
     state, _ = neurons[-1]
     assert conversions.stamp_ns(state.header.stamp) in stamps
@@ -90,15 +101,24 @@ def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture, sho
             for _ in range(2):  # what a depth of one may drop
                 probe.send(CAMERA, make(), qos.CAMERA)
                 probe.spin(0.03)
-            probe.drive(CAMERA, good, len(proposals) + 1, proposals)  # after each of them it still drives
+            probe.drive(
+                CAMERA, good, len(proposals) + 1, proposals
+            )  # after each of them it still drives
         for message in (*bad_motion, speed(math.nan), speed(math.inf)):
             probe.send(ODOM if isinstance(message, Odometry) else IMU, message, qos.INERTIAL)
         probe.spin(0.5)
         return all(probe.count("policy_node", name) > 0 for name in (*rubbish, "inertial_rejected"))
 
     probe.until(all_counted, "all kinds of rubbish to be counted")
-    probe.until(lambda: probe.count("policy_node", "inertial_rejected") >= len(bad_motion) + 2, "all bad samples to be counted")
+    probe.until(
+        lambda: probe.count("policy_node", "inertial_rejected") >= len(bad_motion) + 2,
+        "all bad samples to be counted",
+    )
     assert probe.count("policy_node", "runtime_failures") == 0
-    assert probe.count("policy_node", "frames_used") <= probe.count("policy_node", "frames_received")
-    assert all(math.isfinite(m.twist.linear.x) and math.isfinite(m.twist.angular.z) for m, _ in proposals)
+    assert probe.count("policy_node", "frames_used") <= probe.count(
+        "policy_node", "frames_received"
+    )
+    assert all(
+        math.isfinite(m.twist.linear.x) and math.isfinite(m.twist.angular.z) for m, _ in proposals
+    )
     assert policy.poll() is None and policy.pid == before

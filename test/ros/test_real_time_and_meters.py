@@ -32,7 +32,9 @@ def test_a_little_lateness_is_caught_up_and_much_of_it_slips():
     wall.ns += 40_000_000
     assert pace.seconds_until(0) == -0.04 and pace.stamp_ns(0) == wall.ns - 40_000_000
     wall.ns += 960_000_000
-    assert pace.seconds_until(0) == 0.0 and pace.stamp_ns(0) == wall.ns, "stamps must not lie a second in the past"
+    assert pace.seconds_until(0) == 0.0 and pace.stamp_ns(0) == wall.ns, (
+        "stamps must not lie a second in the past"
+    )
     wall.ns += 1_000_000_000
     assert pace.seconds_until(1_000_000_000) == 0.0
     assert pace.real_time_factor == 0.5
@@ -76,5 +78,8 @@ def test_a_meter_measures_its_window():
 
 
 def test_a_status_writes_numbers_that_people_read():
-    values = {pair.key: pair.value for pair in status("a", "b", b"\0", "m", {"x": 1 / 3, "n": 7, "on": True}).values}
+    values = {
+        pair.key: pair.value
+        for pair in status("a", "b", b"\0", "m", {"x": 1 / 3, "n": 7, "on": True}).values
+    }
     assert values == {"x": "0.33333", "n": "7", "on": "True"}

@@ -32,7 +32,12 @@ def safety(start_for_all):
 def probe(safety, probe_for_all):
     probe_for_all.listen(DiagnosticStatus, "safety_node/verdict")
     states = probe_for_all.heard.setdefault("safety_node/state", [])
-    probe_for_all.create_subscription(DiagnosticStatus, "safety_node/state", lambda message: states.append((message, 0)), qos.LATCHED)
+    probe_for_all.create_subscription(
+        DiagnosticStatus,
+        "safety_node/state",
+        lambda message: states.append((message, 0)),
+        qos.LATCHED,
+    )
     probe_for_all.until(lambda: "safety_node" in probe_for_all.diagnostics, "the safety node")
     return probe_for_all
 
@@ -44,11 +49,20 @@ def verdicts(probe):
     return kept
 
 
-def propose(probe, curvature: float, speed: float, stamp: int | None = None, measured: float | None = 8.0) -> int:
+def propose(
+    probe, curvature: float, speed: float, stamp: int | None = None, measured: float | None = 8.0
+) -> int:
     stamp = time.time_ns() if stamp is None else stamp
     if measured is not None:
-        probe.send("odom", conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, measured), qos.INERTIAL)
-    probe.send("proposal", conversions.action_message(Action(stamp, curvature, speed), TwistStamped, VEHICLE))
+        probe.send(
+            "odom",
+            conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, measured),
+            qos.INERTIAL,
+        )
+    probe.send(
+        "proposal",
+        conversions.action_message(Action(stamp, curvature, speed), TwistStamped, VEHICLE),
+    )
     return stamp
 
 
@@ -59,7 +73,8 @@ def state(probe) -> tuple[str, str]:
 
 
 def engage(probe, curvature: float = 0.007, speed: float = 8.0, patience: float = 15.0) -> int:
-    """Proposes what is good until the gate lets all of it through, its soft start over and its speed reached."""
+    """Proposes what is good until the gate lets all of it through, its soft start over and its
+    speed reached."""
     end = time.monotonic() + patience
     verdicts = probe.heard["safety_node/verdict"]
     while state(probe)[0] != "engaged" or not verdicts or verdicts[-1][0].message:
@@ -79,10 +94,17 @@ def drive(probe, seconds: float, curvature: float = 0.01, speed: float = 8.0, **
 def commands(verdicts) -> list[Command]:
     """The commands that the verdicts speak of, to the last digit."""
     told = [{pair.key: pair.value for pair in message.values} for message, _ in verdicts]
-    return [Command(int(v["stamp_ns"]), int(v["issued_ns"]), float(v["steering_angle"]), float(v["speed"])) for v in told]
+    return [
+        Command(
+            int(v["stamp_ns"]), int(v["issued_ns"]), float(v["steering_angle"]), float(v["speed"])
+        )
+        for v in told
+    ]
 
 
-def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(safety, verdicts, probe, libraries):
+def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(
+    safety, verdicts, probe, libraries
+):
     heard = probe.listen(TwistStamped, "command")
     probe.spin(0.3)
     assert not heard, "nobody has asked it to drive"
@@ -90,31 +112,59 @@ def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(safety, ve
     assert not heard, "inputs have not been healthy for long enough"
     engage(probe, 0.01)
     stamp = propose(probe, 0.01, 8.0)
-    probe.until(lambda: any(command.stamp_ns == stamp for command in commands(verdicts)), "the command of the last proposal")
+    probe.until(
+        lambda: any(command.stamp_ns == stamp for command in commands(verdicts)),
+        "the command of the last proposal",
+    )
     last = next(command for command in commands(verdicts) if command.stamp_ns == stamp)
     assert last.steering_angle == pytest.approx(math.atan(2.6 * 0.01), abs=1e-9)
     assert last.speed == pytest.approx(8.0, abs=1e-9)
-    probe.until(lambda: any(conversions.stamp_ns(message.header.stamp) == stamp for message, _ in heard), "the command itself")
+    probe.until(
+        lambda: any(conversions.stamp_ns(message.header.stamp) == stamp for message, _ in heard),
+        "the command itself",
+    )
     assert any(message.level == b"\0" and message.message == "" for message, _ in verdicts)
     same = [message for message, _ in heard if conversions.stamp_ns(message.header.stamp) == stamp]
     sent = conversions.command_from_message(same[0], VEHICLE, 0)
-    assert (sent.steering_angle, sent.speed) == (pytest.approx(last.steering_angle, abs=1e-9), last.speed)
+    assert (sent.steering_angle, sent.speed) == (
+        pytest.approx(last.steering_angle, abs=1e-9),
+        last.speed,
+    )
     mapped = libraries(safety)
     assert not any(name in mapped for name in ("torch", "onnxruntime", "cv2", "mujoco"))
 
 
 def test_silence_takes_the_speed_away_and_holds_the_angle(verdicts, probe):
     engage(probe)
-    last = drive(probe, 0.3, curvature=0.007)  # a bend that is bearable at any speed, should a busy machine hold the odometry up
+    last = drive(
+        probe, 0.3, curvature=0.007
+    )  # a bend that is bearable at any speed, should a busy machine hold the odometry up
     while commands(verdicts)[-1].speed > 0.0:  # the policy is gone, the odometry is not
-        probe.send("odom", conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 8.0), qos.INERTIAL)
+        probe.send(
+            "odom",
+            conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 8.0),
+            qos.INERTIAL,
+        )
         probe.spin(0.1)
-        assert time.time_ns() - last < 10 * 10**9, (state(probe), commands(verdicts)[-3:], len(verdicts), verdicts[-1][0])
+        assert time.time_ns() - last < 10 * 10**9, (
+            state(probe),
+            commands(verdicts)[-3:],
+            len(verdicts),
+            verdicts[-1][0],
+        )
     issued = commands(verdicts)
-    first = next(i for i, command in enumerate(issued) if command.stamp_ns == last and command.speed < 8.0)
-    assert issued[first].issued_ns - last < 300_000_000, "from the stamp of the last frame to the first command that takes speed away"
-    assert all(later.speed <= earlier.speed for earlier, later in itertools.pairwise(issued[first:]))
-    assert {command.steering_angle for command in issued[first:]} == {issued[first - 1].steering_angle}
+    first = next(
+        i for i, command in enumerate(issued) if command.stamp_ns == last and command.speed < 8.0
+    )
+    assert issued[first].issued_ns - last < 300_000_000, (
+        "from the stamp of the last frame to the first command that takes speed away"
+    )
+    assert all(
+        later.speed <= earlier.speed for earlier, later in itertools.pairwise(issued[first:])
+    )
+    assert {command.steering_angle for command in issued[first:]} == {
+        issued[first - 1].steering_angle
+    }
     stopped = next(command for command in issued[first:] if command.speed == 0.0)
     elapsed = (stopped.issued_ns - issued[first - 1].issued_ns) / 1e9
     assert elapsed == pytest.approx(8.0 / LIMITS.deceleration, rel=0.2)
@@ -136,7 +186,12 @@ def test_mad_proposals_stop_it_and_never_break_a_limit(verdicts, probe, proposal
     probe.until(lambda: any(limit in message.message for message, _ in verdicts), limit)
     slowed = commands(verdicts)
     assert slowed[-1].speed < 8.0
-    assert all(math.isfinite(c.steering_angle) and math.isfinite(c.speed) and 0.0 <= c.speed <= LIMITS.max_speed for c in slowed)
+    assert all(
+        math.isfinite(c.steering_angle)
+        and math.isfinite(c.speed)
+        and 0.0 <= c.speed <= LIMITS.max_speed
+        for c in slowed
+    )
     drive(probe, 0.1)
     assert state(probe)[0] == "engaged", "it recovers with the first good proposal"
 
@@ -148,10 +203,18 @@ def test_no_two_commands_turn_the_wheels_faster_than_the_limit(verdicts, probe):
         drive(probe, 0.25, curvature, measured=3.0)
     issued = commands(verdicts)
     assert len(issued) > 25
-    steady = [int(next(pair.value for pair in message.values if pair.key == "steady_ns")) for message, _ in verdicts]
-    for (before, after), (earlier, later) in zip(itertools.pairwise(issued), itertools.pairwise(steady), strict=True):
+    steady = [
+        int(next(pair.value for pair in message.values if pair.key == "steady_ns"))
+        for message, _ in verdicts
+    ]
+    for (before, after), (earlier, later) in zip(
+        itertools.pairwise(issued), itertools.pairwise(steady), strict=True
+    ):
         elapsed = (later - earlier) / 1e9
-        assert abs(after.steering_angle - before.steering_angle) <= LIMITS.max_steering_rate * elapsed + 1e-9
+        assert (
+            abs(after.steering_angle - before.steering_angle)
+            <= LIMITS.max_steering_rate * elapsed + 1e-9
+        )
         assert abs(after.steering_angle) <= LIMITS.max_steering_angle + 1e-9
     assert probe.count("safety_node", "gate_angle_rate") > 0
 
@@ -160,7 +223,9 @@ def test_without_a_measured_speed_it_says_so(verdicts, probe):
     engage(probe)
     drive(probe, 0.8, measured=None)  # by then the last measurement is too old
     assert state(probe) == ("degraded", "no speed")
-    probe.until(lambda: any("speed_unknown" in message.message for message, _ in verdicts), "the verdict")
+    probe.until(
+        lambda: any("speed_unknown" in message.message for message, _ in verdicts), "the verdict"
+    )
 
 
 def test_a_takeover_silences_it_until_it_is_asked_again(verdicts, probe):
@@ -214,25 +279,42 @@ def test_somebody_else_who_commands_the_vehicle_is_a_fault(verdicts, probe):
 def test_limits_stay_as_they_are_while_engaged(verdicts, probe):
     engage(probe)
     wanted = {
-        "gate.max_speed": (60.0, "take over first"), "gate.max_lateral_jerk": (1000.0, "take over first"),
-        "gate.stale_after": (5.0, "take over first"), "gate.safe_behaviour": ("release", "take over first"),
-        "vehicle.wheelbase": (20.0, "read-only"), "engagement.proposal_stale_after": (5.0, "read-only"),
-        "joystick.takeover_button": (0, "read-only"), "rivals_are_faults": (False, "read-only"),
-    }  # fmt: skip
+        "gate.max_speed": (60.0, "take over first"),
+        "gate.max_lateral_jerk": (1000.0, "take over first"),
+        "gate.stale_after": (5.0, "take over first"),
+        "gate.safe_behaviour": ("release", "take over first"),
+        "vehicle.wheelbase": (20.0, "read-only"),
+        "engagement.proposal_stale_after": (5.0, "read-only"),
+        "joystick.takeover_button": (0, "read-only"),
+        "rivals_are_faults": (False, "read-only"),
+    }
     names = list(wanted)
-    before = probe.call(GetParameters, "safety_node/get_parameters", GetParameters.Request(names=names)).values
+    before = probe.call(
+        GetParameters, "safety_node/get_parameters", GetParameters.Request(names=names)
+    ).values
     asked = [Parameter(name, value=value).to_parameter_msg() for name, (value, _) in wanted.items()]
-    results = probe.call(SetParameters, "safety_node/set_parameters", SetParameters.Request(parameters=asked)).results
+    results = probe.call(
+        SetParameters, "safety_node/set_parameters", SetParameters.Request(parameters=asked)
+    ).results
     for name, result in zip(names, results, strict=True):
         assert not result.successful and wanted[name][1] in result.reason, (name, result.reason)
-    assert probe.call(GetParameters, "safety_node/get_parameters", GetParameters.Request(names=names)).values == before
+    assert (
+        probe.call(
+            GetParameters, "safety_node/get_parameters", GetParameters.Request(names=names)
+        ).values
+        == before
+    )
 
 
 def test_wrong_parameters_are_refused(start):
     processes = {
         "GateConfig.max_speed: got nan": start("safety_node", gate__max_speed=".nan"),
-        "GateConfig.stale_after: got 100.0, expected 0.01 to 5.0 s": start("safety_node", gate__stale_after=100.0),
-        "SafetyNodeConfig.command_type: got 'joystick'": start("safety_node", command_type="joystick"),
+        "GateConfig.stale_after: got 100.0, expected 0.01 to 5.0 s": start(
+            "safety_node", gate__stale_after=100.0
+        ),
+        "SafetyNodeConfig.command_type: got 'joystick'": start(
+            "safety_node", command_type="joystick"
+        ),
     }
     for words, process in processes.items():
         said, _ = process.communicate(timeout=30)

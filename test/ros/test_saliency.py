@@ -1,4 +1,5 @@
-"""The overlay of where the policy looks: right, rare, beside the control loop, and harmless when it fails."""
+"""The overlay of where the policy looks: right, rare, beside the control loop, and harmless when it
+fails."""
 
 from __future__ import annotations
 
@@ -60,7 +61,9 @@ def test_an_overlay_is_of_the_latest_picture_and_on_another_thread(watched, mode
     assert [stamp for stamp, *_ in seen] == [1, 49]
     config = read_model(model).preprocess
     for (_, overlay, _), picture in zip(seen, (PICTURE, PICTURE[:, ::-1]), strict=True):
-        expected = lay_over(picture, VisualBackProp.load(model).saliency(preprocess(picture, config)), config, WIDTH)
+        expected = lay_over(
+            picture, VisualBackProp.load(model).saliency(preprocess(picture, config)), config, WIDTH
+        )
         np.testing.assert_array_equal(overlay, expected)
     assert threading.get_ident() not in {thread for *_, thread in seen}
 
@@ -98,9 +101,14 @@ def test_a_failure_is_counted_and_the_next_one_succeeds(watched):
     assert seen == [3] and gaze.published == 1
 
 
-def test_a_driving_node_publishes_overlays_and_neurons_without_torch(start_for_all, model, probe, libraries):
+def test_a_driving_node_publishes_overlays_and_neurons_without_torch(
+    start_for_all, model, probe, libraries
+):
     node = start_for_all("policy_node", model=model, publish_neurons=True, saliency_rate=RATE)
-    overlays, neurons = probe.listen(CompressedImage, "policy_node/saliency"), probe.listen(JointState, "policy_node/neurons")
+    overlays, neurons = (
+        probe.listen(CompressedImage, "policy_node/saliency"),
+        probe.listen(JointState, "policy_node/neurons"),
+    )
     proposals, sent = probe.listen(TwistStamped, "proposal"), set()
 
     def drive():

@@ -1,4 +1,5 @@
-"""A policy that falls silent: the safe stop begins when its last proposal becomes stale, not at a later tick of the gate's own timer."""
+"""A policy that falls silent: the safe stop begins when its last proposal becomes stale, not at a
+later tick of the gate's own timer."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from liquid_control.ros import conversions, qos
 from liquid_control.signals import Action
 
 RATE, STALE = 10.0, 0.17
-"""The watchdog's ticks lie 0.1 s apart and begin anew with each proposal: without a timer for the silence it would notice after 0.2 s."""
+"""The watchdog's ticks lie 0.1 s apart and begin anew with each proposal: without a timer for the
+silence it would notice after 0.2 s."""
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +29,22 @@ def values(verdict) -> dict[str, str]:
 
 
 def propose(probe) -> None:
-    probe.send("odom", conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 8.0), qos.INERTIAL)
-    probe.send("proposal", conversions.action_message(Action(time.time_ns(), 0.007, 8.0), TwistStamped, VehicleConfig()))
+    probe.send(
+        "odom",
+        conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 8.0),
+        qos.INERTIAL,
+    )
+    probe.send(
+        "proposal",
+        conversions.action_message(
+            Action(time.time_ns(), 0.007, 8.0), TwistStamped, VehicleConfig()
+        ),
+    )
 
 
 def seconds_of_silence(probe, verdicts) -> float:
-    """From the last command that the policy had a part in to the first of the safe stop, on the gate's own steady clock."""
+    """From the last command that the policy had a part in to the first of the safe stop, on the
+    gate's own steady clock."""
     end = time.monotonic() + 15.0
     verdicts.clear()
     while not verdicts or values(verdicts[-1])["state"] != "engaged":

@@ -1,4 +1,5 @@
-"""The simulated robot as a process of its own: what it tells, whom it obeys, and what it does when nobody speaks."""
+"""The simulated robot as a process of its own: what it tells, whom it obeys, and what it does when
+nobody speaks."""
 
 from __future__ import annotations
 
@@ -30,7 +31,10 @@ def stamps(kept) -> list[int]:
 
 def command(probe, angle: float, speed: float) -> None:
     now = time.time_ns()
-    probe.send("command", conversions.command_message(Command(now, now, angle, speed), TwistStamped, VehicleConfig()))
+    probe.send(
+        "command",
+        conversions.command_message(Command(now, now, angle, speed), TwistStamped, VehicleConfig()),
+    )
 
 
 def test_its_clock_is_ahead_of_no_message(start, probe):
@@ -45,7 +49,12 @@ def test_its_clock_is_ahead_of_no_message(start, probe):
 def test_it_stands_still_and_senses_until_somebody_commands(robot, probe):
     pictures, infos, imu, speeds = (
         probe.listen(kind, topic)
-        for kind, topic in ((Image, "camera/image_raw"), (CameraInfo, "camera/camera_info"), (Imu, "imu/data"), (Odometry, "odom"))
+        for kind, topic in (
+            (Image, "camera/image_raw"),
+            (CameraInfo, "camera/camera_info"),
+            (Imu, "imu/data"),
+            (Odometry, "odom"),
+        )
     )
     truth = probe.listen(Odometry, "ground_truth")
     probe.until(lambda: len(pictures) > 10 and len(truth) > 10, "pictures")
@@ -61,7 +70,9 @@ def test_it_stands_still_and_senses_until_somebody_commands(robot, probe):
     gravity = [message.linear_acceleration.z for message, _ in imu]
     assert abs(sum(gravity) / len(gravity) - 9.81) < 0.3
     assert abs(truth[-1][0].twist.twist.linear.x) < 0.05
-    assert all(arrival >= stamp for stamp, (_, arrival) in zip(stamps(pictures), pictures, strict=True)), "no picture from the future"
+    assert all(
+        arrival >= stamp for stamp, (_, arrival) in zip(stamps(pictures), pictures, strict=True)
+    ), "no picture from the future"
 
 
 def test_it_obeys_brakes_in_silence_and_ignores_what_is_not_finite(robot, probe):
@@ -73,7 +84,11 @@ def test_it_obeys_brakes_in_silence_and_ignores_what_is_not_finite(robot, probe)
         probe.spin(0.05)
     for angle, speed in ((0.0, math.nan), (math.nan, 3.0), (0.0, math.inf)):
         command(probe, angle, speed)
-    probe.until(lambda: speeds[-1][0].twist.twist.linear.x < 0.1, "the vehicle to brake by itself", patience=10.0)
+    probe.until(
+        lambda: speeds[-1][0].twist.twist.linear.x < 0.1,
+        "the vehicle to brake by itself",
+        patience=10.0,
+    )
     assert all(math.isfinite(message.pose.pose.position.x) for message, _ in speeds)
 
 
@@ -81,7 +96,9 @@ def test_time_stops_and_goes_on_as_a_parameter_says(robot, probe):
     pictures = probe.listen(Image, "camera/image_raw")
 
     def run(running: bool) -> None:
-        request = SetParameters.Request(parameters=[Parameter("running", value=running).to_parameter_msg()])
+        request = SetParameters.Request(
+            parameters=[Parameter("running", value=running).to_parameter_msg()]
+        )
         assert probe.call(SetParameters, "sim_node/set_parameters", request).results[0].successful
 
     run(False)
@@ -96,7 +113,9 @@ def test_time_stops_and_goes_on_as_a_parameter_says(robot, probe):
 def test_wrong_parameters_are_refused(start):
     processes = {
         "SimNodeConfig.seed: got -1, expected 0 to": start("sim_node", seed=-1),
-        "WorldConfig.frame_rate_low: got 50.0, expected at most frame_rate_high": start("sim_node", world__frame_rate_low=50.0),
+        "WorldConfig.frame_rate_low: got 50.0, expected at most frame_rate_high": start(
+            "sim_node", world__frame_rate_low=50.0
+        ),
         "WorldConfig.length: got nan": start("sim_node", world__length=".nan"),
     }
     for words, process in processes.items():

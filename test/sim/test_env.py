@@ -1,4 +1,5 @@
-"""The gymnasium environment: gymnasium's own checker, determinism to the bit, and ends that mean what they say."""
+"""The gymnasium environment: gymnasium's own checker, determinism to the bit, and ends that mean
+what they say."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ def test_same_seed_and_actions_give_bit_equal_trajectories():
         observation, info = env.reset(seed=9)
         seen = [(observation, 0.0, info)]
         for _ in range(40):
-            observation, reward, terminated, truncated, info = env.step(rng.uniform(-0.05, 0.05, 1).astype(np.float32))
+            observation, reward, terminated, truncated, info = env.step(
+                rng.uniform(-0.05, 0.05, 1).astype(np.float32)
+            )
             seen.append((observation, reward, info))
             if terminated or truncated:
                 break
@@ -63,7 +66,9 @@ def test_following_the_expert_ends_the_road_and_never_the_lane(env):
     _, info = env.reset(seed=3)
     total, done = 0.0, False
     while not done:
-        _, reward, terminated, truncated, info = env.step(np.array([info["expert_curvature"]], np.float32))
+        _, reward, terminated, truncated, info = env.step(
+            np.array([info["expert_curvature"]], np.float32)
+        )
         total, done = total + reward, terminated or truncated
         assert not terminated
     assert total > 0.9 * (info["station"] - 12.0)
@@ -83,7 +88,9 @@ def test_time_limit_truncates():
     env = LaneKeeping(world=SMALL, time_limit=0.5)
     _, info = env.reset(seed=3)
     for _ in range(100):
-        _, _, terminated, truncated, info = env.step(np.array([info["expert_curvature"]], np.float32))
+        _, _, terminated, truncated, info = env.step(
+            np.array([info["expert_curvature"]], np.float32)
+        )
         if truncated:
             break
     assert truncated and not terminated and 5e8 < info["stamp_ns"] < 7e8

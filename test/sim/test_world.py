@@ -29,11 +29,15 @@ def test_roads_are_smooth_bounded_and_never_meet_themselves(seed):
     assert np.abs(np.diff(road.curvature)).max() / SPACING < 2 * SHARPEST_CURVATURE / 7.0
     assert (np.diff(road.x) > 0).all()
     assert np.allclose(np.hypot(np.diff(road.x), np.diff(road.y)), SPACING, atol=1e-3)
-    assert np.allclose(np.diff(road.heading), (road.curvature[1:] + road.curvature[:-1]) / 2 * SPACING)
+    assert np.allclose(
+        np.diff(road.heading), (road.curvature[1:] + road.curvature[:-1]) / 2 * SPACING
+    )
 
 
 def test_some_roads_reach_the_sharpest_bends_and_some_stay_gentle():
-    sharpest = [np.abs(build_road(np.random.default_rng(seed), 600.0).curvature).max() for seed in range(40)]
+    sharpest = [
+        np.abs(build_road(np.random.default_rng(seed), 600.0).curvature).max() for seed in range(40)
+    ]
     assert max(sharpest) > 0.95 * SHARPEST_CURVATURE and min(sharpest) < 0.8 * SHARPEST_CURVATURE
 
 
@@ -42,12 +46,15 @@ def test_projection_inverts_placing(offset):
     road = build_road(np.random.default_rng(4), 300.0)
     for station in np.arange(5.3, 290.0, 17.0):
         x, y, heading, _ = road.at(station)
-        found, left = road.project(x - offset * math.sin(heading), y + offset * math.cos(heading), station - 2.0)
+        found, left = road.project(
+            x - offset * math.sin(heading), y + offset * math.cos(heading), station - 2.0
+        )
         assert found == pytest.approx(station, abs=0.03) and left == pytest.approx(offset, abs=0.01)
 
 
 def test_who_is_beyond_an_end_of_the_road_is_held_at_it():
-    """A blind vehicle once turned round, drove the road back past its beginning, and left the speed plan behind."""
+    """A blind vehicle once turned round, drove the road back past its beginning, and left the speed
+    plan behind."""
     road = build_road(np.random.default_rng(0), 300.0)
     station = 12.0
     for x in np.arange(road.x[0] + 12.0, road.x[0] - 200.0, -0.5):
@@ -56,7 +63,9 @@ def test_who_is_beyond_an_end_of_the_road_is_held_at_it():
     assert station == 0.0
     for away in np.arange(0.0, 100.0, 0.5):
         x, y, heading, _ = road.at(road.length)
-        station, _ = road.project(x + away * math.cos(heading), y + away * math.sin(heading), road.length)
+        station, _ = road.project(
+            x + away * math.cos(heading), y + away * math.sin(heading), road.length
+        )
         assert station == pytest.approx(road.length, abs=1e-3)
 
 
@@ -72,7 +81,10 @@ def test_no_training_seed_reaches_a_test_road():
     def draw(seed, held_out):
         return streams(seed, held_out, 1)[0].integers(2**63)
 
-    training = {draw(seed, False) for seed in [*range(500), *(road_seed(s, i) for s in range(20) for i in range(20))]}
+    training = {
+        draw(seed, False)
+        for seed in [*range(500), *(road_seed(s, i) for s in range(20) for i in range(20))]
+    }
     testing = {draw(road_seed(s, i), True) for s in range(20) for i in range(20)}
     assert not training & testing and len(testing) == 400
     assert draw(HELD_OUT, False) not in testing
@@ -82,13 +94,22 @@ def test_no_training_seed_reaches_a_test_road():
 
 
 def test_strata_separate_dark_and_bright():
-    looks = [[draw_look(np.random.default_rng(i), stratum) for i in range(20)] for stratum in range(STRATA)]
-    assert max(np.mean(look.asphalt) for look in looks[0]) < 0.42 < max(np.mean(look.asphalt) for look in looks[2])
+    looks = [
+        [draw_look(np.random.default_rng(i), stratum) for i in range(20)]
+        for stratum in range(STRATA)
+    ]
+    assert (
+        max(np.mean(look.asphalt) for look in looks[0])
+        < 0.42
+        < max(np.mean(look.asphalt) for look in looks[2])
+    )
     assert max(look.ambient for look in looks[0]) <= 0.35 <= min(look.ambient for look in looks[4])
 
 
 def test_sensors_have_irregular_time_drops_noise_and_the_right_signs():
-    world = World(WorldConfig(length=400.0, trees=5, drop_share=0.1, image_width=64, image_height=32), seed=2)
+    world = World(
+        WorldConfig(length=400.0, trees=5, drop_share=0.1, image_width=64, image_height=32), seed=2
+    )
     frames, imu, speeds, yaw_rates = [], [], [], []
     for _ in range(2000):
         truth = world.truth
@@ -117,10 +138,16 @@ def test_sensors_have_irregular_time_drops_noise_and_the_right_signs():
 def test_expert_keeps_the_lane_of_held_out_roads_through_controller_and_gate():
     squares, metres = [], 0.0
     for road in range(4):
-        world = World(WorldConfig(length=300.0, trees=0, stratum=road, image_width=64, image_height=32), road_seed(11, road), held_out=True)
+        world = World(
+            WorldConfig(length=300.0, trees=0, stratum=road, image_width=64, image_height=32),
+            road_seed(11, road),
+            held_out=True,
+        )
         runtime = ExpertRuntime(world, PreprocessConfig(height=32, width=64))
         offsets = []
-        for moment in drive(world, Controller(runtime, gate=SafetyGate(vehicle=VEHICLE), speed=20.0)):
+        for moment in drive(
+            world, Controller(runtime, gate=SafetyGate(vehicle=VEHICLE), speed=20.0)
+        ):
             offsets.append(moment.truth.lane_offset)
             assert abs(moment.truth.lane_offset) < 0.5 and moment.truth.speed < 15.5
         squares += np.square(offsets).tolist()
@@ -138,6 +165,11 @@ def test_commanded_speed_caps_the_drivers_foot():
 
 
 def test_worlds_config_refuses_what_it_cannot_do():
-    for bad in ({"length": math.nan}, {"cruise_low": 20.0}, {"drop_share": 1.0}, {"image_width": 64.5}):
+    for bad in (
+        {"length": math.nan},
+        {"cruise_low": 20.0},
+        {"drop_share": 1.0},
+        {"image_width": 64.5},
+    ):
         with pytest.raises(ConfigError):
             WorldConfig(**bad)

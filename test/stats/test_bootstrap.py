@@ -1,4 +1,5 @@
-"""Bootstrap intervals: exact cases, properties over many data sets, and the coverage that they promise."""
+"""Bootstrap intervals: exact cases, properties over many data sets, and the coverage that they
+promise."""
 
 from __future__ import annotations
 
@@ -10,19 +11,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquid_control.errors import ConfigError, ShapeError
-from liquid_control.stats.bootstrap import Interval, difference_interval, rate_interval, ratio_interval, reciprocal
+from liquid_control.stats.bootstrap import (
+    Interval,
+    difference_interval,
+    rate_interval,
+    ratio_interval,
+    reciprocal,
+)
 
-roads = st.lists(st.tuples(st.floats(0, 100), st.floats(0.5, 100)), min_size=1, max_size=30).map(lambda rows: np.array(rows).T)
+roads = st.lists(st.tuples(st.floats(0, 100), st.floats(0.5, 100)), min_size=1, max_size=30).map(
+    lambda rows: np.array(rows).T
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(roads, st.floats(0.01, 1000))
 def test_an_interval_lies_within_the_roads_own_ratios_and_scales_with_them(data, factor):
     numerator, denominator = data
-    found, scaled = ratio_interval(numerator, denominator), ratio_interval(factor * numerator, denominator)
+    found, scaled = (
+        ratio_interval(numerator, denominator),
+        ratio_interval(factor * numerator, denominator),
+    )
     ratios = numerator / denominator
     assert ratios.min() - 1e-9 <= found.low <= found.high <= ratios.max() + 1e-9
-    assert (scaled.low, scaled.high) == pytest.approx((factor * found.low, factor * found.high), rel=1e-9, abs=1e-12)
+    assert (scaled.low, scaled.high) == pytest.approx(
+        (factor * found.low, factor * found.high), rel=1e-9, abs=1e-12
+    )
     assert found == ratio_interval(numerator, denominator)  # deterministic
 
 
@@ -32,9 +46,13 @@ def test_more_confidence_is_wider_and_a_candidate_does_not_differ_from_itself(da
     numerator, denominator = data
     narrow, wide = (ratio_interval(numerator, denominator, level) for level in (0.5, 0.95))
     assert wide.low <= narrow.low <= narrow.high <= wide.high
-    assert difference_interval((numerator, numerator), (denominator, denominator)) == Interval(0.0, 0.0)
+    assert difference_interval((numerator, numerator), (denominator, denominator)) == Interval(
+        0.0, 0.0
+    )
     shifted = difference_interval((numerator + denominator, numerator), (denominator, denominator))
-    assert (shifted.low, shifted.high) == pytest.approx((1.0, 1.0))  # paired: what the roads share falls out
+    assert (shifted.low, shifted.high) == pytest.approx(
+        (1.0, 1.0)
+    )  # paired: what the roads share falls out
 
 
 def test_coverage_is_what_is_promised():
@@ -68,7 +86,9 @@ def test_training_seeds_that_disagree_widen_it():
 def test_no_departure_is_no_proof_of_none():
     found = rate_interval(np.zeros(20), np.full(20, 0.54))
     assert found.low == 0 and found.high == pytest.approx(3.0 / (20 * 0.54), rel=0.01)
-    assert reciprocal(found).high == math.inf and reciprocal(Interval(2.0, 4.0)) == Interval(0.25, 0.5)
+    assert reciprocal(found).high == math.inf and reciprocal(Interval(2.0, 4.0)) == Interval(
+        0.25, 0.5
+    )
 
 
 def test_what_makes_no_sense_is_refused():

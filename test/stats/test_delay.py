@@ -1,4 +1,5 @@
-"""The delay between two series: known delays are found, and where nothing can be known it says so."""
+"""The delay between two series: known delays are found, and where nothing can be known it says
+so."""
 
 from __future__ import annotations
 
@@ -13,8 +14,11 @@ from liquid_control.stats.delay import estimate_delay
 START_NS = 1_700_000_000_000_000_000
 
 
-def wander(seconds: np.ndarray, seed: int, slowest: float = 0.05, fastest: float = 0.8) -> np.ndarray:
-    """A smooth signal that never repeats within a test: forty sines of random frequency [Hz] and phase."""
+def wander(
+    seconds: np.ndarray, seed: int, slowest: float = 0.05, fastest: float = 0.8
+) -> np.ndarray:
+    """A smooth signal that never repeats within a test: forty sines of random frequency [Hz] and
+    phase."""
     rng = np.random.default_rng(seed)
     frequency, phase = rng.uniform(slowest, fastest, 40), rng.uniform(0.0, 2.0 * np.pi, 40)
     return np.sin(2.0 * np.pi * frequency * seconds[:, None] + phase).mean(axis=1)
@@ -88,7 +92,9 @@ def test_a_delay_beyond_the_search_is_not_sure():
 
 def test_a_sine_repeats_and_so_is_not_sure():
     a, b = stamps(60.0, 30.0, 0.2, 1), stamps(60.0, 50.0, 0.2, 2)
-    found = estimate_delay(a, np.sin((a - START_NS) * 1e-9 * 6.0), b, np.sin(((b - START_NS) * 1e-9 - 0.2) * 6.0))
+    found = estimate_delay(
+        a, np.sin((a - START_NS) * 1e-9 * 6.0), b, np.sin(((b - START_NS) * 1e-9 - 0.2) * 6.0)
+    )
     assert not found.sure
 
 

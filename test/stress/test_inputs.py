@@ -1,4 +1,5 @@
-"""Hostile inputs: each gives a value or its own class of error, and what fuzzing found stays found."""
+"""Hostile inputs: each gives a value or its own class of error, and what fuzzing found stays
+found."""
 
 from __future__ import annotations
 
@@ -50,7 +51,10 @@ def fragile(folder):
 
 
 def test_what_goes_wrong_is_counted_with_its_case(monkeypatch):
-    facts = soak_inputs(InputSoakSettings(cases=100, only=("parameter_file",), workers=1), {"parameter_file": fragile})
+    facts = soak_inputs(
+        InputSoakSettings(cases=100, only=("parameter_file",), workers=1),
+        {"parameter_file": fragile},
+    )
     assert facts["wrong"] == facts["kinds"]["parameter_file"]["endings"]["raised KeyError"] > 0
     assert "parameter_file, seed 0, case" in facts["kinds"]["parameter_file"]["first_wrong"][0]
     assert facts["not_fed"] == ["command_line"]
@@ -87,18 +91,32 @@ print(json.dumps([wrong, resource.getrlimit(resource.RLIMIT_DATA) == before]))
 
 
 def test_a_case_that_takes_much_memory_is_wrong_and_cannot_take_all():
-    """In a process of its own, as `soak inputs` works: this one's largest size is what other tests once needed."""
-    wrong, restored = json.loads(subprocess.run([sys.executable, "-c", HUNGER], capture_output=True, text=True, check=True).stdout)
-    assert any(problem.endswith(" MB") for problem in wrong["eats"]), wrong  # a loaded machine may find it slow, too
+    """In a process of its own, as `soak inputs` works: this one's largest size is what other tests
+    once needed."""
+    wrong, restored = json.loads(
+        subprocess.run(
+            [sys.executable, "-c", HUNGER], capture_output=True, text=True, check=True
+        ).stdout
+    )
+    assert any(problem.endswith(" MB") for problem in wrong["eats"]), (
+        wrong
+    )  # a loaded machine may find it slow, too
     assert "bursts, seed 0, case 0: raised MemoryError: " in wrong["bursts"], wrong
     assert restored
 
 
-@pytest.mark.parametrize("text, words", [
-    ("camera: !!int ''", "plain YAML"), ("camera: !!bool x", "plain YAML"), ("camera: !!timestamp x", "plain YAML"),
-    ("[" * 20_000, "plain YAML"), ("a: " + "x" * 2**16, "at most 65536 bytes"), ("camera: 0x" + "f" * 5000, "too many digits"),
-    (LAUGHS, "got"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("camera: !!int ''", "plain YAML"),
+        ("camera: !!bool x", "plain YAML"),
+        ("camera: !!timestamp x", "plain YAML"),
+        ("[" * 20_000, "plain YAML"),
+        ("a: " + "x" * 2**16, "at most 65536 bytes"),
+        ("camera: 0x" + "f" * 5000, "too many digits"),
+        (LAUGHS, "got"),
+    ],
+)
 def test_yaml_that_gets_past_its_reader_is_refused_briefly(tmp_path, text, words):
     (tmp_path / "map.yaml").write_text(text)
     with pytest.raises(ConfigError, match=words) as caught:
@@ -108,7 +126,10 @@ def test_yaml_that_gets_past_its_reader_is_refused_briefly(tmp_path, text, words
 
 def test_spoiling_spoils_and_repeats():
     data = bytes(range(256))
-    assert all(spoiled(random.Random(seed), data) == spoiled(random.Random(seed), data) for seed in range(50))
+    assert all(
+        spoiled(random.Random(seed), data) == spoiled(random.Random(seed), data)
+        for seed in range(50)
+    )
     assert sum(spoiled(random.Random(seed), data) != data for seed in range(200)) > 190
 
 
@@ -126,9 +147,14 @@ def test_a_wiring_of_more_neurons_than_memory_is_refused_before_it_is_built(mode
             read_model(model)
 
 
-@pytest.mark.parametrize("text, words", [
-    ("[" * 100_000, "is not JSON"), ('{"a":' * 100_000, "is not JSON"), (" " * 2**26 + "{}", "is larger"),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("[" * 100_000, "is not JSON"),
+        ('{"a":' * 100_000, "is not JSON"),
+        (" " * 2**26 + "{}", "is larger"),
+    ],
+)
 def test_json_that_is_too_deep_or_too_large_is_refused(model, text, words):
     (model / "model.json").write_text(text)
     with pytest.raises(ModelFileError, match=words):
@@ -161,15 +187,21 @@ def test_a_chunk_that_claims_gigabytes_costs_nothing():
             image_from_compressed(png((b"IEND", length)))
 
 
-@pytest.mark.parametrize("ending, options", [
-    (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_OPTIMIZE, 1]), (".png", [cv2.IMWRITE_PNG_BILEVEL, 1]),
-])
+@pytest.mark.parametrize(
+    "ending, options",
+    [
+        (".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_OPTIMIZE, 1]),
+        (".png", [cv2.IMWRITE_PNG_BILEVEL, 1]),
+    ],
+)
 def test_the_emptiest_picture_is_read_and_a_larger_claim_is_not(ending, options):
     whole = cv2.imencode(ending, np.zeros((2048, 2048), np.uint8), options)[1].tobytes()
     assert image_from_compressed(SimpleNamespace(format="", data=whole)).shape == (2048, 2048, 3)
     few = bytearray(cv2.imencode(ending, np.zeros((8, 8), np.uint8), options)[1].tobytes())
     at = few.index(b"IHDR") + 4 if ending == ".png" else few.index(b"\xff\xc2") + 5
-    few[at : at + (8 if ending == ".png" else 4)] = struct.pack(">II" if ending == ".png" else ">HH", 8000, 8000)
+    few[at : at + (8 if ending == ".png" else 4)] = struct.pack(
+        ">II" if ending == ".png" else ">HH", 8000, 8000
+    )
     with pytest.raises(ImageError, match="size"):
         image_from_compressed(SimpleNamespace(format="", data=bytes(few)))
 

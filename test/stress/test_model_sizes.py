@@ -1,4 +1,5 @@
-"""What a model directory claims is held against what it holds before memory is taken for the claim."""
+"""What a model directory claims is held against what it holds before memory is taken for the
+claim."""
 
 from __future__ import annotations
 
@@ -21,13 +22,21 @@ NO_WIRING = {"wiring": None}
 THIN = NcpWiring(32, 4096, 4096, 1, sensory=((0, 5000, 1),), synapses=((5000, 20, 1),))
 HUGE = [  # all within the bounds of each field; 0.3 to 6.5 GB as float32
     ({"memory": "lstm", "units": 4096}, {}, NO_WIRING),
-    ({"memory": "gru", "units": 4096, "image_features": 1024}, {"height": 1024, "width": 2048}, NO_WIRING),
+    (
+        {"memory": "gru", "units": 4096, "image_features": 1024},
+        {"height": 1024, "width": 2048},
+        NO_WIRING,
+    ),
     ({"memory": "cfc_full", "units": 4096, "backbone": 4096}, {}, NO_WIRING),
-    ({"memory": "feedforward_stack", "stack": 256, "units": 4096, "image_features": 1024}, {}, NO_WIRING),
+    (
+        {"memory": "feedforward_stack", "stack": 256, "units": 4096, "image_features": 1024},
+        {},
+        NO_WIRING,
+    ),
     ({}, {"height": 1024, "width": 2048}, {}),
     ({"memory": "ltc", "inter": 4096, "command": 4096}, {}, {"wiring": THIN.to_dict()}),
     ({"memory": "cfc", "inter": 4096, "command": 4096}, {}, {"wiring": THIN.to_dict()}),
-]  # fmt: skip
+]
 
 
 @pytest.fixture
@@ -41,8 +50,12 @@ def change(model, change_values):
     (model / "model.json").write_text(json.dumps(values))
 
 
-@pytest.mark.parametrize("policy, preprocess, rest", HUGE, ids=lambda value: str(value.get("memory", "")))
-def test_a_network_larger_than_its_weights_is_refused_before_it_is_built(model, policy, preprocess, rest):
+@pytest.mark.parametrize(
+    "policy, preprocess, rest", HUGE, ids=lambda value: str(value.get("memory", ""))
+)
+def test_a_network_larger_than_its_weights_is_refused_before_it_is_built(
+    model, policy, preprocess, rest
+):
     load_network(model)
 
     def swell(values):
@@ -57,7 +70,9 @@ def test_a_network_larger_than_its_weights_is_refused_before_it_is_built(model, 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kilobytes"
 
 
-@pytest.mark.parametrize("policy", [{"units": 10**9}, {"image_features": 2**62}, {"inter": 10**400}, {"stack": 10**9}])
+@pytest.mark.parametrize(
+    "policy", [{"units": 10**9}, {"image_features": 2**62}, {"inter": 10**400}, {"stack": 10**9}]
+)
 def test_sizes_out_of_bounds_are_refused_by_name(model, policy):
     change(model, lambda values: values["policy"].update(policy))
     with pytest.raises(ModelFileError, match=f"PolicyConfig.{next(iter(policy))}"):
@@ -72,10 +87,19 @@ def test_a_file_of_a_terabyte_is_refused_unread(model, name):
 
 
 def test_weights_that_name_other_tensors_are_refused_with_their_names(model):
-    data = (model / "weights.safetensors").read_bytes().replace(b'"output_scale"', b'"output_scald"')
+    data = (
+        (model / "weights.safetensors").read_bytes().replace(b'"output_scale"', b'"output_scald"')
+    )
     (model / "weights.safetensors").write_bytes(data)
-    change(model, lambda values: values["files"].update({"weights.safetensors": hashlib.sha256(data).hexdigest()}))
-    with pytest.raises(ModelFileError, match="output_scald is .*, not asked for; output_scale is missing, not"):
+    change(
+        model,
+        lambda values: values["files"].update(
+            {"weights.safetensors": hashlib.sha256(data).hexdigest()}
+        ),
+    )
+    with pytest.raises(
+        ModelFileError, match="output_scald is .*, not asked for; output_scale is missing, not"
+    ):
         load_network(model)
 
 

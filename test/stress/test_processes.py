@@ -1,4 +1,5 @@
-"""A few tries of each kind of what `liquid-control soak processes` does a hundred times: processes die, freeze, flood and lose each other.
+"""A few tries of each kind of what `liquid-control soak processes` does a hundred times: processes
+die, freeze, flood and lose each other.
 
 What comes late on a busy machine is no failure here; the soak holds the times against their bounds.
 """
@@ -19,7 +20,14 @@ from liquid_control.stress.processes.rig import Cast, Rig
 from liquid_control.stress.processes.run import ProcessSoakSettings
 from liquid_control.stress.processes.sensors import render_pictures
 
-GOOD = {"ramp_s": 0.19, "control_s": 0.01, "commands": 40, "safe_stops": 30, "longest_gap_s": 0.05, "violations": []}
+GOOD = {
+    "ramp_s": 0.19,
+    "control_s": 0.01,
+    "commands": 40,
+    "safe_stops": 30,
+    "longest_gap_s": 0.05,
+    "violations": [],
+}
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +56,16 @@ def test_the_nodes_outlive_broken_bytes_and_drive_on(rig):
 
 
 def test_bad_pictures_are_counted_and_outlived(rig):
-    """Discovery may take longer than the flood, so it comes again until the policy has heard some of it."""
+    """Discovery may take longer than the flood, so it comes again until the policy has heard some
+    of it."""
     for _ in range(4):
         facts = floods.flood(rig, "bad_pictures", 1.0)
         assert facts["control_s"] is not None and facts["fault"] == "" and facts["violations"] == []
         report = rig.observer.diagnostics["policy_node"]
-        rig.until(lambda report=report: rig.observer.diagnostics["policy_node"] is not report, "the policy's next report")
+        rig.until(
+            lambda report=report: rig.observer.diagnostics["policy_node"] is not report,
+            "the policy's next report",
+        )
         report = rig.observer.diagnostics["policy_node"]
         if any(key.startswith("rejected_") and int(value) > 0 for key, value in report.items()):
             return
@@ -64,7 +76,9 @@ def test_a_cable_is_pulled_between_two_hosts(model, pictures, tmp_path):
     if reason := network.why_not():
         pytest.skip(f"this machine does not allow network namespaces: {reason}")
     facts = network.run_case(model, pictures, tmp_path, 0.5)
-    assert facts["ramp_s"] is not None and facts["control_s"] is not None and facts["violations"] == []
+    assert (
+        facts["ramp_s"] is not None and facts["control_s"] is not None and facts["violations"] == []
+    )
     with pytest.raises(DriveError):
         network.run_case(tmp_path / "no model", pictures, tmp_path, 0.5)
 
@@ -100,7 +114,10 @@ def test_what_is_not_as_it_must_be_is_found(change, words):
     assert wrong(GOOD, expected) == []
     found = wrong({**GOOD, **change}, expected)
     assert len(found) == 1 and words in found[0]
-    rows = [{"case": "policy_killed", "load": 1.0, **facts, "wrong": wrong(facts, expected)} for facts in (GOOD, {**GOOD, **change})]
+    rows = [
+        {"case": "policy_killed", "load": 1.0, **facts, "wrong": wrong(facts, expected)}
+        for facts in (GOOD, {**GOOD, **change})
+    ]
     facts = summary(rows, {"link_down": "no ip"}, ["soak", "processes"])
     assert (facts["wrong"], facts["cases"]["policy_killed"]["as_it_must"]) == (1, 1)
     assert words in table(facts) and "skipped: no ip" in table(facts)
@@ -109,7 +126,9 @@ def test_what_is_not_as_it_must_be_is_found(change, words):
 def test_a_policy_that_must_drive_on_and_a_fault_that_must_come():
     drives, fault = expectations.POLICY["policy_slowed"], expectations.FLOODS["commands"]
     assert wrong(GOOD, drives) == ["30 commands of a safe stop"]
-    assert wrong({**GOOD, "longest_gap_s": 0.3}, expectations.FLOODS["imu"]) == ["longest_gap_s: 0.3, must be within 0.2 s"]
+    assert wrong({**GOOD, "longest_gap_s": 0.3}, expectations.FLOODS["imu"]) == [
+        "longest_gap_s: 0.3, must be within 0.2 s"
+    ]
     assert wrong(GOOD, fault) == ["fault: None, must be 'others command'"]
     assert wrong({**GOOD, "fault": "others command the vehicle: /rogue"}, fault) == []
 

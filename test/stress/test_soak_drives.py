@@ -1,4 +1,5 @@
-"""Hours of driving under random faults: what is drawn, that nothing is missed, that a stopped soak goes on, one short drive."""
+"""Hours of driving under random faults: what is drawn, that nothing is missed, that a stopped soak
+goes on, one short drive."""
 
 from __future__ import annotations
 
@@ -10,26 +11,41 @@ import pytest
 
 from liquid_control.stress.faults.injection import KINDS, SOURCES
 from liquid_control.stress.soak import drives
-from liquid_control.stress.soak.drives import DRIVE, QUIET, SoakSettings, draw_faults, draw_wishes, run_drive, soak
+from liquid_control.stress.soak.drives import (
+    DRIVE,
+    QUIET,
+    SoakSettings,
+    draw_faults,
+    draw_wishes,
+    run_drive,
+    soak,
+)
 from liquid_control.stress.soak.growth import footprint, growth, slope
 
 
 def test_every_fault_in_every_source_comes_and_the_end_of_a_drive_is_quiet():
     drawn = [fault for seed in range(200) for fault in draw_faults(random.Random(seed))]
-    assert {(fault.source, fault.kind) for fault in drawn} == {(source, kind) for source in SOURCES for kind in KINDS}
+    assert {(fault.source, fault.kind) for fault in drawn} == {
+        (source, kind) for source in SOURCES for kind in KINDS
+    }
     assert all(QUIET <= fault.begin < fault.end <= DRIVE - QUIET for fault in drawn)
 
 
 def test_wishes_come_and_go_and_the_gate_is_asked_again():
     wishes = [draw_wishes(random.Random(seed)) for seed in range(60)]
     seen = [[wish(0.1 * tick) for tick in range(600)] for wish in wishes]
-    assert any(w.takeover for row in seen for w in row) and any(w.complaints for row in seen for w in row)
+    assert any(w.takeover for row in seen for w in row) and any(
+        w.complaints for row in seen for w in row
+    )
     assert all(not row[-1].takeover and not row[-1].complaints for row in seen)
     assert all(row[-1].asked for row in seen if any(w.takeover or w.complaints for w in row))
 
 
 def rows(memory, files=lambda i: 9, pid=1, count=150):
-    return [{"pid": pid, "index": i, "seconds": 60.0, "memory_bytes": memory(i), "files": files(i)} for i in range(count)]
+    return [
+        {"pid": pid, "index": i, "seconds": 60.0, "memory_bytes": memory(i), "files": files(i)}
+        for i in range(count)
+    ]
 
 
 def percent(*processes):
@@ -41,9 +57,16 @@ def test_growth_is_told_from_noise_steps_warm_up_and_too_little():
     rng = random.Random(1)
     assert percent(rows(lambda i: 10**8 + (i % 3) * 10**6))[0] == pytest.approx(0.0, abs=0.05)
     assert abs(percent(rows(lambda i: 10**8 + int(rng.gauss(0.0, 2e6))))[0]) < 0.5
-    assert percent(rows(lambda i: 10**8 + 5 * 10**7 * (i > 120)))[0] == 0.0, "one block that is kept is no growth"
-    assert percent(rows(lambda i: 10**8 + 10**6 * min(i, 25)))[0] == 0.0, "what is loaded in the beginning is none"
-    leak, leaking_files = percent(rows(lambda i: 10**8 + i * 20_000 + (i % 2) * 7 * 10**6), rows(lambda i: 10**8, lambda i: 9 + i // 60, 2))
+    assert percent(rows(lambda i: 10**8 + 5 * 10**7 * (i > 120)))[0] == 0.0, (
+        "one block that is kept is no growth"
+    )
+    assert percent(rows(lambda i: 10**8 + 10**6 * min(i, 25)))[0] == 0.0, (
+        "what is loaded in the beginning is none"
+    )
+    leak, leaking_files = percent(
+        rows(lambda i: 10**8 + i * 20_000 + (i % 2) * 7 * 10**6),
+        rows(lambda i: 10**8, lambda i: 9 + i // 60, 2),
+    )
     assert leak == pytest.approx(1.2, rel=0.1) and leaking_files == pytest.approx(10.0, abs=5.0)
     assert percent(rows(lambda i: 10**8, count=89)) == (None, None)
 
@@ -54,37 +77,70 @@ def test_the_slope_of_many_points_is_that_of_few():
 
 def test_a_footprint_counts_what_is_kept_and_what_is_open(tmp_path):
     before = footprint()
-    with mmap.mmap(-1, 60_000_000, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as kept, open(tmp_path / "file", "wb"):
+    with (
+        mmap.mmap(-1, 60_000_000, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as kept,
+        open(tmp_path / "file", "wb"),
+    ):
         for start in range(0, len(kept), mmap.PAGESIZE):
             kept[start] = 1
         after = footprint()
-    assert 45e6 < after["memory_bytes"] - before["memory_bytes"] < 80e6 and after["files"] == before["files"] + 1
+    assert (
+        45e6 < after["memory_bytes"] - before["memory_bytes"] < 80e6
+        and after["files"] == before["files"] + 1
+    )
 
-@pytest.mark.parametrize("spoiled, good", [
-    ({}, True), ({"memory_growth_percent_an_hour": None}, True), ({"memory_growth_percent_an_hour": 1.0}, False),
-    ({"file_growth_percent_an_hour": 2.0}, False), ({"limit_violations": 1}, False), ({"unhandled_errors": 1}, False),
-    ({"stuck": 1}, False),
-])  # fmt: skip
+
+@pytest.mark.parametrize(
+    "spoiled, good",
+    [
+        ({}, True),
+        ({"memory_growth_percent_an_hour": None}, True),
+        ({"memory_growth_percent_an_hour": 1.0}, False),
+        ({"file_growth_percent_an_hour": 2.0}, False),
+        ({"limit_violations": 1}, False),
+        ({"unhandled_errors": 1}, False),
+        ({"stuck": 1}, False),
+    ],
+)
 def test_a_soak_passes_only_when_nothing_is_broken_and_nothing_grows(spoiled, good):
     counts = {"limit_violations": 0, "unhandled_errors": 0, "stuck": 0}
-    assert drives.passed(counts | {"memory_growth_percent_an_hour": 0.9, "file_growth_percent_an_hour": 0.0} | spoiled) is good
+    assert (
+        drives.passed(
+            counts
+            | {"memory_growth_percent_an_hour": 0.9, "file_growth_percent_an_hour": 0.0}
+            | spoiled
+        )
+        is good
+    )
 
 
-def test_an_error_is_counted_with_its_place_and_drives_that_were_done_are_not_driven_again(tmp_path, monkeypatch):
+def test_an_error_is_counted_with_its_place_and_drives_that_were_done_are_not_driven_again(
+    tmp_path, monkeypatch
+):
     def run(*arguments):
         raise RuntimeError("a wheel came off")
 
     monkeypatch.setattr(drives, "run_course", run)
     settings = SoakSettings(hours=2 * DRIVE / 3600, workers=1, out=tmp_path)
     facts = soak(settings)
-    assert facts["unhandled_errors"] == facts["drives"] == 2 and "a wheel came off" in facts["first_errors"][0]
+    assert (
+        facts["unhandled_errors"] == facts["drives"] == 2
+        and "a wheel came off" in facts["first_errors"][0]
+    )
     monkeypatch.setattr(drives, "run_drive", lambda job: pytest.fail("driven again"))
     again = soak(settings)
     assert again["drives_kept_from_before"] == 2 and again["unhandled_errors"] == 2
-    assert json.loads((tmp_path / "soak.json").read_text()) == again and not list(tmp_path.rglob("*.part"))
+    assert json.loads((tmp_path / "soak.json").read_text()) == again and not list(
+        tmp_path.rglob("*.part")
+    )
 
 
 def test_a_drive_with_faults_keeps_every_limit(monkeypatch):
     monkeypatch.setattr(drives, "DRIVE", 20.0)
     row = run_drive((str(drives.find_model("lane_keeper")), 3, 1, None))
-    assert row["error"] is None and row["limit_violations"] == [] and row["commands"] > 200 and not row["stuck"]
+    assert (
+        row["error"] is None
+        and row["limit_violations"] == []
+        and row["commands"] > 200
+        and not row["stuck"]
+    )

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-# 48 MB each: beyond 32 MB glibc always asks the kernel; below, it may or may not have learned to keep them.
+# 48 MB each: beyond 32 MB glibc always asks the kernel; below, it may or may not have learned to
+# keep them.
 FAULTS = """
 import resource, sys, torch
 from liquid_control.system.allocator import keep_freed_memory
@@ -28,6 +29,8 @@ print(before, faults())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the switch is glibc's")
 def test_large_blocks_are_fetched_from_the_kernel_once():
-    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True
+    )
     before, after = map(int, done.stdout.split())
     assert after < 100 < before

@@ -1,4 +1,5 @@
-"""The parts of learning from given drives: splits, losses with unknown targets, predictions, scales, figures, the comparison."""
+"""The parts of learning from given drives: splits, losses with unknown targets, predictions,
+scales, figures, the comparison."""
 
 from __future__ import annotations
 
@@ -24,19 +25,30 @@ SIZE = PreprocessConfig(height=16, width=32)
 
 def episode(frames: int, seed: int = 0) -> Episode:
     rng = np.random.default_rng(seed)
-    return Episode(10**18 + np.arange(frames) * 5 * 10**7, rng.integers(0, 255, (frames, 16, 32, 3), np.uint8),
-                   rng.standard_normal((frames, 3)).astype(np.float32), np.full(frames, 0.05, np.float32), np.arange(frames) == 0,
-                   rng.normal(0, 0.02, frames).astype(np.float32), np.full((frames, 4), np.nan, np.float32))
+    return Episode(
+        10**18 + np.arange(frames) * 5 * 10**7,
+        rng.integers(0, 255, (frames, 16, 32, 3), np.uint8),
+        rng.standard_normal((frames, 3)).astype(np.float32),
+        np.full(frames, 0.05, np.float32),
+        np.arange(frames) == 0,
+        rng.normal(0, 0.02, frames).astype(np.float32),
+        np.full((frames, 4), np.nan, np.float32),
+    )
 
 
 def test_splits_hold_out_whole_recordings():
     episodes = {f"drive_{index}": episode(100 + 10 * index) for index in range(7)}
     for seed in range(5):
         split = split_recordings(episodes, 0.3, seed, 30.0)
-        assert not set(split.learned) & set(split.held_out) and set(split.learned) | set(split.held_out) == set(episodes)
+        assert not set(split.learned) & set(split.held_out) and set(split.learned) | set(
+            split.held_out
+        ) == set(episodes)
         share = sum(map(len, split.held_out.values())) / sum(map(len, episodes.values()))
         assert 0.25 < share < 0.55 and split.by == "recording"
-    assert split_recordings(episodes, 0.3, 1, 30.0).held_out.keys() == split_recordings(episodes, 0.3, 1, 30.0).held_out.keys()
+    assert (
+        split_recordings(episodes, 0.3, 1, 30.0).held_out.keys()
+        == split_recordings(episodes, 0.3, 1, 30.0).held_out.keys()
+    )
     assert len(split_recordings({"a": episode(10), "b": episode(90)}, 0.9, 0, 30.0).learned) == 1
 
 
@@ -53,23 +65,39 @@ def test_unknown_targets_carry_no_loss_and_known_ones_the_same_as_ever():
     torch.manual_seed(0)
     network, units = PolicyNetwork(PolicyConfig(), SIZE), torch.ones(4)
     rng = np.random.default_rng(0)
-    batch = Batch(rng.integers(0, 255, (4, 6, 16, 32, 3), np.uint8), rng.standard_normal((4, 6, 3)).astype(np.float32),
-                  np.full((4, 6), 0.05, np.float32), rng.normal(0, 0.02, (4, 6)).astype(np.float32), np.zeros((4, 6, 4), np.float32))
+    batch = Batch(
+        rng.integers(0, 255, (4, 6, 16, 32, 3), np.uint8),
+        rng.standard_normal((4, 6, 3)).astype(np.float32),
+        np.full((4, 6), 0.05, np.float32),
+        rng.normal(0, 0.02, (4, 6)).astype(np.float32),
+        np.zeros((4, 6, 4), np.float32),
+    )
     network.requires_grad_(False)
 
     def losses(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         prediction = network.unroll(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
         steering = steering_loss(prediction.curvature, batch, 0.04, FitSettings().curve_weight)
-        return steering, auxiliary_loss(prediction.auxiliary, torch.from_numpy(batch.auxiliary) / units)
+        return steering, auxiliary_loss(
+            prediction.auxiliary, torch.from_numpy(batch.auxiliary) / units
+        )
 
     whole, auxiliary = losses(batch)
     halves = []
     for part in (slice(0, 2), slice(2, 4)):
-        curvature, unknown = np.full((4, 6), np.nan, np.float32), np.full((4, 6, 4), np.nan, np.float32)
+        curvature, unknown = (
+            np.full((4, 6), np.nan, np.float32),
+            np.full((4, 6, 4), np.nan, np.float32),
+        )
         curvature[part], unknown[part] = batch.curvature[part], batch.auxiliary[part]
         halves.append(losses(dataclasses.replace(batch, curvature=curvature, auxiliary=unknown)))
-    weights = [np.exp(np.abs(batch.curvature[part][:, 1:] / 0.04).clip(0, 2) * 0.5).sum() for part in (slice(0, 2), slice(2, 4))]
-    assert float(whole) == pytest.approx(float(sum(w * half[0] for w, half in zip(weights, halves, strict=True)) / sum(weights)), rel=1e-5)
+    weights = [
+        np.exp(np.abs(batch.curvature[part][:, 1:] / 0.04).clip(0, 2) * 0.5).sum()
+        for part in (slice(0, 2), slice(2, 4))
+    ]
+    assert float(whole) == pytest.approx(
+        float(sum(w * half[0] for w, half in zip(weights, halves, strict=True)) / sum(weights)),
+        rel=1e-5,
+    )
     assert float(auxiliary) == pytest.approx(float(halves[0][1] + halves[1][1]) / 2, rel=1e-5)
     nothing = dataclasses.replace(batch, auxiliary=np.full((4, 6, 4), np.nan, np.float32))
     assert float(losses(nothing)[1]) == 0.0
@@ -82,39 +110,82 @@ def test_predictions_carry_memory_through_a_drive_and_forget_at_starts():
         state, answers = network.initial_state(1), []
         for index in range(200):
             columns = (one.image, one.inertial, one.dt)
-            answer, state = network.step(*(torch.from_numpy(np.array(column[index : index + 1])) for column in columns), state)
+            answer, state = network.step(
+                *(torch.from_numpy(np.array(column[index : index + 1])) for column in columns),
+                state,
+            )
             answers.append(float(answer))
     assert np.allclose(predict(network, one), answers, atol=1e-6)
     restarted = dataclasses.replace(one, is_first=np.isin(np.arange(200), (0, 150)))
-    tail = Episode(**{field.name: getattr(restarted, field.name)[150:] for field in dataclasses.fields(Episode)})
+    tail = Episode(
+        **{
+            field.name: getattr(restarted, field.name)[150:]
+            for field in dataclasses.fields(Episode)
+        }
+    )
     assert np.allclose(predict(network, restarted)[150:], predict(network, tail), atol=1e-6)
 
 
 def test_scales_come_from_the_learned_part_alone():
-    learned, other = episode(300), dataclasses.replace(episode(300, 1), curvature=np.full(300, 5.0, np.float32))
-    learned = dataclasses.replace(learned, inertial=(learned.inertial * [0.1, 2.0, 0.5] + [0.0, 0.0, 3.0]).astype(np.float32))
+    learned, other = (
+        episode(300),
+        dataclasses.replace(episode(300, 1), curvature=np.full(300, 5.0, np.float32)),
+    )
+    learned = dataclasses.replace(
+        learned, inertial=(learned.inertial * [0.1, 2.0, 0.5] + [0.0, 0.0, 3.0]).astype(np.float32)
+    )
     split = Split({"a": learned}, {"b": other}, "recording")
     assert curvature_scale(split) == pytest.approx(0.04, rel=0.1)
     network = PolicyNetwork(PolicyConfig(), SIZE)
     normalise_inertial(network, split)
-    sensed = network._sense(torch.zeros(300, 29), torch.from_numpy(learned.inertial))[:, -3:].detach().numpy()
-    assert np.abs(sensed.mean(0)).max() < 0.1 and sensed.std(0) == pytest.approx([0.4, 0.4, 0.4], rel=0.1)
+    sensed = (
+        network._sense(torch.zeros(300, 29), torch.from_numpy(learned.inertial))[:, -3:]
+        .detach()
+        .numpy()
+    )
+    assert np.abs(sensed.mean(0)).max() < 0.1 and sensed.std(0) == pytest.approx(
+        [0.4, 0.4, 0.4], rel=0.1
+    )
 
 
 def test_errors_are_those_of_the_definitions():
     wanted = np.array([0.01, -0.02, 0.0, 0.03])
     found = errors(wanted + 0.01, wanted)
-    assert (found["mae"], found["rmse"], found["bias"], found["correlation"]) == pytest.approx((0.01, 0.01, 0.01, 1.0))
-    assert found["rmse_straight"] == pytest.approx(math.sqrt(14e-4 / 4)) and errors(np.zeros(4), wanted)["correlation"] is None
+    assert (found["mae"], found["rmse"], found["bias"], found["correlation"]) == pytest.approx(
+        (0.01, 0.01, 0.01, 1.0)
+    )
+    assert (
+        found["rmse_straight"] == pytest.approx(math.sqrt(14e-4 / 4))
+        and errors(np.zeros(4), wanted)["correlation"] is None
+    )
 
 
 def test_the_comparison_of_policies_finds_a_difference_where_there_is_one():
     rng = np.random.default_rng(0)
-    roads = [{"departures": int(rng.poisson(0.5)), "lateral_rmse_m": float(rng.uniform(0.1, 0.4)), "distance_m": 500.0} for _ in range(40)]
-    worse = [{**road, "departures": road["departures"] + 1, "lateral_rmse_m": road["lateral_rmse_m"] + 0.05} for road in roads]
+    roads = [
+        {
+            "departures": int(rng.poisson(0.5)),
+            "lateral_rmse_m": float(rng.uniform(0.1, 0.4)),
+            "distance_m": 500.0,
+        }
+        for _ in range(40)
+    ]
+    worse = [
+        {
+            **road,
+            "departures": road["departures"] + 1,
+            "lateral_rmse_m": road["lateral_rmse_m"] + 0.05,
+        }
+        for road in roads
+    ]
     pairs = ((roads, roads), (roads, worse), (worse, roads))
-    same, up, down = (compare({"episodes": [{"per_road": one}], "bags": [{"per_road": two}]}, 0) for one, two in pairs)
-    assert same["as_well"]["bags"] == {"departures": True, "rmse": True} and same["difference"]["bags"]["rmse"]["interval"] == [0.0, 0.0]
+    same, up, down = (
+        compare({"episodes": [{"per_road": one}], "bags": [{"per_road": two}]}, 0)
+        for one, two in pairs
+    )
+    assert same["as_well"]["bags"] == {"departures": True, "rmse": True} and same["difference"][
+        "bags"
+    ]["rmse"]["interval"] == [0.0, 0.0]
     low, high = same["bags"]["departures"]["interval"]
     assert low < same["bags"]["departures"]["mean"] < high
     assert up["as_well"]["bags"] == {"departures": False, "rmse": False}

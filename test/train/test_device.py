@@ -1,5 +1,5 @@
-"""Where a network is trained. Without a GPU, PyTorch's meta device shows that a training step keeps to the network's own device: it
-computes nothing, and refuses what lies elsewhere."""
+"""Where a network is trained. Without a GPU, PyTorch's meta device shows that a training step keeps
+to the network's own device: it computes nothing, and refuses what lies elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ class OneBatch:
         rng = np.random.default_rng(0)
         numbers = {"inertial": (2, 3, 3), "curvature": (2, 3), "auxiliary": (2, 3, 4)}
         drawn = {name: rng.normal(size=shape).astype(np.float32) for name, shape in numbers.items()}
-        self.batch = Batch(rng.integers(0, 255, (2, 3, 32, 64, 3)).astype(np.uint8), dt=np.full((2, 3), 0.04, np.float32), **drawn)
+        self.batch = Batch(
+            rng.integers(0, 255, (2, 3, 32, 64, 3)).astype(np.uint8),
+            dt=np.full((2, 3), 0.04, np.float32),
+            **drawn,
+        )
 
     def draw(self, rng: np.random.Generator, batch: int) -> Batch:
         return self.batch
@@ -49,7 +53,15 @@ def test_a_training_step_keeps_to_the_networks_device(name, without_values):
         if hasattr(module, "kernel"):
             module.kernel = "reference"
     settings, rng, done = FitSettings(batch=2), np.random.default_rng(0), []
-    fit(network, make_optimiser(network, settings), OneBatch(), 2, rng, settings, on_step=lambda *told: done.append(told))
+    fit(
+        network,
+        make_optimiser(network, settings),
+        OneBatch(),
+        2,
+        rng,
+        settings,
+        on_step=lambda *told: done.append(told),
+    )
     assert len(done) == 2 and device_of(network).type == "meta"
 
 
@@ -60,9 +72,16 @@ def test_the_meta_device_refuses_what_lies_elsewhere():
     assert steering_loss(torch.zeros(2, 3, device="meta"), batch, 0.04, 0.5).device.type == "meta"
 
 
-@pytest.mark.parametrize("seen, wanted, got", [
-    (True, "auto", "cuda"), (True, "cpu", "cpu"), (True, "cuda", "cuda"), (False, "auto", "cpu"), (False, "cpu", "cpu"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "seen, wanted, got",
+    [
+        (True, "auto", "cuda"),
+        (True, "cpu", "cpu"),
+        (True, "cuda", "cuda"),
+        (False, "auto", "cpu"),
+        (False, "cpu", "cpu"),
+    ],
+)
 def test_auto_is_the_gpu_where_there_is_one(monkeypatch, seen, wanted, got):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
     assert choose_device(wanted).type == got
@@ -87,14 +106,29 @@ def test_a_target_that_nobody_knows_carries_no_loss():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_run_on_a_gpu_goes_on_without_one(tmp_path):
-    """The first round on the GPU, the same run again on the CPU, which finds it finished; the model is as good as any."""
+    """The first round on the GPU, the same run again on the CPU, which finds it finished; the model
+    is as good as any."""
     settings = ImitationSettings(
-        tmp_path / "run", seed=1, long_roads=0, short_roads=4, steps=10, rounds=1, round_roads=2, round_steps=5, exam_roads=0,
-        fit=FitSettings(batch=8), memory_fit=MemoryFitSettings(10, 16, 1), preprocess=SIZE, policy=PolicyConfig(encoder="slim"),
+        tmp_path / "run",
+        seed=1,
+        long_roads=0,
+        short_roads=4,
+        steps=10,
+        rounds=1,
+        round_roads=2,
+        round_steps=5,
+        exam_roads=0,
+        fit=FitSettings(batch=8),
+        memory_fit=MemoryFitSettings(10, 16, 1),
+        preprocess=SIZE,
+        policy=PolicyConfig(encoder="slim"),
         device="cuda",
-    )  # fmt: skip
+    )
     train(settings)
     info = read_model(settings.out / "model")
     assert info.provenance["device"] == torch.cuda.get_device_name()
     train(dataclasses.replace(settings, device="cpu"))
-    assert all(weight.isfinite().all() for weight in load_network(settings.out / "model").state_dict().values())
+    assert all(
+        weight.isfinite().all()
+        for weight in load_network(settings.out / "model").state_dict().values()
+    )

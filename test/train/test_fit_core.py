@@ -1,4 +1,5 @@
-"""The memory's own fit on real drives: it helps, only the memory moves, and the encoder is asked once."""
+"""The memory's own fit on real drives: it helps, only the memory moves, and the encoder is asked
+once."""
 
 from __future__ import annotations
 
@@ -15,13 +16,25 @@ from liquid_control.train.fit import FitSettings
 from liquid_control.train.fit_core import MemoryFitSettings, _enough, encode, fit_memory
 
 SIZE = PreprocessConfig(height=32, width=64)
-PLAIN, NOISY = Augmentation(noise_share=0.0, shadow_share=0.0), Augmentation(noise_share=1.0, noise_variance=0.3)
+PLAIN, NOISY = (
+    Augmentation(noise_share=0.0, shadow_share=0.0),
+    Augmentation(noise_share=1.0, noise_variance=0.3),
+)
 
 
 @pytest.fixture(scope="module")
 def episodes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drives")
-    collect_expert(CollectionSettings(folder, roads=4, seed=3, world=WorldConfig(length=100.0, trees=5), preprocess=SIZE, workers=1))
+    collect_expert(
+        CollectionSettings(
+            folder,
+            roads=4,
+            seed=3,
+            world=WorldConfig(length=100.0, trees=5),
+            preprocess=SIZE,
+            workers=1,
+        )
+    )
     return [load_episode(path) for path in sorted(folder.glob("*.npz"))]
 
 
@@ -30,10 +43,20 @@ def network(memory: str = "ltc") -> PolicyNetwork:
     return PolicyNetwork(PolicyConfig(encoder="slim", memory=memory), SIZE)
 
 
-def run(episodes, memory: str = "ltc", steps: int = 60, augmentation: Augmentation = NOISY) -> tuple[PolicyNetwork, list[float]]:
+def run(
+    episodes, memory: str = "ltc", steps: int = 60, augmentation: Augmentation = NOISY
+) -> tuple[PolicyNetwork, list[float]]:
     trained, losses = network(memory), []
-    fit_memory(trained, episodes, augmentation, 0.04, np.random.default_rng(0), FitSettings(batch=8), MemoryFitSettings(steps, 24, 2),
-               on_step=lambda step, loss: losses.append(loss["memory"]))
+    fit_memory(
+        trained,
+        episodes,
+        augmentation,
+        0.04,
+        np.random.default_rng(0),
+        FitSettings(batch=8),
+        MemoryFitSettings(steps, 24, 2),
+        on_step=lambda step, loss: losses.append(loss["memory"]),
+    )
     return trained, losses
 
 
@@ -42,7 +65,9 @@ def test_it_learns_and_only_memory_and_scales_move(episodes, memory):
     trained, losses = run(episodes, memory)
     assert len(losses) == 60 and np.mean(losses[-15:]) < 0.7 * np.mean(losses[:5])
     before = dict(network(memory).named_parameters())
-    moved = {name for name, value in trained.named_parameters() if not torch.equal(value, before[name])}
+    moved = {
+        name for name, value in trained.named_parameters() if not torch.equal(value, before[name])
+    }
     assert moved and not any(name.startswith(("encoder", "auxiliary")) for name in moved)
     assert {"input_scale", "output_scale"} <= moved
 
@@ -55,7 +80,9 @@ def test_the_same_generator_gives_the_same_weights(episodes):
 
 def test_no_steps_change_nothing(episodes):
     trained, losses = run(episodes, steps=0)
-    assert not losses and all(torch.equal(a, b) for a, b in zip(trained.parameters(), network().parameters(), strict=True))
+    assert not losses and all(
+        torch.equal(a, b) for a, b in zip(trained.parameters(), network().parameters(), strict=True)
+    )
 
 
 def test_of_many_drives_as_many_are_drawn_as_it_takes(episodes):
@@ -65,7 +92,9 @@ def test_of_many_drives_as_many_are_drawn_as_it_takes(episodes):
     for most in (1, frames[0] + 1, sum(frames) - 1):
         drawn = _enough(episodes, most, rng)
         reached = [len(episode) for episode in drawn]
-        assert sum(reached[:-1]) < most <= sum(reached) and len({id(episode) for episode in drawn}) == len(drawn)
+        assert sum(reached[:-1]) < most <= sum(reached) and len(
+            {id(episode) for episode in drawn}
+        ) == len(drawn)
     firsts = {id(_enough(episodes, 1, rng)[0]) for _ in range(50)}
     assert len(firsts) == len(episodes)
 

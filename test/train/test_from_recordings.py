@@ -1,4 +1,5 @@
-"""Training on recordings, for real and in seconds: bags in, a model out that says what the drivers did on roads it has not seen."""
+"""Training on recordings, for real and in seconds: bags in, a model out that says what the drivers
+did on roads it has not seen."""
 
 from __future__ import annotations
 
@@ -26,21 +27,36 @@ from liquid_control.train.from_recordings import RecordedSettings, train_recorde
 from liquid_control.train.load_recordings import RefusedRecordingsError
 
 SIZE, SLIM = PreprocessConfig(height=16, width=32), PolicyConfig(encoder="slim")
-QUICK = CloneSettings(steps=240, validate_every=80, frames=8, fit=FitSettings(batch=8, encoder_rate=5e-3, memory_rate=2e-2),
-                      augmentation=Augmentation(noise_share=0.0, drop_share=0.0, shadow_share=0.0))
+QUICK = CloneSettings(
+    steps=240,
+    validate_every=80,
+    frames=8,
+    fit=FitSettings(batch=8, encoder_rate=5e-3, memory_rate=2e-2),
+    augmentation=Augmentation(noise_share=0.0, drop_share=0.0, shadow_share=0.0),
+)
 SHORTEST = dataclasses.replace(QUICK, steps=2, memory_fit=MemoryFitSettings(steps=2))
 
 
 @pytest.fixture(scope="module")
 def bags(tmp_path_factory, drives):
     folder = tmp_path_factory.mktemp("bags")
-    return tuple(drives.write_drive(folder / f"drive_{seed}", seed, seconds=14.0) for seed in range(4))
+    return tuple(
+        drives.write_drive(folder / f"drive_{seed}", seed, seconds=14.0) for seed in range(4)
+    )
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory, bags):
     folder = tmp_path_factory.mktemp("run")
-    return RecordedSettings(bags, out=folder / "run", cache=folder / "cache", clone=QUICK, policy=SLIM, preprocess=SIZE, workers=1)
+    return RecordedSettings(
+        bags,
+        out=folder / "run",
+        cache=folder / "cache",
+        clone=QUICK,
+        policy=SLIM,
+        preprocess=SIZE,
+        workers=1,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -58,28 +74,44 @@ def test_a_policy_learns_from_recordings_what_drivers_do_on_others(settings, run
     info = read_model(run["model"])
     found = info.metrics["held_out"]
     assert found["rmse"] < 0.5 * found["rmse_straight"] and found["correlation"] > 0.9
-    assert found["rmse"] == run["held_out"]["rmse"] and found["frames"] == sum(each["frames"] for each in found["recordings"].values())
+    assert found["rmse"] == run["held_out"]["rmse"] and found["frames"] == sum(
+        each["frames"] for each in found["recordings"].values()
+    )
     told = info.provenance
     learned, held_out = set(told["split"]["learned"]), set(told["split"]["held_out"])
-    assert run["split"] == "recording" and not learned & held_out and learned | held_out == {str(bag) for bag in settings.bags}
+    assert (
+        run["split"] == "recording"
+        and not learned & held_out
+        and learned | held_out == {str(bag) for bag in settings.bags}
+    )
     for name, facts in told["recordings"].items():
-        assert facts["source"] == "steering" and len(facts["files"]) == 2 and facts["targets"] > 200, name
+        assert (
+            facts["source"] == "steering" and len(facts["files"]) == 2 and facts["targets"] > 200
+        ), name
         assert not facts["findings"]
-    assert [look["step"] for look in told["history"]] == [80, 160, 240] and told["settings"]["clone"]["seed"] == 0
+    assert [look["step"] for look in told["history"]] == [80, 160, 240] and told["settings"][
+        "clone"
+    ]["seed"] == 0
     assert list((settings.out / "tensorboard").glob("events.*"))
 
 
-def test_the_memory_alone_is_fitted_too_and_kept_where_that_helps(settings, run, tmp_path, without_export):
+def test_the_memory_alone_is_fitted_too_and_kept_where_that_helps(
+    settings, run, tmp_path, without_export
+):
     """A fit of the memory at a rate that ruins it is thrown away again."""
     told = run["memory_fit"]
     assert told["kept"] == (told["rmse_after"] < told["rmse_before"]) and told["steps"] == 3000
     assert run["held_out"]["rmse"] == min(told["rmse_after"], told["rmse_before"])
-    shutil.copytree(settings.out, tmp_path / "run", ignore=shutil.ignore_patterns("settings.json", "model"))
+    shutil.copytree(
+        settings.out, tmp_path / "run", ignore=shutil.ignore_patterns("settings.json", "model")
+    )
     ruined = dataclasses.replace(QUICK.fit, memory_rate=1e3)
     clone = dataclasses.replace(QUICK, fit=ruined, memory_fit=MemoryFitSettings(steps=3))
     spoiled = train_recorded(dataclasses.replace(settings, out=tmp_path / "run", clone=clone))
     told = spoiled["memory_fit"]
-    assert not told["kept"] and told["rmse_after"] > told["rmse_before"] == pytest.approx(run["memory_fit"]["rmse_before"], rel=1e-6)
+    assert not told["kept"] and told["rmse_after"] > told["rmse_before"] == pytest.approx(
+        run["memory_fit"]["rmse_before"], rel=1e-6
+    )
     assert spoiled["held_out"]["rmse"] == told["rmse_before"]
 
 
@@ -95,11 +127,19 @@ def test_the_model_runs_like_any_other(settings, run, drives):
     assert answers[-1] == pytest.approx(0.03, abs=0.012)
 
 
-def test_an_interrupted_run_ends_with_the_same_weights(settings, tmp_path, monkeypatch, without_export):
+def test_an_interrupted_run_ends_with_the_same_weights(
+    settings, tmp_path, monkeypatch, without_export
+):
     import liquid_control.train.cloning as cloning
 
-    whole, again = (dataclasses.replace(settings, out=tmp_path / name, clone=dataclasses.replace(QUICK, steps=30, validate_every=10))
-                    for name in ("whole", "again"))
+    whole, again = (
+        dataclasses.replace(
+            settings,
+            out=tmp_path / name,
+            clone=dataclasses.replace(QUICK, steps=30, validate_every=10),
+        )
+        for name in ("whole", "again")
+    )
     train_recorded(whole)
     examine, looks = cloning.examine, []
 
@@ -114,7 +154,11 @@ def test_an_interrupted_run_ends_with_the_same_weights(settings, tmp_path, monke
         with pytest.raises(KeyboardInterrupt):
             train_recorded(again)
     train_recorded(again)
-    for one, two in zip(load_network(whole.out / "model").parameters(), load_network(again.out / "model").parameters(), strict=True):
+    for one, two in zip(
+        load_network(whole.out / "model").parameters(),
+        load_network(again.out / "model").parameters(),
+        strict=True,
+    ):
         assert torch.equal(one, two)
 
 
@@ -124,48 +168,93 @@ def test_a_run_with_other_settings_or_recordings_is_refused(settings, run):
             train_recorded(dataclasses.replace(settings, **change))
 
 
-def test_fine_tuning_starts_from_the_model_and_keeps_its_sizes(settings, run, tmp_path, without_export):
+def test_fine_tuning_starts_from_the_model_and_keeps_its_sizes(
+    settings, run, tmp_path, without_export
+):
     start = read_model(run["model"])
-    tuned = dataclasses.replace(settings, start=run["model"], out=tmp_path / "tuned", policy=PolicyConfig(), preprocess=PreprocessConfig(),
-                                clone=dataclasses.replace(QUICK, steps=40))
+    tuned = dataclasses.replace(
+        settings,
+        start=run["model"],
+        out=tmp_path / "tuned",
+        policy=PolicyConfig(),
+        preprocess=PreprocessConfig(),
+        clone=dataclasses.replace(QUICK, steps=40),
+    )
     result = train_recorded(tuned)
     info = read_model(result["model"])
-    assert (info.policy, info.preprocess, info.wiring) == (start.policy, start.preprocess, start.wiring)
-    assert info.provenance["from"]["files"] == dict(start.files) and result["held_out"]["rmse"] < 0.5 * result["held_out"]["rmse_straight"]
-    for flags, said in (({"preprocess": PreprocessConfig(height=20)}, "16x32"), ({"policy": PolicyConfig(unfolds=2)}, "no --policy flags")):
+    assert (info.policy, info.preprocess, info.wiring) == (
+        start.policy,
+        start.preprocess,
+        start.wiring,
+    )
+    assert (
+        info.provenance["from"]["files"] == dict(start.files)
+        and result["held_out"]["rmse"] < 0.5 * result["held_out"]["rmse_straight"]
+    )
+    for flags, said in (
+        ({"preprocess": PreprocessConfig(height=20)}, "16x32"),
+        ({"policy": PolicyConfig(unfolds=2)}, "no --policy flags"),
+    ):
         with pytest.raises(ConfigError, match=said):
             train_recorded(dataclasses.replace(tuned, out=tmp_path / "other", **flags))
 
 
-def test_one_recording_is_cut_into_blocks_with_gaps_and_that_is_said_loudly(settings, bags, tmp_path, capsys, drives, without_export):
+def test_one_recording_is_cut_into_blocks_with_gaps_and_that_is_said_loudly(
+    settings, bags, tmp_path, capsys, drives, without_export
+):
     long = drives.write_drive(tmp_path / "long", 7, seconds=40.0)
-    result = train_recorded(dataclasses.replace(settings, bags=(long,), out=tmp_path / "run", clone=SHORTEST))
-    assert result["split"] == "blocks of one recording" and "The held-out error flatters" in capsys.readouterr().err
+    result = train_recorded(
+        dataclasses.replace(settings, bags=(long,), out=tmp_path / "run", clone=SHORTEST)
+    )
+    assert (
+        result["split"] == "blocks of one recording"
+        and "The held-out error flatters" in capsys.readouterr().err
+    )
 
 
 def test_held_out_recordings_may_be_named(settings, bags, tmp_path, without_export):
-    named = dataclasses.replace(settings, bags=bags[:2], held_out=bags[2:3], out=tmp_path / "run", clone=SHORTEST)
+    named = dataclasses.replace(
+        settings, bags=bags[:2], held_out=bags[2:3], out=tmp_path / "run", clone=SHORTEST
+    )
     train_recorded(named)
     assert read_model(tmp_path / "run" / "model").provenance["split"]["held_out"] == [str(bags[2])]
 
 
-def test_unusable_recordings_are_named_all_at_once_and_may_be_skipped(settings, bags, tmp_path, drives, capsys, without_export):
+def test_unusable_recordings_are_named_all_at_once_and_may_be_skipped(
+    settings, bags, tmp_path, drives, capsys, without_export
+):
     blind = drives.write_drive(tmp_path / "blind", camera=False)
     deaf = drives.write_drive(tmp_path / "deaf", 8, imu=False, steering=False)
     wheel = drives.write_drive(tmp_path / "wheel", 9, ratio=-30.0)
-    mixed = dataclasses.replace(settings, bags=(*bags[:2], blind, deaf, wheel), out=tmp_path / "run", clone=SHORTEST)
+    mixed = dataclasses.replace(
+        settings, bags=(*bags[:2], blind, deaf, wheel), out=tmp_path / "run", clone=SHORTEST
+    )
     with pytest.raises(RefusedRecordingsError) as refused:
         train_recorded(mixed)
     text = str(refused.value)
-    assert set(refused.value.problems) == {str(blind), str(deaf), str(wheel)} and "no gyro and no steering either" in text
+    assert (
+        set(refused.value.problems) == {str(blind), str(deaf), str(wheel)}
+        and "no gyro and no steering either" in text
+    )
     scale = float(text.split("--steering-scale ")[1].split(")")[0])
     assert scale == pytest.approx(-1 / 30, rel=0.1)
     result = train_recorded(dataclasses.replace(mixed, unusable="skip"))
-    assert result["recordings"] == 2 and set(result["left_out"]) == set(refused.value.problems) and "WARNING" in capsys.readouterr().err
-    mended = dataclasses.replace(mixed, bags=(*bags[:2], wheel), recording=RecordingSettings(steering_scale=scale), out=tmp_path / "mended")
+    assert (
+        result["recordings"] == 2
+        and set(result["left_out"]) == set(refused.value.problems)
+        and "WARNING" in capsys.readouterr().err
+    )
+    mended = dataclasses.replace(
+        mixed,
+        bags=(*bags[:2], wheel),
+        recording=RecordingSettings(steering_scale=scale),
+        out=tmp_path / "mended",
+    )
     with pytest.raises(RefusedRecordingsError) as refused:
         train_recorded(mended)
-    assert set(refused.value.problems) == {str(bag) for bag in bags[:2]}  # the scale suits the wheel, not the other two
+    assert set(refused.value.problems) == {
+        str(bag) for bag in bags[:2]
+    }  # the scale suits the wheel, not the other two
 
 
 def test_twins_and_too_little_are_refused(settings, bags, tmp_path):
@@ -176,15 +265,51 @@ def test_twins_and_too_little_are_refused(settings, bags, tmp_path):
     with pytest.raises(ConfigError, match="the same recording"):
         train_recorded(dataclasses.replace(settings, bags=(bags[0], twin), out=tmp_path / "run"))
     with pytest.raises(TooLittleError, match="no sequence to learn from"):
-        train_recorded(dataclasses.replace(settings, out=tmp_path / "run", clone=CloneSettings(frames=1000)))
+        train_recorded(
+            dataclasses.replace(settings, out=tmp_path / "run", clone=CloneSettings(frames=1000))
+        )
     with pytest.raises(ConfigError, match="at least one recording"):
         train_recorded(RecordedSettings())
 
 
-def test_the_command_line_takes_bags_anywhere_and_answers_json(bags, tmp_path, capsys, without_export):
-    flags = ["--preprocess.height", "16", "--preprocess.width", "32", "--steps", "4", "--fit.batch", "2", "--workers", "1", "--json"]
-    flags = ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--bags", *map(str, bags[:2]), *flags]
+def test_the_command_line_takes_bags_anywhere_and_answers_json(
+    bags, tmp_path, capsys, without_export
+):
+    flags = [
+        "--preprocess.height",
+        "16",
+        "--preprocess.width",
+        "32",
+        "--steps",
+        "4",
+        "--fit.batch",
+        "2",
+        "--workers",
+        "1",
+        "--json",
+    ]
+    flags = [
+        "--out",
+        str(tmp_path / "run"),
+        "--cache",
+        str(tmp_path / "cache"),
+        "--bags",
+        *map(str, bags[:2]),
+        *flags,
+    ]
     assert cli.main(["train", "imitation", *flags]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["recordings"] == 2
-    assert cli.main(["train", "imitation", "--bags", str(tmp_path / "absent"), "--out", str(tmp_path / "none")]) == 2
+    assert (
+        cli.main(
+            [
+                "train",
+                "imitation",
+                "--bags",
+                str(tmp_path / "absent"),
+                "--out",
+                str(tmp_path / "none"),
+            ]
+        )
+        == 2
+    )
     assert "absent" in capsys.readouterr().err and not (tmp_path / "none").exists()

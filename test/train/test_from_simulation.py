@@ -1,4 +1,5 @@
-"""Training from nothing on a small budget, for real: worlds, processes, DAgger, checkpoint, model, exam."""
+"""Training from nothing on a small budget, for real: worlds, processes, DAgger, checkpoint, model,
+exam."""
 
 from __future__ import annotations
 
@@ -23,8 +24,19 @@ from liquid_control.train.fit_core import MemoryFitSettings
 from liquid_control.train.from_simulation import ImitationSettings, train
 
 SIZE, SLIM = PreprocessConfig(height=32, width=64), PolicyConfig(encoder="slim")
-SMALL = {"long_roads": 0, "short_roads": 6, "steps": 30, "rounds": 1, "round_roads": 2, "round_steps": 10, "exam_roads": 2,
-         "fit": FitSettings(batch=8), "memory_fit": MemoryFitSettings(20, 16, 1), "preprocess": SIZE, "policy": SLIM}
+SMALL = {
+    "long_roads": 0,
+    "short_roads": 6,
+    "steps": 30,
+    "rounds": 1,
+    "round_roads": 2,
+    "round_steps": 10,
+    "exam_roads": 2,
+    "fit": FitSettings(batch=8),
+    "memory_fit": MemoryFitSettings(20, 16, 1),
+    "preprocess": SIZE,
+    "policy": SLIM,
+}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +49,9 @@ def test_a_run_leaves_a_model_that_says_how_it_was_made(run):
     settings, exam = run
     info = read_model(settings.out / "model")
     assert info.provenance["settings"]["seed"] == 1 and info.provenance["settings"]["steps"] == 30
-    assert info.provenance["frames"] == sum(len(load_episode(p)) for p in (settings.out / "episodes").iterdir())
+    assert info.provenance["frames"] == sum(
+        len(load_episode(p)) for p in (settings.out / "episodes").iterdir()
+    )
     assert info.metrics["distance_m"] == exam["distance_m"] and info.metrics["roads"] == 2
     assert len(exam["per_road"]) == 2 and exam["speed_up"] > 0
     runtime = OnnxRuntime.load(settings.out / "model")
@@ -48,7 +62,9 @@ def test_a_run_leaves_a_model_that_says_how_it_was_made(run):
 def test_a_finished_run_goes_on_where_it_was_and_other_settings_are_refused(run):
     settings, _ = run
     weights = (settings.out / "model" / "weights.safetensors").read_bytes()
-    train(dataclasses.replace(settings, exam_roads=2, workers=1, device="cpu"))  # where it is done is nothing that decides
+    train(
+        dataclasses.replace(settings, exam_roads=2, workers=1, device="cpu")
+    )  # where it is done is nothing that decides
     assert (settings.out / "model" / "weights.safetensors").read_bytes() == weights
     with pytest.raises(ConfigError, match="other settings"):
         train(dataclasses.replace(settings, steps=31))
@@ -82,15 +98,26 @@ def test_fitting_lowers_the_loss_on_real_drives(run):
     network = PolicyNetwork(SLIM, SIZE)
     losses = []
     sequences = Sequences(episodes, 16, Augmentation(noise_share=0.0), 0.04)
-    fit(network, make_optimiser(network, FitSettings()), sequences, 140, np.random.default_rng(0), FitSettings(batch=8),
-        on_step=lambda step, loss: losses.append(loss["steering"]))
+    fit(
+        network,
+        make_optimiser(network, FitSettings()),
+        sequences,
+        140,
+        np.random.default_rng(0),
+        FitSettings(batch=8),
+        on_step=lambda step, loss: losses.append(loss["steering"]),
+    )
     assert np.mean(losses[-15:]) < 0.5 * np.mean(losses[:15])
 
 
 def test_collection_is_the_same_for_any_number_of_workers(tmp_path):
     world = WorldConfig(length=60.0, trees=5)
     for workers in (1, 2):
-        found = collect_expert(CollectionSettings(tmp_path / str(workers), roads=2, seed=5, world=world, workers=workers))
+        found = collect_expert(
+            CollectionSettings(
+                tmp_path / str(workers), roads=2, seed=5, world=world, workers=workers
+            )
+        )
         assert found["frames"] > 50
     for name in ("expert_0000.npz", "expert_0001.npz"):
         one, two = (load_episode(tmp_path / workers / name) for workers in ("1", "2"))
@@ -103,9 +130,14 @@ def test_settings_refuse_what_cannot_train():
             ImitationSettings(**bad)
 
 
-def test_a_crop_that_leaves_too_little_of_the_simulated_camera_is_refused_before_anything_is_driven(tmp_path):
+def test_a_crop_that_leaves_too_little_of_the_simulated_camera_is_refused_before_anything_is_driven(
+    tmp_path,
+):
     crop = {"out": tmp_path / "out", "preprocess": PreprocessConfig(crop_top=0.2)}
-    for begin, settings in ((train, ImitationSettings(**crop)), (collect_expert, CollectionSettings(**crop))):
+    for begin, settings in (
+        (train, ImitationSettings(**crop)),
+        (collect_expert, CollectionSettings(**crop)),
+    ):
         with pytest.raises(ImageError, match="got 52x128, expected at least 64x128"):
             begin(settings)
         assert not (tmp_path / "out").exists()

@@ -1,4 +1,5 @@
-"""Where the time of collection goes, and how much of it the rasteriser needs for the pixels alone."""
+"""Where the time of collection goes, and how much of it the rasteriser needs for the pixels
+alone."""
 
 from __future__ import annotations
 
@@ -26,26 +27,44 @@ PARTS = {
 EMPTY = """<mujoco><visual><global offwidth="1280" offheight="720"/><quality offsamples="0" shadowsize="0"/></visual>
 <worldbody><camera name="front"/></worldbody></mujoco>"""
 LARGE = (640, 320), (1280, 640)
-"""Two sizes, large enough that all but the pixels is little: their difference is what a pixel costs."""
+"""Two sizes, large enough that all but the pixels is little: their difference is what a pixel
+costs."""
 
 
-def collecting(folder: Path, roads: int, length: float, preprocess: PreprocessConfig, seed: int) -> tuple[dict, list[Episode]]:
-    """One core drives expert roads as `train imitation` does. Returns seconds of one core by part and the episodes."""
-    jobs = [Drive(road_seed(seed, index), folder / f"{index}.npz", preprocess, WorldConfig(length=length, stratum=index % STRATA), 0.02)
-            for index in range(roads + 1)]  # fmt: skip
+def collecting(
+    folder: Path, roads: int, length: float, preprocess: PreprocessConfig, seed: int
+) -> tuple[dict, list[Episode]]:
+    """One core drives expert roads as `train imitation` does. Returns seconds of one core by part
+    and the episodes."""
+    jobs = [
+        Drive(
+            road_seed(seed, index),
+            folder / f"{index}.npz",
+            preprocess,
+            WorldConfig(length=length, stratum=index % STRATA),
+            0.02,
+        )
+        for index in range(roads + 1)
+    ]
     collect(jobs.pop())  # what is done once in a process
     began = time.process_time()
     with timed(PARTS, time.process_time) as seconds:
         frames = sum(collect(job) for job in jobs)
     total = time.process_time() - began
-    told = {"frames": frames, "metres": roads * length, "seconds": total, "frames_per_second": frames / total,
-            "parts": seconds | {"rest": total - sum(seconds.values())}}  # fmt: skip
+    told = {
+        "frames": frames,
+        "metres": roads * length,
+        "seconds": total,
+        "frames_per_second": frames / total,
+        "parts": seconds | {"rest": total - sum(seconds.values())},
+    }
     return told, [load_episode(job.path) for job in jobs]
 
 
 def rendering_limit(rounds: int, seed: int) -> dict:
-    """Seconds of one core for a training picture and its parts: what is left with no scene (clear, read back), with one pixel
-    (geometry), and what its pixels would take at the rate of large pictures, which is the rasteriser's own."""
+    """Seconds of one core for a training picture and its parts: what is left with no scene (clear,
+    read back), with one pixel (geometry), and what its pixels would take at the rate of large
+    pictures, which is the rasteriser's own."""
     config = WorldConfig()
     world = World(config, seed)
     for _ in range(100):  # a second into the drive
@@ -66,9 +85,16 @@ def rendering_limit(rounds: int, seed: int) -> dict:
     nothing.close()
     per_pixel = (seconds["large"] - seconds["small"]) / (wide * high - narrow * low)
     pixels = per_pixel * size[0] * size[1]
-    return {"width": size[0], "height": size[1], "picture_s": seconds["picture"], "empty_s": seconds["empty"],
-            "one_pixel_s": seconds["one_pixel"], "pixel_s": per_pixel, "pixels_s": pixels,
-            "share_of_fill_rate": pixels / seconds["picture"]}  # fmt: skip
+    return {
+        "width": size[0],
+        "height": size[1],
+        "picture_s": seconds["picture"],
+        "empty_s": seconds["empty"],
+        "one_pixel_s": seconds["one_pixel"],
+        "pixel_s": per_pixel,
+        "pixels_s": pixels,
+        "share_of_fill_rate": pixels / seconds["picture"],
+    }
 
 
 def _best(call: Callable[[], object], calls: int, rounds: int) -> float:

@@ -7,10 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 COLOURS = {
-    "rendering": "#2a6f97", "renderer set-up": "#61a5c2", "physics": "#6a994e", "scene": "#a7c957", "encoder": "#b3541e",
-    "encoder, forward": "#b3541e", "encoder, backward": "#dd8b5a", "memory": "#7b2cbf", "batch": "#e0a100", "optimiser": "#8d99ae",
+    "rendering": "#2a6f97",
+    "renderer set-up": "#61a5c2",
+    "physics": "#6a994e",
+    "scene": "#a7c957",
+    "encoder": "#b3541e",
+    "encoder, forward": "#b3541e",
+    "encoder, backward": "#dd8b5a",
+    "memory": "#7b2cbf",
+    "batch": "#e0a100",
+    "optimiser": "#8d99ae",
     "rest": "#c9c9c9",
-}  # fmt: skip
+}
 
 
 def write_report(answer: Mapping, out: Path) -> None:
@@ -22,8 +30,14 @@ def write_report(answer: Mapping, out: Path) -> None:
 
 def table(answer: Mapping) -> str:
     """Shares of collection, of a step and of a whole training, then what the limits are."""
-    collected, fitted, rendering, limit = (answer[name] for name in ("collecting", "fitting", "rendering", "limit"))
-    encoder, training, height_width = fitted["encoder"], answer["training"], "x".join(map(str, answer["picture"]))
+    collected, fitted, rendering, limit = (
+        answer[name] for name in ("collecting", "fitting", "rendering", "limit")
+    )
+    encoder, training, height_width = (
+        fitted["encoder"],
+        answer["training"],
+        "x".join(map(str, answer["picture"])),
+    )
     text = [
         f"collection: {collected['frames_per_second']:.0f} frames/s on one core; {_shares(collected['parts'])}",
         f"a step of {fitted['frames']} frames of {height_width}, {answer['encoder']} encoder: "
@@ -31,22 +45,26 @@ def table(answer: Mapping) -> str:
         f"{fitted['frames_per_second']:.0f} frames/s ({answer['all_cores']['frames_per_second']:.0f} with all cores); "
         f"{_shares(fitted['parts'])}",
         f"the encoder by itself, both passes: {fitted['encoder_frames_per_second']:.0f} frames/s on one core",
-    ]  # fmt: skip
+    ]
     if "memory_step_s" in fitted:
-        text.append(f"a step of the memory ({answer['memory']}) alone, {fitted['memory_frames']} frames: "
-                    f"{1e3 * fitted['memory_step_s']:.1f} ms; a picture encoded for it {1e6 * fitted['encode_s']:.0f} µs")  # fmt: skip
-    return "\n".join([
-        *text,
-        f"a whole training by the default recipe: {training['core_seconds']:.0f} s of one core; {_shares(training['shares'])}",
-        "",
-        f"encoder: {encoder['flops_per_second'] / 1e9:.1f} GFLOP/s, {100 * encoder['share_of_arithmetic']:.0f} % of a matrix product's "
-        f"{limit['flops_per_second'] / 1e9:.0f}; {encoder['bytes_per_second'] / 1e9:.1f} GB/s between its layers, "
-        f"{100 * encoder['share_of_memory']:.0f} % of a copy's {limit['bytes_per_second'] / 1e9:.1f}",
-        f"rendering: {1e6 * rendering['picture_s']:.0f} µs a picture of {rendering['width']}x{rendering['height']}; with no scene "
-        f"{1e6 * rendering['empty_s']:.0f}, with one pixel {1e6 * rendering['one_pixel_s']:.0f}; its pixels at the rasteriser's own rate "
-        f"({1e9 * rendering['pixel_s']:.0f} ns each) {1e6 * rendering['pixels_s']:.0f} µs, {100 * rendering['share_of_fill_rate']:.0f} %",
-        ", ".join(f"{name} {value}" for name, value in answer["machine"].items()),
-    ])  # fmt: skip
+        text.append(
+            f"a step of the memory ({answer['memory']}) alone, {fitted['memory_frames']} frames: "
+            f"{1e3 * fitted['memory_step_s']:.1f} ms; a picture encoded for it {1e6 * fitted['encode_s']:.0f} µs"
+        )
+    return "\n".join(
+        [
+            *text,
+            f"a whole training by the default recipe: {training['core_seconds']:.0f} s of one core; {_shares(training['shares'])}",
+            "",
+            f"encoder: {encoder['flops_per_second'] / 1e9:.1f} GFLOP/s, {100 * encoder['share_of_arithmetic']:.0f} % of a matrix product's "
+            f"{limit['flops_per_second'] / 1e9:.0f}; {encoder['bytes_per_second'] / 1e9:.1f} GB/s between its layers, "
+            f"{100 * encoder['share_of_memory']:.0f} % of a copy's {limit['bytes_per_second'] / 1e9:.1f}",
+            f"rendering: {1e6 * rendering['picture_s']:.0f} µs a picture of {rendering['width']}x{rendering['height']}; with no scene "
+            f"{1e6 * rendering['empty_s']:.0f}, with one pixel {1e6 * rendering['one_pixel_s']:.0f}; its pixels at the rasteriser's own rate "
+            f"({1e9 * rendering['pixel_s']:.0f} ns each) {1e6 * rendering['pixels_s']:.0f} µs, {100 * rendering['share_of_fill_rate']:.0f} %",
+            ", ".join(f"{name} {value}" for name, value in answer["machine"].items()),
+        ]
+    )
 
 
 def _shares(parts: Mapping[str, float]) -> str:
@@ -63,23 +81,36 @@ def _plot(answer: Mapping, path: Path) -> None:
         "collection": answer["collecting"]["parts"],
         f"a step of {answer['fitting']['frames']} frames": answer["fitting"]["parts"],
         "a whole training": answer["training"]["shares"],
-    }  # fmt: skip
+    }
     for row, parts in rows.items():
         total, left = sum(parts.values()), 0.0
         for name, value in parts.items():
             share = 100 * value / total
             shares.barh(row, share, left=left, color=COLOURS[name], edgecolor="white")
             if share > 5:
-                shares.text(left + share / 2, row, f"{name.replace(', ', chr(10)).replace(' ', chr(10))}\n{share:.0f}", ha="center",
-                            va="center", fontsize=8, color="black" if name in ("rest", "scene", "batch") else "white")  # fmt: skip
+                shares.text(
+                    left + share / 2,
+                    row,
+                    f"{name.replace(', ', chr(10)).replace(' ', chr(10))}\n{share:.0f}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="black" if name in ("rest", "scene", "batch") else "white",
+                )
             left += share
     shares.invert_yaxis()
     shares.set(xlim=(0, 100), xlabel="% of one core's time", title="where a training's time goes")
     encoder, rendering = answer["fitting"]["encoder"], answer["rendering"]
-    found = {"encoder,\narithmetic of\na matrix product": encoder["share_of_arithmetic"],
-             "encoder,\ntraffic of\na copy": encoder["share_of_memory"],
-             "rendering,\nfill rate of\nlarge pictures": rendering["share_of_fill_rate"]}  # fmt: skip
-    drawn = limits.bar(list(found), [100 * value for value in found.values()], color=["#b3541e", "#dd8b5a", "#2a6f97"])
+    found = {
+        "encoder,\narithmetic of\na matrix product": encoder["share_of_arithmetic"],
+        "encoder,\ntraffic of\na copy": encoder["share_of_memory"],
+        "rendering,\nfill rate of\nlarge pictures": rendering["share_of_fill_rate"],
+    }
+    drawn = limits.bar(
+        list(found),
+        [100 * value for value in found.values()],
+        color=["#b3541e", "#dd8b5a", "#2a6f97"],
+    )
     limits.bar_label(drawn, fmt="%.0f %%")
     limits.set(ylim=(0, 110), ylabel="%", title="how close to this machine's limit")
     limits.tick_params(axis="x", labelsize=8)

@@ -1,7 +1,8 @@
-"""`liquid-control bench train`: what a training's time goes into, and how close to the machine's limit that runs.
+"""`liquid-control bench train`: what a training's time goes into, and how close to the machine's
+limit that runs.
 
-Everything is measured on one core and in its CPU time, as `bench driving` trains, so that other load disturbs little; beside it one figure
-of all cores by the clock, as `train imitation` trains.
+Everything is measured on one core and in its CPU time, as `bench driving` trains, so that other
+load disturbs little; beside it one figure of all cores by the clock, as `train imitation` trains.
 """
 
 from __future__ import annotations
@@ -27,15 +28,20 @@ PACKAGES = ("torch", "mujoco", "numba", "numpy")
 
 @dataclasses.dataclass(frozen=True)
 class TrainBenchSettings:
-    """Measures a few roads and steps, and reckons from them the default recipe of `train imitation`."""
+    """Measures a few roads and steps, and reckons from them the default recipe of `train
+    imitation`."""
 
     out: Path = Path("doc/results")
     """folder for train.json and train.png"""
     policy: PolicyConfig = dataclasses.field(default_factory=lambda: ImitationSettings().policy)
-    preprocess: PreprocessConfig = dataclasses.field(default_factory=lambda: ImitationSettings().preprocess)
+    preprocess: PreprocessConfig = dataclasses.field(
+        default_factory=lambda: ImitationSettings().preprocess
+    )
     roads: int = number(6, 1, 1000, "", "expert roads collected")
     length: float = number(200.0, 50.0, 2000.0, "m", "length of a road")
-    steps: int = number(20, 2, 10**6, "", "optimiser steps timed, and ten times as many of the memory alone")
+    steps: int = number(
+        20, 2, 10**6, "", "optimiser steps timed, and ten times as many of the memory alone"
+    )
     rounds: int = number(10, 1, 1000, "", "timings of each limit, of which the best counts")
     seed: int = number(0, 0, 2**31, "", "of roads and weights")
 
@@ -45,11 +51,18 @@ class TrainBenchSettings:
 
 def bench_train(settings: TrainBenchSettings) -> dict:
     """Returns the whole answer, as in train.json."""
-    recipe = dataclasses.replace(ImitationSettings(), policy=settings.policy, preprocess=settings.preprocess, seed=settings.seed)
+    recipe = dataclasses.replace(
+        ImitationSettings(),
+        policy=settings.policy,
+        preprocess=settings.preprocess,
+        seed=settings.seed,
+    )
     threads = torch.get_num_threads()
     keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
-        collected, episodes = collecting(Path(folder), settings.roads, settings.length, recipe.preprocess, settings.seed)
+        collected, episodes = collecting(
+            Path(folder), settings.roads, settings.length, recipe.preprocess, settings.seed
+        )
     rendering = rendering_limit(settings.rounds, settings.seed)
     all_cores = step_of_all_cores(episodes, recipe, settings.steps)
     torch.set_num_threads(1)
@@ -58,37 +71,61 @@ def bench_train(settings: TrainBenchSettings) -> dict:
     finally:
         torch.set_num_threads(threads)
     encoder = fitted["encoder"]
-    encoder |= {"share_of_arithmetic": encoder["flops_per_second"] / limit["flops_per_second"],
-                "share_of_memory": encoder["bytes_per_second"] / limit["bytes_per_second"]}  # fmt: skip
+    encoder |= {
+        "share_of_arithmetic": encoder["flops_per_second"] / limit["flops_per_second"],
+        "share_of_memory": encoder["bytes_per_second"] / limit["bytes_per_second"],
+    }
     answer = {
         "machine": machine(PACKAGES) | {"threads": threads, "cpus": os.cpu_count()},
-        "memory": settings.policy.memory, "encoder": settings.policy.encoder,
+        "memory": settings.policy.memory,
+        "encoder": settings.policy.encoder,
         "picture": [recipe.preprocess.height, recipe.preprocess.width],
-        "collecting": collected, "rendering": rendering, "fitting": fitted, "limit": limit,
+        "collecting": collected,
+        "rendering": rendering,
+        "fitting": fitted,
+        "limit": limit,
         "all_cores": {"step_s": all_cores, "frames_per_second": fitted["frames"] / all_cores},
         "training": _training(collected, fitted, recipe),
-    }  # fmt: skip
+    }
     write_report(answer, settings.out)
     return answer
 
 
 def _training(collected: Mapping, fitted: Mapping, recipe: ImitationSettings) -> dict:
-    """Core seconds of a whole training by the default recipe, reckoned from what was measured, and the share of each part.
+    """Core seconds of a whole training by the default recipe, reckoned from what was measured, and
+    the share of each part.
 
-    In the DAgger rounds the policy drives instead of the expert, for 0.1 ms a frame, which is left out.
+    In the DAgger rounds the policy drives instead of the expert, for 0.1 ms a frame, which is left
+    out.
     """
     rounds, parts, fit_parts = recipe.rounds, collected["parts"], fitted["parts"]
-    expert, driven = 400.0 * recipe.long_roads + 120.0 * recipe.short_roads, 200.0 * recipe.round_roads * rounds
+    expert, driven = (
+        400.0 * recipe.long_roads + 120.0 * recipe.short_roads,
+        200.0 * recipe.round_roads * rounds,
+    )
     metres = (expert + driven) / collected["metres"]
     steps = recipe.steps + rounds * recipe.round_steps
-    looks = collected["frames"] / collected["metres"] * ((1 + rounds) * expert + driven * (1 + rounds) / 2) * recipe.memory_fit.looks
+    looks = (
+        collected["frames"]
+        / collected["metres"]
+        * ((1 + rounds) * expert + driven * (1 + rounds) / 2)
+        * recipe.memory_fit.looks
+    )
     alone = recipe.memory_fit.steps * (1 + rounds)
-    encoder = steps * (fit_parts["encoder, forward"] + fit_parts["encoder, backward"]) + looks * fitted.get("encode_s", 0.0) * bool(alone)
+    encoder = steps * (
+        fit_parts["encoder, forward"] + fit_parts["encoder, backward"]
+    ) + looks * fitted.get("encode_s", 0.0) * bool(alone)
     memory = steps * fit_parts["memory"] + alone * fitted.get("memory_step_s", 0.0)
     seconds = {
-        "rendering": metres * (parts["rendering"] + parts["renderer set-up"]), "physics": metres * parts["physics"],
-        "encoder": encoder, "memory": memory,
-        "rest": metres * (parts["scene"] + parts["rest"]) + steps * (fit_parts["batch"] + fit_parts["optimiser"]),
-    }  # fmt: skip
+        "rendering": metres * (parts["rendering"] + parts["renderer set-up"]),
+        "physics": metres * parts["physics"],
+        "encoder": encoder,
+        "memory": memory,
+        "rest": metres * (parts["scene"] + parts["rest"])
+        + steps * (fit_parts["batch"] + fit_parts["optimiser"]),
+    }
     total = sum(seconds.values())
-    return {"core_seconds": total, "shares": {name: value / total for name, value in seconds.items()}}
+    return {
+        "core_seconds": total,
+        "shares": {name: value / total for name, value in seconds.items()},
+    }

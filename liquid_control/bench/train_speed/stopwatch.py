@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 
 @contextlib.contextmanager
-def timed(parts: Mapping[str, tuple[object, str]], clock: Callable[[], float]) -> Iterator[dict[str, float]]:
-    """Seconds by part, added up while the context lasts. `parts`: what holds the function, and its name there. Parts must not nest."""
+def timed(
+    parts: Mapping[str, tuple[object, str]], clock: Callable[[], float]
+) -> Iterator[dict[str, float]]:
+    """Seconds by part, added up while the context lasts. `parts`: what holds the function, and its
+    name there. Parts must not nest."""
     seconds = dict.fromkeys(parts, 0.0)
     before = {name: getattr(holder, function) for name, (holder, function) in parts.items()}
 

@@ -1,8 +1,9 @@
 """One input at a time on a robot: batch 1, numpy in and out, a few microseconds, no PyTorch.
 
-The same equations as the cells' `step`, from the same parameters: a cell's `state_dict` as numpy arrays, or what safetensors
-reads from a model's weights. Construction compiles: seconds the first time on a machine, from numba's cache after that.
-An object holds scratch memory and serves one thread; the state it returns is yours.
+The same equations as the cells' `step`, from the same parameters: a cell's `state_dict` as numpy
+arrays, or what safetensors reads from a model's weights. Construction compiles: seconds the first
+time on a machine, from numba's cache after that. An object holds scratch memory and serves one
+thread; the state it returns is yours.
 """
 
 from __future__ import annotations
@@ -24,26 +25,50 @@ GATES = {"default": 1, "no_gate": 0}
 
 
 class LtcStep:
-    """`LtcCell.step` for one sample. `weights` holds the parameters under LtcCell's names, those of an affine cell included.
+    """`LtcCell.step` for one sample. `weights` holds the parameters under LtcCell's names, those of
+    an affine cell included.
 
-    Raises ConfigError for a parameter that is missing or unknown and ShapeError for one of the wrong size.
+    Raises ConfigError for a parameter that is missing or unknown and ShapeError for one of the
+    wrong size.
     """
 
-    def __init__(self, wiring: NcpWiring | FreeWiring, weights: Mapping[str, np.ndarray], unfolds: int = 6) -> None:
+    def __init__(
+        self, wiring: NcpWiring | FreeWiring, weights: Mapping[str, np.ndarray], unfolds: int = 6
+    ) -> None:
         if isinstance(unfolds, bool) or not isinstance(unfolds, int) or unfolds < 1:
             raise ConfigError("LtcStep.unfolds", unfolds, "a whole number of at least 1")
         self.inputs, self.neurons, self.outputs = wiring.inputs, wiring.neurons, wiring.motor
         shapes = {name: (wiring.neurons,) for name in ("raw_cm", "raw_gleak", "vleak")}
         for part, synapses in (("sensory", wiring.sensory), ("recurrent", wiring.synapses)):
-            shapes |= {f"{part}.{name}": (len(synapses),) for name in ("raw_w", "sigma", "mu", "erev")}
-        maps = {"input_scale": (self.inputs,), "input_shift": (self.inputs,)} if "input_scale" in weights else {}
+            shapes |= {
+                f"{part}.{name}": (len(synapses),) for name in ("raw_w", "sigma", "mu", "erev")
+            }
+        maps = (
+            {"input_scale": (self.inputs,), "input_shift": (self.inputs,)}
+            if "input_scale" in weights
+            else {}
+        )
         outputs = {"output_scale": (self.outputs,), "output_shift": (self.outputs,)} if maps else {}
         values = _parameters(weights, shapes | maps | outputs)
         tables = pack(wiring, *(values[name] for name in (*shapes, *maps)))
-        columns = [_columns(table) for table in (tables.sensory[:, :4], tables.recurrent[:, :4], tables.neurons)]
-        output = [values[name] for name in outputs] or [np.ones(self.outputs, np.float32), np.zeros(self.outputs, np.float32)]
-        scratch = _padded(max(len(wiring.sensory), len(wiring.synapses))) + 6 * _padded(self.neurons)
-        self._memory = _memory(wiring, (unfolds,), np.concatenate(circuit(wiring)[0]), np.concatenate([*columns, *output]), scratch)
+        columns = [
+            _columns(table)
+            for table in (tables.sensory[:, :4], tables.recurrent[:, :4], tables.neurons)
+        ]
+        output = [values[name] for name in outputs] or [
+            np.ones(self.outputs, np.float32),
+            np.zeros(self.outputs, np.float32),
+        ]
+        scratch = _padded(max(len(wiring.sensory), len(wiring.synapses))) + 6 * _padded(
+            self.neurons
+        )
+        self._memory = _memory(
+            wiring,
+            (unfolds,),
+            np.concatenate(circuit(wiring)[0]),
+            np.concatenate([*columns, *output]),
+            scratch,
+        )
         self.step(np.zeros(self.inputs, np.float32), self.initial_state(), 1.0)
         ltc_step.disable_compile()
 
@@ -62,11 +87,16 @@ class LtcStep:
 
 
 class WiredCfcStep:
-    """`WiredCfcCell.step` for one sample. `weights` holds the parameters under WiredCfcCell's names; `variant` is default or
-    no_gate. Raises ConfigError for a parameter that is missing or unknown and ShapeError for one of the wrong size."""
+    """`WiredCfcCell.step` for one sample. `weights` holds the parameters under WiredCfcCell's
+    names; `variant` is default or no_gate. Raises ConfigError for a parameter that is missing or
+    unknown and ShapeError for one of the wrong size."""
 
     def __init__(
-        self, wiring: NcpWiring | FreeWiring, weights: Mapping[str, np.ndarray], variant: str = "default", dense_time: bool = False
+        self,
+        wiring: NcpWiring | FreeWiring,
+        weights: Mapping[str, np.ndarray],
+        variant: str = "default",
+        dense_time: bool = False,
     ) -> None:
         if variant not in GATES:
             raise ConfigError("WiredCfcStep.variant", variant, "default or no_gate")
@@ -74,7 +104,10 @@ class WiredCfcStep:
         layers = _layers(wiring)
         shapes = {}
         for name, neurons, existing in layers:
-            shapes |= {f"{name}.weight": (HEADS, *existing.shape), f"{name}.bias": (HEADS * len(neurons),)}
+            shapes |= {
+                f"{name}.weight": (HEADS, *existing.shape),
+                f"{name}.bias": (HEADS * len(neurons),),
+            }
         values, tables = _parameters(weights, shapes), []
         for name, _, existing in layers:
             units, sources = existing.shape
@@ -83,9 +116,15 @@ class WiredCfcStep:
             table[:-1, :, :units] = (values[f"{name}.weight"] * mask).transpose(2, 0, 1)
             table[-1, :, :units] = values[f"{name}.bias"].reshape(HEADS, units)
             tables.append(table.ravel())
-        lists = np.array([number for _, neurons, _ in layers for number in (neurons.start, len(neurons))])
-        scratch = max(existing.shape[1] for *_, existing in layers) + _padded(max(len(neurons) for _, neurons, _ in layers))
-        self._memory = _memory(wiring, (len(layers), GATES[variant]), lists, np.concatenate(tables), scratch)
+        lists = np.array(
+            [number for _, neurons, _ in layers for number in (neurons.start, len(neurons))]
+        )
+        scratch = max(existing.shape[1] for *_, existing in layers) + _padded(
+            max(len(neurons) for _, neurons, _ in layers)
+        )
+        self._memory = _memory(
+            wiring, (len(layers), GATES[variant]), lists, np.concatenate(tables), scratch
+        )
         self.step(np.zeros(self.inputs, np.float32), self.initial_state(), 1.0)
         cfc_step.disable_compile()
 
@@ -103,8 +142,11 @@ class WiredCfcStep:
         return _step(cfc_step, x, h, dt, self)
 
 
-def _step(kernel, x: np.ndarray, h: np.ndarray, dt: float, owner: LtcStep | WiredCfcStep) -> tuple[np.ndarray, np.ndarray]:
-    """Most calls are good ones: what is wrong with an argument is found out when the kernel does not take it."""
+def _step(
+    kernel, x: np.ndarray, h: np.ndarray, dt: float, owner: LtcStep | WiredCfcStep
+) -> tuple[np.ndarray, np.ndarray]:
+    """Most calls are good ones: what is wrong with an argument is found out when the kernel does
+    not take it."""
     neurons = owner.neurons
     out = np.empty(neurons + owner.outputs, np.float32)
     if type(x) is not np.ndarray or x.dtype is not FLOAT:
@@ -124,7 +166,13 @@ def _step(kernel, x: np.ndarray, h: np.ndarray, dt: float, owner: LtcStep | Wire
     return out[neurons:], out[:neurons]
 
 
-def _memory(wiring: NcpWiring | FreeWiring, numbers: tuple, lists: np.ndarray, tables: np.ndarray, scratch: int) -> np.ndarray:
+def _memory(
+    wiring: NcpWiring | FreeWiring,
+    numbers: tuple,
+    lists: np.ndarray,
+    tables: np.ndarray,
+    scratch: int,
+) -> np.ndarray:
     """The one array of `step_cpu`, its parts at cache lines."""
     tables_at = HEADER + _padded(len(lists))
     scratch_at = tables_at + _padded(len(tables))
@@ -139,16 +187,32 @@ def _memory(wiring: NcpWiring | FreeWiring, numbers: tuple, lists: np.ndarray, t
 
 
 def _layers(wiring: NcpWiring | FreeWiring) -> list[tuple[str, range, np.ndarray]]:
-    """Name, neurons and connections (units, sources + units) bool of each layer, in the order of computation."""
-    sensory, between = np.zeros((wiring.neurons, wiring.inputs), bool), np.zeros((wiring.neurons, wiring.neurons), bool)
+    """Name, neurons and connections (units, sources + units) bool of each layer, in the order of
+    computation."""
+    sensory, between = (
+        np.zeros((wiring.neurons, wiring.inputs), bool),
+        np.zeros((wiring.neurons, wiring.neurons), bool),
+    )
     for matrix, synapses in ((sensory, wiring.sensory), (between, wiring.synapses)):
         for source, target, _ in synapses:
             matrix[target, source] = True
     if isinstance(wiring, FreeWiring):
         return [("circuit", range(wiring.neurons), np.concatenate([sensory, between], axis=1))]
     layers, before = [], sensory
-    for name, neurons in (("inter", wiring.inter_neurons), ("command", wiring.command_neurons), ("motor", wiring.motor_neurons)):
-        layers.append((name, neurons, np.concatenate([before[neurons], np.ones((len(neurons), len(neurons)), bool)], axis=1)))
+    for name, neurons in (
+        ("inter", wiring.inter_neurons),
+        ("command", wiring.command_neurons),
+        ("motor", wiring.motor_neurons),
+    ):
+        layers.append(
+            (
+                name,
+                neurons,
+                np.concatenate(
+                    [before[neurons], np.ones((len(neurons), len(neurons)), bool)], axis=1
+                ),
+            )
+        )
         before = between[:, neurons]
     return layers
 
@@ -168,10 +232,19 @@ def _arrays(cell) -> dict[str, np.ndarray]:
     return {name: value.detach().cpu().numpy() for name, value in cell.state_dict().items()}
 
 
-def _parameters(weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    for problem, names in (("missing", shapes.keys() - weights.keys()), ("unknown", weights.keys() - shapes.keys())):
+def _parameters(
+    weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
+    for problem, names in (
+        ("missing", shapes.keys() - weights.keys()),
+        ("unknown", weights.keys() - shapes.keys()),
+    ):
         if names:
-            raise ConfigError("weights", f"{problem} {', '.join(sorted(names))}", "exactly the parameters " + ", ".join(shapes))
+            raise ConfigError(
+                "weights",
+                f"{problem} {', '.join(sorted(names))}",
+                "exactly the parameters " + ", ".join(shapes),
+            )
     values = {name: np.asarray(weights[name], np.float32) for name in shapes}
     for name, shape in shapes.items():
         if values[name].shape != shape:

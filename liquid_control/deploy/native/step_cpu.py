@@ -1,8 +1,8 @@
 """One step at batch 1 as numba kernels: the sixteen lanes are synapses (LTC) or neurons (CfC).
 
-All that a kernel needs lies in one float32 array, because every array that is handed over costs 70 ns. It begins with
-`HEADER` int32, then come the int32 lists, the tables and scratch rows; `step` writes it. A kernel returns False when an
-argument cannot be used, and looks no further.
+All that a kernel needs lies in one float32 array, because every array that is handed over costs 70
+ns. It begins with `HEADER` int32, then come the int32 lists, the tables and scratch rows; `step`
+writes it. A kernel returns False when an argument cannot be used, and looks no further.
 """
 
 from __future__ import annotations
@@ -14,20 +14,26 @@ from liquid_control.policy.kernels.cpu.jit import compiled
 from liquid_control.policy.kernels.cpu.simd import LANES, exp2, load, sigmoid, store, tanh
 
 HEADER = 16
-"""Inputs, neurons, motor neurons, where the tables begin, where scratch begins; then unfolds (LTC) or layers and gate (CfC)."""
+"""Inputs, neurons, motor neurons, where the tables begin, where scratch begins; then unfolds (LTC)
+or layers and gate (CfC)."""
 HEADS = 4
 """ff1, ff2, t_a, t_b."""
 
 
 @compiled
 def ltc_step(x, h, dt, memory, out):
-    """x (F,), h (U,) → out (U + M,), the state and then the output. Lists: the circuit. Tables: the weights column by column,
-    synapses and neurons padded to full lanes, then scale and shift of the output."""
+    """x (F,), h (U,) → out (U + M,), the state and then the output. Lists: the circuit. Tables: the
+    weights column by column, synapses and neurons padded to full lanes, then scale and shift of the
+    output."""
     header = memory[:HEADER].view(np.int32)
     inputs, neurons, motor, unfolds = header[0], header[1], header[2], header[5]
     if len(x) != inputs or len(h) != neurons or not 0.0 < dt < np.inf:
         return False
-    lists, tables, scratch = memory[HEADER : header[3]].view(np.int32), memory[header[3] :], memory[header[4] :]
+    lists, tables, scratch = (
+        memory[HEADER : header[3]].view(np.int32),
+        memory[header[3] :],
+        memory[header[4] :],
+    )
     lanes = _lanes(neurons)
     starts = lists[: neurons + 1]
     middle = neurons + 1 + starts[neurons]
@@ -35,8 +41,13 @@ def ltc_step(x, h, dt, memory, out):
     starts_r = lists[middle : middle + neurons + 1]
     sources_r = lists[middle + neurons + 1 : middle + neurons + 1 + starts_r[neurons]]
     size, size_r = _lanes(len(sources)) * LANES, _lanes(len(sources_r)) * LANES
-    table, table_r, own = tables[: 4 * size], tables[4 * size : 4 * (size + size_r)], tables[4 * (size + size_r) :]
-    # Rows of `scratch`: v, cm/Δ, the constant parts of numerator and denominator, numerator, denominator, activations.
+    table, table_r, own = (
+        tables[: 4 * size],
+        tables[4 * size : 4 * (size + size_r)],
+        tables[4 * (size + size_r) :],
+    )
+    # Rows of `scratch`: v, cm/Δ, the constant parts of numerator and denominator, numerator,
+    # denominator, activations.
     v, numerator, denominator = scratch, scratch[4 * lanes * LANES :], scratch[5 * lanes * LANES :]
     activation, rate = scratch[6 * lanes * LANES :], np.float32(unfolds / dt)
     for u in range(neurons):
@@ -53,7 +64,9 @@ def ltc_step(x, h, dt, memory, out):
         store(scratch, 3 * lanes + i, load(denominator, i))
     for _ in range(unfolds):
         for i in range(lanes):
-            store(numerator, i, load(scratch, lanes + i) * load(v, i) + load(scratch, 2 * lanes + i))
+            store(
+                numerator, i, load(scratch, lanes + i) * load(v, i) + load(scratch, 2 * lanes + i)
+            )
             store(denominator, i, load(scratch, 3 * lanes + i))
         _activate(v, sources_r, table_r, activation)
         _collect(starts_r, table_r, size_r, activation, numerator, denominator)
@@ -69,13 +82,23 @@ def ltc_step(x, h, dt, memory, out):
 
 @compiled
 def cfc_step(x, h, dt, memory, out):
-    """x (F,), h (U,) → out (U + M,), the state and then the output. Lists: first neuron and size of each layer. Tables: their
-    matrices (sources + 1, HEADS, padded units), bias last."""
+    """x (F,), h (U,) → out (U + M,), the state and then the output. Lists: first neuron and size of
+    each layer. Tables: their matrices (sources + 1, HEADS, padded units), bias last."""
     header = memory[:HEADER].view(np.int32)
-    sources, neurons, motor, layers, gate = header[0], header[1], header[2], header[5], np.float32(header[6])
+    sources, neurons, motor, layers, gate = (
+        header[0],
+        header[1],
+        header[2],
+        header[5],
+        np.float32(header[6]),
+    )
     if len(x) != sources or len(h) != neurons or not 0.0 < dt < np.inf:
         return False
-    lists, table, values = memory[HEADER : header[3]].view(np.int32), memory[header[3] :], memory[header[4] :]
+    lists, table, values = (
+        memory[HEADER : header[3]].view(np.int32),
+        memory[header[3] :],
+        memory[header[4] :],
+    )
     dt = np.float32(dt)
     values[:sources] = x
     for layer in range(layers):
@@ -85,11 +108,19 @@ def cfc_step(x, h, dt, memory, out):
         sources += size
         for i in range(lanes):
             bias = sources * HEADS * lanes + i
-            ff1, ff2, t_a, t_b = load(table, bias), load(table, bias + lanes), load(table, bias + 2 * lanes), load(table, bias + 3 * lanes)
+            ff1, ff2, t_a, t_b = (
+                load(table, bias),
+                load(table, bias + lanes),
+                load(table, bias + 2 * lanes),
+                load(table, bias + 3 * lanes),
+            )
             for k in range(sources):
                 row, value = k * HEADS * lanes + i, values[k]
                 ff1, ff2 = ff1 + load(table, row) * value, ff2 + load(table, row + lanes) * value
-                t_a, t_b = t_a + load(table, row + 2 * lanes) * value, t_b + load(table, row + 3 * lanes) * value
+                t_a, t_b = (
+                    t_a + load(table, row + 2 * lanes) * value,
+                    t_b + load(table, row + 3 * lanes) * value,
+                )
             s, ff1 = sigmoid(t_a * dt + t_b), tanh(ff1)
             store(values[sources:], i, ff1 - ff1 * s * gate + tanh(ff2) * s)
         table = table[(sources + 1) * HEADS * lanes * LANES :]
@@ -108,7 +139,11 @@ def _activate(values, sources, table, activation):
     for s in range(len(sources)):
         activation[s] = values[sources[s]]
     for i in range(lanes):
-        store(activation, i, 1.0 / (1.0 + exp2(load(activation, i) * load(table, i) + load(table, lanes + i))))
+        store(
+            activation,
+            i,
+            1.0 / (1.0 + exp2(load(activation, i) * load(table, i) + load(table, lanes + i))),
+        )
 
 
 @njit
@@ -117,7 +152,10 @@ def _collect(starts, table, size, activation, numerator, denominator):
         if starts[u] < starts[u + 1]:
             a, b = numerator[u], denominator[u]
             for s in range(starts[u], starts[u + 1]):
-                a, b = a + activation[s] * table[2 * size + s], b + activation[s] * table[3 * size + s]
+                a, b = (
+                    a + activation[s] * table[2 * size + s],
+                    b + activation[s] * table[3 * size + s],
+                )
             numerator[u], denominator[u] = a, b
 
 

@@ -7,14 +7,19 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 WINDOW = 10
-"""Periods of 10 ms in a window: long enough to leave the suspension's and the tyres' ringing out."""
+"""Periods of 10 ms in a window: long enough to leave the suspension's and the tyres' ringing
+out."""
 
 
-def mean_squares(stretches: Iterable[Sequence[tuple[int, float, float, float]]]) -> tuple[float, float]:
-    """Mean squared lateral jerk [m²/s⁶] and steering rate [rad²/s²] over uninterrupted stretches of a drive.
+def mean_squares(
+    stretches: Iterable[Sequence[tuple[int, float, float, float]]],
+) -> tuple[float, float]:
+    """Mean squared lateral jerk [m²/s⁶] and steering rate [rad²/s²] over uninterrupted stretches of
+    a drive.
 
-    A stretch has rows of stamp [ns], yaw [rad], speed [m/s] and steering angle [rad], one per period. Lateral acceleration is speed
-    times the yaw rate of a window, jerk its change from one window to the next. Stretches of less than three windows are left out.
+    A stretch has rows of stamp [ns], yaw [rad], speed [m/s] and steering angle [rad], one per
+    period. Lateral acceleration is speed times the yaw rate of a window, jerk its change from one
+    window to the next. Stretches of less than three windows are left out.
     """
     jerks, rates = [np.zeros(0)], [np.zeros(0)]
     for stretch in stretches:
@@ -25,4 +30,7 @@ def mean_squares(stretches: Iterable[Sequence[tuple[int, float, float, float]]])
         acceleration = (rows[1:, 2] + rows[:-1, 2]) / 2 * np.diff(np.unwrap(rows[:, 1])) / dt
         jerks.append(np.diff(acceleration) / dt[1:])
         rates.append(np.diff(rows[:, 3]) / dt)
-    return tuple(float(np.mean(np.square(values))) if len(values) else 0.0 for values in map(np.concatenate, (jerks, rates)))
+    return tuple(
+        float(np.mean(np.square(values))) if len(values) else 0.0
+        for values in map(np.concatenate, (jerks, rates))
+    )

@@ -1,4 +1,5 @@
-"""A condition's figures over all its roads, each with its confidence interval, and the table that people read."""
+"""A condition's figures over all its roads, each with its confidence interval, and the table that
+people read."""
 
 from __future__ import annotations
 
@@ -27,11 +28,14 @@ COLUMNS: Sequence[tuple[str, str, Callable[[float], str]]] = (
 
 
 def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
-    """Figures of one condition, ready for JSON; NAME_ci is NAME's 95 % interval by bootstrap over roads, an infinite bound is None.
+    """Figures of one condition, ready for JSON; NAME_ci is NAME's 95 % interval by bootstrap over
+    roads, an infinite bound is None.
 
-    An intervention is a vehicle put back because it left the road or stood still. `off_road_share`: of the distance, with a wheel over
-    the edge of the lane (the centre beyond the departure threshold). `largest_offset_m` has no interval: a bootstrap knows no extremes.
+    An intervention is a vehicle put back because it left the road or stood still. `off_road_share`:
+    of the distance, with a wheel over the edge of the lane (the centre beyond the departure
+    threshold). `largest_offset_m` has no interval: a bootstrap knows no extremes.
     """
+
     def column(name: str) -> np.ndarray:
         return np.array([getattr(result, name) for result in results], float)
 
@@ -39,15 +43,34 @@ def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
     interventions = column("off_road") + column("standstills")
     distance, put_back = metres.sum(), interventions.sum()
     row = {
-        "condition": condition.name, "family": condition.family, "summary": condition.summary, "roads": len(results),
-        "distance_m": round(float(distance), 1), "departures": int(column("departures").sum()), "interventions": int(put_back),
+        "condition": condition.name,
+        "family": condition.family,
+        "summary": condition.summary,
+        "roads": len(results),
+        "distance_m": round(float(distance), 1),
+        "departures": int(column("departures").sum()),
+        "interventions": int(put_back),
         "standstills": int(column("standstills").sum()),
     }
-    row |= _figure("departures_per_10km", PER * column("departures").sum() / distance, rate_interval(column("departures"), metres / PER))
+    row |= _figure(
+        "departures_per_10km",
+        PER * column("departures").sum() / distance,
+        rate_interval(column("departures"), metres / PER),
+    )
     between = reciprocal(rate_interval(interventions, metres))
-    row |= _figure("metres_between_interventions", distance / put_back if put_back else math.inf, between)
-    row |= _figure("off_road_share", column("outside_m").sum() / distance, ratio_interval(column("outside_m"), metres))
-    for name, weight in (("lateral_rmse_m", metres), ("lateral_jerk_rms", seconds), ("steering_rate_rms", seconds)):
+    row |= _figure(
+        "metres_between_interventions", distance / put_back if put_back else math.inf, between
+    )
+    row |= _figure(
+        "off_road_share",
+        column("outside_m").sum() / distance,
+        ratio_interval(column("outside_m"), metres),
+    )
+    for name, weight in (
+        ("lateral_rmse_m", metres),
+        ("lateral_jerk_rms", seconds),
+        ("steering_rate_rms", seconds),
+    ):
         row |= _root_mean_square(name, column(name), weight)
     return row | {
         "largest_offset_m": float(column("largest_offset_m").max()),
@@ -62,30 +85,46 @@ def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
 
 
 def table(facts: Mapping) -> str:
-    """The rows of `evaluate`'s answer for people, one condition a line; the other intervals are in the JSON."""
+    """The rows of `evaluate`'s answer for people, one condition a line; the other intervals are in
+    the JSON."""
     titles = ["worst m", "jerk m/s³", "steer rad/s", "gate/10 km", "x real"]
     lines = [["condition", "km", *(title for title, _, _ in COLUMNS), *titles]]
     for row in facts["conditions"]:
         figures = [_written(row[name], row[f"{name}_ci"], write) for _, name, write in COLUMNS]
-        last = [f"{row['largest_offset_m']:.2f}", f"{row['lateral_jerk_rms']:.2f}", f"{row['steering_rate_rms']:.3f}"]
+        last = [
+            f"{row['largest_offset_m']:.2f}",
+            f"{row['lateral_jerk_rms']:.2f}",
+            f"{row['steering_rate_rms']:.3f}",
+        ]
         last += [f"{row['gate_activations_per_10km']:.0f}", f"{row['speed_up_per_core']:.0f}"]
         lines.append([row["condition"], f"{row['distance_m'] / 1000:.1f}", *figures, *last])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join("  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+        for line in lines
+    )
 
 
 def _root_mean_square(name: str, values: np.ndarray, weight: np.ndarray) -> dict:
     squares = values**2 * weight
     interval = ratio_interval(squares, weight)
-    return _figure(name, math.sqrt(squares.sum() / weight.sum()), Interval(math.sqrt(interval.low), math.sqrt(interval.high)))
+    return _figure(
+        name,
+        math.sqrt(squares.sum() / weight.sum()),
+        Interval(math.sqrt(interval.low), math.sqrt(interval.high)),
+    )
 
 
 def _figure(name: str, value: float, interval: Interval) -> dict:
-    bounds = [float(bound) if math.isfinite(bound) else None for bound in (interval.low, interval.high)]
+    bounds = [
+        float(bound) if math.isfinite(bound) else None for bound in (interval.low, interval.high)
+    ]
     return {name: float(value) if math.isfinite(value) else None, f"{name}_ci": bounds}
 
 
-def _written(value: float | None, bounds: Sequence[float | None], write: Callable[[float], str]) -> str:
+def _written(
+    value: float | None, bounds: Sequence[float | None], write: Callable[[float], str]
+) -> str:
     low, high = bounds
     if value is None:
         return f"> {write(low)}"

@@ -1,4 +1,5 @@
-"""Closed-loop evaluation: a model drives held-out roads, under any conditions, through the same `Controller` as on the robot."""
+"""Closed-loop evaluation: a model drives held-out roads, under any conditions, through the same
+`Controller` as on the robot."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ SET_SPEED = 20.0
 """Above every road's own plan, so that the plan decides."""
 
 PUT_BACK_AHEAD = 5.0
-"""A vehicle that left the road or stands still is put back on the lane's centre this far ahead [m]."""
+"""A vehicle that left the road or stands still is put back on the lane's centre this far ahead
+[m]."""
 
 STANDSTILL = 10.0
 """A vehicle that gets no metre further for this long stands still for good [s]."""
@@ -36,7 +38,8 @@ STANDSTILL = 10.0
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings:
-    """Drive `model` over `roads` held-out roads of the set that `seed` names, looks spread evenly over the strata."""
+    """Drive `model` over `roads` held-out roads of the set that `seed` names, looks spread evenly
+    over the strata."""
 
     model: Path
     """path of a model directory, or the name of an installed model"""
@@ -56,7 +59,8 @@ class EvaluationSettings:
 
 @dataclasses.dataclass(frozen=True)
 class RoadJob:
-    """Road number `road` of the set that `seed` names, to be driven by `model` under a condition."""
+    """Road number `road` of the set that `seed` names, to be driven by `model` under a
+    condition."""
 
     model: Path
     condition: str
@@ -67,11 +71,13 @@ class RoadJob:
 
 @dataclasses.dataclass(frozen=True)
 class RoadResult:
-    """One road: metres driven, departures (entries beyond the threshold), times off the road, and offsets over distance.
+    """One road: metres driven, departures (entries beyond the threshold), times off the road, and
+    offsets over distance.
 
-    `outside_m`: metres with the centre beyond the threshold. `standstills`: times the vehicle had to be moved on. `frames_dropped`: lost
-    before they arrived. `wall_s`, `cpu_s`: what it took by the clock, and of one core. `safe_stop_s`: time in which the gate had no
-    usable action. Comfort as in `evaluate.closed_loop.comfort`.
+    `outside_m`: metres with the centre beyond the threshold. `standstills`: times the vehicle had
+    to be moved on. `frames_dropped`: lost before they arrived. `wall_s`, `cpu_s`: what it took by
+    the clock, and of one core. `safe_stop_s`: time in which the gate had no usable action. Comfort
+    as in `evaluate.closed_loop.comfort`.
     """
 
     road: int
@@ -97,11 +103,15 @@ class RoadResult:
 
 
 def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
-    """Returns, ready for JSON: the totals of the first condition, a row with intervals for each under `conditions`, and all
-    `RoadResult`s under `per_road`."""
+    """Returns, ready for JSON: the totals of the first condition, a row with intervals for each
+    under `conditions`, and all `RoadResult`s under `per_road`."""
     started = time.perf_counter()
     conditions = find_conditions(settings.conditions)
-    jobs = [RoadJob(settings.model, c.name, road, settings.seed, settings.world) for c in conditions for road in range(settings.roads)]
+    jobs = [
+        RoadJob(settings.model, c.name, road, settings.seed, settings.world)
+        for c in conditions
+        for road in range(settings.roads)
+    ]
     results = map_processes(drive_road, jobs, settings.workers, "roads" if progress else None)
     wall = time.perf_counter() - started
     first = [r for r in results if r.condition == conditions[0].name]
@@ -114,13 +124,17 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
         "departures": sum(r.departures for r in first),
         "departures_per_km": sum(r.departures for r in first) / max(distance / 1000, 1e-9),
         "off_road": sum(r.off_road for r in first),
-        "lateral_rmse_m": math.sqrt(sum(r.lateral_rmse_m**2 * r.distance_m for r in first) / max(distance, 1e-9)),
+        "lateral_rmse_m": math.sqrt(
+            sum(r.lateral_rmse_m**2 * r.distance_m for r in first) / max(distance, 1e-9)
+        ),
         "largest_offset_m": max(r.largest_offset_m for r in first),
         "gate_activations": sum(r.gate_activations for r in first),
         "speed_up": sum(r.simulated_s for r in results) / wall,
         "speed_up_per_core": sum(r.simulated_s for r in results) / sum(r.cpu_s for r in results),
         "wall_s": wall,
-        "conditions": [condition_row(c, [r for r in results if r.condition == c.name]) for c in conditions],
+        "conditions": [
+            condition_row(c, [r for r in results if r.condition == c.name]) for c in conditions
+        ],
         "per_road": [dataclasses.asdict(r) for r in results],
     }
 
@@ -131,13 +145,22 @@ def drive_road(job: RoadJob) -> RoadResult:
 
 
 def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
-    """Drives one held-out road to its end; a vehicle that leaves the road or stands still is put back and the event counted."""
+    """Drives one held-out road to its end; a vehicle that leaves the road or stands still is put
+    back and the event counted."""
     started, busy = time.perf_counter(), time.process_time()
-    condition, stratum, seed = CONDITIONS[job.condition], job.road % STRATA, road_seed(job.seed, job.road)
-    world = World(dataclasses.replace(job.world, stratum=stratum), seed, held_out=True, condition=condition)
+    condition, stratum, seed = (
+        CONDITIONS[job.condition],
+        job.road % STRATA,
+        road_seed(job.seed, job.road),
+    )
+    world = World(
+        dataclasses.replace(job.world, stratum=stratum), seed, held_out=True, condition=condition
+    )
     if condition.spoils_input:
         runtime = SpoiledInput(runtime, condition, seed)
-    controller = Controller(runtime, gate=SafetyGate(condition.gate, condition.vehicle), speed=SET_SPEED)
+    controller = Controller(
+        runtime, gate=SafetyGate(condition.gate, condition.vehicle), speed=SET_SPEED
+    )
     departures = off_road = standstills = gated = periods = stopped = 0
     outside, limited = False, False
     squares, distance, beyond, largest = 0.0, 0.0, 0.0, 0.0
@@ -172,7 +195,24 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
     world.close()
     jerk, rate = mean_squares(stretches)
     return RoadResult(
-        job.road, seed, stratum, distance, departures, off_road, math.sqrt(squares / max(distance, 1e-9)), largest, used, gated,
-        simulated, time.perf_counter() - started, time.process_time() - busy, condition.name, beyond, standstills, dropped,
-        simulated * stopped / max(periods, 1), math.sqrt(jerk), math.sqrt(rate),
+        job.road,
+        seed,
+        stratum,
+        distance,
+        departures,
+        off_road,
+        math.sqrt(squares / max(distance, 1e-9)),
+        largest,
+        used,
+        gated,
+        simulated,
+        time.perf_counter() - started,
+        time.process_time() - busy,
+        condition.name,
+        beyond,
+        standstills,
+        dropped,
+        simulated * stopped / max(periods, 1),
+        math.sqrt(jerk),
+        math.sqrt(rate),
     )

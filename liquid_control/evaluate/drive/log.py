@@ -1,6 +1,8 @@
-"""What one drive leaves behind in memory: pictures, proposals, commands, neurons and truth over time. Knows no ROS.
+"""What one drive leaves behind in memory: pictures, proposals, commands, neurons and truth over
+time. Knows no ROS.
 
-All stamps are integer nanoseconds of one clock; `received_ns` is when the recorder got the message, on the same clock.
+All stamps are integer nanoseconds of one clock; `received_ns` is when the recorder got the message,
+on the same clock.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from liquid_control.errors import ShapeError
 
 
 def table(kind: type, rows: Iterable[tuple]):
-    """Builds `Pictures`, `Proposals`, `Commands`, `Neurons` or `Track` from rows in the order of its fields; no row is fine."""
+    """Builds `Pictures`, `Proposals`, `Commands`, `Neurons` or `Track` from rows in the order of
+    its fields; no row is fine."""
     columns = list(zip(*rows, strict=True))
     return kind(*columns) if columns else kind()
 
@@ -33,7 +36,8 @@ class Pictures:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Proposals:
-    """What the policy proposed: stamp of the frame, receipt, path curvature [1/m], speed [m/s]; (P,) each."""
+    """What the policy proposed: stamp of the frame, receipt, path curvature [1/m], speed [m/s];
+    (P,) each."""
 
     stamp_ns: np.ndarray = ()
     received_ns: np.ndarray = ()
@@ -46,7 +50,8 @@ class Proposals:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Commands:
-    """What the vehicle was told: stamp of the frame behind it, issue, steering angle [rad], speed [m/s], receipt; (C,) each.
+    """What the vehicle was told: stamp of the frame behind it, issue, steering angle [rad], speed
+    [m/s], receipt; (C,) each.
 
     `limits`: the values of `signals.Limit` that acted; leave it out where the recorder cannot know.
     """
@@ -66,7 +71,8 @@ class Commands:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neurons:
-    """States of the policy's memory after each frame: stamps (N,), states (N, U); `DriveLog.state_names` says what they are."""
+    """States of the policy's memory after each frame: stamps (N,), states (N, U);
+    `DriveLog.state_names` says what they are."""
 
     stamp_ns: np.ndarray = ()
     state: np.ndarray = ()
@@ -77,7 +83,8 @@ class Neurons:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Track:
-    """Where the vehicle truly was: map pose [m, rad], speed [m/s], station and offset in the lane [m], the road's curvature [1/m]."""
+    """Where the vehicle truly was: map pose [m, rad], speed [m/s], station and offset in the lane
+    [m], the road's curvature [1/m]."""
 
     stamp_ns: np.ndarray = ()
     received_ns: np.ndarray = ()
@@ -95,7 +102,8 @@ class Track:
 
 @dataclasses.dataclass(frozen=True)
 class CameraView:
-    """Pinhole camera on the vehicle's centre line, to draw paths into its picture; the defaults are the simulated one."""
+    """Pinhole camera on the vehicle's centre line, to draw paths into its picture; the defaults are
+    the simulated one."""
 
     vertical_view: float = 0.733  # rad
     height: float = 1.35  # m above the road
@@ -107,11 +115,12 @@ class CameraView:
 class DriveLog:
     """One drive.
 
-    `counters` are totals from the nodes' diagnostics by name: frames_sent, frames_received, frames_used, rejected_*, runtime_failures,
-    inertial_rejected, gate_activations and gate_<limit>. `exit_codes` of the processes by name, 0 where the end was clean; `died` names
-    those that ended before they were asked to. `state_names` are the names of the neurons' states as the policy gives them (motor_0,
-    unit_3, memory_3); without them a wired circuit's are assumed. `facts` are printed in the report's head, such as the model's name and
-    the seed.
+    `counters` are totals from the nodes' diagnostics by name: frames_sent, frames_received,
+    frames_used, rejected_*, runtime_failures, inertial_rejected, gate_activations and gate_<limit>.
+    `exit_codes` of the processes by name, 0 where the end was clean; `died` names those that ended
+    before they were asked to. `state_names` are the names of the neurons' states as the policy
+    gives them (motor_0, unit_3, memory_3); without them a wired circuit's are assumed. `facts` are
+    printed in the report's head, such as the model's name and the seed.
     """
 
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
@@ -129,14 +138,19 @@ class DriveLog:
 
     @property
     def neuron_names(self) -> tuple[str, ...]:
-        """What to call each of the U states for people: motor, command 1 …, inter 1 …, unit 1 …, memory 1 …, past 1 …"""
+        """What to call each of the U states for people: motor, command 1 …, inter 1 …, unit 1 …,
+        memory 1 …, past 1 …"""
         count = self.neurons.state.shape[1] if len(self.neurons.stamp_ns) else 0
         return spoken(self.state_names) if len(self.state_names) == count else neuron_names(count)
 
     @property
     def start_ns(self) -> int:
         """The earliest stamp in the log: second 0 of every plot; 0 in an empty log."""
-        firsts = [part.stamp_ns[0] for part in (self.pictures, self.track, self.neurons) if len(part.stamp_ns)]
+        firsts = [
+            part.stamp_ns[0]
+            for part in (self.pictures, self.track, self.neurons)
+            if len(part.stamp_ns)
+        ]
         return int(min(firsts, default=0))
 
     def seconds(self, stamps_ns: np.ndarray) -> np.ndarray:
@@ -145,30 +159,47 @@ class DriveLog:
 
 
 def spoken(names: Iterable[str]) -> tuple[str, ...]:
-    """Names for people, who count from one: command_0 is command 1; the one motor neuron needs no number."""
+    """Names for people, who count from one: command_0 is command 1; the one motor neuron needs no
+    number."""
     parts = [(name, *name.rpartition("_")[::2]) for name in names]
-    numbered = [f"{layer} {int(index) + 1}" if index.isdecimal() else name for name, layer, index in parts]
+    numbered = [
+        f"{layer} {int(index) + 1}" if index.isdecimal() else name for name, layer, index in parts
+    ]
     return tuple("motor" if name == "motor 1" else name for name in numbered)
 
 
 def neuron_names(count: int) -> tuple[str, ...]:
-    """A wired circuit's states in their order: one motor neuron, a third of the others command, the rest inter (1, 6, 12 of 19)."""
+    """A wired circuit's states in their order: one motor neuron, a third of the others command, the
+    rest inter (1, 6, 12 of 19)."""
     command = (count - 1) // 3
-    layers = [("command", i + 1) for i in range(command)] + [("inter", i + 1) for i in range(count - 1 - command)]
+    layers = [("command", i + 1) for i in range(command)] + [
+        ("inter", i + 1) for i in range(count - 1 - command)
+    ]
     return ("motor",)[:count] + tuple(f"{layer} {number}" for layer, number in layers)
 
 
 def _to_columns(part: object) -> None:
-    """Turns a table's fields into arrays of one length, in order of receipt (of stamps where receipt is not recorded)."""
+    """Turns a table's fields into arrays of one length, in order of receipt (of stamps where
+    receipt is not recorded)."""
     fields = dataclasses.fields(part)
     count = len(part.stamp_ns)
-    order = np.argsort(np.asarray(part.received_ns if hasattr(part, "received_ns") else part.stamp_ns, np.int64), kind="stable")
+    order = np.argsort(
+        np.asarray(part.received_ns if hasattr(part, "received_ns") else part.stamp_ns, np.int64),
+        kind="stable",
+    )
     for field in fields:
         column = getattr(part, field.name)
         if len(column) != count or len(order) != count:
-            raise ShapeError(f"{type(part).__name__}.{field.name}", (len(column),), f"({count}, ...), as many as stamps")
+            raise ShapeError(
+                f"{type(part).__name__}.{field.name}",
+                (len(column),),
+                f"({count}, ...), as many as stamps",
+            )
         if field.name == "encoded":
             value = tuple(column[i] for i in order)
         else:
-            value = np.asarray(column, np.int64 if field.name.endswith("_ns") or field.name == "limits" else np.float64)[order]
+            value = np.asarray(
+                column,
+                np.int64 if field.name.endswith("_ns") or field.name == "limits" else np.float64,
+            )[order]
         object.__setattr__(part, field.name, value)

@@ -26,11 +26,14 @@ BRIDGED = 0.06
 
 
 def write_drive(log: DriveLog, directory: str | Path) -> dict:
-    """Writes summary.json, drive.mp4 (when the log holds pictures) and report.html into `directory`; returns the summary."""
+    """Writes summary.json, drive.mp4 (when the log holds pictures) and report.html into
+    `directory`; returns the summary."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     figures = summarize(log)
-    (directory / "summary.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    (directory / "summary.json").write_text(
+        json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
     video = directory / "drive.mp4" if len(log.pictures.stamp_ns) else None
     if video is not None:
         write_video(log, video)
@@ -38,10 +41,16 @@ def write_drive(log: DriveLog, directory: str | Path) -> dict:
     return figures
 
 
-def write_report(log: DriveLog, figures: Mapping, path: str | Path, video: Path | None = None) -> None:
-    """Writes one self-contained page: nothing is fetched, and a video above EMBED_UP_TO is referred to by its file name."""
+def write_report(
+    log: DriveLog, figures: Mapping, path: str | Path, video: Path | None = None
+) -> None:
+    """Writes one self-contained page: nothing is fetched, and a video above EMBED_UP_TO is referred
+    to by its file name."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "report/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("liquid_control", "report/templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     page = environment.get_template("drive.html.jinja").render(
         figures=figures,
@@ -49,7 +58,9 @@ def write_report(log: DriveLog, figures: Mapping, path: str | Path, video: Path 
         tiles=_tiles(figures),
         charts=_charts(log, figures),
         video=_source(video),
-        video_offset=float(log.seconds(log.pictures.stamp_ns[:1])[0]) if len(log.pictures.stamp_ns) else 0.0,
+        video_offset=float(log.seconds(log.pictures.stamp_ns[:1])[0])
+        if len(log.pictures.stamp_ns)
+        else 0.0,
         rows=[(name.replace("_", " "), _shown(value)) for name, value in figures.items()],
     )
     Path(path).write_text(page, encoding="utf-8")
@@ -58,32 +69,55 @@ def write_report(log: DriveLog, figures: Mapping, path: str | Path, video: Path 
 def _charts(log: DriveLog, figures: Mapping) -> dict[str, str]:
     """SVG by name; a chart without data is left out."""
     track, commands, proposals, neurons = log.track, log.commands, log.proposals, log.neurons
-    seconds = {name: log.seconds(part.stamp_ns) for name, part in (("track", track), ("proposals", proposals), ("neurons", neurons))}
+    seconds = {
+        name: log.seconds(part.stamp_ns)
+        for name, part in (("track", track), ("proposals", proposals), ("neurons", neurons))
+    }
     seconds["commands"] = log.seconds(commands.received_ns)
     end = float(max((s[-1] for s in seconds.values() if len(s)), default=0.0))
     charts = {"map": road_map(track)}
     if np.isfinite(track.lane_offset).any():
         levels = {DEPARTURE: "limit", -DEPARTURE: "limit", 0.0: "zero"}
-        charts["offset"] = time_chart([Series("lane offset", "allowed", seconds["track"], track.lane_offset)], "m", end, levels=levels)
+        charts["offset"] = time_chart(
+            [Series("lane offset", "allowed", seconds["track"], track.lane_offset)],
+            "m",
+            end,
+            levels=levels,
+        )
     if len(commands.stamp_ns):
-        asked = np.degrees([steering_angle(float(bend), log.vehicle) for bend in proposals.curvature])
-        steering = [Series("gate allows", "allowed", seconds["commands"], np.degrees(commands.steering_angle))]
+        asked = np.degrees(
+            [steering_angle(float(bend), log.vehicle) for bend in proposals.curvature]
+        )
+        steering = [
+            Series(
+                "gate allows", "allowed", seconds["commands"], np.degrees(commands.steering_angle)
+            )
+        ]
         speeds = [Series("gate allows", "allowed", seconds["commands"], commands.speed)]
         if len(asked):
             steering.insert(0, Series("policy asks for", "proposed", seconds["proposals"], asked))
-            speeds.insert(0, Series("policy asks for", "proposed", seconds["proposals"], proposals.speed))
+            speeds.insert(
+                0, Series("policy asks for", "proposed", seconds["proposals"], proposals.speed)
+            )
         speeds.append(Series("vehicle drives", "measured", seconds["track"], track.speed))
         spans = _gate_spans(seconds["commands"], commands.limits)
-        charts["steering"] = time_chart(steering, "°", end, levels={0.0: "zero"}, spans=spans, digits=1)
+        charts["steering"] = time_chart(
+            steering, "°", end, levels={0.0: "zero"}, spans=spans, digits=1
+        )
         charts["speed"] = time_chart(speeds, "m/s", end, spans=spans, digits=1)
     latency = latencies_ms(log)
     if len(latency):
-        marks = {f"{name} {figures[key]:.1f} ms": figures[key] for name, key in (("median", "latency_ms_p50"), ("99 %", "latency_ms_p99"))}
+        marks = {
+            f"{name} {figures[key]:.1f} ms": figures[key]
+            for name, key in (("median", "latency_ms_p50"), ("99 %", "latency_ms_p99"))
+        }
         charts["latency"] = histogram(latency, "ms", marks)
     if len(neurons.stamp_ns):
         names = log.neuron_names
         order = by_layer(names)
-        charts["neurons"] = heat_map(seconds["neurons"], normalised(neurons.state)[:, order], [names[i] for i in order], end)
+        charts["neurons"] = heat_map(
+            seconds["neurons"], normalised(neurons.state)[:, order], [names[i] for i in order], end
+        )
     return {name: chart for name, chart in charts.items() if chart}
 
 
@@ -103,12 +137,32 @@ def _tiles(figures: Mapping) -> list[tuple[str, str, str]]:
     share = 100 * used / sent if sent else None
     limits = sorted(figures["gate_limits"], key=figures["gate_limits"].get, reverse=True)
     return [
-        ("driven", _figure(figures["distance_m"], "m", 0), "in " + _figure(figures["duration_s"], "s", 1)),
-        ("departures", str(figures["departures"]), f"more than {DEPARTURE:g} m off the lane's centre"),
-        ("lateral error", _figure(figures["lateral_rmse_m"], "m", 2), "RMSE; largest " + _figure(figures["lateral_max_m"], "m", 2)),
-        ("latency", _figure(figures["latency_ms_p50"], "ms", 1), "99 % below " + _figure(figures["latency_ms_p99"], "ms", 1)),
+        (
+            "driven",
+            _figure(figures["distance_m"], "m", 0),
+            "in " + _figure(figures["duration_s"], "s", 1),
+        ),
+        (
+            "departures",
+            str(figures["departures"]),
+            f"more than {DEPARTURE:g} m off the lane's centre",
+        ),
+        (
+            "lateral error",
+            _figure(figures["lateral_rmse_m"], "m", 2),
+            "RMSE; largest " + _figure(figures["lateral_max_m"], "m", 2),
+        ),
+        (
+            "latency",
+            _figure(figures["latency_ms_p50"], "ms", 1),
+            "99 % below " + _figure(figures["latency_ms_p99"], "ms", 1),
+        ),
         ("frames used", _figure(share, "%", 1), f"{used} of {'–' if sent is None else sent}"),
-        ("gate acted", str(figures["gate_activations"]), "times" + (", mostly on " + limits[0].replace("_", " ") if limits else "")),
+        (
+            "gate acted",
+            str(figures["gate_activations"]),
+            "times" + (", mostly on " + limits[0].replace("_", " ") if limits else ""),
+        ),
         ("real time", _figure(figures["real_time_factor"], "×", 2), "stamped over elapsed time"),
     ]
 
@@ -119,7 +173,10 @@ def _figure(value: float | None, unit: str, digits: int) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in value.items()) or "none"
+        return (
+            ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in value.items())
+            or "none"
+        )
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool):

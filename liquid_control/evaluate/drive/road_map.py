@@ -20,14 +20,21 @@ SCALE_BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)  # m
 def road_map(track: Track) -> str:
     """Road and path with the departures in their own colour; an empty text when no place is known.
 
-    The road is where the truth says the lane is: half a lane to the right of its centre, one and a half to the left.
+    The road is where the truth says the lane is: half a lane to the right of its centre, one and a
+    half to the left.
     """
     known = np.isfinite(np.stack([track.x, track.y, track.yaw, track.lane_offset])).all(0)
-    x, y, yaw, offset = (column[known] for column in (track.x, track.y, track.yaw, track.lane_offset))
+    x, y, yaw, offset = (
+        column[known] for column in (track.x, track.y, track.yaw, track.lane_offset)
+    )
     if len(x) < 2:
         return ""
     travelled = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    kept = np.unique(np.concatenate([np.searchsorted(travelled, np.arange(0.0, travelled[-1], SPACING)), [len(x) - 1]]))
+    kept = np.unique(
+        np.concatenate(
+            [np.searchsorted(travelled, np.arange(0.0, travelled[-1], SPACING)), [len(x) - 1]]
+        )
+    )
     x, y, yaw, offset = (column[kept] for column in (x, y, yaw, offset))
     normal = np.stack([-np.sin(yaw), np.cos(yaw)], 1)
     path = np.stack([x, y], 1)
@@ -35,7 +42,10 @@ def road_map(track: Track) -> str:
     turn = _upright(path)
     path, lane, normal = path @ turn, lane @ turn, normal @ turn
     low, high = path.min(0) - 8.0, path.max(0) + 8.0
-    scale = min((WIDTH - 2 * MARGIN) / (high[0] - low[0]), (TALLEST - 2 * MARGIN) / max(high[1] - low[1], 1.0))
+    scale = min(
+        (WIDTH - 2 * MARGIN) / (high[0] - low[0]),
+        (TALLEST - 2 * MARGIN) / max(high[1] - low[1], 1.0),
+    )
     height = min(max(scale * (high[1] - low[1]) + 2 * MARGIN, SHORTEST), TALLEST)
     middle = (low + high) / 2
 
@@ -48,14 +58,22 @@ def road_map(track: Track) -> str:
         if len(piece) < 2:
             continue
         centre, side = lane[piece], normal[piece]
-        parts.append(_line(place(centre + OFF_ROAD * side), "asphalt", max(scale * 4 * OFF_ROAD, 9.0)))
+        parts.append(
+            _line(place(centre + OFF_ROAD * side), "asphalt", max(scale * 4 * OFF_ROAD, 9.0))
+        )
         parts.append(_line(place(centre + OFF_ROAD * side), "dashes", 1.0))
         parts.append(_line(place(path[piece]), "line path", 2.5))
         for run in _runs(np.abs(offset[piece]) > DEPARTURE):
-            parts.append(_line(place(path[piece][max(run[0] - 1, 0) : run[-1] + 2]), "line departed", 5.0))
+            parts.append(
+                _line(place(path[piece][max(run[0] - 1, 0) : run[-1] + 2]), "line departed", 5.0)
+            )
     for name, (across, down) in zip(("start", "end"), place(path[[0, -1]]), strict=True):
         parts.append(element("circle", name, cx=float(across), cy=float(down), r=6))
-        parts.append(element("text", "label", name, x=float(across), y=float(down) - 12, text_anchor="middle"))
+        parts.append(
+            element(
+                "text", "label", name, x=float(across), y=float(down) - 12, text_anchor="middle"
+            )
+        )
     bar = next(length for length in SCALE_BARS if length * scale > 60 or length == SCALE_BARS[-1])
     parts.append(element("path", "scale", d=f"M{MARGIN} {height - 22:.1f}v6h{bar * scale:.1f}v-6"))
     parts.append(element("text", "tick", f"{bar} m", x=MARGIN + bar * scale + 8, y=height - 15))
@@ -63,7 +81,8 @@ def road_map(track: Track) -> str:
 
 
 def _upright(path: np.ndarray) -> np.ndarray:
-    """Rotation (2, 2) that lays the longest direction of the path across the page, its start to the left."""
+    """Rotation (2, 2) that lays the longest direction of the path across the page, its start to the
+    left."""
     centred = path - path.mean(0)
     _, directions = np.linalg.eigh(centred.T @ centred)
     along = directions[:, 1] * (1 if centred[0] @ directions[:, 1] <= 0 else -1)

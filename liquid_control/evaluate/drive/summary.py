@@ -1,4 +1,5 @@
-"""The figures of a drive: what summary.json says, the report shows and the exit code is decided by."""
+"""The figures of a drive: what summary.json says, the report shows and the exit code is decided
+by."""
 
 from __future__ import annotations
 
@@ -15,9 +16,10 @@ FASTEST = 60.0
 def summarize(log: DriveLog) -> dict:
     """Figures by name, ready for JSON; None where the log does not hold what a figure needs.
 
-    Latency is from a camera stamp to the receipt of the first command that this frame caused. The real-time factor is stamped time over
-    received time. `success`: it moved, never departed and no process died. `unclean_exits`: the codes of processes that failed in ending
-    once the drive was over.
+    Latency is from a camera stamp to the receipt of the first command that this frame caused. The
+    real-time factor is stamped time over received time. `success`: it moved, never departed and no
+    process died. `unclean_exits`: the codes of processes that failed in ending once the drive was
+    over.
     """
     track, counters = log.track, log.counters
     offset = track.lane_offset[np.isfinite(track.lane_offset)]
@@ -37,19 +39,34 @@ def summarize(log: DriveLog) -> dict:
         "latency_ms_p50": _percentile(latency, 50),
         "latency_ms_p99": _percentile(latency, 99),
         "gate_activations": gate.pop("any"),
-        "real_time_factor": _rounded(_ratio(np.ptp(track.stamp_ns), np.ptp(track.received_ns)) if len(track.stamp_ns) > 1 else None, 4),
+        "real_time_factor": _rounded(
+            _ratio(np.ptp(track.stamp_ns), np.ptp(track.received_ns))
+            if len(track.stamp_ns) > 1
+            else None,
+            4,
+        ),
         "processes_died": len(dead),
         "success": departures == 0 and not dead and distance > 0.0,
         "off_road": entries(np.abs(offset) > OFF_ROAD),
         "lateral_max_m": _rounded(np.abs(offset).max() if len(offset) else None, 4),
         "duration_s": _rounded(np.ptp(track.stamp_ns) / 1e9 if len(track.stamp_ns) else 0.0, 3),
-        "mean_speed": _rounded(np.nanmean(track.speed) if np.isfinite(track.speed).any() else None, 3),
+        "mean_speed": _rounded(
+            np.nanmean(track.speed) if np.isfinite(track.speed).any() else None, 3
+        ),
         "latency_ms_max": _percentile(latency, 100),
         "gate_limits": gate,
         "dead_processes": dead,
-        "unclean_exits": {name: code for name, code in sorted(log.exit_codes.items()) if code != 0 and name not in dead},
+        "unclean_exits": {
+            name: code
+            for name, code in sorted(log.exit_codes.items())
+            if code != 0 and name not in dead
+        },
     }
-    others = {name: _count(counters[name]) for name in sorted(counters) if name not in figures and not name.startswith("gate_")}
+    others = {
+        name: _count(counters[name])
+        for name in sorted(counters)
+        if name not in figures and not name.startswith("gate_")
+    }
     return figures | others
 
 
@@ -66,18 +83,28 @@ def driven_distance(track: Track) -> float:
 
 
 def latencies_ms(log: DriveLog) -> np.ndarray:
-    """Milliseconds from camera stamp to receipt of the first command of each frame (L,); repeats and held commands do not count."""
+    """Milliseconds from camera stamp to receipt of the first command of each frame (L,); repeats
+    and held commands do not count."""
     commands = log.commands
     stamps, first = np.unique(commands.stamp_ns, return_index=True)
     return (commands.received_ns[first] - stamps)[stamps > 0] / 1e6
 
 
 def gate_activations(log: DriveLog) -> dict[str, int]:
-    """Commands on which a limit acted: `any`, and each limit that ever did by name; the safety node's own counts where it gave them."""
+    """Commands on which a limit acted: `any`, and each limit that ever did by name; the safety
+    node's own counts where it gave them."""
     limits = log.commands.limits
     acted = {"any": int(np.count_nonzero(limits))}
-    acted |= {limit.name.lower(): int(np.count_nonzero(limits & limit.value)) for limit in Limit if limit.value}
-    counted = {name.removeprefix("gate_"): int(count) for name, count in log.counters.items() if name.startswith("gate_")}
+    acted |= {
+        limit.name.lower(): int(np.count_nonzero(limits & limit.value))
+        for limit in Limit
+        if limit.value
+    }
+    counted = {
+        name.removeprefix("gate_"): int(count)
+        for name, count in log.counters.items()
+        if name.startswith("gate_")
+    }
     if "activations" in counted:
         acted = {"any": counted.pop("activations")} | counted
     return {name: count for name, count in acted.items() if count or name == "any"}
@@ -96,4 +123,8 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 
 def _count(value: float | None) -> float | int | None:
-    return int(value) if isinstance(value, (int, float, np.number)) and np.isfinite(value) and value == int(value) else value
+    return (
+        int(value)
+        if isinstance(value, (int, float, np.number)) and np.isfinite(value) and value == int(value)
+        else value
+    )

@@ -1,4 +1,5 @@
-"""Makes drive.mp4: what the camera saw, what the policy proposed, what the gate allowed and what the neurons did."""
+"""Makes drive.mp4: what the camera saw, what the policy proposed, what the gate allowed and what
+the neurons did."""
 
 from __future__ import annotations
 
@@ -16,27 +17,43 @@ from liquid_control.control.vehicle import curvature, steering_angle
 from liquid_control.errors import DriveError
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.report import overlay
-from liquid_control.report.overlay import ALLOWED, BACKGROUND, INK, MUTED, PROPOSED, RULE, STOPPED, text
+from liquid_control.report.overlay import (
+    ALLOWED,
+    BACKGROUND,
+    INK,
+    MUTED,
+    PROPOSED,
+    RULE,
+    STOPPED,
+    text,
+)
 from liquid_control.report.strip import MOST, Strip, by_layer, normalised
 from liquid_control.signals import Limit
 
 WIDTH, HEIGHT, STRIP_HEIGHT = 960, 612, 222
 PICTURE_HEIGHT, NARROWEST, WIDEST = 360, 480, 720
 CLOCK = Fraction(1, 1000)
-ENCODER = {"preset": "veryfast", "crf": "25", "g": "60", "x264-params": "subme=1:ref=1:me=dia:rc-lookahead=8"}
+ENCODER = {
+    "preset": "veryfast",
+    "crf": "25",
+    "g": "60",
+    "x264-params": "subme=1:ref=1:me=dia:rc-lookahead=8",
+}
 STEERING_RATIO = 12.0
 SMOOTHING = 0.08
 NOTABLE = 2e-3
-"""A difference between proposed and allowed angle that is worth a lamp where the recorder cannot know the verdict [rad]."""
+"""A difference between proposed and allowed angle that is worth a lamp where the recorder cannot
+know the verdict [rad]."""
 
 STOPPING = Limit.STALE | Limit.FUTURE | Limit.NOT_FINITE
 
 
 def write_video(log: DriveLog, path: str | Path) -> int:
-    """Writes an H.264 MP4 (yuv420p, index in front) that browsers play; returns the number of its frames.
+    """Writes an H.264 MP4 (yuv420p, index in front) that browsers play; returns the number of its
+    frames.
 
-    One video frame per camera picture, shown at the picture's own stamp to the millisecond: gaps and jitter stay visible.
-    Raises DriveError when the log holds no picture.
+    One video frame per camera picture, shown at the picture's own stamp to the millisecond: gaps
+    and jitter stay visible. Raises DriveError when the log holds no picture.
     """
     if not len(log.pictures.stamp_ns):
         raise DriveError("the log holds no camera picture, so there is no video to write")
@@ -47,7 +64,9 @@ def write_video(log: DriveLog, path: str | Path) -> int:
         stream.codec_context.time_base = CLOCK
         for seconds, canvas in frames(log):
             stamp = max(round(seconds / CLOCK), last + 1)
-            frame = av.VideoFrame.from_ndarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(
+                cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p"
+            )
             frame.pts, frame.time_base, last = stamp, CLOCK, stamp
             container.mux(stream.encode(frame))
             count += 1
@@ -56,7 +75,8 @@ def write_video(log: DriveLog, path: str | Path) -> int:
 
 
 def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields (seconds since the first picture, frame (HEIGHT, WIDTH, 3) uint8 BGR); the array is used again for the next frame."""
+    """Yields (seconds since the first picture, frame (HEIGHT, WIDTH, 3) uint8 BGR); the array is
+    used again for the next frame."""
     stamps = log.pictures.stamp_ns
     commands, proposals, track = log.commands, log.proposals, log.track
     command_of, proposal_of = _shown(commands, stamps), _shown(proposals, stamps)
@@ -69,11 +89,22 @@ def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
     strip = Strip(canvas[HEIGHT - STRIP_HEIGHT - 6 : HEIGHT - 6], names)
     if names:
         count = len(by_layer(names))
-        text(canvas, (18, PICTURE_HEIGHT + 17), f"{count} neurons" + f", {MOST} of them drawn" * (count > MOST), 11, INK, bold=True)
+        text(
+            canvas,
+            (18, PICTURE_HEIGHT + 17),
+            f"{count} neurons" + f", {MOST} of them drawn" * (count > MOST),
+            11,
+            INK,
+            bold=True,
+        )
         text(canvas, (WIDTH - 18, PICTURE_HEIGHT + 17), "now", 11, MUTED, to_left=True)
     latency, drawn = math.nan, 0
     for index, stamp in enumerate(stamps):
-        command, proposal, place = command_of[index], proposal_of[index], min(place_of[index], len(track.stamp_ns) - 1)
+        command, proposal, place = (
+            command_of[index],
+            proposal_of[index],
+            min(place_of[index], len(track.stamp_ns) - 1),
+        )
         if command >= 0 and commands.stamp_ns[command] == stamp:
             delay = (commands.received_ns[command] - stamp) / 1e6
             latency = delay if math.isnan(latency) else latency + SMOOTHING * (delay - latency)
@@ -81,7 +112,9 @@ def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
             seconds=(stamp - stamps[0]) / 1e9,
             speed=float(track.speed[place]) if place >= 0 else math.nan,
             lane_offset=float(track.lane_offset[place]) if place >= 0 else math.nan,
-            proposed=steering_angle(float(proposals.curvature[proposal]), log.vehicle) if proposal >= 0 else math.nan,
+            proposed=steering_angle(float(proposals.curvature[proposal]), log.vehicle)
+            if proposal >= 0
+            else math.nan,
             allowed=float(commands.steering_angle[command]) if command >= 0 else math.nan,
             latency=latency,
             limits=Limit(int(commands.limits[command])) if command >= 0 else Limit.NONE,
@@ -90,7 +123,13 @@ def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
         if log.camera is not None:
             for angle, colour in ((now.allowed, ALLOWED), (now.proposed, PROPOSED)):
                 if math.isfinite(angle):
-                    overlay.draw_path(picture, log.camera, curvature(angle, log.vehicle), colour, filled=colour is ALLOWED)
+                    overlay.draw_path(
+                        picture,
+                        log.camera,
+                        curvature(angle, log.vehicle),
+                        colour,
+                        filled=colour is ALLOWED,
+                    )
         canvas[:PICTURE_HEIGHT, : picture.shape[1]] = picture
         panel = canvas[:PICTURE_HEIGHT, picture.shape[1] :]
         np.copyto(panel, blank[:, picture.shape[1] :])
@@ -118,11 +157,28 @@ def _draw_panel(panel: np.ndarray, now: _Instant) -> None:
     right, middle = panel.shape[1] - 18, panel.shape[1] // 2
     end = text(panel, (18, 46), _figure(now.speed, ".1f"), 34, INK, bold=True)
     text(panel, (end + 8, 46), "m/s", 13, MUTED)
-    text(panel, (right, 46), f"{int(now.seconds // 60)}:{now.seconds % 60:04.1f}", 13, MUTED, to_left=True)
+    text(
+        panel,
+        (right, 46),
+        f"{int(now.seconds // 60)}:{now.seconds % 60:04.1f}",
+        13,
+        MUTED,
+        to_left=True,
+    )
     colour, words = _gate_state(now)
     turned = STOPPED if colour == STOPPED else ALLOWED
-    overlay.draw_wheel(panel, (middle, 130), 46, STEERING_RATIO * now.allowed, STEERING_RATIO * now.proposed, turned)
-    for row, name, angle, mark in ((216, "policy asks for", now.proposed, PROPOSED), (236, "gate allows", now.allowed, turned)):
+    overlay.draw_wheel(
+        panel,
+        (middle, 130),
+        46,
+        STEERING_RATIO * now.allowed,
+        STEERING_RATIO * now.proposed,
+        turned,
+    )
+    for row, name, angle, mark in (
+        (216, "policy asks for", now.proposed, PROPOSED),
+        (236, "gate allows", now.allowed, turned),
+    ):
         cv2.circle(panel, (23, row - 4), 5, mark, -1, cv2.LINE_AA)
         text(panel, (36, row), name, 12, MUTED)
         text(panel, (right, row), _figure(math.degrees(angle), "+.1f", "°"), 12, INK, to_left=True)
@@ -137,7 +193,9 @@ def _draw_panel(panel: np.ndarray, now: _Instant) -> None:
 
 def _figure(value: float, form: str, unit: str = "") -> str:
     digits = int(form[-2])
-    return f"{round(value, digits) + 0.0:{form}}{unit}" if math.isfinite(value) else "–"  # + 0.0 turns -0.0 into 0.0
+    return (
+        f"{round(value, digits) + 0.0:{form}}{unit}" if math.isfinite(value) else "–"
+    )  # + 0.0 turns -0.0 into 0.0
 
 
 def _gate_state(now: _Instant) -> tuple[tuple, str]:
@@ -151,7 +209,8 @@ def _gate_state(now: _Instant) -> tuple[tuple, str]:
 
 
 def _shown(messages, stamps: np.ndarray) -> np.ndarray:
-    """For each picture the index of the first message that it caused, else of the last one received by then; -1: none."""
+    """For each picture the index of the first message that it caused, else of the last one received
+    by then; -1: none."""
     shown = np.searchsorted(messages.received_ns, stamps, side="right") - 1
     caused, first = np.unique(messages.stamp_ns, return_index=True)
     if len(caused):
@@ -161,7 +220,8 @@ def _shown(messages, stamps: np.ndarray) -> np.ndarray:
 
 
 def _picture(encoded: bytes) -> np.ndarray:
-    """The camera picture (PICTURE_HEIGHT, w, 3) as wide as its shape asks for and the panel allows; grey if it cannot be read."""
+    """The camera picture (PICTURE_HEIGHT, w, 3) as wide as its shape asks for and the panel allows;
+    grey if it cannot be read."""
     picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         return np.full((PICTURE_HEIGHT, WIDEST, 3), RULE, np.uint8)

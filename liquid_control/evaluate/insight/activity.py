@@ -1,4 +1,5 @@
-"""What the neurons do over a drive, in numbers: principal components, how fast they jump, and which curves they follow."""
+"""What the neurons do over a drive, in numbers: principal components, how fast they jump, and which
+curves they follow."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ FOLLOWS = 0.3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Components:
-    """`shares` (U,) of the variance, largest first, summing to 1; `projected` (T, 2): the states on the first two; `axes` (2, U)."""
+    """`shares` (U,) of the variance, largest first, summing to 1; `projected` (T, 2): the states on
+    the first two; `axes` (2, U)."""
 
     shares: np.ndarray
     projected: np.ndarray
@@ -23,7 +25,8 @@ class Components:
 
 
 def principal_components(states: np.ndarray) -> Components:
-    """PCA of states (T, U) about their mean, not rescaled; states that never change have shares of 0."""
+    """PCA of states (T, U) about their mean, not rescaled; states that never change have shares of
+    0."""
     centred = states.astype(np.float64) - states.mean(axis=0)
     _, values, axes = np.linalg.svd(centred, full_matrices=False)
     power = np.zeros(states.shape[1])
@@ -33,8 +36,8 @@ def principal_components(states: np.ndarray) -> Components:
 
 
 def largest_steps(states: np.ndarray, is_first: np.ndarray) -> np.ndarray:
-    """The published Lipschitz figure: max over t of |x(t+1) - x(t)| for each neuron (U,), of states (T, U). Steps into inputs that
-    started a new drive, is_first (T,), do not count."""
+    """The published Lipschitz figure: max over t of |x(t+1) - x(t)| for each neuron (U,), of states
+    (T, U). Steps into inputs that started a new drive, is_first (T,), do not count."""
     steps = np.abs(np.diff(states.astype(np.float64), axis=0))[~np.asarray(is_first, bool)[1:]]
     return steps.max(axis=0) if len(steps) else np.zeros(states.shape[1])
 
@@ -52,17 +55,27 @@ def bend_of(curvature: np.ndarray) -> np.ndarray:
 
 
 def followed_curves(states: np.ndarray, curvature: np.ndarray) -> list[dict]:
-    """For each neuron its correlation with the road's curvature (T,) [1/m], with left bends alone and with right bends alone
-    (the other side counted as straight), and in a word what it follows."""
-    both, left, right = (correlation(states, part) for part in (curvature, np.maximum(curvature, 0), np.maximum(-curvature, 0)))
+    """For each neuron its correlation with the road's curvature (T,) [1/m], with left bends alone
+    and with right bends alone (the other side counted as straight), and in a word what it
+    follows."""
+    both, left, right = (
+        correlation(states, part)
+        for part in (curvature, np.maximum(curvature, 0), np.maximum(-curvature, 0))
+    )
     return [
-        {"curvature": float(k), "left": float(a), "right": float(b), "follows": _word(float(k), float(a), float(b))}
+        {
+            "curvature": float(k),
+            "left": float(a),
+            "right": float(b),
+            "follows": _word(float(k), float(a), float(b)),
+        }
         for k, a, b in zip(both, left, right, strict=True)
     ]
 
 
 def _word(both: float, left: float, right: float) -> str:
-    """Opposite signs for the two sides are one steering signal; a side counts when it alone is at least twice the other."""
+    """Opposite signs for the two sides are one steering signal; a side counts when it alone is at
+    least twice the other."""
     if max(abs(both), abs(left), abs(right)) < FOLLOWS:
         return "neither"
     if abs(left) > 2 * abs(right):

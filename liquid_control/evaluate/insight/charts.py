@@ -14,24 +14,44 @@ POINTS = 1200
 
 
 def scatter(points: np.ndarray, bend: np.ndarray, shares: Sequence[float], size: int = 460) -> str:
-    """States on their first two components (T, 2), coloured by which way the road bends: `bend` (T,) indexes `activity.BENDS`."""
+    """States on their first two components (T, 2), coloured by which way the road bends: `bend`
+    (T,) indexes `activity.BENDS`."""
     chosen = np.unique(np.linspace(0, len(points) - 1, min(POINTS, len(points))).astype(int))
     points, bend = points[chosen], bend[chosen]
     left, base, room = 48, size - 40, size - 60
     low, high = points.min(axis=0), points.max(axis=0)
-    span = float((high - low).max()) * 1.06 or 1.0  # one scale for both axes: the shares are seen, not only read
+    span = (
+        float((high - low).max()) * 1.06 or 1.0
+    )  # one scale for both axes: the shares are seen, not only read
     corner = (low + high - span) / 2
     parts = [element("rect", "frame", x=left, y=base - room, width=room, height=room)]
-    for axis, name in enumerate((f"PC1, {100 * shares[0]:.0f} % of the variance", f"PC2, {100 * shares[1]:.0f} %")):
+    for axis, name in enumerate(
+        (f"PC1, {100 * shares[0]:.0f} % of the variance", f"PC2, {100 * shares[1]:.0f} %")
+    ):
         x, y = (left + room / 2, size - 8.0) if axis == 0 else (16.0, base - room / 2)
         place = {"x": x, "y": y, "transform": _turned(x, y) if axis else "rotate(0)"}
         parts.append(element("text", "label", name, text_anchor="middle", **place))
         for tick in ticks(float(corner[axis]), float(corner[axis] + span), 5):
             at = (tick - corner[axis]) / span * room
-            spot = {"x": left + at, "y": base + 15} if axis == 0 else {"x": left - 6, "y": base - at + 4}
-            parts.append(element("text", "tick", f"{tick:g}", text_anchor="middle" if axis == 0 else "end", **_floats(spot)))
+            spot = (
+                {"x": left + at, "y": base + 15}
+                if axis == 0
+                else {"x": left - 6, "y": base - at + 4}
+            )
+            parts.append(
+                element(
+                    "text",
+                    "tick",
+                    f"{tick:g}",
+                    text_anchor="middle" if axis == 0 else "end",
+                    **_floats(spot),
+                )
+            )
     for (x, y), kind in zip(points, bend, strict=True):
-        place = {"cx": left + (x - corner[0]) / span * room, "cy": base - (y - corner[1]) / span * room}
+        place = {
+            "cx": left + (x - corner[0]) / span * room,
+            "cy": base - (y - corner[1]) / span * room,
+        }
         parts.append(element("circle", f"dot {BENDS[int(kind)]}", r=2.2, **_floats(place)))
     return f'<svg viewBox="0 0 {size} {size}" class="chart">{"".join(parts)}</svg>'
 
@@ -42,10 +62,14 @@ def bars(names: Sequence[str], values: np.ndarray, width: int = 460, pitch: int 
     largest, left, parts = float(max(np.max(values), 1e-12)), 92, []
     for row, index in enumerate(order):
         y, long = row * pitch + 4, float(values[index] / largest * (width - left - 60))
-        parts.append(element("text", "tick", escape(names[index]), x=left - 8, y=y + 12, text_anchor="end"))
+        parts.append(
+            element("text", "tick", escape(names[index]), x=left - 8, y=y + 12, text_anchor="end")
+        )
         parts.append(element("rect", "bar", x=left, y=y, width=max(long, 0.5), height=pitch - 6))
         parts.append(element("text", "tick", f"{values[index]:.2f}", x=left + long + 6, y=y + 12))
-    return f'<svg viewBox="0 0 {width} {len(order) * pitch + 8}" class="chart">{"".join(parts)}</svg>'
+    return (
+        f'<svg viewBox="0 0 {width} {len(order) * pitch + 8}" class="chart">{"".join(parts)}</svg>'
+    )
 
 
 def _turned(x: float, y: float) -> str:

@@ -1,4 +1,5 @@
-"""`liquid-control explain`: what a policy looks at, what its neurons do, and what the drive loses without each of them."""
+"""`liquid-control explain`: what a policy looks at, what its neurons do, and what the drive loses
+without each of them."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ STATES = 400
 
 @dataclasses.dataclass(frozen=True)
 class ExplainSettings:
-    """Explain `model` by `roads` held-out roads: saliency, neurons, and the circuit with each part silenced."""
+    """Explain `model` by `roads` held-out roads: saliency, neurons, and the circuit with each part
+    silenced."""
 
     model: Path
     """path of a model directory, or the name of an installed model"""
@@ -42,7 +44,9 @@ class ExplainSettings:
     roads: int = number(3, 1, 1000, "", "held-out roads to drive")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
     world: WorldConfig = WorldConfig(length=400.0)
-    lesion_roads: int = number(1, 0, 1000, "", "roads that each silenced circuit drives; 0 leaves the interventions out")
+    lesion_roads: int = number(
+        1, 0, 1000, "", "roads that each silenced circuit drives; 0 leaves the interventions out"
+    )
     lesion_length: float = number(250.0, 50.0, 20000.0, "m", "length of each of them")
     synapses: int = number(6, 0, 1000, "", "strongest synapses between neurons to silence as well")
     video: bool = switch(True, "write the video of the first road")
@@ -53,14 +57,20 @@ class ExplainSettings:
 
 
 def explain(settings: ExplainSettings, progress: bool = True) -> dict:
-    """Writes the page, the video and all figures into `settings.out` and returns the figures. Raises ModelFileError and DriveError."""
+    """Writes the page, the video and all figures into `settings.out` and returns the figures.
+    Raises ModelFileError and DriveError."""
     torch.set_num_threads(1)  # more cost time on pictures this small
     info, network = read_model(settings.model), load_network(settings.model)
     runtime = TorchRuntime(network)
     bar = tqdm(range(settings.roads), "roads", disable=not progress, leave=False)
-    traces = [record(runtime, road, settings.seed, settings.world, PICTURE if road == 0 else None) for road in bar]
+    traces = [
+        record(runtime, road, settings.seed, settings.world, PICTURE if road == 0 else None)
+        for road in bar
+    ]
     trace, seer = joined(traces), VisualBackProp.load(info)
-    names = [spoken(info.state_names)[index] for index in sorted(by_layer(spoken(info.state_names)))]
+    names = [
+        spoken(info.state_names)[index] for index in sorted(by_layer(spoken(info.state_names)))
+    ]
     neurons = findings.examine_neurons(network, trace, names)
     states = trace.after[trace.evenly(STATES)]
     intact, effects = None, []
@@ -68,7 +78,9 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         world = dataclasses.replace(settings.world, length=settings.lesion_length)
         lesions = choose_lesions(network, states, settings.synapses)
         roads = range(settings.lesion_roads)
-        intact, effects = intervene_all(settings.model, lesions, states, roads, settings.seed, world, settings.workers, progress)
+        intact, effects = intervene_all(
+            settings.model, lesions, states, roads, settings.seed, world, settings.workers, progress
+        )
     strengths, signs = synapse_strengths(network, states), synapse_signs(network)
     facts = {
         "model": str(settings.model),
@@ -83,28 +95,58 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         "pc1_share": float(neurons.shares[0]),
         "pc2_share": float(neurons.shares[1]) if len(neurons.shares) > 1 else 0.0,
         "lipschitz": sorted((row["largest_step"] for row in neurons.rows), reverse=True),
-        "saliency_under_noise": findings.similarity_under_noise(seer, network, trace, settings.seed),
-        "time_constant_is": meaning(network), "time_constant_title": title(network),
+        "saliency_under_noise": findings.similarity_under_noise(
+            seer, network, trace, settings.seed
+        ),
+        "time_constant_is": meaning(network),
+        "time_constant_title": title(network),
         "neurons": neurons.rows,
-        "synapses": [{"source": s, "target": t, "strength": v, "sign": signs.get((s, t), 0)} for (s, t), v in strengths.items()],
+        "synapses": [
+            {"source": s, "target": t, "strength": v, "sign": signs.get((s, t), 0)}
+            for (s, t), v in strengths.items()
+        ],
         "intact": _effect(intact, names) if intact else None,
         "interventions": [_effect(effect, names) for effect in effects],
     }
     settings.out.mkdir(parents=True, exist_ok=True)
-    film = _film(settings, runtime.preprocess, seer, network, traces[0], names) if settings.video else None
-    (settings.out / "explain.json").write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    film = (
+        _film(settings, runtime.preprocess, seer, network, traces[0], names)
+        if settings.video
+        else None
+    )
+    (settings.out / "explain.json").write_text(
+        json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
     write_page(facts, info, traces[0], trace, neurons, film, settings.out / "explain.html")
     return facts
 
 
 def brief(facts: Mapping) -> dict:
     """The figures that fit a terminal."""
-    rows = {f"ssim at variance {row['variance']}": row["ssim_visual_backprop"] for row in facts["saliency_under_noise"]}
+    rows = {
+        f"ssim at variance {row['variance']}": row["ssim_visual_backprop"]
+        for row in facts["saliency_under_noise"]
+    }
     worst = sorted(facts["interventions"], key=lambda one: -one["lateral_rmse_m"])[:5]
-    missed = {f"without {one['part']} ({one['way']})": f"{one['lateral_rmse_m']:.2f} m, {one['departures']} departures" for one in worst}
-    intact = {"intact": f"{facts['intact']['lateral_rmse_m']:.2f} m, {facts['intact']['departures']} departures"} if facts["intact"] else {}
+    missed = {
+        f"without {one['part']} ({one['way']})": f"{one['lateral_rmse_m']:.2f} m, {one['departures']} departures"
+        for one in worst
+    }
+    intact = (
+        {
+            "intact": f"{facts['intact']['lateral_rmse_m']:.2f} m, {facts['intact']['departures']} departures"
+        }
+        if facts["intact"]
+        else {}
+    )
     kept = ("model", "memory", "steps", "departures", "lateral_rmse_m", "pc1_share")
-    return {**{name: facts[name] for name in kept}, "largest step": facts["lipschitz"][0], **rows, **intact, **missed}
+    return {
+        **{name: facts[name] for name in kept},
+        "largest step": facts["lipschitz"][0],
+        **rows,
+        **intact,
+        **missed,
+    }
 
 
 def _effect(effect: Effect, names: list[str]) -> dict:
@@ -112,15 +154,30 @@ def _effect(effect: Effect, names: list[str]) -> dict:
     lesion = effect.lesion
     if lesion is None:
         return values
-    part = names[lesion.source] + (f" → {names[lesion.target]}" if lesion.target is not None else "")
-    return {"part": part, "source": lesion.source, "target": lesion.target, "way": lesion.way, **values}
+    part = names[lesion.source] + (
+        f" → {names[lesion.target]}" if lesion.target is not None else ""
+    )
+    return {
+        "part": part,
+        "source": lesion.source,
+        "target": lesion.target,
+        "way": lesion.way,
+        **values,
+    }
 
 
-def _film(settings: ExplainSettings, preprocess, seer: VisualBackProp, network, trace, names: list[str]) -> Path:
+def _film(
+    settings: ExplainSettings, preprocess, seer: VisualBackProp, network, trace, names: list[str]
+) -> Path:
     steps = np.arange(len(trace.pictures))
     spoiled = findings.noisy(trace, steps, findings.VARIANCES[0], settings.seed)
-    clean, under_noise = findings.saliency(seer, network, trace, steps), np.array([seer.saliency(picture) for picture in spoiled])
+    clean, under_noise = (
+        findings.saliency(seer, network, trace, steps),
+        np.array([seer.saliency(picture) for picture in spoiled]),
+    )
     maps = {"looks": clean.looks, "matters": clean.matters, "looks under noise": under_noise}
     path = settings.out / "explain.mp4"
-    write_film(trace, names, maps, preprocess, spoiled, findings.likeness(clean.looks, under_noise), path)
+    write_film(
+        trace, names, maps, preprocess, spoiled, findings.likeness(clean.looks, under_noise), path
+    )
     return path

@@ -1,4 +1,5 @@
-"""explain.mp4: the camera, what the encoder responds to, what the answer hangs on, what noise does to that, and every neuron."""
+"""explain.mp4: the camera, what the encoder responds to, what the answer hangs on, what noise does
+to that, and every neuron."""
 
 from __future__ import annotations
 
@@ -28,13 +29,19 @@ WIDTH, HEIGHT = 2 * PANEL_WIDTH, 2 * (PANEL_HEIGHT + CAPTION) + CAPTION + STRIP_
 
 
 def write_film(
-    trace: Trace, names: Sequence[str], maps: dict[str, np.ndarray], config: PreprocessConfig, noisy: np.ndarray, ssim: np.ndarray,
+    trace: Trace,
+    names: Sequence[str],
+    maps: dict[str, np.ndarray],
+    config: PreprocessConfig,
+    noisy: np.ndarray,
+    ssim: np.ndarray,
     path: str | Path,
 ) -> int:
     """Writes H.264 of the trace's pictures at their own times; returns the number of frames.
 
-    `names` (N,) of the neurons; `maps`: `looks`, `matters` and `looks under noise` (T, h, w) in 0..1; `noisy` (T, h, w, 3) the pictures
-    of the last; `ssim` (T,) of the maps with and without noise.
+    `names` (N,) of the neurons; `maps`: `looks`, `matters` and `looks under noise` (T, h, w) in
+    0..1; `noisy` (T, h, w, 3) the pictures of the last; `ssim` (T,) of the maps with and without
+    noise.
     """
     count, last = 0, -1
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
@@ -43,7 +50,9 @@ def write_film(
         stream.codec_context.time_base = CLOCK
         for seconds, canvas in frames(trace, names, maps, config, noisy, ssim):
             last = max(round(Fraction(seconds) / CLOCK), last + 1)
-            frame = av.VideoFrame.from_ndarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p")
+            frame = av.VideoFrame.from_ndarray(
+                cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p"
+            )
             frame.pts, frame.time_base = last, CLOCK
             container.mux(stream.encode(frame))
             count += 1
@@ -52,9 +61,15 @@ def write_film(
 
 
 def frames(
-    trace: Trace, names: Sequence[str], maps: dict[str, np.ndarray], config: PreprocessConfig, noisy: np.ndarray, ssim: np.ndarray
+    trace: Trace,
+    names: Sequence[str],
+    maps: dict[str, np.ndarray],
+    config: PreprocessConfig,
+    noisy: np.ndarray,
+    ssim: np.ndarray,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yields (seconds since the first picture, frame (HEIGHT, WIDTH, 3) uint8 BGR); the array is used again for the next frame."""
+    """Yields (seconds since the first picture, frame (HEIGHT, WIDTH, 3) uint8 BGR); the array is
+    used again for the next frame."""
     canvas = np.full((HEIGHT, WIDTH, 3), BACKGROUND, np.uint8)
     activity = normalised(trace.after[: len(trace.pictures), : len(names)])
     top = 2 * (PANEL_HEIGHT + CAPTION)
@@ -63,7 +78,14 @@ def frames(
     text(canvas, (WIDTH - 18, top + 18), "now", 12, MUTED, to_left=True)
     for index, title in enumerate(TITLES):
         row, column = divmod(index, 2)
-        text(canvas, (column * PANEL_WIDTH + 18, row * (PANEL_HEIGHT + CAPTION) + 18), title, 12, INK, bold=True)
+        text(
+            canvas,
+            (column * PANEL_WIDTH + 18, row * (PANEL_HEIGHT + CAPTION) + 18),
+            title,
+            12,
+            INK,
+            bold=True,
+        )
     note = canvas[PANEL_HEIGHT + CAPTION : PANEL_HEIGHT + 2 * CAPTION, WIDTH - 130 :]
     blank = note.copy()
     for index, picture in enumerate(trace.pictures):
@@ -71,12 +93,16 @@ def frames(
             picture,
             lay_over(picture, maps["looks"][index], config, PANEL_WIDTH),
             lay_over(picture, maps["matters"][index], config, PANEL_WIDTH),
-            lay_over(noisy[index], maps["looks under noise"][index], PreprocessConfig(), PANEL_WIDTH),
+            lay_over(
+                noisy[index], maps["looks under noise"][index], PreprocessConfig(), PANEL_WIDTH
+            ),
         )
         for place, panel in enumerate(panels):
             row, column = divmod(place, 2)
             y, x = row * (PANEL_HEIGHT + CAPTION) + CAPTION, column * PANEL_WIDTH
-            canvas[y : y + PANEL_HEIGHT, x : x + PANEL_WIDTH] = cv2.resize(panel, (PANEL_WIDTH, PANEL_HEIGHT))[..., ::-1]
+            canvas[y : y + PANEL_HEIGHT, x : x + PANEL_WIDTH] = cv2.resize(
+                panel, (PANEL_WIDTH, PANEL_HEIGHT)
+            )[..., ::-1]
         note[...] = blank
         text(note, (112, 18), f"SSIM {ssim[index]:.2f}", 12, MUTED, to_left=True)
         seconds = float(trace.seconds[index] - trace.seconds[0])

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from liquid_control.deploy.saliency import VisualBackProp, scaled
-from liquid_control.evaluate.insight.activity import bend_of, followed_curves, largest_steps, principal_components
+from liquid_control.evaluate.insight.activity import (
+    bend_of,
+    followed_curves,
+    largest_steps,
+    principal_components,
+)
 from liquid_control.evaluate.insight.gradient import gradient_saliency
 from liquid_control.evaluate.insight.similarity import RANGE, structural_similarity
 from liquid_control.evaluate.insight.time_constants import time_constants
@@ -29,27 +34,47 @@ class Maps:
     matters: np.ndarray
 
 
-def saliency(seer: VisualBackProp, network: PolicyNetwork, trace: Trace, steps: np.ndarray, images: np.ndarray | None = None) -> Maps:
-    """Both maps of the trace's `steps` (T,), or of `images` (T, h, w, 3) uint8 seen in their place."""
+def saliency(
+    seer: VisualBackProp,
+    network: PolicyNetwork,
+    trace: Trace,
+    steps: np.ndarray,
+    images: np.ndarray | None = None,
+) -> Maps:
+    """Both maps of the trace's `steps` (T,), or of `images` (T, h, w, 3) uint8 seen in their
+    place."""
     pictures = trace.image[steps] if images is None else images
     gradients = gradient_saliency(network, trace, steps, images)
     size = trace.image.shape[1:3]
-    looks = np.array([seer.saliency(picture) for picture in pictures], np.float32).reshape(-1, *size)
+    looks = np.array([seer.saliency(picture) for picture in pictures], np.float32).reshape(
+        -1, *size
+    )
     return Maps(looks, np.array([scaled(one) for one in gradients], np.float32).reshape(-1, *size))
 
 
 def noisy(trace: Trace, steps: np.ndarray, variance: float, seed: int) -> np.ndarray:
-    """The trace's pictures with Gaussian noise of `variance` (of 0..1), a stream of its own for each frame."""
-    return np.array([add_noise(trace.image[step], variance**0.5, np.random.default_rng([seed, int(step)])) for step in steps])
+    """The trace's pictures with Gaussian noise of `variance` (of 0..1), a stream of its own for
+    each frame."""
+    return np.array(
+        [
+            add_noise(trace.image[step], variance**0.5, np.random.default_rng([seed, int(step)]))
+            for step in steps
+        ]
+    )
 
 
 def likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """SSIM (T,) of two stacks of maps (T, h, w) in 0..1."""
-    return np.array([structural_similarity(RANGE * x, RANGE * y) for x, y in zip(a, b, strict=True)])
+    return np.array(
+        [structural_similarity(RANGE * x, RANGE * y) for x, y in zip(a, b, strict=True)]
+    )
 
 
-def similarity_under_noise(seer: VisualBackProp, network: PolicyNetwork, trace: Trace, seed: int) -> list[dict]:
-    """For each of `VARIANCES` the mean SSIM of both kinds of saliency with and without noise, over `FRAMES` frames."""
+def similarity_under_noise(
+    seer: VisualBackProp, network: PolicyNetwork, trace: Trace, seed: int
+) -> list[dict]:
+    """For each of `VARIANCES` the mean SSIM of both kinds of saliency with and without noise, over
+    `FRAMES` frames."""
     steps = trace.evenly(FRAMES)
     clean, rows = saliency(seer, network, trace, steps), []
     for variance in VARIANCES:
@@ -67,8 +92,9 @@ def similarity_under_noise(seer: VisualBackProp, network: PolicyNetwork, trace: 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neurons:
-    """`rows`: a dict of plain figures per neuron; `constants` (T, N) s or None; `projected` (T, 2) on the principal components, their
-    `shares` (N,), and `bend` (T,), the road's, as an index into `activity.BENDS`."""
+    """`rows`: a dict of plain figures per neuron; `constants` (T, N) s or None; `projected` (T, 2)
+    on the principal components, their `shares` (N,), and `bend` (T,), the road's, as an index into
+    `activity.BENDS`."""
 
     rows: list[dict]
     constants: np.ndarray | None
@@ -78,22 +104,36 @@ class Neurons:
 
 
 def examine_neurons(network: PolicyNetwork, trace: Trace, names: Sequence[str]) -> Neurons:
-    """Everything that the states tell of each of the `names` (N,), which are the first N numbers of the state."""
+    """Everything that the states tell of each of the `names` (N,), which are the first N numbers of
+    the state."""
     states = trace.after[:, : len(names)]
     constants = time_constants(network, trace)
     components = principal_components(states)
     steps = largest_steps(states, trace.is_first)
     rows = []
-    for index, (name, follows) in enumerate(zip(names, followed_curves(states, trace.road_curvature), strict=True)):
-        low, middle, high = np.percentile(constants[:, index], (5, 50, 95)) if constants is not None else (None,) * 3
+    for index, (name, follows) in enumerate(
+        zip(names, followed_curves(states, trace.road_curvature), strict=True)
+    ):
+        low, middle, high = (
+            np.percentile(constants[:, index], (5, 50, 95))
+            if constants is not None
+            else (None,) * 3
+        )
         rows.append(
             {
                 "neuron": name,
                 "mean": float(states[:, index].mean()),
                 "deviation": float(states[:, index].std()),
-                **{f"correlation_{key}" if key != "follows" else key: value for key, value in follows.items()},
+                **{
+                    f"correlation_{key}" if key != "follows" else key: value
+                    for key, value in follows.items()
+                },
                 "largest_step": float(steps[index]),
-                "time_constant_s": None if middle is None else {"p5": float(low), "median": float(middle), "p95": float(high)},
+                "time_constant_s": None
+                if middle is None
+                else {"p5": float(low), "median": float(middle), "p95": float(high)},
             }
         )
-    return Neurons(rows, constants, components.projected, components.shares, bend_of(trace.road_curvature))
+    return Neurons(
+        rows, constants, components.projected, components.shares, bend_of(trace.road_curvature)
+    )

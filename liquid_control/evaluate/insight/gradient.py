@@ -1,4 +1,5 @@
-"""Where a small change of the picture would change the answer: |d curvature / d pixel|, through encoder and memory."""
+"""Where a small change of the picture would change the answer: |d curvature / d pixel|, through
+encoder and memory."""
 
 from __future__ import annotations
 
@@ -11,15 +12,23 @@ from liquid_control.policy.network import PolicyNetwork
 BATCH = 128
 
 
-def gradient_saliency(network: PolicyNetwork, trace: Trace, steps: np.ndarray, images: np.ndarray | None = None) -> np.ndarray:
-    """(N, h, w) float32, each step's largest |d curvature / d value| over the three channels, the memory's state held as it was
-    (Simonyan et al. 2013). `steps` (N,) of the trace; `images` (N, h, w, 3) uint8 instead of the trace's own."""
+def gradient_saliency(
+    network: PolicyNetwork, trace: Trace, steps: np.ndarray, images: np.ndarray | None = None
+) -> np.ndarray:
+    """(N, h, w) float32, each step's largest |d curvature / d value| over the three channels, the
+    memory's state held as it was (Simonyan et al. 2013). `steps` (N,) of the trace; `images` (N, h,
+    w, 3) uint8 instead of the trace's own."""
     images = trace.image[steps] if images is None else images
     found = []
     for start in range(0, len(steps), BATCH):
         chosen = steps[start : start + BATCH]
-        pixels = torch.tensor(images[start : start + BATCH], dtype=torch.float32, requires_grad=True)
-        rest = (torch.tensor(part[chosen], dtype=torch.float32) for part in (trace.inertial, trace.dt, trace.before))
+        pixels = torch.tensor(
+            images[start : start + BATCH], dtype=torch.float32, requires_grad=True
+        )
+        rest = (
+            torch.tensor(part[chosen], dtype=torch.float32)
+            for part in (trace.inertial, trace.dt, trace.before)
+        )
         curvature, _ = network(pixels, *rest)
         (gradient,) = torch.autograd.grad(curvature.sum(), pixels)
         found.append(gradient.abs().amax(dim=3).numpy())

@@ -1,4 +1,5 @@
-"""Silences the parts of a circuit one after the other and lets each rest of it drive the same roads again."""
+"""Silences the parts of a circuit one after the other and lets each rest of it drive the same roads
+again."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ MOST_UNITS = 24
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LesionJob:
-    """One lesion (None: intact) on the roads numbered `roads`; `states` (T, U) of an intact drive."""
+    """One lesion (None: intact) on the roads numbered `roads`; `states` (T, U) of an intact
+    drive."""
 
     model: Path
     lesion: Lesion | None
@@ -37,8 +39,9 @@ class LesionJob:
 
 @dataclasses.dataclass(frozen=True)
 class Effect:
-    """What a circuit without this part does. `lateral_rmse_m` over distance; `departures` entries beyond 1 m from the lane's centre;
-    `off_road` times the vehicle left the road altogether and was put back."""
+    """What a circuit without this part does. `lateral_rmse_m` over distance; `departures` entries
+    beyond 1 m from the lane's centre; `off_road` times the vehicle left the road altogether and was
+    put back."""
 
     lesion: Lesion | None
     distance_m: float
@@ -53,16 +56,32 @@ def intervene(job: LesionJob) -> Effect:
     """Drives `job.roads` with the lesion."""
     torch.set_num_threads(1)
     network = load_network(job.model)
-    runtime = TorchRuntime(network) if job.lesion is None else silenced(network, job.lesion, job.states)
-    return summed(job.lesion, [drive_with(runtime, RoadJob(job.model, CLEAN.name, road, job.seed, job.world)) for road in job.roads])
+    runtime = (
+        TorchRuntime(network) if job.lesion is None else silenced(network, job.lesion, job.states)
+    )
+    return summed(
+        job.lesion,
+        [
+            drive_with(runtime, RoadJob(job.model, CLEAN.name, road, job.seed, job.world))
+            for road in job.roads
+        ],
+    )
 
 
 def intervene_all(
-    model: Path, lesions: Sequence[Lesion], states: np.ndarray, roads: Sequence[int], seed: int, world: WorldConfig, workers: int,
+    model: Path,
+    lesions: Sequence[Lesion],
+    states: np.ndarray,
+    roads: Sequence[int],
+    seed: int,
+    world: WorldConfig,
+    workers: int,
     progress: bool,
 ) -> tuple[Effect, list[Effect]]:
     """(the intact circuit's drive, one `Effect` per lesion), all on the same roads."""
-    jobs = [LesionJob(model, lesion, states, tuple(roads), seed, world) for lesion in (None, *lesions)]
+    jobs = [
+        LesionJob(model, lesion, states, tuple(roads), seed, world) for lesion in (None, *lesions)
+    ]
     intact, *effects = map_processes(intervene, jobs, workers, "lesions" if progress else None)
     return intact, effects
 
@@ -72,16 +91,33 @@ def choose_lesions(network: PolicyNetwork, states: np.ndarray, synapses: int) ->
     if network.wiring is not None:
         neurons = list(range(network.wiring.neurons))
     else:
-        heard = network.cell.readout.weight.detach().abs()[0].numpy() * states[:, : network.cell.recurrent.outputs].std(axis=0)
+        heard = network.cell.readout.weight.detach().abs()[0].numpy() * states[
+            :, : network.cell.recurrent.outputs
+        ].std(axis=0)
         neurons = sorted(np.argsort(-heard)[:MOST_UNITS].tolist())
     strengths = synapse_strengths(network, states)
     pairs = sorted(strengths, key=strengths.get, reverse=True)[:synapses]
-    return [Lesion(*part, way) for part in [*((neuron, None) for neuron in neurons), *pairs] for way in WAYS]
+    return [
+        Lesion(*part, way)
+        for part in [*((neuron, None) for neuron in neurons), *pairs]
+        for way in WAYS
+    ]
 
 
 def summed(lesion: Lesion | None, results: Sequence[RoadResult]) -> Effect:
     """Several roads as one drive."""
     distance = sum(result.distance_m for result in results)
-    square = sum(result.lateral_rmse_m**2 * result.distance_m for result in results) / max(distance, 1e-9)
-    counts = (sum(getattr(result, name) for result in results) for name in ("departures", "off_road", "standstills"))
-    return Effect(lesion, distance, math.sqrt(square), max(result.largest_offset_m for result in results), *counts)
+    square = sum(result.lateral_rmse_m**2 * result.distance_m for result in results) / max(
+        distance, 1e-9
+    )
+    counts = (
+        sum(getattr(result, name) for result in results)
+        for name in ("departures", "off_road", "standstills")
+    )
+    return Effect(
+        lesion,
+        distance,
+        math.sqrt(square),
+        max(result.largest_offset_m for result in results),
+        *counts,
+    )

@@ -1,7 +1,9 @@
-"""Silences one neuron or one synapse of a network: surgery on its weights, so that everything else stays bit for bit as it was.
+"""Silences one neuron or one synapse of a network: surgery on its weights, so that everything else
+stays bit for bit as it was.
 
-`cut` takes away what it sends: the synapse conducts nothing. `hold` takes away only what it says: the synapse keeps sending its mean over
-a drive, so that the circuit's working point stays and the difference is the information alone.
+`cut` takes away what it sends: the synapse conducts nothing. `hold` takes away only what it says:
+the synapse keeps sending its mean over a drive, so that the circuit's working point stays and the
+difference is the information alone.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ FLAT = 1e-4
 
 @dataclasses.dataclass(frozen=True)
 class Lesion:
-    """Neuron `source` silenced, or, with a `target`, only the synapse between the two; `way` as in `WAYS`."""
+    """Neuron `source` silenced, or, with a `target`, only the synapse between the two; `way` as in
+    `WAYS`."""
 
     source: int
     target: int | None = None
@@ -39,19 +42,24 @@ class Lesion:
 
 
 def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> TorchRuntime:
-    """A runtime of the network with the lesion; `states` (T, U) of an intact drive are what `hold` takes its means from.
-    Raises ConfigError for a neuron or synapse that the network does not have."""
+    """A runtime of the network with the lesion; `states` (T, U) of an intact drive are what `hold`
+    takes its means from. Raises ConfigError for a neuron or synapse that the network does not
+    have."""
     if lesion.way not in WAYS:
         raise ConfigError("Lesion.way", lesion.way, "one of " + ", ".join(WAYS))
     if not 0 <= lesion.source < states.shape[1]:
-        raise ConfigError("Lesion.source", lesion.source, f"a neuron from 0 to {states.shape[1] - 1}")
+        raise ConfigError(
+            "Lesion.source", lesion.source, f"a neuron from 0 to {states.shape[1] - 1}"
+        )
     network, memories = copy.deepcopy(network), torch.tensor(states, dtype=torch.float32)
     hold = lesion.way == "hold"
     with torch.no_grad():
         if network.config.memory not in WIRED:
             return _unwired(network, lesion, memories, hold)
         if lesion.target is None and lesion.source in network.wiring.motor_neurons:
-            network.output_shift += float(memories[:, lesion.source].mean() * network.output_scale) * hold
+            network.output_shift += (
+                float(memories[:, lesion.source].mean() * network.output_scale) * hold
+            )
             network.output_scale.zero_()
         operate = _operate_ltc if isinstance(network.cell, LtcCell) else _operate_cfc
         operate(network.cell, lesion, memories, hold)
@@ -59,19 +67,27 @@ def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> Torc
 
 
 def synapse_strengths(network: PolicyNetwork, states: np.ndarray) -> dict[tuple[int, int], float]:
-    """How much each synapse between neurons says, by (source, target), over states (T, U) of a drive. LTC: the spread of the current
-    w σ(.) (erev - v). CfC: how far the target's next state moves (root mean square) when it hears the source's mean in the source's place;
-    a CfC's layer listens to all of its own neurons, and those count, but among inter neurons, whose inputs are not at hand here. Empty for
-    a memory without wiring."""
+    """How much each synapse between neurons says, by (source, target), over states (T, U) of a
+    drive. LTC: the spread of the current w σ(.) (erev - v). CfC: how far the target's next state
+    moves (root mean square) when it hears the source's mean in the source's place; a CfC's layer
+    listens to all of its own neurons, and those count, but among inter neurons, whose inputs are
+    not at hand here. Empty for a memory without wiring."""
     if network.config.memory not in WIRED:
         return {}
     cell, memories = network.cell, torch.tensor(states, dtype=torch.float32)
     with torch.no_grad():
         if not isinstance(cell, LtcCell):
             return _cfc_strengths(network, memories)
-        pairs, part = [(source, target) for source, target, _ in network.wiring.synapses], cell.recurrent
+        pairs, part = (
+            [(source, target) for source, target, _ in network.wiring.synapses],
+            cell.recurrent,
+        )
         targets = memories[:, [target for _, target in pairs]]
-        current = _activations(part, memories) * torch.nn.functional.softplus(part.raw_w) * (part.erev - targets)
+        current = (
+            _activations(part, memories)
+            * torch.nn.functional.softplus(part.raw_w)
+            * (part.erev - targets)
+        )
         return dict(zip(pairs, current.std(dim=0).tolist(), strict=True))
 
 
@@ -82,24 +98,37 @@ def _cfc_strengths(network: PolicyNetwork, states: Tensor) -> dict[tuple[int, in
         layer, sources = getattr(cell, name), [*range(start, end), *range(first, last)]
 
         def answer(heard: Tensor, layer=layer, count=end - start) -> Tensor:
-            return advance(cell.rule, layer(heard[:, :count], heard[:, count:]), dt, layer.rate, layer.asymptote)
+            return advance(
+                cell.rule,
+                layer(heard[:, :count], heard[:, count:]),
+                dt,
+                layer.rate,
+                layer.asymptote,
+            )
 
         whole = answer(states[:, sources])
         for column, source in enumerate(sources):
             heard = states[:, sources]
             heard[:, column] = heard[:, column].mean()
             moved = (answer(heard) - whole).square().mean(dim=0).sqrt().tolist()
-            found |= {(source, target): moved[target - first] for target in range(first, last) if _cfc_sites(cell, source, target)}
+            found |= {
+                (source, target): moved[target - first]
+                for target in range(first, last)
+                if _cfc_sites(cell, source, target)
+            }
     return found
 
 
 def synapse_signs(network: PolicyNetwork) -> dict[tuple[int, int], int]:
-    """1 or -1 by the sign of each LTC synapse's trained reversal potential, by (source, target); empty for other memories, whose synapses
-    pull either way from one moment to the next."""
+    """1 or -1 by the sign of each LTC synapse's trained reversal potential, by (source, target);
+    empty for other memories, whose synapses pull either way from one moment to the next."""
     if not isinstance(network.cell, LtcCell):
         return {}
     signs = torch.sign(network.cell.recurrent.erev.detach()).int().tolist()
-    return {(source, target): sign for (source, target, _), sign in zip(network.wiring.synapses, signs, strict=True)}
+    return {
+        (source, target): sign
+        for (source, target, _), sign in zip(network.wiring.synapses, signs, strict=True)
+    }
 
 
 def _activations(part, states: Tensor) -> Tensor:
@@ -135,7 +164,8 @@ def _operate_cfc(cell, lesion: Lesion, states: Tensor, hold: bool) -> None:
 
 
 def _cfc_sites(cell, source: int, target: int) -> list[tuple]:
-    """(layer, row, column) of the weights that carry source to target: from the layer before, or within a layer."""
+    """(layer, row, column) of the weights that carry source to target: from the layer before, or
+    within a layer."""
     before, sites = None, []
     for name, first, last in cell.layers:
         layer = getattr(cell, name)
@@ -143,18 +173,27 @@ def _cfc_sites(cell, source: int, target: int) -> list[tuple]:
             own = layer.mask.shape[1] - (last - first)
             if first <= source < last:
                 sites.append((layer, target - first, own + source - first))
-            elif before is not None and before[0] <= source < before[1] and layer.mask[target - first, source - before[0]] != 0:
+            elif (
+                before is not None
+                and before[0] <= source < before[1]
+                and layer.mask[target - first, source - before[0]] != 0
+            ):
                 sites.append((layer, target - first, source - before[0]))
         before = first, last
     return sites
 
 
 def _unwired(network: PolicyNetwork, lesion: Lesion, states: Tensor, hold: bool) -> TorchRuntime:
-    """A unit that everybody listens to: its place in the state is overwritten after every step, and the readout stops listening."""
+    """A unit that everybody listens to: its place in the state is overwritten after every step, and
+    the readout stops listening."""
     if lesion.target is not None or not isinstance(network.cell, Readout):
-        raise ConfigError("Lesion.target", lesion.target, "none: a memory without wiring has no synapse to name")
+        raise ConfigError(
+            "Lesion.target", lesion.target, "none: a memory without wiring has no synapse to name"
+        )
     if lesion.source >= network.cell.recurrent.outputs:
-        raise ConfigError("Lesion.source", lesion.source, f"a unit below {network.cell.recurrent.outputs}")
+        raise ConfigError(
+            "Lesion.source", lesion.source, f"a unit below {network.cell.recurrent.outputs}"
+        )
     readout, mean = network.cell.readout, float(states[:, lesion.source].mean()) * hold
     readout.bias += readout.weight[:, lesion.source] * mean
     readout.weight[:, lesion.source] = 0.0
@@ -180,4 +219,6 @@ class Overwritten(TorchRuntime):
 
 def _require(found: list, lesion: Lesion) -> None:
     if not found and lesion.target is not None:
-        raise ConfigError("Lesion", (lesion.source, lesion.target), "a synapse of the wiring, as (source, target)")
+        raise ConfigError(
+            "Lesion", (lesion.source, lesion.target), "a synapse of the wiring, as (source, target)"
+        )

@@ -22,13 +22,25 @@ EMBED_UP_TO = 12_000_000
 OCTAVES = 1.0
 """Time constants are coloured fully at this many doublings from the neuron's median."""
 FAINT = 0.04
-"""Synapses of a CfC weaker than this share of the strongest are not drawn: each of its layers listens to all of its own neurons."""
+"""Synapses of a CfC weaker than this share of the strongest are not drawn: each of its layers
+listens to all of its own neurons."""
 
 
-def write_page(facts: Mapping, info: ModelInfo, first: Trace, trace: Trace, neurons: Neurons, film: Path | None, path: Path) -> None:
+def write_page(
+    facts: Mapping,
+    info: ModelInfo,
+    first: Trace,
+    trace: Trace,
+    neurons: Neurons,
+    film: Path | None,
+    path: Path,
+) -> None:
     """`first`: the road of the film and of everything over time; `trace`: all roads."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "report/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("liquid_control", "report/templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     names = [row["neuron"] for row in facts["neurons"]]
     page = environment.get_template("explain.html.jinja").render(
@@ -43,21 +55,33 @@ def write_page(facts: Mapping, info: ModelInfo, first: Trace, trace: Trace, neur
     path.write_text(page, encoding="utf-8")
 
 
-def _charts(facts: Mapping, info: ModelInfo, first: Trace, neurons: Neurons, names: list[str]) -> dict[str, str]:
+def _charts(
+    facts: Mapping, info: ModelInfo, first: Trace, neurons: Neurons, names: list[str]
+) -> dict[str, str]:
     seconds, end, count = first.seconds, float(first.seconds[-1]), len(first)
     order = by_layer(names)
     ordered = [names[index] for index in order]
     charts = {
         "curvature": time_chart(
-            [Series("road", "measured", seconds, first.road_curvature), Series("policy", "allowed", seconds, first.curvature)],
-            "1/m", end, levels={0.0: "zero"}, digits=3,
+            [
+                Series("road", "measured", seconds, first.road_curvature),
+                Series("policy", "allowed", seconds, first.curvature),
+            ],
+            "1/m",
+            end,
+            levels={0.0: "zero"},
+            digits=3,
         ),
-        "neurons": heat_map(seconds, normalised(first.after[:, : len(names)])[:, order], ordered, end),
+        "neurons": heat_map(
+            seconds, normalised(first.after[:, : len(names)])[:, order], ordered, end
+        ),
         "components": scatter(neurons.projected, neurons.bend, neurons.shares.tolist() + [0.0]),
         "steps": bars(names, np.array([row["largest_step"] for row in facts["neurons"]])),
     }
     if neurons.constants is not None:
-        octaves = np.log2(neurons.constants[:count] / np.median(neurons.constants, axis=0)) / OCTAVES
+        octaves = (
+            np.log2(neurons.constants[:count] / np.median(neurons.constants, axis=0)) / OCTAVES
+        )
         if np.abs(octaves).max() > 0.01:
             charts["constants"] = heat_map(seconds, np.clip(octaves, -1, 1)[:, order], ordered, end)
     if info.wiring is not None and facts["interventions"]:
@@ -67,28 +91,47 @@ def _charts(facts: Mapping, info: ModelInfo, first: Trace, neurons: Neurons, nam
 
 def _circuit(facts: Mapping, info: ModelInfo, names: list[str]) -> str:
     intact = facts["intact"]["lateral_rmse_m"]
-    cut = {(one["source"], one["target"]): one for one in facts["interventions"] if one["way"] == "cut"}
-    held = {(one["source"], one["target"]): one for one in facts["interventions"] if one["way"] == "hold"}
+    cut = {
+        (one["source"], one["target"]): one for one in facts["interventions"] if one["way"] == "cut"
+    }
+    held = {
+        (one["source"], one["target"]): one
+        for one in facts["interventions"]
+        if one["way"] == "hold"
+    }
     worst = max(one["lateral_rmse_m"] for one in held.values()) - intact
 
     def words(part: tuple) -> str:
-        told = [f"{way} {_effect(table[part])}" for way, table in (("cut", cut), ("held", held)) if part in table]
+        told = [
+            f"{way} {_effect(table[part])}"
+            for way, table in (("cut", cut), ("held", held))
+            if part in table
+        ]
         return "; ".join(told)
 
-    damage = {n: max(one["lateral_rmse_m"] - intact, 0.0) / max(worst, 0.05) for (n, target), one in held.items() if target is None}
+    damage = {
+        n: max(one["lateral_rmse_m"] - intact, 0.0) / max(worst, 0.05)
+        for (n, target), one in held.items()
+        if target is None
+    }
     follows = [row["follows"] for row in facts["neurons"]]
     tips = {n: f"{name}: follows {follows[n]}; {words((n, None))}" for n, name in enumerate(names)}
     strengths = {(one["source"], one["target"]): one["strength"] for one in facts["synapses"]}
     largest = max(strengths.values(), default=1.0) or 1.0
-    synapses = {pair: (value / largest, f"{names[pair[0]]} → {names[pair[1]]} {words(pair)}") for pair, value in strengths.items()
-                if facts["memory"] == "ltc" or value > FAINT * largest}  # fmt: skip
+    synapses = {
+        pair: (value / largest, f"{names[pair[0]]} → {names[pair[1]]} {words(pair)}")
+        for pair, value in strengths.items()
+        if facts["memory"] == "ltc" or value > FAINT * largest
+    }
     signs = {(one["source"], one["target"]): one["sign"] for one in facts["synapses"]}
     return circuit_map(info.wiring, damage, tips, synapses, signs)
 
 
 def _rows(facts: Mapping) -> list[dict]:
     """Per neuron, as text; `bad` marks a departure."""
-    told = {(one["source"], one["way"]): one for one in facts["interventions"] if one["target"] is None}
+    told = {
+        (one["source"], one["way"]): one for one in facts["interventions"] if one["target"] is None
+    }
     rows = []
     for index, row in enumerate(facts["neurons"]):
         tau = row["time_constant_s"]
@@ -97,7 +140,10 @@ def _rows(facts: Mapping) -> list[dict]:
             {
                 "neuron": row["neuron"],
                 "follows": row["follows"],
-                **{key: f"{row[f'correlation_{key}']:+.2f}" for key in ("curvature", "left", "right")},
+                **{
+                    key: f"{row[f'correlation_{key}']:+.2f}"
+                    for key in ("curvature", "left", "right")
+                },
                 "tau": "–" if tau is None else _spread(tau),
                 "step": f"{row['largest_step']:.2f}",
                 **{way: "–" if one is None else _effect(one) for way, one in ways.items()},
@@ -108,7 +154,11 @@ def _rows(facts: Mapping) -> list[dict]:
 
 
 def _synapse_rows(facts: Mapping) -> list[dict]:
-    pairs = dict.fromkeys((one["source"], one["target"], one["part"]) for one in facts["interventions"] if one["target"] is not None)
+    pairs = dict.fromkeys(
+        (one["source"], one["target"], one["part"])
+        for one in facts["interventions"]
+        if one["target"] is not None
+    )
     told = {(one["source"], one["target"], one["way"]): one for one in facts["interventions"]}
     strengths = {(one["source"], one["target"]): one["strength"] for one in facts["synapses"]}
     return [
@@ -121,23 +171,43 @@ def _synapse_rows(facts: Mapping) -> list[dict]:
 
 def _effect(one: Mapping) -> str:
     count = one["departures"]
-    return f"{one['lateral_rmse_m']:.2f} m" + (f", {count} departure{'s' * (count != 1)}" if count else "")
+    return f"{one['lateral_rmse_m']:.2f} m" + (
+        f", {count} departure{'s' * (count != 1)}" if count else ""
+    )
 
 
 def _tiles(facts: Mapping) -> list[tuple[str, str, str]]:
     noise = facts["saliency_under_noise"][0]
     tiles = [
-        ("drives", f"{facts['lateral_rmse_m']:.2f} m", f"lateral RMSE, {facts['departures']} of {facts['roads']} roads left"),
-        ("looks, under noise", f"{noise['ssim_visual_backprop']:.2f}", f"SSIM of VisualBackProp at variance {noise['variance']}"),
-        ("matters, under noise", f"{noise['ssim_gradient']:.2f}", "SSIM of the gradient's map, same noise"),
+        (
+            "drives",
+            f"{facts['lateral_rmse_m']:.2f} m",
+            f"lateral RMSE, {facts['departures']} of {facts['roads']} roads left",
+        ),
+        (
+            "looks, under noise",
+            f"{noise['ssim_visual_backprop']:.2f}",
+            f"SSIM of VisualBackProp at variance {noise['variance']}",
+        ),
+        (
+            "matters, under noise",
+            f"{noise['ssim_gradient']:.2f}",
+            "SSIM of the gradient's map, same noise",
+        ),
         ("first component", f"{100 * facts['pc1_share']:.0f} %", "of the neurons' variance"),
         ("largest step", f"{facts['lipschitz'][0]:.2f}", "of any neuron, between two frames"),
     ]
-    constants = [row["time_constant_s"]["median"] for row in facts["neurons"] if row["time_constant_s"]]
+    constants = [
+        row["time_constant_s"]["median"] for row in facts["neurons"] if row["time_constant_s"]
+    ]
     if constants:
         frame = f"of the median neuron; a frame takes {_short(facts['frame_s'])}"
         tiles.insert(4, (facts["time_constant_title"], _short(float(np.median(constants))), frame))
-    held = [one for one in facts["interventions"] if one["target"] is None and one["way"] == "hold" and one["part"] != "motor"]
+    held = [
+        one
+        for one in facts["interventions"]
+        if one["target"] is None and one["way"] == "hold" and one["part"] != "motor"
+    ]
     if held:
         worst = max(held, key=lambda one: one["lateral_rmse_m"])
         tiles.append(("hardest to miss", worst["part"], f"{_effect(worst)} without what it says"))

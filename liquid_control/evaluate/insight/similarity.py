@@ -1,4 +1,5 @@
-"""How alike two pictures are: the structural similarity of Wang et al., "Image quality assessment", IEEE TIP 2004."""
+"""How alike two pictures are: the structural similarity of Wang et al., "Image quality assessment",
+IEEE TIP 2004."""
 
 from __future__ import annotations
 
@@ -10,13 +11,17 @@ from liquid_control.errors import ShapeError
 RANGE = 255.0
 C1, C2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
 WINDOW, DEVIATION = 11, 1.5
-"""Side [px] and standard deviation of the Gaussian window; a picture smaller than the window is one window, evenly weighed."""
+"""Side [px] and standard deviation of the Gaussian window; a picture smaller than the window is one
+window, evenly weighed."""
 
 
 def structural_similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean SSIM of two pictures (h, w) in 0..255 over the windows that lie wholly within; 1 for equal ones. Raises ShapeError."""
+    """Mean SSIM of two pictures (h, w) in 0..255 over the windows that lie wholly within; 1 for
+    equal ones. Raises ShapeError."""
     if a.ndim != 2 or a.shape != b.shape:
-        raise ShapeError("pictures for SSIM", (*a.shape, *b.shape), "two of the same (rows, columns)")
+        raise ShapeError(
+            "pictures for SSIM", (*a.shape, *b.shape), "two of the same (rows, columns)"
+        )
     x, y = a.astype(np.float64), b.astype(np.float64)
     if min(x.shape) < WINDOW:
         mean_x, mean_y = x.mean(), y.mean()

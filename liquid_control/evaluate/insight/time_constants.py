@@ -38,17 +38,23 @@ def title(network: PolicyNetwork) -> str:
 
 @torch.no_grad()
 def time_constants(network: PolicyNetwork, trace: Trace) -> np.ndarray | None:
-    """(T, N) seconds for the N neurons (first numbers of the state), or None for a memory without any."""
+    """(T, N) seconds for the N neurons (first numbers of the state), or None for a memory without
+    any."""
     cell = _cell(network)
     found = []
     for start in range(0, len(trace), 256):
         part = slice(start, start + 256)
-        x = network.sense(torch.tensor(trace.image[part]), torch.tensor(trace.inertial[part], dtype=torch.float32))
+        x = network.sense(
+            torch.tensor(trace.image[part]), torch.tensor(trace.inertial[part], dtype=torch.float32)
+        )
         if isinstance(cell, LtcCell):
             found.append(cell.time_constants(x, torch.tensor(trace.after[part])))
         elif isinstance(cell, (WiredCfcCell, CfcCell)) and cell.rule != "pure":
             dt = torch.tensor(trace.dt[part], dtype=torch.float32) * network.config.time_scale
-            found.append(1.0 / _gate_slopes(cell, x, torch.tensor(trace.before[part]), dt).abs().clamp_min(1e-9))
+            found.append(
+                1.0
+                / _gate_slopes(cell, x, torch.tensor(trace.before[part]), dt).abs().clamp_min(1e-9)
+            )
         elif isinstance(cell, CtRnnCell):
             found.append(torch.full((len(x), cell.neurons), float(cell.tau)))
         else:

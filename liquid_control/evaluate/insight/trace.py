@@ -1,4 +1,5 @@
-"""A drive as the policy lived it: what went into every step, what it remembered before and after, and where the road bent."""
+"""A drive as the policy lived it: what went into every step, what it remembered before and after,
+and where the road bent."""
 
 from __future__ import annotations
 
@@ -26,10 +27,12 @@ LONGEST = 400.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trace:
-    """T steps. `road` (T,) which road; `seconds` (T,) since its start; `image` (T, h, w, 3) uint8, `inertial` (T, 3), `dt` (T,) s and
-    `is_first` (T,) what the policy was given; `before`, `after` (T, U) its state; `curvature` (T,) what it answered and
-    `road_curvature` (T,) what the road has there [1/m], positive left; `lane_offset` (T,) m, `speed` (T,) m/s.
-    `pictures`: larger ones of the same moments (H, W, 3), of the first road only; `departures`: drives that ended beyond the lane."""
+    """T steps. `road` (T,) which road; `seconds` (T,) since its start; `image` (T, h, w, 3) uint8,
+    `inertial` (T, 3), `dt` (T,) s and `is_first` (T,) what the policy was given; `before`, `after`
+    (T, U) its state; `curvature` (T,) what it answered and `road_curvature` (T,) what the road has
+    there [1/m], positive left; `lane_offset` (T,) m, `speed` (T,) m/s. `pictures`: larger ones of
+    the same moments (H, W, 3), of the first road only; `departures`: drives that ended beyond the
+    lane."""
 
     road: np.ndarray
     seconds: np.ndarray
@@ -71,12 +74,22 @@ class Witness:
         return curvature, after
 
 
-def record(runtime: Runtime, road: int, seed: int, config: WorldConfig, picture: tuple[int, int] | None = None) -> Trace:
-    """Drives held-out road `road` of the set that `seed` names until it ends or the vehicle leaves its lane.
+def record(
+    runtime: Runtime,
+    road: int,
+    seed: int,
+    config: WorldConfig,
+    picture: tuple[int, int] | None = None,
+) -> Trace:
+    """Drives held-out road `road` of the set that `seed` names until it ends or the vehicle leaves
+    its lane.
 
-    `picture`: (width, height) of the larger pictures, None for none. Raises DriveError when there was no drive to speak of.
+    `picture`: (width, height) of the larger pictures, None for none. Raises DriveError when there
+    was no drive to speak of.
     """
-    world = World(dataclasses.replace(config, stratum=road % STRATA), road_seed(seed, road), held_out=True)
+    world = World(
+        dataclasses.replace(config, stratum=road % STRATA), road_seed(seed, road), held_out=True
+    )
     witness = Witness(runtime)
     controller = Controller(witness, gate=SafetyGate(vehicle=VEHICLE), speed=SET_SPEED)
     rows, pictures = [], []
@@ -85,8 +98,25 @@ def record(runtime: Runtime, road: int, seed: int, config: WorldConfig, picture:
             if moment.action is not None:
                 seen, before, answered, after = witness.latest
                 truth = moment.truth
-                values = seen.image, np.asarray(seen.inertial), seen.dt, seen.is_first, before, after, answered
-                rows.append((road, truth.stamp_ns * 1e-9, *values, truth.curvature, truth.lane_offset, truth.speed))
+                values = (
+                    seen.image,
+                    np.asarray(seen.inertial),
+                    seen.dt,
+                    seen.is_first,
+                    before,
+                    after,
+                    answered,
+                )
+                rows.append(
+                    (
+                        road,
+                        truth.stamp_ns * 1e-9,
+                        *values,
+                        truth.curvature,
+                        truth.lane_offset,
+                        truth.speed,
+                    )
+                )
                 if picture is not None:
                     pictures.append(world.render(*picture))
             if is_departing(moment.truth) or moment.truth.stamp_ns > LONGEST * 1e9:
@@ -94,13 +124,21 @@ def record(runtime: Runtime, road: int, seed: int, config: WorldConfig, picture:
     finally:
         world.close()
     if len(rows) < 2:
-        raise DriveError("the drive had fewer than two steps, so there is nothing to explain; give longer roads (--world.length)")
+        raise DriveError(
+            "the drive had fewer than two steps, so there is nothing to explain; give longer roads (--world.length)"
+        )
     columns = (np.array(column) for column in zip(*rows, strict=True))
     return Trace(*columns, pictures=tuple(pictures), departures=int(is_departing(moment.truth)))
 
 
 def joined(traces: list[Trace]) -> Trace:
     """One after the other; the pictures are the first one's."""
-    names = [field.name for field in dataclasses.fields(Trace) if field.name not in ("pictures", "departures")]
+    names = [
+        field.name
+        for field in dataclasses.fields(Trace)
+        if field.name not in ("pictures", "departures")
+    ]
     columns = {name: np.concatenate([getattr(trace, name) for trace in traces]) for name in names}
-    return Trace(**columns, pictures=traces[0].pictures, departures=sum(trace.departures for trace in traces))
+    return Trace(
+        **columns, pictures=traces[0].pictures, departures=sum(trace.departures for trace in traces)
+    )

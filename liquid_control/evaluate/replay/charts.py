@@ -1,4 +1,5 @@
-"""Charts of a replay as SVG text, coloured by the page's style sheet: policy against driver, error by bend and speed, residual, path."""
+"""Charts of a replay as SVG text, coloured by the page's style sheet: policy against driver, error
+by bend and speed, residual, path."""
 
 from __future__ import annotations
 
@@ -21,28 +22,53 @@ SCALE_BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000
 
 
 def scatter(recorded: np.ndarray, angle: np.ndarray, classes: str) -> str:
-    """How often (N,) the policy's angle met the driver's [rad], in cells whose opacity grows with the logarithm of the count."""
+    """How often (N,) the policy's angle met the driver's [rad], in cells whose opacity grows with
+    the logarithm of the count."""
     edge = max(float(np.percentile(np.abs(np.concatenate([recorded, angle])), 99.9)), 0.01) * 1.05
     degrees = math.degrees(edge)
-    counts, edges = np.histogramdd(np.stack([recorded, angle], 1).clip(-edge, edge), CELLS, [(-edge, edge)] * 2)[:2]
-    x, y, parts = _axes((-degrees, degrees), (-degrees, degrees), "driver, °", "policy, °", square=True)
-    parts.append(element("line", "diagonal", x1=x(-degrees), y1=y(-degrees), x2=x(degrees), y2=y(degrees)))
+    counts, edges = np.histogramdd(
+        np.stack([recorded, angle], 1).clip(-edge, edge), CELLS, [(-edge, edge)] * 2
+    )[:2]
+    x, y, parts = _axes(
+        (-degrees, degrees), (-degrees, degrees), "driver, °", "policy, °", square=True
+    )
+    parts.append(
+        element("line", "diagonal", x1=x(-degrees), y1=y(-degrees), x2=x(degrees), y2=y(degrees))
+    )
     size = 2 * degrees / CELLS
     wide, tall = abs(x(size) - x(0)), abs(y(size) - y(0))
     for i, k in zip(*np.nonzero(counts), strict=True):
         corner = math.degrees(edges[0][i]), math.degrees(edges[1][k]) + size
         opacity = 0.35 + 0.65 * math.log1p(counts[i, k]) / math.log1p(counts.max())
-        parts.append(element("rect", f"dot {classes}", x=x(corner[0]), y=y(corner[1]), width=wide, height=tall, opacity=f"{opacity:.2f}"))
+        parts.append(
+            element(
+                "rect",
+                f"dot {classes}",
+                x=x(corner[0]),
+                y=y(corner[1]),
+                width=wide,
+                height=tall,
+                opacity=f"{opacity:.2f}",
+            )
+        )
     return _svg("".join(parts))
 
 
 def bins(rows: Mapping[str, Sequence[Mapping]], label: Callable[[float], str], unit: str) -> str:
-    """RMSE [°] in every bin, a bar for each model (name → rows of `figures`), a line across where driving straight ahead would be."""
-    places = sorted({(row["from"], row["to"]) for of_model in rows.values() for row in of_model}, key=lambda place: place[0])
+    """RMSE [°] in every bin, a bar for each model (name → rows of `figures`), a line across where
+    driving straight ahead would be."""
+    places = sorted(
+        {(row["from"], row["to"]) for of_model in rows.values() for row in of_model},
+        key=lambda place: place[0],
+    )
     if not places:
         return ""
-    highest = max(max(row["rmse"], row["straight_ahead"]) for of_model in rows.values() for row in of_model)
-    _, y, parts = _axes((0, 1), (0.0, math.degrees(highest) * 1.08), unit, "RMSE, °", numbered=False)
+    highest = max(
+        max(row["rmse"], row["straight_ahead"]) for of_model in rows.values() for row in of_model
+    )
+    _, y, parts = _axes(
+        (0, 1), (0.0, math.degrees(highest) * 1.08), unit, "RMSE, °", numbered=False
+    )
     slot = (WIDTH - LEFT - RIGHT) / len(places)
     wide = slot * 0.72 / len(rows)
     for number, of_model in enumerate(rows.values()):
@@ -52,16 +78,45 @@ def bins(rows: Mapping[str, Sequence[Mapping]], label: Callable[[float], str], u
             top = min(y(rmse), y(0) - SHORTEST_BAR)
             figures = f"{row['frames']} frames, RMSE {rmse:.2f}°, bias {math.degrees(row['bias']):+.2f}°, straight ahead {straight:.2f}°"
             title = f"<title>{figures}</title>"
-            parts.append(element("rect", f"bin m{number % 4}", title, x=left + number * wide, y=top, width=wide - 1.5, height=y(0) - top))
-            parts.append(element("line", "straight", x1=left - 3, x2=left + slot * 0.72 + 3, y1=y(straight), y2=y(straight)))
+            parts.append(
+                element(
+                    "rect",
+                    f"bin m{number % 4}",
+                    title,
+                    x=left + number * wide,
+                    y=top,
+                    width=wide - 1.5,
+                    height=y(0) - top,
+                )
+            )
+            parts.append(
+                element(
+                    "line",
+                    "straight",
+                    x1=left - 3,
+                    x2=left + slot * 0.72 + 3,
+                    y1=y(straight),
+                    y2=y(straight),
+                )
+            )
     for place, (low, high) in enumerate(places):
         words = f"{label(low)}–{label(high)}" if high is not None else f"> {label(low)}"
-        parts.append(element("text", "tick", words, x=LEFT + (place + 0.5) * slot, y=HEIGHT - BOTTOM + 16, text_anchor="middle"))
+        parts.append(
+            element(
+                "text",
+                "tick",
+                words,
+                x=LEFT + (place + 0.5) * slot,
+                y=HEIGHT - BOTTOM + 16,
+                text_anchor="middle",
+            )
+        )
     return _svg("".join(parts))
 
 
 def residual(found: Mapping[str, tuple[np.ndarray, np.ndarray, int]]) -> str:
-    """Autocorrelation of each model's error, (lags [s], values, samples) by name, with the band that white noise would keep to."""
+    """Autocorrelation of each model's error, (lags [s], values, samples) by name, with the band
+    that white noise would keep to."""
     if not found:
         return ""
     end = max(float(lags[-1]) for lags, _, _ in found.values())
@@ -70,19 +125,33 @@ def residual(found: Mapping[str, tuple[np.ndarray, np.ndarray, int]]) -> str:
     for number, (lags, values, samples) in enumerate(found.values()):
         wide = band(samples)
         if number == 0:
-            parts.append(element("rect", "band", x=x(0.0), y=y(wide), width=x(end) - x(0.0), height=y(-wide) - y(wide)))
+            parts.append(
+                element(
+                    "rect",
+                    "band",
+                    x=x(0.0),
+                    y=y(wide),
+                    width=x(end) - x(0.0),
+                    height=y(-wide) - y(wide),
+                )
+            )
         points = np.stack([[x(lag) for lag in lags], [y(value) for value in values]], 1)
         parts.append(element("polyline", f"line m{number % 4}", points=path_points(points)))
     return _svg("".join(parts))
 
 
 def path_map(log: ReplayLog, marks: Mapping[str, float]) -> str:
-    """Where the vehicle went, by dead reckoning from yaw rate and speed; `marks`: words → seconds. Empty where either is not recorded."""
+    """Where the vehicle went, by dead reckoning from yaw rate and speed; `marks`: words → seconds.
+    Empty where either is not recorded."""
     frames = log.issued.of_frames()
     known = np.isfinite(frames.measured_speed) & np.isfinite(frames.yaw_rate)
     if "imu" not in log.roles or np.count_nonzero(known) < 10:
         return ""
-    seconds, speed, rate = log.since_start(frames.stamp_ns)[known], frames.measured_speed[known], frames.yaw_rate[known]
+    seconds, speed, rate = (
+        log.since_start(frames.stamp_ns)[known],
+        frames.measured_speed[known],
+        frames.yaw_rate[known],
+    )
     dt = np.diff(seconds, prepend=seconds[0])
     dt = np.where((dt > 0) & (dt < LONGEST_STEP), dt, 0.0)
     yaw = np.cumsum(rate * dt)
@@ -91,24 +160,45 @@ def path_map(log: ReplayLog, marks: Mapping[str, float]) -> str:
         return ""
     path = path @ _upright(path)
     low, high = path.min(0), path.max(0)
-    scale = min((WIDTH - 2 * MAP_MARGIN) / max(high[0] - low[0], 1.0), (MAP_HEIGHT - 2 * MAP_MARGIN - 20) / max(high[1] - low[1], 1.0))
+    scale = min(
+        (WIDTH - 2 * MAP_MARGIN) / max(high[0] - low[0], 1.0),
+        (MAP_HEIGHT - 2 * MAP_MARGIN - 20) / max(high[1] - low[1], 1.0),
+    )
     placed = (path - (low + high) / 2) * scale * [1, -1] + [WIDTH / 2, MAP_HEIGHT / 2 - 8]
-    kept = np.unique(np.concatenate([np.searchsorted(seconds, np.arange(0.0, seconds[-1], max(STEP, seconds[-1] / 900))), [len(path) - 1]]))
+    kept = np.unique(
+        np.concatenate(
+            [
+                np.searchsorted(seconds, np.arange(0.0, seconds[-1], max(STEP, seconds[-1] / 900))),
+                [len(path) - 1],
+            ]
+        )
+    )
     parts = [element("polyline", "line way", points=path_points(placed[kept]))]
     for name, place in (("start", 0), ("end", -1)):
-        parts.append(element("circle", name, cx=float(placed[place, 0]), cy=float(placed[place, 1]), r=5))
+        parts.append(
+            element("circle", name, cx=float(placed[place, 0]), cy=float(placed[place, 1]), r=5)
+        )
     for words, at in marks.items():
         across, down = placed[min(int(np.searchsorted(seconds, at)), len(placed) - 1)]
         parts.append(element("circle", "worst", cx=float(across), cy=float(down), r=8))
-        parts.append(element("text", "number", words, x=float(across), y=float(down) + 4, text_anchor="middle"))
+        parts.append(
+            element(
+                "text", "number", words, x=float(across), y=float(down) + 4, text_anchor="middle"
+            )
+        )
     bar = next((length for length in SCALE_BARS if length * scale > 50), SCALE_BARS[-1])
-    parts.append(element("path", "scale", d=f"M{MAP_MARGIN} {MAP_HEIGHT - 20}v6h{bar * scale:.1f}v-6"))
-    parts.append(element("text", "tick", f"{bar} m", x=MAP_MARGIN + bar * scale + 8, y=MAP_HEIGHT - 13))
+    parts.append(
+        element("path", "scale", d=f"M{MAP_MARGIN} {MAP_HEIGHT - 20}v6h{bar * scale:.1f}v-6")
+    )
+    parts.append(
+        element("text", "tick", f"{bar} m", x=MAP_MARGIN + bar * scale + 8, y=MAP_HEIGHT - 13)
+    )
     return f'<svg viewBox="0 0 {WIDTH} {MAP_HEIGHT}" class="chart map">{"".join(parts)}</svg>'
 
 
 def _upright(path: np.ndarray) -> np.ndarray:
-    """Rotation (2, 2) that lays the longest direction of the path across the page, its start to the left."""
+    """Rotation (2, 2) that lays the longest direction of the path across the page, its start to the
+    left."""
     centred = path - path.mean(0)
     along = np.linalg.eigh(centred.T @ centred)[1][:, 1]
     along = along if centred[0] @ along <= 0 else -along
@@ -116,9 +206,15 @@ def _upright(path: np.ndarray) -> np.ndarray:
 
 
 def _axes(
-    across: tuple[float, float], up: tuple[float, float], x_words: str, y_words: str, square: bool = False, numbered: bool = True
+    across: tuple[float, float],
+    up: tuple[float, float],
+    x_words: str,
+    y_words: str,
+    square: bool = False,
+    numbered: bool = True,
 ) -> tuple[Callable[[float], float], Callable[[float], float], list[str]]:
-    """Functions from data to the page, and the grid with its numbers and words; `square` gives both axes one scale."""
+    """Functions from data to the page, and the grid with its numbers and words; `square` gives both
+    axes one scale."""
     left, right, top, base = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
     if square:
         spare = ((right - left) - (base - top)) / 2
@@ -133,14 +229,24 @@ def _axes(
     parts = []
     for tick in ticks(*up, 5):
         parts.append(element("line", "grid", x1=left, x2=right, y1=y(tick), y2=y(tick)))
-        parts.append(element("text", "tick", f"{tick:g}", x=left - 8, y=y(tick) + 4, text_anchor="end"))
+        parts.append(
+            element("text", "tick", f"{tick:g}", x=left - 8, y=y(tick) + 4, text_anchor="end")
+        )
     for tick in ticks(*across, 6) if numbered else ():
         parts.append(element("line", "grid", x1=x(tick), x2=x(tick), y1=top, y2=base))
-        parts.append(element("text", "tick", f"{tick:g}", x=x(tick), y=base + 16, text_anchor="middle"))
+        parts.append(
+            element("text", "tick", f"{tick:g}", x=x(tick), y=base + 16, text_anchor="middle")
+        )
     middle = (top + base) / 2
-    parts.append(element("text", "tick", x_words, x=(left + right) / 2, y=HEIGHT - 6, text_anchor="middle"))
+    parts.append(
+        element("text", "tick", x_words, x=(left + right) / 2, y=HEIGHT - 6, text_anchor="middle")
+    )
     turn = f"rotate(-90 {left - 38:.0f} {middle:.0f})"
-    parts.append(element("text", "tick", y_words, x=left - 38, y=middle, text_anchor="middle", transform=turn))
+    parts.append(
+        element(
+            "text", "tick", y_words, x=left - 38, y=middle, text_anchor="middle", transform=turn
+        )
+    )
     return x, y, parts
 
 

@@ -1,4 +1,5 @@
-"""The commands of replays as CSV and parquet: one row a command, numbers to the last bit, so that equal files mean equal commands."""
+"""The commands of replays as CSV and parquet: one row a command, numbers to the last bit, so that
+equal files mean equal commands."""
 
 from __future__ import annotations
 
@@ -16,10 +17,22 @@ from liquid_control.recordings.driven_curvature import Track, at
 from liquid_control.signals import Limit
 
 COLUMNS = (
-    "bag", "model", "cause", "stamp_ns", "issued_ns", "curvature", "proposed_angle", "steering_angle", "speed", "measured_speed",
-    "recorded_angle", "limits", "safe_stop",
-)  # fmt: skip
-"""Cause: frame (a new proposal) or timer (the gate's own). Angles in rad, curvature in 1/m, speeds in m/s; empty is unknown."""
+    "bag",
+    "model",
+    "cause",
+    "stamp_ns",
+    "issued_ns",
+    "curvature",
+    "proposed_angle",
+    "steering_angle",
+    "speed",
+    "measured_speed",
+    "recorded_angle",
+    "limits",
+    "safe_stop",
+)
+"""Cause: frame (a new proposal) or timer (the gate's own). Angles in rad, curvature in 1/m, speeds
+in m/s; empty is unknown."""
 
 REMEDY = "Install the report extra: pip install 'liquid_control[report]', or leave out --out"
 
@@ -27,14 +40,34 @@ REMEDY = "Install the report extra: pip install 'liquid_control[report]', or lea
 def columns(log: ReplayLog) -> dict[str, Sequence]:
     """`COLUMNS` of one log, floats as float64 arrays with NaN for unknown."""
     issued = log.issued
-    recorded = at(issued.stamp_ns, Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy(), LONGEST_GAP)
+    recorded = at(
+        issued.stamp_ns,
+        Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy(),
+        LONGEST_GAP,
+    )
     names = {value: " ".join(Limit(value).names()) for value in np.unique(issued.limits).tolist()}
     count = len(issued)
-    return dict(zip(COLUMNS, (
-        [log.bag] * count, [log.model] * count, np.where(issued.on_frame, "frame", "timer").tolist(), issued.stamp_ns, issued.issued_ns,
-        issued.curvature, issued.proposed_angle, issued.steering_angle, issued.speed, issued.measured_speed, recorded,
-        [names[value] for value in issued.limits.tolist()], issued.safe_stop.astype(int).tolist(),
-    ), strict=True))  # fmt: skip
+    return dict(
+        zip(
+            COLUMNS,
+            (
+                [log.bag] * count,
+                [log.model] * count,
+                np.where(issued.on_frame, "frame", "timer").tolist(),
+                issued.stamp_ns,
+                issued.issued_ns,
+                issued.curvature,
+                issued.proposed_angle,
+                issued.steering_angle,
+                issued.speed,
+                issued.measured_speed,
+                recorded,
+                [names[value] for value in issued.limits.tolist()],
+                issued.safe_stop.astype(int).tolist(),
+            ),
+            strict=True,
+        )
+    )
 
 
 def write_csv(logs: Iterable[ReplayLog], path: Path) -> None:
@@ -61,7 +94,12 @@ def write_parquet(logs: Iterable[ReplayLog], path: Path) -> None:
     def write(partial: Path) -> None:
         writer = None
         for log in logs:
-            table = pyarrow.table({name: pyarrow.array(values, from_pandas=True) for name, values in columns(log).items()})
+            table = pyarrow.table(
+                {
+                    name: pyarrow.array(values, from_pandas=True)
+                    for name, values in columns(log).items()
+                }
+            )
             if writer is None:
                 writer = parquet.ParquetWriter(partial, table.schema)
             writer.write_table(table)
@@ -72,7 +110,8 @@ def write_parquet(logs: Iterable[ReplayLog], path: Path) -> None:
 
 
 def beside(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a file beside `path`, which then takes its place: a file that is there is whole."""
+    """Lets `write` fill a file beside `path`, which then takes its place: a file that is there is
+    whole."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         write(partial)
@@ -84,7 +123,12 @@ def beside(path: Path, write: Callable[[Path], object]) -> None:
 
 def _rows(table: dict[str, Sequence]) -> Iterator[tuple]:
     """Rows of plain values; floats in the shortest form that reads back as the same float."""
-    plain = [_texts(values) if isinstance(values, np.ndarray) and values.dtype.kind == "f" else list(values) for values in table.values()]
+    plain = [
+        _texts(values)
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f"
+        else list(values)
+        for values in table.values()
+    ]
     return zip(*plain, strict=True)
 
 

@@ -1,9 +1,12 @@
-"""Golden recordings: the commands of named bags, kept, so that no change of code, model or library moves them unseen.
+"""Golden recordings: the commands of named bags, kept, so that no change of code, model or library
+moves them unseen.
 
-    DIR/<name>/golden.json    the bag and the model (by path from there, or by an installed model's name), tolerance, settings, versions
-    DIR/<name>/commands.csv   the commands, as `liquid-control replay` writes them
+    DIR/<name>/golden.json    the bag and the model (by path from there, or by an installed model's
+    name), tolerance, settings, versions DIR/<name>/commands.csv   the commands, as `liquid-control
+    replay` writes them
 
-Settings hold only what differs from the defaults: a default that changes moves the robot's commands, too.
+Settings hold only what differs from the defaults: a default that changes moves the robot's
+commands, too.
 """
 
 from __future__ import annotations
@@ -41,7 +44,8 @@ class GoldenError(LiquidControlError):
 
 @dataclasses.dataclass(frozen=True)
 class Golden:
-    """golden.json. `bag`, `model`: relative to its folder, `model` may be an installed model's name; `tolerance` [rad]."""
+    """golden.json. `bag`, `model`: relative to its folder, `model` may be an installed model's
+    name; `tolerance` [rad]."""
 
     bag: str
     model: str
@@ -52,10 +56,15 @@ class Golden:
 
 
 def golden(settings) -> dict:
-    """What `liquid-control replay --golden DIR` does with its `ReplaySettings`: examine all, or with --golden-update write one or all."""
+    """What `liquid-control replay --golden DIR` does with its `ReplaySettings`: examine all, or
+    with --golden-update write one or all."""
     directory: Path = settings.golden
     if settings.model and not (settings.golden_update and settings.bags):
-        raise ConfigError("--golden", settings.model, "no MODEL to examine what is there, or MODEL BAG --golden-update to keep new ones")
+        raise ConfigError(
+            "--golden",
+            settings.model,
+            "no MODEL to examine what is there, or MODEL BAG --golden-update to keep new ones",
+        )
     if settings.model:
         for bag in settings.bags:
             place = directory / Path(bag).stem
@@ -63,12 +72,20 @@ def golden(settings) -> dict:
             _write(place, Golden(*names, {}, settings.tolerance, _changed(settings.robot), {}))
     entries = sorted(path.parent for path in directory.glob(f"*/{GOLDEN}"))
     if not entries:
-        raise GoldenError(directory, f"no */{GOLDEN} in it", "Keep one: liquid-control replay MODEL BAG --golden DIR --golden-update")
+        raise GoldenError(
+            directory,
+            f"no */{GOLDEN} in it",
+            "Keep one: liquid-control replay MODEL BAG --golden DIR --golden-update",
+        )
     if settings.golden_update and not settings.model:
         for entry in entries:
             _write(entry, read(entry))
     results = [examine(entry) for entry in entries]
-    return {"golden": str(directory), "passed": all(result["passed"] for result in results), "results": results}
+    return {
+        "golden": str(directory),
+        "passed": all(result["passed"] for result in results),
+        "results": results,
+    }
 
 
 def read(directory: Path) -> Golden:
@@ -78,12 +95,15 @@ def read(directory: Path) -> Golden:
         found = from_mapping(Golden, json.loads(path.read_text(encoding="utf-8")))
         robot(found.settings)
     except (OSError, ValueError, TypeError, ConfigError) as error:
-        raise GoldenError(path, f"is not a golden recording ({error})", "Write it again with --golden-update") from None
+        raise GoldenError(
+            path, f"is not a golden recording ({error})", "Write it again with --golden-update"
+        ) from None
     return found
 
 
 def examine(directory: Path) -> dict:
-    """Replays one golden recording; says where and how far its commands moved, and what changed since they were kept."""
+    """Replays one golden recording; says where and how far its commands moved, and what changed
+    since they were kept."""
     kept = read(directory)
     log, model_files = _replay(directory, kept)
     try:
@@ -91,8 +111,16 @@ def examine(directory: Path) -> dict:
             write_csv([log], Path(folder, COMMANDS))
             compared = differences(directory / COMMANDS, Path(folder, COMMANDS), kept.tolerance)
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise GoldenError(directory / COMMANDS, f"cannot be read as commands ({error})", "Write it again with --golden-update") from None
-    changed = {name: [kept.model_files.get(name), sha] for name, sha in model_files.items() if kept.model_files.get(name) != sha}
+        raise GoldenError(
+            directory / COMMANDS,
+            f"cannot be read as commands ({error})",
+            "Write it again with --golden-update",
+        ) from None
+    changed = {
+        name: [kept.model_files.get(name), sha]
+        for name, sha in model_files.items()
+        if kept.model_files.get(name) != sha
+    }
     versions = _versions()
     return {
         "name": directory.name,
@@ -101,7 +129,11 @@ def examine(directory: Path) -> dict:
         **compared,
         "tolerance": kept.tolerance,
         "model_changed": sorted(changed),
-        "versions_changed": {name: [kept.versions.get(name), now] for name, now in versions.items() if kept.versions.get(name) != now},
+        "versions_changed": {
+            name: [kept.versions.get(name), now]
+            for name, now in versions.items()
+            if kept.versions.get(name) != now
+        },
         "damage": list(log.damage),
     }
 
@@ -123,7 +155,11 @@ def _write(directory: Path, entry: Golden) -> None:
 def _replay(directory: Path, entry: Golden):
     beside_it = (directory / entry.model).resolve()  # the folder itself may not be there yet
     runtime = OnnxRuntime.load(find_model(beside_it if beside_it.is_dir() else entry.model))
-    (log,) = replay({runtime.info.directory.name: runtime}, (directory / entry.bag).resolve(), robot(entry.settings))
+    (log,) = replay(
+        {runtime.info.directory.name: runtime},
+        (directory / entry.bag).resolve(),
+        robot(entry.settings),
+    )
     return log, dict(runtime.info.files)
 
 
@@ -141,7 +177,11 @@ def _built(kind: type, values: Mapping):
     hints = typing.get_type_hints(kind)
     if not isinstance(values, Mapping):
         raise ConfigError(kind.__name__, values, "a mapping of field names to values")
-    nested = {name: _built(hints[name], value) for name, value in values.items() if dataclasses.is_dataclass(hints.get(name))}
+    nested = {
+        name: _built(hints[name], value)
+        for name, value in values.items()
+        if dataclasses.is_dataclass(hints.get(name))
+    }
     return from_mapping(kind, {**values, **nested})
 
 

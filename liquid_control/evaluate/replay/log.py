@@ -1,4 +1,5 @@
-"""What a replay leaves behind: a row for every command, the recorded steering, counts and times. A few bytes a frame, never a picture."""
+"""What a replay leaves behind: a row for every command, the recorded steering, counts and times. A
+few bytes a frame, never a picture."""
 
 from __future__ import annotations
 
@@ -12,16 +13,27 @@ from liquid_control.config import VehicleConfig
 from liquid_control.signals import Action, Command, Verdict
 
 ROW = {
-    "stamp_ns": "q", "issued_ns": "q", "on_frame": "b", "curvature": "d", "proposed_angle": "d", "steering_angle": "d", "speed": "d",
-    "measured_speed": "d", "yaw_rate": "d", "limits": "q", "safe_stop": "b",
-}  # fmt: skip
+    "stamp_ns": "q",
+    "issued_ns": "q",
+    "on_frame": "b",
+    "curvature": "d",
+    "proposed_angle": "d",
+    "steering_angle": "d",
+    "speed": "d",
+    "measured_speed": "d",
+    "yaw_rate": "d",
+    "limits": "q",
+    "safe_stop": "b",
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Issued:
-    """Commands in the order of their issue, (C,) each: stamp of the frame behind it and time of issue [ns]; whether a new proposal caused
-    it (else the gate's own timer); what the policy asks for: path curvature [1/m] and the front-wheel angle of it [rad]; what the gate
-    allows: angle [rad] and speed [m/s]; measured speed [m/s] and mean yaw rate [rad/s], NaN where unknown; `Limit` values; safe stop."""
+    """Commands in the order of their issue, (C,) each: stamp of the frame behind it and time of
+    issue [ns]; whether a new proposal caused it (else the gate's own timer); what the policy asks
+    for: path curvature [1/m] and the front-wheel angle of it [rad]; what the gate allows: angle
+    [rad] and speed [m/s]; measured speed [m/s] and mean yaw rate [rad/s], NaN where unknown;
+    `Limit` values; safe stop."""
 
     stamp_ns: np.ndarray
     issued_ns: np.ndarray
@@ -59,10 +71,11 @@ class Recorded:
 class ReplayLog:
     """One model on one bag.
 
-    `counts`: the controller's own. `skipped`: messages that could not be decoded, by reason. `damage`: what could not be read.
-    `roles`: topic by role. `seconds`: length of the recording. `wall`: how long the replay of the bag took, all its models together.
-    `decode_s`: (F,) seconds that each picture took to decode and shrink; `step_s`: (F,) seconds of each step of the policy. `clock_offset`:
-    median of receipt minus stamp [s].
+    `counts`: the controller's own. `skipped`: messages that could not be decoded, by reason.
+    `damage`: what could not be read. `roles`: topic by role. `seconds`: length of the recording.
+    `wall`: how long the replay of the bag took, all its models together. `decode_s`: (F,) seconds
+    that each picture took to decode and shrink; `step_s`: (F,) seconds of each step of the policy.
+    `clock_offset`: median of receipt minus stamp [s].
     """
 
     model: str
@@ -83,7 +96,9 @@ class ReplayLog:
 
     def since_start(self, stamps_ns: np.ndarray) -> np.ndarray:
         """Stamps as seconds since the first frame that was used."""
-        return (np.asarray(stamps_ns, np.int64) - (self.issued.stamp_ns[0] if len(self.issued) else 0)) / 1e9
+        return (
+            np.asarray(stamps_ns, np.int64) - (self.issued.stamp_ns[0] if len(self.issued) else 0)
+        ) / 1e9
 
 
 class Rows:
@@ -94,11 +109,29 @@ class Rows:
         self._append = [column.append for column in self._columns.values()]
 
     def add(
-        self, command: Command, verdict: Verdict, action: Action | None, angle: float, speed: float, yaw_rate: float, on_frame: bool
+        self,
+        command: Command,
+        verdict: Verdict,
+        action: Action | None,
+        angle: float,
+        speed: float,
+        yaw_rate: float,
+        on_frame: bool,
     ) -> None:
         bend = action.curvature if action else float("nan")
-        values = (command.stamp_ns, command.issued_ns, on_frame, bend, angle, command.steering_angle, command.speed, speed, yaw_rate,
-                  verdict.limits.value, verdict.safe_stop)  # fmt: skip
+        values = (
+            command.stamp_ns,
+            command.issued_ns,
+            on_frame,
+            bend,
+            angle,
+            command.steering_angle,
+            command.speed,
+            speed,
+            yaw_rate,
+            verdict.limits.value,
+            verdict.safe_stop,
+        )
         for append, value in zip(self._append, values, strict=True):
             append(value)
 

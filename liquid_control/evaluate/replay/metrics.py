@@ -1,6 +1,8 @@
-"""How close a replayed policy comes to the recorded driver: errors of angle and curvature, where they come from, what they are worth.
+"""How close a replayed policy comes to the recorded driver: errors of angle and curvature, where
+they come from, what they are worth.
 
-What the policy asks for is judged, before the gate: the gate's limits would otherwise hide what the policy does wrong.
+What the policy asks for is judged, before the gate: the gate's limits would otherwise hide what the
+policy does wrong.
 """
 
 from __future__ import annotations
@@ -12,7 +14,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from liquid_control.evaluate.replay.log import ReplayLog
-from liquid_control.recordings.driven_curvature import CurvatureSettings, Motion, Track, at, driven_curvature
+from liquid_control.recordings.driven_curvature import (
+    CurvatureSettings,
+    Motion,
+    Track,
+    at,
+    driven_curvature,
+)
 from liquid_control.signals import Limit
 from liquid_control.stats.delay import Delay, estimate_delay
 from liquid_control.stats.whiteness import whiteness
@@ -33,10 +41,11 @@ FEWEST = 3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison:
-    """The frames of one log on which model and driver can be compared, (N,) each: seconds since the first frame, the angles that
-    the policy asks for, that the gate allows and that the driver had [rad], the curvature that the policy asks for and the driver drove
-    [1/m], speed [m/s]; NaN where unknown. `delayed`: the driver's angle `delay.seconds` later. `standing`: frames left out as too slow.
-    `source`: what the driven curvature is from."""
+    """The frames of one log on which model and driver can be compared, (N,) each: seconds since the
+    first frame, the angles that the policy asks for, that the gate allows and that the driver had
+    [rad], the curvature that the policy asks for and the driver drove [1/m], speed [m/s]; NaN where
+    unknown. `delayed`: the driver's angle `delay.seconds` later. `standing`: frames left out as too
+    slow. `source`: what the driven curvature is from."""
 
     model: str
     bag: str
@@ -64,7 +73,10 @@ class Comparison:
 
 def compare(log: ReplayLog) -> Comparison | None:
     """None when no steering was recorded, or none while the policy drove."""
-    frames, steering = log.issued.of_frames(), Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy()
+    frames, steering = (
+        log.issued.of_frames(),
+        Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy(),
+    )
     recorded = at(frames.stamp_ns, steering, LONGEST_GAP)
     standing = np.abs(frames.measured_speed) < STANDSTILL
     there = np.isfinite(recorded) & np.isfinite(frames.proposed_angle)
@@ -75,11 +87,21 @@ def compare(log: ReplayLog) -> Comparison | None:
     delay = estimate_delay(stamps, angle, steering.stamp_ns, steering.value)
     delay = delay if delay is not None and delay.sure and delay.correlation > 0 else None
     later = stamps + round(delay.seconds * 1e9) if delay else None
-    motion = Motion(Track(frames.stamp_ns, frames.yaw_rate), Track(frames.stamp_ns, frames.measured_speed), steering)
+    motion = Motion(
+        Track(frames.stamp_ns, frames.yaw_rate),
+        Track(frames.stamp_ns, frames.measured_speed),
+        steering,
+    )
     measured = "imu" in log.roles and np.isfinite(frames.measured_speed).sum() > 1
-    driven = driven_curvature(stamps, motion, CurvatureSettings(source="gyro" if measured else "steering"), log.vehicle)
-    from_steering = driven_curvature(stamps, dataclasses.replace(motion, speed=Track(stamps[:0], stamps[:0].astype(float))),
-                                     CurvatureSettings(source="steering"), log.vehicle)  # fmt: skip
+    driven = driven_curvature(
+        stamps, motion, CurvatureSettings(source="gyro" if measured else "steering"), log.vehicle
+    )
+    from_steering = driven_curvature(
+        stamps,
+        dataclasses.replace(motion, speed=Track(stamps[:0], stamps[:0].astype(float))),
+        CurvatureSettings(source="steering"),
+        log.vehicle,
+    )
     return Comparison(
         model=log.model,
         bag=log.bag,
@@ -102,8 +124,11 @@ def compare(log: ReplayLog) -> Comparison | None:
 
 
 def figures(parts: Sequence[Comparison]) -> dict:
-    """Every figure of one model over one or several bags, for JSON; angles in rad, curvature in 1/m."""
-    angle, recorded, driven, curvature = (_joined(parts, name) for name in ("angle", "recorded", "driven", "curvature"))
+    """Every figure of one model over one or several bags, for JSON; angles in rad, curvature in
+    1/m."""
+    angle, recorded, driven, curvature = (
+        _joined(parts, name) for name in ("angle", "recorded", "driven", "curvature")
+    )
     delays = [part.delay for part in parts]
     error = angle - recorded
     single = parts[0] if len(parts) == 1 else None
@@ -113,8 +138,12 @@ def figures(parts: Sequence[Comparison]) -> dict:
         "steering": agreement(angle, recorded),
         "curvature": agreement(curvature, driven) | {"source": parts[0].source},
         "after_gate": agreement(_joined(parts, "allowed"), recorded),
-        "delay": None if single is None or single.delay is None else dataclasses.asdict(single.delay),
-        "steering_delay_compensated": agreement(angle, _joined(parts, "delayed")) if all(delays) else None,
+        "delay": None
+        if single is None or single.delay is None
+        else dataclasses.asdict(single.delay),
+        "steering_delay_compensated": agreement(angle, _joined(parts, "delayed"))
+        if all(delays)
+        else None,
         "trivial": trivial(parts),
         "by_bend": _binned(error, recorded, np.abs(_joined(parts, "bend")), BENDS),
         "by_speed": _binned(error, recorded, np.abs(_joined(parts, "speed")), SPEEDS),
@@ -123,12 +152,20 @@ def figures(parts: Sequence[Comparison]) -> dict:
 
 
 def agreement(said: np.ndarray, wanted: np.ndarray) -> dict:
-    """MAE, RMSE, mean (`bias`) and largest of said minus wanted, their correlation, and how many pairs there are; None without any."""
+    """MAE, RMSE, mean (`bias`) and largest of said minus wanted, their correlation, and how many
+    pairs there are; None without any."""
     known = np.isfinite(said) & np.isfinite(wanted)
     said, wanted = said[known], wanted[known]
     error = said - wanted
     if len(error) < FEWEST:
-        return {"mae": None, "rmse": None, "bias": None, "largest": None, "correlation": None, "pairs": len(error)}
+        return {
+            "mae": None,
+            "rmse": None,
+            "bias": None,
+            "largest": None,
+            "correlation": None,
+            "pairs": len(error),
+        }
     varies = np.ptp(said) > 0 and np.ptp(wanted) > 0
     return {
         "mae": float(np.mean(np.abs(error))),
@@ -141,8 +178,9 @@ def agreement(said: np.ndarray, wanted: np.ndarray) -> dict:
 
 
 def trivial(parts: Sequence[Comparison]) -> dict:
-    """What drivers without eyes reach on the same frames, RMSE in rad: straight ahead, the mean of all recorded angles, what the driver
-    did `BEFORE`, and his own last recorded angle, which is the answer itself but for its age."""
+    """What drivers without eyes reach on the same frames, RMSE in rad: straight ahead, the mean of
+    all recorded angles, what the driver did `BEFORE`, and his own last recorded angle, which is the
+    answer itself but for its age."""
     recorded, held, before = (_joined(parts, name) for name in ("recorded", "held", "before"))
     return {
         "straight_ahead": _rms(recorded),
@@ -153,27 +191,44 @@ def trivial(parts: Sequence[Comparison]) -> dict:
 
 
 def gate_figures(log: ReplayLog) -> dict:
-    """Commands and seconds on which each limit acted, by name; `any`: at least one. A command counts until the next one."""
+    """Commands and seconds on which each limit acted, by name; `any`: at least one. A command
+    counts until the next one."""
     limits, issued = log.issued.limits, log.issued.issued_ns
     lasting = np.minimum(np.diff(issued, append=issued[-1:]), 10**9).clip(0) / 1e9
     acted = {"any": limits != 0, "safe_stop": log.issued.safe_stop != 0}
     acted |= {limit.name.lower(): (limits & limit.value) != 0 for limit in Limit if limit.value}
     return {
-        name: {"commands": int(np.count_nonzero(where)), "seconds": round(float(lasting[where].sum()), 3)}
+        name: {
+            "commands": int(np.count_nonzero(where)),
+            "seconds": round(float(lasting[where].sum()), 3),
+        }
         for name, where in acted.items()
         if where.any() or name == "any"
     }
 
 
 def worst(parts: Sequence[Comparison], count: int, apart: float = 5.0) -> list[dict]:
-    """The frames of largest error, at least `apart` seconds from one another, over all bags: stamp, seconds, angles [rad], speed."""
-    places = [(abs(part.error[i]), part, i) for part in parts for i in _peaks(np.abs(part.error), part.seconds, count, apart)]
+    """The frames of largest error, at least `apart` seconds from one another, over all bags: stamp,
+    seconds, angles [rad], speed."""
+    places = [
+        (abs(part.error[i]), part, i)
+        for part in parts
+        for i in _peaks(np.abs(part.error), part.seconds, count, apart)
+    ]
     places.sort(key=lambda place: -place[0])
     return [
-        {"model": part.model, "bag": part.bag, "stamp_ns": int(part.stamp_ns[i]), "seconds": float(part.seconds[i]),
-         "angle": float(part.angle[i]), "recorded": float(part.recorded[i]), "error": float(part.error[i]), "speed": _known(part.speed[i])}
+        {
+            "model": part.model,
+            "bag": part.bag,
+            "stamp_ns": int(part.stamp_ns[i]),
+            "seconds": float(part.seconds[i]),
+            "angle": float(part.angle[i]),
+            "recorded": float(part.recorded[i]),
+            "error": float(part.error[i]),
+            "speed": _known(part.speed[i]),
+        }
         for _, part, i in places[:count]
-    ]  # fmt: skip
+    ]
 
 
 def _peaks(size: np.ndarray, seconds: np.ndarray, count: int, apart: float) -> list[int]:
@@ -184,15 +239,25 @@ def _peaks(size: np.ndarray, seconds: np.ndarray, count: int, apart: float) -> l
     return found
 
 
-def _binned(error: np.ndarray, recorded: np.ndarray, by: np.ndarray, edges: Sequence[float]) -> list[dict]:
-    """A row per bin that holds frames: its edges, frames, RMSE and bias of the error, and RMSE of driving straight ahead."""
+def _binned(
+    error: np.ndarray, recorded: np.ndarray, by: np.ndarray, edges: Sequence[float]
+) -> list[dict]:
+    """A row per bin that holds frames: its edges, frames, RMSE and bias of the error, and RMSE of
+    driving straight ahead."""
     rows = []
     for low, high in zip(edges, edges[1:], strict=False):
         inside = (by >= low) & (by < high)
         if np.count_nonzero(inside) >= FEWEST:
-            rows.append({"from": low, "to": None if math.isinf(high) else high, "frames": int(np.count_nonzero(inside)),
-                         "rmse": _rms(error[inside]), "bias": float(np.mean(error[inside])),
-                         "straight_ahead": _rms(recorded[inside])})  # fmt: skip
+            rows.append(
+                {
+                    "from": low,
+                    "to": None if math.isinf(high) else high,
+                    "frames": int(np.count_nonzero(inside)),
+                    "rmse": _rms(error[inside]),
+                    "bias": float(np.mean(error[inside])),
+                    "straight_ahead": _rms(recorded[inside]),
+                }
+            )
     return rows
 
 

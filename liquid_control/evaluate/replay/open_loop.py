@@ -1,8 +1,10 @@
-"""Open loop: recordings through the same `Controller` as on the robot, on the recording's own clock. Nothing here looks at the wall's
-clock to decide anything, so two runs give the same commands to the last bit.
+"""Open loop: recordings through the same `Controller` as on the robot, on the recording's own
+clock. Nothing here looks at the wall's clock to decide anything, so two runs give the same commands
+to the last bit.
 
-The gate acts when the safety node's would: on every proposal, and on its own timer whenever `TIMER_NS` pass without one. Time is when the
-recorder received a message, as the node's clock is when it does; stamps are the messages' own.
+The gate acts when the safety node's would: on every proposal, and on its own timer whenever
+`TIMER_NS` pass without one. Time is when the recorder received a message, as the node's clock is
+when it does; stamps are the messages' own.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ NOWHERE = float("nan")
 class OpenLoopSettings:
     """How recordings are read, and the robot that they are replayed on."""
 
-    recording: typing.Annotated[RecordingSettings, tyro.conf.arg(name="")] = dataclasses.field(default_factory=RecordingSettings)
+    recording: typing.Annotated[RecordingSettings, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=RecordingSettings
+    )
     timeline: TimelineConfig = dataclasses.field(default_factory=TimelineConfig)
     gate: GateConfig = dataclasses.field(default_factory=GateConfig)
     set_speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
@@ -53,7 +57,8 @@ class OpenLoopSettings:
 
 
 Watcher = Callable[[Frame, Sequence[Action | None], float], None]
-"""Sees every frame that arrives, each model's new action on it (None: rejected), and the angle that was last recorded [rad] or NaN."""
+"""Sees every frame that arrives, each model's new action on it (None: rejected), and the angle that
+was last recorded [rad] or NaN."""
 
 
 def replay(
@@ -63,17 +68,21 @@ def replay(
     watch: Watcher | None = None,
     advance: Callable[[float], object] = lambda seconds: None,
 ) -> list[ReplayLog]:
-    """Drives one recording through every model at once, each with its own time line, memory and gate; a log for each.
+    """Drives one recording through every model at once, each with its own time line, memory and
+    gate; a log for each.
 
-    `advance` is told the seconds of recording since it was last called. Raises BagError when nothing can be read, BagTopicError and
-    AmbiguousTopicError when the topics do not settle who plays what.
+    `advance` is told the seconds of recording since it was last called. Raises BagError when
+    nothing can be read, BagTopicError and AmbiguousTopicError when the topics do not settle who
+    plays what.
     """
     settings = settings or OpenLoopSettings()
     drivers = [_Driver(runtime, settings) for runtime in models.values()]
     kinds = {runtime.preprocess for runtime in models.values()}
 
     def prepare(frame: Frame) -> _Prepared:
-        return _Prepared(frame.stamp_ns, {kind: _shrunk(frame, kind) for kind in kinds}, frame if watch else None)
+        return _Prepared(
+            frame.stamp_ns, {kind: _shrunk(frame, kind) for kind in kinds}, frame if watch else None
+        )
 
     stamps, angles, offsets = array("q"), array("d"), array("d")
     frames, steered, told = 0, NOWHERE, None
@@ -103,17 +112,30 @@ def replay(
     offset = float(np.median(offsets)) if frames else None
     return [
         ReplayLog(
-            model, Path(bag).name, driver.rows.issued(), recorded, settings.recording.vehicle, frames, driver.controller.counts, skipped,
-            damage, roles, (end_ns - start_ns) / 1e9, wall, decode_s, np.array(driver.step_s), offset,
+            model,
+            Path(bag).name,
+            driver.rows.issued(),
+            recorded,
+            settings.recording.vehicle,
+            frames,
+            driver.controller.counts,
+            skipped,
+            damage,
+            roles,
+            (end_ns - start_ns) / 1e9,
+            wall,
+            decode_s,
+            np.array(driver.step_s),
+            offset,
         )
         for model, driver in zip(models, drivers, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class _Prepared:
-    """What each way of preprocessing made of a frame; the frame itself only where somebody looks at it, so that the next picture is
-    decoded into memory that is still in the cache."""
+    """What each way of preprocessing made of a frame; the frame itself only where somebody looks at
+    it, so that the next picture is decoded into memory that is still in the cache."""
 
     stamp_ns: int
     shrunk: Mapping[PreprocessConfig, Frame]
@@ -121,14 +143,15 @@ class _Prepared:
 
 
 def _in_bursts(samples: Iterator) -> Iterator:
-    """The same samples, taken many at a time: a policy that steps several times in a row finds its weights in the core's cache, where
-    decoding would have replaced them in between."""
+    """The same samples, taken many at a time: a policy that steps several times in a row finds its
+    weights in the core's cache, where decoding would have replaced them in between."""
     while burst := list(itertools.islice(samples, BURST)):
         yield from burst
 
 
 class _Shrunk:
-    """A runtime whose pictures come preprocessed already: by its own settings, in the thread that decoded them."""
+    """A runtime whose pictures come preprocessed already: by its own settings, in the thread that
+    decoded them."""
 
     def __init__(self, runtime: Runtime) -> None:
         size = runtime.preprocess
@@ -137,7 +160,8 @@ class _Shrunk:
 
 
 def _shrunk(frame: Frame, kind: PreprocessConfig) -> Frame:
-    """A picture that cannot be preprocessed becomes one without pixels, which the controller counts as malformed, as it would this one."""
+    """A picture that cannot be preprocessed becomes one without pixels, which the controller counts
+    as malformed, as it would this one."""
     try:
         return Frame(frame.stamp_ns, preprocess(frame.image, kind))
     except ImageError:
@@ -151,7 +175,13 @@ class _Driver:
         self.vehicle = settings.recording.vehicle
         gate = SafetyGate(settings.gate, self.vehicle)
         self.preprocess = runtime.preprocess
-        self.controller = Controller(_Shrunk(runtime), settings.timeline, gate, settings.set_speed, settings.comfort_lateral_acceleration)
+        self.controller = Controller(
+            _Shrunk(runtime),
+            settings.timeline,
+            gate,
+            settings.set_speed,
+            settings.comfort_lateral_acceleration,
+        )
         self.rows, self.step_s = Rows(), array("d")
         self._fresh_ns = round(settings.gate.speed_stale_after * 1e9)
         self._speed: tuple[int, SpeedSample] | None = None
@@ -187,15 +217,27 @@ class _Driver:
         speed = self._known_speed(now_ns)
         command, verdict = controller.command(speed, now_ns)
         measured = NOWHERE if speed is None else speed
-        self.rows.add(command, verdict, controller.action, self._angle, measured, float(controller.observation.inertial[0]), on_frame)
+        self.rows.add(
+            command,
+            verdict,
+            controller.action,
+            self._angle,
+            measured,
+            float(controller.observation.inertial[0]),
+            on_frame,
+        )
         self._timer_ns = now_ns + TIMER_NS
 
     def _known_speed(self, now_ns: int) -> float | None:
-        """The measured speed [m/s] while it is fresh by its stamp and by its arrival, as the safety node sees it."""
+        """The measured speed [m/s] while it is fresh by its stamp and by its arrival, as the safety
+        node sees it."""
         if self._speed is None:
             return None
         arrived_ns, sample = self._speed
-        known = now_ns - arrived_ns <= self._fresh_ns and abs(now_ns - sample.stamp_ns) <= self._fresh_ns
+        known = (
+            now_ns - arrived_ns <= self._fresh_ns
+            and abs(now_ns - sample.stamp_ns) <= self._fresh_ns
+        )
         return sample.speed if known else None
 
 

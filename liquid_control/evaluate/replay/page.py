@@ -1,4 +1,5 @@
-"""The page of a replay: policies beside the recorded driver. One file, nothing fetched, no larger for longer recordings."""
+"""The page of a replay: policies beside the recorded driver. One file, nothing fetched, no larger
+for longer recordings."""
 
 from __future__ import annotations
 
@@ -33,23 +34,37 @@ BRIDGED = 0.06
 
 
 def page(
-    facts: Mapping, logs: list[list[ReplayLog]], comparisons: Mapping[str, list[Comparison]], keepers: Mapping, films: Mapping,
-    camera: object, worst: int,
-) -> str:  # fmt: skip
-    """The page as text. `facts` as in summary.json; `keepers`: (Keeper, CameraView or None) by bag; `films`: Film by bag."""
+    facts: Mapping,
+    logs: list[list[ReplayLog]],
+    comparisons: Mapping[str, list[Comparison]],
+    keepers: Mapping,
+    films: Mapping,
+    camera: object,
+    worst: int,
+) -> str:
+    """The page as text. `facts` as in summary.json; `keepers`: (Keeper, CameraView or None) by bag;
+    `films`: Film by bag."""
     models = list(facts["models"])
     judged = {model: facts["overall"].get(model) for model in models}
     first = judged[models[0]]
     moments = _moments(facts, logs, keepers, worst)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "report/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("liquid_control", "report/templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template("replay.html.jinja").render(
         models=models,
         facts=facts,
         verdict=verdict(first),
         tiles=tiles(facts, first, models[0]),
-        said={model: sentences(model, judged[model], [r for r in facts["results"] if r["model"] == model]) for model in models},
+        said={
+            model: sentences(
+                model, judged[model], [r for r in facts["results"] if r["model"] == model]
+            )
+            for model in models
+        },
         table=table(facts),
         head=HEAD,
         camera=camera,
@@ -65,40 +80,76 @@ def page(
 
 def _charts(comparisons: Mapping[str, list[Comparison]]) -> dict:
     """SVG over all recordings: `scatter` by model, `by_bend`, `by_speed`."""
-    judged = {model: (number, parts, figures(parts)) for number, (model, parts) in enumerate(comparisons.items()) if parts}
+    judged = {
+        model: (number, parts, figures(parts))
+        for number, (model, parts) in enumerate(comparisons.items())
+        if parts
+    }
     drawn = {}
     for model, (number, parts, _) in judged.items():
-        pair = [np.concatenate([getattr(part, name) for part in parts]) for name in ("recorded", "angle")]
+        pair = [
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("recorded", "angle")
+        ]
         drawn[model] = scatter(*pair, f"m{number % 4}")
     return {
         "scatter": drawn,
-        "by_bend": bins({m: found["by_bend"] for m, (_, _, found) in judged.items()}, lambda v: f"{v:g}", "driver's curvature, 1/m"),
-        "by_speed": bins({m: found["by_speed"] for m, (_, _, found) in judged.items()}, lambda v: f"{v:g}", "speed, m/s"),
+        "by_bend": bins(
+            {m: found["by_bend"] for m, (_, _, found) in judged.items()},
+            lambda v: f"{v:g}",
+            "driver's curvature, 1/m",
+        ),
+        "by_speed": bins(
+            {m: found["by_speed"] for m, (_, _, found) in judged.items()},
+            lambda v: f"{v:g}",
+            "speed, m/s",
+        ),
     }
 
 
-def _moments(facts: Mapping, logs: list[list[ReplayLog]], keepers: Mapping, count: int) -> list[dict]:
-    """The worst moments of all models that a picture was kept of: number, words, picture, a chart of the seconds around."""
-    places = sorted((one for of_model in facts["worst"].values() for one in of_model), key=lambda one: -abs(one["error"]))
+def _moments(
+    facts: Mapping, logs: list[list[ReplayLog]], keepers: Mapping, count: int
+) -> list[dict]:
+    """The worst moments of all models that a picture was kept of: number, words, picture, a chart
+    of the seconds around."""
+    places = sorted(
+        (one for of_model in facts["worst"].values() for one in of_model),
+        key=lambda one: -abs(one["error"]),
+    )
     by_bag = {of_bag[0].bag: of_bag for of_bag in logs}
     shown: list[dict] = []
     for place in places:
         if len(shown) == count:
             break
-        near = [one for one in shown if one["bag"] == place["bag"] and abs(one["seconds"] - place["seconds"]) < AROUND]
+        near = [
+            one
+            for one in shown
+            if one["bag"] == place["bag"] and abs(one["seconds"] - place["seconds"]) < AROUND
+        ]
         keeper, view = keepers[place["bag"]]
         picture = None if near else keeper.nearest(place["stamp_ns"])
         if picture is None:
             continue
         of_bag = by_bag[place["bag"]]
-        angles = {"driver": place["recorded"]} | {log.model: _angle_at(log, place["stamp_ns"]) for log in of_bag}
+        angles = {"driver": place["recorded"]} | {
+            log.model: _angle_at(log, place["stamp_ns"]) for log in of_bag
+        }
         canvas = draw(picture, angles, of_bag[0].vehicle, view)
         side = "left" if place["error"] > 0 else "right"
-        shown.append(place | {
-            "number": len(shown) + 1, "source": as_source(canvas), "height": canvas.shape[0], "width": canvas.shape[1],
-            "words": f"{degrees(abs(place['error']), 1)} too far {side}", "at": clock(place["seconds"]),
-            "chart": _steering(of_bag, place["seconds"] - AROUND, place["seconds"] + AROUND, 260),
-        })  # fmt: skip
+        shown.append(
+            place
+            | {
+                "number": len(shown) + 1,
+                "source": as_source(canvas),
+                "height": canvas.shape[0],
+                "width": canvas.shape[1],
+                "words": f"{degrees(abs(place['error']), 1)} too far {side}",
+                "at": clock(place["seconds"]),
+                "chart": _steering(
+                    of_bag, place["seconds"] - AROUND, place["seconds"] + AROUND, 260
+                ),
+            }
+        )
     return shown
 
 
@@ -108,51 +159,102 @@ def _angle_at(log: ReplayLog, stamp_ns: int) -> float:
     return float(frames.proposed_angle[place]) if len(frames) else math.nan
 
 
-def _bags(facts: Mapping, logs: list[list[ReplayLog]], comparisons: Mapping[str, list[Comparison]], moments: list[dict]) -> list[dict]:
+def _bags(
+    facts: Mapping,
+    logs: list[list[ReplayLog]],
+    comparisons: Mapping[str, list[Comparison]],
+    moments: list[dict],
+) -> list[dict]:
     """What is shown of each recording: its facts and charts."""
-    error = {part.bag: float(np.mean(part.error**2)) for parts in comparisons.values() for part in parts}
+    error = {
+        part.bag: float(np.mean(part.error**2)) for parts in comparisons.values() for part in parts
+    }
     kept = sorted(logs, key=lambda of_bag: -error.get(of_bag[0].bag, 0.0))[:MOST_BAGS]
     shown = []
     for of_bag in (of_bag for of_bag in logs if of_bag in kept):
-        log, found = of_bag[0], [part for parts in comparisons.values() for part in parts if part.bag == of_bag[0].bag]
+        log, found = (
+            of_bag[0],
+            [part for parts in comparisons.values() for part in parts if part.bag == of_bag[0].bag],
+        )
         end = max(float(log.since_start(log.issued.stamp_ns[-1:]).max(initial=0.0)), 1.0)
-        marks = {str(moment["number"]): moment["seconds"] for moment in moments if moment["bag"] == log.bag}
+        marks = {
+            str(moment["number"]): moment["seconds"]
+            for moment in moments
+            if moment["bag"] == log.bag
+        }
         frames = log.issued.of_frames()
         charts = {"steering": _steering(of_bag, 0.0, end, 230)} if len(frames) else {}
         if found:
-            lines = [Series(part.model, f"m{_number(of_bag, part.model)}", part.seconds, np.degrees(part.error)) for part in found]
+            lines = [
+                Series(
+                    part.model,
+                    f"m{_number(of_bag, part.model)}",
+                    part.seconds,
+                    np.degrees(part.error),
+                )
+                for part in found
+            ]
             charts["error"] = time_chart(lines, "°", end, height=150, levels={0.0: "zero"})
             correlations = {part.model: autocorrelation(part.seconds, part.error) for part in found}
-            charts["residual"] = residual({model: one for model, one in correlations.items() if one is not None})
+            charts["residual"] = residual(
+                {model: one for model, one in correlations.items() if one is not None}
+            )
         if np.isfinite(frames.measured_speed).any():
-            speed = Series("speed", "measured", log.since_start(frames.stamp_ns), frames.measured_speed)
+            speed = Series(
+                "speed", "measured", log.since_start(frames.stamp_ns), frames.measured_speed
+            )
             charts["speed"] = time_chart([speed], "m/s", end, height=130, digits=1)
         charts["map"] = path_map(log, marks)
-        shown.append({"name": log.bag, "length": clock(log.seconds), "charts": charts, "topics": dict(log.roles), "gate": len(of_bag) == 1,
-                      "rows": frame_rows([result for result in facts["results"] if result["bag"] == log.bag])})  # fmt: skip
+        shown.append(
+            {
+                "name": log.bag,
+                "length": clock(log.seconds),
+                "charts": charts,
+                "topics": dict(log.roles),
+                "gate": len(of_bag) == 1,
+                "rows": frame_rows(
+                    [result for result in facts["results"] if result["bag"] == log.bag]
+                ),
+            }
+        )
     return shown
 
 
 def _steering(of_bag: list[ReplayLog], start: float, end: float, height: int) -> str:
-    """Angles of driver and policies from `start` to `end`; the gate's stretches where there is one policy."""
+    """Angles of driver and policies from `start` to `end`; the gate's stretches where there is one
+    policy."""
     log, lines = of_bag[0], []
     recorded = log.since_start(log.recorded.stamp_ns)
     for name, classes, seconds, angle in (
         ("driver", "driver", recorded, log.recorded.steering_angle),
-        *((one.model, f"m{number % 4}", one.since_start(f.stamp_ns), f.proposed_angle)
-          for number, one in enumerate(of_bag) for f in (one.issued.of_frames(),)),
-    ):  # fmt: skip
+        *(
+            (one.model, f"m{number % 4}", one.since_start(f.stamp_ns), f.proposed_angle)
+            for number, one in enumerate(of_bag)
+            for f in (one.issued.of_frames(),)
+        ),
+    ):
         inside = (seconds >= start) & (seconds <= end)
         lines.append(Series(name, classes, seconds[inside] - start, np.degrees(angle[inside])))
     spans = _gate_spans(log, start, end) if len(of_bag) == 1 else []
-    return time_chart([line for line in lines if len(line.values)], "°", end - start, height, levels={0.0: "zero"}, spans=spans, digits=1)
+    return time_chart(
+        [line for line in lines if len(line.values)],
+        "°",
+        end - start,
+        height,
+        levels={0.0: "zero"},
+        spans=spans,
+        digits=1,
+    )
 
 
 def _gate_spans(log: ReplayLog, start: float, end: float) -> list[tuple[float, float, str]]:
     """Stretches in which a limit acted, safe stops apart."""
     spans: list[tuple[float, float, str]] = []
     seconds = log.since_start(log.issued.issued_ns) - (log.clock_offset or 0.0)
-    for kind, acted in (("limited", log.issued.limits != 0), ("stopped", log.issued.safe_stop != 0)):
+    for kind, acted in (
+        ("limited", log.issued.limits != 0),
+        ("stopped", log.issued.safe_stop != 0),
+    ):
         times = seconds[acted & (seconds >= start) & (seconds <= end)]
         bridged = max(BRIDGED, (end - start) / 900)
         pieces = np.split(times, np.flatnonzero(np.diff(times) > bridged) + 1) if len(times) else []

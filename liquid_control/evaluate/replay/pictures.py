@@ -1,4 +1,5 @@
-"""Pictures of a replay: what the camera saw with the angles of policy and driver drawn in, as single moments and as a video."""
+"""Pictures of a replay: what the camera saw with the angles of policy and driver drawn in, as
+single moments and as a video."""
 
 from __future__ import annotations
 
@@ -22,14 +23,20 @@ from liquid_control.signals import Action, Frame
 
 WIDTH, ROW, LABEL, FIGURE = 720, 32, 180, 84
 DRIVER = (245, 238, 232)
-MODELS = ((36, 158, 245), (191, 212, 45), (250, 139, 167), (113, 113, 248))  # BGR; as --m0 to --m3 on the page
+MODELS = (
+    (36, 158, 245),
+    (191, 212, 45),
+    (250, 139, 167),
+    (113, 113, 248),
+)  # BGR; as --m0 to --m3 on the page
 SHOWN = 0.35
 """Steering angle at the end of a bar [rad]; it grows with the largest one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Moment:
-    """A frame that is kept: its stamp, JPEG of the picture as it came, and how wrong the policy was [rad] by the last recorded angle."""
+    """A frame that is kept: its stamp, JPEG of the picture as it came, and how wrong the policy was
+    [rad] by the last recorded angle."""
 
     stamp_ns: int
     picture: np.ndarray
@@ -37,7 +44,8 @@ class Moment:
 
 
 class Keeper:
-    """Keeps the pictures of the `count` worst moments, `apart` seconds from one another, while the frames go by."""
+    """Keeps the pictures of the `count` worst moments, `apart` seconds from one another, while the
+    frames go by."""
 
     def __init__(self, vehicle: VehicleConfig, count: int, apart: float) -> None:
         self.moments: list[Moment] = []
@@ -46,8 +54,19 @@ class Keeper:
     def __call__(self, frame: Frame, actions: Sequence[Action | None], recorded: float) -> None:
         """Without a recorded angle the strongest steering counts as the worst."""
         wanted = recorded if math.isfinite(recorded) else 0.0
-        error = max((abs(steering_angle(action.curvature, self._vehicle) - wanted) for action in actions if action), default=-1.0)
-        near = [moment for moment in self.moments if abs(moment.stamp_ns - frame.stamp_ns) < self._apart_ns]
+        error = max(
+            (
+                abs(steering_angle(action.curvature, self._vehicle) - wanted)
+                for action in actions
+                if action
+            ),
+            default=-1.0,
+        )
+        near = [
+            moment
+            for moment in self.moments
+            if abs(moment.stamp_ns - frame.stamp_ns) < self._apart_ns
+        ]
         if any(moment.error >= error for moment in near):
             return
         kept = [moment for moment in self.moments if moment not in near]
@@ -61,7 +80,11 @@ class Keeper:
     def nearest(self, stamp_ns: int) -> np.ndarray | None:
         """The kept picture (h, WIDTH, 3) RGB whose stamp is nearest, within half of `apart`."""
         best = min(self.moments, key=lambda moment: abs(moment.stamp_ns - stamp_ns), default=None)
-        return best.picture if best is not None and abs(best.stamp_ns - stamp_ns) <= self._apart_ns else None
+        return (
+            best.picture
+            if best is not None and abs(best.stamp_ns - stamp_ns) <= self._apart_ns
+            else None
+        )
 
 
 def shrink(image: np.ndarray) -> np.ndarray:
@@ -71,9 +94,16 @@ def shrink(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, (WIDTH, min(height, 2 * WIDTH)), interpolation=method)
 
 
-def draw(picture: np.ndarray, angles: Mapping[str, float], vehicle: VehicleConfig, view: CameraView | None, words: str = "") -> np.ndarray:
-    """The picture (h, WIDTH, 3) RGB with each driver's path on the road where the `view` is known, over a bar for each of the `angles`
-    [rad]: the recorded driver first, then the models. Returns BGR, (h + a row each, WIDTH, 3)."""
+def draw(
+    picture: np.ndarray,
+    angles: Mapping[str, float],
+    vehicle: VehicleConfig,
+    view: CameraView | None,
+    words: str = "",
+) -> np.ndarray:
+    """The picture (h, WIDTH, 3) RGB with each driver's path on the road where the `view` is known,
+    over a bar for each of the `angles` [rad]: the recorded driver first, then the models. Returns
+    BGR, (h + a row each, WIDTH, 3)."""
     height = picture.shape[0]
     canvas = np.full((height + ROW * len(angles) + 10, WIDTH, 3), PANEL, np.uint8)
     road = np.ascontiguousarray(picture[..., ::-1])
@@ -81,7 +111,13 @@ def draw(picture: np.ndarray, angles: Mapping[str, float], vehicle: VehicleConfi
     if view is not None:
         for place, angle in reversed(list(enumerate(angles.values()))):
             if math.isfinite(angle):
-                overlay.draw_path(road, view, curvature(angle, vehicle), colours[min(place, len(MODELS))], filled=place == 0)
+                overlay.draw_path(
+                    road,
+                    view,
+                    curvature(angle, vehicle),
+                    colours[min(place, len(MODELS))],
+                    filled=place == 0,
+                )
     canvas[:height] = road
     if words:
         cv2.rectangle(canvas, (0, 0), (16 + 8 * len(words), 26), BACKGROUND, -1)
@@ -96,7 +132,9 @@ def draw(picture: np.ndarray, angles: Mapping[str, float], vehicle: VehicleConfi
         if math.isfinite(angle):
             end = middle - round(half * angle / longest)
             cv2.rectangle(canvas, (min(middle, end), y - 9), (max(middle, end), y + 9), colour, -1)
-        cv2.line(canvas, (middle, y - 12), (middle, y + 12), MUTED if math.isfinite(angle) else RULE, 1)
+        cv2.line(
+            canvas, (middle, y - 12), (middle, y + 12), MUTED if math.isfinite(angle) else RULE, 1
+        )
         figure = f"{math.degrees(angle) + 0.0:+.1f}°" if math.isfinite(angle) else "–"
         text(canvas, (WIDTH - 12, y + 6), figure, 17, INK, to_left=True)
     return canvas
@@ -104,15 +142,34 @@ def draw(picture: np.ndarray, angles: Mapping[str, float], vehicle: VehicleConfi
 
 def as_source(canvas: np.ndarray, quality: int = 82) -> str:
     """A BGR picture as the source of an <img>."""
-    return "data:image/jpeg;base64," + base64.b64encode(cv2.imencode(".jpg", canvas, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]).decode()
+    return (
+        "data:image/jpeg;base64,"
+        + base64.b64encode(
+            cv2.imencode(".jpg", canvas, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+        ).decode()
+    )
 
 
 class Film:
-    """Writes the first `seconds` of a recording as H.264 MP4, a frame at its own stamp; a context manager, to be called with frames."""
+    """Writes the first `seconds` of a recording as H.264 MP4, a frame at its own stamp; a context
+    manager, to be called with frames."""
 
-    def __init__(self, path: Path, models: Sequence[str], vehicle: VehicleConfig, view: CameraView | None, seconds: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        models: Sequence[str],
+        vehicle: VehicleConfig,
+        view: CameraView | None,
+        seconds: float,
+    ) -> None:
         self.frames = 0
-        self.path, self._models, self._vehicle, self._view, self._seconds = path, models, vehicle, view, seconds
+        self.path, self._models, self._vehicle, self._view, self._seconds = (
+            path,
+            models,
+            vehicle,
+            view,
+            seconds,
+        )
         self._container = self._stream = self._first = None
         self._last = -1
         self._angles = [math.nan] * len(models)
@@ -139,7 +196,9 @@ class Film:
         elif canvas.shape[0] != self._stream.height:
             return  # the camera changed its shape on the way
         stamp = max(round(since / CLOCK), self._last + 1)
-        picture = av.VideoFrame.from_ndarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p")
+        picture = av.VideoFrame.from_ndarray(
+            cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p"
+        )
         picture.pts, picture.time_base, self._last = stamp, CLOCK, stamp
         self._container.mux(self._stream.encode(picture))
         self.frames += 1
@@ -151,7 +210,9 @@ class Film:
             self._container = None
 
     def _open(self, height: int) -> None:
-        self._container = av.open(str(self.path), "w", format="mp4", options={"movflags": "+faststart"})
+        self._container = av.open(
+            str(self.path), "w", format="mp4", options={"movflags": "+faststart"}
+        )
         self._stream = self._container.add_stream("libx264", rate=30, options=ENCODER)
         self._stream.width, self._stream.height, self._stream.pix_fmt = WIDTH, height, "yuv420p"
         self._stream.codec_context.time_base = CLOCK

@@ -1,4 +1,5 @@
-"""`liquid-control replay`: what policies would have done on recorded drives, and how far that is from what the driver did."""
+"""`liquid-control replay`: what policies would have done on recorded drives, and how far that is
+from what the driver did."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ class Camera:
 
 @dataclasses.dataclass(frozen=True)
 class ReplaySettings:
-    """What `liquid-control replay MODEL BAG [BAG ...]` is asked; with --golden and no model, all golden recordings are examined."""
+    """What `liquid-control replay MODEL BAG [BAG ...]` is asked; with --golden and no model, all
+    golden recordings are examined."""
 
     model: tyro.conf.Positional[str] = ""
     """path of a model directory, or the name of an installed model"""
@@ -59,14 +61,22 @@ class ReplaySettings:
     """further models to set beside it, on the same frames"""
     out: Path | None = None
     """folder for report.html, commands.csv, commands.parquet, summary.json and replay.mp4"""
-    video: float = number(60.0, 0.0, 1e6, "s", "so much of each recording's beginning as a video in --out; 0: none")
+    video: float = number(
+        60.0, 0.0, 1e6, "s", "so much of each recording's beginning as a video in --out; 0: none"
+    )
     worst: int = number(6, 0, 24, "", "worst moments to show with their pictures")
     golden: Path | None = None
-    """folder of golden recordings: replay each and compare with the commands kept there; exit code 1 when they moved"""
+    """folder of golden recordings: replay each and compare with the commands kept there; exit code
+    1 when they moved"""
     golden_update: bool = False
-    """write the commands of today into --golden: of MODEL and BAG where given, else of all that are there"""
-    tolerance: float = number(1e-4, 0.0, 1.0, "rad", "how far a golden command may move; kept with it by --golden-update")
-    robot: typing.Annotated[OpenLoopSettings, tyro.conf.arg(name="")] = dataclasses.field(default_factory=OpenLoopSettings)
+    """write the commands of today into --golden: of MODEL and BAG where given, else of all that are
+    there"""
+    tolerance: float = number(
+        1e-4, 0.0, 1.0, "rad", "how far a golden command may move; kept with it by --golden-update"
+    )
+    robot: typing.Annotated[OpenLoopSettings, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=OpenLoopSettings
+    )
     camera: Camera = dataclasses.field(default_factory=Camera)
 
     def __post_init__(self) -> None:
@@ -74,29 +84,46 @@ class ReplaySettings:
 
 
 def run(settings: ReplaySettings) -> dict:
-    """Replays and writes what is asked for; the facts of summary.json. Raises BagError, ModelFileError and their like for bad input."""
+    """Replays and writes what is asked for; the facts of summary.json. Raises BagError,
+    ModelFileError and their like for bad input."""
     if settings.golden is not None:
         from liquid_control.evaluate.replay.golden import golden
 
         return golden(settings)
     if not settings.model or not settings.bags:
-        raise ConfigError("replay", settings.model or "no model", "MODEL BAG [BAG ...], or --golden DIR")
+        raise ConfigError(
+            "replay", settings.model or "no model", "MODEL BAG [BAG ...], or --golden DIR"
+        )
     if settings.out is not None:
         _check_report_extra()
         settings.out.mkdir(parents=True, exist_ok=True)
-    models = {name: OnnxRuntime.load(path) for name, path in model_names((settings.model, *settings.against)).items()}
+    models = {
+        name: OnnxRuntime.load(path)
+        for name, path in model_names((settings.model, *settings.against)).items()
+    }
     total = sum(length(bag) for bag in settings.bags)
     logs: list[list[ReplayLog]] = []
     keepers, films = {}, {}
     names = bag_names(settings.bags)
-    with tqdm(total=round(total, 1), desc="replay", unit="s", leave=False, disable=None) as bar, one_thread():
+    with (
+        tqdm(total=round(total, 1), desc="replay", unit="s", leave=False, disable=None) as bar,
+        one_thread(),
+    ):
         for path, name in zip(settings.bags, names, strict=True):
             with ExitStack() as stack:
                 watchers = _watchers(settings, path, name, list(models), stack, keepers, films)
-                found = replay(models, path, settings.robot, lambda *seen, w=watchers: [watch(*seen) for watch in w], bar.update)
+                found = replay(
+                    models,
+                    path,
+                    settings.robot,
+                    lambda *seen, w=watchers: [watch(*seen) for watch in w],
+                    bar.update,
+                )
             logs.append([dataclasses.replace(log, bag=name) for log in found])
     facts, comparisons = summarize(logs, models)
-    facts["worst"] = {model: worst(parts, settings.worst, APART) for model, parts in comparisons.items()}
+    facts["worst"] = {
+        model: worst(parts, settings.worst, APART) for model, parts in comparisons.items()
+    }
     for warning in facts["warnings"]:
         print(f"liquid-control replay: warning: {warning}", file=sys.stderr)
     if settings.out is not None:
@@ -106,30 +133,53 @@ def run(settings: ReplaySettings) -> dict:
         write_csv(rows, settings.out / "commands.csv")
         write_parquet(rows, settings.out / "commands.parquet")
         text = json.dumps(facts, indent=1) + "\n"
-        beside(settings.out / "summary.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+        beside(
+            settings.out / "summary.json",
+            lambda partial: partial.write_text(text, encoding="utf-8"),
+        )
         report = page(facts, logs, comparisons, keepers, films, settings.camera, settings.worst)
-        beside(settings.out / "report.html", lambda partial: partial.write_text(report, encoding="utf-8"))
+        beside(
+            settings.out / "report.html",
+            lambda partial: partial.write_text(report, encoding="utf-8"),
+        )
         facts = facts | {"out": str(settings.out)}
     return facts
 
 
-def summarize(logs: list[list[ReplayLog]], models: Mapping[str, OnnxRuntime]) -> tuple[dict, dict[str, list[Comparison]]]:
-    """The facts for JSON, and by model the comparisons with the driver, one for each bag with recorded steering."""
+def summarize(
+    logs: list[list[ReplayLog]], models: Mapping[str, OnnxRuntime]
+) -> tuple[dict, dict[str, list[Comparison]]]:
+    """The facts for JSON, and by model the comparisons with the driver, one for each bag with
+    recorded steering."""
     comparisons: dict[str, list[Comparison]] = {model: [] for model in models}
     results = []
     for log in (log for of_bag in logs for log in of_bag):
         found = compare(log)
-        results.append({"model": log.model, "bag": log.bag, **_of_log(log), "agreement": figures([found]) if found else None})
+        results.append(
+            {
+                "model": log.model,
+                "bag": log.bag,
+                **_of_log(log),
+                "agreement": figures([found]) if found else None,
+            }
+        )
         if found:
             comparisons[log.model].append(found)
     bags = [_of_bag(of_bag[0]) for of_bag in logs]
     wall, length = sum(of_bag[0].wall for of_bag in logs), sum(of_bag[0].seconds for of_bag in logs)
     frames = sum(of_bag[0].frames for of_bag in logs)
     facts = {
-        "models": {name: {"directory": str(m.info.directory), "files": dict(m.info.files)} for name, m in models.items()},
+        "models": {
+            name: {"directory": str(m.info.directory), "files": dict(m.info.files)}
+            for name, m in models.items()
+        },
         "bags": bags,
         "frames_used": sum(result["frames_used"] for result in results),
-        "speed": {"seconds": wall, "frames_per_second": frames / max(wall, 1e-9), "times_real_time": length / max(wall, 1e-9)},
+        "speed": {
+            "seconds": wall,
+            "frames_per_second": frames / max(wall, 1e-9),
+            "times_real_time": length / max(wall, 1e-9),
+        },
         "overall": {model: figures(parts) for model, parts in comparisons.items() if parts},
         "results": results,
         "warnings": [f"{bag['bag']}: {problem}" for bag in bags for problem in bag["problems"]],
@@ -143,14 +193,22 @@ def model_names(models: tuple[str, ...]) -> dict[str, Path]:
     for model in models:
         path = find_model(model)
         name = path.resolve().name
-        named[name if name not in named else f"{name} {sum(k.startswith(name) for k in named) + 1}"] = path
+        named[
+            name if name not in named else f"{name} {sum(k.startswith(name) for k in named) + 1}"
+        ] = path
     return named
 
 
 def bag_names(bags: tuple[Path, ...]) -> list[str]:
-    """A short name for each recording: its file's or directory's, with those above it where two would share one."""
+    """A short name for each recording: its file's or directory's, with those above it where two
+    would share one."""
     paths = [Path(bag).resolve() for bag in bags]
-    return [path.name if sum(other.name == path.name for other in paths) == 1 else f"{path.parent.name}/{path.name}" for path in paths]
+    return [
+        path.name
+        if sum(other.name == path.name for other in paths) == 1
+        else f"{path.parent.name}/{path.name}"
+        for path in paths
+    ]
 
 
 def length(bag: Path) -> float:
@@ -161,7 +219,8 @@ def length(bag: Path) -> float:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """OpenCV on one thread, as on the robot: waking a second takes longer than these pictures do."""
+    """OpenCV on one thread, as on the robot: waking a second takes longer than these pictures
+    do."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -170,7 +229,15 @@ def one_thread() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def _watchers(settings: ReplaySettings, path: Path, name: str, models: list[str], stack: ExitStack, keepers: dict, films: dict) -> list:
+def _watchers(
+    settings: ReplaySettings,
+    path: Path,
+    name: str,
+    models: list[str],
+    stack: ExitStack,
+    keepers: dict,
+    films: dict,
+) -> list:
     if settings.out is None:
         return []
     from liquid_control.evaluate.replay.pictures import Film, Keeper
@@ -181,14 +248,17 @@ def _watchers(settings: ReplaySettings, path: Path, name: str, models: list[str]
     keepers[name] = Keeper(vehicle, 3 * settings.worst, APART), view
     if not settings.video:
         return [keepers[name][0]]
-    file = settings.out / ("replay.mp4" if len(settings.bags) == 1 else f"replay_{len(films) + 1}.mp4")
+    file = settings.out / (
+        "replay.mp4" if len(settings.bags) == 1 else f"replay_{len(films) + 1}.mp4"
+    )
     film = stack.enter_context(Film(file, models, vehicle, view, settings.video))
     films[name] = film
     return [keepers[name][0], film]
 
 
 def camera_view(recording: Recording, camera: Camera):
-    """How the camera of a recording sees the road; None without CameraInfo, when no path could be drawn that means anything."""
+    """How the camera of a recording sees the road; None without CameraInfo, when no path could be
+    drawn that means anything."""
     from liquid_control.evaluate.drive.log import CameraView
 
     topic = recording.roles.camera_info
@@ -209,10 +279,20 @@ def _of_bag(log: ReplayLog) -> dict:
         problems.append("no camera picture, so there is nothing to replay")
     problems += [f"no {role}: {what}" for role, what in _WITHOUT.items() if role not in log.roles]
     if log.clock_offset is not None and abs(log.clock_offset) > CLOCKS_APART:
-        problems.append(f"frames are stamped {log.clock_offset:.1f} s before their receipt: two clocks, and the gate takes every frame for "
-                        "stale or future. Replay with --stamps receive")  # fmt: skip
-    return {"bag": log.bag, "seconds": log.seconds, "frames": log.frames, "topics": dict(log.roles), "steering_samples": len(log.recorded),
-            "damage": list(log.damage), "skipped": dict(log.skipped), "problems": problems}  # fmt: skip
+        problems.append(
+            f"frames are stamped {log.clock_offset:.1f} s before their receipt: two clocks, and the gate takes every frame for "
+            "stale or future. Replay with --stamps receive"
+        )
+    return {
+        "bag": log.bag,
+        "seconds": log.seconds,
+        "frames": log.frames,
+        "topics": dict(log.roles),
+        "steering_samples": len(log.recorded),
+        "damage": list(log.damage),
+        "skipped": dict(log.skipped),
+        "problems": problems,
+    }
 
 
 _WITHOUT = {
@@ -223,7 +303,11 @@ _WITHOUT = {
 
 
 def _of_log(log: ReplayLog) -> dict:
-    rejected = {name.removeprefix("rejected_"): count for name, count in log.counts.items() if name.startswith("rejected_") and count}
+    rejected = {
+        name.removeprefix("rejected_"): count
+        for name, count in log.counts.items()
+        if name.startswith("rejected_") and count
+    }
     if log.counts["runtime_failures"]:
         rejected["runtime"] = log.counts["runtime_failures"]
     return {
@@ -240,7 +324,10 @@ def _of_log(log: ReplayLog) -> dict:
 
 def _percentiles(seconds: np.ndarray) -> dict:
     """Median and 99th percentile in ms."""
-    return {name: float(np.percentile(seconds, share)) * 1e3 if len(seconds) else None for name, share in (("p50", 50), ("p99", 99))}
+    return {
+        name: float(np.percentile(seconds, share)) * 1e3 if len(seconds) else None
+        for name, share in (("p50", 50), ("p99", 99))
+    }
 
 
 def _check_report_extra() -> None:

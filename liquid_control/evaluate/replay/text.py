@@ -8,7 +8,19 @@ from collections.abc import Mapping
 from liquid_control.evaluate.replay.differences import table as golden_table
 from liquid_control.evaluate.replay.words import degrees, lag, sentences, verdict
 
-HEAD = ("", "frames used", "RMSE", "MAE", "bias", "corr.", "driver later", "gate", "rejected", "step 50 %", "99 %")
+HEAD = (
+    "",
+    "frames used",
+    "RMSE",
+    "MAE",
+    "bias",
+    "corr.",
+    "driver later",
+    "gate",
+    "rejected",
+    "step 50 %",
+    "99 %",
+)
 
 
 def table(facts: Mapping) -> str:
@@ -23,22 +35,46 @@ def table(facts: Mapping) -> str:
         if several and model in facts["overall"]:
             lines.append(_line(f"{model}, all", None, facts["overall"][model]))
     for overall in list(facts["overall"].values())[:1]:
-        names = {"straight_ahead": "straight on", "mean_angle": "the mean angle", "driver_before": "the driver 1 s before"}
-        lines += [(words, "", degrees(overall["trivial"][name]), *[""] * 8) for name, words in names.items()]
+        names = {
+            "straight_ahead": "straight on",
+            "mean_angle": "the mean angle",
+            "driver_before": "the driver 1 s before",
+        }
+        lines += [
+            (words, "", degrees(overall["trivial"][name]), *[""] * 8)
+            for name, words in names.items()
+        ]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
-    text = ["  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))).rstrip()
-            for line in lines]  # fmt: skip
+    text = [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
     for model in facts["models"]:
         overall = facts["overall"].get(model)
         text += ["", f"{model}: {verdict(overall)[0]}."]
-        text += ["  " + said for said in sentences(model, overall, [r for r in facts["results"] if r["model"] == model])]
+        text += [
+            "  " + said
+            for said in sentences(
+                model, overall, [r for r in facts["results"] if r["model"] == model]
+            )
+        ]
     speed = facts["speed"]
-    text += ["", f"{speed['frames_per_second']:.0f} frames a second, {speed['times_real_time']:.1f} times real time"]
+    text += [
+        "",
+        f"{speed['frames_per_second']:.0f} frames a second, {speed['times_real_time']:.1f} times real time",
+    ]
     return "\n".join(text + ([f"report: {facts['out']}/report.html"] if "out" in facts else []))
 
 
 def _line(name: str, result: Mapping | None, agreement: Mapping | None) -> tuple[str, ...]:
-    steering = agreement["steering"] if agreement else {"rmse": None, "mae": None, "bias": None, "correlation": None}
+    steering = (
+        agreement["steering"]
+        if agreement
+        else {"rmse": None, "mae": None, "bias": None, "correlation": None}
+    )
     delay = agreement["delay"] if agreement else None
     close = (
         degrees(steering["rmse"]),
@@ -50,6 +86,15 @@ def _line(name: str, result: Mapping | None, agreement: Mapping | None) -> tuple
     if result is None:
         return (name, str(agreement["frames_compared"]), *close, "", "", "", "")
     step = result["step_ms"]
-    times = ("–", "–") if step["p50"] is None else (f"{step['p50']:.2f} ms", f"{step['p99']:.2f} ms")
+    times = (
+        ("–", "–") if step["p50"] is None else (f"{step['p50']:.2f} ms", f"{step['p99']:.2f} ms")
+    )
     gate = f"{result['gate']['any']['seconds']:.1f} s"
-    return (name, f"{result['frames_used']}/{result['frames']}", *close, gate, str(sum(result["rejected"].values())), *times)
+    return (
+        name,
+        f"{result['frames_used']}/{result['frames']}",
+        *close,
+        gate,
+        str(sum(result["rejected"].values())),
+        *times,
+    )

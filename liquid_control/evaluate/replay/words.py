@@ -68,8 +68,10 @@ def _bias(agreement: Mapping) -> list[str]:
     if not rmse or abs(bias) < NOTABLE_BIAS * rmse:
         return []
     side = "left" if bias > 0 else "right"
-    return [f"On average it steers {degrees(abs(bias))} further to the {side}: look at the zero of the recorded angle, "
-            "at the camera's aim, or at a one-sided training set."]  # fmt: skip
+    return [
+        f"On average it steers {degrees(abs(bias))} further to the {side}: look at the zero of the recorded angle, "
+        "at the camera's aim, or at a one-sided training set."
+    ]
 
 
 def _bends(agreement: Mapping) -> list[str]:
@@ -77,8 +79,14 @@ def _bends(agreement: Mapping) -> list[str]:
     if len(rows) < 2:
         return []
     worst = max(rows, key=lambda row: row["rmse"])
-    where = f"of more than {worst['from']:g} 1/m" if worst["to"] is None else f"between {worst['from']:g} and {worst['to']:g} 1/m"
-    return [f"It is worst on curvatures {where}: {degrees(worst['rmse'])} over {worst['frames']} frames."]
+    where = (
+        f"of more than {worst['from']:g} 1/m"
+        if worst["to"] is None
+        else f"between {worst['from']:g} and {worst['to']:g} 1/m"
+    )
+    return [
+        f"It is worst on curvatures {where}: {degrees(worst['rmse'])} over {worst['frames']} frames."
+    ]
 
 
 def _delay(agreement: Mapping, where: str) -> str:
@@ -98,10 +106,14 @@ def _residual(agreement: Mapping, where: str) -> list[str]:
     if found is None:
         return []
     if found["white"]:
-        return [f"What is left is noise{where}: one error does not tell the next (Ljung-Box p = {found['probability']:.2f})."]
+        return [
+            f"What is left is noise{where}: one error does not tell the next (Ljung-Box p = {found['probability']:.2f})."
+        ]
     lasts = "more than 3 s" if found["memory"] is None else f"{found['memory']:.2f} s"
-    return [f"What is left is not noise{where}: an error lasts for {lasts}, so part of it has a cause that can be found, such as another "
-            "line through the bend, a delay, or the wrong wheelbase."]  # fmt: skip
+    return [
+        f"What is left is not noise{where}: an error lasts for {lasts}, so part of it has a cause that can be found, such as another "
+        "line through the bend, a delay, or the wrong wheelbase."
+    ]
 
 
 def _gate(results: list[Mapping]) -> str:
@@ -112,7 +124,11 @@ def _gate(results: list[Mapping]) -> str:
     whole = acting.pop("any", 0.0)
     if not whole:
         return "The safety gate let everything through."
-    limits = sorted(((time, name) for name, time in acting.items() if name != "safe_stop"), reverse=True)
+    limits = sorted(
+        ((time, name) for name, time in acting.items() if name != "safe_stop"), reverse=True
+    )
     words = ", ".join(f"{name.replace('_', ' ')} {time:.1f} s" for time, name in limits)
-    stop = f", {acting['safe_stop']:.1f} s of them as a safe stop" if acting.get("safe_stop") else ""
+    stop = (
+        f", {acting['safe_stop']:.1f} s of them as a safe stop" if acting.get("safe_stop") else ""
+    )
     return f"The safety gate acted for {whole:.1f} s{stop}: {words}."

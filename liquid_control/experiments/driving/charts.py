@@ -1,4 +1,5 @@
-"""Charts of the benchmark as SVG text, coloured by the page: curves over how much is spoiled, and differences with their intervals."""
+"""Charts of the benchmark as SVG text, coloured by the page: curves over how much is spoiled, and
+differences with their intervals."""
 
 from __future__ import annotations
 
@@ -11,20 +12,48 @@ from liquid_control.report.charts import element, path_points, ticks
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 320, 52, 16, 12, 44
 SPREAD = 3.2
-"""Candidates' points stand this far beside each other, so that their whiskers can be told apart [px]."""
+"""Candidates' points stand this far beside each other, so that their whiskers can be told apart
+[px]."""
 ROW, NAMES, PLOT = 20, 130, 250
 
 CURVES = (
-    ("Image noise", "variance of Gaussian noise", False, {"clean": 0.0, "noise_0.1": 0.1, "noise_0.2": 0.2, "noise_0.3": 0.3}),
-    ("Lost frames", "% of frames dropped", False, {"dropped_0": 0.0, "dropped_30": 30.0, "dropped_50": 50.0, "dropped_70": 70.0}),
-    ("Latency", "ms late", False, {"clean": 0.0, "latency_50": 50.0, "latency_100": 100.0, "latency_200": 200.0}),
-    ("Frame rate", "Hz; training is at 20 to 30", True, {"rate_5": 5.0, "rate_10": 10.0, "clean": 25.0, "rate_60": 60.0}),
+    (
+        "Image noise",
+        "variance of Gaussian noise",
+        False,
+        {"clean": 0.0, "noise_0.1": 0.1, "noise_0.2": 0.2, "noise_0.3": 0.3},
+    ),
+    (
+        "Lost frames",
+        "% of frames dropped",
+        False,
+        {"dropped_0": 0.0, "dropped_30": 30.0, "dropped_50": 50.0, "dropped_70": 70.0},
+    ),
+    (
+        "Latency",
+        "ms late",
+        False,
+        {"clean": 0.0, "latency_50": 50.0, "latency_100": 100.0, "latency_200": 200.0},
+    ),
+    (
+        "Frame rate",
+        "Hz; training is at 20 to 30",
+        True,
+        {"rate_5": 5.0, "rate_10": 10.0, "clean": 25.0, "rate_60": 60.0},
+    ),
 )
 """Title, words of the axis, whether it is logarithmic, where each condition stands."""
 
 
-def curves(rows: Sequence[Mapping], measure: Measure, places: Mapping[str, float], words: str, logarithmic: bool) -> str:
-    """A measure of every candidate over the conditions in `places`, with 95 % whiskers; empty where fewer than two were driven."""
+def curves(
+    rows: Sequence[Mapping],
+    measure: Measure,
+    places: Mapping[str, float],
+    words: str,
+    logarithmic: bool,
+) -> str:
+    """A measure of every candidate over the conditions in `places`, with 95 % whiskers; empty where
+    fewer than two were driven."""
     names = list(dict.fromkeys(row["candidate"] for row in rows))
     there = [name for name in places if any(row["condition"] == name for row in rows)]
     if len(there) < 2:
@@ -44,12 +73,31 @@ def curves(rows: Sequence[Mapping], measure: Measure, places: Mapping[str, float
         return HEIGHT - BOTTOM - min(share, 1.0) * (HEIGHT - BOTTOM - TOP)
 
     parts = []
-    for tick in [0, *(v for v in (1, 3, 10, 30, 100, 300, 1000, 3000) if v <= top)] if many else ticks(0.0, top, 5):
+    for tick in (
+        [0, *(v for v in (1, 3, 10, 30, 100, 300, 1000, 3000) if v <= top)]
+        if many
+        else ticks(0.0, top, 5)
+    ):
         parts.append(element("line", "grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y(tick), y2=y(tick)))
-        parts.append(element("text", "tick", f"{tick:g}", x=LEFT - 8, y=y(tick) + 4, text_anchor="end"))
+        parts.append(
+            element("text", "tick", f"{tick:g}", x=LEFT - 8, y=y(tick) + 4, text_anchor="end")
+        )
     for name, place in zip(there, across, strict=True):
-        parts.append(element("text", "tick", f"{places[name]:g}", x=x(place), y=HEIGHT - BOTTOM + 18, text_anchor="middle"))
-    parts.append(element("text", "tick", escape(words), x=(LEFT + WIDTH) / 2, y=HEIGHT - 6, text_anchor="middle"))
+        parts.append(
+            element(
+                "text",
+                "tick",
+                f"{places[name]:g}",
+                x=x(place),
+                y=HEIGHT - BOTTOM + 18,
+                text_anchor="middle",
+            )
+        )
+    parts.append(
+        element(
+            "text", "tick", escape(words), x=(LEFT + WIDTH) / 2, y=HEIGHT - 6, text_anchor="middle"
+        )
+    )
     for number, name in enumerate(names):
         aside = (number - (len(names) - 1) / 2) * SPREAD
         marks, line = [], []
@@ -70,7 +118,13 @@ def curves(rows: Sequence[Mapping], measure: Measure, places: Mapping[str, float
 
 def forest(compared: Sequence[Mapping], measure: Measure) -> str:
     """The claimant's measure minus each rival's, a row each: left of 0 the claimant is better."""
-    furthest = max((abs(v) for one in compared for v in (one["low"], one["high"], one["difference"])), default=0.0) or 1.0
+    furthest = (
+        max(
+            (abs(v) for one in compared for v in (one["low"], one["high"], one["difference"])),
+            default=0.0,
+        )
+        or 1.0
+    )
     width, height = NAMES + PLOT + 230, ROW * len(compared) + 26
 
     def x(value: float) -> float:
@@ -79,14 +133,31 @@ def forest(compared: Sequence[Mapping], measure: Measure) -> str:
     parts = [element("line", "zero", x1=x(0), x2=x(0), y1=2, y2=height - 20)]
     for number, one in enumerate(compared):
         middle = ROW * number + 12.0
-        parts.append(element("text", "name", escape(one["rival"]), x=NAMES - 8, y=middle + 4, text_anchor="end"))
-        parts.append(element("line", f"whisker {one['outcome']}", x1=x(one["low"]), x2=x(one["high"]), y1=middle, y2=middle))
-        parts.append(element("circle", f"point {one['outcome']}", cx=x(one["difference"]), cy=middle, r=4))
+        parts.append(
+            element(
+                "text", "name", escape(one["rival"]), x=NAMES - 8, y=middle + 4, text_anchor="end"
+            )
+        )
+        parts.append(
+            element(
+                "line",
+                f"whisker {one['outcome']}",
+                x1=x(one["low"]),
+                x2=x(one["high"]),
+                y1=middle,
+                y2=middle,
+            )
+        )
+        parts.append(
+            element("circle", f"point {one['outcome']}", cx=x(one["difference"]), cy=middle, r=4)
+        )
         low, high, value = (measure.written(one[name]) for name in ("low", "high", "rival_value"))
         told = f"{one['difference']:+.{measure.digits}f} [{low}, {high}] against {value}"
         parts.append(element("text", "tick", told, x=NAMES + PLOT + 10, y=middle + 4))
     parts.append(element("text", "tick", "← better", x=NAMES, y=height - 6))
-    parts.append(element("text", "tick", "worse →", x=NAMES + PLOT, y=height - 6, text_anchor="end"))
+    parts.append(
+        element("text", "tick", "worse →", x=NAMES + PLOT, y=height - 6, text_anchor="end")
+    )
     return f'<svg viewBox="0 0 {width} {height}" class="chart forest" style="max-width:{width}px">{"".join(parts)}</svg>'
 
 

@@ -1,4 +1,5 @@
-"""What each model did under each condition: driven once, kept in one small file for each model, read again by whoever resumes."""
+"""What each model did under each condition: driven once, kept in one small file for each model,
+read again by whoever resumes."""
 
 from __future__ import annotations
 
@@ -18,16 +19,31 @@ from liquid_control.model.model_file import ONNX, read_model
 from liquid_control.sim.conditions.condition import Condition
 
 FORMAT = 2
-"""To be raised when the same model would drive otherwise: drives of another format are driven again."""
+"""To be raised when the same model would drive otherwise: drives of another format are driven
+again."""
 
-FIELDS = [field.name for field in dataclasses.fields(RoadResult) if field.name not in ("condition", "seed")]
-WHOLE = ("road", "stratum", "departures", "off_road", "frames_used", "gate_activations", "standstills", "frames_dropped")
+FIELDS = [
+    field.name
+    for field in dataclasses.fields(RoadResult)
+    if field.name not in ("condition", "seed")
+]
+WHOLE = (
+    "road",
+    "stratum",
+    "departures",
+    "off_road",
+    "frames_used",
+    "gate_activations",
+    "standstills",
+    "frames_dropped",
+)
 """Fields that are whole numbers; the others are kept to seven digits."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One model under one condition, over all roads. `number`: which of the entrant's models it is; `scores` keeps what came out."""
+    """One model under one condition, over all roads. `number`: which of the entrant's models it is;
+    `scores` keeps what came out."""
 
     entrant: str
     number: int
@@ -39,22 +55,35 @@ class Cell:
     scores: Path
 
     def job(self, road: int) -> RoadJob:
-        return RoadJob(self.model, self.condition.name, road, self.seed, WorldConfig(length=self.length))
+        return RoadJob(
+            self.model, self.condition.name, road, self.seed, WorldConfig(length=self.length)
+        )
 
     @property
     def about(self) -> dict:
         """All that decides what comes out, the model apart."""
-        numbers = {field.name: getattr(self.condition, field.name) for field in dataclasses.fields(self.condition)
-                   if field.name not in ("name", "summary") and getattr(self.condition, field.name) != field.default}  # fmt: skip
-        told = {"format": FORMAT, "roads": self.roads, "length": self.length, "seed": self.seed, "condition": numbers}
+        numbers = {
+            field.name: getattr(self.condition, field.name)
+            for field in dataclasses.fields(self.condition)
+            if field.name not in ("name", "summary")
+            and getattr(self.condition, field.name) != field.default
+        }
+        told = {
+            "format": FORMAT,
+            "roads": self.roads,
+            "length": self.length,
+            "seed": self.seed,
+            "condition": numbers,
+        }
         return json.loads(json.dumps(told))
 
 
 class Scores:
-    """The drives of one model, in one file that is written anew after each condition, beside and renamed. They outlive the model itself.
+    """The drives of one model, in one file that is written anew after each condition, beside and
+    renamed. They outlive the model itself.
 
-    `recipe`: all that decides what training makes; None for a model that was given. Raises ConfigError where the file is about a model
-    of another recipe.
+    `recipe`: all that decides what training makes; None for a model that was given. Raises
+    ConfigError where the file is about a model of another recipe.
     """
 
     def __init__(self, path: Path, recipe: Mapping | None = None) -> None:
@@ -65,13 +94,22 @@ class Scores:
                 self._told = json.loads(path.read_text())
                 known = self._told["recipe"], self._told["model"], self._told["drives"]
             except (ValueError, KeyError, TypeError):
-                raise ConfigError(str(path), "a file that is no result of this benchmark", "an intact one, or none") from None
+                raise ConfigError(
+                    str(path),
+                    "a file that is no result of this benchmark",
+                    "an intact one, or none",
+                ) from None
             if known[0] != recipe:
-                raise ConfigError(str(path), "drives of a model trained by another recipe", f"another folder, or this recipe: {known[0]}")
+                raise ConfigError(
+                    str(path),
+                    "drives of a model trained by another recipe",
+                    f"another folder, or this recipe: {known[0]}",
+                )
 
     @property
     def model(self) -> dict:
-        """What is told about the model: sha256 (of its policy.onnx), memory, recurrent_parameters, neurons, seconds, command, commit."""
+        """What is told about the model: sha256 (of its policy.onnx), memory, recurrent_parameters,
+        neurons, seconds, command, commit."""
         return self._told["model"]
 
     def adopt(self, model: Path) -> None:
@@ -95,8 +133,13 @@ class Scores:
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        drives = ",\n".join(f"  {json.dumps(name)}: {json.dumps(told)}" for name, told in self._told["drives"].items())
-        head = ",\n".join(f" {json.dumps(name)}: {json.dumps(self._told[name])}" for name in ("recipe", "model"))
+        drives = ",\n".join(
+            f"  {json.dumps(name)}: {json.dumps(told)}"
+            for name, told in self._told["drives"].items()
+        )
+        head = ",\n".join(
+            f" {json.dumps(name)}: {json.dumps(self._told[name])}" for name in ("recipe", "model")
+        )
         partial = self.path.with_suffix(".partial")
         partial.write_text(f'{{\n{head},\n "drives": {{\n{drives}\n }}\n}}\n')
         partial.replace(self.path)
@@ -111,19 +154,29 @@ def drive_cell(cell: Cell) -> dict[str, list[float]]:
 
 
 Grid = dict[tuple[str, str], dict[str, np.ndarray]]
-"""By (entrant, condition): each number of `RoadResult` as an array (S, N) over training seeds and roads."""
+"""By (entrant, condition): each number of `RoadResult` as an array (S, N) over training seeds and
+roads."""
 
 
 def read_grid(driven: Sequence[Cell], scores: Mapping[Path, Scores]) -> Grid:
     """All cells' results as arrays. `scores`: by path, of all cells."""
     rows: dict[tuple[str, str], list[dict[str, list[float]]]] = {}
     for cell in driven:
-        rows.setdefault((cell.entrant, cell.condition.name), []).append(scores[cell.scores].columns(cell))
-    return {place: {name: np.array([model[name] for model in models], float) for name in FIELDS} for place, models in rows.items()}
+        rows.setdefault((cell.entrant, cell.condition.name), []).append(
+            scores[cell.scores].columns(cell)
+        )
+    return {
+        place: {name: np.array([model[name] for model in models], float) for name in FIELDS}
+        for place, models in rows.items()
+    }
 
 
 def _facts(model: Path) -> dict:
     info = read_model(model)
-    told = {"sha256": hashlib.sha256((model / ONNX).read_bytes()).hexdigest(), "memory": info.policy.memory,
-            "recurrent_parameters": info.recurrent_parameters, "neurons": info.neurons}  # fmt: skip
+    told = {
+        "sha256": hashlib.sha256((model / ONNX).read_bytes()).hexdigest(),
+        "memory": info.policy.memory,
+        "recurrent_parameters": info.recurrent_parameters,
+        "neurons": info.neurons,
+    }
     return told | {name: info.provenance.get(name) for name in ("seconds", "command", "commit")}

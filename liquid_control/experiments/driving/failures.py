@@ -1,4 +1,5 @@
-"""Films the worst drive of each candidate, as its network saw it: driven once more, which gives the same drive, bit for bit."""
+"""Films the worst drive of each candidate, as its network saw it: driven once more, which gives the
+same drive, bit for bit."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ BEFORE, AFTER = 6.0, 2.0
 """Seconds shown around the first time that the vehicle was put back."""
 
 SCALE, FOOT = 8, 40
-"""A picture's value is drawn as large as the video's blocks, so that noise, which cannot be compressed, costs little."""
+"""A picture's value is drawn as large as the video's blocks, so that noise, which cannot be
+compressed, costs little."""
 
 CLOCK = Fraction(1, 1000)
 SHARPEST = 0.1
@@ -31,9 +33,11 @@ PAPER, INK, MARK = (38, 27, 20), (245, 238, 232), (36, 191, 251)
 
 
 class Filmed:
-    """A `Runtime` around another that keeps what it was shown and what it answered; two starts with nothing between are a vehicle put back.
+    """A `Runtime` around another that keeps what it was shown and what it answered; two starts with
+    nothing between are a vehicle put back.
 
-    (The controller starts afresh when it is reset and again at the first frame; after a long silence only at the frame.)
+    (The controller starts afresh when it is reset and again at the first frame; after a long
+    silence only at the frame.)
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -58,11 +62,16 @@ class Filmed:
 
 
 def film_failures(driven: Sequence[Cell], grid: Grid) -> list[dict]:
-    """Per candidate: `name`, `words` and a `source` (an MP4 as data URI) of its worst drive; who never failed has none."""
+    """Per candidate: `name`, `words` and a `source` (an MP4 as data URI) of its worst drive; who
+    never failed has none."""
     places: dict[str, list[tuple[Cell, int]]] = {}
     for (name, condition), columns in grid.items():
-        cells = [cell for cell in driven if (cell.entrant, cell.condition.name) == (name, condition)]
-        places.setdefault(name, []).extend((cell, index) for cell, index in zip(cells, range(len(columns["road"])), strict=True))
+        cells = [
+            cell for cell in driven if (cell.entrant, cell.condition.name) == (name, condition)
+        ]
+        places.setdefault(name, []).extend(
+            (cell, index) for cell, index in zip(cells, range(len(columns["road"])), strict=True)
+        )
     return [_film(name, grid, cells) for name, cells in places.items()]
 
 
@@ -71,42 +80,64 @@ def _film(name: str, grid: Grid, cells: Sequence[tuple[Cell, int]]) -> dict:
 
     def worst_road(cell: Cell, index: int) -> tuple[tuple[float, ...], int]:
         columns = grid[name, cell.condition.name]
-        return max((tuple(columns[key][index, road] for key in badness), road) for road in range(cell.roads))
+        return max(
+            (tuple(columns[key][index, road] for key in badness), road)
+            for road in range(cell.roads)
+        )
 
     cell, index = max(cells, key=lambda place: worst_road(*place)[0])
     _, road = worst_road(cell, index)
     told = {key: values[index, road] for key, values in grid[name, cell.condition.name].items()}
     if not told["departures"] and not told["off_road"]:
         return {"name": name, "words": "never left its lane", "source": ""}
-    words = (f"{cell.condition.name}, model {cell.number}, road {road}: {told['departures']:.0f} departures, put back "
-             f"{told['off_road'] + told['standstills']:.0f} times in {told['distance_m']:.0f} m")  # fmt: skip
+    words = (
+        f"{cell.condition.name}, model {cell.number}, road {road}: {told['departures']:.0f} departures, put back "
+        f"{told['off_road'] + told['standstills']:.0f} times in {told['distance_m']:.0f} m"
+    )
     if not cell.model.exists():  # trained elsewhere, and only its results are here
-        return {"name": name, "words": f"{words}; not filmed, since the model is not here", "source": ""}
+        return {
+            "name": name,
+            "words": f"{words}; not filmed, since the model is not here",
+            "source": "",
+        }
     filmed = Filmed(OnnxRuntime.load(cell.model))
     drive_with(filmed, cell.job(road))
-    return {"name": name, "words": words, "source": "data:video/mp4;base64," + base64.b64encode(_encoded(filmed)).decode()}
+    return {
+        "name": name,
+        "words": words,
+        "source": "data:video/mp4;base64," + base64.b64encode(_encoded(filmed)).decode(),
+    }
 
 
 def _encoded(filmed: Filmed) -> bytes:
-    """MP4 of the seconds around the first restart, or of the end where there was none; each picture at its own stamp."""
+    """MP4 of the seconds around the first restart, or of the end where there was none; each picture
+    at its own stamp."""
     middle = filmed.restarts[0] if filmed.restarts else filmed.shown[-1][0]
     shown = [one for one in filmed.shown if -BEFORE <= (one[0] - middle) * 1e-9 <= AFTER]
     height, width = shown[0][1].shape[:2]
     size = (SCALE * width, SCALE * height)
     file = io.BytesIO()
     with av.open(file, "w", "mp4") as container:
-        stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast", "crf": "30"})
+        stream = container.add_stream(
+            "libx264", rate=30, options={"preset": "veryfast", "crf": "30"}
+        )
         stream.width, stream.height, stream.pix_fmt = size[0], size[1] + FOOT, "yuv420p"
         stream.codec_context.time_base = CLOCK
         for stamp_ns, image, curvature in shown:
             canvas = np.full((size[1] + FOOT, size[0], 3), PAPER, np.uint8)
             canvas[: size[1]] = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)[..., ::-1]
-            at = size[0] // 2 - round(float(np.clip(curvature / SHARPEST, -1, 1)) * (size[0] // 2 - 10))
+            at = size[0] // 2 - round(
+                float(np.clip(curvature / SHARPEST, -1, 1)) * (size[0] // 2 - 10)
+            )
             cv2.line(canvas, (size[0] // 2, size[1] + 20), (at, size[1] + 20), MARK, 8)
             put_back = any(0 <= stamp_ns - restart <= 600_000_000 for restart in filmed.restarts)
             told = f"{(stamp_ns - filmed.shown[0][0]) * 1e-9:5.1f} s{'   put back' if put_back else ''}"
-            cv2.putText(canvas, told, (8, size[1] + 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
-            frame = av.VideoFrame.from_ndarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p")
+            cv2.putText(
+                canvas, told, (8, size[1] + 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA
+            )
+            frame = av.VideoFrame.from_ndarray(
+                cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p"
+            )
             frame.pts, frame.time_base = round((stamp_ns - shown[0][0]) * 1e-6), CLOCK
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

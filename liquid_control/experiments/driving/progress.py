@@ -1,4 +1,5 @@
-"""Stages of work side by side under one bar; how long that took is kept, over all the runs that it took."""
+"""Stages of work side by side under one bar; how long that took is kept, over all the runs that it
+took."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ BAR = "{percentage:3.0f} % |{bar}| {elapsed} gone, {remaining} to go, {desc}{pos
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """Jobs that may be done side by side. `cost`: of a job [s of one core]; `keep` gets each job and what it gave, as it is done."""
+    """Jobs that may be done side by side. `cost`: of a job [s of one core]; `keep` gets each job
+    and what it gave, as it is done."""
 
     title: str
     work: Callable
@@ -34,9 +36,10 @@ class Stage:
 
 
 class Progress:
-    """Runs stages one after the other. After every job `sessions.json` in `folder` has this run's wall seconds by stage, and after every
-    stage the seconds of one core that its processes took, which say what a machine would need that has nothing else to do. (null of a
-    stage in which the run was killed: who is dead cannot say what its processes took.)"""
+    """Runs stages one after the other. After every job `sessions.json` in `folder` has this run's
+    wall seconds by stage, and after every stage the seconds of one core that its processes took,
+    which say what a machine would need that has nothing else to do. (null of a stage in which the
+    run was killed: who is dead cannot say what its processes took.)"""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self._folder, self._workers = folder, workers
@@ -47,7 +50,10 @@ class Progress:
         total = sum(stage.cost(job) for stage in stages for job in stage.jobs)
         if not total:
             return
-        session = {"began": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"), "stages": {}}
+        session = {
+            "began": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "stages": {},
+        }
         self._sessions.append(session)
         with tqdm(total=total, bar_format=BAR) as bar:
             for stage in stages:
@@ -55,7 +61,12 @@ class Progress:
 
     def _run(self, stage: Stage, told: dict, bar: tqdm) -> None:
         began, busy = time.perf_counter(), _core_seconds()
-        mine = told[stage.title] = {"jobs": len(stage.jobs), "done": 0, "wall_s": 0.0, "core_s": None}
+        mine = told[stage.title] = {
+            "jobs": len(stage.jobs),
+            "done": 0,
+            "wall_s": 0.0,
+            "core_s": None,
+        }
         bar.set_description_str(stage.title)
         bar.set_postfix_str(f"0 of {len(stage.jobs)}")
 
@@ -70,27 +81,36 @@ class Progress:
         try:
             map_processes(stage.work, stage.jobs, self._workers, on_done=on_done, finish=False)
         finally:
-            mine |= {"wall_s": round(time.perf_counter() - began, 1), "core_s": round(_core_seconds() - busy, 1)}
+            mine |= {
+                "wall_s": round(time.perf_counter() - began, 1),
+                "core_s": round(_core_seconds() - busy, 1),
+            }
             _write(self._folder, self._sessions)
 
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Makes the folder and keeps every other benchmark out of it. Raises ConfigError where one is at work there."""
+    """Makes the folder and keeps every other benchmark out of it. Raises ConfigError where one is
+    at work there."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder, os.O_RDONLY)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(str(folder), "a folder in which another benchmark is at work", "to wait for it, or another folder") from None
+            raise ConfigError(
+                str(folder),
+                "a folder in which another benchmark is at work",
+                "to wait for it, or another folder",
+            ) from None
         yield
     finally:
         os.close(lock)
 
 
 def earlier_seconds(folder: Path) -> tuple[float, float | None]:
-    """Wall seconds and seconds of one core of all work that led to what is in the folder; None where a run was killed."""
+    """Wall seconds and seconds of one core of all work that led to what is in the folder; None
+    where a run was killed."""
     stages = [stage for session in _read(folder) for stage in session["stages"].values()]
     cores = [stage.get("core_s") for stage in stages if stage["jobs"]]
     return sum(stage["wall_s"] for stage in stages), None if None in cores else sum(cores)

@@ -1,4 +1,5 @@
-"""The answer as files: driving.json, driving.csv (a row per candidate and condition), roads.csv (per road), and the page, driving.html."""
+"""The answer as files: driving.json, driving.csv (a row per candidate and condition), roads.csv
+(per road), and the page, driving.html."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ from liquid_control.sim.seeds import road_seed
 MARKS = {"better": "▼", "worse": "▲"}
 
 
-def write_report(answer: Mapping, settings: DrivingSettings, driven: Sequence[Cell], grid: Grid) -> Path:
+def write_report(
+    answer: Mapping, settings: DrivingSettings, driven: Sequence[Cell], grid: Grid
+) -> Path:
     """Writes all files into `settings.out`, each beside and renamed; returns the page."""
     out = settings.out
     films = film_failures(driven, grid) if settings.videos else []
@@ -40,19 +43,42 @@ def write_report(answer: Mapping, settings: DrivingSettings, driven: Sequence[Ce
 def page(answer: Mapping, films: Sequence[Mapping] = ()) -> str:
     """The page as text."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "report/templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("liquid_control", "report/templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     rows, names = answer["rows"], list(answer["candidates"])
-    charts = [(title, measure, curves(rows, measure, places, words, logarithmic))
-              for title, words, logarithmic, places in CURVES for measure in (DEPARTURES, RMSE)]  # fmt: skip
-    counts = {found: sum(claim["verdict"] == found for claim in answer["claims"]) for found in (SUPPORTED, REFUTED, UNDECIDED)}
-    claims = [claim | {"measure": MEASURES[claim["measure"]], "chart": forest(claim["compared"], MEASURES[claim["measure"]])}
-              for claim in answer["claims"]]  # fmt: skip
+    charts = [
+        (title, measure, curves(rows, measure, places, words, logarithmic))
+        for title, words, logarithmic, places in CURVES
+        for measure in (DEPARTURES, RMSE)
+    ]
+    counts = {
+        found: sum(claim["verdict"] == found for claim in answer["claims"])
+        for found in (SUPPORTED, REFUTED, UNDECIDED)
+    }
+    claims = [
+        claim
+        | {
+            "measure": MEASURES[claim["measure"]],
+            "chart": forest(claim["compared"], MEASURES[claim["measure"]]),
+        }
+        for claim in answer["claims"]
+    ]
     return environment.get_template("driving.html.jinja").render(
-        answer=answer, names=names, reference=_reference(rows, names), counts=counts, claims=claims,
+        answer=answer,
+        names=names,
+        reference=_reference(rows, names),
+        counts=counts,
+        claims=claims,
         maps=[_map(rows, measure) for measure in MEASURES.values()],
-        charts=[chart for chart in charts if chart[2]], films=films, standings=answer["standings"], orders=(WINS, LOSES, OPEN),
-        departures=DEPARTURES, conditions=CONDITIONS,
+        charts=[chart for chart in charts if chart[2]],
+        films=films,
+        standings=answer["standings"],
+        orders=(WINS, LOSES, OPEN),
+        departures=DEPARTURES,
+        conditions=CONDITIONS,
     )
 
 
@@ -62,9 +88,15 @@ def table(answer: Mapping) -> str:
     by_place = {(row["candidate"], row["condition"]): row for row in answer["rows"]}
     conditions = list(dict.fromkeys(row["condition"] for row in answer["rows"]))
     lines = [["departures/10 km", *names]]
-    lines += [[condition, *(written(by_place[name, condition], DEPARTURES) for name in names)] for condition in conditions]
+    lines += [
+        [condition, *(written(by_place[name, condition], DEPARTURES) for name in names)]
+        for condition in conditions
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    text = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
+    text = [
+        "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])])
+        for line in lines
+    ]
     text += ["", *(f"{claim['verdict']:13}  {claim['claim']}" for claim in answer["claims"])]
     kilometres, minutes = answer["distance_m"] / 1000, answer["wall_s"] / 60
     told = f"{kilometres:.1f} km at {answer['speed_up_per_core']:.0f} times real time a core, {minutes:.1f} min; {answer['report']}"
@@ -72,19 +104,29 @@ def table(answer: Mapping) -> str:
 
 
 def _map(rows: Sequence[Mapping], measure: Measure) -> dict:
-    """One heat map: a family of conditions after another, a row each, a cell for every candidate."""
+    """One heat map: a family of conditions after another, a row each, a cell for every
+    candidate."""
     largest = max(row[measure.name] for row in rows) or 1.0
     families: dict[str, dict[str, list[dict]]] = {}
     for row in rows:
         value = row[measure.name]
-        level = math.log1p(value) / math.log1p(largest) if measure.kind == "rate" else value / largest
+        level = (
+            math.log1p(value) / math.log1p(largest) if measure.kind == "rate" else value / largest
+        )
         against = row.get("against", {}).get(measure.name)
         title = f"{row['candidate']}, {row['condition']}: {written(row, measure)} {measure.unit}, {row['distance_m'] / 1000:.1f} km"
         if against:
             low, high = (measure.written(bound) for bound in against["ci"])
             title += f"; from {row['against']['reference']} {against['difference']:+.{measure.digits}f} [{low}, {high}]"
-        cell = {"name": row["candidate"], "text": measure.written(value), "value": value, "level": round(level, 3), "title": title,
-                "mark": MARKS.get(against["outcome"], "") if against else "", "outcome": against["outcome"] if against else ""}  # fmt: skip
+        cell = {
+            "name": row["candidate"],
+            "text": measure.written(value),
+            "value": value,
+            "level": round(level, 3),
+            "title": title,
+            "mark": MARKS.get(against["outcome"], "") if against else "",
+            "outcome": against["outcome"] if against else "",
+        }
         families.setdefault(row["family"], {}).setdefault(row["condition"], []).append(cell)
     for conditions in families.values():
         for cells in conditions.values():
@@ -107,15 +149,21 @@ def _flat(row: Mapping) -> dict:
             flat[name] = value
     for name, found in row.get("against", {}).items():
         if name != "reference":
-            flat |= {f"{name}_difference": found["difference"], f"{name}_difference_low": found["ci"][0],
-                     f"{name}_difference_high": found["ci"][1], f"{name}_outcome": found["outcome"]}  # fmt: skip
+            flat |= {
+                f"{name}_difference": found["difference"],
+                f"{name}_difference_low": found["ci"][0],
+                f"{name}_difference_high": found["ci"][1],
+                f"{name}_outcome": found["outcome"],
+            }
     return flat
 
 
 def _table(rows: Iterable[Mapping]) -> str:
     rows = list(rows)
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer = csv.DictWriter(
+        text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n"
+    )
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -127,9 +175,16 @@ def _roads(driven: Sequence[Cell], grid: Grid) -> Iterator[dict]:
         place = cell.entrant, cell.condition.name
         for road in range(cell.roads):
             values = {name: grid[place][name][count[place], road] for name in FIELDS}
-            told = {name: int(value) if name in WHOLE else float(value) for name, value in values.items()}
-            yield {"candidate": cell.entrant, "model": cell.number, "condition": cell.condition.name,
-                   "seed": road_seed(cell.seed, road)} | told  # fmt: skip
+            told = {
+                name: int(value) if name in WHOLE else float(value)
+                for name, value in values.items()
+            }
+            yield {
+                "candidate": cell.entrant,
+                "model": cell.number,
+                "condition": cell.condition.name,
+                "seed": road_seed(cell.seed, road),
+            } | told
         count[place] += 1
 
 

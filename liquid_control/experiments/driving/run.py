@@ -1,4 +1,5 @@
-"""`bench driving`: trains every candidate, lets all of them drive the same held-out roads under every condition, and judges the claims."""
+"""`bench driving`: trains every candidate, lets all of them drive the same held-out roads under
+every condition, and judges the claims."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ from liquid_control.experiments.driving.progress import Progress, Stage, alone, 
 from liquid_control.experiments.driving.report import write_report
 from liquid_control.experiments.driving.settings import DrivingSettings, shortened
 from liquid_control.experiments.driving.standing import rows, standings
-from liquid_control.experiments.driving.training import Training, is_trained, missing_drives, missing_encoders, train_one, trainings
+from liquid_control.experiments.driving.training import (
+    Training,
+    is_trained,
+    missing_drives,
+    missing_encoders,
+    train_one,
+    trainings,
+)
 from liquid_control.model.installed import find_model
 from liquid_control.sim.collect import collect
 from liquid_control.sim.conditions.condition import Condition
@@ -24,10 +32,18 @@ from liquid_control.sim.world import START_STATION
 from liquid_control.train.run_folder import commit
 
 COLLECTED, DRIVEN, STEP, START, ENCODED = 3.5e-3, 3.5e-3, 0.1, 8.0, 1e-4
-"""Seconds of one core for a metre collected, a metre driven, an optimiser step, the start of a training and a picture encoded, as
-measured: with `MEMORY_STEP` the shares of the bar that each gets, and what the plan in doc/benchmark.md is computed from."""
+"""Seconds of one core for a metre collected, a metre driven, an optimiser step, the start of a
+training and a picture encoded, as measured: with `MEMORY_STEP` the shares of the bar that each
+gets, and what the plan in doc/benchmark.md is computed from."""
 
-MEMORY_STEP = {"cfc_full": 12e-3, "cfc_mixed": 17e-3, "ct_rnn": 8e-3, "gru": 7e-3, "gru_timed": 7e-3, "lstm": 5e-3}
+MEMORY_STEP = {
+    "cfc_full": 12e-3,
+    "cfc_mixed": 17e-3,
+    "ct_rnn": 8e-3,
+    "gru": 7e-3,
+    "gru_timed": 7e-3,
+    "lstm": 5e-3,
+}
 """Seconds of one core for an optimiser step of the memory alone; 3 ms of the others."""
 
 FRAMES = 2.3
@@ -46,12 +62,15 @@ class Entry:
 
 
 def bench_driving(settings: DrivingSettings) -> dict:
-    """Returns the whole answer, as in driving.json. Raises ConfigError for names that meet, and what training and driving raise."""
+    """Returns the whole answer, as in driving.json. Raises ConfigError for names that meet, and
+    what training and driving raise."""
     settings, started = shortened(settings), time.perf_counter()
     conditions = find_conditions(settings.conditions)
     with alone(settings.out):
         entries = _entries(settings)
-        driven = [_cell(settings, entry, condition) for condition in conditions for entry in entries]
+        driven = [
+            _cell(settings, entry, condition) for condition in conditions for entry in entries
+        ]
         _work(settings, entries, driven)
         scores = {entry.scores.path: entry.scores for entry in entries}
         grid = read_grid(driven, scores)
@@ -71,19 +90,34 @@ def _entries(settings: DrivingSettings) -> list[Entry]:
         path = find_model(given)
         name = path.resolve().parent.name if path.name == "model" else path.name
         if name in {entry.entrant for entry in found}:
-            raise ConfigError("models", name, "models whose names differ from each other's and from the candidates'")
+            raise ConfigError(
+                "models",
+                name,
+                "models whose names differ from each other's and from the candidates'",
+            )
         found.append(Entry(name, 0, path, Scores(folder / f"{name}.json")))
     return found
 
 
 def _cell(settings: DrivingSettings, entry: Entry, condition: Condition) -> Cell:
-    return Cell(entry.entrant, entry.number, entry.model, condition, settings.roads, settings.length, settings.seed, entry.scores.path)
+    return Cell(
+        entry.entrant,
+        entry.number,
+        entry.model,
+        condition,
+        settings.roads,
+        settings.length,
+        settings.seed,
+        entry.scores.path,
+    )
 
 
 def _work(settings: DrivingSettings, entries: Iterable[Entry], driven: Iterable[Cell]) -> None:
-    """Expert drives, then trainings, then benchmark drives, each side by side on all cores, under one bar.
+    """Expert drives, then trainings, then benchmark drives, each side by side on all cores, under
+    one bar.
 
-    A model is trained where it is missing and something is left for it to drive: whoever has all its drives need not have it.
+    A model is trained where it is missing and something is left for it to drive: whoever has all
+    its drives need not have it.
     """
     by_path = {entry.scores.path: entry for entry in entries}
     for entry in by_path.values():
@@ -91,25 +125,55 @@ def _work(settings: DrivingSettings, entries: Iterable[Entry], driven: Iterable[
             entry.scores.adopt(entry.model)
     missing = [cell for cell in driven if not by_path[cell.scores].scores.has(cell)]
     wanted = {cell.scores: by_path[cell.scores].training for cell in missing}
-    untrained = {path: job for path, job in wanted.items() if job is not None and not is_trained(job)}
-    missing = [cell for cell in driven if cell.scores in untrained or not by_path[cell.scores].scores.has(cell)]
+    untrained = {
+        path: job for path, job in wanted.items() if job is not None and not is_trained(job)
+    }
+    missing = [
+        cell
+        for cell in driven
+        if cell.scores in untrained or not by_path[cell.scores].scores.has(cell)
+    ]
     by_job = {job.model: by_path[path].scores for path, job in untrained.items()}
     Progress(settings.out, settings.workers).run(
-        Stage("expert drives", collect, missing_drives(list(untrained.values())), lambda job: job.world.length * COLLECTED),
+        Stage(
+            "expert drives",
+            collect,
+            missing_drives(list(untrained.values())),
+            lambda job: job.world.length * COLLECTED,
+        ),
         Stage("encoders", train_one, missing_encoders(list(untrained.values())), training_cost),
-        Stage("training", train_one, sorted(untrained.values(), key=training_cost, reverse=True), training_cost,
-              lambda job, _: by_job[job.model].adopt(job.model)),
-        Stage("driving", drive_cell, missing, lambda cell: cell.roads * (cell.length - START_STATION) * DRIVEN,
-              lambda cell, columns: by_path[cell.scores].scores.put(cell, columns)),
-    )  # fmt: skip
+        Stage(
+            "training",
+            train_one,
+            sorted(untrained.values(), key=training_cost, reverse=True),
+            training_cost,
+            lambda job, _: by_job[job.model].adopt(job.model),
+        ),
+        Stage(
+            "driving",
+            drive_cell,
+            missing,
+            lambda cell: cell.roads * (cell.length - START_STATION) * DRIVEN,
+            lambda cell, columns: by_path[cell.scores].scores.put(cell, columns),
+        ),
+    )
 
 
 def training_cost(job: Training) -> float:
     """About how long one core trains [s]."""
     asked, memory = job.settings, job.settings.memory_fit
-    driven, steps = asked.rounds * asked.round_roads * 200.0, asked.steps + asked.rounds * asked.round_steps
-    pictures = FRAMES * memory.looks * ((1 + asked.rounds) * (400.0 * asked.long_roads + 120.0 * asked.short_roads) + driven)
-    alone = (1 + asked.rounds) * memory.steps * MEMORY_STEP.get(asked.policy.memory, 3e-3) + (ENCODED * pictures if memory.steps else 0.0)
+    driven, steps = (
+        asked.rounds * asked.round_roads * 200.0,
+        asked.steps + asked.rounds * asked.round_steps,
+    )
+    pictures = (
+        FRAMES
+        * memory.looks
+        * ((1 + asked.rounds) * (400.0 * asked.long_roads + 120.0 * asked.short_roads) + driven)
+    )
+    alone = (1 + asked.rounds) * memory.steps * MEMORY_STEP.get(asked.policy.memory, 3e-3) + (
+        ENCODED * pictures if memory.steps else 0.0
+    )
     return START + driven * COLLECTED + steps * STEP + alone
 
 
@@ -120,18 +184,34 @@ def _answer(settings: DrivingSettings, entries: Iterable[Entry], grid: Grid) -> 
     for entry in entries:
         candidates.setdefault(entry.entrant, []).append(entry)
     return {
-        "command": " ".join(["liquid-control", *sys.argv[1:]]), "commit": commit(), "quick": settings.quick,
-        "roads": settings.roads, "length_m": settings.length, "road_seed": settings.seed, "seeds": settings.seeds,
+        "command": " ".join(["liquid-control", *sys.argv[1:]]),
+        "commit": commit(),
+        "quick": settings.quick,
+        "roads": settings.roads,
+        "length_m": settings.length,
+        "road_seed": settings.seed,
+        "seeds": settings.seeds,
         "recipe": dataclasses.asdict(settings.recipe),
         "candidates": {name: _about(of) for name, of in candidates.items()},
         "distance_m": float(sum(columns["distance_m"].sum() for columns in grid.values())),
-        "least_distance_m": float(min(columns["distance_m"].sum(1).min() for columns in grid.values())),
-        "driving_core_s": float(seconds), "speed_up_per_core": float(simulated / seconds),
-        "claims": claims(grid), "blind": blind_differences(grid), "standings": standings(grid), "rows": rows(grid),
-    }  # fmt: skip
+        "least_distance_m": float(
+            min(columns["distance_m"].sum(1).min() for columns in grid.values())
+        ),
+        "driving_core_s": float(seconds),
+        "speed_up_per_core": float(simulated / seconds),
+        "claims": claims(grid),
+        "blind": blind_differences(grid),
+        "standings": standings(grid),
+        "rows": rows(grid),
+    }
 
 
 def _about(entries: list[Entry]) -> Mapping:
     told = [entry.scores.model for entry in entries]
-    return {"parameters": told[0]["recurrent_parameters"], "state": told[0]["neurons"], "memory": told[0]["memory"],
-            "models": [one["sha256"] for one in told], "training_s": [(one["seconds"] or {}).get("total") for one in told]}  # fmt: skip
+    return {
+        "parameters": told[0]["recurrent_parameters"],
+        "state": told[0]["neurons"],
+        "memory": told[0]["memory"],
+        "models": [one["sha256"] for one in told],
+        "training_s": [(one["seconds"] or {}).get("total") for one in told],
+    }

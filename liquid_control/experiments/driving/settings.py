@@ -1,4 +1,5 @@
-"""What `bench driving` is asked: who drives, under which conditions, on how many roads, and how everybody was trained."""
+"""What `bench driving` is asked: who drives, under which conditions, on how many roads, and how
+everybody was trained."""
 
 from __future__ import annotations
 
@@ -20,24 +21,45 @@ LIQUID = ("ltc", "cfc", "cfc_full", "cfc_mixed")
 CHOSEN = tuple(CANDIDATES)
 """Driven unless asked otherwise: every kind of memory, and both sizes of those that have two."""
 
-QUICK_CANDIDATES, QUICK_CONDITIONS = ("ltc", "gru"), ("clean", "noise_0.3", "dropped_50", "dropped_50_stripped")
-ENCODERS = next(field.metadata["options"] for field in dataclasses.fields(PolicyConfig) if field.name == "encoder")
+QUICK_CANDIDATES, QUICK_CONDITIONS = (
+    ("ltc", "gru"),
+    ("clean", "noise_0.3", "dropped_50", "dropped_50_stripped"),
+)
+ENCODERS = next(
+    field.metadata["options"]
+    for field in dataclasses.fields(PolicyConfig)
+    if field.name == "encoder"
+)
 USUAL = ImitationSettings()
-"""`train imitation` without a flag, which decides all of the recipe that the shared encoder leaves open."""
+"""`train imitation` without a flag, which decides all of the recipe that the shared encoder leaves
+open."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How every candidate is trained, by `train imitation`: the same for all of them, memory and seed apart."""
+    """How every candidate is trained, by `train imitation`: the same for all of them, memory and
+    seed apart."""
 
     long_roads: int = number(USUAL.long_roads, 0, 10000, "", "expert roads of 400 m")
     short_roads: int = number(USUAL.short_roads, 0, 10000, "", "expert roads of 120 m")
-    encoder_steps: int = number(USUAL.steps, 0, 10**7, "", "optimiser steps of the encoder that the candidates of a seed start with, "
-                                "trained before the feed-forward head; 0: each one's own, from nothing")  # fmt: skip
-    steps: int = number(0, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives")
-    rounds: int = number(USUAL.rounds, 0, 100, "", "DAgger rounds, in which each candidate drives itself")
+    encoder_steps: int = number(
+        USUAL.steps,
+        0,
+        10**7,
+        "",
+        "optimiser steps of the encoder that the candidates of a seed start with, "
+        "trained before the feed-forward head; 0: each one's own, from nothing",
+    )
+    steps: int = number(
+        0, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives"
+    )
+    rounds: int = number(
+        USUAL.rounds, 0, 100, "", "DAgger rounds, in which each candidate drives itself"
+    )
     round_roads: int = number(USUAL.round_roads, 1, 10000, "", "roads of 200 m in each round")
-    round_steps: int = number(300, 1, 10**7, "", "optimiser steps of the whole network in each round")
+    round_steps: int = number(
+        300, 1, 10**7, "", "optimiser steps of the whole network in each round"
+    )
     image_encoder: str = choice(USUAL.policy.encoder, ENCODERS, "image encoder of all candidates")
     preprocess: PreprocessConfig = USUAL.preprocess
     augmentation: Augmentation = USUAL.augmentation
@@ -46,12 +68,24 @@ class Recipe:
     def __post_init__(self) -> None:
         check(self)
         if not self.long_roads + self.short_roads:
-            raise ConfigError("recipe", "no expert road", "at least one, by long_roads or short_roads")
+            raise ConfigError(
+                "recipe", "no expert road", "at least one, by long_roads or short_roads"
+            )
         if not self.encoder_steps + self.steps:
-            raise ConfigError("recipe", "no step that trains an encoder", "at least one, by encoder_steps or steps")
+            raise ConfigError(
+                "recipe",
+                "no step that trains an encoder",
+                "at least one, by encoder_steps or steps",
+            )
 
 
-QUICK_RECIPE = Recipe(long_roads=0, short_roads=8, encoder_steps=40, rounds=0, memory_fit=MemoryFitSettings(200, looks=1))
+QUICK_RECIPE = Recipe(
+    long_roads=0,
+    short_roads=8,
+    encoder_steps=40,
+    rounds=0,
+    memory_fit=MemoryFitSettings(200, looks=1),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +100,21 @@ class DrivingSettings:
     """trained models that drive too, by path or by the name of an installed one"""
     conditions: tuple[str, ...] = ("all",)
     """driving conditions by name (doc/benchmark.md), or all"""
-    roads: int = number(8, 2, 1000, "", "held-out roads for each model and condition, looks spread evenly over the strata")
-    length: float = number(160.0, 50.0, 20000.0, "m", "length of a road; 12 m of it lie behind the start")
+    roads: int = number(
+        8,
+        2,
+        1000,
+        "",
+        "held-out roads for each model and condition, looks spread evenly over the strata",
+    )
+    length: float = number(
+        160.0, 50.0, 20000.0, "m", "length of a road; 12 m of it lie behind the start"
+    )
     seeds: int = number(3, 1, 100, "", "training seeds of each candidate: 0, 1, ...")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of held-out roads")
-    quick: bool = switch(False, "a short look that proves nothing: two candidates, four conditions, two minutes")
+    quick: bool = switch(
+        False, "a short look that proves nothing: two candidates, four conditions, two minutes"
+    )
     videos: bool = switch(False, "film the worst drive of each candidate into the page")
     recipe: Recipe = dataclasses.field(default_factory=Recipe)
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
@@ -95,11 +139,24 @@ class DrivingSettings:
 
 
 def shortened(settings: DrivingSettings) -> DrivingSettings:
-    """The settings that `--quick` stands for; what was asked beside it and differs from the defaults stays."""
+    """The settings that `--quick` stands for; what was asked beside it and differs from the
+    defaults stays."""
     if not settings.quick:
         return settings
-    plain, quick = DrivingSettings(), {
-        "candidates": QUICK_CANDIDATES, "conditions": QUICK_CONDITIONS, "roads": 3, "length": 150.0, "seeds": 2, "recipe": QUICK_RECIPE,
-    }  # fmt: skip
-    kept = {name: value for name, value in quick.items() if getattr(settings, name) == getattr(plain, name)}
+    plain, quick = (
+        DrivingSettings(),
+        {
+            "candidates": QUICK_CANDIDATES,
+            "conditions": QUICK_CONDITIONS,
+            "roads": 3,
+            "length": 150.0,
+            "seeds": 2,
+            "recipe": QUICK_RECIPE,
+        },
+    )
+    kept = {
+        name: value
+        for name, value in quick.items()
+        if getattr(settings, name) == getattr(plain, name)
+    }
     return dataclasses.replace(settings, **kept)

@@ -1,5 +1,5 @@
-"""Every candidate is trained by `train imitation` with one recipe: the expert's drives and the encoder to start with are shared by the
-candidates of a seed, DAgger rounds are each one's own."""
+"""Every candidate is trained by `train imitation` with one recipe: the expert's drives and the
+encoder to start with are shared by the candidates of a seed, DAgger rounds are each one's own."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ ENCODER = "feedforward"
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """One model to train. `experts`: folder with the episodes that all candidates of this seed learn from. `encoder`: the training whose
-    encoder it starts with."""
+    """One model to train. `experts`: folder with the episodes that all candidates of this seed
+    learn from. `encoder`: the training whose encoder it starts with."""
 
     candidate: str
     settings: ImitationSettings
@@ -39,7 +39,11 @@ class Training:
     @property
     def described(self) -> dict:
         """All that decides what comes out."""
-        described = {name: value for name, value in dataclasses.asdict(self.settings).items() if name not in PLACES}
+        described = {
+            name: value
+            for name, value in dataclasses.asdict(self.settings).items()
+            if name not in PLACES
+        }
         if self.encoder:
             described["encoder"] = self.encoder.described
         return json.loads(json.dumps(described))
@@ -47,19 +51,41 @@ class Training:
 
 def trainings(settings: DrivingSettings) -> list[Training]:
     """All models of the benchmark, trained or not."""
-    recipe = {field.name: getattr(settings.recipe, field.name) for field in dataclasses.fields(settings.recipe)}
-    encoder_steps, image_encoder, work, found = recipe.pop("encoder_steps"), recipe.pop("image_encoder"), settings.workshop, []
-    policies = {name: dataclasses.replace(policy, encoder=image_encoder) for name, policy in CANDIDATES.items()}
+    recipe = {
+        field.name: getattr(settings.recipe, field.name)
+        for field in dataclasses.fields(settings.recipe)
+    }
+    encoder_steps, image_encoder, work, found = (
+        recipe.pop("encoder_steps"),
+        recipe.pop("image_encoder"),
+        settings.workshop,
+        [],
+    )
+    policies = {
+        name: dataclasses.replace(policy, encoder=image_encoder)
+        for name, policy in CANDIDATES.items()
+    }
     for seed in range(settings.seeds):
         usual = ImitationSettings(seed=seed, **recipe, exam_roads=0, workers=1)
-        experts, encoder = work / "experts" / f"{seed}_{settings.recipe.long_roads}_{settings.recipe.short_roads}", None
+        experts, encoder = (
+            work / "experts" / f"{seed}_{settings.recipe.long_roads}_{settings.recipe.short_roads}",
+            None,
+        )
         if encoder_steps:
-            alone = dataclasses.replace(usual, out=work / "encoders" / str(seed), policy=policies[ENCODER], steps=encoder_steps, rounds=0,
-                                        memory_fit=dataclasses.replace(usual.memory_fit, steps=0))  # fmt: skip
+            alone = dataclasses.replace(
+                usual,
+                out=work / "encoders" / str(seed),
+                policy=policies[ENCODER],
+                steps=encoder_steps,
+                rounds=0,
+                memory_fit=dataclasses.replace(usual.memory_fit, steps=0),
+            )
             encoder = Training(ENCODER, alone, experts)
             usual = dataclasses.replace(usual, encoder=str(encoder.model))
         for name in settings.candidates:
-            own = dataclasses.replace(usual, out=work / "models" / f"{name}_{seed}", policy=policies[name])
+            own = dataclasses.replace(
+                usual, out=work / "models" / f"{name}_{seed}", policy=policies[name]
+            )
             found.append(Training(name, own, experts, encoder))
     return found
 
@@ -69,7 +95,12 @@ def missing_drives(wanted: list[Training]) -> list[Drive]:
     folders = {job.experts: dataclasses.replace(job.settings, out=job.experts) for job in wanted}
     for folder in folders:
         (folder / "episodes").mkdir(parents=True, exist_ok=True)
-    return [drive for settings in folders.values() for drive in expert_drives(settings) if not drive.path.exists()]
+    return [
+        drive
+        for settings in folders.values()
+        for drive in expert_drives(settings)
+        if not drive.path.exists()
+    ]
 
 
 def missing_encoders(wanted: list[Training]) -> list[Training]:
@@ -79,17 +110,23 @@ def missing_encoders(wanted: list[Training]) -> list[Training]:
 
 
 def is_trained(job: Training) -> bool:
-    """Whether the model is on disk. Raises ConfigError when one by another recipe is there instead."""
+    """Whether the model is on disk. Raises ConfigError when one by another recipe is there
+    instead."""
     path = job.settings.out / TRAINED
     if not path.exists():
         return False
     if json.loads(path.read_text())["settings"] != job.described:
-        raise ConfigError(str(job.settings.out), "a model trained by another recipe", "an empty folder, or the recipe in its trained.json")
+        raise ConfigError(
+            str(job.settings.out),
+            "a model trained by another recipe",
+            "an empty folder, or the recipe in its trained.json",
+        )
     return True
 
 
 def train_one(job: Training) -> None:
-    """Trains on one core; what it has to say goes to train.log in the run's folder. Goes on where it was interrupted."""
+    """Trains on one core; what it has to say goes to train.log in the run's folder. Goes on where
+    it was interrupted."""
     import torch
 
     torch.set_num_threads(1)
@@ -99,9 +136,17 @@ def train_one(job: Training) -> None:
         if not (episodes / drive.path.name).exists():
             _link(drive.path, episodes / drive.path.name)
     started = time.perf_counter()
-    with (job.settings.out / LOG).open("a") as log, contextlib.redirect_stderr(log), contextlib.redirect_stdout(log):
+    with (
+        (job.settings.out / LOG).open("a") as log,
+        contextlib.redirect_stderr(log),
+        contextlib.redirect_stdout(log),
+    ):
         train(job.settings)
-    told = {"candidate": job.candidate, "seconds": round(time.perf_counter() - started, 1), "settings": job.described}
+    told = {
+        "candidate": job.candidate,
+        "seconds": round(time.perf_counter() - started, 1),
+        "settings": job.described,
+    }
     partial = job.settings.out / f"{TRAINED}.partial"
     partial.write_text(json.dumps(told, indent=1) + "\n")
     partial.replace(job.settings.out / TRAINED)

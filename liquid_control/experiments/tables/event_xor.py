@@ -1,9 +1,9 @@
 """Event-based XOR: the parity of a bit stream of which only the changes are told.
 
-Recipe of the authors' code (Lechner and Hasani 2020): a stream of 2 to `longest` random bits (theirs: 31); an event is
-written at each bit that differs from the one before (feature: the bit; elapsed: bits since the last event over
-longest + 1) and, for a last stretch that no event has ended, one more at the end. The label is the parity of the ones.
-Made here, not read.
+Recipe of the authors' code (Lechner and Hasani 2020): a stream of 2 to `longest` random bits
+(theirs: 31); an event is written at each bit that differs from the one before (feature: the bit;
+elapsed: bits since the last event over longest + 1) and, for a last stretch that no event has
+ended, one more at the end. The label is the parity of the ones. Made here, not read.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ TEST_SAMPLES = 10_000
 
 
 def make(samples: int, longest: int = 31, tests: int = TEST_SAMPLES) -> Splits:
-    """`samples` training and `tests` test streams; a tenth as many for validation, from a seed of their own."""
+    """`samples` training and `tests` test streams; a tenth as many for validation, from a seed of
+    their own."""
     return Splits(
         train=streams(samples, longest, TRAIN_SEED),
         validation=streams(tests // 10, longest, TRAIN_SEED + 1),
@@ -26,7 +27,8 @@ def make(samples: int, longest: int = 31, tests: int = TEST_SAMPLES) -> Splits:
 
 
 def streams(samples: int, longest: int, seed: int) -> Series:
-    """x (N, longest + 1, 1), dt (N, longest + 1), y (N,). Random numbers are drawn in the order in which the authors draw them."""
+    """x (N, longest + 1, 1), dt (N, longest + 1), y (N,). Random numbers are drawn in the order in
+    which the authors draw them."""
     rng, pad = np.random.RandomState(seed), longest + 1
     x, dt = np.zeros((samples, pad, 1), np.float32), np.ones((samples, pad), np.float32)
     y, lengths = np.empty(samples, np.float32), np.empty(samples, np.int64)

@@ -1,7 +1,7 @@
 """`liquid-control bench tables`: trains and tests on the published tables, run by run, and reports.
 
-A run is one model on one table with one seed. Its result is one small file; a run whose file is there, made by the same
-recipe, is not repeated, so the command can be stopped and started at will.
+A run is one model on one table with one seed. Its result is one small file; a run whose file is
+there, made by the same recipe, is not repeated, so the command can be stopped and started at will.
 """
 
 from __future__ import annotations
@@ -73,32 +73,47 @@ class Run:
 
 
 def run_tables(settings: TablesSettings) -> dict:
-    """Runs what is missing and writes the report. Returns the figures of each table and model, and where the report is.
-    Raises TableDataError and ConfigError."""
+    """Runs what is missing and writes the report. Returns the figures of each table and model, and
+    where the report is. Raises TableDataError and ConfigError."""
     runs = plan(settings)
     for table in dict.fromkeys(run.table for run in runs if run.table in FOLDERS):
         FOLDERS[table](settings.data)  # bad data stops here, before the first hour of training
     missing = [run for run in runs if not run.done]
     workers = settings.workers or os.cpu_count() or 1
-    missing = [dataclasses.replace(run, place=1 + index % workers) for index, run in enumerate(missing)]
+    missing = [
+        dataclasses.replace(run, place=1 + index % workers) for index, run in enumerate(missing)
+    ]
     map_processes(perform, missing, settings.workers, "runs")
     rows = write_report(settings.out)
     told = ("mean", "sd", "runs", "published_mean", "reached")
     figures = {
-        table: {model: {name: row[name] for name in told if row[name] is not None} for model, row in models.items() if row["runs"]}
+        table: {
+            model: {name: row[name] for name in told if row[name] is not None}
+            for model, row in models.items()
+            if row["runs"]
+        }
         for table, models in rows.items()
     }
     return {**figures, "report": str(settings.out / "tables.md")}
 
 
 def plan(settings: TablesSettings) -> list[Run]:
-    """All runs asked for: models that have a target first, then the models they are compared with."""
+    """All runs asked for: models that have a target first, then the models they are compared
+    with."""
     wanted = settings.only or tuple(RECIPES)
-    known = [*RECIPES, *(f"{table}/{model}" for table, models in RECIPES.items() for model in models)]
+    known = [
+        *RECIPES,
+        *(f"{table}/{model}" for table, models in RECIPES.items() for model in models),
+    ]
     for name in wanted:
         if name not in known:
             raise ConfigError("only", name, "one of " + ", ".join(known))
-    chosen = [(table, model) for table, models in RECIPES.items() for model in models if {table, f"{table}/{model}"} & set(wanted)]
+    chosen = [
+        (table, model)
+        for table, models in RECIPES.items()
+        for model in models
+        if {table, f"{table}/{model}"} & set(wanted)
+    ]
     chosen.sort(key=lambda pair: pair[1] not in TARGETS[pair[0]])
     return [
         Run(table, model, seed, RECIPES[table][model], settings.data, settings.out)
@@ -119,20 +134,36 @@ def perform(run: Run) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(run.seed)
     recipe = run.recipe
-    splits = FOLDERS[run.table](run.data) if run.table in FOLDERS else event_xor.make(recipe.samples, recipe.longest, recipe.tests)
+    splits = (
+        FOLDERS[run.table](run.data)
+        if run.table in FOLDERS
+        else event_xor.make(recipe.samples, recipe.longest, recipe.tests)
+    )
     network = build(run.model, recipe, splits.train, run.seed)
     with tqdm(total=recipe.epochs, desc=run.path.stem, position=run.place, leave=False) as bar:
+
         def show(epoch: int, error: float) -> None:
             bar.set_postfix_str(f"validation {error:.3f}", refresh=False)
             bar.update()
 
         results = train(network, recipe, splits, run.seed, show)
     facts = {
-        "table": run.table, "model": run.model, "seed": run.seed, **results, "recipe": dataclasses.asdict(recipe),
-        "sequences": {field.name: len(getattr(splits, field.name)) for field in dataclasses.fields(splits)},
-        "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared with other work", "date": datetime.date.today().isoformat(),
-    }  # fmt: skip
+        "table": run.table,
+        "model": run.model,
+        "seed": run.seed,
+        **results,
+        "recipe": dataclasses.asdict(recipe),
+        "sequences": {
+            field.name: len(getattr(splits, field.name)) for field in dataclasses.fields(splits)
+        },
+        "versions": {
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared with other work",
+        "date": datetime.date.today().isoformat(),
+    }
     run.path.parent.mkdir(parents=True, exist_ok=True)
     partial = run.path.with_suffix(".tmp")
     partial.write_text(json.dumps(_finite(facts), separators=(",", ":")) + "\n")

@@ -22,7 +22,8 @@ class TableDataError(LiquidControlError):
 class Series:
     """N sequences of T steps. A target per step, or one label per sequence.
 
-    dt is in the units of the table, not seconds. Steps at and after `length` are padding (dt 1, x 0).
+    dt is in the units of the table, not seconds. Steps at and after `length` are padding (dt 1, x
+    0).
     """
 
     x: np.ndarray  # (N, T, F) float32
@@ -60,17 +61,20 @@ class Source:
 
 
 def read_traces(data: Path, source: Source, rows: int) -> list[np.ndarray]:
-    """The files of `source` below `data` in the order of their names, (rows or more, columns) float32 each.
+    """The files of `source` below `data` in the order of their names, (rows or more, columns)
+    float32 each.
 
-    Raises TableDataError, which names the file, for a number of files other than the published one (the splits would
-    be others) and for a file that is no such array.
+    Raises TableDataError, which names the file, for a number of files other than the published one
+    (the splits would be others) and for a file that is no such array.
     """
     folder = data / source.folder
     if not folder.is_dir():
         raise TableDataError(folder, "no such folder", source.remedy)
     paths = sorted(folder.glob("*.npy"))
     if len(paths) != source.files:
-        raise TableDataError(folder, f"{len(paths)} .npy files instead of {source.files}", source.remedy)
+        raise TableDataError(
+            folder, f"{len(paths)} .npy files instead of {source.files}", source.remedy
+        )
     return [_read(path, source, rows) for path in paths]
 
 
@@ -80,8 +84,15 @@ def _read(path: Path, source: Source, rows: int) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise TableDataError(path, f"cannot be read as an array ({error})", source.remedy) from None
     expected = f"({rows} or more, {source.columns}) floating"
-    if not isinstance(trace, np.ndarray) or trace.ndim != 2 or trace.shape[1] != source.columns or len(trace) < rows:
-        raise TableDataError(path, f"got shape {getattr(trace, 'shape', None)}, expected {expected}", source.remedy)
+    if (
+        not isinstance(trace, np.ndarray)
+        or trace.ndim != 2
+        or trace.shape[1] != source.columns
+        or len(trace) < rows
+    ):
+        raise TableDataError(
+            path, f"got shape {getattr(trace, 'shape', None)}, expected {expected}", source.remedy
+        )
     if trace.dtype.kind != "f":
         raise TableDataError(path, f"got {trace.dtype}, expected {expected}", source.remedy)
     if not np.isfinite(trace).all():

@@ -29,14 +29,18 @@ class Tensors:
 
     @classmethod
     def of(cls, series: Series) -> Tensors:
-        return cls(*(torch.from_numpy(getattr(series, field.name)) for field in dataclasses.fields(cls)))
+        return cls(
+            *(torch.from_numpy(getattr(series, field.name)) for field in dataclasses.fields(cls))
+        )
 
     def __getitem__(self, index: Tensor) -> Tensors:
         """The sequences at `index`, cut to the longest of them."""
         length = self.length[index]
         time = int(length.max())
         y = self.y[index]
-        return Tensors(self.x[index, :time], self.dt[index, :time], y if y.ndim == 1 else y[:, :time], length)
+        return Tensors(
+            self.x[index, :time], self.dt[index, :time], y if y.ndim == 1 else y[:, :time], length
+        )
 
     def __len__(self) -> int:
         return len(self.x)
@@ -47,17 +51,25 @@ class Tensors:
 
 
 def train(
-    network: nn.Module, recipe: Recipe, splits: Splits, seed: int, on_epoch: Callable[[int, float], None] = lambda epoch, error: None
+    network: nn.Module,
+    recipe: Recipe,
+    splits: Splits,
+    seed: int,
+    on_epoch: Callable[[int, float], None] = lambda epoch, error: None,
 ) -> dict:
     """Trains `network` by `recipe` and tests it; network(x, dt, length) is called with a batch.
 
-    Returns the test result ("test": mean squared error over all steps and columns, or accuracy in percent), the learning
-    curve and what it took. A run whose loss is no longer finite stops there.
+    Returns the test result ("test": mean squared error over all steps and columns, or accuracy in
+    percent), the learning curve and what it took. A run whose loss is no longer finite stops there.
     """
     sets = {name: Tensors.of(getattr(splits, name)) for name in ("train", "validation", "test")}
     shuffle = torch.Generator().manual_seed(seed)
     parameters = list(network.parameters())
-    penalised = [parameter for name, parameter in network.cell.named_parameters() if parameter.ndim > 1 and not name.startswith("memory")]
+    penalised = [
+        parameter
+        for name, parameter in network.cell.named_parameters()
+        if parameter.ndim > 1 and not name.startswith("memory")
+    ]
     optimiser = _optimiser(parameters, recipe)
     per_epoch = len(sets["train"]) // recipe.batch
     curve, best, best_epoch, best_weights, step = [], math.inf, 0, None, 0
@@ -74,7 +86,11 @@ def train(
             optimiser.zero_grad()
             loss.backward()
             if recipe.penalty and penalised:
-                torch._foreach_add_([p.grad for p in penalised], [p.detach() for p in penalised], alpha=2 * recipe.penalty)
+                torch._foreach_add_(
+                    [p.grad for p in penalised],
+                    [p.detach() for p in penalised],
+                    alpha=2 * recipe.penalty,
+                )
             if recipe.clip:
                 _clip([parameter.grad for parameter in parameters], recipe.clip)
             optimiser.step()
@@ -113,20 +129,28 @@ def measure(network: nn.Module, data: Tensors) -> tuple[float, float]:
     for index in torch.arange(len(data)).split(TEST_BATCH):
         batch = data[index]
         loss += float(_loss(network, batch)) * len(index)
-        right += float(((network(batch.x, batch.dt, batch.length)[:, 0] > 0) == (batch.y > 0.5)).sum()) if data.labelled else 0.0
+        right += (
+            float(((network(batch.x, batch.dt, batch.length)[:, 0] > 0) == (batch.y > 0.5)).sum())
+            if data.labelled
+            else 0.0
+        )
     return loss / len(data), 100 * right / len(data) if data.labelled else loss / len(data)
 
 
 def _loss(network: nn.Module, batch: Tensors) -> Tensor:
     """Mean squared error of a target per step, or cross entropy of the last step's logit."""
     if batch.labelled:
-        return binary_cross_entropy_with_logits(network(batch.x, batch.dt, batch.length)[:, 0], batch.y)
+        return binary_cross_entropy_with_logits(
+            network(batch.x, batch.dt, batch.length)[:, 0], batch.y
+        )
     return mse_loss(network(batch.x, batch.dt, None), batch.y)
 
 
 def _optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "rmsprop":
-        return torch.optim.RMSprop(parameters, recipe.rate, alpha=0.9, eps=recipe.epsilon, foreach=True)
+        return torch.optim.RMSprop(
+            parameters, recipe.rate, alpha=0.9, eps=recipe.epsilon, foreach=True
+        )
     return torch.optim.Adam(parameters, recipe.rate, eps=recipe.epsilon, fused=True)
 
 

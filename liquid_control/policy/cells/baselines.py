@@ -1,4 +1,5 @@
-"""The recurrent cells that liquid ones are compared with, behind the same face: `step`, `unroll`, dt always given."""
+"""The recurrent cells that liquid ones are compared with, behind the same face: `step`, `unroll`,
+dt always given."""
 
 from __future__ import annotations
 
@@ -14,17 +15,25 @@ from liquid_control.policy.cells.sequence_checks import check_sequence, reset_ma
 class CtRnnCell(Cell):
     """Continuous-time RNN (Funahashi and Nakamura 1993), dh/dt = -h/tau + tanh(W [x, h] + b).
 
-    Solved by `unfolds` explicit Euler steps of dt / unfolds, as in the code of Hasani et al. 2021 (there tau = 1 and
-    dt = 0.6). Stable for dt < 2 tau unfolds. With `exponential` each step decays exactly while tanh is held: of the same
-    order, and stable for every dt.
+    Solved by `unfolds` explicit Euler steps of dt / unfolds, as in the code of Hasani et al. 2021
+    (there tau = 1 and dt = 0.6). Stable for dt < 2 tau unfolds. With `exponential` each step decays
+    exactly while tanh is held: of the same order, and stable for every dt.
     """
 
-    def __init__(self, inputs: int, units: int, unfolds: int = 6, tau: float = 1.0, exponential: bool = False) -> None:
+    def __init__(
+        self, inputs: int, units: int, unfolds: int = 6, tau: float = 1.0, exponential: bool = False
+    ) -> None:
         super().__init__()
         _check("CtRnnCell", inputs=inputs, units=units, unfolds=unfolds)
         if not tau > 0:
             raise ConfigError("CtRnnCell.tau", tau, "a positive time constant")
-        self.inputs, self.neurons, self.outputs, self.unfolds, self.tau = inputs, units, units, unfolds, tau
+        self.inputs, self.neurons, self.outputs, self.unfolds, self.tau = (
+            inputs,
+            units,
+            units,
+            unfolds,
+            tau,
+        )
         self.exponential = exponential
         self.sensory = nn.Linear(inputs, units)
         self.recurrent = nn.Linear(units, units, bias=False)
@@ -34,13 +43,17 @@ class CtRnnCell(Cell):
         h = self._solve(self.sensory(x), h, (dt / self.unfolds).unsqueeze(1))
         return h, h
 
-    def unroll(self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """A sequence: x (B, T, F), h (B, U), dt (B, T) → y (B, T, U), h (B, U); the state is zeroed before inputs marked
-        by is_first (B, T) bool. Raises ShapeError and TimeError."""
+    def unroll(
+        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """A sequence: x (B, T, F), h (B, U), dt (B, T) → y (B, T, U), h (B, U); the state is zeroed
+        before inputs marked by is_first (B, T) bool. Raises ShapeError and TimeError."""
         dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
         keep = reset_mask(is_first, x)
         outputs = []
-        for t, (drive, delta) in enumerate(zip(self.sensory(x).unbind(1), (dt / self.unfolds).unsqueeze(2).unbind(1), strict=True)):
+        for t, (drive, delta) in enumerate(
+            zip(self.sensory(x).unbind(1), (dt / self.unfolds).unsqueeze(2).unbind(1), strict=True)
+        ):
             h = self._solve(drive, h if keep is None else h * keep[:, t], delta)
             outputs.append(h)
         return torch.stack(outputs, dim=1), h
@@ -56,14 +69,22 @@ class CtRnnCell(Cell):
 
 
 class GatedCell(Cell):
-    """LSTM or GRU. With `timed` dt is one more input feature; without it the cell is blind to time, as usual.
+    """LSTM or GRU. With `timed` dt is one more input feature; without it the cell is blind to time,
+    as usual.
 
-    The state is h, for the LSTM h and its cell state side by side (B, 2U); the output is h. With `one_bias` a gate has one
-    bias, as in the papers; PyTorch's second one stays zero and is not trained.
+    The state is h, for the LSTM h and its cell state side by side (B, 2U); the output is h. With
+    `one_bias` a gate has one bias, as in the papers; PyTorch's second one stays zero and is not
+    trained.
     """
 
     def __init__(
-        self, kind: str, inputs: int, units: int, timed: bool = True, forget_bias: float = 1.0, one_bias: bool = False
+        self,
+        kind: str,
+        inputs: int,
+        units: int,
+        timed: bool = True,
+        forget_bias: float = 1.0,
+        one_bias: bool = False,
     ) -> None:
         super().__init__()
         _check("GatedCell", inputs=inputs, units=units)
@@ -77,9 +98,13 @@ class GatedCell(Cell):
                 nn.init.zeros_(parameter)
             else:
                 for gate in parameter.data.chunk(4 if kind == "lstm" else 3):
-                    nn.init.xavier_uniform_(gate) if name.startswith("weight_ih") else nn.init.orthogonal_(gate)
+                    nn.init.xavier_uniform_(gate) if name.startswith(
+                        "weight_ih"
+                    ) else nn.init.orthogonal_(gate)
         if kind == "lstm":
-            nn.init.constant_(self.layer.bias_ih_l0.data[units : 2 * units], forget_bias)  # torch's gates: input, forget, cell, output
+            nn.init.constant_(
+                self.layer.bias_ih_l0.data[units : 2 * units], forget_bias
+            )  # torch's gates: input, forget, cell, output
         self.layer.bias_hh_l0.requires_grad_(not one_bias)
 
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,7 +114,10 @@ class GatedCell(Cell):
         driven = F.linear(x, layer.weight_ih_l0, layer.bias_ih_l0)
         recurrent = F.linear(h, layer.weight_hh_l0, layer.bias_hh_l0)
         if c is None:
-            (reset, keep, new), (h_reset, h_keep, h_new) = driven.chunk(3, dim=1), recurrent.chunk(3, dim=1)
+            (reset, keep, new), (h_reset, h_keep, h_new) = (
+                driven.chunk(3, dim=1),
+                recurrent.chunk(3, dim=1),
+            )
             new = torch.tanh(new + torch.sigmoid(reset + h_reset) * h_new)
             h = torch.lerp(new, h, torch.sigmoid(keep + h_keep))
             return h, h
@@ -98,8 +126,11 @@ class GatedCell(Cell):
         h = torch.sigmoid(out) * torch.tanh(c)
         return h, torch.cat([h, c], dim=1)
 
-    def unroll(self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """A sequence: x (B, T, F), h (B, neurons), dt (B, T) → y (B, T, U), h (B, neurons); see `CtRnnCell.unroll`."""
+    def unroll(
+        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """A sequence: x (B, T, F), h (B, neurons), dt (B, T) → y (B, T, U), h (B, neurons); see
+        `CtRnnCell.unroll`."""
         dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
         if is_first is None:
             return self._run(x, h, dt)
@@ -114,7 +145,9 @@ class GatedCell(Cell):
         if self.kind == "gru":
             y, h = self.layer(x, h.unsqueeze(0).contiguous())
             return y, h[0]
-        y, parts = self.layer(x, tuple(part.unsqueeze(0).contiguous() for part in h.chunk(2, dim=1)))
+        y, parts = self.layer(
+            x, tuple(part.unsqueeze(0).contiguous() for part in h.chunk(2, dim=1))
+        )
         return y, torch.cat([part[0] for part in parts], dim=1)
 
 

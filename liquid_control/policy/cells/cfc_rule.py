@@ -1,4 +1,5 @@
-"""What the closed-form cells are made of: their variants, the rule from heads to the next state, and the memory of the mixed ones."""
+"""What the closed-form cells are made of: their variants, the rule from heads to the next state,
+and the memory of the mixed ones."""
 
 from __future__ import annotations
 
@@ -41,9 +42,11 @@ def head_count(rule: str) -> int:
     return 1 if rule == "pure" else HEADS
 
 
-def advance(rule: str, heads: Tensor, dt: Tensor, rate: Tensor | None, asymptote: Tensor | None) -> Tensor:
-    """heads (B, 4 U) = [ff1 | ff2 | t_a | t_b] and dt (B,) → state (B, U); the pure rule has heads ff1 (B, U), rate w_tau (U,) and
-    asymptote A (U,)."""
+def advance(
+    rule: str, heads: Tensor, dt: Tensor, rate: Tensor | None, asymptote: Tensor | None
+) -> Tensor:
+    """heads (B, 4 U) = [ff1 | ff2 | t_a | t_b] and dt (B,) → state (B, U); the pure rule has heads
+    ff1 (B, U), rate w_tau (U,) and asymptote A (U,)."""
     dt = dt.unsqueeze(1)
     if rule == "pure":
         return asymptote - asymptote * torch.exp(-dt * (rate.abs() + heads.abs())) * heads
@@ -55,11 +58,12 @@ def advance(rule: str, heads: Tensor, dt: Tensor, rate: Tensor | None, asymptote
 
 
 class LstmMemory(nn.Module):
-    """The LSTM step of a mixed-memory cell: it remembers in discrete steps, and the liquid cell carries its output through time.
+    """The LSTM step of a mixed-memory cell: it remembers in discrete steps, and the liquid cell
+    carries its output through time.
 
-    Lechner and Hasani, "Mixed-memory RNNs for learning long-term dependencies in irregularly sampled time series", 2022.
-    `gates` makes input, input gate, forget gate and output gate, `units` numbers each in this order; the forget gate's bias
-    starts at 1.
+    Lechner and Hasani, "Mixed-memory RNNs for learning long-term dependencies in irregularly
+    sampled time series", 2022. `gates` makes input, input gate, forget gate and output gate,
+    `units` numbers each in this order; the forget gate's bias starts at 1.
     """
 
     def __init__(self, inputs: int, units: int) -> None:

@@ -1,7 +1,8 @@
 """The liquid time-constant cell on a wiring.
 
-Hasani et al., "Liquid time-constant networks", AAAI 2021: every synapse is a conductance that depends on the
-voltage of its source, so a neuron's time constant changes with its input. With v the neurons' voltages,
+Hasani et al., "Liquid time-constant networks", AAAI 2021: every synapse is a conductance that
+depends on the voltage of its source, so a neuron's time constant changes with its input. With v the
+neurons' voltages,
 
     cm dv/dt = gleak (vleak - v) + Σ w σ(sigma (v_source - mu)) (erev - v),
 
@@ -9,10 +10,11 @@ solved by `unfolds` semi-implicit steps per input, each of Δ = dt / unfolds:
 
     v ← (cm/Δ v + gleak vleak + Σ w σ(.) erev) / (cm/Δ + gleak + Σ w σ(.))
 
-A denominator of positive terms only cannot vanish; v stays within the range of vleak, erev and its start.
+A denominator of positive terms only cannot vanish; v stays within the range of vleak, erev and its
+start.
 
-Honoured of the wiring: every synapse, sensory and recurrent, exists with a conductance of its own and no other does;
-polarity is where its reversal potential erev starts, and training may move it.
+Honoured of the wiring: every synapse, sensory and recurrent, exists with a conductance of its own
+and no other does; polarity is where its reversal potential erev starts, and training may move it.
 """
 
 from __future__ import annotations
@@ -27,19 +29,25 @@ from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring, Synapse
 from liquid_control.policy.cells.cell import Cell
 from liquid_control.policy.cells.ltc_solver import solve_sequence
-from liquid_control.policy.cells.sequence_checks import blank_masked, check_sequence, check_step, reset_mask
+from liquid_control.policy.cells.sequence_checks import (
+    blank_masked,
+    check_sequence,
+    check_step,
+    reset_mask,
+)
 from liquid_control.policy.kernels.choose import check_kernel, fused_unroll
 
 
 class LtcCell(Cell):
     """LTC neurons joined by `wiring`; the motor neurons' voltages are the output.
 
-    Only synapses that exist have parameters: 3 per neuron and 4 per synapse. w, cm and gleak are stored before a
-    softplus and so are positive whatever the optimiser does. Initial ranges are those of the authors' code unless given:
-    `sensory_mu` and `recurrent_mu` of the half-activation points, `sigma` of their slopes (choose them to match the spread of
-    inputs and states: a synapse that starts flat learns slowly).
-    `kernel` says what `unroll` runs on, see `dispatch.KERNELS`. `affine` adds the authors' learned scale and shift of
-    every input and output (2 F + 2 M parameters), which start as the identity.
+    Only synapses that exist have parameters: 3 per neuron and 4 per synapse. w, cm and gleak are
+    stored before a softplus and so are positive whatever the optimiser does. Initial ranges are
+    those of the authors' code unless given: `sensory_mu` and `recurrent_mu` of the half-activation
+    points, `sigma` of their slopes (choose them to match the spread of inputs and states: a synapse
+    that starts flat learns slowly). `kernel` says what `unroll` runs on, see `dispatch.KERNELS`.
+    `affine` adds the authors' learned scale and shift of every input and output (2 F + 2 M
+    parameters), which start as the identity.
     """
 
     def __init__(
@@ -57,19 +65,31 @@ class LtcCell(Cell):
         if isinstance(unfolds, bool) or not isinstance(unfolds, int) or unfolds < 1:
             raise ConfigError("LtcCell.unfolds", unfolds, "a whole number of at least 1")
         self.wiring, self.unfolds = wiring, unfolds
-        self.inputs, self.neurons, self.outputs, self.affine = wiring.inputs, wiring.neurons, wiring.motor, affine
+        self.inputs, self.neurons, self.outputs, self.affine = (
+            wiring.inputs,
+            wiring.neurons,
+            wiring.motor,
+            affine,
+        )
         self.raw_cm = _uniform(self.neurons, 0.4, 0.6, positive=True)
         self.raw_gleak = _uniform(self.neurons, 0.001, 1.0, positive=True)
         self.vleak = _uniform(self.neurons, -0.2, 0.2)
         self.sensory = Synapses(wiring.sensory, self.inputs, self.neurons, sensory_mu, sigma)
         self.recurrent = Synapses(wiring.synapses, self.neurons, self.neurons, recurrent_mu, sigma)
         if affine:
-            self.input_scale, self.input_shift = nn.Parameter(torch.ones(self.inputs)), nn.Parameter(torch.zeros(self.inputs))
-            self.output_scale, self.output_shift = nn.Parameter(torch.ones(self.outputs)), nn.Parameter(torch.zeros(self.outputs))
+            self.input_scale, self.input_shift = (
+                nn.Parameter(torch.ones(self.inputs)),
+                nn.Parameter(torch.zeros(self.inputs)),
+            )
+            self.output_scale, self.output_shift = (
+                nn.Parameter(torch.ones(self.outputs)),
+                nn.Parameter(torch.zeros(self.outputs)),
+            )
 
     @classmethod
     def from_ncps(cls, module: nn.Module, kernel: str = "auto") -> LtcCell:
-        """The same cell from an `ncps.torch.LTC` or `LTCCell`, see `peer_weights`. Raises ConfigError."""
+        """The same cell from an `ncps.torch.LTC` or `LTCCell`, see `peer_weights`. Raises
+        ConfigError."""
         from liquid_control.policy.from_ncps import ltc_from_ncps
 
         return ltc_from_ncps(cls, module, kernel)
@@ -85,13 +105,18 @@ class LtcCell(Cell):
         return self._map_outputs(h[:, : self.outputs]), h
 
     def unroll(
-        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None, mask: Tensor | None = None
+        self,
+        x: Tensor,
+        h: Tensor,
+        dt: Tensor,
+        is_first: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """A sequence: x (B, T, F), h (B, U), dt (B, T) → y (B, T, M), h (B, U).
 
-        The state is zeroed before inputs marked by is_first (B, T) bool. Inputs that mask (B, T) bool leaves out (false) do
-        not happen: they leave the state, repeat the output before, and nobody looks at their x, dt and is_first.
-        Raises ShapeError, NotFiniteError, TimeError.
+        The state is zeroed before inputs marked by is_first (B, T) bool. Inputs that mask (B, T)
+        bool leaves out (false) do not happen: they leave the state, repeat the output before, and
+        nobody looks at their x, dt and is_first. Raises ShapeError, NotFiniteError, TimeError.
         """
         x, dt, is_first = blank_masked(x, dt, is_first, mask)
         dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
@@ -100,17 +125,28 @@ class LtcCell(Cell):
             y, h = fused(self, x, h, dt, is_first, mask)
         else:
             keep = reset_mask(is_first, x)
-            states = solve_sequence(h, *self._drive(self._map_inputs(x), dt), keep, mask, self.recurrent.matrices(), self.unfolds)
+            states = solve_sequence(
+                h,
+                *self._drive(self._map_inputs(x), dt),
+                keep,
+                mask,
+                self.recurrent.matrices(),
+                self.unfolds,
+            )
             y, h = states[:, :, : self.outputs], states[:, -1]  # (B, T, M), (B, U)
         return self._map_outputs(y), h
 
     def time_constants(self, x: Tensor, h: Tensor) -> Tensor:
-        """How fast each neuron forgets at x (B, F), h (B, U): tau_sys (B, U) = cm / (gleak + Σ w σ(.)), in the unit of dt."""
+        """How fast each neuron forgets at x (B, F), h (B, U): tau_sys (B, U) = cm / (gleak + Σ w
+        σ(.)), in the unit of dt."""
         check_step(x, h, torch.ones_like(h[:, 0]), self.inputs, self.neurons)
         slope, offset, conductance = self.recurrent.matrices()
         recurrent = torch.sigmoid(torch.addmm(offset, h, slope)) @ conductance[:, self.neurons :]
         slope, offset, conductance = self.sensory.matrices()
-        sensory = torch.sigmoid(torch.addmm(offset, self._map_inputs(x), slope)) @ conductance[:, self.neurons :]
+        sensory = (
+            torch.sigmoid(torch.addmm(offset, self._map_inputs(x), slope))
+            @ conductance[:, self.neurons :]
+        )
         return F.softplus(self.raw_cm) / (F.softplus(self.raw_gleak) + sensory + recurrent)
 
     def _map_inputs(self, x: Tensor) -> Tensor:
@@ -120,8 +156,8 @@ class LtcCell(Cell):
         return y * self.output_scale + self.output_shift if self.affine else y
 
     def _drive(self, x: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """What does not depend on the state, for any leading dimensions: cm/Δ (..., U) and the constant parts of
-        numerator and denominator side by side (..., 2U)."""
+        """What does not depend on the state, for any leading dimensions: cm/Δ (..., U) and the
+        constant parts of numerator and denominator side by side (..., 2U)."""
         capacitance = F.softplus(self.raw_cm) * (self.unfolds / dt).unsqueeze(-1)
         gleak = F.softplus(self.raw_gleak)
         slope, offset, conductance = self.sensory.matrices()
@@ -131,10 +167,16 @@ class LtcCell(Cell):
 
 
 class Synapses(nn.Module):
-    """Parameters of a list of synapses from `sources` to `targets` neurons, one number per synapse each."""
+    """Parameters of a list of synapses from `sources` to `targets` neurons, one number per synapse
+    each."""
 
     def __init__(
-        self, synapses: tuple[Synapse, ...], sources: int, targets: int, mu: tuple[float, float], sigma: tuple[float, float]
+        self,
+        synapses: tuple[Synapse, ...],
+        sources: int,
+        targets: int,
+        mu: tuple[float, float],
+        sigma: tuple[float, float],
     ) -> None:
         super().__init__()
         table = np.array(synapses, dtype=np.int64).reshape(-1, 3)
@@ -147,11 +189,13 @@ class Synapses(nn.Module):
         self.register_buffer("target", one_hot[1], persistent=False)  # (S, targets)
 
     def matrices(self) -> tuple[Tensor, Tensor, Tensor]:
-        """slope (sources, S) and offset (S,) with σ(v slope + offset) = σ(sigma (v_source - mu)), and conductance
-        (S, 2 targets), which sums w σ(.) erev and w σ(.) over each target's synapses. Two small matrix products
-        are faster than gathering and scattering."""
+        """slope (sources, S) and offset (S,) with σ(v slope + offset) = σ(sigma (v_source - mu)),
+        and conductance (S, 2 targets), which sums w σ(.) erev and w σ(.) over each target's
+        synapses. Two small matrix products are faster than gathering and scattering."""
         w = F.softplus(self.raw_w)
-        conductance = torch.cat([self.target * (w * self.erev).unsqueeze(1), self.target * w.unsqueeze(1)], dim=1)
+        conductance = torch.cat(
+            [self.target * (w * self.erev).unsqueeze(1), self.target * w.unsqueeze(1)], dim=1
+        )
         return self.source * self.sigma, -self.sigma * self.mu, conductance
 
 

@@ -1,8 +1,9 @@
 """The LTC solver over a whole sequence, with its backward pass written out.
 
-Training spends its time here on many operations on tiny matrices. Autograd would record each of them and add up
-the weights' gradients step by step; here the backward loop carries only the gradient of the voltages, and the
-weights' gradients are one matrix product over all steps. Same numbers, about three times as fast.
+Training spends its time here on many operations on tiny matrices. Autograd would record each of
+them and add up the weights' gradients step by step; here the backward loop carries only the
+gradient of the voltages, and the weights' gradients are one matrix product over all steps. Same
+numbers, about three times as fast.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ def solve_sequence(
 ) -> Tensor:
     """Voltages after each input, (B, T, U).
 
-    v (B, U) at the start; capacitance cm/Δ (B, T, U); constant (B, T, 2U), the parts of numerator and denominator
-    that do not depend on v; keep (B, T, 1) multiplies the voltages before each input (0 restarts a sequence);
-    mask (B, T) false leaves them as they were;
-    matrices slope (U, S), offset (S,), conductance (S, 2U) of the recurrent synapses. Differentiable once.
+    v (B, U) at the start; capacitance cm/Δ (B, T, U); constant (B, T, 2U), the parts of numerator
+    and denominator that do not depend on v; keep (B, T, 1) multiplies the voltages before each
+    input (0 restarts a sequence); mask (B, T) false leaves them as they were; matrices slope (U,
+    S), offset (S,), conductance (S, 2U) of the recurrent synapses. Differentiable once.
     """
     keep = None if keep is None else keep.transpose(0, 1)
     mask = None if mask is None else mask.bool().T.unsqueeze(-1)
@@ -36,14 +37,18 @@ def solve_sequence(
 
 
 class _Solve(torch.autograd.Function):
-    """Time-major. Substep n of input t: activation a = σ(v slope + offset), v' = (cm/Δ v + numerator) / denominator
-    with [numerator | denominator] = constant + a conductance. What a loop touches is allocated and sliced before it."""
+    """Time-major. Substep n of input t: activation a = σ(v slope + offset), v' = (cm/Δ v +
+    numerator) / denominator with [numerator | denominator] = constant + a conductance. What a loop
+    touches is allocated and sliced before it."""
 
     @staticmethod
     def forward(ctx, v, capacitance, constant, keep, mask, slope, offset, conductance, unfolds):
         time, batch, neurons = capacitance.shape
         steps = time * unfolds
-        activations, sums = v.new_empty(steps, batch, len(offset)), v.new_empty(steps, batch, 2 * neurons)
+        activations, sums = (
+            v.new_empty(steps, batch, len(offset)),
+            v.new_empty(steps, batch, 2 * neurons),
+        )
         before, after = v.new_empty(steps, batch, neurons), v.new_empty(steps, batch, neurons)
         numerators, denominators = (half.unbind() for half in sums.split(neurons, dim=2))
         a, s, into, out = activations.unbind(), sums.unbind(), before.unbind(), after.unbind()
@@ -57,22 +62,38 @@ class _Solve(torch.autograd.Function):
             v = torch.addcmul(numerators[n], c[t], v, out=out[n]).div_(denominators[n])
             if mask is not None and (n + 1) % unfolds == 0:
                 v = states[t] = torch.where(mask[t], v, into[n + 1 - unfolds])
-        ctx.save_for_backward(capacitance, keep, mask, slope, conductance, activations, sums, before, after)
+        ctx.save_for_backward(
+            capacitance, keep, mask, slope, conductance, activations, sums, before, after
+        )
         return after[unfolds - 1 :: unfolds].clone() if mask is None else torch.stack(states)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, d_states):
-        capacitance, keep, mask, slope, conductance, activations, sums, before, after = ctx.saved_tensors
+        capacitance, keep, mask, slope, conductance, activations, sums, before, after = (
+            ctx.saved_tensors
+        )
         steps, batch, neurons = before.shape
         time = len(capacitance)
         unfolds = steps // time
         inverse = sums[..., neurons:].reciprocal()
         d_sums, d_v = torch.empty_like(sums), torch.zeros_like(before[0])
-        d_inner = torch.addcmul(activations, activations, activations, value=-1)  # σ' now, dL/d(v slope + offset) after the loop
+        d_inner = torch.addcmul(
+            activations, activations, activations, value=-1
+        )  # σ' now, dL/d(v slope + offset) after the loop
         numerators, denominators = (half.unbind() for half in d_sums.split(neurons, dim=2))
-        i, ratio, both, inner, d_out = inverse.unbind(), (-after).unbind(), d_sums.unbind(), d_inner.unbind(), d_states.unbind()
-        c, slope_t, conductance_t = capacitance.unbind(), slope.T.contiguous(), conductance.T.contiguous()
+        i, ratio, both, inner, d_out = (
+            inverse.unbind(),
+            (-after).unbind(),
+            d_sums.unbind(),
+            d_inner.unbind(),
+            d_states.unbind(),
+        )
+        c, slope_t, conductance_t = (
+            capacitance.unbind(),
+            slope.T.contiguous(),
+            conductance.T.contiguous(),
+        )
         for n in reversed(range(steps)):
             t = n // unfolds
             if (n + 1) % unfolds == 0:

@@ -1,4 +1,5 @@
-"""What every recurrent cell does with its arguments: check them, restart the state where a sequence starts, skip what is masked."""
+"""What every recurrent cell does with its arguments: check them, restart the state where a sequence
+starts, skip what is masked."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from liquid_control.errors import NotFiniteError, ShapeError, TimeError
 
 
 def check_step(x: Tensor, h: Tensor, dt: Tensor, inputs: int, neurons: int) -> Tensor:
-    """Checks x (B, F), h (B, U), dt (B,) and returns dt; raises ShapeError, NotFiniteError and TimeError."""
+    """Checks x (B, F), h (B, U), dt (B,) and returns dt; raises ShapeError, NotFiniteError and
+    TimeError."""
     batch = len(x) if x.ndim else 0
     _shape("x", x, (batch, inputs))
     _shape("h", h, (batch, neurons))
@@ -20,9 +22,11 @@ def check_step(x: Tensor, h: Tensor, dt: Tensor, inputs: int, neurons: int) -> T
     return check_dt(dt)
 
 
-def check_sequence(x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, inputs: int, neurons: int) -> Tensor:
-    """Checks x (B, T, F), h (B, U), dt (B, T), is_first (B, T) or None and returns dt; raises ShapeError,
-    NotFiniteError and TimeError."""
+def check_sequence(
+    x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, inputs: int, neurons: int
+) -> Tensor:
+    """Checks x (B, T, F), h (B, U), dt (B, T), is_first (B, T) or None and returns dt; raises
+    ShapeError, NotFiniteError and TimeError."""
     if x.ndim != 3 or x.shape[1] == 0 or x.shape[2] != inputs:
         raise ShapeError("x", x.shape, f"(batch, time of at least 1, {inputs})")
     batch, time = x.shape[:2]
@@ -38,8 +42,9 @@ def check_sequence(x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, in
 
 
 def check_in_one_look(x: Tensor, h: Tensor, dt: Tensor) -> Tensor:
-    """The same for the values of x, h and dt on a GPU: the host waits for it once a sequence, for four numbers that say whether all is
-    well. (A CUDA graph cannot wait while it is recorded; there bad numbers become NaN.) Returns dt."""
+    """The same for the values of x, h and dt on a GPU: the host waits for it once a sequence, for
+    four numbers that say whether all is well. (A CUDA graph cannot wait while it is recorded; there
+    bad numbers become NaN.) Returns dt."""
     if not dt.numel():
         return dt
     looks = [x.detach().sum(), h.detach().sum(), *dt.detach().aminmax()]
@@ -52,9 +57,11 @@ def check_in_one_look(x: Tensor, h: Tensor, dt: Tensor) -> Tensor:
     return dt
 
 
-def blank_masked(x: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-    """x (B, T, F), dt (B, T), is_first (B, T) as they are where mask (B, T) is true and harmless where it is false, so that
-    nobody has to look at what pads a sequence. Raises ShapeError."""
+def blank_masked(
+    x: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """x (B, T, F), dt (B, T), is_first (B, T) as they are where mask (B, T) is true and harmless
+    where it is false, so that nobody has to look at what pads a sequence. Raises ShapeError."""
     if mask is None or x.ndim != 3:
         return x, dt, is_first
     shape = tuple(x.shape[:2])
@@ -69,8 +76,9 @@ def blank_masked(x: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | 
 def unroll_steps(
     cell: nn.Module, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """States after each input, (B, T, state), and after the last, (B, state): one call of `cell(x, h, dt)` per input. The state
-    is zeroed before inputs marked by is_first, and stays as it is at inputs that mask leaves out."""
+    """States after each input, (B, T, state), and after the last, (B, state): one call of `cell(x,
+    h, dt)` per input. The state is zeroed before inputs marked by is_first, and stays as it is at
+    inputs that mask leaves out."""
     keep = reset_mask(is_first, x)
     states = []
     for t in range(x.shape[1]):
@@ -82,8 +90,9 @@ def unroll_steps(
 
 
 def check_dt(dt: Tensor) -> Tensor:
-    """Returns dt when all of it is finite and positive. On the CPU anything else raises TimeError. Elsewhere, where
-    looking would make the host wait for the device at every step, bad entries become NaN and so do the outputs they cause."""
+    """Returns dt when all of it is finite and positive. On the CPU anything else raises TimeError.
+    Elsewhere, where looking would make the host wait for the device at every step, bad entries
+    become NaN and so do the outputs they cause."""
     good = (dt > 0) & (dt < torch.inf)
     if dt.device.type != "cpu":
         return torch.where(good, dt, torch.nan)
@@ -98,7 +107,8 @@ def reset_mask(is_first: Tensor | None, like: Tensor) -> Tensor | None:
 
 
 def _finite(name: str, value: Tensor) -> None:
-    """On the CPU; elsewhere NaN passes into the outputs that it causes. A sum is the quickest look at all of it."""
+    """On the CPU; elsewhere NaN passes into the outputs that it causes. A sum is the quickest look
+    at all of it."""
     if value.device.type == "cpu" and not np.isfinite(_sum(value)):
         _find_not_finite(name, value)
 
@@ -111,7 +121,8 @@ def _find_not_finite(name: str, value: Tensor) -> None:
 
 
 def _sum(value: Tensor) -> float:
-    """numpy's, because PyTorch would wake its threads for it, which then keep the cores busy that the fused kernels want."""
+    """numpy's, because PyTorch would wake its threads for it, which then keep the cores busy that
+    the fused kernels want."""
     if value.dtype not in (torch.float32, torch.float64):
         return value.detach().sum().item()
     with np.errstate(over="ignore", invalid="ignore"):

@@ -1,4 +1,5 @@
-"""The leaves of serialised messages: numbers, texts and sequences at their alignments, lengths checked before they are used."""
+"""The leaves of serialised messages: numbers, texts and sequences at their alignments, lengths
+checked before they are used."""
 
 from __future__ import annotations
 
@@ -12,8 +13,22 @@ from liquid_control.errors import MessageError
 Code = tuple[str, int, int]
 """Of one number: what `struct` calls it, its alignment and its size [bytes]."""
 
-NUMBERS = {"bool": "?", "byte": "B", "char": "B", "octet": "B", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i",
-           "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f", "float64": "d"}
+NUMBERS = {
+    "bool": "?",
+    "byte": "B",
+    "char": "B",
+    "octet": "B",
+    "int8": "b",
+    "uint8": "B",
+    "int16": "h",
+    "uint16": "H",
+    "int32": "i",
+    "uint32": "I",
+    "int64": "q",
+    "uint64": "Q",
+    "float32": "f",
+    "float64": "d",
+}
 _COUNTS = {order: struct.Struct(order + "I").unpack_from for order in "<>"}
 
 
@@ -25,7 +40,8 @@ def code_of(name: str) -> Code:
 
 
 def padded(codes: list[Code], at: int) -> str:
-    """The layout for `struct` of numbers of which the first begins `at` bytes behind a multiple of 8."""
+    """The layout for `struct` of numbers of which the first begins `at` bytes behind a multiple of
+    8."""
     text = []
     for code, alignment, size in codes:
         gap = -at % alignment

@@ -1,6 +1,8 @@
-"""The files of a recording: which they are, in which order, unpacked where they were compressed as a whole.
+"""The files of a recording: which they are, in which order, unpacked where they were compressed as
+a whole.
 
-metadata.yaml only says which files of its own directory belong to the recording. Everything else is read from the files themselves.
+metadata.yaml only says which files of its own directory belong to the recording. Everything else is
+read from the files themselves.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ COMPRESSED = (".zstd", ".zst")
 LARGEST_METADATA = 2**20  # bytes
 DEEPEST = 100  # brackets open at once
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
-"""What PyYAML raises on a text that is none: `!!int ''`, `!!bool x` and `!!timestamp x` get past its own errors."""
+"""What PyYAML raises on a text that is none: `!!int ''`, `!!bool x` and `!!timestamp x` get past
+its own errors."""
 MOST_TOLD = 100
 LEFT_FREE = 2**28  # bytes of disk that unpacking leaves
 LARGEST_PIECE = 2**22  # bytes that are decompressed at a time
@@ -30,33 +33,62 @@ _PIECE = 2**14
 
 
 def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
-    """(files of the recording at `path`, what is wrong with its metadata.yaml). Raises BagError where there is none."""
+    """(files of the recording at `path`, what is wrong with its metadata.yaml). Raises BagError
+    where there is none."""
     if path.is_file():
         if storage_of(path) is None:
-            remedy = "Convert it with rosbags-convert." if path.suffix == ".bag" else "Name a rosbag2 directory, a .mcap or a .db3 file."
-            raise BagError(path, "a recording of ROS 1" if path.suffix == ".bag" else "neither .mcap nor .db3", remedy)
+            remedy = (
+                "Convert it with rosbags-convert."
+                if path.suffix == ".bag"
+                else "Name a rosbag2 directory, a .mcap or a .db3 file."
+            )
+            raise BagError(
+                path,
+                "a recording of ROS 1" if path.suffix == ".bag" else "neither .mcap nor .db3",
+                remedy,
+            )
         return [path], []
     if not path.is_dir():
-        raise BagError(path, "no such file or directory", "Name a rosbag2 directory, a .mcap or a .db3 file.")
-    here = sorted((file for file in path.iterdir() if storage_of(file) is not None and file.is_file()), key=_natural)
-    here = [file for file in here if file.suffix not in COMPRESSED or file.with_suffix("") not in here]
+        raise BagError(
+            path, "no such file or directory", "Name a rosbag2 directory, a .mcap or a .db3 file."
+        )
+    here = sorted(
+        (file for file in path.iterdir() if storage_of(file) is not None and file.is_file()),
+        key=_natural,
+    )
+    here = [
+        file for file in here if file.suffix not in COMPRESSED or file.with_suffix("") not in here
+    ]
     if not here:
-        raise BagError(path, "no .mcap or .db3 file in this directory", "Name a rosbag2 directory, a .mcap or a .db3 file.")
+        raise BagError(
+            path,
+            "no .mcap or .db3 file in this directory",
+            "Name a rosbag2 directory, a .mcap or a .db3 file.",
+        )
     listed, damage = _listed(path / "metadata.yaml")
     kept = [file for file in here if file.name in listed or file.with_suffix("").name in listed]
     if not kept:
         return here, damage
     present = {name for file in here for name in (file.name, file.with_suffix("").name)}
-    damage += [Damage(name, None, "listed in metadata.yaml, but not here", "the messages in it") for name in listed if name not in present]
+    damage += [
+        Damage(name, None, "listed in metadata.yaml, but not here", "the messages in it")
+        for name in listed
+        if name not in present
+    ]
     unlisted = [file for file in here if file not in kept]
-    damage += [Damage(file.name, None, "not listed in metadata.yaml", "not read; name the file to read it") for file in unlisted]
+    damage += [
+        Damage(file.name, None, "not listed in metadata.yaml", "not read; name the file to read it")
+        for file in unlisted
+    ]
     return kept, damage
 
 
 def load_yaml(data: bytes) -> object:
     """YAML of unknown origin as plain values. Raises one of `NOT_YAML`."""
     depth = 0
-    for bracket in re.findall(rb"[\[\]{}]", data):  # PyYAML's time grows with the square of the depth
+    for bracket in re.findall(
+        rb"[\[\]{}]", data
+    ):  # PyYAML's time grows with the square of the depth
         depth += 1 if bracket in b"[{" else -1
         if depth > DEEPEST:
             raise ValueError(f"nested more than {DEEPEST} deep")
@@ -70,7 +102,8 @@ def storage_of(path: Path) -> str | None:
 
 
 def unpack(path: Path, folder: Path) -> tuple[Path, list[Damage]]:
-    """(the file's decompressed copy in `folder`, damage); a damaged one gives what precedes the damage. BagError where the disk is full."""
+    """(the file's decompressed copy in `folder`, damage); a damaged one gives what precedes the
+    damage. BagError where the disk is full."""
     out = folder / path.stem
     damage, written, checked = [], 0, 0
     with path.open("rb") as packed:
@@ -88,14 +121,22 @@ def unpack(path: Path, folder: Path) -> tuple[Path, list[Damage]]:
                 written += plain.write(piece)
         except (zstd.ZstdError, EOFError) as error:
             problem = f"zstd data are damaged or cut ({error})"
-            damage.append(Damage(path.name, packed.tell(), problem, f"what follows the first {written} bytes that were in it"))
+            damage.append(
+                Damage(
+                    path.name,
+                    packed.tell(),
+                    problem,
+                    f"what follows the first {written} bytes that were in it",
+                )
+            )
         except OSError as error:
             raise _full(path, folder, f"{error.strerror}") from error
     return out, damage
 
 
 def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
-    """Decompressed pieces of a file of one or several frames; small ones, so that damage costs little of what precedes it."""
+    """Decompressed pieces of a file of one or several frames; small ones, so that damage costs
+    little of what precedes it."""
     machine, inside = zstd.ZstdDecompressor(), False
     while data := packed.read(_PIECE):
         while data:
@@ -109,7 +150,8 @@ def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
 
 
 def copy_with_log(path: Path, folder: Path) -> Path:
-    """A copy in `folder` of a database and its log: reading the log needs an index file beside it, which must not appear in place."""
+    """A copy in `folder` of a database and its log: reading the log needs an index file beside it,
+    which must not appear in place."""
     log = path.with_name(path.name + "-wal")
     _check_space(path, folder, path.stat().st_size + log.stat().st_size)
     for file in (path, log):
@@ -130,12 +172,15 @@ def _check_space(path: Path, folder: Path, size: int) -> None:
 
 
 def _full(path: Path, folder: Path, problem: str) -> BagError:
-    remedy = "Point TMPDIR to a larger disk, or decompress the file with zstd -d and name the result."
+    remedy = (
+        "Point TMPDIR to a larger disk, or decompress the file with zstd -d and name the result."
+    )
     return BagError(path, f"cannot be unpacked into {folder.parent} ({problem})", remedy)
 
 
 def _listed(metadata: Path) -> tuple[list[str], list[Damage]]:
-    """File names in metadata.yaml, those of files elsewhere left out; nothing where there is no such file."""
+    """File names in metadata.yaml, those of files elsewhere left out; nothing where there is no
+    such file."""
     try:
         if metadata.stat().st_size > LARGEST_METADATA:
             raise ValueError(f"larger than {LARGEST_METADATA} bytes")
@@ -146,13 +191,29 @@ def _listed(metadata: Path) -> tuple[list[str], list[Damage]]:
         return [], []
     except (OSError, *NOT_YAML) as error:
         problem = f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
-        return [], [Damage(metadata.name, None, problem, "nothing: the files were used as they are")]
-    inside = [name for name in names if Path(name).name == name or Path(name).parts[:-1] == (metadata.parent.name,)]
-    damage = [Damage(metadata.name, None, f"lists {name[:200]!r}, a place outside of the recording", "that file")
-              for name in names if name not in inside]
+        return [], [
+            Damage(metadata.name, None, problem, "nothing: the files were used as they are")
+        ]
+    inside = [
+        name
+        for name in names
+        if Path(name).name == name or Path(name).parts[:-1] == (metadata.parent.name,)
+    ]
+    damage = [
+        Damage(
+            metadata.name,
+            None,
+            f"lists {name[:200]!r}, a place outside of the recording",
+            "that file",
+        )
+        for name in names
+        if name not in inside
+    ]
     return [Path(name).name for name in inside], damage[:MOST_TOLD]
 
 
 def _natural(path: Path) -> tuple:
     """bag_10 comes after bag_9."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name))
+    return tuple(
+        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)
+    )

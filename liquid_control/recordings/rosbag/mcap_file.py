@@ -1,4 +1,5 @@
-"""One MCAP file: its channels and its messages in the order of their receipt, whatever state the file is in."""
+"""One MCAP file: its channels and its messages in the order of their receipt, whatever state the
+file is in."""
 
 from __future__ import annotations
 
@@ -12,17 +13,25 @@ from zlib import crc32
 from liquid_control.errors import BagError
 from liquid_control.recordings.rosbag import mcap_records as mcap
 from liquid_control.recordings.rosbag.mcap_index import Block, Walk, read_index
-from liquid_control.recordings.rosbag.storage import LARGEST, BagMessage, Channel, Damage, decompressed
+from liquid_control.recordings.rosbag.storage import (
+    LARGEST,
+    BagMessage,
+    Channel,
+    Damage,
+    decompressed,
+)
 
 HELD_BLOCKS = 16  # blocks whose messages may wait for those of overlapping ones
 _TIME = attrgetter("receive_ns")
 
 
 class McapFile:
-    """`channels` by id, `counts` of their messages, `start_ns` and `end_ns` (None without messages), `damage` found so far."""
+    """`channels` by id, `counts` of their messages, `start_ns` and `end_ns` (None without
+    messages), `damage` found so far."""
 
     def __init__(self, path: Path, name: str) -> None:
-        """Raises BagError where the file does not begin like MCAP. `name` is what damage is reported under."""
+        """Raises BagError where the file does not begin like MCAP. `name` is what damage is
+        reported under."""
         self.name = name
         self._file = os.open(path, os.O_RDONLY)
         self._size = os.fstat(self._file).st_size
@@ -30,12 +39,23 @@ class McapFile:
         begins = os.pread(self._file, len(mcap.MAGIC), 0)
         if begins != mcap.MAGIC:
             os.close(self._file)
-            raise BagError(path, f"{self._size} bytes beginning with {begins.hex() or 'nothing'}, not MCAP", "Record or copy it again.")
+            raise BagError(
+                path,
+                f"{self._size} bytes beginning with {begins.hex() or 'nothing'}, not MCAP",
+                "Record or copy it again.",
+            )
         try:
             index = read_index(self._file, self._size)
         except mcap.RecordError as error:
             index = None
-            self.damage.append(Damage(name, self._size, str(error), "what the recorder or the copy had not yet written"))
+            self.damage.append(
+                Damage(
+                    name,
+                    self._size,
+                    str(error),
+                    "what the recorder or the copy had not yet written",
+                )
+            )
         if index is None:
             index, damage = Walk(self._file, self._size, name, self._load).index_of_all()
             self.damage += damage
@@ -47,10 +67,19 @@ class McapFile:
         os.close(self._file)
 
     def messages(self, names: Collection[str] | None = None) -> Iterator[BagMessage]:
-        """Messages of topics `names`, by time of receipt; blocks are read one after the other, as late as their times allow."""
-        wanted = {number: channel for number, channel in self.channels.items() if names is None or channel.topic in names}
+        """Messages of topics `names`, by time of receipt; blocks are read one after the other, as
+        late as their times allow."""
+        wanted = {
+            number: channel
+            for number, channel in self.channels.items()
+            if names is None or channel.topic in names
+        }
         blocks = sorted(self._index.blocks, key=lambda block: (block.start_ns, block.offset))
-        blocks = [block for block in blocks if block.channels is None or not block.channels.isdisjoint(wanted)]
+        blocks = [
+            block
+            for block in blocks
+            if block.channels is None or not block.channels.isdisjoint(wanted)
+        ]
         pending: list[BagMessage] = []
         read = dict.fromkeys(wanted, 0)
         held = 0
@@ -67,9 +96,13 @@ class McapFile:
         for number, count in read.items():
             if count < self.counts.get(number, 0):
                 told = f"{self.counts[number]} messages of {self.channels[number].topic} are announced, {count} could be read"
-                self._report(Damage(self.name, None, told, f"{self.counts[number] - count} messages"))
+                self._report(
+                    Damage(self.name, None, told, f"{self.counts[number] - count} messages")
+                )
 
-    def _messages_of(self, block: Block, wanted: dict[int, Channel], read: dict[int, int]) -> list[BagMessage]:
+    def _messages_of(
+        self, block: Block, wanted: dict[int, Channel], read: dict[int, int]
+    ) -> list[BagMessage]:
         data, problem = self._load(block)
         found, strange = [], 0
         try:
@@ -85,14 +118,30 @@ class McapFile:
         except mcap.RecordError as error:
             problem = problem or str(error)
         if problem:
-            kept = f"what follows the {len(found)} messages read of it" if "checksum" not in problem else "nothing, but some value is wrong"
-            self._report(Damage(self.name, block.offset, problem, f"in a block of {block.length} bytes {kept}"))
+            kept = (
+                f"what follows the {len(found)} messages read of it"
+                if "checksum" not in problem
+                else "nothing, but some value is wrong"
+            )
+            self._report(
+                Damage(
+                    self.name, block.offset, problem, f"in a block of {block.length} bytes {kept}"
+                )
+            )
         if strange:
-            self._report(Damage(self.name, block.offset, "messages of a channel that is declared nowhere", f"{strange} messages"))
+            self._report(
+                Damage(
+                    self.name,
+                    block.offset,
+                    "messages of a channel that is declared nowhere",
+                    f"{strange} messages",
+                )
+            )
         return found
 
     def _load(self, block: Block) -> tuple[memoryview, str]:
-        """(records of a block, what is wrong with them or ''); of a damaged block what precedes the damage."""
+        """(records of a block, what is wrong with them or ''); of a damaged block what precedes the
+        damage."""
         if block.length > LARGEST:
             return memoryview(b""), f"a block of {block.length} bytes, expected at most {LARGEST}"
         try:
@@ -106,10 +155,14 @@ class McapFile:
                 raise mcap.RecordError("no chunk where the index says that one begins")
             head = mcap.chunk_head(data[9:])
             if head.size > LARGEST:
-                raise mcap.RecordError(f"a chunk that claims {head.size} bytes, expected at most {LARGEST}")
+                raise mcap.RecordError(
+                    f"a chunk that claims {head.size} bytes, expected at most {LARGEST}"
+                )
         except mcap.RecordError as error:
             return memoryview(b""), str(error)
-        body, problem = decompressed(data[9 + head.body :][: head.compressed_size], head.compression, head.size)
+        body, problem = decompressed(
+            data[9 + head.body :][: head.compressed_size], head.compression, head.size
+        )
         if not problem and head.crc and crc32(body) != head.crc:
             problem = "its checksum is wrong"
         return memoryview(body), problem

@@ -1,4 +1,5 @@
-"""Where the messages of an MCAP file are: from the index at its end or, where that is missing or damaged, by walking its records."""
+"""Where the messages of an MCAP file are: from the index at its end or, where that is missing or
+damaged, by walking its records."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ _FRONT = 128  # bytes read to learn what a record is
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Block:
-    """Messages that are read at once: a chunk's record, or consecutive message records. `channels`: None where not known."""
+    """Messages that are read at once: a chunk's record, or consecutive message records. `channels`:
+    None where not known."""
 
     offset: int
     length: int
@@ -29,7 +31,8 @@ class Block:
 
 @dataclasses.dataclass
 class Index:
-    """What is known of a file before its messages are read; `start_ns` is None while there is no message."""
+    """What is known of a file before its messages are read; `start_ns` is None while there is no
+    message."""
 
     blocks: list[Block] = dataclasses.field(default_factory=list)
     schemas: dict[int, tuple[str, str, str]] = dataclasses.field(default_factory=dict)
@@ -53,9 +56,14 @@ class Index:
 
 
 def read_index(file: int, size: int) -> Index | None:
-    """The index at the file's end, None where the writer did not say there where everything is. RecordError where it is damaged."""
+    """The index at the file's end, None where the writer did not say there where everything is.
+    RecordError where it is damaged."""
     footer = os.pread(file, mcap.FOOTER_SIZE, max(size - mcap.FOOTER_SIZE, 0))
-    if len(footer) < mcap.FOOTER_SIZE or not footer.endswith(mcap.MAGIC) or mcap.prefix(footer) != (mcap.FOOTER, 20):
+    if (
+        len(footer) < mcap.FOOTER_SIZE
+        or not footer.endswith(mcap.MAGIC)
+        or mcap.prefix(footer) != (mcap.FOOTER, 20)
+    ):
         raise mcap.RecordError("the end of the file is missing")
     begin, crc = int.from_bytes(footer[9:17], "little"), int.from_bytes(footer[25:29], "little")
     end = size - mcap.FOOTER_SIZE
@@ -77,24 +85,34 @@ def _summary(data: memoryview, end_of_data: int) -> Index | None:
         if opcode == mcap.CHUNK_INDEX:
             start, last, offset, length, channels = mcap.chunk_index(content)
             if offset + length > end_of_data or length < 49:
-                raise mcap.RecordError("the index at the end of the file names a place that is not in the file")
+                raise mcap.RecordError(
+                    "the index at the end of the file names a place that is not in the file"
+                )
             index.blocks.append(Block(offset, length, start, last, True, channels or None))
             if len(index.blocks) > MOST_BLOCKS:
-                raise mcap.RecordError(f"the index at the end of the file names more than {MOST_BLOCKS} chunks")
+                raise mcap.RecordError(
+                    f"the index at the end of the file names more than {MOST_BLOCKS} chunks"
+                )
         elif opcode == mcap.STATISTICS:
             messages, start, last, index.counts = mcap.statistics(content)
             if messages:
                 index.seen(start, last)
     index.blocks.sort(key=lambda block: block.offset)
-    if any(block.offset + block.length > following.offset for block, following in itertools.pairwise(index.blocks)):
+    if any(
+        block.offset + block.length > following.offset
+        for block, following in itertools.pairwise(index.blocks)
+    ):
         raise mcap.RecordError("the index at the end of the file names a place twice")
     known = frozenset(number for number, channel in index.channels.items() if channel.kind)
-    complete = bool(index.blocks) and all(block.channels and block.channels <= known for block in index.blocks)
+    complete = bool(index.blocks) and all(
+        block.channels and block.channels <= known for block in index.blocks
+    )
     return index if messages == 0 or (messages and complete) else None
 
 
 class Walk:
-    """Walks the records of a file from its beginning. `load` gives the records inside a chunk, for declarations that it may hold."""
+    """Walks the records of a file from its beginning. `load` gives the records inside a chunk, for
+    declarations that it may hold."""
 
     def __init__(self, file: int, size: int, name: str, load) -> None:
         self.file, self.size, self.name, self.load = file, size, name, load
@@ -119,9 +137,18 @@ class Walk:
                 elif end <= self.size:
                     self._record(opcode, at, end, front)
                 if at + 9 + length > self.size:
-                    raise mcap.RecordError(f"a record of {length} bytes where {self.size - at - 9} are left")
+                    raise mcap.RecordError(
+                        f"a record of {length} bytes where {self.size - at - 9} are left"
+                    )
             except mcap.RecordError as error:
-                self.damage.append(Damage(self.name, at, str(error), f"what is not complete in its last {self.size - at} bytes"))
+                self.damage.append(
+                    Damage(
+                        self.name,
+                        at,
+                        str(error),
+                        f"what is not complete in its last {self.size - at} bytes",
+                    )
+                )
                 break
             at = end
         self._close_run()
@@ -129,7 +156,9 @@ class Walk:
 
     def _record(self, opcode: int, at: int, end: int, front: bytes) -> None:
         if opcode == mcap.MESSAGE:
-            channel, log_time, _ = mcap.message_front(memoryview(front), 9, min(end - at, len(front)))
+            channel, log_time, _ = mcap.message_front(
+                memoryview(front), 9, min(end - at, len(front))
+            )
             self._count(channel, 1)
             self.index.seen(log_time, log_time)
             if not self._run or self._run[1] != at or end - self._run[0] > LARGEST_RUN:
@@ -146,7 +175,8 @@ class Walk:
         self._run = []
 
     def _chunk(self, at: int, end: int, front: bytes) -> int:
-        """Takes in a chunk and the message indexes behind it; answers where the next record begins."""
+        """Takes in a chunk and the message indexes behind it; answers where the next record
+        begins."""
         head = mcap.chunk_head(front[9:])
         after, counts = end, {}
         while after + 15 <= self.size:
@@ -154,7 +184,9 @@ class Walk:
             opcode, length = mcap.prefix(record)
             if opcode != mcap.MESSAGE_INDEX or length < 6 or after + 9 + length > self.size:
                 break
-            counts[int.from_bytes(record[9:11], "little")] = int.from_bytes(record[11:15], "little") // 16
+            counts[int.from_bytes(record[9:11], "little")] = (
+                int.from_bytes(record[11:15], "little") // 16
+            )
             after += 9 + length
         block = Block(at, end - at, head.start_ns, head.end_ns, True, frozenset(counts) or None)
         if not counts or not counts.keys() <= self.index.channels.keys():

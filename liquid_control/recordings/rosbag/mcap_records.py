@@ -20,7 +20,8 @@ _STATISTICS = struct.Struct("<QHIIIIQQI")
 
 
 class RecordError(ValueError):
-    """A record does not fit what it claims. Caught inside this room; callers of the reader see a Damage."""
+    """A record does not fit what it claims. Caught inside this room; callers of the reader see a
+    Damage."""
 
 
 class ChunkHead(NamedTuple):
@@ -49,13 +50,22 @@ def chunk_head(content: bytes | memoryview) -> ChunkHead:
         if length > 16:
             raise RecordError(f"a compression's name of {length} bytes")
         (compressed,) = struct.unpack_from("<Q", content, 32 + length)
-        return ChunkHead(start, end, size, crc, bytes(content[32 : 32 + length]).decode(errors="replace"), compressed, 40 + length)
+        return ChunkHead(
+            start,
+            end,
+            size,
+            crc,
+            bytes(content[32 : 32 + length]).decode(errors="replace"),
+            compressed,
+            40 + length,
+        )
     except struct.error as error:
         raise RecordError("a chunk ends within its front") from error
 
 
 def records(data: memoryview) -> Iterator[tuple[int, int, int]]:
-    """(opcode, begin, end) of the contents of records that follow each other. Raises RecordError at one that is cut."""
+    """(opcode, begin, end) of the contents of records that follow each other. Raises RecordError at
+    one that is cut."""
     at, end = 0, len(data)
     unpack = _PREFIX.unpack_from
     while at < end:
@@ -64,7 +74,9 @@ def records(data: memoryview) -> Iterator[tuple[int, int, int]]:
         opcode, length = unpack(data, at)
         at += 9
         if opcode == 0 or length > end - at:
-            raise RecordError(f"a record of kind {opcode} and {length} bytes where {end - at} are left")
+            raise RecordError(
+                f"a record of kind {opcode} and {length} bytes where {end - at} are left"
+            )
         yield opcode, at, at + length
         at += length
 
@@ -105,10 +117,13 @@ def statistics(content: memoryview) -> tuple[int, int, int, dict[int, int]]:
 
 
 def chunk_index(content: memoryview) -> tuple[int, int, int, int, frozenset[int]]:
-    """(start [ns], end [ns], offset of the chunk's record, its length with prefix, channels in it)."""
+    """(start [ns], end [ns], offset of the chunk's record, its length with prefix, channels in
+    it)."""
     try:
         start, end, offset, length, size = struct.unpack_from("<QQQQI", content)
-        channels = frozenset(number for number, _ in struct.iter_unpack("<HQ", content[36 : 36 + size]))
+        channels = frozenset(
+            number for number, _ in struct.iter_unpack("<HQ", content[36 : 36 + size])
+        )
     except struct.error as error:
         raise RecordError("a chunk's index is cut") from error
     return start, end, offset, length, channels

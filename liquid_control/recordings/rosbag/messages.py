@@ -1,7 +1,8 @@
-"""Signals as serialised ROS messages, without ROS. Pure functions: signal in, type and bytes out; the reverse is `readings`.
+"""Signals as serialised ROS messages, without ROS. Pure functions: signal in, type and bytes out;
+the reverse is `readings`.
 
-Steering travels as ros.conversions documents it: TwistStamped with linear.x the speed and angular.z the yaw rate, speed x curvature, or
-AckermannDriveStamped with angle and speed.
+Steering travels as ros.conversions documents it: TwistStamped with linear.x the speed and angular.z
+the yaw rate, speed x curvature, or AckermannDriveStamped with angle and speed.
 """
 
 from __future__ import annotations
@@ -16,8 +17,16 @@ import numpy as np
 from liquid_control.errors import MessageError, MissingDependencyError
 from liquid_control.signals import Frame, ImuSample
 
-COMPRESSED_IMAGE, IMAGE, CAMERA_INFO = "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image", "sensor_msgs/msg/CameraInfo"
-IMU, ODOMETRY, TWIST = "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry", "geometry_msgs/msg/TwistStamped"
+COMPRESSED_IMAGE, IMAGE, CAMERA_INFO = (
+    "sensor_msgs/msg/CompressedImage",
+    "sensor_msgs/msg/Image",
+    "sensor_msgs/msg/CameraInfo",
+)
+IMU, ODOMETRY, TWIST = (
+    "sensor_msgs/msg/Imu",
+    "nav_msgs/msg/Odometry",
+    "geometry_msgs/msg/TwistStamped",
+)
 ACKERMANN = "ackermann_msgs/msg/AckermannDriveStamped"
 
 UNKNOWN_POSE = 1e6
@@ -33,11 +42,14 @@ _ACKERMANN = {
 
 @functools.cache
 def typestore():
-    """The message types of Humble, which Jazzy shares, and ackermann_msgs, as a rosbags Typestore."""
+    """The message types of Humble, which Jazzy shares, and ackermann_msgs, as a rosbags
+    Typestore."""
     try:
         from rosbags.typesys import Stores, get_types_from_msg, get_typestore
     except ImportError as error:
-        raise MissingDependencyError("rosbags", "Install the bags extra: pip install 'liquid_control[bags]'") from error
+        raise MissingDependencyError(
+            "rosbags", "Install the bags extra: pip install 'liquid_control[bags]'"
+        ) from error
     store = get_typestore(Stores.ROS2_HUMBLE)
     for kind, text in _ACKERMANN.items():
         store.register(get_types_from_msg(text, kind))
@@ -45,31 +57,44 @@ def typestore():
 
 
 def definition(kind: str) -> tuple[str, str]:
-    """The full text of a message type with all that it is made of, as rosbag2 stores it, and its RIHS01 hash.
+    """The full text of a message type with all that it is made of, as rosbag2 stores it, and its
+    RIHS01 hash.
 
     Raises MessageError for a type that neither Humble nor ackermann_msgs has.
     """
     if kind not in typestore().fielddefs:
-        raise MessageError(kind, "no definition of this type is known; expected one of Humble's or ackermann_msgs'")
+        raise MessageError(
+            kind, "no definition of this type is known; expected one of Humble's or ackermann_msgs'"
+        )
     text, _ = typestore().generate_msgdef(kind, ros_version=2)
     return text, typestore().hash_rihs01(kind)
 
 
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """A picture (H, W, 3) uint8 RGB as a JPEG file (N,) uint8; `quality` 1 to 100."""
-    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )[1]
 
 
 def compressed_message(stamp_ns: int, data: np.ndarray) -> bytes:
     """CompressedImage of a JPEG file (N,) uint8."""
-    return _serialised(COMPRESSED_IMAGE, header=_header(stamp_ns, "camera_optical_frame"), format="jpeg", data=data)
+    return _serialised(
+        COMPRESSED_IMAGE, header=_header(stamp_ns, "camera_optical_frame"), format="jpeg", data=data
+    )
 
 
 def image_message(frame: Frame) -> bytes:
     height, width, _ = frame.image.shape
     return _serialised(
-        IMAGE, header=_header(frame.stamp_ns, "camera_optical_frame"), height=height, width=width, encoding="rgb8", is_bigendian=0,
-        step=3 * width, data=np.ascontiguousarray(frame.image).reshape(-1),
+        IMAGE,
+        header=_header(frame.stamp_ns, "camera_optical_frame"),
+        height=height,
+        width=width,
+        encoding="rgb8",
+        is_bigendian=0,
+        step=3 * width,
+        data=np.ascontiguousarray(frame.image).reshape(-1),
     )
 
 
@@ -77,10 +102,25 @@ def camera_info_message(stamp_ns: int, height: int, width: int, focal: float) ->
     """A pinhole without distortion; `focal` [px]."""
     x, y = width / 2, height / 2
     return _serialised(
-        CAMERA_INFO, header=_header(stamp_ns, "camera_optical_frame"), height=height, width=width, distortion_model="plumb_bob",
-        d=np.zeros(5), k=np.array([focal, 0, x, 0, focal, y, 0, 0, 1.0]), r=np.eye(3).reshape(-1),
-        p=np.array([focal, 0, x, 0, 0, focal, y, 0, 0, 0, 1.0, 0]), binning_x=0, binning_y=0,
-        roi=_make("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
+        CAMERA_INFO,
+        header=_header(stamp_ns, "camera_optical_frame"),
+        height=height,
+        width=width,
+        distortion_model="plumb_bob",
+        d=np.zeros(5),
+        k=np.array([focal, 0, x, 0, focal, y, 0, 0, 1.0]),
+        r=np.eye(3).reshape(-1),
+        p=np.array([focal, 0, x, 0, 0, focal, y, 0, 0, 0, 1.0, 0]),
+        binning_x=0,
+        binning_y=0,
+        roi=_make(
+            "sensor_msgs/msg/RegionOfInterest",
+            x_offset=0,
+            y_offset=0,
+            height=0,
+            width=0,
+            do_rectify=False,
+        ),
     )
 
 
@@ -93,12 +133,19 @@ def imu_message(sample: ImuSample) -> bytes:
 
 
 def odometry_message(
-    stamp_ns: int, frame_id: str, pose: tuple[float, float, float] | None, speed: float, yaw_rate: float = 0.0
+    stamp_ns: int,
+    frame_id: str,
+    pose: tuple[float, float, float] | None,
+    speed: float,
+    yaw_rate: float = 0.0,
 ) -> bytes:
-    """A planar pose (x [m], y [m], yaw [rad]) in `frame_id`, None where it is not measured, and motion in base_link."""
+    """A planar pose (x [m], y [m], yaw [rad]) in `frame_id`, None where it is not measured, and
+    motion in base_link."""
     data = _stamped(_odometry_form(frame_id, pose is not None), stamp_ns)
     x, y, yaw = pose or (0.0, 0.0, 0.0)
-    struct.pack_into("<7d", data, len(data) - 8 * 85, x, y, 0.0, 0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
+    struct.pack_into(
+        "<7d", data, len(data) - 8 * 85, x, y, 0.0, 0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2)
+    )
     struct.pack_into("<6d", data, len(data) - 8 * 42, speed, 0.0, 0.0, 0.0, 0.0, yaw_rate)
     return bytes(data)
 
@@ -112,31 +159,47 @@ def twist_message(stamp_ns: int, curvature: float, speed: float) -> bytes:
 
 def ackermann_message(stamp_ns: int, steering_angle: float, speed: float) -> bytes:
     unknown = {"steering_angle_velocity": 0.0, "acceleration": 0.0, "jerk": 0.0}
-    drive = _make("ackermann_msgs/msg/AckermannDrive", steering_angle=steering_angle, speed=speed, **unknown)
+    drive = _make(
+        "ackermann_msgs/msg/AckermannDrive", steering_angle=steering_angle, speed=speed, **unknown
+    )
     return _serialised(ACKERMANN, header=_header(stamp_ns, "base_link"), drive=drive)
 
 
 @functools.cache
 def _imu_form() -> bytes:
-    """The frequent messages are filled into forms: they end in float64 numbers alone, whose places are counted from the end."""
-    covariances = {"orientation_covariance": np.array([-1.0] + [0.0] * 8), "angular_velocity_covariance": np.zeros(9)}
+    """The frequent messages are filled into forms: they end in float64 numbers alone, whose places
+    are counted from the end."""
+    covariances = {
+        "orientation_covariance": np.array([-1.0] + [0.0] * 8),
+        "angular_velocity_covariance": np.zeros(9),
+    }
     return _serialised(
-        IMU, header=_header(0, "imu_link"), orientation=_make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
-        angular_velocity=_vector(), linear_acceleration=_vector(), linear_acceleration_covariance=np.zeros(9), **covariances,
+        IMU,
+        header=_header(0, "imu_link"),
+        orientation=_make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
+        angular_velocity=_vector(),
+        linear_acceleration=_vector(),
+        linear_acceleration_covariance=np.zeros(9),
+        **covariances,
     )
 
 
 @functools.cache
 def _odometry_form(frame_id: str, measured: bool) -> bytes:
     place = _make(
-        "geometry_msgs/msg/Pose", position=_make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
+        "geometry_msgs/msg/Pose",
+        position=_make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
         orientation=_make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0),
     )
     covariance = np.zeros(36) if measured else np.diag(np.full(6, UNKNOWN_POSE)).reshape(-1)
     return _serialised(
-        ODOMETRY, header=_header(0, frame_id), child_frame_id="base_link",
+        ODOMETRY,
+        header=_header(0, frame_id),
+        child_frame_id="base_link",
         pose=_make("geometry_msgs/msg/PoseWithCovariance", pose=place, covariance=covariance),
-        twist=_make("geometry_msgs/msg/TwistWithCovariance", twist=_twist(), covariance=np.zeros(36)),
+        twist=_make(
+            "geometry_msgs/msg/TwistWithCovariance", twist=_twist(), covariance=np.zeros(36)
+        ),
     )
 
 
@@ -146,7 +209,8 @@ def _twist_form() -> bytes:
 
 
 def _stamped(form: bytes, stamp_ns: int) -> bytearray:
-    """A copy of a form with the stamp of its header, which comes first, behind four bytes of encapsulation."""
+    """A copy of a form with the stamp of its header, which comes first, behind four bytes of
+    encapsulation."""
     data = bytearray(form)
     struct.pack_into("<iI", data, 4, *divmod(stamp_ns, 1_000_000_000))
     return data
@@ -162,7 +226,11 @@ def _serialised(kind: str, **fields) -> bytes:
 
 def _header(stamp_ns: int, frame_id: str):
     sec, nanosec = divmod(stamp_ns, 1_000_000_000)
-    return _make("std_msgs/msg/Header", stamp=_make("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec), frame_id=frame_id)
+    return _make(
+        "std_msgs/msg/Header",
+        stamp=_make("builtin_interfaces/msg/Time", sec=sec, nanosec=nanosec),
+        frame_id=frame_id,
+    )
 
 
 def _vector():

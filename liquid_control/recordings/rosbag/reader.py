@@ -1,4 +1,5 @@
-"""A recording: rosbag2 as a directory or as single files, sqlite3 or mcap, without ROS. Nothing in place is ever changed."""
+"""A recording: rosbag2 as a directory or as single files, sqlite3 or mcap, without ROS. Nothing in
+place is ever changed."""
 
 from __future__ import annotations
 
@@ -13,7 +14,14 @@ from types import SimpleNamespace
 
 from liquid_control.errors import BagError, MessageError
 from liquid_control.recordings.rosbag.definitions import decoder_of
-from liquid_control.recordings.rosbag.files import COMPRESSED, copy_with_log, find_files, has_log, storage_of, unpack
+from liquid_control.recordings.rosbag.files import (
+    COMPRESSED,
+    copy_with_log,
+    find_files,
+    has_log,
+    storage_of,
+    unpack,
+)
 from liquid_control.recordings.rosbag.mcap_file import McapFile
 from liquid_control.recordings.rosbag.sqlite_file import SqliteFile
 from liquid_control.recordings.rosbag.storage import BagMessage, Channel, Damage, plain
@@ -23,7 +31,8 @@ _OPENERS = {".mcap": McapFile, ".db3": SqliteFile}
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BagTopic:
-    """One topic of a recording. `kind` is its message type, 'sensor_msgs/msg/Image'; `count` its messages, None where unknown.
+    """One topic of a recording. `kind` is its message type, 'sensor_msgs/msg/Image'; `count` its
+    messages, None where unknown.
 
     A topic whose type changed between the files of a recording is listed once for each type.
     """
@@ -34,10 +43,12 @@ class BagTopic:
 
 
 class BagReader:
-    """Reads a rosbag2 directory, with or without metadata.yaml, or one .mcap or .db3 file, compressed ones (.zstd) included.
+    """Reads a rosbag2 directory, with or without metadata.yaml, or one .mcap or .db3 file,
+    compressed ones (.zstd) included.
 
-    `topics`, `start_ns` and `end_ns` (receipt of the first and the last message; zeros where there is none) come from the files' indexes.
-    `damage` tells what could not be read; it grows while messages are read.
+    `topics`, `start_ns` and `end_ns` (receipt of the first and the last message; zeros where there
+    is none) come from the files' indexes. `damage` tells what could not be read; it grows while
+    messages are read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -54,7 +65,9 @@ class BagReader:
             raise
         self._storages.sort(key=lambda storage: (storage.start_ns is None, storage.start_ns or 0))
         self.topics = self._topics()
-        self.start_ns = min((s.start_ns for s in self._storages if s.start_ns is not None), default=0)
+        self.start_ns = min(
+            (s.start_ns for s in self._storages if s.start_ns is not None), default=0
+        )
         self.end_ns = max((s.end_ns for s in self._storages if s.end_ns is not None), default=0)
 
     def _open(self, files: list[Path]) -> None:
@@ -64,14 +77,22 @@ class BagReader:
                 self._storages.append(_OPENERS[storage_of(file)](self._unpacked(file), file.name))
             except (BagError, OSError) as error:
                 problem = error.problem if isinstance(error, BagError) else error.strerror
-                self._found.append(Damage(file.name, None, f"cannot be opened: {problem}", "the messages in it"))
+                self._found.append(
+                    Damage(file.name, None, f"cannot be opened: {problem}", "the messages in it")
+                )
                 problems.append(error)
         if any(storage.channels for storage in self._storages) or not self.damage:
             return
         if len(files) == 1 and problems:
-            raise problems[0] if isinstance(problems[0], BagError) else BagError(files[0], str(problems[0]), "Check its permissions.")
+            raise (
+                problems[0]
+                if isinstance(problems[0], BagError)
+                else BagError(files[0], str(problems[0]), "Check its permissions.")
+            )
         told = "; ".join(f"{damage.file}: {damage.problem}" for damage in self.damage[:3])
-        raise BagError(self.path, f"nothing can be read from it ({told})", "Record or copy it again.")
+        raise BagError(
+            self.path, f"nothing can be read from it ({told})", "Record or copy it again."
+        )
 
     def _unpacked(self, file: Path) -> Path:
         if file.suffix not in COMPRESSED and not has_log(file):
@@ -95,7 +116,14 @@ class BagReader:
         for topic, found in kinds.items():
             if len(set(found)) > 1:
                 problem = f"topic {topic} changes its type: {', '.join(dict.fromkeys(found))}"
-                self._found.append(Damage(self.path.name, None, problem, "nothing, if all of them can be read for its role"))
+                self._found.append(
+                    Damage(
+                        self.path.name,
+                        None,
+                        problem,
+                        "nothing, if all of them can be read for its role",
+                    )
+                )
         return tuple(BagTopic(name, kind, count) for (name, kind), count in sorted(counts.items()))
 
     @property
@@ -123,14 +151,19 @@ class BagReader:
             if len(group) == 1:
                 yield from group[0].messages(names)
             else:
-                yield from heapq.merge(*(storage.messages(names) for storage in group), key=attrgetter("receive_ns"))
+                yield from heapq.merge(
+                    *(storage.messages(names) for storage in group), key=attrgetter("receive_ns")
+                )
 
     def decode(self, message: BagMessage) -> SimpleNamespace:
-        """The message with the attributes of its type. Raises MessageError where its bytes or its definition do not allow it."""
+        """The message with the attributes of its type. Raises MessageError where its bytes or its
+        definition do not allow it."""
         channel = message.channel
         decode = self._decoders.get(channel)
         if decode is None:
-            decode = self._decoders[channel] = decoder_of(channel.kind, channel.encoding, channel.definition)
+            decode = self._decoders[channel] = decoder_of(
+                channel.kind, channel.encoding, channel.definition
+            )
         try:
             return decode(plain(message.data))
         except ValueError as error:
@@ -138,7 +171,8 @@ class BagReader:
 
 
 def _overlapping(storages: list[McapFile | SqliteFile]) -> Iterator[list[McapFile | SqliteFile]]:
-    """Files, sorted by their start, in groups that share time; splits of one recording hardly do, and are read one after the other."""
+    """Files, sorted by their start, in groups that share time; splits of one recording hardly do,
+    and are read one after the other."""
     group, end = [], 0
     for storage in itertools.filterfalse(lambda storage: storage.start_ns is None, storages):
         if group and storage.start_ns > end:

@@ -1,7 +1,8 @@
-"""What each message type tells of speed and steering. Pure functions of decoded messages; topics are chosen by these tables.
+"""What each message type tells of speed and steering. Pure functions of decoded messages; topics
+are chosen by these tables.
 
-Signs are those of ROS (REP-103) and Autoware: left is positive. A steering wheel's angle, degrees, or another sign are brought to the
-front wheels' radians by `scale`.
+Signs are those of ROS (REP-103) and Autoware: left is positive. A steering wheel's angle, degrees,
+or another sign are brought to the front wheels' radians by `scale`.
 """
 
 from __future__ import annotations
@@ -25,19 +26,33 @@ SPEEDS: dict[str, Callable] = {
     "geometry_msgs/msg/TwistStamped": lambda message: message.twist.linear.x,
     "ackermann_msgs/msg/AckermannDriveStamped": lambda message: message.drive.speed,
 }
-"""Readers of the forward speed [m/s], measured ones first: the order in which they are preferred."""
+"""Readers of the forward speed [m/s], measured ones first: the order in which they are
+preferred."""
 
 ANGLES: dict[str, Callable] = {
-    "ackermann_msgs/msg/AckermannDriveStamped": lambda message: (message.drive.steering_angle, message.drive.speed),
+    "ackermann_msgs/msg/AckermannDriveStamped": lambda message: (
+        message.drive.steering_angle,
+        message.drive.speed,
+    ),
     "ackermann_msgs/msg/AckermannDrive": lambda message: (message.steering_angle, message.speed),
-    "autoware_control_msgs/msg/Control": lambda message: (message.lateral.steering_tire_angle, message.longitudinal.velocity),
+    "autoware_control_msgs/msg/Control": lambda message: (
+        message.lateral.steering_tire_angle,
+        message.longitudinal.velocity,
+    ),
     "autoware_auto_control_msgs/msg/AckermannControlCommand": lambda message: (
-        message.lateral.steering_tire_angle, message.longitudinal.speed,
+        message.lateral.steering_tire_angle,
+        message.longitudinal.speed,
     ),
     "autoware_control_msgs/msg/Lateral": lambda message: (message.steering_tire_angle, None),
-    "autoware_auto_control_msgs/msg/AckermannLateralCommand": lambda message: (message.steering_tire_angle, None),
+    "autoware_auto_control_msgs/msg/AckermannLateralCommand": lambda message: (
+        message.steering_tire_angle,
+        None,
+    ),
     "autoware_vehicle_msgs/msg/SteeringReport": lambda message: (message.steering_tire_angle, None),
-    "autoware_auto_vehicle_msgs/msg/SteeringReport": lambda message: (message.steering_tire_angle, None),
+    "autoware_auto_vehicle_msgs/msg/SteeringReport": lambda message: (
+        message.steering_tire_angle,
+        None,
+    ),
 }
 """Readers of a steering angle [rad] and, where there is one, of the speed [m/s]."""
 
@@ -52,10 +67,14 @@ JOINTS = "sensor_msgs/msg/JointState"
 STEERINGS = (*ANGLES, *TWISTS, *PLAIN, JOINTS)
 
 
-def steering_reader(kind: str, vehicle: VehicleConfig, scale: float, joint: str) -> Callable[[object], Steering | None]:
-    """Reader of messages of type `kind`: front-wheel angle and speed, None where the message does not say (standstill, another joint).
+def steering_reader(
+    kind: str, vehicle: VehicleConfig, scale: float, joint: str
+) -> Callable[[object], Steering | None]:
+    """Reader of messages of type `kind`: front-wheel angle and speed, None where the message does
+    not say (standstill, another joint).
 
-    `scale` multiplies the angle where the message holds one (a twist holds none). `joint`: name in a JointState.
+    `scale` multiplies the angle where the message holds one (a twist holds none). `joint`: name in
+    a JointState.
     """
     if kind in TWISTS:
         return _twist_reader(TWISTS[kind], vehicle)
@@ -65,7 +84,9 @@ def steering_reader(kind: str, vehicle: VehicleConfig, scale: float, joint: str)
         return lambda message: (message.data * scale, None)
     read = ANGLES.get(kind)
     if read is None:
-        raise MessageError(kind, "no steering can be read from this type; expected one of " + ", ".join(STEERINGS))
+        raise MessageError(
+            kind, "no steering can be read from this type; expected one of " + ", ".join(STEERINGS)
+        )
 
     def scaled(message) -> Steering:
         angle, speed = read(message)

@@ -1,4 +1,5 @@
-"""A recording as samples: chosen topics, decoded, in the order of their receipt, pictures decoded ahead by threads."""
+"""A recording as samples: chosen topics, decoded, in the order of their receipt, pictures decoded
+ahead by threads."""
 
 from __future__ import annotations
 
@@ -34,8 +35,18 @@ class RecordingSettings:
     """How a recording is read."""
 
     topics: TopicMap = TopicMap()
-    stamps: str = choice("header", ("header", "receive"), "stamp samples by their headers, or by when the recorder received them")
-    steering_scale: float = number(1.0, -1e4, 1e4, "", "front-wheel radians per unit of the recorded angle (steering wheel, degrees, sign)")
+    stamps: str = choice(
+        "header",
+        ("header", "receive"),
+        "stamp samples by their headers, or by when the recorder received them",
+    )
+    steering_scale: float = number(
+        1.0,
+        -1e4,
+        1e4,
+        "",
+        "front-wheel radians per unit of the recorded angle (steering wheel, degrees, sign)",
+    )
     vehicle: VehicleConfig = VehicleConfig()
 
     def __post_init__(self) -> None:
@@ -43,12 +54,14 @@ class RecordingSettings:
 
 
 class Recording:
-    """Samples of one recording. `skipped` counts by reason the messages that could not be decoded; none of them raises.
+    """Samples of one recording. `skipped` counts by reason the messages that could not be decoded;
+    none of them raises.
 
     `decode_s`: seconds that each picture took to decode and prepare, in the thread that did it."""
 
     def __init__(self, path: str | Path, settings: RecordingSettings | None = None) -> None:
-        """Raises BagError where nothing can be read, AmbiguousTopicError and BagTopicError where the topics are not clear."""
+        """Raises BagError where nothing can be read, AmbiguousTopicError and BagTopicError where
+        the topics are not clear."""
         self.settings = settings or RecordingSettings()
         self.reader = BagReader(path)
         self.skipped: dict[str, int] = {}
@@ -71,15 +84,19 @@ class Recording:
         return self.reader.damage
 
     def samples(
-        self, kinds: Collection[type] | None = None, prepare: Callable[[Frame], object] | None = None
+        self,
+        kinds: Collection[type] | None = None,
+        prepare: Callable[[Frame], object] | None = None,
     ) -> Iterator[tuple[int, Sample]]:
-        """(receive_ns, sample) in the order of receipt; `kinds` leaves only samples of these classes (all, where None).
+        """(receive_ns, sample) in the order of receipt; `kinds` leaves only samples of these
+        classes (all, where None).
 
-        `prepare` makes of each frame what is given out in its place, in the thread that decoded it: there the picture is still in the
-        core's cache, which halves the time of shrinking it.
+        `prepare` makes of each frame what is given out in its place, in the thread that decoded it:
+        there the picture is still in the core's cache, which halves the time of shrinking it.
 
-        The process keeps freed memory from here on: decoding allocates a picture at a time, and where the C library hands each back to the
-        kernel, that takes a third as long again as the decoding.
+        The process keeps freed memory from here on: decoding allocates a picture at a time, and
+        where the C library hands each back to the kernel, that takes a third as long again as the
+        decoding.
         """
         keep_freed_memory()
         self._prepare = prepare
@@ -104,9 +121,14 @@ class Recording:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _makers(self, kinds: tuple[type, ...]) -> dict[str, dict[str, Callable]]:
-        """By topic and role, what makes samples of its messages; one topic may hold speed and steering."""
-        made = {"camera": (Frame, self._frame), "imu": (ImuSample, self._imu), "speed": (SpeedSample, self._speed),
-                "steering": (SteeringSample, _Steering(self.settings).sample)}
+        """By topic and role, what makes samples of its messages; one topic may hold speed and
+        steering."""
+        made = {
+            "camera": (Frame, self._frame),
+            "imu": (ImuSample, self._imu),
+            "speed": (SpeedSample, self._speed),
+            "steering": (SteeringSample, _Steering(self.settings).sample),
+        }
         makers: dict[str, dict[str, Callable]] = {}
         for role, (kind, make) in made.items():
             topic = getattr(self.roles, role)
@@ -114,10 +136,15 @@ class Recording:
                 makers.setdefault(topic.name, {})[role] = make
         return makers
 
-    def _made(self, message: BagMessage, makers: dict[str, Callable], pool: ThreadPoolExecutor) -> Iterator[Sample | Future]:
+    def _made(
+        self, message: BagMessage, makers: dict[str, Callable], pool: ThreadPoolExecutor
+    ) -> Iterator[Sample | Future]:
         kind = message.kind
         if not any(kind in KINDS[role] for role in makers):
-            self._skip(f"{message.topic}: type {kind} is not one of " + ", ".join(KINDS[next(iter(makers))]))
+            self._skip(
+                f"{message.topic}: type {kind} is not one of "
+                + ", ".join(KINDS[next(iter(makers))])
+            )
         elif "camera" in makers:
             yield pool.submit(self._frame, message)
         else:
@@ -128,9 +155,16 @@ class Recording:
             decoded = self.reader.decode(message)
             stamp = self._stamp(decoded, message)
             for role, make in makers.items():
-                if message.kind in KINDS[role] and (sample := make(message.kind, decoded, stamp)) is not None:
+                if (
+                    message.kind in KINDS[role]
+                    and (sample := make(message.kind, decoded, stamp)) is not None
+                ):
                     yield sample
-        except (MessageError, AttributeError, TypeError) as error:  # a type may have a known name and other fields
+        except (
+            MessageError,
+            AttributeError,
+            TypeError,
+        ) as error:  # a type may have a known name and other fields
             self._skip(f"{message.topic}: {error}")
 
     def _frame(self, message: BagMessage) -> Frame:
@@ -153,7 +187,9 @@ class Recording:
         """Types without a header have only the stamp of their receipt."""
         if self.settings.stamps == "receive":
             return message.receive_ns
-        stamp = decoded.header.stamp if hasattr(decoded, "header") else getattr(decoded, "stamp", None)
+        stamp = (
+            decoded.header.stamp if hasattr(decoded, "header") else getattr(decoded, "stamp", None)
+        )
         return message.receive_ns if stamp is None else measurements.stamp_ns(stamp)
 
     def _result(self, sample: Sample | Future) -> Sample | None:
@@ -165,12 +201,17 @@ class Recording:
             self._skip(f"{self.roles.camera.name}: {error}")
 
     def _skip(self, reason: str) -> None:
-        known = reason if reason in self.skipped or len(self.skipped) < MOST_REASONS else "other reasons"
+        known = (
+            reason
+            if reason in self.skipped or len(self.skipped) < MOST_REASONS
+            else "other reasons"
+        )
         self.skipped[known] = self.skipped.get(known, 0) + 1
 
 
 class _Steering:
-    """Readers by message type; the type of a topic may change between the files of one recording."""
+    """Readers by message type; the type of a topic may change between the files of one
+    recording."""
 
     def __init__(self, settings: RecordingSettings) -> None:
         self.settings = settings
@@ -179,7 +220,9 @@ class _Steering:
     def sample(self, kind: str, decoded, stamp: int) -> SteeringSample | None:
         if kind not in self.readers:
             settings = self.settings
-            self.readers[kind] = steering_reader(kind, settings.vehicle, settings.steering_scale, settings.topics.joint)
+            self.readers[kind] = steering_reader(
+                kind, settings.vehicle, settings.steering_scale, settings.topics.joint
+            )
         steering = self.readers[kind](decoded)
         if steering is None:
             return None

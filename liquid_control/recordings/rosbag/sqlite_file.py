@@ -1,8 +1,9 @@
-"""One sqlite3 file of rosbag2: its topics and its messages in the order of their receipt, whatever state the file is in.
+"""One sqlite3 file of rosbag2: its topics and its messages in the order of their receipt, whatever
+state the file is in.
 
-It is opened read-only and immutable: SQLite then makes no -wal or -journal beside it and takes no lock; only a copy that has a log
-beside it is not. Rows are read by time as long as the database allows; from the first damage on, by their numbers, leaping over what
-cannot be read.
+It is opened read-only and immutable: SQLite then makes no -wal or -journal beside it and takes no
+lock; only a copy that has a log beside it is not. Rows are read by time as long as the database
+allows; from the first damage on, by their numbers, leaping over what cannot be read.
 """
 
 from __future__ import annotations
@@ -31,32 +32,50 @@ _DAMAGED = (apsw.Error, ValueError, MemoryError)
 
 
 class SqliteFile:
-    """`channels` by id, `counts` of their messages, `start_ns` and `end_ns` (None without messages), `damage` found so far."""
+    """`channels` by id, `counts` of their messages, `start_ns` and `end_ns` (None without
+    messages), `damage` found so far."""
 
     def __init__(self, path: Path, name: str) -> None:
-        """Raises BagError where the file does not begin like a database of rosbag2. `name` is what damage is reported under."""
+        """Raises BagError where the file does not begin like a database of rosbag2. `name` is what
+        damage is reported under."""
         self.name = name
         self.damage: list[Damage] = []
         with path.open("rb") as file:
             begins = file.read(100)
         if not begins.startswith(_HEADER) or len(begins) < 100:
-            raise BagError(path, f"beginning with {begins[:16].hex() or 'nothing'}, not SQLite", "Record or copy it again.")
+            raise BagError(
+                path,
+                f"beginning with {begins[:16].hex() or 'nothing'}, not SQLite",
+                "Record or copy it again.",
+            )
         self._size = path.stat().st_size
-        self._pages = _WholePages(int.from_bytes(begins[16:18], "big")) if not has_log(path) else None
-        place = f"file:{urllib.parse.quote(str(path.absolute()))}" + ("" if has_log(path) else "?immutable=1")
+        self._pages = (
+            _WholePages(int.from_bytes(begins[16:18], "big")) if not has_log(path) else None
+        )
+        place = f"file:{urllib.parse.quote(str(path.absolute()))}" + (
+            "" if has_log(path) else "?immutable=1"
+        )
         self._base = None
         try:
             vfs = self._pages.name if self._pages else None
-            self._base = apsw.Connection(place, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, vfs=vfs)
+            self._base = apsw.Connection(
+                place, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI, vfs=vfs
+            )
             self._base.limit(apsw.SQLITE_LIMIT_LENGTH, 2 * LARGEST)
             self._base.set_progress_handler(self._is_endless, 100_000)
-            for setting in ("trusted_schema=OFF", "mmap_size=0", "writable_schema=ON"):  # SQLite else refuses a file that is cut
+            for setting in (
+                "trusted_schema=OFF",
+                "mmap_size=0",
+                "writable_schema=ON",
+            ):  # SQLite else refuses a file that is cut
                 self._base.execute(f"PRAGMA {setting}")
             self.channels = self._channels()
             self.counts, self.start_ns, self.end_ns = self._extent()
         except _DAMAGED as error:
             self.close()
-            raise BagError(path, f"its tables cannot be read ({error})", "Record or copy it again.") from error
+            raise BagError(
+                path, f"its tables cannot be read ({error})", "Record or copy it again."
+            ) from error
 
     def close(self) -> None:
         if self._base is not None:
@@ -73,38 +92,69 @@ class SqliteFile:
         return self._patience < 0
 
     def _channels(self) -> dict[int, Channel]:
-        tables = {name: sql for name, sql in self._execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'")}
+        tables = {
+            name: sql
+            for name, sql in self._execute(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'table'"
+            )
+        }
         for name in ("topics", "messages"):
             if not str(tables.get(name)).upper().startswith("CREATE TABLE"):
                 raise ValueError(f"no table {name!r}")
         definitions = {}
         if "message_definitions" in tables:
-            columns = ", ".join(map(_text, ("topic_type", "encoding", "encoded_message_definition")))
+            columns = ", ".join(
+                map(_text, ("topic_type", "encoding", "encoded_message_definition"))
+            )
             asked = f"SELECT {columns} FROM message_definitions LIMIT {MOST_TOPICS}"
             try:
-                definitions = {_read(kind): (_read(encoding), _read(text)) for kind, encoding, text in self._execute(asked)}
+                definitions = {
+                    _read(kind): (_read(encoding), _read(text))
+                    for kind, encoding, text in self._execute(asked)
+                }
             except _DAMAGED as error:
-                self._report(f"its message definitions cannot be read ({error})", "those of unusual types")
-        rows = list(self._execute(f"SELECT id, {_text('name')}, {_text('type')} FROM topics LIMIT {MOST_TOPICS}"))
-        return {number: Channel(_read(topic), _read(kind), *definitions.get(_read(kind), ("", ""))) for number, topic, kind in rows}
+                self._report(
+                    f"its message definitions cannot be read ({error})", "those of unusual types"
+                )
+        rows = list(
+            self._execute(
+                f"SELECT id, {_text('name')}, {_text('type')} FROM topics LIMIT {MOST_TOPICS}"
+            )
+        )
+        return {
+            number: Channel(_read(topic), _read(kind), *definitions.get(_read(kind), ("", "")))
+            for number, topic, kind in rows
+        }
 
     def _extent(self) -> tuple[dict[int, int], int | None, int | None]:
-        """(messages by topic, first and last time): from whole tables where they can be read, else row by row."""
+        """(messages by topic, first and last time): from whole tables where they can be read, else
+        row by row."""
         try:
-            counts = dict(self._execute("SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id"))
-            ((start, end),) = self._execute("SELECT MIN(timestamp), MAX(timestamp) FROM messages WHERE typeof(timestamp) = 'integer'")
+            counts = dict(
+                self._execute("SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id")
+            )
+            ((start, end),) = self._execute(
+                "SELECT MIN(timestamp), MAX(timestamp) FROM messages WHERE typeof(timestamp) = 'integer'"
+            )
             return counts, start, end
         except _DAMAGED as error:
             self._report(str(error), "messages; which ones is told when they are read")
         counts, start, end = {}, None, None
         for _, topic, stamp, _ in self._salvaged(None, "NULL"):
             counts[topic] = counts.get(topic, 0) + 1
-            start, end = stamp if start is None else min(start, stamp), stamp if end is None else max(end, stamp)
+            start, end = (
+                stamp if start is None else min(start, stamp),
+                stamp if end is None else max(end, stamp),
+            )
         return counts, start, end
 
     def messages(self, names: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Messages of topics `names`, by time of receipt."""
-        wanted = {number: channel for number, channel in self.channels.items() if names is None or channel.topic in names}
+        wanted = {
+            number: channel
+            for number, channel in self.channels.items()
+            if names is None or channel.topic in names
+        }
         last, count = (-(2**63), -(2**63)), 0
         data = f"CASE WHEN typeof(data) = 'blob' AND length(data) <= {LARGEST} THEN data END"
         among = ", ".join(str(int(number)) for number in wanted)
@@ -131,14 +181,21 @@ class SqliteFile:
         batch.sort(key=lambda row: row[2])
         yield from filter(None, (self._message(row, wanted) for row in batch))
 
-    def _salvaged(self, among: str | None, data: str) -> Iterator[tuple[int, int, int, bytes | None]]:
-        """Rows (id, topic, time, data) by number, over gaps that cannot be read; each gap is told when topics are asked for."""
+    def _salvaged(
+        self, among: str | None, data: str
+    ) -> Iterator[tuple[int, int, int, bytes | None]]:
+        """Rows (id, topic, time, data) by number, over gaps that cannot be read; each gap is told
+        when topics are asked for."""
         at, leap, count, failures = -(2**63), 0, 0, 0
         problem, before = "", "the first"
         while leap < LARGEST_LEAP and failures < MOST_FAILURES:
-            where = f"id >= {at + leap}" + (f" AND topic_id IN ({among})" if among is not None else "")
+            where = f"id >= {at + leap}" + (
+                f" AND topic_id IN ({among})" if among is not None else ""
+            )
             try:
-                for row in self._execute(f"SELECT id, topic_id, timestamp, {data} FROM messages WHERE {where} ORDER BY id"):
+                for row in self._execute(
+                    f"SELECT id, topic_id, timestamp, {data} FROM messages WHERE {where} ORDER BY id"
+                ):
                     count += 1
                     if count * SMALLEST_ROW > self._size:
                         raise ValueError("more rows than fit")
@@ -159,7 +216,10 @@ class SqliteFile:
     def _message(self, row: tuple, wanted: dict[int, Channel]) -> BagMessage | None:
         number, topic, stamp, data = row
         if not isinstance(data, bytes) or not isinstance(stamp, int):
-            self._report(f"message {number} has no serialised data or time, or more than {LARGEST} bytes", "this message")
+            self._report(
+                f"message {number} has no serialised data or time, or more than {LARGEST} bytes",
+                "this message",
+            )
             return None
         return BagMessage(wanted[topic].topic, stamp, data, wanted[topic])
 
@@ -170,7 +230,8 @@ class SqliteFile:
 
 
 class _WholePages(apsw.VFS):
-    """Files that end with their last whole page: of a page that is cut SQLite would read the missing part as zeros."""
+    """Files that end with their last whole page: of a page that is cut SQLite would read the
+    missing part as zeros."""
 
     def __init__(self, page: int) -> None:
         self.page = 65536 if page == 1 else max(page, 512)
@@ -191,7 +252,8 @@ class _WholePagesFile(apsw.VFSFile):
 
 
 def _text(column: str) -> str:
-    """Texts are taken as bytes, as damaged ones are not UTF-8, and only so much of them as is ever used."""
+    """Texts are taken as bytes, as damaged ones are not UTF-8, and only so much of them as is ever
+    used."""
     return f"CAST(substr({column}, 1, {LONGEST_TEXT}) AS BLOB)"
 
 

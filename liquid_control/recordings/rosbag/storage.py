@@ -1,4 +1,5 @@
-"""What both storages of rosbag2 share: the values they hand out, and decompression that no lie about size can make expensive."""
+"""What both storages of rosbag2 share: the values they hand out, and decompression that no lie
+about size can make expensive."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _PIECE = 2**14  # bytes given at once to a decompressor that has failed before
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Damage:
-    """What could not be read: in which file, at which byte (None where unknown), what is wrong, what was lost by it."""
+    """What could not be read: in which file, at which byte (None where unknown), what is wrong,
+    what was lost by it."""
 
     file: str
     offset: int | None
@@ -25,7 +27,8 @@ class Damage:
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Channel:
-    """Messages of one topic, type and definition in one file. `encoding` of the definition: 'ros2msg', 'ros2idl' or '' for none."""
+    """Messages of one topic, type and definition in one file. `encoding` of the definition:
+    'ros2msg', 'ros2idl' or '' for none."""
 
     topic: str
     kind: str
@@ -34,7 +37,8 @@ class Channel:
 
 
 class BagMessage(NamedTuple):
-    """One message as recorded: `data` are its serialised bytes (zstd-compressed where the recorder did so), `receive_ns` its receipt."""
+    """One message as recorded: `data` are its serialised bytes (zstd-compressed where the recorder
+    did so), `receive_ns` its receipt."""
 
     topic: str
     receive_ns: int
@@ -46,22 +50,33 @@ class BagMessage(NamedTuple):
         return self.channel.kind
 
 
-def decompressed(data: bytes | memoryview, compression: str, size: int) -> tuple[bytes | memoryview, str]:
-    """(at most `size` bytes, what went wrong or ''); data that are damaged or cut give what precedes the damage."""
+def decompressed(
+    data: bytes | memoryview, compression: str, size: int
+) -> tuple[bytes | memoryview, str]:
+    """(at most `size` bytes, what went wrong or ''); data that are damaged or cut give what
+    precedes the damage."""
     if compression == "":
-        return data[:size], "" if len(data) >= size else f"{size - len(data)} of {size} bytes are missing"
+        return data[:size], "" if len(
+            data
+        ) >= size else f"{size - len(data)} of {size} bytes are missing"
     if compression not in ("zstd", "lz4"):
         return b"", f"compression {compression!r}, expected zstd or lz4"
     try:
         out = _decompressor(compression).decompress(data, max_length=size + 1)
-        problem = "" if len(out) == size else f"{len(out) if len(out) < size else 'more'} bytes instead of {size}"
+        problem = (
+            ""
+            if len(out) == size
+            else f"{len(out) if len(out) < size else 'more'} bytes instead of {size}"
+        )
         return out[:size], problem
     except (zstd.ZstdError, RuntimeError, EOFError, MemoryError) as error:
         problem = f"{compression} data are damaged ({error})"
     machine, parts, length = _decompressor(compression), [], 0
     try:
         for begin in range(0, len(data), _PIECE):
-            parts.append(machine.decompress(data[begin : begin + _PIECE], max_length=size + 1 - length))
+            parts.append(
+                machine.decompress(data[begin : begin + _PIECE], max_length=size + 1 - length)
+            )
             length += len(parts[-1])
             if length > size:
                 break
@@ -71,9 +86,11 @@ def decompressed(data: bytes | memoryview, compression: str, size: int) -> tuple
 
 
 def plain(data: bytes | memoryview) -> bytes | memoryview:
-    """A message's serialised bytes, decompressed where the recorder compressed each message; ValueError where that fails.
+    """A message's serialised bytes, decompressed where the recorder compressed each message;
+    ValueError where that fails.
 
-    Serialised messages begin with a zero byte, compressed ones with zstd's signature: metadata.yaml need not say which.
+    Serialised messages begin with a zero byte, compressed ones with zstd's signature: metadata.yaml
+    need not say which.
     """
     if len(data) < 4 or data[0] != ZSTD_MAGIC[0] or bytes(data[:4]) != ZSTD_MAGIC:
         return data

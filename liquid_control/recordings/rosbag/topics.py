@@ -1,4 +1,5 @@
-"""Which topic of a recording plays which role: by what the user said, else by type and the usual names."""
+"""Which topic of a recording plays which role: by what the user said, else by type and the usual
+names."""
 
 from __future__ import annotations
 
@@ -10,12 +11,22 @@ from liquid_control.errors import AmbiguousTopicError, BagTopicError, ConfigErro
 from liquid_control.model.untrusted_file import read_bounded
 from liquid_control.recordings.rosbag.files import NOT_YAML, load_yaml
 from liquid_control.recordings.rosbag.reader import BagReader, BagTopic
-from liquid_control.recordings.rosbag.readings import ANGLES, JOINTS, PLAIN, SPEEDS, STEERINGS, TWISTS
+from liquid_control.recordings.rosbag.readings import (
+    ANGLES,
+    JOINTS,
+    PLAIN,
+    SPEEDS,
+    STEERINGS,
+    TWISTS,
+)
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 KINDS = {
-    "camera": (IMAGE, COMPRESSED), "camera_info": ("sensor_msgs/msg/CameraInfo",), "imu": ("sensor_msgs/msg/Imu",),
-    "speed": tuple(SPEEDS), "steering": STEERINGS,
+    "camera": (IMAGE, COMPRESSED),
+    "camera_info": ("sensor_msgs/msg/CameraInfo",),
+    "imu": ("sensor_msgs/msg/Imu",),
+    "speed": tuple(SPEEDS),
+    "steering": STEERINGS,
 }
 """Message types that each role can be read from."""
 
@@ -30,13 +41,18 @@ def _topic(doc: str):
 
 @dataclasses.dataclass(frozen=True)
 class TopicMap:
-    """Topics by role; an empty one is found by message type. `file` holds the same fields; flags win over it."""
+    """Topics by role; an empty one is found by message type. `file` holds the same fields; flags
+    win over it."""
 
     camera: str = _topic("Image or CompressedImage")
     camera_info: str = _topic("CameraInfo of the camera")
     imu: str = _topic("Imu")
-    speed: str = _topic("measured speed: Odometry, TwistStamped, TwistWithCovarianceStamped, VelocityReport, AckermannDriveStamped")
-    steering: str = _topic("what the driver steered: ackermann, Autoware's, Twist(Stamped), Float32/64, JointState")
+    speed: str = _topic(
+        "measured speed: Odometry, TwistStamped, TwistWithCovarianceStamped, VelocityReport, AckermannDriveStamped"
+    )
+    steering: str = _topic(
+        "what the driver steered: ackermann, Autoware's, Twist(Stamped), Float32/64, JointState"
+    )
     joint: str = _topic("name of the steering joint in a JointState")
     file: str = _topic("YAML file with any of these fields")
 
@@ -58,30 +74,43 @@ class Roles:
 
 
 def load_map(path: str | Path) -> TopicMap:
-    """A TopicMap from YAML. Raises ConfigError for a file that is missing, too large, not YAML or has other fields."""
+    """A TopicMap from YAML. Raises ConfigError for a file that is missing, too large, not YAML or
+    has other fields."""
     try:
         values = load_yaml(read_bounded(Path(path), LARGEST_MAP))
     except OSError as error:
-        raise ConfigError("topics.file", str(path), f"a readable file ({error.strerror})") from error
+        raise ConfigError(
+            "topics.file", str(path), f"a readable file ({error.strerror})"
+        ) from error
     except ModelFileError as error:
-        raise ConfigError("topics.file", str(path), f"a file of at most {LARGEST_MAP} bytes ({error.problem})") from error
+        raise ConfigError(
+            "topics.file", str(path), f"a file of at most {LARGEST_MAP} bytes ({error.problem})"
+        ) from error
     except NOT_YAML as error:
-        raise ConfigError("topics.file", str(path), "plain YAML: lines like `camera: /front/image`") from error
+        raise ConfigError(
+            "topics.file", str(path), "plain YAML: lines like `camera: /front/image`"
+        ) from error
     return from_mapping(TopicMap, values or {})
 
 
 def choose_topics(reader: BagReader, asked: TopicMap | None = None) -> Roles:
-    """The topic of each role. Raises AmbiguousTopicError, which names the flag, where type and usual names leave a choice.
+    """The topic of each role. Raises AmbiguousTopicError, which names the flag, where type and
+    usual names leave a choice.
 
-    Raises BagTopicError where the topic asked for is missing or of a type that the role cannot be read from. Of one camera that was
-    recorded raw and compressed, the raw pictures are taken: they are what the camera saw, and what the policy node subscribes to.
+    Raises BagTopicError where the topic asked for is missing or of a type that the role cannot be
+    read from. Of one camera that was recorded raw and compressed, the raw pictures are taken: they
+    are what the camera saw, and what the policy node subscribes to.
     """
     asked = _with_file(asked or TopicMap())
     camera = _choose("camera", reader, asked.camera, _cameras)
-    steering = _choose("steering", reader, asked.steering or (asked.joint and _joints(reader)), _steerings)
+    steering = _choose(
+        "steering", reader, asked.steering or (asked.joint and _joints(reader)), _steerings
+    )
     return Roles(
         camera=camera,
-        camera_info=_choose("camera_info", reader, asked.camera_info, lambda topics: _infos(topics, camera)),
+        camera_info=_choose(
+            "camera_info", reader, asked.camera_info, lambda topics: _infos(topics, camera)
+        ),
         imu=_choose("imu", reader, asked.imu, lambda topics: topics),
         speed=_choose("speed", reader, asked.speed, lambda topics: _speeds(topics, steering)),
         steering=steering,
@@ -91,7 +120,11 @@ def choose_topics(reader: BagReader, asked: TopicMap | None = None) -> Roles:
 def _with_file(asked: TopicMap) -> TopicMap:
     if not asked.file:
         return asked
-    given = {field.name: value for field in dataclasses.fields(asked) if (value := getattr(asked, field.name))}
+    given = {
+        field.name: value
+        for field in dataclasses.fields(asked)
+        if (value := getattr(asked, field.name))
+    }
     return dataclasses.replace(load_map(asked.file), **given)
 
 
@@ -103,9 +136,16 @@ def _choose(role: str, reader: BagReader, name: str, likely) -> BagTopic | None:
             return max(readable, key=lambda topic: topic.count or 0)
         expected = "a topic of type " + ", ".join(KINDS[role])
         found = [topic.name for topic in reader.topics if topic.kind in KINDS[role]]
-        raise BagTopicError(role, f"{name} of type {named[0].kind}" if named else f"{name}, which is not in the recording",
-                            f"{expected}; here: {', '.join(found) or 'none'}")
-    candidates = [topic for topic in reader.topics if topic.kind in KINDS[role] and topic.count != 0]
+        raise BagTopicError(
+            role,
+            f"{name} of type {named[0].kind}"
+            if named
+            else f"{name}, which is not in the recording",
+            f"{expected}; here: {', '.join(found) or 'none'}",
+        )
+    candidates = [
+        topic for topic in reader.topics if topic.kind in KINDS[role] and topic.count != 0
+    ]
     candidates = likely(candidates)
     names = tuple(dict.fromkeys(topic.name for topic in candidates))
     if len(names) > 1:
@@ -115,12 +155,22 @@ def _choose(role: str, reader: BagReader, name: str, likely) -> BagTopic | None:
 
 def _cameras(topics: list[BagTopic]) -> list[BagTopic]:
     raw = {topic.name for topic in topics if topic.kind == IMAGE}
-    seen = [topic for topic in topics if not _last(topic).startswith("compressedDepth") and "depth" not in topic.name.lower().split("/")]
-    return [topic for topic in seen if topic.kind == IMAGE or topic.name.removesuffix("/compressed") not in raw]
+    seen = [
+        topic
+        for topic in topics
+        if not _last(topic).startswith("compressedDepth")
+        and "depth" not in topic.name.lower().split("/")
+    ]
+    return [
+        topic
+        for topic in seen
+        if topic.kind == IMAGE or topic.name.removesuffix("/compressed") not in raw
+    ]
 
 
 def _infos(topics: list[BagTopic], camera: BagTopic | None) -> list[BagTopic]:
-    """The one beside the camera, in the same namespace; another camera's would be worse than none."""
+    """The one beside the camera, in the same namespace; another camera's would be worse than
+    none."""
     if camera is None:
         return []
     place = camera.name.removesuffix("/compressed").rpartition("/")[0]
@@ -128,7 +178,8 @@ def _infos(topics: list[BagTopic], camera: BagTopic | None) -> list[BagTopic]:
 
 
 def _steerings(topics: list[BagTopic]) -> list[BagTopic]:
-    """A type made for steering before a twist that is named as a command, before a number that is named as steering."""
+    """A type made for steering before a twist that is named as a command, before a number that is
+    named as steering."""
     named = [topic for topic in topics if _is_command(topic)]
     for group in (
         [topic for topic in topics if topic.kind in ANGLES],
@@ -136,15 +187,23 @@ def _steerings(topics: list[BagTopic]) -> list[BagTopic]:
         [topic for topic in topics if topic.kind in PLAIN and "steer" in topic.name.lower()],
     ):
         if group:
-            commands = {topic.name.rpartition("/")[0] for topic in group if _last(topic) == "command"}
-            return [topic for topic in group if not (_last(topic) == "proposal" and topic.name.rpartition("/")[0] in commands)]
+            commands = {
+                topic.name.rpartition("/")[0] for topic in group if _last(topic) == "command"
+            }
+            return [
+                topic
+                for topic in group
+                if not (_last(topic) == "proposal" and topic.name.rpartition("/")[0] in commands)
+            ]
     twists = [topic for topic in topics if topic.kind == "geometry_msgs/msg/Twist"]
     return twists
 
 
 def _speeds(topics: list[BagTopic], steering: BagTopic | None) -> list[BagTopic]:
     """Measured before commanded; of measured ones the most telling type."""
-    measured = [topic for topic in topics if _last(topic) not in NOT_MEASURED and not _is_command(topic)]
+    measured = [
+        topic for topic in topics if _last(topic) not in NOT_MEASURED and not _is_command(topic)
+    ]
     measured = [topic for topic in measured if steering is None or topic.name != steering.name]
     for kind in SPEEDS:
         group = [topic for topic in measured if topic.kind == kind]

@@ -1,6 +1,8 @@
-"""Writes a recording as ROS tools do: a rosbag2 directory with one mcap file, real message types and their definitions.
+"""Writes a recording as ROS tools do: a rosbag2 directory with one mcap file, real message types
+and their definitions.
 
-`ros2 bag info` and `ros2 bag play` of Humble and later, Foxglove and `reader` open it. Checksums stand beside every compressed chunk.
+`ros2 bag info` and `ros2 bag play` of Humble and later, Foxglove and `reader` open it. Checksums
+stand beside every compressed chunk.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from liquid_control.recordings.rosbag import messages
 from liquid_control.signals import Action, Frame, ImuSample, SpeedSample, SteeringSample
 
 VERSION = 8
-"""Of metadata.yaml: the last one whose quality of service is a text of numbers, as Humble wants it; later ROS reads it, too."""
+"""Of metadata.yaml: the last one whose quality of service is a text of numbers, as Humble wants it;
+later ROS reads it, too."""
 
 CHUNK = 2**20
 FLUSH_EVERY_NS = 1_000_000_000
@@ -40,9 +43,13 @@ RELIABLE = (COMMAND, PROPOSAL, GROUND_TRUTH, LANE_POSE)
 class BagSettings:
     """How drives are recorded."""
 
-    pictures: str = choice("jpeg", ("jpeg", "raw"), "pictures as CompressedImage, or as Image without loss")
+    pictures: str = choice(
+        "jpeg", ("jpeg", "raw"), "pictures as CompressedImage, or as Image without loss"
+    )
     quality: int = number(92, 1, 100, "", "JPEG quality")
-    steering: str = choice("twist_stamped", ("twist_stamped", "ackermann"), "message type of the recorded command")
+    steering: str = choice(
+        "twist_stamped", ("twist_stamped", "ackermann"), "message type of the recorded command"
+    )
     compression: str = choice("zstd", ("zstd", "none"), "compression of the file's chunks")
 
     def __post_init__(self) -> None:
@@ -50,24 +57,31 @@ class BagSettings:
 
 
 class BagWriter:
-    """A context in which `directory`, which must not exist yet, is written beside (`directory`.partial) and renamed on a clean exit.
+    """A context in which `directory`, which must not exist yet, is written beside
+    (`directory`.partial) and renamed on a clean exit.
 
-    After an exception the recording is closed as far as it went and stays `.partial`, with the reason in its metadata; what a killed
-    process leaves lacks metadata.yaml and the index, and is readable up to its last second. `facts`: what to know of the recording,
-    kept as custom_data. `vehicle`: its wheelbase turns steering angles into yaw rates. `counts`: messages by topic.
+    After an exception the recording is closed as far as it went and stays `.partial`, with the
+    reason in its metadata; what a killed process leaves lacks metadata.yaml and the index, and is
+    readable up to its last second. `facts`: what to know of the recording, kept as custom_data.
+    `vehicle`: its wheelbase turns steering angles into yaw rates. `counts`: messages by topic.
 
-    Raises BagError when `directory` exists or a partial one is in the way, MissingDependencyError without mcap. Each `write_*` takes a
-    sample and when it was received [ns].
+    Raises BagError when `directory` exists or a partial one is in the way, MissingDependencyError
+    without mcap. Each `write_*` takes a sample and when it was received [ns].
     """
 
     def __init__(
-        self, directory: str | Path, settings: BagSettings | None = None, facts: Mapping[str, str] | None = None,
+        self,
+        directory: str | Path,
+        settings: BagSettings | None = None,
+        facts: Mapping[str, str] | None = None,
         vehicle: VehicleConfig | None = None,
     ) -> None:
         try:
             from mcap.writer import CompressionType, Writer
         except ImportError as error:
-            raise MissingDependencyError("mcap", "Install the bags extra: pip install 'liquid_control[bags]'") from error
+            raise MissingDependencyError(
+                "mcap", "Install the bags extra: pip install 'liquid_control[bags]'"
+            ) from error
         self.directory = Path(directory)
         self.settings, self.vehicle = settings or BagSettings(), vehicle or VehicleConfig()
         self.facts = {"recorder": "liquid_control", **(facts or {})}
@@ -79,7 +93,9 @@ class BagWriter:
         partial.mkdir(parents=True)
         self._partial, self._name = partial, f"{self.directory.name}_0.mcap"
         self._file = open(partial / self._name, "xb")  # noqa: SIM115  closed on exit
-        compression = CompressionType.ZSTD if self.settings.compression == "zstd" else CompressionType.NONE
+        compression = (
+            CompressionType.ZSTD if self.settings.compression == "zstd" else CompressionType.NONE
+        )
         self._writer = Writer(self._file, chunk_size=CHUNK, compression=compression)
         self._writer.start(profile="ros2", library="liquid_control")
         self._writer.add_metadata("liquid_control", self.facts)
@@ -103,13 +119,18 @@ class BagWriter:
             self._file.close()  # a full disk, say; the error that led here tells
 
     def write(self, topic: str, kind: str, data: bytes, receive_ns: int) -> None:
-        """A serialised message. Raises BagError when the topic had another type before, MessageError for a type that is not known."""
+        """A serialised message. Raises BagError when the topic had another type before,
+        MessageError for a type that is not known."""
         if topic not in self._channels:
             self._channels[topic] = (self._register(topic, kind), kind, self._schemas[kind][1])
             self.counts[topic] = 0
         channel, known, _ = self._channels[topic]
         if known != kind:
-            raise BagError(self._partial, f"{topic} is of type {known}, got {kind}", "Give each type a topic of its own.")
+            raise BagError(
+                self._partial,
+                f"{topic} is of type {known}, got {kind}",
+                "Give each type a topic of its own.",
+            )
         self._writer.add_message(channel, receive_ns, data, receive_ns)
         self.counts[topic] += 1
         self._first = receive_ns if self._first is None else min(self._first, receive_ns)
@@ -121,66 +142,126 @@ class BagWriter:
 
     def write_frame(self, frame: Frame, receive_ns: int) -> None:
         if self.settings.pictures == "jpeg":
-            self.write_jpeg(frame.stamp_ns, messages.jpeg(frame.image, self.settings.quality), receive_ns)
+            self.write_jpeg(
+                frame.stamp_ns, messages.jpeg(frame.image, self.settings.quality), receive_ns
+            )
         else:
             self.write(CAMERA, messages.IMAGE, messages.image_message(frame), receive_ns)
 
     def write_jpeg(self, stamp_ns: int, data, receive_ns: int) -> None:
         """A picture that already is a JPEG file, (N,) uint8."""
-        self.write(f"{CAMERA}/compressed", messages.COMPRESSED_IMAGE, messages.compressed_message(stamp_ns, data), receive_ns)
+        self.write(
+            f"{CAMERA}/compressed",
+            messages.COMPRESSED_IMAGE,
+            messages.compressed_message(stamp_ns, data),
+            receive_ns,
+        )
 
-    def write_camera_info(self, stamp_ns: int, height: int, width: int, focal: float, receive_ns: int) -> None:
+    def write_camera_info(
+        self, stamp_ns: int, height: int, width: int, focal: float, receive_ns: int
+    ) -> None:
         """A pinhole camera; `focal` [px]."""
-        self.write(CAMERA_INFO, messages.CAMERA_INFO, messages.camera_info_message(stamp_ns, height, width, focal), receive_ns)
+        self.write(
+            CAMERA_INFO,
+            messages.CAMERA_INFO,
+            messages.camera_info_message(stamp_ns, height, width, focal),
+            receive_ns,
+        )
 
     def write_imu(self, sample: ImuSample, receive_ns: int) -> None:
         self.write(INERTIAL, messages.IMU, messages.imu_message(sample), receive_ns)
 
     def write_speed(self, sample: SpeedSample, receive_ns: int) -> None:
         """Odometry whose pose is marked as not measured."""
-        self.write(ODOMETRY, messages.ODOMETRY, messages.odometry_message(sample.stamp_ns, "odom", None, sample.speed), receive_ns)
+        self.write(
+            ODOMETRY,
+            messages.ODOMETRY,
+            messages.odometry_message(sample.stamp_ns, "odom", None, sample.speed),
+            receive_ns,
+        )
 
     def write_steering(self, sample: SteeringSample, receive_ns: int) -> None:
-        """The command to the vehicle. Raises ConfigError for a sample without speed: these message types need one."""
+        """The command to the vehicle. Raises ConfigError for a sample without speed: these message
+        types need one."""
         if sample.speed is None:
-            raise ConfigError("SteeringSample.speed", None, "a speed [m/s]; TwistStamped and AckermannDriveStamped carry one")
+            raise ConfigError(
+                "SteeringSample.speed",
+                None,
+                "a speed [m/s]; TwistStamped and AckermannDriveStamped carry one",
+            )
         if self.settings.steering == "ackermann":
             data = messages.ackermann_message(sample.stamp_ns, sample.steering_angle, sample.speed)
             return self.write(COMMAND, messages.ACKERMANN, data, receive_ns)
-        data = messages.twist_message(sample.stamp_ns, curvature(sample.steering_angle, self.vehicle), sample.speed)
+        data = messages.twist_message(
+            sample.stamp_ns, curvature(sample.steering_angle, self.vehicle), sample.speed
+        )
         return self.write(COMMAND, messages.TWIST, data, receive_ns)
 
     def write_proposal(self, action: Action, receive_ns: int) -> None:
         """What the policy proposed, as TwistStamped."""
-        self.write(PROPOSAL, messages.TWIST, messages.twist_message(action.stamp_ns, action.curvature, action.speed), receive_ns)
+        self.write(
+            PROPOSAL,
+            messages.TWIST,
+            messages.twist_message(action.stamp_ns, action.curvature, action.speed),
+            receive_ns,
+        )
 
     def write_pose(
-        self, topic: str, stamp_ns: int, frame_id: str, pose: tuple[float, float, float], speed: float, yaw_rate: float, receive_ns: int
+        self,
+        topic: str,
+        stamp_ns: int,
+        frame_id: str,
+        pose: tuple[float, float, float],
+        speed: float,
+        yaw_rate: float,
+        receive_ns: int,
     ) -> None:
-        """Where the vehicle truly is: pose (x [m], y [m], yaw [rad]), speed [m/s] and yaw rate [rad/s] on GROUND_TRUTH or LANE_POSE."""
-        self.write(topic, messages.ODOMETRY, messages.odometry_message(stamp_ns, frame_id, pose, speed, yaw_rate), receive_ns)
+        """Where the vehicle truly is: pose (x [m], y [m], yaw [rad]), speed [m/s] and yaw rate
+        [rad/s] on GROUND_TRUTH or LANE_POSE."""
+        self.write(
+            topic,
+            messages.ODOMETRY,
+            messages.odometry_message(stamp_ns, frame_id, pose, speed, yaw_rate),
+            receive_ns,
+        )
 
     def _register(self, topic: str, kind: str) -> int:
         if kind not in self._schemas:
             text, digest = messages.definition(kind)
-            self._schemas[kind] = self._writer.register_schema(kind, "ros2msg", text.encode()), digest
+            self._schemas[kind] = (
+                self._writer.register_schema(kind, "ros2msg", text.encode()),
+                digest,
+            )
         schema, digest = self._schemas[kind]
-        return self._writer.register_channel(topic, "cdr", schema, {"offered_qos_profiles": _offered(topic), "topic_type_hash": digest})
+        return self._writer.register_channel(
+            topic,
+            "cdr",
+            schema,
+            {"offered_qos_profiles": _offered(topic), "topic_type_hash": digest},
+        )
 
     def _close(self, facts: Mapping[str, str]) -> None:
         self._writer.finish()
         self._file.close()
         scratch = self._partial / "metadata.yaml.new"
-        scratch.write_text(_as_yaml({"rosbag2_bagfile_information": self._information(facts)}), encoding="utf-8")
+        scratch.write_text(
+            _as_yaml({"rosbag2_bagfile_information": self._information(facts)}), encoding="utf-8"
+        )
         scratch.replace(self._partial / "metadata.yaml")
 
     def _information(self, facts: Mapping[str, str]) -> dict:
         count, begin = sum(self.counts.values()), self._first or 0
-        span = {"duration": {"nanoseconds": (self._last or 0) - begin}, "starting_time": {"nanoseconds_since_epoch": begin}}
+        span = {
+            "duration": {"nanoseconds": (self._last or 0) - begin},
+            "starting_time": {"nanoseconds_since_epoch": begin},
+        }
         topics = [
             {
                 "topic_metadata": {
-                    "name": topic, "type": kind, "serialization_format": "cdr", "offered_qos_profiles": _offered(topic),
+                    "name": topic,
+                    "type": kind,
+                    "serialization_format": "cdr",
+                    "offered_qos_profiles": _offered(topic),
                     "type_description_hash": digest,
                 },
                 "message_count": self.counts[topic],
@@ -188,28 +269,53 @@ class BagWriter:
             for topic, (_, kind, digest) in self._channels.items()
         ]
         return {
-            "version": VERSION, "storage_identifier": "mcap", **span, "message_count": count, "topics_with_message_count": topics,
-            "compression_format": "", "compression_mode": "", "relative_file_paths": [self._name],
-            "files": [{"path": self._name, **span, "message_count": count}], "custom_data": dict(facts), "ros_distro": "",
+            "version": VERSION,
+            "storage_identifier": "mcap",
+            **span,
+            "message_count": count,
+            "topics_with_message_count": topics,
+            "compression_format": "",
+            "compression_mode": "",
+            "relative_file_paths": [self._name],
+            "files": [{"path": self._name, **span, "message_count": count}],
+            "custom_data": dict(facts),
+            "ros_distro": "",
         }
 
 
 def check_free(directory: Path) -> Path:
-    """The directory that a recording for `directory` is first written to. Raises BagError when one of both exists."""
+    """The directory that a recording for `directory` is first written to. Raises BagError when one
+    of both exists."""
     partial = directory.with_name(directory.name + PARTIAL)
     if directory.exists():
-        raise BagError(directory, "exists already", "Name another directory for the recording, or delete this one.")
+        raise BagError(
+            directory,
+            "exists already",
+            "Name another directory for the recording, or delete this one.",
+        )
     if partial.exists():
-        raise BagError(partial, "is left of a recording that was broken off", "Rename it to keep it, or delete it.")
+        raise BagError(
+            partial,
+            "is left of a recording that was broken off",
+            "Rename it to keep it, or delete it.",
+        )
     return partial
 
 
 def _offered(topic: str) -> str:
-    """The quality of service as rosbag2 writes it: keep last (1), reliable (1) or best effort (2), volatile (2), nothing else asked."""
+    """The quality of service as rosbag2 writes it: keep last (1), reliable (1) or best effort (2),
+    volatile (2), nothing else asked."""
     infinite = {"sec": 9223372036, "nsec": 854775807}
     profile = {
-        "history": 1, "depth": 10, "reliability": 1 if topic in RELIABLE else 2, "durability": 2, "deadline": infinite,
-        "lifespan": infinite, "liveliness": 1, "liveliness_lease_duration": infinite, "avoid_ros_namespace_conventions": False,
+        "history": 1,
+        "depth": 10,
+        "reliability": 1 if topic in RELIABLE else 2,
+        "durability": 2,
+        "deadline": infinite,
+        "lifespan": infinite,
+        "liveliness": 1,
+        "liveliness_lease_duration": infinite,
+        "avoid_ros_namespace_conventions": False,
     }
     return _as_yaml([profile]).strip()
 

@@ -1,11 +1,20 @@
-"""What a driving condition is: how a world, its sensors and its vehicle differ from the clean one. Values only."""
+"""What a driving condition is: how a world, its sensors and its vehicle differ from the clean one.
+Values only."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 
-from liquid_control.config import GateConfig, VehicleConfig, WorldConfig, check, choice, number, switch
+from liquid_control.config import (
+    GateConfig,
+    VehicleConfig,
+    WorldConfig,
+    check,
+    choice,
+    number,
+    switch,
+)
 from liquid_control.sim.randomize import WHEELBASE, Body
 from liquid_control.sim.road import GENTLEST_CURVATURE, SHARPEST_CURVATURE
 
@@ -14,7 +23,8 @@ FAMILIES = ("clean", "picture", "weather", "time", "body")
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """One row of the benchmark; every field left at its default leaves the clean world bit for bit as it is.
+    """One row of the benchmark; every field left at its default leaves the clean world bit for bit
+    as it is.
 
     A value that WorldConfig has too is -1 where the world's own setting stays.
     """
@@ -23,38 +33,68 @@ class Condition:
     family: str = choice("clean", FAMILIES, "what is spoiled")
     summary: str = ""
 
-    noise_variance: float = number(0.0, 0.0, 1.0, "", "Gaussian noise on the network's input picture in [0, 1], clipped")
-    salt_and_pepper: float = number(0.0, 0.0, 1.0, "", "share of the network's input pixels that are black or white")
-    blur: float = number(0.0, 0.0, 0.2, "", "standard deviation of a Gaussian blur, as a share of the picture's width")
+    noise_variance: float = number(
+        0.0, 0.0, 1.0, "", "Gaussian noise on the network's input picture in [0, 1], clipped"
+    )
+    salt_and_pepper: float = number(
+        0.0, 0.0, 1.0, "", "share of the network's input pixels that are black or white"
+    )
+    blur: float = number(
+        0.0,
+        0.0,
+        0.2,
+        "",
+        "standard deviation of a Gaussian blur, as a share of the picture's width",
+    )
     contrast: float = number(1.0, 0.0, 4.0, "", "contrast about middle grey")
     brightness: float = number(1.0, 0.0, 8.0, "", "exposure: factor on the picture, clipped")
 
     shadows: float = number(0.0, 0.0, 1.0, "1/m", "shadows thrown on the road, per metre")
-    visibility: float = number(0.0, 0.0, 1000.0, "m", "distance at which fog hides everything; 0 is clear air")
+    visibility: float = number(
+        0.0, 0.0, 1000.0, "m", "distance at which fog hides everything; 0 is clear air"
+    )
     rain: float = number(0.0, 0.0, 1.0, "", "share of the picture's columns with a streak")
     low_sun: bool = switch(False, "the sun stands low ahead and dazzles the camera")
     winter: bool = switch(False, "white ground, snow over the edge lines")
     night: bool = switch(False, "no daylight, the car's own headlamps")
 
     frame_rate: float = number(-1.0, -1.0, 100.0, "Hz", "camera rate")
-    frame_jitter: float = number(-1.0, -1.0, 0.9, "", "each frame period varies by this share of itself; stamps stay true")
+    frame_jitter: float = number(
+        -1.0, -1.0, 0.9, "", "each frame period varies by this share of itself; stamps stay true"
+    )
     drop_share: float = number(-1.0, -1.0, 0.95, "", "share of frames that never arrive")
-    silence: float = number(0.0, 0.0, 10.0, "s", "longest of the bursts in which no frame arrives, one every 3 to 9 s")
+    silence: float = number(
+        0.0, 0.0, 10.0, "s", "longest of the bursts in which no frame arrives, one every 3 to 9 s"
+    )
     latency: float = number(0.0, 0.0, 2.0, "s", "how late frames arrive; stamps stay true")
     stamp_error: float = number(0.0, 0.0, 0.1, "s", "standard deviation of the stamps' error")
-    constant_dt: float = number(0.0, 0.0, 1.0, "s", "what the policy is told as dt, whatever the stamps say; 0 tells the truth")
-    patience: float = number(0.0, 0.0, 2.0, "s", "added to the gate's stale_after, as whoever mounts such a camera must")
+    constant_dt: float = number(
+        0.0,
+        0.0,
+        1.0,
+        "s",
+        "what the policy is told as dt, whatever the stamps say; 0 tells the truth",
+    )
+    patience: float = number(
+        0.0, 0.0, 2.0, "s", "added to the gate's stale_after, as whoever mounts such a camera must"
+    )
 
     camera_left: float = number(0.0, -1.0, 1.0, "m", "camera moved to the left")
     camera_up: float = number(0.0, -1.0, 1.0, "m", "camera moved up")
     camera_pitch: float = number(0.0, -0.5, 0.5, "rad", "camera tilted down")
     camera_roll: float = number(0.0, -0.5, 0.5, "rad", "camera rolled")
     wheelbase: float = number(WHEELBASE, 1.5, 6.0, "m", "distance between the axles")
-    wheelbase_known: bool = switch(True, "whether controller and gate know the wheelbase, or steer as for the usual one")
-    friction: float = number(0.0, 0.0, 2.0, "", "tyres' friction coefficient; 0 keeps the drawn one")
+    wheelbase_known: bool = switch(
+        True, "whether controller and gate know the wheelbase, or steer as for the usual one"
+    )
+    friction: float = number(
+        0.0, 0.0, 2.0, "", "tyres' friction coefficient; 0 keeps the drawn one"
+    )
     cruise: float = number(-1.0, -1.0, 40.0, "m/s", "cruise speed")
     gyro_bias: float = number(0.0, -1.0, 1.0, "rad/s", "added to the yaw rate reading")
-    accelerometer_bias: float = number(0.0, -10.0, 10.0, "m/s²", "added to the lateral acceleration reading")
+    accelerometer_bias: float = number(
+        0.0, -10.0, 10.0, "m/s²", "added to the lateral acceleration reading"
+    )
     imu_lost: bool = switch(False, "no inertial sample ever arrives")
     gentlest_curvature: float = number(GENTLEST_CURVATURE, 1e-4, 0.2, "1/m", "gentlest bend drawn")
     sharpest_curvature: float = number(SHARPEST_CURVATURE, 1e-4, 0.2, "1/m", "sharpest bend drawn")
@@ -64,7 +104,12 @@ class Condition:
 
     def world(self, config: WorldConfig) -> WorldConfig:
         """The world's settings under this condition."""
-        rate, jitter, drops, cruise = self.frame_rate, self.frame_jitter, self.drop_share, self.cruise
+        rate, jitter, drops, cruise = (
+            self.frame_rate,
+            self.frame_jitter,
+            self.drop_share,
+            self.cruise,
+        )
         changes: dict[str, float] = {}
         if rate > 0:
             changes |= {"frame_rate_low": rate, "frame_rate_high": rate}
@@ -99,7 +144,9 @@ class Condition:
     @property
     def gate(self) -> GateConfig:
         """The gate's limits, which are the shipped ones but for `patience`."""
-        return dataclasses.replace(GateConfig(), stale_after=GateConfig().stale_after + self.patience)
+        return dataclasses.replace(
+            GateConfig(), stale_after=GateConfig().stale_after + self.patience
+        )
 
     @property
     def spoils_input(self) -> bool:

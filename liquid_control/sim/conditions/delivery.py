@@ -1,4 +1,5 @@
-"""What happens to frames between the camera and the policy: silence, late arrival, stamps that lie."""
+"""What happens to frames between the camera and the policy: silence, late arrival, stamps that
+lie."""
 
 from __future__ import annotations
 
@@ -15,27 +16,37 @@ REST = (3.0, 9.0)
 
 
 class Delivery:
-    """Carries the frames of one road. Silences and errors depend on time alone, so every policy meets the same."""
+    """Carries the frames of one road. Silences and errors depend on time alone, so every policy
+    meets the same."""
 
     def __init__(self, condition: Condition, rng: np.random.Generator) -> None:
         self._condition = condition
-        self._silences, self._errors = (np.random.default_rng(seed) for seed in rng.integers(2**63, size=2))
+        self._silences, self._errors = (
+            np.random.default_rng(seed) for seed in rng.integers(2**63, size=2)
+        )
         self._silent_from = self._silent_until = 0.0
         self._under_way: deque[tuple[int, Frame]] = deque()
 
     def is_silent(self, exposed: float) -> bool:
-        """Whether a frame exposed then [s] is lost in a burst of silence; asked in order of time."""
+        """Whether a frame exposed then [s] is lost in a burst of silence; asked in order of
+        time."""
         longest = self._condition.silence
         if not longest:
             return False
         while exposed >= self._silent_until:
             self._silent_from = self._silent_until + self._silences.uniform(*REST)
-            self._silent_until = self._silent_from + self._silences.uniform(min(SHORTEST_SILENCE, longest), longest)
+            self._silent_until = self._silent_from + self._silences.uniform(
+                min(SHORTEST_SILENCE, longest), longest
+            )
         return exposed >= self._silent_from
 
     def stamp(self, exposed: float) -> int:
         """The stamp [ns] of a frame exposed then [s]; asked once for each frame."""
-        error = self._condition.stamp_error * self._errors.standard_normal() if self._condition.stamp_error else 0.0
+        error = (
+            self._condition.stamp_error * self._errors.standard_normal()
+            if self._condition.stamp_error
+            else 0.0
+        )
         return max(round((exposed + error) * 1e9), 0)
 
     def send(self, frame: Frame, exposed: float) -> None:

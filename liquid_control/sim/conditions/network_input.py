@@ -1,7 +1,8 @@
 """Spoils what the network itself is given: noise on its picture, and dt taken from it as a control.
 
-The published test adds its noise to the network's input picture, so here it goes in behind the camera and the preprocessing: added
-to a camera's picture of twice the size, the shrinking would average it away, and a variance of 0.3 would be one of 0.075.
+The published test adds its noise to the network's input picture, so here it goes in behind the
+camera and the preprocessing: added to a camera's picture of twice the size, the shrinking would
+average it away, and a variance of 0.3 would be one of 0.075.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from liquid_control.sim.conditions.condition import Condition
 
 
 def add_noise(image: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise of `deviation` (of 0..1) on every value of a picture (..., 3) uint8, clipped. Lechner et al. 2020."""
+    """Gaussian noise of `deviation` (of 0..1) on every value of a picture (..., 3) uint8, clipped.
+    Lechner et al. 2020."""
     noise = rng.standard_normal(image.shape, np.float32)
     noise *= 255.0 * deviation
     noise += image
@@ -34,7 +36,8 @@ def add_salt_and_pepper(image: np.ndarray, share: float, rng: np.random.Generato
 
 
 class SpoiledInput:
-    """A `Runtime` around another. What is added depends on the road's seed and the frame's stamp alone, so all policies meet the same."""
+    """A `Runtime` around another. What is added depends on the road's seed and the frame's stamp
+    alone, so all policies meet the same."""
 
     def __init__(self, runtime: Runtime, condition: Condition, seed: int) -> None:
         self.preprocess, self.neurons = runtime.preprocess, runtime.neurons
@@ -55,7 +58,9 @@ class SpoiledInput:
             image = add_noise(image, condition.noise_deviation, rng)
         if condition.salt_and_pepper:
             image = add_salt_and_pepper(image, condition.salt_and_pepper, rng)
-        return dataclasses.replace(observation, image=image, dt=condition.constant_dt or observation.dt)
+        return dataclasses.replace(
+            observation, image=image, dt=condition.constant_dt or observation.dt
+        )
 
 
 def frame_generator(seed: int, stamp_ns: int) -> np.random.Generator:

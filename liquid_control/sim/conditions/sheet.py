@@ -1,7 +1,8 @@
-"""The contact sheet of all visual conditions: `python -m liquid_control.sim.conditions.sheet OUT.jpg` draws doc/images/conditions.jpg.
+"""The contact sheet of all visual conditions: `python -m liquid_control.sim.conditions.sheet
+OUT.jpg` draws doc/images/conditions.jpg.
 
-Each tile shows one road of each condition as the camera sees it (drawn larger than the policy's), and below it what a network of the
-default size is given.
+Each tile shows one road of each condition as the camera sees it (drawn larger than the policy's),
+and below it what a network of the default size is given.
 """
 
 from __future__ import annotations
@@ -23,13 +24,19 @@ from liquid_control.sim.drive import VEHICLE, ExpertRuntime
 from liquid_control.sim.seeds import LARGEST_SEED
 from liquid_control.sim.world import World
 
-VISUAL = tuple(c for c in CONDITIONS.values() if c.family in ("clean", "picture", "weather") or c.name.startswith("camera"))
+VISUAL = tuple(
+    c
+    for c in CONDITIONS.values()
+    if c.family in ("clean", "picture", "weather") or c.name.startswith("camera")
+)
 WIDTH, HEIGHT, COLUMNS, CAPTION = 288, 144, 6, 22
 PAPER, INK = (250, 250, 250), (40, 34, 30)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Draws the contact sheet of all visual conditions.")
+    parser = argparse.ArgumentParser(
+        description="Draws the contact sheet of all visual conditions."
+    )
     parser.add_argument("out", type=Path, help="picture to write (.jpg or .png)")
     parser.add_argument("--seed", type=int, default=9, help=f"road, 0 to {LARGEST_SEED}")
     parser.add_argument("--seconds", type=float, default=5.0, help="how far into the drive")
@@ -45,17 +52,25 @@ def tile(condition: Condition, seed: int, seconds: float) -> np.ndarray:
     """One condition, (rows, columns, 3) uint8 RGB: caption, camera picture, network's picture."""
     frame = expert_frame(condition, seed, seconds)
     wanted = PreprocessConfig()
-    seen = Observation(frame.stamp_ns, preprocess(frame.image, wanted), np.zeros(3, np.float32), 0.04, False)
+    seen = Observation(
+        frame.stamp_ns, preprocess(frame.image, wanted), np.zeros(3, np.float32), 0.04, False
+    )
     given = SpoiledInput(ExpertRuntime(None, wanted), condition, seed).spoil(seen).image
     caption = np.full((CAPTION, WIDTH, 3), PAPER, np.uint8)
-    cv2.putText(caption, condition.name, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+    cv2.putText(
+        caption, condition.name, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA
+    )
     given = cv2.resize(given, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
-    return cv2.copyMakeBorder(np.vstack([caption, frame.image, given]), 0, 8, 3, 3, cv2.BORDER_CONSTANT, value=PAPER)
+    return cv2.copyMakeBorder(
+        np.vstack([caption, frame.image, given]), 0, 8, 3, 3, cv2.BORDER_CONSTANT, value=PAPER
+    )
 
 
 def expert_frame(condition: Condition, seed: int, seconds: float) -> Frame:
     """The first frame `seconds` into the expert's drive over a held-out road."""
-    world = World(WorldConfig(image_width=WIDTH, image_height=HEIGHT, stratum=4), seed, True, condition)
+    world = World(
+        WorldConfig(image_width=WIDTH, image_height=HEIGHT, stratum=4), seed, True, condition
+    )
     frame = None
     while frame is None or frame.stamp_ns < seconds * 1e9:
         for event in world.advance(math.atan(VEHICLE.wheelbase * world.truth.target_curvature)):

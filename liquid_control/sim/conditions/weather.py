@@ -1,4 +1,5 @@
-"""Weather and light as they change the look of a road, and the parts of the scene that only they have: snow, shadows on the road."""
+"""Weather and light as they change the look of a road, and the parts of the scene that only they
+have: snow, shadows on the road."""
 
 from __future__ import annotations
 
@@ -26,35 +27,68 @@ def dress(look: Look, condition: Condition, road: Road, rng: np.random.Generator
     """The drawn look of a road in the condition's weather and light."""
     if condition.winter:
         look = dataclasses.replace(
-            look, snow=1.0, ground=_towards(look.ground, SNOW, 0.9), foliage=_towards(look.foliage, SNOW, 0.55),
-            asphalt=_towards(look.asphalt, np.array([0.3, 0.31, 0.33]), 0.5), sky_high=(0.78, 0.8, 0.83), sky_low=(0.86, 0.87, 0.88),
-            ambient=0.5, diffuse=0.3,
+            look,
+            snow=1.0,
+            ground=_towards(look.ground, SNOW, 0.9),
+            foliage=_towards(look.foliage, SNOW, 0.55),
+            asphalt=_towards(look.asphalt, np.array([0.3, 0.31, 0.33]), 0.5),
+            sky_high=(0.78, 0.8, 0.83),
+            sky_low=(0.86, 0.87, 0.88),
+            ambient=0.5,
+            diffuse=0.3,
         )
     if condition.rain:
         look = dataclasses.replace(
-            look, asphalt=_towards(look.asphalt, np.zeros(3), 0.2), ground=_towards(look.ground, np.zeros(3), 0.2),
-            sky_high=(0.5, 0.52, 0.55), sky_low=(0.62, 0.64, 0.66), ambient=0.45, diffuse=0.25,
+            look,
+            asphalt=_towards(look.asphalt, np.zeros(3), 0.2),
+            ground=_towards(look.ground, np.zeros(3), 0.2),
+            sky_high=(0.5, 0.52, 0.55),
+            sky_low=(0.62, 0.64, 0.66),
+            ambient=0.45,
+            diffuse=0.25,
         )
     if condition.night:
         look = dataclasses.replace(
-            look, sky_high=(0.02, 0.02, 0.03), sky_low=(0.02, 0.02, 0.03), ambient=0.75, diffuse=0.0, fog=HEADLAMP_REACH,
+            look,
+            sky_high=(0.02, 0.02, 0.03),
+            sky_low=(0.02, 0.02, 0.03),
+            ambient=0.75,
+            diffuse=0.0,
+            fog=HEADLAMP_REACH,
         )
     if condition.low_sun:
         azimuth = float(np.arctan2(road.y[-1], road.x[-1]) + rng.uniform(-SUN_SPREAD, SUN_SPREAD))
-        look = dataclasses.replace(look, sun_elevation=SUN_ELEVATION, sun_azimuth=azimuth, sky_low=(1.0, 0.93, 0.8), diffuse=0.45)
+        look = dataclasses.replace(
+            look,
+            sun_elevation=SUN_ELEVATION,
+            sun_azimuth=azimuth,
+            sky_low=(1.0, 0.93, 0.8),
+            diffuse=0.45,
+        )
     if condition.visibility:
         haze = look.sky_low if condition.rain else (0.72, 0.74, 0.76)
         look = dataclasses.replace(look, sky_high=haze, sky_low=haze, fog=condition.visibility)
     return dataclasses.replace(look, shadows=condition.shadows)
 
 
-def snow_over(texels: np.ndarray, offset: np.ndarray, cover: float, rng: np.random.Generator) -> np.ndarray:
-    """Snow on a road texture (along, across, 3) float in 0..1, at `offset` (across,) [m]: deep over both edges, thin between the tracks."""
+def snow_over(
+    texels: np.ndarray, offset: np.ndarray, cover: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Snow on a road texture (along, across, 3) float in 0..1, at `offset` (across,) [m]: deep over
+    both edges, thin between the tracks."""
     along = len(texels)
     drift = _wander(rng, along, 6) * 0.22
-    edge = np.maximum(-0.5 * LANE_WIDTH + 0.42 + drift[:, None] - offset, offset - (1.5 * LANE_WIDTH - 0.42 + drift[::-1, None]))
+    edge = np.maximum(
+        -0.5 * LANE_WIDTH + 0.42 + drift[:, None] - offset,
+        offset - (1.5 * LANE_WIDTH - 0.42 + drift[::-1, None]),
+    )
     deep = np.clip(edge / 0.12 + 0.5, 0.0, 1.0)
-    nearest = np.min(np.abs(offset[None] - np.array(TRACKS)[:, None] - _wander(rng, along, 3)[:, None, None] * 0.08), 1)
+    nearest = np.min(
+        np.abs(
+            offset[None] - np.array(TRACKS)[:, None] - _wander(rng, along, 3)[:, None, None] * 0.08
+        ),
+        1,
+    )
     flakes = cv2.GaussianBlur(rng.random(texels.shape[:2], np.float32), (0, 0), 1.5)
     flakes = np.clip((flakes - flakes.mean()) / flakes.std() * 0.25 + 0.5, 0.0, 1.0)
     thin = np.clip((nearest - 0.22) / 0.25, 0.0, 1.0) * (0.3 + 0.4 * flakes)
@@ -62,7 +96,9 @@ def snow_over(texels: np.ndarray, offset: np.ndarray, cover: float, rng: np.rand
     return texels * (1 - share) + SNOW * (0.93 + 0.07 * flakes[..., None]) * share
 
 
-def road_shadows(road: Road, per_metre: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def road_shadows(
+    road: Road, per_metre: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Blots of crowns and bars of poles a little above the road: vertices (N, 3), faces (M, 3)."""
     slant = rng.uniform(-1.2, 1.2)
     vertices, faces, count = [], [], 0
@@ -74,15 +110,26 @@ def road_shadows(road: Road, per_metre: float, rng: np.random.Generator) -> tupl
         else:
             angle = np.arange(14) * 2 * np.pi / 14
             radius = rng.uniform(0.55, 1.0, 14)
-            outline = radius[:, None] * np.stack([np.cos(angle) * rng.uniform(0.8, 2.2), np.sin(angle) * rng.uniform(1.2, 4.0)], 1)
+            outline = radius[:, None] * np.stack(
+                [np.cos(angle) * rng.uniform(0.8, 2.2), np.sin(angle) * rng.uniform(1.2, 4.0)], 1
+            )
         left = rng.uniform(-0.9 * LANE_WIDTH, 2.0 * LANE_WIDTH)
         ahead = outline[:, 0] + slant * outline[:, 1] * 0.5
         across = left + outline[:, 1]
         cos, sin = np.cos(heading), np.sin(heading)
-        ring = np.stack([x + ahead * cos - across * sin, y + ahead * sin + across * cos, np.full(len(ahead), ABOVE_ROAD)], 1)
+        ring = np.stack(
+            [
+                x + ahead * cos - across * sin,
+                y + ahead * sin + across * cos,
+                np.full(len(ahead), ABOVE_ROAD),
+            ],
+            1,
+        )
         centre = ring.mean(0, keepdims=True)
         following = np.roll(np.arange(len(ring)), -1)
-        faces.append(count + np.stack([np.zeros(len(ring), int), 1 + np.arange(len(ring)), 1 + following], 1))
+        faces.append(
+            count + np.stack([np.zeros(len(ring), int), 1 + np.arange(len(ring)), 1 + following], 1)
+        )
         vertices += [centre, ring]
         count += 1 + len(ring)
     return np.concatenate(vertices), np.concatenate(faces).astype(np.int32)
@@ -96,5 +143,7 @@ def _wander(rng: np.random.Generator, count: int, waves: int) -> np.ndarray:
     return (size[:, None] * np.sin(turns[:, None] * phase + shift[:, None])).sum(0) * np.sqrt(2)
 
 
-def _towards(colour: tuple[float, float, float], other: np.ndarray, share: float) -> tuple[float, float, float]:
+def _towards(
+    colour: tuple[float, float, float], other: np.ndarray, share: float
+) -> tuple[float, float, float]:
     return tuple(float(v) for v in np.array(colour) * (1 - share) + other * share)

@@ -1,4 +1,5 @@
-"""One drive in the simulated world through the real controller and gate, with one fault, kept tick by tick."""
+"""One drive in the simulated world through the real controller and gate, with one fault, kept tick
+by tick."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ EPOCH, BOOT = 1_760_000_000_000_000_000, 5_000_000_000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tick:
-    """One decision of the gate, and where the vehicle was. `known_speed`: what the gate took for the measured speed; `last_speed`: the
-    last one that it knew."""
+    """One decision of the gate, and where the vehicle was. `known_speed`: what the gate took for
+    the measured speed; `last_speed`: the last one that it knew."""
 
     seconds: float
     state: State
@@ -40,15 +41,23 @@ class Tick:
 
 
 def run_course(
-    runtime: Runtime, seed: int, seconds: float, faults: Fault | Sequence[Fault] | None,
+    runtime: Runtime,
+    seed: int,
+    seconds: float,
+    faults: Fault | Sequence[Fault] | None,
     wishes: Wishes | Callable[[float], Wishes] = Wishes(),  # noqa: B008  frozen
-) -> list[Tick]:  # fmt: skip
-    """Drives a held-out road; until the gate engages, and after it was taken over, the expert has the wheel. `wishes`: or what they are at
-    a time [s]."""
+) -> list[Tick]:
+    """Drives a held-out road; until the gate engages, and after it was taken over, the expert has
+    the wheel. `wishes`: or what they are at a time [s]."""
     faults = [faults] if isinstance(faults, Fault) else faults or ()
-    world = World(WorldConfig(length=max(20.0 * seconds, 100.0), cruise_high=12.0), seed, held_out=True)
+    world = World(
+        WorldConfig(length=max(20.0 * seconds, 100.0), cruise_high=12.0), seed, held_out=True
+    )
     controller, guard = Controller(runtime, speed=20.0), Guard(GateConfig(), VEHICLE)
-    taps = {source: [Tap(fault, seed) for fault in faults if fault.source == source] for source in SOURCES}
+    taps = {
+        source: [Tap(fault, seed) for fault in faults if fault.source == source]
+        for source in SOURCES
+    }
     ticks: list[Tick] = []
     command: Command | None = None
     next_tick = 0.0
@@ -60,27 +69,52 @@ def run_course(
         now, now_ns, steady_ns = world.time_ns * 1e-9, EPOCH + world.time_ns, BOOT + world.time_ns
         proposals = _sense(controller, guard, taps, events, now, now_ns, steady_ns)
         guard.push_steering_angle(world.truth.steering_angle)
-        fresh = [guard.push_proposal(action, now_ns, steady_ns) for action in pass_through(taps["command"], proposals, now)]
+        fresh = [
+            guard.push_proposal(action, now_ns, steady_ns)
+            for action in pass_through(taps["command"], proposals, now)
+        ]
         if any(fresh) or now >= next_tick:
             next_tick = now + GATE_PERIOD
             decision = guard.tick(now_ns, steady_ns, wishes(now) if callable(wishes) else wishes)
             truth = world.truth
             command = decision.command
             ticks.append(
-                Tick(now, decision.state, decision.reason, command, steady_ns, guard.known_speed(steady_ns), guard.last_speed,
-                     truth.lane_offset, truth.speed, truth.departed)
-            )  # fmt: skip
+                Tick(
+                    now,
+                    decision.state,
+                    decision.reason,
+                    command,
+                    steady_ns,
+                    guard.known_speed(steady_ns),
+                    guard.last_speed,
+                    truth.lane_offset,
+                    truth.speed,
+                    truth.departed,
+                )
+            )
     world.close()
     return ticks
 
 
 def _sense(
-    controller: Controller, guard: Guard, taps: dict[str, list[Tap]], events: list, now: float, now_ns: int, steady_ns: int
+    controller: Controller,
+    guard: Guard,
+    taps: dict[str, list[Tap]],
+    events: list,
+    now: float,
+    now_ns: int,
+    steady_ns: int,
 ) -> list[Action]:
     """Gives controller and gate what arrives; returns what the policy proposes."""
     arrived = {
         source: pass_through(
-            taps[source], [dataclasses.replace(e, stamp_ns=EPOCH + e.stamp_ns) for e in events if isinstance(e, kind)], now
+            taps[source],
+            [
+                dataclasses.replace(e, stamp_ns=EPOCH + e.stamp_ns)
+                for e in events
+                if isinstance(e, kind)
+            ],
+            now,
         )
         for source, kind in (("imu", ImuSample), ("speed", SpeedSample), ("camera", Frame))
     }

@@ -1,10 +1,12 @@
 """What must happen in each cell of the fault matrix.
 
-Written down before the first run. That run found a frozen camera and a wild speed going unnoticed, and a stop without speed that began from
-the speed asked for: the controller now refuses repeated pictures, the gate refuses impossible speeds, and a stop begins from the speed
-measured last. Two promises were withdrawn: intermittent camera and command were to drive on, but gaps of 0.1 s and the camera's own
-dropped frames outlast a proposal's 0.2 s by some milliseconds now and then; and a vehicle that stops blind was to stay on the road,
-which nobody who holds an angle can promise: that it brakes is what is checked instead.
+Written down before the first run. That run found a frozen camera and a wild speed going unnoticed,
+and a stop without speed that began from the speed asked for: the controller now refuses repeated
+pictures, the gate refuses impossible speeds, and a stop begins from the speed measured last. Two
+promises were withdrawn: intermittent camera and command were to drive on, but gaps of 0.1 s and the
+camera's own dropped frames outlast a proposal's 0.2 s by some milliseconds now and then; and a
+vehicle that stops blind was to stay on the road, which nobody who holds an angle can promise: that
+it brakes is what is checked instead.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ TICK = 0.05
 class Expectation:
     """No limit is broken in any cell. Beyond that:
 
-    `degrades_within`: seconds after the fault began in which the gate must have left the driving states, None where it may drive on.
-    `brakes`: from then to the fault's end the vehicle slows down. `drives_on`: it must not leave the driving states at all.
-    `stays_on_road`: the vehicle does not leave the road; a source that lies in a way nobody can tell carries no such promise. `why`: the
-    reasoning. It is always driving again a second after the fault (and, had it stopped, after the time that engaging takes).
+    `degrades_within`: seconds after the fault began in which the gate must have left the driving
+    states, None where it may drive on. `brakes`: from then to the fault's end the vehicle slows
+    down. `drives_on`: it must not leave the driving states at all. `stays_on_road`: the vehicle
+    does not leave the road; a source that lies in a way nobody can tell carries no such promise.
+    `why`: the reasoning. It is always driving again a second after the fault (and, had it stopped,
+    after the time that engaging takes).
     """
 
     why: str
@@ -33,7 +37,8 @@ class Expectation:
 
 
 FRAME_STALE, SPEED_STALE = 0.2 + 0.07 + TICK, 0.5 + 0.02 + TICK
-"""Bounds of the shipped configuration, each with one sample period and a tick: by then the fault must have been noticed."""
+"""Bounds of the shipped configuration, each with one sample period and a tick: by then the fault
+must have been noticed."""
 
 BLIND = "no frame, no new proposal: the last one goes stale"
 REFUSED = "every sample is refused, as if there was none"
@@ -42,35 +47,67 @@ INERTIAL_HELP = "the camera alone will do"
 
 EXPECTED = {
     ("camera", "off"): Expectation(BLIND, FRAME_STALE, brakes=True, stays_on_road=False),
-    ("camera", "stuck"): Expectation("identical pictures from a moving vehicle are refused", FRAME_STALE, brakes=True, stays_on_road=False),
+    ("camera", "stuck"): Expectation(
+        "identical pictures from a moving vehicle are refused",
+        FRAME_STALE,
+        brakes=True,
+        stays_on_road=False,
+    ),
     ("camera", "garbage"): Expectation(LIES, stays_on_road=False),
     ("camera", "wrong"): Expectation(LIES, stays_on_road=False),
-    ("camera", "slow"): Expectation("each gap is longer than a proposal lives", FRAME_STALE, stays_on_road=False),
-    ("camera", "delayed"): Expectation("frames older than a proposal may be", FRAME_STALE, brakes=True, stays_on_road=False),
-    ("camera", "intermittent"): Expectation("a gap and a dropped frame together may just outlast a proposal"),
+    ("camera", "slow"): Expectation(
+        "each gap is longer than a proposal lives", FRAME_STALE, stays_on_road=False
+    ),
+    ("camera", "delayed"): Expectation(
+        "frames older than a proposal may be", FRAME_STALE, brakes=True, stays_on_road=False
+    ),
+    ("camera", "intermittent"): Expectation(
+        "a gap and a dropped frame together may just outlast a proposal"
+    ),
     ("camera", "nan"): Expectation(REFUSED, FRAME_STALE, brakes=True, stays_on_road=False),
     ("imu", "off"): Expectation(INERTIAL_HELP, drives_on=True),
     ("imu", "stuck"): Expectation(INERTIAL_HELP, drives_on=True, stays_on_road=False),
-    ("imu", "garbage"): Expectation("clipped inside the policy to one input among 32", drives_on=True, stays_on_road=False),
+    ("imu", "garbage"): Expectation(
+        "clipped inside the policy to one input among 32", drives_on=True, stays_on_road=False
+    ),
     ("imu", "wrong"): Expectation(LIES, drives_on=True, stays_on_road=False),
     ("imu", "slow"): Expectation(INERTIAL_HELP, drives_on=True),
     ("imu", "delayed"): Expectation(INERTIAL_HELP, drives_on=True),
     ("imu", "intermittent"): Expectation(INERTIAL_HELP, drives_on=True),
     ("imu", "nan"): Expectation(REFUSED, drives_on=True),
-    ("speed", "off"): Expectation("limits depend on the speed: without it the gate stops", SPEED_STALE, brakes=True, stays_on_road=False),
+    ("speed", "off"): Expectation(
+        "limits depend on the speed: without it the gate stops",
+        SPEED_STALE,
+        brakes=True,
+        stays_on_road=False,
+    ),
     ("speed", "stuck"): Expectation("a constant speed is nothing unusual", drives_on=True),
-    ("speed", "garbage"): Expectation("impossible speeds are refused", SPEED_STALE, brakes=True, stays_on_road=False),
-    ("speed", "wrong"): Expectation("backwards at the true speed: limits count its size", drives_on=True),
+    ("speed", "garbage"): Expectation(
+        "impossible speeds are refused", SPEED_STALE, brakes=True, stays_on_road=False
+    ),
+    ("speed", "wrong"): Expectation(
+        "backwards at the true speed: limits count its size", drives_on=True
+    ),
     ("speed", "slow"): Expectation("the edge of its life: may degrade now and then"),
     ("speed", "delayed"): Expectation("younger than it may be", drives_on=True),
     ("speed", "intermittent"): Expectation("gaps shorter than it lives", drives_on=True),
     ("speed", "nan"): Expectation(REFUSED, SPEED_STALE, brakes=True, stays_on_road=False),
-    ("command", "off"): Expectation("the watchdog's case", FRAME_STALE, brakes=True, stays_on_road=False),
+    ("command", "off"): Expectation(
+        "the watchdog's case", FRAME_STALE, brakes=True, stays_on_road=False
+    ),
     ("command", "stuck"): Expectation(LIES, drives_on=True, stays_on_road=False),
     ("command", "garbage"): Expectation(LIES, drives_on=True, stays_on_road=False),
     ("command", "wrong"): Expectation(LIES, drives_on=True, stays_on_road=False),
-    ("command", "slow"): Expectation("each gap is longer than a proposal lives", FRAME_STALE, stays_on_road=False),
-    ("command", "delayed"): Expectation("older than a proposal may be", FRAME_STALE, brakes=True, stays_on_road=False),
-    ("command", "intermittent"): Expectation("a gap and a dropped frame together may just outlast a proposal"),
-    ("command", "nan"): Expectation("not finite is never used", 0.07 + TICK, brakes=True, stays_on_road=False),
+    ("command", "slow"): Expectation(
+        "each gap is longer than a proposal lives", FRAME_STALE, stays_on_road=False
+    ),
+    ("command", "delayed"): Expectation(
+        "older than a proposal may be", FRAME_STALE, brakes=True, stays_on_road=False
+    ),
+    ("command", "intermittent"): Expectation(
+        "a gap and a dropped frame together may just outlast a proposal"
+    ),
+    ("command", "nan"): Expectation(
+        "not finite is never used", 0.07 + TICK, brakes=True, stays_on_road=False
+    ),
 }

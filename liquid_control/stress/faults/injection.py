@@ -1,4 +1,5 @@
-"""What can go wrong with a stream of samples: one that stops, sticks, lies, lags or stutters. As in PX4's failure injection."""
+"""What can go wrong with a stream of samples: one that stops, sticks, lies, lags or stutters. As in
+PX4's failure injection."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ SOURCES = ("camera", "imu", "speed", "command")
 KINDS = ("off", "stuck", "garbage", "wrong", "slow", "delayed", "intermittent", "nan")
 
 SLOW_PERIOD, DELAY, BURST = 0.5, 0.35, 0.1
-"""Seconds: between two samples of a slow source, that a delayed one lags, and that an intermittent one is silent and speaks by turns."""
+"""Seconds: between two samples of a slow source, that a delayed one lags, and that an intermittent
+one is silent and speaks by turns."""
 
 Sample = Frame | ImuSample | SpeedSample | Action
 
@@ -29,7 +31,8 @@ class Fault:
 
 
 class Tap:
-    """Stands in one source's stream: samples go in as they are made, and come out as the fault leaves them."""
+    """Stands in one source's stream: samples go in as they are made, and come out as the fault
+    leaves them."""
 
     def __init__(self, fault: Fault | None, seed: int = 0) -> None:
         self._fault, self._rng = fault, np.random.default_rng(seed)
@@ -67,26 +70,51 @@ class Tap:
         if kind == "intermittent":
             return [] if int((now - self._fault.begin) / BURST) % 2 == 0 else [sample]
         if kind == "stuck":
-            return [dataclasses.replace(self._last, stamp_ns=sample.stamp_ns)] if self._last is not None else []
+            return (
+                [dataclasses.replace(self._last, stamp_ns=sample.stamp_ns)]
+                if self._last is not None
+                else []
+            )
         return [_false(sample, kind, self._rng)]
 
 
 def _false(sample: Sample, kind: str, rng: np.random.Generator) -> Sample:
-    """The sample with its numbers made garbage (as large as they come), wrong (the other way round) or NaN."""
+    """The sample with its numbers made garbage (as large as they come), wrong (the other way round)
+    or NaN."""
     scale = {"garbage": rng.uniform(-1, 1), "wrong": -1.0, "nan": float("nan")}[kind]
     wild = 1e3 if kind == "garbage" else 1.0
     if isinstance(sample, Frame):
         if kind == "nan":
             return dataclasses.replace(sample, image=np.full(sample.image.shape, np.nan))
-        picture = rng.integers(0, 256, sample.image.shape, np.uint8) if kind == "garbage" else sample.image[:, ::-1].copy()
+        picture = (
+            rng.integers(0, 256, sample.image.shape, np.uint8)
+            if kind == "garbage"
+            else sample.image[:, ::-1].copy()
+        )
         return dataclasses.replace(sample, image=picture)
     if isinstance(sample, ImuSample):
-        rates = rng.uniform(-40, 40, 3) if kind == "garbage" else scale * np.array(sample.angular_velocity)
-        forces = rng.uniform(-400, 400, 3) if kind == "garbage" else scale * np.array(sample.linear_acceleration)
-        return dataclasses.replace(sample, angular_velocity=tuple(rates.tolist()), linear_acceleration=tuple(forces.tolist()))
+        rates = (
+            rng.uniform(-40, 40, 3)
+            if kind == "garbage"
+            else scale * np.array(sample.angular_velocity)
+        )
+        forces = (
+            rng.uniform(-400, 400, 3)
+            if kind == "garbage"
+            else scale * np.array(sample.linear_acceleration)
+        )
+        return dataclasses.replace(
+            sample,
+            angular_velocity=tuple(rates.tolist()),
+            linear_acceleration=tuple(forces.tolist()),
+        )
     if isinstance(sample, SpeedSample):
-        return dataclasses.replace(sample, speed=wild * scale * (1.0 if kind == "garbage" else sample.speed))
-    return dataclasses.replace(sample, curvature=wild * scale * (1.0 if kind == "garbage" else sample.curvature))
+        return dataclasses.replace(
+            sample, speed=wild * scale * (1.0 if kind == "garbage" else sample.speed)
+        )
+    return dataclasses.replace(
+        sample, curvature=wild * scale * (1.0 if kind == "garbage" else sample.curvature)
+    )
 
 
 def pass_through(taps: list[Tap], samples: list[Sample], now: float) -> list[Sample]:

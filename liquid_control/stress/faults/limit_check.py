@@ -1,4 +1,5 @@
-"""Whether commands kept the gate's limits: the physical quantities computed from the sequence alone, knowing nothing of the gate's code."""
+"""Whether commands kept the gate's limits: the physical quantities computed from the sequence
+alone, knowing nothing of the gate's code."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ TOLERANCE = 1e-9
 
 
 def violations(ticks: list[Tick], limits: GateConfig, vehicle: VehicleConfig) -> list[str]:
-    """One line for every limit that a command broke; pairs are judged only where both follow each other."""
+    """One line for every limit that a command broke; pairs are judged only where both follow each
+    other."""
     found = []
     for before, after in zip([None, *ticks], ticks, strict=False):
         if after.command is None:
@@ -25,7 +27,9 @@ def violations(ticks: list[Tick], limits: GateConfig, vehicle: VehicleConfig) ->
     return found
 
 
-def _alone(tick: Tick, limits: GateConfig, vehicle: VehicleConfig) -> list[tuple[str, float, float]]:
+def _alone(
+    tick: Tick, limits: GateConfig, vehicle: VehicleConfig
+) -> list[tuple[str, float, float]]:
     angle, speed = tick.command.steering_angle, tick.command.speed
     sideways = speed * speed * abs(math.tan(angle)) / vehicle.wheelbase
     return [
@@ -36,14 +40,37 @@ def _alone(tick: Tick, limits: GateConfig, vehicle: VehicleConfig) -> list[tuple
     ]
 
 
-def _pair(before: Tick, after: Tick, limits: GateConfig, vehicle: VehicleConfig) -> list[tuple[str, float, float]]:
+def _pair(
+    before: Tick, after: Tick, limits: GateConfig, vehicle: VehicleConfig
+) -> list[tuple[str, float, float]]:
     elapsed = min((after.steady_ns - before.steady_ns) / 1e9, limits.stale_after)
     bends = [math.tan(tick.command.steering_angle) / vehicle.wheelbase for tick in (before, after)]
     rows = [
-        ("steering step", abs(after.command.steering_angle - before.command.steering_angle), limits.max_steering_rate * elapsed),
-        ("rise of speed", after.command.speed - before.command.speed, limits.max_acceleration * elapsed),
+        (
+            "steering step",
+            abs(after.command.steering_angle - before.command.steering_angle),
+            limits.max_steering_rate * elapsed,
+        ),
+        (
+            "rise of speed",
+            after.command.speed - before.command.speed,
+            limits.max_acceleration * elapsed,
+        ),
     ]
-    slower = before.command.speed if after.last_speed is None else min(before.command.speed, max(after.last_speed, 0.0))
+    slower = (
+        before.command.speed
+        if after.last_speed is None
+        else min(before.command.speed, max(after.last_speed, 0.0))
+    )
     if after.known_speed is not None:
-        rows.append(("lateral jerk step", after.known_speed**2 * abs(bends[1] - bends[0]), limits.max_lateral_jerk * elapsed))
-    return [*rows, ("fall of speed", slower - after.command.speed, limits.max_deceleration * elapsed)]
+        rows.append(
+            (
+                "lateral jerk step",
+                after.known_speed**2 * abs(bends[1] - bends[0]),
+                limits.max_lateral_jerk * elapsed,
+            )
+        )
+    return [
+        *rows,
+        ("fall of speed", slower - after.command.speed, limits.max_deceleration * elapsed),
+    ]

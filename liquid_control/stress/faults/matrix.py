@@ -1,4 +1,5 @@
-"""`liquid-control faults`: every kind of fault in every source, driven in closed loop and held against what must happen."""
+"""`liquid-control faults`: every kind of fault in every source, driven in closed loop and held
+against what must happen."""
 
 from __future__ import annotations
 
@@ -21,9 +22,11 @@ from liquid_control.stress.faults.limit_check import violations
 from liquid_control.system.parallel import map_processes
 
 BEGIN, LASTS, AFTER = 5.0, 2.5, 4.0
-"""Seconds: the fault begins well after engaging, lasts, and is followed by the time in which driving must go on."""
+"""Seconds: the fault begins well after engaging, lasts, and is followed by the time in which
+driving must go on."""
 BACK_WITHIN, BACK_FROM_STANDSTILL = 1.0, 2.5
-"""Seconds after the fault's end in which the gate must drive again: from moving, and from standing, which engages anew."""
+"""Seconds after the fault's end in which the gate must drive again: from moving, and from standing,
+which engages anew."""
 
 BRAKING_SHARE, BRAKING_DELAY = 0.8, 0.3
 """The simulated vehicle follows the speed it is told with a lag [s]."""
@@ -33,10 +36,15 @@ BRAKING_SHARE, BRAKING_DELAY = 0.8, 0.3
 class FaultSettings:
     """Inject every kind of fault into every source while `model` drives the simulated world."""
 
-    model: str = dataclasses.field(default="lane_keeper", metadata={"doc": "path of a model directory, or the name of an installed model"})
+    model: str = dataclasses.field(
+        default="lane_keeper",
+        metadata={"doc": "path of a model directory, or the name of an installed model"},
+    )
     roads: int = number(3, 1, 1000, "", "held-out roads for each fault")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
-    out: Path | None = dataclasses.field(default=None, metadata={"doc": "folder for faults.json and the matrix as faults.png"})
+    out: Path | None = dataclasses.field(
+        default=None, metadata={"doc": "folder for faults.json and the matrix as faults.png"}
+    )
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
     def __post_init__(self) -> None:
@@ -44,19 +52,33 @@ class FaultSettings:
 
 
 def inject_faults(settings: FaultSettings) -> dict:
-    """Facts by cell under `cells`; `broken` counts cells in which something that must hold did not."""
+    """Facts by cell under `cells`; `broken` counts cells in which something that must hold did
+    not."""
     started = time.perf_counter()
     model = read_model(find_model(settings.model)).directory
     cells = [(source, kind) for source in SOURCES for kind in KINDS]
-    jobs = [(model, source, kind, road_seed(settings.seed, road)) for source, kind in cells for road in range(settings.roads)]
+    jobs = [
+        (model, source, kind, road_seed(settings.seed, road))
+        for source, kind in cells
+        for road in range(settings.roads)
+    ]
     outcomes = map_processes(run_cell, jobs, settings.workers, "faults")
-    grouped = {cell: outcomes[i * settings.roads : (i + 1) * settings.roads] for i, cell in enumerate(cells)}
+    grouped = {
+        cell: outcomes[i * settings.roads : (i + 1) * settings.roads]
+        for i, cell in enumerate(cells)
+    }
     rows = [_summary(source, kind, grouped[source, kind]) for source, kind in cells]
     facts = {
-        "model": str(settings.model), "roads": settings.roads, "seed": settings.seed, "faults": len(jobs),
-        "commands": sum(row["commands"] for row in rows), "limit_violations": sum(row["limit_violations"] for row in rows),
-        "broken": sum(bool(row["broken"]) for row in rows), "wall_s": round(time.perf_counter() - started, 1), "cells": rows,
-    }  # fmt: skip
+        "model": str(settings.model),
+        "roads": settings.roads,
+        "seed": settings.seed,
+        "faults": len(jobs),
+        "commands": sum(row["commands"] for row in rows),
+        "limit_violations": sum(row["limit_violations"] for row in rows),
+        "broken": sum(bool(row["broken"]) for row in rows),
+        "wall_s": round(time.perf_counter() - started, 1),
+        "cells": rows,
+    }
     if settings.out is not None:
         from liquid_control.stress.faults.picture import draw_matrix
 
@@ -86,43 +108,71 @@ def judge(ticks: list[Tick], fault: Fault, expected: Expectation) -> dict:
     stopped = any(tick.state.value == "stopped" for tick in during)
     departed = any(tick.departed for tick in ticks)
     broken = [f"limits: {wrong[0]} ({len(wrong)} in all)"] if wrong else []
-    if next((tick.state for tick in reversed(ticks) if tick.seconds < fault.begin), None) not in DRIVING:
+    if (
+        next((tick.state for tick in reversed(ticks) if tick.seconds < fault.begin), None)
+        not in DRIVING
+    ):
         broken.append("was not driving when the fault began")
     if expected.degrades_within is not None and (left is None or left > expected.degrades_within):
-        broken.append(f"noticed after {left if left is None else round(left, 2)} s, must be within {expected.degrades_within:.2f} s")
+        broken.append(
+            f"noticed after {left if left is None else round(left, 2)} s, must be within {expected.degrades_within:.2f} s"
+        )
     if expected.brakes and left is not None and not _brakes(during, fault.begin + left):
         broken.append("did not brake")
     if expected.drives_on and left is not None:
-        broken.append(f"left driving after {left:.2f} s ({next(t.reason for t in during if t.state not in DRIVING)})")
+        broken.append(
+            f"left driving after {left:.2f} s ({next(t.reason for t in during if t.state not in DRIVING)})"
+        )
     if expected.stays_on_road and departed:
         broken.append("left the road")
     if not departed and (back is None or back > (BACK_FROM_STANDSTILL if stopped else BACK_WITHIN)):
         broken.append(f"driving again {'never' if back is None else f'after {back:.2f} s'}")
     return {
-        "noticed_s": left, "back_s": back, "stopped": stopped, "departed": departed, "commands": sum(t.command is not None for t in ticks),
-        "limit_violations": len(wrong), "largest_offset_m": max(abs(tick.lane_offset) for tick in ticks), "broken": broken,
-    }  # fmt: skip
+        "noticed_s": left,
+        "back_s": back,
+        "stopped": stopped,
+        "departed": departed,
+        "commands": sum(t.command is not None for t in ticks),
+        "limit_violations": len(wrong),
+        "largest_offset_m": max(abs(tick.lane_offset) for tick in ticks),
+        "broken": broken,
+    }
 
 
 def _brakes(during: list[Tick], since: float) -> bool:
     """Whether the vehicle slowed down about as fast as the gate takes speed away, or stands."""
     stopping = [tick for tick in during if tick.seconds >= since]
     lost = stopping[0].speed - stopping[-1].speed
-    due = BRAKING_SHARE * GateConfig().deceleration * max(stopping[-1].seconds - since - BRAKING_DELAY, 0.0)
+    due = (
+        BRAKING_SHARE
+        * GateConfig().deceleration
+        * max(stopping[-1].seconds - since - BRAKING_DELAY, 0.0)
+    )
     return stopping[-1].speed < 0.2 or lost >= due
 
 
 def _summary(source: str, kind: str, outcomes: list[dict]) -> dict:
     expected = EXPECTED[source, kind]
     noticed = [outcome["noticed_s"] for outcome in outcomes if outcome["noticed_s"] is not None]
-    back = [outcome["back_s"] for outcome in outcomes if outcome["back_s"] is not None and outcome["noticed_s"] is not None]
+    back = [
+        outcome["back_s"]
+        for outcome in outcomes
+        if outcome["back_s"] is not None and outcome["noticed_s"] is not None
+    ]
     return {
-        "source": source, "kind": kind, "why": expected.why, "must_notice_within_s": expected.degrades_within,
-        "must_drive_on": expected.drives_on, "must_stay_on_road": expected.stays_on_road,
-        "noticed_s": max(noticed, default=None), "noticed": len(noticed),
-        "back_s": max(back, default=None), "departed": sum(outcome["departed"] for outcome in outcomes),
+        "source": source,
+        "kind": kind,
+        "why": expected.why,
+        "must_notice_within_s": expected.degrades_within,
+        "must_drive_on": expected.drives_on,
+        "must_stay_on_road": expected.stays_on_road,
+        "noticed_s": max(noticed, default=None),
+        "noticed": len(noticed),
+        "back_s": max(back, default=None),
+        "departed": sum(outcome["departed"] for outcome in outcomes),
         "largest_offset_m": round(max(outcome["largest_offset_m"] for outcome in outcomes), 3),
-        "commands": sum(outcome["commands"] for outcome in outcomes), "drives": len(outcomes),
+        "commands": sum(outcome["commands"] for outcome in outcomes),
+        "drives": len(outcomes),
         "limit_violations": sum(outcome["limit_violations"] for outcome in outcomes),
         "broken": sorted({line for outcome in outcomes for line in outcome["broken"]}),
-    }  # fmt: skip
+    }

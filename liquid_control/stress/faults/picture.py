@@ -27,15 +27,30 @@ def draw_matrix(rows: list[dict], path: Path) -> None:
     for row in rows:
         x, y = SOURCES.index(row["source"]), len(KINDS) - 1 - KINDS.index(row["kind"])
         axes.add_patch(Rectangle((x + 0.02, y + 0.04), 0.96, 0.92, color=colour(row), linewidth=0))
-        axes.text(x + 0.5, y + 0.5, words(row), ha="center", va="center", fontsize=8.5, color="#1f2933", linespacing=1.35)
+        axes.text(
+            x + 0.5,
+            y + 0.5,
+            words(row),
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color="#1f2933",
+            linespacing=1.35,
+        )
     axes.set(xlim=(0, len(SOURCES)), ylim=(0, len(KINDS)))
     axes.set_xticks([i + 0.5 for i in range(len(SOURCES))], SOURCES, fontsize=11)
     axes.set_yticks([i + 0.5 for i in range(len(KINDS))], KINDS[::-1], fontsize=11)
     axes.tick_params(length=0, labeltop=True, labelbottom=False)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.legend(handles=[Patch(color=c, label=text) for c, text in LEGEND.items()], loc="upper center", bbox_to_anchor=(0.5, 0.0), ncol=2,
-                frameon=False, fontsize=9)  # fmt: skip
+    axes.legend(
+        handles=[Patch(color=c, label=text) for c, text in LEGEND.items()],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncol=2,
+        frameon=False,
+        fontsize=9,
+    )
     figure.tight_layout()
     partial = path.with_suffix(".partial.png")
     figure.savefig(partial)
@@ -56,5 +71,9 @@ def words(row: dict) -> str:
         return row["broken"][0][:42]
     noticed = f"noticed {row['noticed_s']:.2f} s" if row["noticed_s"] is not None else "drives on"
     back = f", back {row['back_s']:.2f} s" if row["back_s"] is not None else ""
-    lane = f"left the road {row['departed']} of {row['drives']}" if row["departed"] else f"offset ≤ {row['largest_offset_m']:.2f} m"
+    lane = (
+        f"left the road {row['departed']} of {row['drives']}"
+        if row["departed"]
+        else f"offset ≤ {row['largest_offset_m']:.2f} m"
+    )
     return f"{noticed}{back}\n{lane}"

@@ -1,4 +1,5 @@
-"""Processes that are killed, frozen, slowed down and started again: one function a case, from a driving vehicle to a driving vehicle."""
+"""Processes that are killed, frozen, slowed down and started again: one function a case, from a
+driving vehicle to a driving vehicle."""
 
 from __future__ import annotations
 
@@ -14,18 +15,23 @@ NOTICED, RETURNED = 2.0, 12.0
 
 
 def policy_killed(rig: Rig, rng: random.Random) -> dict:
-    """One try. `restart_s`: from the new process's start to its first proposal; `control_s` counts from that proposal."""
+    """One try. `restart_s`: from the new process's start to its first proposal; `control_s` counts
+    from that proposal."""
     rig.engaged()
     time.sleep(rng.uniform(0.0, 0.2))  # at any time between two pictures
     died = rig.kill("policy_node")
-    return _back(rig, died, rig.measure(lambda: rig.observer.ramp_after(died), NOTICED), "policy_node")
+    return _back(
+        rig, died, rig.measure(lambda: rig.observer.ramp_after(died), NOTICED), "policy_node"
+    )
 
 
 def policy_restarted(rig: Rig, rng: random.Random) -> dict:
     rig.engaged()
     died = rig.kill("policy_node", signal.SIGINT)
     last = max(at for at, _ in rig.observer.proposals)
-    return _back(rig, died, rig.measure(lambda: rig.observer.ramp_after(last), NOTICED), "policy_node")
+    return _back(
+        rig, died, rig.measure(lambda: rig.observer.ramp_after(last), NOTICED), "policy_node"
+    )
 
 
 def frozen(name: str, seconds: float) -> Callable[[Rig, random.Random], dict]:
@@ -50,7 +56,9 @@ def policy_frozen_to_standstill(rig: Rig, rng: random.Random) -> dict:
     return control(rig, began, ramp, rig.thaw("policy_node"))
 
 
-def slowed(frozen_s: float, period_s: float, seconds: float) -> Callable[[Rig, random.Random], dict]:
+def slowed(
+    frozen_s: float, period_s: float, seconds: float
+) -> Callable[[Rig, random.Random], dict]:
     """Freezes the policy again and again."""
 
     def run(rig: Rig, rng: random.Random) -> dict:
@@ -69,7 +77,8 @@ def slowed(frozen_s: float, period_s: float, seconds: float) -> Callable[[Rig, r
 
 
 def killed(name: str) -> Callable[[Rig, random.Random], dict]:
-    """Kills a part of the robot. Control is counted from the policy's first proposal after it is back."""
+    """Kills a part of the robot. Control is counted from the policy's first proposal after it is
+    back."""
 
     def run(rig: Rig, rng: random.Random) -> dict:
         rig.engaged()
@@ -86,23 +95,42 @@ def killed(name: str) -> Callable[[Rig, random.Random], dict]:
 
 
 def _speed_known(rig: Rig, since: int) -> int | None:
-    """When [steady ns] the gate first decided by a measured speed after an instant, at which it knew none."""
-    return next((d.steady_ns for d in rig.observer.decided[:] if d.steady_ns >= since and d.known_speed is not None), None)
+    """When [steady ns] the gate first decided by a measured speed after an instant, at which it
+    knew none."""
+    return next(
+        (
+            d.steady_ns
+            for d in rig.observer.decided[:]
+            if d.steady_ns >= since and d.known_speed is not None
+        ),
+        None,
+    )
 
 
 def _back(rig: Rig, died: int, ramp: float | None, name: str) -> dict:
     """Starts what died, and waits for control from the first proposal on."""
     started = rig.start(name)
-    rig.until(lambda: rig.observer.proposals and rig.observer.proposals[-1][0] > started, "the first proposal")
+    rig.until(
+        lambda: rig.observer.proposals and rig.observer.proposals[-1][0] > started,
+        "the first proposal",
+    )
     returned = next(at for at, _ in rig.observer.proposals[:] if at > started)
     return control(rig, died, ramp, returned) | {"restart_s": (returned - started) / 1e9}
 
 
 def control(rig: Rig, began: int, ramp: float | None, returned: int) -> dict:
-    """Facts of a case that began, was noticed after `ramp` [s], and ended when the process returned [steady ns]."""
+    """Facts of a case that began, was noticed after `ramp` [s], and ended when the process returned
+    [steady ns]."""
     at_return = time.time_ns() - (time.monotonic_ns() - returned)
-    control = rig.measure(lambda: rig.observer.control_after(returned, at_return - 60_000_000), RETURNED)
-    return {"ramp_s": ramp, "control_s": control, "commanded_speed": rig.observer.decided[-1].command.speed, **rig.observer.judge(began)}
+    control = rig.measure(
+        lambda: rig.observer.control_after(returned, at_return - 60_000_000), RETURNED
+    )
+    return {
+        "ramp_s": ramp,
+        "control_s": control,
+        "commanded_speed": rig.observer.decided[-1].command.speed,
+        **rig.observer.judge(began),
+    }
 
 
 CASES: dict[str, tuple[str, Callable[[Rig, random.Random], dict]]] = {

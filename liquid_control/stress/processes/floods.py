@@ -20,13 +20,25 @@ FORGOTTEN = 30.0
 
 
 def flood(rig: Rig, name: str, seconds: float) -> dict:
-    """Facts of one flood, from a driving vehicle to a driving vehicle. `fault`: the reason for the fault that it ended in, if any."""
+    """Facts of one flood, from a driving vehicle to a driving vehicle. `fault`: the reason for the
+    fault that it ended in, if any."""
     rig.engaged()
-    kind, node = (name.removesuffix("_as_policy"), "policy_node") if name.endswith("_as_policy") else (name, "rogue")
+    kind, node = (
+        (name.removesuffix("_as_policy"), "policy_node")
+        if name.endswith("_as_policy")
+        else (name, "rogue")
+    )
     before, began = memory_mb(rig), time.monotonic_ns()
     states = len(rig.observer.states)
     rate = WRONG_TYPES_RATE if kind.startswith("wrong_type") else 0.0
-    rig.start("rogue", Child("rogue", "liquid_control.stress.processes.rogue", {"kind": kind, "name": node, "rate": rate}))
+    rig.start(
+        "rogue",
+        Child(
+            "rogue",
+            "liquid_control.stress.processes.rogue",
+            {"kind": kind, "name": node, "rate": rate},
+        ),
+    )
     rig.until(lambda: SENDS in rig.children.last_words("rogue"), "the rogue to send")
     sending = time.monotonic_ns()
     time.sleep(seconds)
@@ -40,13 +52,22 @@ def flood(rig: Rig, name: str, seconds: float) -> dict:
     ended = rig.kill("rogue", signal.SIGINT)
     facts = rig.observer.judge(began)
     if found := faults():
-        first = next((d.steady_ns for d in rig.observer.decided if d.steady_ns >= sending and d.state is State.FAULT), sending)
+        first = next(
+            (
+                d.steady_ns
+                for d in rig.observer.decided
+                if d.steady_ns >= sending and d.state is State.FAULT
+            ),
+            sending,
+        )
         facts["fault_after_s"] = round((first - sending) / 1e9, 3)
         rig.until(lambda: _acknowledged(rig), "the fault to be acknowledged", FORGOTTEN)
         ended = time.monotonic_ns()
         rig.ask_gate("engage")
     at_end = time.time_ns() - (time.monotonic_ns() - ended)
-    facts["control_s"] = rig.measure(lambda: rig.observer.control_after(ended, at_end), deaths.RETURNED)
+    facts["control_s"] = rig.measure(
+        lambda: rig.observer.control_after(ended, at_end), deaths.RETURNED
+    )
     facts["fault"] = found[-1] if found else ""
     facts["growth_mb"] = {node: round(during[node] - before[node], 1) for node in during}
     facts["violations"] = rig.observer.judge(began)["violations"]
@@ -65,5 +86,7 @@ def memory_mb(rig: Rig) -> dict[str, float]:
     for node, pid in rig.children.pids.items():
         if node in ("safety_node", "policy_node"):
             lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-            found[node] = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+            found[node] = next(
+                int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")
+            )
     return found

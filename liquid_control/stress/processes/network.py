@@ -1,8 +1,10 @@
-"""Two hosts in one machine: the policy in a network namespace of its own, gate, robot and observer in another, a cable between them.
+"""Two hosts in one machine: the policy in a network namespace of its own, gate, robot and observer
+in another, a cable between them.
 
     python -m liquid_control.stress.processes.network MODEL PICTURES LOGS SECONDS
 
-prints the facts of one case as JSON. A process of its own, since Fast DDS looks at the machine's addresses once and keeps them.
+prints the facts of one case as JSON. A process of its own, since Fast DDS looks at the machine's
+addresses once and keeps them.
 """
 
 from __future__ import annotations
@@ -24,14 +26,20 @@ from liquid_control.stress.processes import deaths
 from liquid_control.stress.processes.rig import Cast, Rig
 
 CLONE_NEWNET = 0x40000000
-ENVIRONMENT = {"ROS_DOMAIN_ID": "1", "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET", "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4"}
-"""As between machines: over the network alone, found by multicast. Nobody else can be heard inside a new namespace."""
+ENVIRONMENT = {
+    "ROS_DOMAIN_ID": "1",
+    "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
+    "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
+}
+"""As between machines: over the network alone, found by multicast. Nobody else can be heard inside
+a new namespace."""
 
 GATE, POLICY = "gate", "policy"
 
 
 class Hosts:
-    """A context in which this process, and what it starts, lives on the host "gate"; `policy_prefix` starts a command on the other one.
+    """A context in which this process, and what it starts, lives on the host "gate";
+    `policy_prefix` starts a command on the other one.
 
     Raises DriveError where this machine does not allow it.
     """
@@ -50,7 +58,18 @@ class Hosts:
                 _ip("netns", "add", name)
                 stack.callback(_ip, "netns", "delete", name)
                 if host == GATE:
-                    _ip("-n", name, "link", "add", "cable0", "type", "veth", "peer", "name", "cable1")
+                    _ip(
+                        "-n",
+                        name,
+                        "link",
+                        "add",
+                        "cable0",
+                        "type",
+                        "veth",
+                        "peer",
+                        "name",
+                        "cable1",
+                    )
                 else:
                     _ip("-n", self._names[GATE], "link", "set", "cable1", "netns", name)
                     _ip("-n", name, "link", "set", "cable1", "name", "cable0")
@@ -81,16 +100,22 @@ def why_not() -> str:
 
 
 def run_case(model: Path, pictures: Path, logs: Path, seconds: float) -> dict:
-    """Facts of one case, from a process of its own. Raises DriveError with that one's last words."""
+    """Facts of one case, from a process of its own. Raises DriveError with that one's last
+    words."""
     words = [str(word) for word in (model, pictures, logs, seconds)]
-    done = subprocess.run([sys.executable, "-m", __name__, *words], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, *words], capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        raise DriveError((done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1])
+        raise DriveError(
+            (done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"])[-1]
+        )
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def link_down(rig: Rig, hosts: Hosts, seconds: float) -> dict:
-    """Pulls the cable for some seconds; control counts from the plug. `restart_s`: from there to the first proposal that comes through."""
+    """Pulls the cable for some seconds; control counts from the plug. `restart_s`: from there to
+    the first proposal that comes through."""
     rig.engaged()
     time.sleep(random.Random(0).uniform(0.0, 0.2))
     began = hosts.cable(plugged=False)
@@ -104,9 +129,13 @@ def link_down(rig: Rig, hosts: Hosts, seconds: float) -> dict:
 
 @contextlib.contextmanager
 def _inside(name: str) -> Iterator[None]:
-    """This thread, and threads and processes that it starts from now on, live in a namespace; the rest of the process does not."""
+    """This thread, and threads and processes that it starts from now on, live in a namespace; the
+    rest of the process does not."""
     libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net", "rb") as before, open(f"/run/netns/{name}", "rb") as inside:
+    with (
+        open("/proc/thread-self/ns/net", "rb") as before,
+        open(f"/run/netns/{name}", "rb") as inside,
+    ):
         if libc.setns(inside.fileno(), CLONE_NEWNET):
             raise DriveError(f"entering a network namespace: {os.strerror(ctypes.get_errno())}")
         try:
@@ -126,7 +155,12 @@ def _ip(*words: str) -> None:
 
 def main() -> int:
     model, pictures, logs = map(Path, sys.argv[1:4])
-    with Hosts() as hosts, Rig(Cast(model, pictures, logs, policy_prefix=hosts.policy_prefix, environment=ENVIRONMENT)) as rig:
+    with (
+        Hosts() as hosts,
+        Rig(
+            Cast(model, pictures, logs, policy_prefix=hosts.policy_prefix, environment=ENVIRONMENT)
+        ) as rig,
+    ):
         print(json.dumps(link_down(rig, hosts, float(sys.argv[4]))))
     return 0
 

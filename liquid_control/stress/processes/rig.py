@@ -1,4 +1,5 @@
-"""Gate, policy and robot as real processes on a ROS domain of their own, to be killed, frozen and started again, under an observer."""
+"""Gate, policy and robot as real processes on a ROS domain of their own, to be killed, frozen and
+started again, under an observer."""
 
 from __future__ import annotations
 
@@ -17,7 +18,12 @@ from std_srvs.srv import Trigger
 
 from liquid_control.errors import DriveError
 from liquid_control.ros.dds_transport import transport
-from liquid_control.ros.node_processes import Child, Children, EnvironmentVariables, isolated_environment
+from liquid_control.ros.node_processes import (
+    Child,
+    Children,
+    EnvironmentVariables,
+    isolated_environment,
+)
 from liquid_control.stress.processes.observer import LIMITS, Observer
 
 PATIENCE = 30.0
@@ -26,10 +32,12 @@ PATIENCE = 30.0
 
 @dataclasses.dataclass(frozen=True)
 class Cast:
-    """Who takes part. `robot`: "sensors", camera and motion in one process; "apart", each in its own; or "sim", the real sim_node.
+    """Who takes part. `robot`: "sensors", camera and motion in one process; "apart", each in its
+    own; or "sim", the real sim_node.
 
-    `policy_prefix` puts the policy into another network; pictures then travel as JPEG. `environment`: of all processes, instead of an
-    isolated domain of this machine. `hear_commands`: whether the observer listens to the commands themselves.
+    `policy_prefix` puts the policy into another network; pictures then travel as JPEG.
+    `environment`: of all processes, instead of an isolated domain of this machine. `hear_commands`:
+    whether the observer listens to the commands themselves.
     """
 
     model: Path
@@ -44,22 +52,40 @@ class Cast:
         """The gate, the policy, and who is the robot."""
         here = "liquid_control.stress.processes.sensors"
         compressed = bool(self.policy_prefix)
-        policy = {"model": str(self.model), "image_transport": "compressed" if compressed else "raw"}
-        camera, motion = {"pictures": str(self.pictures), "compressed": compressed}, {"motion": True}
+        policy = {
+            "model": str(self.model),
+            "image_transport": "compressed" if compressed else "raw",
+        }
+        camera, motion = (
+            {"pictures": str(self.pictures), "compressed": compressed},
+            {"motion": True},
+        )
         robots = {
             "sensors": [Child("sensors", here, {**camera, **motion})],
-            "apart": [Child("camera", here, {**camera, "motion": False}), Child("motion", here, motion)],
-            "sim": [Child("sim_node", "liquid_control.ros.sim_node", {"seed": 7, "world.length": 2000.0})],
+            "apart": [
+                Child("camera", here, {**camera, "motion": False}),
+                Child("motion", here, motion),
+            ],
+            "sim": [
+                Child(
+                    "sim_node", "liquid_control.ros.sim_node", {"seed": 7, "world.length": 2000.0}
+                )
+            ],
         }
         nodes = [
-            Child("safety_node", "liquid_control.ros.safety_node", {"gate.max_acceleration": LIMITS.max_acceleration}),
+            Child(
+                "safety_node",
+                "liquid_control.ros.safety_node",
+                {"gate.max_acceleration": LIMITS.max_acceleration},
+            ),
             Child("policy_node", "liquid_control.ros.policy_node", policy, self.policy_prefix),
         ]
         return [*nodes, *robots[self.robot]]
 
 
 class Rig:
-    """A context. Raises DriveError when something does not start, dies unasked, or is waited for in vain."""
+    """A context. Raises DriveError when something does not start, dies unasked, or is waited for in
+    vain."""
 
     def __init__(self, cast: Cast) -> None:
         self.cast = cast
@@ -70,16 +96,24 @@ class Rig:
 
     def __enter__(self) -> Rig:
         with contextlib.ExitStack() as stack:
-            environment, claim = (dict(self.cast.environment), None) if self.cast.environment else isolated_environment()
+            environment, claim = (
+                (dict(self.cast.environment), None)
+                if self.cast.environment
+                else isolated_environment()
+            )
             if claim:
                 stack.enter_context(claim)
             environment["ROS_LOG_DIR"] = str(self.cast.logs)
             context = Context()
-            with EnvironmentVariables(environment | transport({**os.environ, **environment}, shared_memory=True)):
+            with EnvironmentVariables(
+                environment | transport({**os.environ, **environment}, shared_memory=True)
+            ):
                 rclpy.init(args=[], context=context, signal_handler_options=SignalHandlerOptions.NO)
                 stack.callback(rclpy.try_shutdown, context=context)
                 self.observer = stack.enter_context(Observer(context, self.cast.hear_commands))
-            self.children = stack.enter_context(Children(self._by_name.values(), environment, self.cast.logs))
+            self.children = stack.enter_context(
+                Children(self._by_name.values(), environment, self.cast.logs)
+            )
             stack.callback(self._thaw_all)
             self._open = stack.pop_all()
         return self
@@ -88,12 +122,18 @@ class Rig:
         self._open.close()
 
     def engaged(self) -> None:
-        """Waits until the policy drives at a speed that leaves room for a safe stop; a simulated road has slow bends."""
+        """Waits until the policy drives at a speed that leaves room for a safe stop; a simulated
+        road has slow bends."""
         speed = 5.0 if self.cast.robot == "sim" else 10.0
 
         def drives() -> bool:
             last = self.observer.decided[-1] if self.observer.decided else None
-            return last is not None and last.drives and self.observer.state == "engaged" and last.command.speed >= speed
+            return (
+                last is not None
+                and last.drives
+                and self.observer.state == "engaged"
+                and last.command.speed >= speed
+            )
 
         self.until(drives, "the policy to drive", 4 * PATIENCE)
 
@@ -102,7 +142,9 @@ class Rig:
         while not condition():
             self.check()
             if time.monotonic() > deadline:
-                raise DriveError(f"waited {patience:.0f} s in vain for {what}; the gate is {self.observer.states[-1:]}")
+                raise DriveError(
+                    f"waited {patience:.0f} s in vain for {what}; the gate is {self.observer.states[-1:]}"
+                )
             time.sleep(0.005)
 
     def measure(self, value: Callable[[], float | None], patience: float) -> float | None:
@@ -117,10 +159,13 @@ class Rig:
         """Raises DriveError when a process died that nobody killed."""
         for name in self.children.died():
             if name not in self._gone:
-                raise DriveError(f"{name} ended with code {self.children.exit_codes[name]}: {self.children.last_words(name)}")
+                raise DriveError(
+                    f"{name} ended with code {self.children.exit_codes[name]}: {self.children.last_words(name)}"
+                )
 
     def kill(self, name: str, signum: int = signal.SIGKILL) -> int:
-        """Kills a process; returns when [steady ns] that began, which is not later than its death."""
+        """Kills a process; returns when [steady ns] that began, which is not later than its
+        death."""
         self._gone.add(name)
         began = self.children.send_signal(name, signum)
         self.children.await_end(name)
@@ -142,7 +187,8 @@ class Rig:
         return self.children.send_signal(name, signal.SIGCONT)
 
     def ask_gate(self, service: str) -> None:
-        """Calls one of the gate's services until it answers: the first answer may be lost, when it does not know our reader yet."""
+        """Calls one of the gate's services until it answers: the first answer may be lost, when it
+        does not know our reader yet."""
         client = self.observer.node.create_client(Trigger, f"safety_node/{service}")
         self.until(client.service_is_ready, f"the gate's {service}")
         for _ in range(10):

@@ -1,4 +1,5 @@
-"""Somebody else on the network: commands, proposals, pictures and measurements that nobody asked for, as fast as they go."""
+"""Somebody else on the network: commands, proposals, pictures and measurements that nobody asked
+for, as fast as they go."""
 
 from __future__ import annotations
 
@@ -37,11 +38,19 @@ def _steering(topic: str) -> Stream:
 
 
 def _proposal(bend: float) -> TwistStamped:
-    return conversions.action_message(Action(time.time_ns(), bend, 50.0), TwistStamped, VehicleConfig())
+    return conversions.action_message(
+        Action(time.time_ns(), bend, 50.0), TwistStamped, VehicleConfig()
+    )
 
 
 def _image(height: int, width: int, step: int, encoding: str, size: int) -> Image:
-    message = Image(height=height, width=width, step=step, encoding=encoding, header=conversions.header(time.time_ns()))
+    message = Image(
+        height=height,
+        width=width,
+        step=step,
+        encoding=encoding,
+        header=conversions.header(time.time_ns()),
+    )
     message.data = array.array("B", bytes(size))
     return message
 
@@ -49,17 +58,25 @@ def _image(height: int, width: int, step: int, encoding: str, size: int) -> Imag
 def _bad_pictures() -> Stream:
     """No two alike; each says something that its data do not keep."""
     shapes = (
-        (8000, 8000, 24000, "rgb8", 1000), (0, 0, 0, "rgb8", 0), (2**32 - 1, 2**32 - 1, 2**32 - 1, "rgb8", 100),
-        (160, 320, 960, "no such encoding", 160 * 960), (160, 320, 3, "rgb8", 160 * 3), (160, 320, 2**32 - 1, "rgb8", 160 * 960),
-        (160, 320, 960, "bayer_rggb16", 160 * 960), (1, 1, 2, "yuyv", 2), (160, 320, 960, "rgb8", 160 * 960 - 1),
-    )  # fmt: skip
+        (8000, 8000, 24000, "rgb8", 1000),
+        (0, 0, 0, "rgb8", 0),
+        (2**32 - 1, 2**32 - 1, 2**32 - 1, "rgb8", 100),
+        (160, 320, 960, "no such encoding", 160 * 960),
+        (160, 320, 3, "rgb8", 160 * 3),
+        (160, 320, 2**32 - 1, "rgb8", 160 * 960),
+        (160, 320, 960, "bayer_rggb16", 160 * 960),
+        (1, 1, 2, "yuyv", 2),
+        (160, 320, 960, "rgb8", 160 * 960 - 1),
+    )
     for shape in itertools.cycle(shapes):
         yield CAMERA, Image, lambda shape=shape: _image(*shape)
 
 
 def _huge_pictures() -> Stream:
     """100 MB each and well-formed."""
-    data = array.array("B", np.random.default_rng(0).integers(0, 256, 5600 * 18000, np.uint8).tobytes())
+    data = array.array(
+        "B", np.random.default_rng(0).integers(0, 256, 5600 * 18000, np.uint8).tobytes()
+    )
     message = Image(height=5600, width=6000, step=18000, encoding="rgb8", data=data)
 
     def stamped() -> Image:
@@ -73,7 +90,10 @@ def _measurements(topic: str) -> Stream:
     sample = ImuSample(0, np.zeros(3), np.array([0.0, 0.0, 9.81]))
     make = {
         "imu/data": (Imu, lambda: conversions.imu_message(sample, time.time_ns(), "imu_link")),
-        "odom": (Odometry, lambda: conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 12.0)),
+        "odom": (
+            Odometry,
+            lambda: conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 12.0),
+        ),
     }
     yield from itertools.repeat((topic, *make[topic]))
 
@@ -93,7 +113,14 @@ def _broken_bytes() -> Stream:
     rng = np.random.default_rng(0)
     kinds = {CAMERA: Image, "imu/data": Imu, "odom": Odometry, "steering_angle": Float64}
     for topic, kind in itertools.cycle(kinds.items()):
-        yield topic, kind, lambda: b"\x00\x01\x00\x00" + rng.integers(0, 256, int(rng.integers(0, 400)), np.uint8).tobytes()
+        yield (
+            topic,
+            kind,
+            lambda: (
+                b"\x00\x01\x00\x00"
+                + rng.integers(0, 256, int(rng.integers(0, 400)), np.uint8).tobytes()
+            ),
+        )
 
 
 KINDS: dict[str, Callable[[], Stream]] = {

@@ -1,5 +1,6 @@
-"""`liquid-control soak processes`: real nodes over real DDS are killed, frozen, slowed, cut off and flooded; each case is held against
-what must happen. A run that was stopped goes on where it was, given the same `out`.
+"""`liquid-control soak processes`: real nodes over real DDS are killed, frozen, slowed, cut off and
+flooded; each case is held against what must happen. A run that was stopped goes on where it was,
+given the same `out`.
 """
 
 from __future__ import annotations
@@ -28,24 +29,37 @@ PICTURES = 45
 
 @dataclasses.dataclass(frozen=True)
 class ProcessSoakSettings:
-    """Kill, freeze, slow, cut off and flood the real nodes, and see that the gate does what it must."""
+    """Kill, freeze, slow, cut off and flood the real nodes, and see that the gate does what it
+    must."""
 
-    model: str = dataclasses.field(default="lane_keeper", metadata={"doc": "path of a model directory, or the name of an installed model"})
-    tries: int = number(100, 1, 100_000, "", "how often the policy is killed; every other case is tried once")
-    only: tuple[str, ...] = dataclasses.field(default=(), metadata={"doc": "these cases alone: " + ", ".join(expectations.ALL)})
+    model: str = dataclasses.field(
+        default="lane_keeper",
+        metadata={"doc": "path of a model directory, or the name of an installed model"},
+    )
+    tries: int = number(
+        100, 1, 100_000, "", "how often the policy is killed; every other case is tried once"
+    )
+    only: tuple[str, ...] = dataclasses.field(
+        default=(), metadata={"doc": "these cases alone: " + ", ".join(expectations.ALL)}
+    )
     flood_seconds: float = number(3.0, 1.0, 600.0, "s", "how long each flood lasts")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the road in the pictures and the moments")
-    out: Path | None = dataclasses.field(default=None, metadata={"doc": "folder of processes.json and logs; a stopped run goes on"})
+    out: Path | None = dataclasses.field(
+        default=None, metadata={"doc": "folder of processes.json and logs; a stopped run goes on"}
+    )
 
     def __post_init__(self) -> None:
         check(self)
         for name in self.only:
             if name not in expectations.ALL:
-                raise ConfigError("ProcessSoakSettings.only", name, "of " + ", ".join(expectations.ALL))
+                raise ConfigError(
+                    "ProcessSoakSettings.only", name, "of " + ", ".join(expectations.ALL)
+                )
 
 
 def soak_processes(settings: ProcessSoakSettings) -> dict:
-    """Facts by case; `wrong` must be empty. `skipped` says which cases this machine does not allow, and why.
+    """Facts by case; `wrong` must be empty. `skipped` says which cases this machine does not allow,
+    and why.
 
     Raises DriveError when processes do not start, MissingDependencyError without ROS or MuJoCo.
     """
@@ -75,19 +89,33 @@ def _pending(settings: ProcessSoakSettings, rows: list[dict]) -> list[str]:
     """Names of what is not done yet, in the order of the table."""
     names = [name for name in expectations.ALL if not settings.only or name in settings.only]
     wanted = {name: settings.tries if name == "policy_killed" else 1 for name in names}
-    return [name for name in names for _ in range(wanted[name] - sum(row["case"] == name for row in rows))]
+    return [
+        name
+        for name in names
+        for _ in range(wanted[name] - sum(row["case"] == name for row in rows))
+    ]
 
 
 def _rows(
-    settings: ProcessSoakSettings, pending: list[str], pictures: Path, logs: Path, skipped: dict[str, str]
+    settings: ProcessSoakSettings,
+    pending: list[str],
+    pictures: Path,
+    logs: Path,
+    skipped: dict[str, str],
 ) -> Iterator[tuple[str, Mapping]]:
-    """Runs what is to be done, cases that want the same robot on one rig; what cannot be run here goes into `skipped`."""
+    """Runs what is to be done, cases that want the same robot on one rig; what cannot be run here
+    goes into `skipped`."""
     from liquid_control.stress.processes import deaths, floods, network
     from liquid_control.stress.processes.rig import Cast, Rig
 
-    model, rng = find_model(settings.model).resolve(), random.Random(f"processes {settings.seed} {len(pending)}")
+    model, rng = (
+        find_model(settings.model).resolve(),
+        random.Random(f"processes {settings.seed} {len(pending)}"),
+    )
     for robot in ("sensors", "apart", "sim"):
-        names = [name for name in pending if name in deaths.CASES and deaths.CASES[name][0] == robot]
+        names = [
+            name for name in pending if name in deaths.CASES and deaths.CASES[name][0] == robot
+        ]
         if names:
             with Rig(Cast(model, pictures, logs / robot, robot)) as rig:
                 for name in names:
@@ -96,7 +124,12 @@ def _rows(
     for name in [name for name in pending if name in expectations.FLOODS]:
         with Rig(Cast(model, pictures, logs / name, hear_commands=name != "commands")) as rig:
             rig.engaged()
-            yield name, _tried(lambda name=name, rig=rig: floods.flood(rig, name, settings.flood_seconds), name)
+            yield (
+                name,
+                _tried(
+                    lambda name=name, rig=rig: floods.flood(rig, name, settings.flood_seconds), name
+                ),
+            )
     names = [name for name in pending if name in expectations.NETWORK]
     reason = network.why_not() if names else ""
     for name in names:
@@ -104,17 +137,30 @@ def _rows(
             skipped[name] = reason
             continue
         seconds = 25.0 if name == "link_down_long" else 2.0
-        yield name, _tried(lambda name=name, seconds=seconds: network.run_case(model, pictures, logs / name, seconds), name)
+        yield (
+            name,
+            _tried(
+                lambda name=name, seconds=seconds: network.run_case(
+                    model, pictures, logs / name, seconds
+                ),
+                name,
+            ),
+        )
 
 
 def _tried(case: Callable[[], dict], name: str) -> dict:
-    """The facts of a case, begun while the policy drives, and what is wrong with them; a process that died is what is looked for."""
+    """The facts of a case, begun while the policy drives, and what is wrong with them; a process
+    that died is what is looked for."""
     began = time.monotonic()
     try:
         facts = case()
     except DriveError as error:
         facts = {"error": str(error)}
-    return {**facts, "took_s": round(time.monotonic() - began, 1), "wrong": wrong(facts, expectations.ALL[name])}
+    return {
+        **facts,
+        "took_s": round(time.monotonic() - began, 1),
+        "wrong": wrong(facts, expectations.ALL[name]),
+    }
 
 
 def _kept(path: Path) -> list[dict]:

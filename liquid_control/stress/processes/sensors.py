@@ -1,7 +1,9 @@
-"""A cheap robot for the process faults: real pictures in a loop, an IMU and odometry, without a world being computed.
+"""A cheap robot for the process faults: real pictures in a loop, an IMU and odometry, without a
+world being computed.
 
-Camera and motion can be two processes, so that one can die without the other. The vehicle takes the speed it is told, as fast as a car
-does, and brakes by itself when nobody tells it any more; where it steers it does not care.
+Camera and motion can be two processes, so that one can die without the other. The vehicle takes the
+speed it is told, as fast as a car does, and brakes by itself when nobody tells it any more; where
+it steers it does not care.
 """
 
 from __future__ import annotations
@@ -35,13 +37,17 @@ STRAIGHT = 0.01
 
 
 def render_pictures(count: int, seed: int) -> np.ndarray:
-    """(count, 160, 320, 3) uint8 RGB: what the camera of the simulated car sees while the expert drives the straight parts of a held-out
-    road, where nobody slows down for a bend."""
+    """(count, 160, 320, 3) uint8 RGB: what the camera of the simulated car sees while the expert
+    drives the straight parts of a held-out road, where nobody slows down for a bend."""
     from liquid_control.control.vehicle import steering_angle
     from liquid_control.sim.drive import VEHICLE
     from liquid_control.sim.world import World
 
-    world = World(WorldConfig(length=1000.0, image_width=320, image_height=160, drop_share=0.0), seed, held_out=True)
+    world = World(
+        WorldConfig(length=1000.0, image_width=320, image_height=160, drop_share=0.0),
+        seed,
+        held_out=True,
+    )
     pictures: list[np.ndarray] = []
     while len(pictures) < count:
         events = world.advance(steering_angle(world.truth.target_curvature, VEHICLE))
@@ -57,11 +63,15 @@ def render_pictures(count: int, seed: int) -> np.ndarray:
 class SensorsConfig:
     """What this process is of the robot; read once, when it starts."""
 
-    pictures: str = parameters.text("", "file of pictures as numpy writes it, (N, H, W, 3) uint8 RGB; empty: no camera")
+    pictures: str = parameters.text(
+        "", "file of pictures as numpy writes it, (N, H, W, 3) uint8 RGB; empty: no camera"
+    )
     motion: bool = switch(True, "send IMU, odometry and steering angle, and obey commands")
     compressed: bool = switch(False, "send the pictures as JPEG")
     rate: float = number(30.0, 1.0, 200.0, "Hz", "pictures a second")
-    speed: float = number(12.0, 0.0, 50.0, "m/s", "speed at the start, kept until the first command")
+    speed: float = number(
+        12.0, 0.0, 50.0, "m/s", "speed at the start, kept until the first command"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -74,14 +84,20 @@ class Sensors(Node):
         super().__init__("sensors")
         self.config = parameters.declare(self, SensorsConfig(), fixed=True)
         self._messages = self._read_pictures() if self.config.pictures else []
-        kind, topic = (CompressedImage, "camera/image_raw/compressed") if self.config.compressed else (Image, "camera/image_raw")
+        kind, topic = (
+            (CompressedImage, "camera/image_raw/compressed")
+            if self.config.compressed
+            else (Image, "camera/image_raw")
+        )
         self._camera = self.create_publisher(kind, topic, qos.CAMERA) if self._messages else None
         self.speed, self._told, self._heard, self._angle = self.config.speed, math.nan, 0.0, 0.0
         if self.config.motion:
             self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
             self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
             self._steering_angle = self.create_publisher(Float64, "steering_angle", qos.INERTIAL)
-            self._commands = Mailbox(self, conversions.steering_type("twist_stamped"), "command", qos.COMMAND_IN)
+            self._commands = Mailbox(
+                self, conversions.steering_type("twist_stamped"), "command", qos.COMMAND_IN
+            )
 
     def run(self, executor: SingleThreadedExecutor) -> None:
         """Sends everything in its own time until told to stop; what a freeze missed is left out."""
@@ -97,27 +113,46 @@ class Sensors(Node):
                 message.header = conversions.header(time.time_ns(), "camera_optical_frame")
                 self._camera.publish(message)
             ticks, shots = tick, shot
-            following = [(ticks + 1) * PERIOD] * self.config.motion + [(shots + 1) / self.config.rate] * bool(self._messages)
+            following = [(ticks + 1) * PERIOD] * self.config.motion + [
+                (shots + 1) / self.config.rate
+            ] * bool(self._messages)
             time.sleep(max(began + min(following) - time.monotonic(), 1e-4))
 
     def _move(self, seconds: float, tick: int) -> None:
         for message, _ in self._commands.take():
             command = conversions.command_from_message(message, VehicleConfig(), 0, self._angle)
-            self._told, self._angle, self._heard = command.speed, command.steering_angle, time.monotonic()
-        wanted = 0.0 if self._heard and time.monotonic() - self._heard > WITHOUT_COMMAND else self._told
+            self._told, self._angle, self._heard = (
+                command.speed,
+                command.steering_angle,
+                time.monotonic(),
+            )
+        wanted = (
+            0.0 if self._heard and time.monotonic() - self._heard > WITHOUT_COMMAND else self._told
+        )
         if math.isfinite(wanted):
             self.speed = min(max(wanted, self.speed - FALL * seconds), self.speed + RISE * seconds)
         stamp = time.time_ns()
         bend = math.tan(self._angle) / VehicleConfig().wheelbase
-        turning, pulling = np.array([0.0, 0.0, self.speed * bend]), np.array([0.0, self.speed**2 * bend, 9.81])
-        self._imu.publish(conversions.imu_message(ImuSample(stamp, turning, pulling), stamp, "imu_link"))
+        turning, pulling = (
+            np.array([0.0, 0.0, self.speed * bend]),
+            np.array([0.0, self.speed**2 * bend, 9.81]),
+        )
+        self._imu.publish(
+            conversions.imu_message(ImuSample(stamp, turning, pulling), stamp, "imu_link")
+        )
         if tick % 2 == 0:
-            self._odometry.publish(conversions.odometry_message(stamp, "odom", 0.0, 0.0, 0.0, self.speed))
+            self._odometry.publish(
+                conversions.odometry_message(stamp, "odom", 0.0, 0.0, 0.0, self.speed)
+            )
             self._steering_angle.publish(Float64(data=self._angle))
 
     def _read_pictures(self) -> list[Image] | list[CompressedImage]:
         pictures = np.load(self.config.pictures, allow_pickle=False)
-        make = (lambda picture: images.compressed_message(picture, 92)) if self.config.compressed else images.image_message
+        make = (
+            (lambda picture: images.compressed_message(picture, 92))
+            if self.config.compressed
+            else images.image_message
+        )
         return [make(picture) for picture in pictures]
 
 

@@ -1,4 +1,5 @@
-"""Runs hostile cases one by one. Each must end by itself within two seconds, in a value or its own class of error, in bounded memory."""
+"""Runs hostile cases one by one. Each must end by itself within two seconds, in a value or its own
+class of error, in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,10 +20,12 @@ from liquid_control.stress.soak.growth import footprint
 Case = Callable[[random.Random], str]
 """Runs one case and says how it ended, or raises."""
 Maker = Callable[[Path], Case]
-"""Makes, of an empty folder, what runs cases. It imports what they need: PyTorch's import alone takes longer than a case may."""
+"""Makes, of an empty folder, what runs cases. It imports what they need: PyTorch's import alone
+takes longer than a case may."""
 
 SLOW, HOPELESS = 2.0, 20.0
-"""A case that takes longer hangs [s], not counting what other processes had of the core; one that takes longer than the second is ended."""
+"""A case that takes longer hangs [s], not counting what other processes had of the core; one that
+takes longer than the second is ended."""
 MOST_MEMORY = 2**28
 """What one case may take beyond all that the process ever held before [bytes]."""
 FENCE = 2**31
@@ -30,14 +33,19 @@ FENCE = 2**31
 
 
 class Hang(BaseException):
-    """Raised into a case that does not end. No Exception, so that nothing that is tested can swallow it."""
+    """Raised into a case that does not end. No Exception, so that nothing that is tested can
+    swallow it."""
 
 
 def run_cases(job: tuple[str, Maker, int, int, int]) -> dict:
     """(name, maker, seed, first, count): cases `first` to `first` + `count` of one kind."""
     name, make, seed, first, count = job
     endings, wrong, slowest, hungriest = collections.Counter(), [], 0.0, 0
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, _quiet_libraries(), _watched() as watch:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        _quiet_libraries(),
+        _watched() as watch,
+    ):
         run = make(Path(folder))
         before = footprint()["memory_bytes"]
         with _fenced():
@@ -53,13 +61,17 @@ def run_cases(job: tuple[str, Maker, int, int, int]) -> dict:
                 endings[ending.split(":")[0]] += 1
     after = footprint()["memory_bytes"]
     return {
-        "endings": dict(endings), "wrong": wrong, "slowest_s": slowest, "hungriest_bytes": hungriest,
+        "endings": dict(endings),
+        "wrong": wrong,
+        "slowest_s": slowest,
+        "hungriest_bytes": hungriest,
         "grown_bytes": None if after is None else after - before,
-    }  # fmt: skip
+    }
 
 
 def _one(run: Case, seed: str, watch: Watch) -> tuple[str, float, int]:
-    """How a case ended, its seconds, and by how many bytes it raised the most that this process ever held."""
+    """How a case ended, its seconds, and by how many bytes it raised the most that this process
+    ever held."""
     peak = _peak()
     watch.begin()
     try:
@@ -90,7 +102,8 @@ class Watch:
 
 
 def _waited() -> float:
-    """How long others had the core while the main thread could have worked [s]; 0 where nobody tells."""
+    """How long others had the core while the main thread could have worked [s]; 0 where nobody
+    tells."""
     try:
         return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError):
@@ -98,7 +111,8 @@ def _waited() -> float:
 
 
 def _peak() -> int:
-    """The most that this process held [bytes]. Linux: of this program, where getrusage also knows that of the one it was started by."""
+    """The most that this process held [bytes]. Linux: of this program, where getrusage also knows
+    that of the one it was started by."""
     try:
         rows = Path("/proc/self/status").read_text().splitlines()
         return next(int(row.split()[1]) * 1024 for row in rows if row.startswith("VmHWM:"))
@@ -110,7 +124,8 @@ def _peak() -> int:
 
 @contextlib.contextmanager
 def _watched() -> Iterator[Watch]:
-    """Ends by `Hang` what the interval timer finds still at work. Only a main thread can be interrupted."""
+    """Ends by `Hang` what the interval timer finds still at work. Only a main thread can be
+    interrupted."""
     watch = Watch()
     before = signal.signal(signal.SIGALRM, watch.give_up)
     try:
@@ -121,15 +136,23 @@ def _watched() -> Iterator[Watch]:
 
 @contextlib.contextmanager
 def _fenced() -> Iterator[None]:
-    """No more than `FENCE` beyond what this process has now; nothing is bounded where there is no /proc."""
+    """No more than `FENCE` beyond what this process has now; nothing is bounded where there is no
+    /proc."""
     status = Path("/proc/self/status")
     if not status.is_file():
         yield
         return
-    has = next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmData:"))
+    has = next(
+        int(line.split()[1]) * 1024
+        for line in status.read_text().splitlines()
+        if line.startswith("VmData:")
+    )
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     wanted = has + FENCE
-    resource.setrlimit(resource.RLIMIT_DATA, (wanted if soft == resource.RLIM_INFINITY else min(wanted, soft), hard))
+    resource.setrlimit(
+        resource.RLIMIT_DATA,
+        (wanted if soft == resource.RLIM_INFINITY else min(wanted, soft), hard),
+    )
     try:
         yield
     finally:

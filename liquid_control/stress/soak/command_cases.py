@@ -1,4 +1,5 @@
-"""Hostile command lines: verbs with paths and values that no user means, in process. Each must end with a code and, if it is 2, with words.
+"""Hostile command lines: verbs with paths and values that no user means, in process. Each must end
+with a code and, if it is 2, with words.
 
 Every line for a verb that works for long has something in it that must be refused before the work.
 """
@@ -19,31 +20,140 @@ from liquid_control.model.installed import find_model
 
 Main = Callable[[Sequence[str]], int]
 
-QUICK = ("faults", "soak", "soak gate", "soak inputs", "export", "sign", "evaluate", "inspect", "doctor", "bench replay", "bench tables",
-         "bench cells")
+QUICK = (
+    "faults",
+    "soak",
+    "soak gate",
+    "soak inputs",
+    "export",
+    "sign",
+    "evaluate",
+    "inspect",
+    "doctor",
+    "bench replay",
+    "bench tables",
+    "bench cells",
+)
 """Verbs with few flags."""
-NUMBERS = ("nan", "inf", "-inf", "-1", "1e999", "9" * 400, "9" * 5000, "-0.0000001", "0x10", "1,5", "", " ", "x", "True", "None", "[1]",
-           "--", "\udcff")  # fmt: skip
+NUMBERS = (
+    "nan",
+    "inf",
+    "-inf",
+    "-1",
+    "1e999",
+    "9" * 400,
+    "9" * 5000,
+    "-0.0000001",
+    "0x10",
+    "1,5",
+    "",
+    " ",
+    "x",
+    "True",
+    "None",
+    "[1]",
+    "--",
+    "\udcff",
+)
 """Refused by `--seed` and by every bounded number."""
-WORDS = ("", "-", "--", "-h1", "=", "--=", "---", "\n", "\t", "\x7f", "\x1b[31m", "\udcff\udcfe", "\u202e", "a" * 100_000, "../" * 500,
-         "*", "~", "$HOME", "`id`", ";", "'", '"', "%s%n", "{}", "{0}", "lane_keeper ", "LANE_KEEPER", "models/", "con", "http://localhost/",
-         "file:///etc/passwd")  # fmt: skip
-READS_MODEL = ("evaluate", "explain", "export", "inspect")  # the first argument is a model; of `inspect`, a model or a recording
+WORDS = (
+    "",
+    "-",
+    "--",
+    "-h1",
+    "=",
+    "--=",
+    "---",
+    "\n",
+    "\t",
+    "\x7f",
+    "\x1b[31m",
+    "\udcff\udcfe",
+    "\u202e",
+    "a" * 100_000,
+    "../" * 500,
+    "*",
+    "~",
+    "$HOME",
+    "`id`",
+    ";",
+    "'",
+    '"',
+    "%s%n",
+    "{}",
+    "{0}",
+    "lane_keeper ",
+    "LANE_KEEPER",
+    "models/",
+    "con",
+    "http://localhost/",
+    "file:///etc/passwd",
+)
+READS_MODEL = (
+    "evaluate",
+    "explain",
+    "export",
+    "inspect",
+)  # the first argument is a model; of `inspect`, a model or a recording
 MODEL_BY_FLAG = ("drive", "faults", "soak", "bench replay")
-OUT = ("drive", "train imitation", "bench cells", "bench tables", "bench recordings", "bench driving", "bench replay", "faults", "soak",
-       "explain")
-SEED = ("drive", "train imitation", "bench recordings", "bench driving", "faults", "soak gate", "soak inputs", "soak")
+OUT = (
+    "drive",
+    "train imitation",
+    "bench cells",
+    "bench tables",
+    "bench recordings",
+    "bench driving",
+    "bench replay",
+    "faults",
+    "soak",
+    "explain",
+)
+SEED = (
+    "drive",
+    "train imitation",
+    "bench recordings",
+    "bench driving",
+    "faults",
+    "soak gate",
+    "soak inputs",
+    "soak",
+)
 NUMBERED = (
-    *((verb, "--seed") for verb in SEED), ("drive", "--seconds"), ("train imitation", "--steps"), ("train imitation", "--policy.inter"),
-    ("train imitation", "--preprocess.width"), ("bench cells", "--rounds"), ("bench tables", "--seeds"), ("bench recordings", "--runs"),
-    ("bench driving", "--roads"), ("bench replay", "--minutes"), ("faults", "--roads"), ("soak gate", "--commands"),
-    ("soak inputs", "--cases"), ("soak", "--hours"),
-)  # fmt: skip
-VERBS = tuple(sorted({*READS_MODEL, *MODEL_BY_FLAG, *OUT, *SEED, *QUICK, "collect", "replay", "train imitation --bags x", "train"}))
+    *((verb, "--seed") for verb in SEED),
+    ("drive", "--seconds"),
+    ("train imitation", "--steps"),
+    ("train imitation", "--policy.inter"),
+    ("train imitation", "--preprocess.width"),
+    ("bench cells", "--rounds"),
+    ("bench tables", "--seeds"),
+    ("bench recordings", "--runs"),
+    ("bench driving", "--roads"),
+    ("bench replay", "--minutes"),
+    ("faults", "--roads"),
+    ("soak gate", "--commands"),
+    ("soak inputs", "--cases"),
+    ("soak", "--hours"),
+)
+VERBS = tuple(
+    sorted(
+        {
+            *READS_MODEL,
+            *MODEL_BY_FLAG,
+            *OUT,
+            *SEED,
+            *QUICK,
+            "collect",
+            "replay",
+            "train imitation --bags x",
+            "train",
+        }
+    )
+)
 
 
 class CommandLine:
-    """Cases over a folder of places that are not what they seem to be. `main`: of the command line."""
+    """Cases over a folder of places that are not what they seem to be. `main`: of the command
+    line."""
 
     def __init__(self, folder: Path, main: Main) -> None:
         self.main, self.folder = main, folder
@@ -55,7 +165,8 @@ class CommandLine:
             self._answer([*verb.split(), "--help"])
 
     def run(self, rng: random.Random) -> str:
-        """One command line and how it ended; AssertionError when that is none of the ways it may."""
+        """One command line and how it ended; AssertionError when that is none of the ways it
+        may."""
         must_refuse, arguments = self._draw(rng)
         code, said = self._answer(arguments)
         shown = [argument[:80] for argument in arguments]
@@ -67,8 +178,12 @@ class CommandLine:
 
     def _answer(self, arguments: Sequence[str]) -> tuple[object, str]:
         """The code, and what was said on stdout and stderr."""
-        # What Python makes of a terminal: bytes that are no text cannot be printed, on stderr they are escaped.
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors, write_through=True) for errors in ("strict", "backslashreplace"))
+        # What Python makes of a terminal: bytes that are no text cannot be printed, on stderr they
+        # are escaped.
+        out, err = (
+            io.TextIOWrapper(io.BytesIO(), "utf-8", errors, write_through=True)
+            for errors in ("strict", "backslashreplace")
+        )
         before = os.getcwd()
         os.chdir(self.home)
         try:
@@ -84,42 +199,81 @@ class CommandLine:
         return code, "".join(stream.buffer.getvalue().decode("utf-8") for stream in (out, err))
 
     def _draw(self, rng: random.Random) -> tuple[bool, list[str]]:
-        """Whether it must be refused, and a command line. Verbs whose hundred flags take long to parse come less often."""
+        """Whether it must be refused, and a command line. Verbs whose hundred flags take long to
+        parse come less often."""
         kind = rng.choices(range(10), (3, 4, 6, 3, 4, 1, 1, 2, 6, 1))[0]
         few = rng.random() < 0.85
         if kind == 0:  # no verb at all
-            return False, [rng.choice(WORDS), *(rng.choice((*WORDS, *VERBS)) for _ in range(rng.randrange(3)))]
+            return False, [
+                rng.choice(WORDS),
+                *(rng.choice((*WORDS, *VERBS)) for _ in range(rng.randrange(3))),
+            ]
         if kind == 1:  # a flag that does not exist, or lacks its value
             verb = rng.choice(QUICK if few else VERBS)
-            return True, [*verb.split(), *self._more(rng), rng.choice(("--nothing", "--model", "--out", "--seed", "-x", "--json=maybe"))]
+            return True, [
+                *verb.split(),
+                *self._more(rng),
+                rng.choice(("--nothing", "--model", "--out", "--seed", "-x", "--json=maybe")),
+            ]
         if kind == 2:
-            verb, flag = rng.choice([(verb, flag) for verb, flag in NUMBERED if verb in QUICK or not few])
+            verb, flag = rng.choice(
+                [(verb, flag) for verb, flag in NUMBERED if verb in QUICK or not few]
+            )
             return True, [*verb.split(), flag, rng.choice(NUMBERS), *self._more(rng)]
         if kind == 3:
             verb = rng.choice([verb for verb in OUT if verb in QUICK or not few])
-            arguments = [*verb.split(), *(["lane_keeper"] if verb == "explain" else []), "--out", rng.choice(self.blocked)]
+            arguments = [
+                *verb.split(),
+                *(["lane_keeper"] if verb == "explain" else []),
+                "--out",
+                rng.choice(self.blocked),
+            ]
             return True, arguments + ["--json"] * rng.randrange(2)
         if kind == 4:
-            return True, [*rng.choice(MODEL_BY_FLAG).split(), "--model", rng.choice(self.bad), *self._more(rng)]
+            return True, [
+                *rng.choice(MODEL_BY_FLAG).split(),
+                "--model",
+                rng.choice(self.bad),
+                *self._more(rng),
+            ]
         if kind == 5:
-            return True, ["replay", *(rng.choice(self.bad) for _ in range(rng.choice((1, 2, 2, 3)))), *self._more(rng)]
+            return True, [
+                "replay",
+                *(rng.choice(self.bad) for _ in range(rng.choice((1, 2, 2, 3)))),
+                *self._more(rng),
+            ]
         if kind == 6:
             out = rng.choice((*self.blocked, str(self.home / "x")))
-            return True, ["train", "imitation", "--workers", "1", "--out", out, "--bags", rng.choice(self.bad)]
+            return True, [
+                "train",
+                "imitation",
+                "--workers",
+                "1",
+                "--out",
+                out,
+                "--bags",
+                rng.choice(self.bad),
+            ]
         if kind == 7:
-            return True, rng.choice((
-                ["sign", rng.choice(self.bad), "--key", rng.choice(self.bad)], ["sign", "lane_keeper", "--key", rng.choice(self.bad)],
-                ["collect", rng.choice(self.blocked)], ["collect", rng.choice(self.blocked), "--roads", rng.choice(NUMBERS)],
-                ["evaluate", "lane_keeper", "--require-signature", rng.choice(self.keys)],
-                ["inspect", "lane_keeper", "--out", rng.choice(self.blocked)],
-            ))  # fmt: skip
+            return True, rng.choice(
+                (
+                    ["sign", rng.choice(self.bad), "--key", rng.choice(self.bad)],
+                    ["sign", "lane_keeper", "--key", rng.choice(self.bad)],
+                    ["collect", rng.choice(self.blocked)],
+                    ["collect", rng.choice(self.blocked), "--roads", rng.choice(NUMBERS)],
+                    ["evaluate", "lane_keeper", "--require-signature", rng.choice(self.keys)],
+                    ["inspect", "lane_keeper", "--out", rng.choice(self.blocked)],
+                )
+            )
         if kind == 8:
             return True, [rng.choice(READS_MODEL), rng.choice(self.bad), *self._more(rng)]
         return False, [*rng.choice(VERBS).split(), rng.choice(("-h", "--help"))]
 
     def _more(self, rng: random.Random) -> list[str]:
         """Further words, odd ones, that leave a line as wrong as it is."""
-        return [rng.choice((*WORDS, *self.bad, *NUMBERS)) for _ in range(rng.choice((0, 0, 0, 1, 2)))]
+        return [
+            rng.choice((*WORDS, *self.bad, *NUMBERS)) for _ in range(rng.choice((0, 0, 0, 1, 2)))
+        ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +287,8 @@ class CommandLineMaker:
 
 
 def make_places(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(paths that are neither a model nor a recording nor a key, places where nothing can be written)."""
+    """(paths that are neither a model nor a recording nor a key, places where nothing can be
+    written)."""
     folder.mkdir()
     model = find_model("lane_keeper")
     file, fifo, loop, huge = folder / "file", folder / "fifo", folder / "loop", folder / "huge.mcap"
@@ -149,18 +304,53 @@ def make_places(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         (folder / f"link{suffix if name != 'dangling' else '_gone.mcap'}").symlink_to(folder / name)
     with huge.open("wb") as sparse:
         sparse.truncate(2**40)
-    with socket.socket(socket.AF_UNIX) as place, contextlib.chdir(folder) if hasattr(contextlib, "chdir") else contextlib.nullcontext():
+    with (
+        socket.socket(socket.AF_UNIX) as place,
+        contextlib.chdir(folder) if hasattr(contextlib, "chdir") else contextlib.nullcontext(),
+    ):
         with contextlib.suppress(OSError):  # its name may be too long where there is no chdir
             place.bind("socket")
     for name, spoil in SPOILED.items():
         spoil(Path(shutil.copytree(model, folder / name)))
     bad = [folder / each.name for each in folder.iterdir()]
-    bad += [folder / "missing", file / "below", loop / "below", "/dev/null", "/dev/zero", "/dev/full", "/proc/self/mem",
-            "/proc/self/fd/0", "/", "",
-            ".", "..", "~nobody_of_this_name", "~/missing", "a" * 300, "b/" * 3000, "\udcff\udcfe", "new\nline", " ", "-1"]  # fmt: skip
-    blocked = [file, file / "below", fifo, fifo / "below", loop, loop / "below", folder / "dangling", "/dev/null", "/dev/full",
-               "/dev/null/x",
-               "a" * 300, folder / ("a" * 300), "b/" * 3000, folder / "socket"]  # fmt: skip
+    bad += [
+        folder / "missing",
+        file / "below",
+        loop / "below",
+        "/dev/null",
+        "/dev/zero",
+        "/dev/full",
+        "/proc/self/mem",
+        "/proc/self/fd/0",
+        "/",
+        "",
+        ".",
+        "..",
+        "~nobody_of_this_name",
+        "~/missing",
+        "a" * 300,
+        "b/" * 3000,
+        "\udcff\udcfe",
+        "new\nline",
+        " ",
+        "-1",
+    ]
+    blocked = [
+        file,
+        file / "below",
+        fifo,
+        fifo / "below",
+        loop,
+        loop / "below",
+        folder / "dangling",
+        "/dev/null",
+        "/dev/full",
+        "/dev/null/x",
+        "a" * 300,
+        folder / ("a" * 300),
+        "b/" * 3000,
+        folder / "socket",
+    ]
     return tuple(map(str, bad)), tuple(map(str, blocked))
 
 
@@ -189,10 +379,14 @@ def _folder_for(name: str) -> Callable[[Path], None]:
 
 
 SPOILED = {
-    "model_fifo": _fifo_for("model.json"), "model_loop": _loop_for("model.json"), "model_folder": _folder_for("model.json"),
-    "weights_fifo": _fifo_for("weights.safetensors"), "weights_loop": _loop_for("weights.safetensors"),
-    "onnx_folder": _folder_for("policy.onnx"), "weights_huge": lambda model: os.truncate(model / "weights.safetensors", 2**40),
+    "model_fifo": _fifo_for("model.json"),
+    "model_loop": _loop_for("model.json"),
+    "model_folder": _folder_for("model.json"),
+    "weights_fifo": _fifo_for("weights.safetensors"),
+    "weights_loop": _loop_for("weights.safetensors"),
+    "onnx_folder": _folder_for("policy.onnx"),
+    "weights_huge": lambda model: os.truncate(model / "weights.safetensors", 2**40),
     "model_huge": lambda model: os.truncate(model / "model.json", 2**40),
     "no_weights": lambda model: (model / "weights.safetensors").unlink(),
-}  # fmt: skip
+}
 """Copies of the shipped model that are none any more."""

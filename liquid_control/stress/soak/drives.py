@@ -1,4 +1,5 @@
-"""`liquid-control soak`: hours of simulated driving under random faults and interventions, faster than real time, each command judged."""
+"""`liquid-control soak`: hours of simulated driving under random faults and interventions, faster
+than real time, each command judged."""
 
 from __future__ import annotations
 
@@ -29,17 +30,25 @@ from liquid_control.system.parallel import map_processes
 LARGEST_GROWTH = 1.0
 """Of memory and of open files [% an hour] that a soak passes with."""
 DRIVE, QUIET = 60.0, 8.0
-"""Seconds of one drive, and of its beginning and its end without a fault: by its end the gate must drive again."""
+"""Seconds of one drive, and of its beginning and its end without a fault: by its end the gate must
+drive again."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SoakSettings:
-    """Let `model` drive for hours with random faults in every source, takeovers and emergency stops, and judge every command."""
+    """Let `model` drive for hours with random faults in every source, takeovers and emergency
+    stops, and judge every command."""
 
-    model: str = dataclasses.field(default="lane_keeper", metadata={"doc": "path of a model directory, or the name of an installed model"})
+    model: str = dataclasses.field(
+        default="lane_keeper",
+        metadata={"doc": "path of a model directory, or the name of an installed model"},
+    )
     hours: float = number(0.1, 0.001, 10_000.0, "h", "simulated driving, in drives of a minute")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the roads and the faults")
-    out: Path | None = dataclasses.field(default=None, metadata={"doc": "folder of soak.json and a file a drive; a stopped run goes on"})
+    out: Path | None = dataclasses.field(
+        default=None,
+        metadata={"doc": "folder of soak.json and a file a drive; a stopped run goes on"},
+    )
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
     def __post_init__(self) -> None:
@@ -53,19 +62,35 @@ def soak(settings: SoakSettings) -> dict:
     folder = None if settings.out is None else settings.out / "drives"
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(str(model), settings.seed, index, folder) for index in range(math.ceil(settings.hours * 3600.0 / DRIVE - 1e-9))]
+    jobs = [
+        (str(model), settings.seed, index, folder)
+        for index in range(math.ceil(settings.hours * 3600.0 / DRIVE - 1e-9))
+    ]
     done = [_kept(job) for job in jobs]
-    fresh = map_processes(run_drive, [job for job, row in zip(jobs, done, strict=True) if row is None], settings.workers, "drives")
+    fresh = map_processes(
+        run_drive,
+        [job for job, row in zip(jobs, done, strict=True) if row is None],
+        settings.workers,
+        "drives",
+    )
     facts = _summary(settings, [row for row in done if row is not None] + fresh)
-    facts |= {"drives_kept_from_before": len(jobs) - len(fresh), "wall_s": round(time.perf_counter() - started, 1)}
-    facts["real_time_factor"] = round(sum(row["seconds"] for row in fresh) / max(facts["wall_s"], 1e-3), 1) if fresh else None
+    facts |= {
+        "drives_kept_from_before": len(jobs) - len(fresh),
+        "wall_s": round(time.perf_counter() - started, 1),
+    }
+    facts["real_time_factor"] = (
+        round(sum(row["seconds"] for row in fresh) / max(facts["wall_s"], 1e-3), 1)
+        if fresh
+        else None
+    )
     if settings.out is not None:
         _write(settings.out / "soak.json", facts)
     return facts
 
 
 def passed(facts: dict) -> bool:
-    """Whether nothing was broken, left unhandled or stuck, and nothing grew that was long enough watched."""
+    """Whether nothing was broken, left unhandled or stuck, and nothing grew that was long enough
+    watched."""
     grown = (facts["memory_growth_percent_an_hour"], facts["file_growth_percent_an_hour"])
     counts = (facts["limit_violations"], facts["unhandled_errors"], facts["stuck"])
     return not any(counts) and all(each is None or each < LARGEST_GROWTH for each in grown)
@@ -76,7 +101,13 @@ def run_drive(job: tuple[str, int, int, Path | None]) -> dict:
     model, seed, index, folder = job
     rng = random.Random(f"soak {seed} {index}")
     faults, wishes = draw_faults(rng), draw_wishes(rng)
-    row = {"index": index, "seed": seed, "model": model, "faults": [dataclasses.asdict(fault) for fault in faults], "error": None}
+    row = {
+        "index": index,
+        "seed": seed,
+        "model": model,
+        "faults": [dataclasses.asdict(fault) for fault in faults],
+        "error": None,
+    }
     ticks = []
     try:
         ticks = run_course(OnnxRuntime.load(model), road_seed(seed, index), DRIVE, faults, wishes)
@@ -84,11 +115,19 @@ def run_drive(job: tuple[str, int, int, Path | None]) -> dict:
         row["error"] = traceback.format_exc(limit=-3)
     wrong = violations(ticks, GateConfig(), VEHICLE)
     row |= {
-        "seconds": ticks[-1].seconds if ticks else 0.0, "commands": sum(tick.command is not None for tick in ticks),
-        "limit_violations": wrong, "departed": any(tick.departed for tick in ticks),
-        "states": dict(collections.Counter(tick.state.value for tick in ticks)), **footprint(),
-    }  # fmt: skip
-    row["stuck"] = bool(ticks) and not row["departed"] and row["seconds"] > DRIVE - 1.0 and ticks[-1].state not in DRIVING
+        "seconds": ticks[-1].seconds if ticks else 0.0,
+        "commands": sum(tick.command is not None for tick in ticks),
+        "limit_violations": wrong,
+        "departed": any(tick.departed for tick in ticks),
+        "states": dict(collections.Counter(tick.state.value for tick in ticks)),
+        **footprint(),
+    }
+    row["stuck"] = (
+        bool(ticks)
+        and not row["departed"]
+        and row["seconds"] > DRIVE - 1.0
+        and ticks[-1].state not in DRIVING
+    )
     if folder is not None:
         _write(_place(job), row)
     return row
@@ -97,12 +136,19 @@ def run_drive(job: tuple[str, int, int, Path | None]) -> dict:
 def draw_faults(rng: random.Random) -> list[Fault]:
     """Any kind in any source, often several at once, from half a second to four long."""
     begins = [rng.uniform(QUIET, DRIVE - QUIET - 4.0) for _ in range(rng.randint(2, 10))]
-    return [Fault(rng.choice(SOURCES), rng.choice(KINDS), begin, begin + rng.uniform(0.5, 4.0)) for begin in sorted(begins)]
+    return [
+        Fault(rng.choice(SOURCES), rng.choice(KINDS), begin, begin + rng.uniform(0.5, 4.0))
+        for begin in sorted(begins)
+    ]
 
 
 def draw_wishes(rng: random.Random):
-    """Wishes by time: none, a takeover or an emergency stop in the middle of the drive, behind which the gate is asked to drive again."""
-    kind, begin = rng.choice(("none", "takeover", "emergency stop")), rng.uniform(QUIET, DRIVE - QUIET - 5.0)
+    """Wishes by time: none, a takeover or an emergency stop in the middle of the drive, behind
+    which the gate is asked to drive again."""
+    kind, begin = (
+        rng.choice(("none", "takeover", "emergency stop")),
+        rng.uniform(QUIET, DRIVE - QUIET - 5.0),
+    )
 
     def at(now: float) -> Wishes:
         during, after = begin <= now < begin + 2.0, now >= begin + 2.0
@@ -122,12 +168,21 @@ def _summary(settings: SoakSettings, rows: list[dict]) -> dict:
     for row in rows:
         states.update(row["states"])
     return {
-        "model": str(settings.model), "seed": settings.seed, "drives": len(rows), "hours": sum(row["seconds"] for row in rows) / 3600.0,
-        "faults": sum(len(row["faults"]) for row in rows), "commands": sum(row["commands"] for row in rows),
-        "limit_violations": len(wrong), "unhandled_errors": len(errors), "stuck": sum(row["stuck"] for row in rows),
-        "departures": sum(row["departed"] for row in rows), "decisions_by_state": dict(sorted(states.items())),
-        **growth(rows), "first_violations": wrong[:10], "first_errors": errors[:10],
-    }  # fmt: skip
+        "model": str(settings.model),
+        "seed": settings.seed,
+        "drives": len(rows),
+        "hours": sum(row["seconds"] for row in rows) / 3600.0,
+        "faults": sum(len(row["faults"]) for row in rows),
+        "commands": sum(row["commands"] for row in rows),
+        "limit_violations": len(wrong),
+        "unhandled_errors": len(errors),
+        "stuck": sum(row["stuck"] for row in rows),
+        "departures": sum(row["departed"] for row in rows),
+        "decisions_by_state": dict(sorted(states.items())),
+        **growth(rows),
+        "first_violations": wrong[:10],
+        "first_errors": errors[:10],
+    }
 
 
 def _place(job: tuple[str, int, int, Path | None]) -> Path:

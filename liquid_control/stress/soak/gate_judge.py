@@ -1,4 +1,5 @@
-"""What a command breaks, computed from the sequence of commands and from the measured speed alone; knows nothing of the gate's code."""
+"""What a command breaks, computed from the sequence of commands and from the measured speed alone;
+knows nothing of the gate's code."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ UNUSABLE = Limit.STALE | Limit.FUTURE | Limit.NOT_FINITE
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """One answer of the gate, and what was measured: `speed` as given, any object; `last_speed`, the one known last."""
+    """One answer of the gate, and what was measured: `speed` as given, any object; `last_speed`,
+    the one known last."""
 
     command: Command
     verdict: Verdict
@@ -43,9 +45,11 @@ def broken_alone(step: Step, limits: GateConfig, vehicle: VehicleConfig) -> list
     sideways = command.speed**2 * abs(math.tan(command.steering_angle)) / vehicle.wheelbase
     kept = {
         "stamps": type(command.stamp_ns) is int and type(command.issued_ns) is int,
-        "steering angle": abs(command.steering_angle) <= min(limits.max_steering_angle, vehicle.max_steering_angle),
+        "steering angle": abs(command.steering_angle)
+        <= min(limits.max_steering_angle, vehicle.max_steering_angle),
         "speed": 0.0 <= command.speed <= limits.max_speed,
-        "lateral acceleration of the pair": sideways <= limits.max_lateral_acceleration * (1 + RELATIVE),
+        "lateral acceleration of the pair": sideways
+        <= limits.max_lateral_acceleration * (1 + RELATIVE),
         "verdict": verdict.safe_stop == bool(verdict.limits & UNUSABLE)
         and verdict.released == (verdict.safe_stop and limits.safe_behaviour == "release")
         and (step.known_speed is None) == (Limit.SPEED_UNKNOWN in verdict.limits),
@@ -53,33 +57,51 @@ def broken_alone(step: Step, limits: GateConfig, vehicle: VehicleConfig) -> list
     return [name for name, holds in kept.items() if not holds]
 
 
-def broken_between(before: Command | None, now_ns: int, step: Step, limits: GateConfig, vehicle: VehicleConfig) -> list[str]:
-    """What a command breaks against the one before it (None: the first), `now_ns` being when it was issued."""
+def broken_between(
+    before: Command | None, now_ns: int, step: Step, limits: GateConfig, vehicle: VehicleConfig
+) -> list[str]:
+    """What a command breaks against the one before it (None: the first), `now_ns` being when it was
+    issued."""
     command, verdict = step.command, step.verdict
     rolling = step.known_speed if step.known_speed is not None else step.last_speed
     rolling = None if rolling is None else max(float(rolling), 0.0)
     angle_before = 0.0 if before is None else before.steering_angle
     speed_before = (rolling or 0.0) if before is None else before.speed
-    elapsed = 0.0 if before is None else min(max(now_ns - before.issued_ns, 0) / 1e9, limits.stale_after)
+    elapsed = (
+        0.0 if before is None else min(max(now_ns - before.issued_ns, 0) / 1e9, limits.stale_after)
+    )
 
     if step.known_speed is not None:
         judged = abs(step.known_speed)
     else:
         judged = speed_before if verdict.safe_stop else max(limits.max_speed, speed_before)
     square = judged * judged
-    bend, bend_before = (math.tan(angle) / vehicle.wheelbase for angle in (command.steering_angle, angle_before))
-    turned_back = abs(command.steering_angle) <= abs(angle_before) and verdict.limits & (Limit.ANGLE_RATE | Limit.LATERAL_JERK)
+    bend, bend_before = (
+        math.tan(angle) / vehicle.wheelbase for angle in (command.steering_angle, angle_before)
+    )
+    turned_back = abs(command.steering_angle) <= abs(angle_before) and verdict.limits & (
+        Limit.ANGLE_RATE | Limit.LATERAL_JERK
+    )
     swing = limits.max_lateral_jerk * elapsed / square if square else math.inf
     kept = {
-        "steering rate": abs(command.steering_angle - angle_before) <= limits.max_steering_rate * elapsed + TINY,
+        "steering rate": abs(command.steering_angle - angle_before)
+        <= limits.max_steering_rate * elapsed + TINY,
         "lateral jerk": abs(bend - bend_before) <= swing + RELATIVE * (1 + abs(bend_before)),
-        "lateral acceleration": not command.steering_angle or bool(turned_back)
+        "lateral acceleration": not command.steering_angle
+        or bool(turned_back)
         or square * abs(bend) <= limits.max_lateral_acceleration * (1 + RELATIVE),
-    }  # fmt: skip
+    }
     slower = speed_before if rolling is None else min(speed_before, rolling)
-    if speed_before <= limits.max_speed:  # the first command may start from a speed above what this gate allows
-        kept["acceleration"] = command.speed <= speed_before + limits.max_acceleration * elapsed + RELATIVE
-        kept["deceleration"] = command.speed >= slower - limits.max_deceleration * elapsed - RELATIVE * max(slower, 1.0)
+    if (
+        speed_before <= limits.max_speed
+    ):  # the first command may start from a speed above what this gate allows
+        kept["acceleration"] = (
+            command.speed <= speed_before + limits.max_acceleration * elapsed + RELATIVE
+        )
+        kept["deceleration"] = (
+            command.speed
+            >= slower - limits.max_deceleration * elapsed - RELATIVE * max(slower, 1.0)
+        )
     if verdict.safe_stop:
         kept["safe stop takes speed away"] = command.speed <= slower
         if limits.safe_behaviour != "follow":

@@ -1,8 +1,11 @@
-"""Whether a process that works for hours grows: its own memory and open files after each piece of work, as a robust slope.
+"""Whether a process that works for hours grows: its own memory and open files after each piece of
+work, as a robust slope.
 
-Memory is what the kernel counts as the process's own: anonymous, shared and swapped pages. Pages of files (libraries, weights) are left
-out, because the kernel takes and gives those as it likes. The slope is Theil and Sen's, the median of the slopes between all pairs: a
-block that the allocator keeps once, or a road larger than all before, does not look like growth, and a leak in every piece of work does.
+Memory is what the kernel counts as the process's own: anonymous, shared and swapped pages. Pages of
+files (libraries, weights) are left out, because the kernel takes and gives those as it likes. The
+slope is Theil and Sen's, the median of the slopes between all pairs: a block that the allocator
+keeps once, or a road larger than all before, does not look like growth, and a leak in every piece
+of work does.
 """
 
 from __future__ import annotations
@@ -13,34 +16,43 @@ import statistics
 from pathlib import Path
 
 WARM_UP, ENOUGH = 30, 60
-"""Pieces of work before a process has loaded all it needs and met its largest road, and how many behind them tell a slope."""
+"""Pieces of work before a process has loaded all it needs and met its largest road, and how many
+behind them tell a slope."""
 POINTS = 300
 """At most so many points take part in a slope; more are joined to medians of neighbours."""
 OWN = ("RssAnon:", "RssShmem:", "VmSwap:")
 
 
 def footprint() -> dict[str, int | None]:
-    """This process now, without what its garbage collector would free: `pid`, memory of its own [bytes], open file descriptors; None
-    where there is no /proc."""
+    """This process now, without what its garbage collector would free: `pid`, memory of its own
+    [bytes], open file descriptors; None where there is no /proc."""
     own = Path("/proc/self")
     if not (own / "status").is_file():
         return {"pid": os.getpid(), "memory_bytes": None, "files": None}
     gc.collect()
     rows = (line.split() for line in (own / "status").read_text().splitlines())
     return {
-        "pid": os.getpid(), "memory_bytes": sum(int(row[1]) * 1024 for row in rows if row and row[0] in OWN),
+        "pid": os.getpid(),
+        "memory_bytes": sum(int(row[1]) * 1024 for row in rows if row and row[0] in OWN),
         "files": len(list((own / "fd").iterdir())),
-    }  # fmt: skip
+    }
 
 
 def growth(rows: list[dict]) -> dict[str, object]:
-    """Fastest growth of any process, in percent an hour of its own simulated time, and the figures of each; None: too little was done.
+    """Fastest growth of any process, in percent an hour of its own simulated time, and the figures
+    of each; None: too little was done.
 
     `rows`: footprints in any order, each with the `index` of its work and its simulated `seconds`.
     """
-    processes = [each for each in (_process(pid, rows) for pid in sorted({row["pid"] for row in rows})) if each is not None]
+    processes = [
+        each
+        for each in (_process(pid, rows) for pid in sorted({row["pid"] for row in rows}))
+        if each is not None
+    ]
     return {
-        f"{name}_growth_percent_an_hour": max((each[f"{name}_percent_an_hour"] for each in processes), default=None)
+        f"{name}_growth_percent_an_hour": max(
+            (each[f"{name}_percent_an_hour"] for each in processes), default=None
+        )
         for name in ("memory", "file")
     } | {"processes": processes}
 
@@ -57,11 +69,16 @@ def _process(pid: int, rows: list[dict]) -> dict | None:
     memory, files = [row["memory_bytes"] for row in own], [row["files"] for row in own]
     tenth = len(own) // 10
     return {
-        "hours_judged": round(hours[-1] - hours[0], 3), "pieces": len(own),
-        "first_mb": round(statistics.median(memory[:tenth]) / 1e6, 2), "last_mb": round(statistics.median(memory[-tenth:]) / 1e6, 2),
-        "largest_mb": round(max(memory) / 1e6, 2), "first_files": files[0], "last_files": files[-1],
-        "memory_percent_an_hour": _percent(hours, memory), "file_percent_an_hour": _percent(hours, files),
-    }  # fmt: skip
+        "hours_judged": round(hours[-1] - hours[0], 3),
+        "pieces": len(own),
+        "first_mb": round(statistics.median(memory[:tenth]) / 1e6, 2),
+        "last_mb": round(statistics.median(memory[-tenth:]) / 1e6, 2),
+        "largest_mb": round(max(memory) / 1e6, 2),
+        "first_files": files[0],
+        "last_files": files[-1],
+        "memory_percent_an_hour": _percent(hours, memory),
+        "file_percent_an_hour": _percent(hours, files),
+    }
 
 
 def _percent(hours: list[float], values: list[float]) -> float:
@@ -71,6 +88,9 @@ def _percent(hours: list[float], values: list[float]) -> float:
 def slope(x: list[float], y: list[float]) -> float:
     """Theil and Sen's: the median of the slopes between all pairs of points with different x."""
     size = -(-len(x) // POINTS)
-    x, y = ([statistics.median(values[at : at + size]) for at in range(0, len(values), size)] for values in (x, y))
+    x, y = (
+        [statistics.median(values[at : at + size]) for at in range(0, len(values), size)]
+        for values in (x, y)
+    )
     pairs = ((i, j) for i in range(len(x)) for j in range(i))
     return statistics.median((y[i] - y[j]) / (x[i] - x[j]) for i, j in pairs if x[i] != x[j])

@@ -1,7 +1,8 @@
-"""`liquid-control soak inputs`: hostile inputs by the thousand into what reads them. Each must give a value or its own class of error.
+"""`liquid-control soak inputs`: hostile inputs by the thousand into what reads them. Each must give
+a value or its own class of error.
 
-A case is found again by its kind, seed and index. What counts as wrong: any other exception, a case of more than two seconds, and one that
-takes more than 256 MiB.
+A case is found again by its kind, seed and index. What counts as wrong: any other exception, a case
+of more than two seconds, and one that takes more than 256 MiB.
 """
 
 from __future__ import annotations
@@ -56,9 +57,15 @@ def _onnx(folder: Path) -> Case:
 
 
 MAKERS: dict[str, Maker] = {
-    "image": _image, "compressed_image": _compressed_image, "measurements": _measurements, "configuration": _configuration,
-    "topic_map": _topic_map, "model_json": _model_json, "weights": _weights, "onnx": _onnx,
-}  # fmt: skip
+    "image": _image,
+    "compressed_image": _compressed_image,
+    "measurements": _measurements,
+    "configuration": _configuration,
+    "topic_map": _topic_map,
+    "model_json": _model_json,
+    "weights": _weights,
+    "onnx": _onnx,
+}
 """What is fed, by name, and can be fed without ROS and without the command line."""
 OUTER = ("parameter_file", "command_line")
 """Kinds whose readers stand above this room; the command line hands them in."""
@@ -67,10 +74,13 @@ KINDS = (*MAKERS, *OUTER)
 
 @dataclasses.dataclass(frozen=True)
 class InputSoakSettings:
-    """Feed hostile pictures, measurements, models, configurations and command lines to what reads them."""
+    """Feed hostile pictures, measurements, models, configurations and command lines to what reads
+    them."""
 
     cases: int = number(100_000, 1, 10**9, "", "of each kind")
-    only: tuple[str, ...] = dataclasses.field(default=(), metadata={"doc": "these kinds alone: " + ", ".join(KINDS)})
+    only: tuple[str, ...] = dataclasses.field(
+        default=(), metadata={"doc": "these kinds alone: " + ", ".join(KINDS)}
+    )
     seed: int = number(0, 0, 2**31 - 1, "", "names the cases")
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
@@ -82,33 +92,67 @@ class InputSoakSettings:
 
 
 def soak_inputs(settings: InputSoakSettings, outer: Mapping[str, Maker] | None = None) -> dict:
-    """Facts by kind of input; `wrong` must be 0. `endings` says how often what was answered. `outer`: makers of `OUTER`, as far as there
-    are; without one that was asked for: ConfigError."""
+    """Facts by kind of input; `wrong` must be 0. `endings` says how often what was answered.
+    `outer`: makers of `OUTER`, as far as there are; without one that was asked for: ConfigError."""
     started = time.perf_counter()
     makers = MAKERS | dict(outer or {})
     names = settings.only or tuple(makers)
     missing = [name for name in names if name not in makers]
     if missing:
-        raise ConfigError("InputSoakSettings.only", ", ".join(missing), "kinds whose reader is installed here (parameter files need ROS 2)")
+        raise ConfigError(
+            "InputSoakSettings.only",
+            ", ".join(missing),
+            "kinds whose reader is installed here (parameter files need ROS 2)",
+        )
     firsts = range(0, settings.cases, JOB)
-    jobs = [(name, makers[name], settings.seed, first, min(JOB, settings.cases - first)) for name in names for first in firsts]
+    jobs = [
+        (name, makers[name], settings.seed, first, min(JOB, settings.cases - first))
+        for name in names
+        for first in firsts
+    ]
     # In no order, so that each worker sees every kind and the bar tells the time that is left.
     order = random.Random(0).sample(range(len(jobs)), len(jobs))
-    answers = dict(zip(order, map_processes(run_cases, [jobs[index] for index in order], settings.workers, "cases, 500 each"), strict=True))
-    kinds = {name: _kind(settings.cases, [answers[index] for index, job in enumerate(jobs) if job[0] == name]) for name in names}
-    grown = [answer["grown_bytes"] for answer in answers.values() if answer["grown_bytes"] is not None]
+    answers = dict(
+        zip(
+            order,
+            map_processes(
+                run_cases, [jobs[index] for index in order], settings.workers, "cases, 500 each"
+            ),
+            strict=True,
+        )
+    )
+    kinds = {
+        name: _kind(
+            settings.cases, [answers[index] for index, job in enumerate(jobs) if job[0] == name]
+        )
+        for name in names
+    }
+    grown = [
+        answer["grown_bytes"] for answer in answers.values() if answer["grown_bytes"] is not None
+    ]
     return {
-        "cases": settings.cases * len(names), "wrong": sum(kind["wrong"] for kind in kinds.values()), "seed": settings.seed,
-        "not_fed": sorted(set(KINDS) - set(makers)), "largest_growth_of_500_cases_mb": round(max(grown) / 1e6, 1) if grown else None,
-        "most_memory_of_a_case_mb": max(kind["hungriest_mb"] for kind in kinds.values()), "allowed_memory_of_a_case_mb": MOST_MEMORY / 1e6,
-        "wall_s": round(time.perf_counter() - started, 1), "kinds": kinds,
-    }  # fmt: skip
+        "cases": settings.cases * len(names),
+        "wrong": sum(kind["wrong"] for kind in kinds.values()),
+        "seed": settings.seed,
+        "not_fed": sorted(set(KINDS) - set(makers)),
+        "largest_growth_of_500_cases_mb": round(max(grown) / 1e6, 1) if grown else None,
+        "most_memory_of_a_case_mb": max(kind["hungriest_mb"] for kind in kinds.values()),
+        "allowed_memory_of_a_case_mb": MOST_MEMORY / 1e6,
+        "wall_s": round(time.perf_counter() - started, 1),
+        "kinds": kinds,
+    }
 
 
 def _kind(cases: int, answers: list[dict]) -> dict:
-    endings = sum((collections.Counter(answer["endings"]) for answer in answers), collections.Counter())
+    endings = sum(
+        (collections.Counter(answer["endings"]) for answer in answers), collections.Counter()
+    )
     wrong = [line for answer in answers for line in answer["wrong"]]
     return {
-        "cases": cases, "wrong": len(wrong), "first_wrong": wrong[:5], "slowest_s": round(max(a["slowest_s"] for a in answers), 3),
-        "hungriest_mb": round(max(a["hungriest_bytes"] for a in answers) / 1e6, 1), "endings": dict(endings.most_common()),
-    }  # fmt: skip
+        "cases": cases,
+        "wrong": len(wrong),
+        "first_wrong": wrong[:5],
+        "slowest_s": round(max(a["slowest_s"] for a in answers), 3),
+        "hungriest_mb": round(max(a["hungriest_bytes"] for a in answers) / 1e6, 1),
+        "endings": dict(endings.most_common()),
+    }

@@ -1,4 +1,5 @@
-"""Hostile model directories and configurations: damaged bytes, values of other types and sizes, with hashes made to agree."""
+"""Hostile model directories and configurations: damaged bytes, values of other types and sizes,
+with hashes made to agree."""
 
 from __future__ import annotations
 
@@ -30,14 +31,53 @@ from liquid_control.recordings.rosbag.topics import TopicMap
 from liquid_control.signals import INERTIAL_FEATURES
 from liquid_control.stress.soak.sensor_cases import spoiled
 
-CONFIGS = (GateConfig, PolicyConfig, PreprocessConfig, TimelineConfig, VehicleConfig, WorldConfig, EngagementConfig, TopicMap)
+CONFIGS = (
+    GateConfig,
+    PolicyConfig,
+    PreprocessConfig,
+    TimelineConfig,
+    VehicleConfig,
+    WorldConfig,
+    EngagementConfig,
+    TopicMap,
+)
 SIZES = ("units", "backbone", "stack", "image_features", "inter", "command", "unfolds")
-VALUES = (None, True, False, 0, -1, 1, 3, 2**31, 2**63, -(2**64), 10**400, 0.5, 1e308, -1e308, 1e-320, float("nan"), float("inf"), "", "1",
-          "hold", "ltc", "x" * 1000, [], [1], [[0, 0, 0]], [[float("inf"), 1, 1]], {}, {"a": 1}, {"sha256": ""})  # fmt: skip
+VALUES = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    3,
+    2**31,
+    2**63,
+    -(2**64),
+    10**400,
+    0.5,
+    1e308,
+    -1e308,
+    1e-320,
+    float("nan"),
+    float("inf"),
+    "",
+    "1",
+    "hold",
+    "ltc",
+    "x" * 1000,
+    [],
+    [1],
+    [[0, 0, 0]],
+    [[float("inf"), 1, 1]],
+    {},
+    {"a": 1},
+    {"sha256": ""},
+)
 
 
 def configuration(rng: random.Random) -> str:
-    """Some fields of any configuration set to any value, unknown names and other structures among them."""
+    """Some fields of any configuration set to any value, unknown names and other structures among
+    them."""
     kind = rng.choice(CONFIGS)
     names = [*kind.__dataclass_fields__, "", "unknown", "__init__", 3, None]
     values: object = {rng.choice(names): rng.choice(VALUES) for _ in range(rng.randrange(5))}
@@ -53,13 +93,17 @@ class ModelCopy:
 
     def __init__(self, folder: Path) -> None:
         source = find_model("lane_keeper")
-        self.folder, self.whole = folder, {name: (source / name).read_bytes() for name in (MODEL, WEIGHTS, ONNX)}
+        self.folder, self.whole = (
+            folder,
+            {name: (source / name).read_bytes() for name in (MODEL, WEIGHTS, ONNX)},
+        )
         for name in (WEIGHTS, ONNX):
             shutil.copyfile(source / name, folder / name)
         load_network(source), OnnxRuntime.load(source)  # imports what they need
 
     def model_json(self, rng: random.Random) -> str:
-        """model.json with damaged bytes, with values exchanged anywhere in its tree, or with sizes that are not true."""
+        """model.json with damaged bytes, with values exchanged anywhere in its tree, or with sizes
+        that are not true."""
         if rng.random() < 0.1:
             return self._claims(rng)
         if rng.random() < 0.5:
@@ -75,18 +119,29 @@ class ModelCopy:
         return _ending(read_model, self.folder)
 
     def _claims(self, rng: random.Random) -> str:
-        """Sizes within the bounds of each field that the weights do not have: refused before memory is taken for them."""
+        """Sizes within the bounds of each field that the weights do not have: refused before memory
+        is taken for them."""
         values = json.loads(self.whole[MODEL])
         policy = {"memory": rng.choice(MEMORIES)}
-        policy |= {rng.choice(SIZES): rng.choice((1, 8, 64, 512, 1024, 4096)) for _ in range(rng.choice((0, 1, 3)))}
+        policy |= {
+            rng.choice(SIZES): rng.choice((1, 8, 64, 512, 1024, 4096))
+            for _ in range(rng.choice((0, 1, 3)))
+        }
         values["policy"] |= policy
-        values["preprocess"] |= {rng.choice(("height", "width")): rng.choice((8, 78, 1024)) for _ in range(rng.randrange(3))}
+        values["preprocess"] |= {
+            rng.choice(("height", "width")): rng.choice((8, 78, 1024))
+            for _ in range(rng.randrange(3))
+        }
         if values["policy"]["memory"] not in WIRED:
             values["wiring"] = None
         elif policy.keys() & {"inter", "command", "image_features"}:
-            inputs, inter, command = (values["policy"][name] for name in ("image_features", "inter", "command"))
+            inputs, inter, command = (
+                values["policy"][name] for name in ("image_features", "inter", "command")
+            )
             inputs += len(INERTIAL_FEATURES)
-            values["wiring"] = NcpWiring(inputs, inter, command, 1, ((0, 1 + command, 1),), ((1 + command, 1, 1), (1, 0, 1))).to_dict()
+            values["wiring"] = NcpWiring(
+                inputs, inter, command, 1, ((0, 1 + command, 1),), ((1 + command, 1, 1), (1, 0, 1))
+            ).to_dict()
         (self.folder / MODEL).write_text(json.dumps(values))
         return _ending(load_network, self.folder)
 
@@ -94,7 +149,12 @@ class ModelCopy:
         """Damaged weights whose hash agrees, half of them damaged in the header."""
         whole = self.whole[WEIGHTS]
         header = 8 + int.from_bytes(whole[:8], "little")
-        self._write(WEIGHTS, spoiled(rng, whole[:header]) + whole[header:] if rng.random() < 0.5 else spoiled(rng, whole))
+        self._write(
+            WEIGHTS,
+            spoiled(rng, whole[:header]) + whole[header:]
+            if rng.random() < 0.5
+            else spoiled(rng, whole),
+        )
         return _ending(load_network, self.folder)
 
     def onnx(self, rng: random.Random) -> str:

@@ -1,4 +1,5 @@
-"""Hostile parameter files, read as the nodes read them: by ROS itself, then declared and checked group by group."""
+"""Hostile parameter files, read as the nodes read them: by ROS itself, then declared and checked
+group by group."""
 
 from __future__ import annotations
 
@@ -25,37 +26,65 @@ from liquid_control.stress.soak.cases import Case
 from liquid_control.stress.soak.yaml_cases import yaml_text
 
 GROUPS = {
-    "safety_node": (("", SafetyNodeConfig), ("vehicle.", VehicleConfig), ("engagement.", EngagementConfig), ("joystick.", JoystickConfig),
-                    ("gate.", GateConfig)),
+    "safety_node": (
+        ("", SafetyNodeConfig),
+        ("vehicle.", VehicleConfig),
+        ("engagement.", EngagementConfig),
+        ("joystick.", JoystickConfig),
+        ("gate.", GateConfig),
+    ),
     "policy_node": (("", PolicyNodeConfig), ("timeline.", TimelineConfig), ("", CruiseConfig)),
     "sim_node": (("", SimNodeConfig), ("world.", WorldConfig)),
-}  # fmt: skip
+}
 
 
 class ParameterFiles:
     """One parameter file after another into nodes that declare what the real ones do."""
 
     def __init__(self, folder: Path) -> None:
-        environment, self._claim = isolated_environment()  # of its own: 100,000 nodes that come and go are no company for others
+        environment, self._claim = (
+            isolated_environment()
+        )  # of its own: 100,000 nodes that come and go are no company for others
         self.path, self._context = folder / "parameters.yaml", Context()
-        # Through Fast DDS's shared memory one node of 65 waits 2 s for a lock when it leaves; the gate has none of it either.
-        with EnvironmentVariables(environment | transport({**os.environ, **environment}, shared_memory=False)):
+        # Through Fast DDS's shared memory one node of 65 waits 2 s for a lock when it leaves; the
+        # gate has none of it either.
+        with EnvironmentVariables(
+            environment | transport({**os.environ, **environment}, shared_memory=False)
+        ):
             self._context.init(args=[])
-            self._node("first", []).destroy_node()  # Fast DDS reads how it is set when a process makes its first
+            self._node(
+                "first", []
+            ).destroy_node()  # Fast DDS reads how it is set when a process makes its first
         weakref.finalize(self, self._context.try_shutdown)
 
     def _node(self, name: str, arguments: list[str]) -> Node:
         return Node(
-            name, context=self._context, cli_args=arguments, use_global_arguments=False, start_parameter_services=False,
-            enable_rosout=False, allow_undeclared_parameters=False,
-        )  # fmt: skip
+            name,
+            context=self._context,
+            cli_args=arguments,
+            use_global_arguments=False,
+            start_parameter_services=False,
+            enable_rosout=False,
+            allow_undeclared_parameters=False,
+        )
 
     def read(self, rng: random.Random) -> str:
-        """A file for one group of one node; what is set must be within its bounds, whatever the file said."""
+        """A file for one group of one node; what is set must be within its bounds, whatever the
+        file said."""
         name = rng.choice(list(GROUPS))
         prefix, kind = rng.choice(GROUPS[name])
-        names = [*(prefix + field for field in kind.__dataclass_fields__), "unknown", "use_sim_time", "qos_overrides", ""]
-        self.path.write_bytes(yaml_text(rng, names, (rng.choice(("/**", "/**", name, "/other", "/*")), "ros__parameters")))
+        names = [
+            *(prefix + field for field in kind.__dataclass_fields__),
+            "unknown",
+            "use_sim_time",
+            "qos_overrides",
+            "",
+        ]
+        self.path.write_bytes(
+            yaml_text(
+                rng, names, (rng.choice(("/**", "/**", name, "/other", "/*")), "ros__parameters")
+            )
+        )
         try:
             node = self._node(name, ["--ros-args", "--params-file", str(self.path)])
         except RuntimeError as error:  # rcl's: what a node's main says and ends with
@@ -68,7 +97,9 @@ class ParameterFiles:
             return f"ConfigError {error.name.split('.')[0]}"
         finally:
             node.destroy_node()
-        kind(**{name: getattr(found, name) for name in kind.__dataclass_fields__})  # within its bounds, or ConfigError
+        kind(
+            **{name: getattr(found, name) for name in kind.__dataclass_fields__}
+        )  # within its bounds, or ConfigError
         return "parameters" if found != kind() else "defaults"
 
 

@@ -1,4 +1,5 @@
-"""Hostile messages of sensors: pictures whose headers lie, damaged JPEG and PNG, measurements of any floats and stamps."""
+"""Hostile messages of sensors: pictures whose headers lie, damaged JPEG and PNG, measurements of
+any floats and stamps."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ SIZES = (0, 1, 2, 3, 7, 8, 16, 31, 64, 16384, 16385, 2**31, 2**32 - 1)
 
 
 def spoiled(rng: random.Random, data: bytes) -> bytes:
-    """The bytes with bits flipped, a piece cut, doubled, overwritten or exchanged, or the end gone; sometimes several of these."""
+    """The bytes with bits flipped, a piece cut, doubled, overwritten or exchanged, or the end gone;
+    sometimes several of these."""
     data = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
         if not data:
@@ -45,14 +47,21 @@ def spoiled(rng: random.Random, data: bytes) -> bytes:
 
 
 def _judge_picture(picture: np.ndarray) -> str:
-    assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and picture.size, picture.shape
+    assert (
+        picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and picture.size
+    ), picture.shape
     int(picture[-1, -1].sum())  # the last pixel may be read
     return "picture"
 
 
 def image(rng: random.Random) -> str:
-    """A raw Image: any encoding, a header that is right, slightly wrong or absurd, and data that fit it or not."""
-    encoding = rng.choice(list(ENCODINGS)) if rng.random() < 0.9 else rng.choice(("", "RGB8", "32FC1", "bayer_", "\0", "rgb8 ", "16SC3"))
+    """A raw Image: any encoding, a header that is right, slightly wrong or absurd, and data that
+    fit it or not."""
+    encoding = (
+        rng.choice(list(ENCODINGS))
+        if rng.random() < 0.9
+        else rng.choice(("", "RGB8", "32FC1", "bayer_", "\0", "rgb8 ", "16SC3"))
+    )
     size, channels, _ = ENCODINGS.get(encoding, (1, 3, None))
     height, width = rng.randrange(1, 40), rng.randrange(1, 40)
     step = width * size * channels + rng.choice((0, 0, 0, 1, 5, -1))
@@ -62,7 +71,14 @@ def image(rng: random.Random) -> str:
         step = rng.choice((step, step, rng.choice(SIZES)))
     if rng.random() < 0.3:
         data = data[: rng.randrange(len(data) + 1)]
-    message = SimpleNamespace(encoding=encoding, height=height, width=width, step=step, is_bigendian=rng.randrange(256), data=data)
+    message = SimpleNamespace(
+        encoding=encoding,
+        height=height,
+        width=width,
+        step=step,
+        is_bigendian=rng.randrange(256),
+        data=data,
+    )
     try:
         return _judge_picture(image_from_message(message))
     except ImageError as error:
@@ -79,7 +95,9 @@ def compressed_image(rng: random.Random) -> str:
         data = spoiled(rng, data)
         if rng.random() < 0.5:
             data += whole[-12:]  # the end marker is there all the same
-    label = rng.choice(("jpeg", "png", "rgb8; jpeg compressed bgr8", "bgr8; png compressed rgb8", ""))
+    label = rng.choice(
+        ("jpeg", "png", "rgb8; jpeg compressed bgr8", "bgr8; png compressed rgb8", "")
+    )
     try:
         return _judge_picture(image_from_compressed(SimpleNamespace(format=label, data=data)))
     except ImageError as error:
@@ -90,15 +108,26 @@ class Drive:
     """A controller and a guard that live through all cases, as in a node."""
 
     def __init__(self) -> None:
-        self.controller, self.guard = Controller(OnnxRuntime.load(find_model("lane_keeper"))), Guard()
+        self.controller, self.guard = (
+            Controller(OnnxRuntime.load(find_model("lane_keeper"))),
+            Guard(),
+        )
         self.now, self.steady = 1_760_000_000_000_000_000, 0
 
     def measurements(self, rng: random.Random) -> str:
-        """An IMU and an odometry message of any floats and stamps, a frame with any stamp, and the gate's tick."""
+        """An IMU and an odometry message of any floats and stamps, a frame with any stamp, and the
+        gate's tick."""
         passed = rng.randrange(100_000_000)
         self.now, self.steady = self.now + passed, self.steady + passed
-        imu = SimpleNamespace(header=self._header(rng), angular_velocity=_vector(rng), linear_acceleration=_vector(rng))
-        odometry = SimpleNamespace(header=self._header(rng), twist=SimpleNamespace(twist=SimpleNamespace(linear=_vector(rng))))
+        imu = SimpleNamespace(
+            header=self._header(rng),
+            angular_velocity=_vector(rng),
+            linear_acceleration=_vector(rng),
+        )
+        odometry = SimpleNamespace(
+            header=self._header(rng),
+            twist=SimpleNamespace(twist=SimpleNamespace(linear=_vector(rng))),
+        )
         self.controller.push_imu(imu_sample(imu))
         self.controller.push_speed(speed_sample(odometry))
         self.guard.push_speed(speed_sample(odometry), self.now, self.steady)
@@ -118,7 +147,9 @@ class Drive:
         if rng.random() < 0.7:
             stamp = self.now - rng.randrange(20_000_000)
             return SimpleNamespace(stamp=SimpleNamespace(sec=stamp // 10**9, nanosec=stamp % 10**9))
-        return SimpleNamespace(stamp=SimpleNamespace(sec=rng.getrandbits(32) - 2**31, nanosec=rng.getrandbits(32)))
+        return SimpleNamespace(
+            stamp=SimpleNamespace(sec=rng.getrandbits(32) - 2**31, nanosec=rng.getrandbits(32))
+        )
 
 
 def _stamp(header: SimpleNamespace) -> int:
@@ -127,4 +158,9 @@ def _stamp(header: SimpleNamespace) -> int:
 
 def _vector(rng: random.Random) -> SimpleNamespace:
     wild = [struct.unpack("d", rng.randbytes(8))[0] for _ in range(3)]
-    return SimpleNamespace(**{axis: rng.gauss(0.0, 5.0) if rng.random() < 0.6 else value for axis, value in zip("xyz", wild, strict=True)})
+    return SimpleNamespace(
+        **{
+            axis: rng.gauss(0.0, 5.0) if rng.random() < 0.6 else value
+            for axis, value in zip("xyz", wild, strict=True)
+        }
+    )

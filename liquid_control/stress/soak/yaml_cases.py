@@ -1,4 +1,5 @@
-"""Hostile YAML: damaged parameter files, values of every kind that YAML knows, nesting, aliases, other encodings."""
+"""Hostile YAML: damaged parameter files, values of every kind that YAML knows, nesting, aliases,
+other encodings."""
 
 from __future__ import annotations
 
@@ -11,36 +12,125 @@ from liquid_control.recordings.rosbag.topics import TopicMap, load_map
 from liquid_control.stress.soak.sensor_cases import spoiled
 
 PLAIN = (
-    "5", "-1", "0", "0.5", "2.0", "1e400", "-1e400", ".nan", ".inf", "-.inf", "NaN", "1e-320", "0x10", "0o17", "0b11", "1_000", "1:30",
-    "~", "null",
-    "yes", "off", "true", "True", '""', "hold", "twist_stamped", "raw", "2026-11-22", "[1, 2]", "[true, false]", "'5'",
+    "5",
+    "-1",
+    "0",
+    "0.5",
+    "2.0",
+    "1e400",
+    "-1e400",
+    ".nan",
+    ".inf",
+    "-.inf",
+    "NaN",
+    "1e-320",
+    "0x10",
+    "0o17",
+    "0b11",
+    "1_000",
+    "1:30",
+    "~",
+    "null",
+    "yes",
+    "off",
+    "true",
+    "True",
+    '""',
+    "hold",
+    "twist_stamped",
+    "raw",
+    "2026-11-22",
+    "[1, 2]",
+    "[true, false]",
+    "'5'",
     "99999999999999999999",
-)  # fmt: skip
+)
 ODD = (
-    "''", '"\\0"', '"\\ud800"', "2026-11-22T10:00:00Z", "[]", "{}", "[1.0, a]", "[true, 1]", "[[1]]", "{a: 1}", "!!binary x", "!!str 5",
+    "''",
+    '"\\0"',
+    '"\\ud800"',
+    "2026-11-22T10:00:00Z",
+    "[]",
+    "{}",
+    "[1.0, a]",
+    "[true, 1]",
+    "[[1]]",
+    "{a: 1}",
+    "!!binary x",
+    "!!str 5",
     "!!int a",
-    "!!int ''", "!!bool x", "!!timestamp x", "!!float 5", "!!set {a}", "!!omap [a: 1]", "!!python/object/apply:os.getpid []",
-    "!unknown 5", "&a 5",
-    "*a", "&a [*a]", "9" * 5000, "0x" + "f" * 5000, "a" * 20_000, '"', "'", "%", "@", "`", "|\n   text", ">-\n   text", "? a", "- 1",
-    "-", ":",
-    "\x00", "\x07", "\t5", "\u00e9", "\U0001f697", "# nothing",
-)  # fmt: skip
+    "!!int ''",
+    "!!bool x",
+    "!!timestamp x",
+    "!!float 5",
+    "!!set {a}",
+    "!!omap [a: 1]",
+    "!!python/object/apply:os.getpid []",
+    "!unknown 5",
+    "&a 5",
+    "*a",
+    "&a [*a]",
+    "9" * 5000,
+    "0x" + "f" * 5000,
+    "a" * 20_000,
+    '"',
+    "'",
+    "%",
+    "@",
+    "`",
+    "|\n   text",
+    ">-\n   text",
+    "? a",
+    "- 1",
+    "-",
+    ":",
+    "\x00",
+    "\x07",
+    "\t5",
+    "\u00e9",
+    "\U0001f697",
+    "# nothing",
+)
 """Scalars that most readers take, and those that many do not."""
 LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
-    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True)
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+    for before, name in zip("abcdefghijkl", "bcdefghijklm", strict=True)
 )
 """Two thousand bytes that stand for 9^13 words."""
 WHOLE = (
-    b"", b"\xff\xfe", b"\xef\xbb\xbfa: 1", "a: 1".encode("utf-16"), b"\x00", b"---\n---\n", b"%YAML 9.9\n---\na: 1", b"[", b"{",
+    b"",
+    b"\xff\xfe",
+    b"\xef\xbb\xbfa: 1",
+    "a: 1".encode("utf-16"),
+    b"\x00",
+    b"---\n---\n",
+    b"%YAML 9.9\n---\na: 1",
+    b"[",
+    b"{",
     b"[" * 20_000,
-    b"a: " * 2000, b"{a: " * 5000, b"- " * 5000, LAUGHS.encode(), b"<<: {a: 1}\n", b"<<: [*a]\n", b"a: 1\na: 2\n", b"? [a, b]\n: 1\n",
-    b"? {a: 1}\n: 1\n", b"\t",
-    b"a:\tb", b"!!python/object/apply:os.getpid []", b"a: 1\n...\ngarbage", b"5", b"text", b"- a", b"~",
-)  # fmt: skip
+    b"a: " * 2000,
+    b"{a: " * 5000,
+    b"- " * 5000,
+    LAUGHS.encode(),
+    b"<<: {a: 1}\n",
+    b"<<: [*a]\n",
+    b"a: 1\na: 2\n",
+    b"? [a, b]\n: 1\n",
+    b"? {a: 1}\n: 1\n",
+    b"\t",
+    b"a:\tb",
+    b"!!python/object/apply:os.getpid []",
+    b"a: 1\n...\ngarbage",
+    b"5",
+    b"text",
+    b"- a",
+    b"~",
+)
 
 
 def yaml_text(rng: random.Random, names: Sequence[str], nested_below: Sequence[str] = ()) -> bytes:
-    """A mapping of some of `names` to any values, below the keys `nested_below`; damaged, or something else altogether, at times."""
+    """A mapping of some of `names` to any values, below the keys `nested_below`; damaged, or
+    something else altogether, at times."""
     if rng.random() < 0.06:
         return rng.choice(WHOLE)
     lines, indent = [], ""

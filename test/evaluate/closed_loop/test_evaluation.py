@@ -1,4 +1,5 @@
-"""Closed-loop evaluation: what is counted, comfort against closed forms, one answer for programs and one for people."""
+"""Closed-loop evaluation: what is counted, comfort against closed forms, one answer for programs
+and one for people."""
 
 from __future__ import annotations
 
@@ -14,7 +15,12 @@ from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop import evaluation
 from liquid_control.evaluate.closed_loop.comfort import mean_squares
 from liquid_control.evaluate.closed_loop.condition_rows import table
-from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, RoadJob, drive_with, evaluate
+from liquid_control.evaluate.closed_loop.evaluation import (
+    EvaluationSettings,
+    RoadJob,
+    drive_with,
+    evaluate,
+)
 
 MODEL = Path(__file__).resolve().parents[3] / "models" / "lane_keeper"
 SHORT = WorldConfig(length=120.0, trees=5)
@@ -42,23 +48,45 @@ def job(condition: str = "clean", road: int = 1, world: WorldConfig = SHORT) -> 
 
 @pytest.fixture(scope="module")
 def answer():
-    return evaluate(EvaluationSettings(MODEL, 2, 0, ("clean", "noise_0.3"), SHORT, 1), progress=False)
+    return evaluate(
+        EvaluationSettings(MODEL, 2, 0, ("clean", "noise_0.3"), SHORT, 1), progress=False
+    )
 
 
 def test_the_answer_keeps_its_fields_and_has_a_row_per_condition(answer):
     json.dumps(answer, allow_nan=False)
-    assert {"model", "seed", "roads", "distance_m", "departures", "departures_per_km", "off_road", "lateral_rmse_m", "largest_offset_m",
-            "gate_activations", "speed_up", "speed_up_per_core", "wall_s", "per_road"} <= answer.keys()
+    assert {
+        "model",
+        "seed",
+        "roads",
+        "distance_m",
+        "departures",
+        "departures_per_km",
+        "off_road",
+        "lateral_rmse_m",
+        "largest_offset_m",
+        "gate_activations",
+        "speed_up",
+        "speed_up_per_core",
+        "wall_s",
+        "per_road",
+    } <= answer.keys()
     clean, noisy = answer["conditions"]
     assert (clean["condition"], noisy["condition"]) == ("clean", "noise_0.3")
     assert answer["roads"] == clean["roads"] == 2 and len(answer["per_road"]) == 4
-    assert answer["lateral_rmse_m"] == pytest.approx(clean["lateral_rmse_m"]) and answer["departures"] == 0
+    assert (
+        answer["lateral_rmse_m"] == pytest.approx(clean["lateral_rmse_m"])
+        and answer["departures"] == 0
+    )
     assert clean["lateral_rmse_m"] < noisy["lateral_rmse_m"]
     for row in (clean, noisy):
         for name in [name for name in row if name + "_ci" in row and row[name] is not None]:
             low, high = row[name + "_ci"]
             assert low <= row[name] + 1e-9 and (high is None or row[name] <= high + 1e-9), name
-    assert clean["metres_between_interventions"] is None and clean["metres_between_interventions_ci"][1] is None
+    assert (
+        clean["metres_between_interventions"] is None
+        and clean["metres_between_interventions_ci"][1] is None
+    )
 
 
 def test_the_same_roads_in_every_condition_and_again(answer):
@@ -91,7 +119,11 @@ def test_who_falls_silent_is_stopped_by_the_gate_and_moved_on(monkeypatch):
 
     monkeypatch.setattr(evaluation, "STANDSTILL", 1.0)
     result = drive_with(Once(0.0), job())
-    assert result.standstills >= 3 and result.frames_used == 1 and result.safe_stop_s > 0.8 * result.simulated_s
+    assert (
+        result.standstills >= 3
+        and result.frames_used == 1
+        and result.safe_stop_s > 0.8 * result.simulated_s
+    )
 
 
 @pytest.mark.parametrize("name", ["dropped_50_stripped", "latency_100"])
@@ -100,7 +132,9 @@ def test_policies_meet_the_same_frames_and_are_told_the_dt_of_the_condition(name
     for policy in (straight, bending):
         drive_with(policy, job(name))
     both = min(len(straight.told), len(bending.told), 40)
-    seen = {stamp for stamp, _ in straight.told[:both]} & {stamp for stamp, _ in bending.told[:both]}
+    seen = {stamp for stamp, _ in straight.told[:both]} & {
+        stamp for stamp, _ in bending.told[:both]
+    }
     assert len(seen) > 0.7 * both  # all but those lost where either was put back
     if name.endswith("stripped"):
         assert {dt for _, dt in straight.told} == {0.04}
@@ -109,13 +143,25 @@ def test_policies_meet_the_same_frames_and_are_told_the_dt_of_the_condition(name
 
 def rows(yaw, speed: float = 10.0, steering=lambda t: 0.0 * t, seconds: float = 20.0):
     t = np.arange(0, seconds, 0.01)
-    return list(zip((t * 1e9).tolist(), yaw(t).tolist(), np.full(len(t), speed).tolist(), steering(t).tolist(), strict=True))
+    return list(
+        zip(
+            (t * 1e9).tolist(),
+            yaw(t).tolist(),
+            np.full(len(t), speed).tolist(),
+            steering(t).tolist(),
+            strict=True,
+        )
+    )
 
 
 def test_comfort_against_closed_forms():
-    assert mean_squares([rows(lambda t: 0.3 * t)]) == pytest.approx((0.0, 0.0), abs=1e-9)  # a steady circle, yaw past pi or not
+    assert mean_squares([rows(lambda t: 0.3 * t)]) == pytest.approx(
+        (0.0, 0.0), abs=1e-9
+    )  # a steady circle, yaw past pi or not
     w = 2 * math.pi / 4  # yaw A sin(wt): acceleration v A w cos(wt), jerk v A w² sin(wt)
-    jerk, rate = mean_squares([rows(lambda t: 0.1 * np.sin(w * t), steering=lambda t: 0.05 * np.sin(w * t))])
+    jerk, rate = mean_squares(
+        [rows(lambda t: 0.1 * np.sin(w * t), steering=lambda t: 0.05 * np.sin(w * t))]
+    )
     assert math.sqrt(jerk) == pytest.approx(10 * 0.1 * w**2 / math.sqrt(2), rel=0.03)
     assert math.sqrt(rate) == pytest.approx(0.05 * w / math.sqrt(2), rel=0.03)
 

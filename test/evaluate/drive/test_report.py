@@ -26,15 +26,29 @@ def written(log, tmp_path_factory):
 
 def test_a_drive_leaves_summary_video_and_page(written, balanced):
     directory, figures, page = written
-    assert sorted(path.name for path in directory.iterdir()) == ["drive.mp4", "report.html", "summary.json"]
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "drive.mp4",
+        "report.html",
+        "summary.json",
+    ]
     assert json.loads((directory / "summary.json").read_text()) == figures
     balanced(page)
 
 
 def test_the_page_shows_the_figures_and_all_charts(written):
     _, figures, page = written
-    assert "Stayed in its lane" in page and f"{figures['distance_m']:.0f} m" in page and "52 of 60" in page
-    for title in ("Path over the road", "Offset from the lane", "Steering angle before and after", "Speed", "Latency from"):
+    assert (
+        "Stayed in its lane" in page
+        and f"{figures['distance_m']:.0f} m" in page
+        and "52 of 60" in page
+    )
+    for title in (
+        "Path over the road",
+        "Offset from the lane",
+        "Steering angle before and after",
+        "Speed",
+        "Latency from",
+    ):
         assert title in page
     for name in ("Activity of the neurons", "inter 12", "command 6", "motor", "safe stop"):
         assert name in page
@@ -43,7 +57,9 @@ def test_the_page_shows_the_figures_and_all_charts(written):
 
 def test_the_page_fetches_nothing(written):
     page = written[2]
-    assert not re.search(r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[A-Za-z0-9+/=]+", "", page))
+    assert not re.search(
+        r"https?:|//[a-z]|@import|url\(", re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
+    )
     sources = re.findall(r'(?:src|href)="([^"]{5})', page)
     assert sources and set(sources) == {"data:"}
 
@@ -70,7 +86,11 @@ def test_a_large_video_stays_beside_the_page(log, tmp_path, monkeypatch):
 def test_the_verdict_says_what_went_wrong(log, tmp_path, change, verdict):
     track = log.track
     if change.get("track") == "departed":
-        change = {"track": dataclasses.replace(track, lane_offset=1.5 * np.sin(np.linspace(0, 6, len(track.x))))}
+        change = {
+            "track": dataclasses.replace(
+                track, lane_offset=1.5 * np.sin(np.linspace(0, 6, len(track.x)))
+            )
+        }
     elif change.get("track") == "still":
         change = {"track": dataclasses.replace(track, x=0 * track.x, y=0 * track.y)}
     changed = dataclasses.replace(log, **change)
@@ -80,7 +100,9 @@ def test_the_verdict_says_what_went_wrong(log, tmp_path, change, verdict):
 
 def test_an_empty_log_makes_a_page_too(tmp_path):
     figures = write_drive(DriveLog(), tmp_path)
-    assert not figures["success"] and "Did not drive" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not figures["success"] and "Did not drive" in (tmp_path / "report.html").read_text(
+        encoding="utf-8"
+    )
     assert not (tmp_path / "drive.mp4").exists()
 
 
@@ -89,7 +111,9 @@ def test_the_map_marks_departures_and_breaks_where_the_vehicle_was_put_back(log)
     whole = road_map(track)
     assert whole.count('class="line path"') == 1 and "departed" not in whole
     leap = np.where(np.arange(len(track.x)) > 80, 200.0, 0.0)
-    broken = road_map(dataclasses.replace(track, x=track.x + leap, lane_offset=np.where(leap > 0, 1.2, 0.0)))
+    broken = road_map(
+        dataclasses.replace(track, x=track.x + leap, lane_offset=np.where(leap > 0, 1.2, 0.0))
+    )
     assert broken.count('class="line path"') == 2 and broken.count("line departed") == 1
 
 
@@ -97,11 +121,20 @@ def test_thinning_keeps_the_peaks():
     values = np.zeros(100_000)
     values[77_777], values[5] = 9.0, -9.0
     thinned = thin(Series("", "", np.arange(100_000) / 100, values))
-    assert len(thinned.values) <= 2 * POINTS + 2 and thinned.values.max() == 9.0 and thinned.values.min() == -9.0
-    assert thinned.seconds[np.argmax(thinned.values)] == 777.77 and (np.diff(thinned.seconds) > 0).all()
+    assert (
+        len(thinned.values) <= 2 * POINTS + 2
+        and thinned.values.max() == 9.0
+        and thinned.values.min() == -9.0
+    )
+    assert (
+        thinned.seconds[np.argmax(thinned.values)] == 777.77
+        and (np.diff(thinned.seconds) > 0).all()
+    )
 
 
-@pytest.mark.parametrize("low, high", [(0.0, 1.0), (-0.3, 0.31), (0.0, 1e-6), (-5e5, 8e5), (3.0, 3.1)])
+@pytest.mark.parametrize(
+    "low, high", [(0.0, 1.0), (-0.3, 0.31), (0.0, 1e-6), (-5e5, 8e5), (3.0, 3.1)]
+)
 def test_ticks_are_round_few_and_inside(low, high):
     marks = ticks(low, high, 4)
     assert 2 <= len(marks) <= 6 and low <= min(marks) and max(marks) <= high
@@ -109,6 +142,9 @@ def test_ticks_are_round_few_and_inside(low, high):
 
 
 def test_gaps_and_constants_can_be_drawn():
-    gap, none = Series("x", "", np.arange(3.0), np.array([np.nan, 2.0, 2.0])), Series("y", "", np.zeros(0), np.zeros(0))
+    gap, none = (
+        Series("x", "", np.arange(3.0), np.array([np.nan, 2.0, 2.0])),
+        Series("y", "", np.zeros(0), np.zeros(0)),
+    )
     chart = time_chart([gap, none], "m", 0.0)
     assert "nan" not in chart and "inf" not in chart

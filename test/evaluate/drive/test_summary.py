@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from liquid_control.errors import ShapeError
-from liquid_control.evaluate.drive.log import Commands, DriveLog, Neurons, Pictures, Proposals, Track, table
+from liquid_control.evaluate.drive.log import (
+    Commands,
+    DriveLog,
+    Neurons,
+    Pictures,
+    Proposals,
+    Track,
+    table,
+)
 from liquid_control.evaluate.drive.summary import DEPARTURE, OFF_ROAD, entries, summarize
 from liquid_control.signals import Limit
 
@@ -28,7 +36,11 @@ def track(lane_offset, speed: float = 10.0, slowness: float = 1.0) -> Track:
 
 def test_distance_offset_and_real_time_factor():
     figures = summarize(DriveLog(track=track(np.tile([0.3, -0.3], 101), slowness=1.25)))
-    assert figures["distance_m"] == pytest.approx(100.5) and figures["duration_s"] == 10.05 and figures["mean_speed"] == 10.0
+    assert (
+        figures["distance_m"] == pytest.approx(100.5)
+        and figures["duration_s"] == 10.05
+        and figures["mean_speed"] == 10.0
+    )
     assert figures["lateral_rmse_m"] == 0.3 and figures["lateral_max_m"] == 0.3
     assert figures["departures"] == figures["off_road"] == 0 and figures["success"]
     assert figures["real_time_factor"] == pytest.approx(0.8, abs=0.01)
@@ -39,7 +51,12 @@ def test_departures_are_entries_not_samples():
     offset[5:10], offset[20:22], offset[30:] = 1.2, -1.01, 1.9
     figures = summarize(DriveLog(track=track(offset)))
     assert (figures["departures"], figures["off_road"], figures["success"]) == (3, 1, False)
-    assert [entries(np.array(series, bool)) for series in ([], [1], [0, 1, 0, 1], [1, 1])] == [0, 1, 2, 1]
+    assert [entries(np.array(series, bool)) for series in ([], [1], [0, 1, 0, 1], [1, 1])] == [
+        0,
+        1,
+        2,
+        1,
+    ]
 
 
 def test_a_vehicle_that_is_put_back_did_not_drive_there():
@@ -52,18 +69,34 @@ def test_latency_counts_each_frame_once_and_neither_repeats_nor_the_start():
     rows = [(0, NOW, 0.0, 0.0, NOW + MS)]
     for frame in range(100):
         stamp = NOW + frame * 40 * MS
-        rows += [(stamp, stamp + (late + 3) * MS, 0.0, 9.0, stamp + (late + 4) * MS) for late in (0, 20)]
+        rows += [
+            (stamp, stamp + (late + 3) * MS, 0.0, 9.0, stamp + (late + 4) * MS) for late in (0, 20)
+        ]
     figures = summarize(DriveLog(commands=table(Commands, rows)))
-    assert figures["latency_ms_p50"] == figures["latency_ms_p99"] == figures["latency_ms_max"] == 4.0
+    assert (
+        figures["latency_ms_p50"] == figures["latency_ms_p99"] == figures["latency_ms_max"] == 4.0
+    )
 
 
 def test_gate_activations_come_from_the_commands_or_from_the_node_that_counted_them():
     acted = [Limit.NONE, Limit.ANGLE_RATE, Limit.ANGLE_RATE | Limit.STALE, Limit.NONE]
-    log = DriveLog(commands=table(Commands, [(NOW + i, NOW + i, 0.0, 0.0, NOW + i, limit.value) for i, limit in enumerate(acted)]))
+    log = DriveLog(
+        commands=table(
+            Commands,
+            [(NOW + i, NOW + i, 0.0, 0.0, NOW + i, limit.value) for i, limit in enumerate(acted)],
+        )
+    )
     figures = summarize(log)
-    assert figures["gate_activations"] == 2 and figures["gate_limits"] == {"stale": 1, "angle_rate": 2}
-    counted = DriveLog(commands=log.commands, counters={"gate_activations": 7, "gate_speed": 7, "gate_angle": 0})
-    assert summarize(counted)["gate_activations"] == 7 and summarize(counted)["gate_limits"] == {"speed": 7}
+    assert figures["gate_activations"] == 2 and figures["gate_limits"] == {
+        "stale": 1,
+        "angle_rate": 2,
+    }
+    counted = DriveLog(
+        commands=log.commands, counters={"gate_activations": 7, "gate_speed": 7, "gate_angle": 0}
+    )
+    assert summarize(counted)["gate_activations"] == 7 and summarize(counted)["gate_limits"] == {
+        "speed": 7
+    }
 
 
 def test_frames_come_from_the_nodes_and_used_ones_from_the_proposals_if_need_be():
@@ -71,13 +104,23 @@ def test_frames_come_from_the_nodes_and_used_ones_from_the_proposals_if_need_be(
     assert summarize(DriveLog(proposals=proposals))["frames_used"] == 5
     counters = {"frames_sent": 9, "frames_received": 8.0, "frames_used": 7, "rejected_older": 1}
     figures = summarize(DriveLog(proposals=proposals, counters=counters))
-    assert [figures[f"frames_{what}"] for what in ("sent", "received", "used")] == [9, 8, 7] and figures["rejected_older"] == 1
+    assert [figures[f"frames_{what}"] for what in ("sent", "received", "used")] == [
+        9,
+        8,
+        7,
+    ] and figures["rejected_older"] == 1
 
 
 def test_a_dead_process_is_no_success():
     codes = {"sim_node": 0, "policy_node": -9, "safety_node": 0}
-    figures = summarize(DriveLog(track=track(np.zeros(9)), exit_codes=codes, died=("safety_node", "policy_node")))
-    assert (figures["processes_died"], figures["dead_processes"], figures["success"]) == (2, ["policy_node", "safety_node"], False)
+    figures = summarize(
+        DriveLog(track=track(np.zeros(9)), exit_codes=codes, died=("safety_node", "policy_node"))
+    )
+    assert (figures["processes_died"], figures["dead_processes"], figures["success"]) == (
+        2,
+        ["policy_node", "safety_node"],
+        False,
+    )
     assert figures["unclean_exits"] == {}
 
 
@@ -86,13 +129,19 @@ def test_a_process_that_fails_in_ending_is_told_of_and_spoils_no_drive():
     figures = summarize(DriveLog(track=track(np.zeros(9)), exit_codes=codes, died=("policy_node",)))
     assert figures["unclean_exits"] == {"safety_node": -11} and not figures["success"]
     figures = summarize(DriveLog(track=track(np.zeros(9)), exit_codes=codes))
-    assert figures["unclean_exits"] == {"policy_node": -9, "safety_node": -11} and figures["success"]
+    assert (
+        figures["unclean_exits"] == {"policy_node": -9, "safety_node": -11} and figures["success"]
+    )
 
 
 def test_an_empty_log_has_figures_that_json_can_hold():
     figures = summarize(DriveLog())
     assert json.loads(json.dumps(figures, allow_nan=False)) == figures
-    assert figures["success"] is False and figures["latency_ms_p50"] is None and figures["lateral_rmse_m"] is None
+    assert (
+        figures["success"] is False
+        and figures["latency_ms_p50"] is None
+        and figures["lateral_rmse_m"] is None
+    )
 
 
 def test_truth_that_is_not_known_is_left_out():

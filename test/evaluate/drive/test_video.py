@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 
 from liquid_control.errors import DriveError
-from liquid_control.evaluate.drive.log import CameraView, Commands, DriveLog, Neurons, Pictures, Proposals, Track, neuron_names
+from liquid_control.evaluate.drive.log import (
+    CameraView,
+    Commands,
+    DriveLog,
+    Neurons,
+    Pictures,
+    Proposals,
+    Track,
+    neuron_names,
+)
 from liquid_control.evaluate.drive.video import HEIGHT, WIDTH, frames, write_video
 from liquid_control.report import overlay
 from liquid_control.report.strip import LABELS, Strip, by_layer, normalised
@@ -23,18 +32,28 @@ def test_the_video_is_what_browsers_play_and_keeps_every_pictures_time(log, tmp_
     assert write_video(log, path) == len(stamps)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
-        assert (stream.codec_context.name, stream.pix_fmt, stream.width, stream.height) == ("h264", "yuv420p", WIDTH, HEIGHT)
+        assert (stream.codec_context.name, stream.pix_fmt, stream.width, stream.height) == (
+            "h264",
+            "yuv420p",
+            WIDTH,
+            HEIGHT,
+        )
         seconds = [float(frame.pts * frame.time_base) for frame in container.decode(stream)]
     assert np.allclose(np.array(seconds) - seconds[0], (stamps - stamps[0]) / 1e9, atol=1.5e-3)
     head = path.read_bytes()[:4096]
-    assert b"moov" in head, "the index must stand in front, so that playing starts before all is loaded"
+    assert b"moov" in head, (
+        "the index must stand in front, so that playing starts before all is loaded"
+    )
 
 
 def test_the_camera_picture_is_in_the_video(log, tmp_path):
     write_video(dataclasses.replace(log, camera=None), tmp_path / "drive.mp4")
     with av.open(str(tmp_path / "drive.mp4")) as container:
         last = list(container.decode(video=0))[-1].to_ndarray(format="bgr24")
-    shown, camera = last[150:200, 300:400].mean((0, 1)), cv2.imdecode(np.frombuffer(log.pictures.encoded[-1], np.uint8), 1).mean((0, 1))
+    shown, camera = (
+        last[150:200, 300:400].mean((0, 1)),
+        cv2.imdecode(np.frombuffer(log.pictures.encoded[-1], np.uint8), 1).mean((0, 1)),
+    )
     assert np.allclose(shown, camera, atol=5)
 
 
@@ -63,7 +82,9 @@ def test_unknown_values_broken_pictures_and_other_shapes_of_camera_are_drawn_as_
 
 def test_the_path_is_drawn_where_a_pinhole_camera_sees_it():
     view = CameraView(vertical_view=math.pi / 2, height=1.0, pitch=0.0, ahead=0.0)
-    pixels = overlay.project(view, (200, 400, 3), np.array([10.0, 10.0, 1.0]), np.array([0.0, 5.0, 0.0]))
+    pixels = overlay.project(
+        view, (200, 400, 3), np.array([10.0, 10.0, 1.0]), np.array([0.0, 5.0, 0.0])
+    )
     assert pixels == pytest.approx(np.array([[200, 110], [150, 110], [200, 200]]))
 
 
@@ -78,7 +99,13 @@ def test_a_left_bend_is_drawn_to_the_left():
 
 def test_neurons_are_named_and_ordered_along_the_signal():
     names = neuron_names(19)
-    assert (names[0], names[1], names[6], names[7], names[18]) == ("motor", "command 1", "command 6", "inter 1", "inter 12")
+    assert (names[0], names[1], names[6], names[7], names[18]) == (
+        "motor",
+        "command 1",
+        "command 6",
+        "inter 1",
+        "inter 12",
+    )
     assert [names[i] for i in by_layer(names)][::6] == ["inter 1", "inter 7", "command 1", "motor"]
     assert neuron_names(0) == () and neuron_names(1) == ("motor",)
 
@@ -95,7 +122,9 @@ def test_an_unwired_memory_shows_its_units_and_not_what_it_stores():
 
 def test_of_many_neurons_some_are_drawn_inside_the_canvas():
     canvas = np.zeros((222, 960, 3), np.uint8)
-    strip = Strip(canvas, [f"unit {i + 1}" for i in range(64)] + [f"memory {i + 1}" for i in range(64)])
+    strip = Strip(
+        canvas, [f"unit {i + 1}" for i in range(64)] + [f"memory {i + 1}" for i in range(64)]
+    )
     blank = canvas.copy()
     for seconds in (0.0, 0.1, 0.2):
         strip.push(seconds, np.ones(128))

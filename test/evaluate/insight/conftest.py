@@ -20,7 +20,9 @@ def network():
 
     def make(memory: str = "ltc", **changes) -> PolicyNetwork:
         torch.manual_seed(3)
-        return PolicyNetwork(PolicyConfig(encoder="slim", memory=memory, **changes), PreprocessConfig(*SIZE)).eval()
+        return PolicyNetwork(
+            PolicyConfig(encoder="slim", memory=memory, **changes), PreprocessConfig(*SIZE)
+        ).eval()
 
     return make
 
@@ -32,16 +34,35 @@ def driven():
     def make(net: PolicyNetwork) -> Trace:
         random = np.random.default_rng(7)
         image = random.integers(0, 256, (STEPS, *SIZE, 3), dtype=np.uint8)
-        inertial, dt = random.normal(size=(STEPS, 3)).astype(np.float32), random.uniform(0.02, 0.08, STEPS)
+        inertial, dt = (
+            random.normal(size=(STEPS, 3)).astype(np.float32),
+            random.uniform(0.02, 0.08, STEPS),
+        )
         state, rows = net.initial_state(1), []
         with torch.no_grad():
             for t in range(STEPS):
                 before = state
-                seen = (torch.tensor(part[t : t + 1]) for part in (image, inertial, dt.astype(np.float32)))
+                seen = (
+                    torch.tensor(part[t : t + 1])
+                    for part in (image, inertial, dt.astype(np.float32))
+                )
                 answer, state = net.step(*seen, state)
                 rows.append((before[0].numpy(), state[0].numpy(), float(answer)))
         before, after, answers = (np.array(column) for column in zip(*rows, strict=True))
         zeros = np.zeros(STEPS)
-        return Trace(zeros, np.cumsum(dt), image, inertial, dt, np.arange(STEPS) == 0, before, after, answers, zeros, zeros, zeros)
+        return Trace(
+            zeros,
+            np.cumsum(dt),
+            image,
+            inertial,
+            dt,
+            np.arange(STEPS) == 0,
+            before,
+            after,
+            answers,
+            zeros,
+            zeros,
+            zeros,
+        )
 
     return make

@@ -16,20 +16,40 @@ from liquid_control.model.model_file import save_model
 @pytest.mark.parametrize("memory, lesion_roads", [("cfc", 1), ("lstm", 0)])
 def test_a_page_a_video_and_figures_of_any_memory(network, tmp_path, memory, lesion_roads):
     """Untrained: it leaves the road early, and all of that is told."""
-    net = network(memory, inter=2, command=2, motor_fanin=2, sensory_fanout=2, inter_fanout=2, recurrent_command=1, units=5)
+    net = network(
+        memory,
+        inter=2,
+        command=2,
+        motor_fanin=2,
+        sensory_fanout=2,
+        inter_fanout=2,
+        recurrent_command=1,
+        units=5,
+    )
     save_model(tmp_path / "model", net, {}, {})
     settings = ExplainSettings(
-        tmp_path / "model", tmp_path / "out", roads=2, world=WorldConfig(length=60.0, trees=0), lesion_roads=lesion_roads,
-        lesion_length=50.0, synapses=1, workers=1,
+        tmp_path / "model",
+        tmp_path / "out",
+        roads=2,
+        world=WorldConfig(length=60.0, trees=0),
+        lesion_roads=lesion_roads,
+        lesion_length=50.0,
+        synapses=1,
+        workers=1,
     )
     facts = explain(settings, progress=False)
     assert json.loads((tmp_path / "out/explain.json").read_text()) == facts
-    assert sum(one["way"] == "hold" and one["target"] is None for one in facts["interventions"]) == 5 * lesion_roads
-    assert len(facts["neurons"]) == 5 and (facts["neurons"][0]["time_constant_s"] is None) == (memory == "lstm")
+    assert (
+        sum(one["way"] == "hold" and one["target"] is None for one in facts["interventions"])
+        == 5 * lesion_roads
+    )
+    assert len(facts["neurons"]) == 5 and (facts["neurons"][0]["time_constant_s"] is None) == (
+        memory == "lstm"
+    )
     assert [row["variance"] for row in facts["saliency_under_noise"]] == [0.1, 0.2, 0.3]
     page = (tmp_path / "out/explain.html").read_text()
     assert "data:video/mp4;base64," in page and "http" not in page.replace("http://www.w3.org", "")
-    assert ("class=\"chart circuit\"" in page) == bool(lesion_roads)
+    assert ('class="chart circuit"' in page) == bool(lesion_roads)
     with av.open(str(tmp_path / "out/explain.mp4")) as film:
         frames = list(film.decode(video=0))
     assert 2 <= len(frames) <= facts["steps"] and np.std(frames[-1].to_ndarray(format="gray")) > 10

@@ -10,13 +10,22 @@ import torch
 
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError
-from liquid_control.evaluate.insight.lesions import WAYS, Lesion, silenced, synapse_signs, synapse_strengths
+from liquid_control.evaluate.insight.lesions import (
+    WAYS,
+    Lesion,
+    silenced,
+    synapse_signs,
+    synapse_strengths,
+)
 from liquid_control.evaluate.insight.trace import Trace
 from liquid_control.signals import Observation
 
 
-def answers(runtime, trace: Trace, shake: int | None = None, by: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Curvature (T,) and next state (T, U) of a step from each state of the trace, with neuron `shake` displaced by `by` before it."""
+def answers(
+    runtime, trace: Trace, shake: int | None = None, by: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Curvature (T,) and next state (T, U) of a step from each state of the trace, with neuron
+    `shake` displaced by `by` before it."""
     out = []
     for t in range(len(trace)):
         state = trace.before[t].copy()
@@ -38,7 +47,9 @@ def test_nobody_hears_a_silenced_neuron(network, driven, memory, way):
     others = np.arange(trace.after.shape[1]) != neuron
     np.testing.assert_allclose(shaken[0], intact[0], atol=1e-5)
     np.testing.assert_allclose(shaken[1][:, others], intact[1][:, others], atol=1e-4)
-    whole, heard = (answers(TorchRuntime(net), trace, neuron, by)[1][:, others] for by in (0.0, 0.7))
+    whole, heard = (
+        answers(TorchRuntime(net), trace, neuron, by)[1][:, others] for by in (0.0, 0.7)
+    )
     assert np.abs(heard - whole).max() > 1e-3, "without the lesion they do"
 
 
@@ -52,7 +63,9 @@ def test_one_synapse_cut_changes_its_target_first(network, driven, memory):
     _, cut = answers(silenced(net, Lesion(command, 0), trace.after), trace)
     changed = np.abs(cut - whole).max(axis=0)
     assert changed[0] > 1e-4 and changed[1:].max() < 1e-5
-    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items()), "the model itself is never changed"
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items()), (
+        "the model itself is never changed"
+    )
 
 
 @pytest.mark.parametrize("memory", ["ltc", "cfc"])
@@ -63,9 +76,14 @@ def test_a_held_neuron_keeps_sending_its_mean(network, driven, memory):
     trace = dataclasses.replace(trace, before=np.repeat(trace.before[5:6], len(trace), axis=0))
     neuron = net.wiring.command_neurons[2]
     # one step later: of a CfC only the same layer has heard the state before
-    hearers = [n for n in (net.wiring.command_neurons if memory == "cfc" else range(19)) if n != neuron]
+    hearers = [
+        n for n in (net.wiring.command_neurons if memory == "cfc" else range(19)) if n != neuron
+    ]
     intact = answers(TorchRuntime(net), trace)[1][:, hearers]
-    held, cut = (answers(silenced(net, Lesion(neuron, way=way), trace.before), trace)[1][:, hearers] for way in ("hold", "cut"))
+    held, cut = (
+        answers(silenced(net, Lesion(neuron, way=way), trace.before), trace)[1][:, hearers]
+        for way in ("hold", "cut")
+    )
     np.testing.assert_allclose(held, intact, atol=1e-4)
     assert np.abs(cut - intact).max() > 20 * np.abs(held - intact).max()
 
@@ -74,7 +92,10 @@ def test_a_held_neuron_keeps_sending_its_mean(network, driven, memory):
 def test_a_silenced_motor_neuron_steers_nowhere(network, driven, memory):
     net = network(memory)
     trace = driven(net)
-    for way, expected in (("cut", 0.0), ("hold", trace.after[:, 0].mean() * net.config.curvature_scale * net.config.output_gain)):
+    for way, expected in (
+        ("cut", 0.0),
+        ("hold", trace.after[:, 0].mean() * net.config.curvature_scale * net.config.output_gain),
+    ):
         found, _ = answers(silenced(net, Lesion(0, way=way), trace.after), trace)
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -87,12 +108,17 @@ def test_strengths_and_signs_name_every_synapse(network, driven):
         assert wired == set(strengths) if memory == "ltc" else wired < set(strengths)
         assert min(strengths.values()) > 0
     fresh = network("ltc")
-    assert synapse_signs(fresh) == {(source, target): polarity for source, target, polarity in fresh.wiring.synapses}
-    assert synapse_strengths(network("gru"), np.zeros((3, 19))) == synapse_signs(network("gru")) == {}
+    assert synapse_signs(fresh) == {
+        (source, target): polarity for source, target, polarity in fresh.wiring.synapses
+    }
+    assert (
+        synapse_strengths(network("gru"), np.zeros((3, 19))) == synapse_signs(network("gru")) == {}
+    )
 
 
 def test_the_strength_of_a_cfc_synapse_is_what_its_target_loses(network, driven):
-    """Against the surgery itself: each target driven on from the same states, with the one synapse held at its mean and without."""
+    """Against the surgery itself: each target driven on from the same states, with the one synapse
+    held at its mean and without."""
     net = network("cfc")
     trace = driven(net)
     trace = dataclasses.replace(trace, dt=np.full_like(trace.dt, 0.04))
@@ -101,8 +127,19 @@ def test_the_strength_of_a_cfc_synapse_is_what_its_target_loses(network, driven)
     assert len(pairs) > 3
     whole, lost = answers(TorchRuntime(net), trace)[1], []
     for pair in pairs:
-        lost.append(np.sqrt(np.mean((answers(silenced(net, Lesion(*pair, "hold"), trace.before), trace)[1][:, 0] - whole[:, 0]) ** 2)))
-    # The motor neuron hears the commands' new states, a frame later than those that the strengths are taken from.
+        lost.append(
+            np.sqrt(
+                np.mean(
+                    (
+                        answers(silenced(net, Lesion(*pair, "hold"), trace.before), trace)[1][:, 0]
+                        - whole[:, 0]
+                    )
+                    ** 2
+                )
+            )
+        )
+    # The motor neuron hears the commands' new states, a frame later than those that the strengths
+    # are taken from.
     assert np.corrcoef(lost, [strengths[pair] for pair in pairs])[0, 1] > 0.95
 
 

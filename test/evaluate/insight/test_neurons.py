@@ -22,17 +22,31 @@ def test_a_line_has_one_component():
 
 def test_steps_into_a_new_drive_do_not_count():
     states = np.array([[0.0, 1.0], [0.5, 1.0], [9.0, 1.0], [9.1, 0.8]])
-    assert activity.largest_steps(states, np.array([True, False, True, False])) == pytest.approx([0.5, 0.2])
+    assert activity.largest_steps(states, np.array([True, False, True, False])) == pytest.approx(
+        [0.5, 0.2]
+    )
 
 
 def test_who_follows_which_curve():
     curvature = np.array([0, 0.01, 0.02, 0.01, 0, -0.01, -0.02, -0.01, 0] * 3)
     left, right = np.maximum(curvature, 0), np.maximum(-curvature, 0)
-    states = np.stack([curvature, -left, right, np.abs(curvature), np.zeros_like(curvature)], axis=1)
+    states = np.stack(
+        [curvature, -left, right, np.abs(curvature), np.zeros_like(curvature)], axis=1
+    )
     found = activity.followed_curves(states, curvature)
-    assert [row["follows"] for row in found] == ["both, by sign", "left bends", "right bends", "any bend", "neither"]
+    assert [row["follows"] for row in found] == [
+        "both, by sign",
+        "left bends",
+        "right bends",
+        "any bend",
+        "neither",
+    ]
     assert found[0]["curvature"] == pytest.approx(1.0) and found[1]["left"] == pytest.approx(-1.0)
-    assert [activity.BENDS[i] for i in activity.bend_of(np.array([0.01, 0.0, -0.01]))] == ["left", "straight", "right"]
+    assert [activity.BENDS[i] for i in activity.bend_of(np.array([0.01, 0.0, -0.01]))] == [
+        "left",
+        "straight",
+        "right",
+    ]
 
 
 def test_time_constants_are_those_of_the_cell(network, driven):
@@ -56,7 +70,9 @@ def test_the_stand_in_of_a_cfc_is_the_slope_of_its_time_gate(network, driven):
         one, two, _, _ = layer(x, torch.tensor(trace.before[:, inter])).chunk(4, dim=1)
         odds = []
         for dt in (1.0, 1.5):
-            after = net.cell(x, torch.tensor(trace.before), torch.full((len(trace),), dt))[1][:, inter].double()
+            after = net.cell(x, torch.tensor(trace.before), torch.full((len(trace),), dt))[1][
+                :, inter
+            ].double()
             share = (after - one.double().tanh()) / (two.double().tanh() - one.double().tanh())
             odds.append(torch.logit(share))
     slope = ((odds[1] - odds[0]) / 0.5).abs().numpy()

@@ -17,13 +17,23 @@ from liquid_control.report.heat_overlay import lay_over
 
 
 def test_a_tiny_network_by_hand():
-    """Two 1x1 convolutions of stride 1 and 2 on a picture of four pixels: every number can be followed."""
-    first, second = np.array([[[[1.0]]], [[[-1.0]]]], np.float32).repeat(3, axis=1), np.array([[[[2.0]], [[0.0]]]], np.float32)
-    seer = VisualBackProp([(first, np.zeros(2, np.float32)), (second, np.array([1.0], np.float32))], [(1, 1), (1, 2)])
+    """Two 1x1 convolutions of stride 1 and 2 on a picture of four pixels: every number can be
+    followed."""
+    first, second = (
+        np.array([[[[1.0]]], [[[-1.0]]]], np.float32).repeat(3, axis=1),
+        np.array([[[[2.0]], [[0.0]]]], np.float32),
+    )
+    seer = VisualBackProp(
+        [(first, np.zeros(2, np.float32)), (second, np.array([1.0], np.float32))], [(1, 1), (1, 2)]
+    )
     image = np.array([[0, 0, 200, 200]], np.uint8)[..., None].repeat(3, axis=2)
-    # standardised: -1 -1 1 1, three channels alike; first maps: relu(±3 x) = 0 0 3 3 and 3 3 0 0; second: 2 * the first map's 0 and 3, + 1
+    # standardised: -1 -1 1 1, three channels alike; first maps: relu(±3 x) = 0 0 3 3 and 3 3 0 0;
+    # second: 2 * the first map's 0 and 3, + 1
     maps = seer.maps(image)
-    assert maps[0][0].tolist() == [[0, 3], [0, 3], [3, 0], [3, 0]] and maps[1][0].tolist() == [[1], [7]]
+    assert maps[0][0].tolist() == [[0, 3], [0, 3], [3, 0], [3, 0]] and maps[1][0].tolist() == [
+        [1],
+        [7],
+    ]
     # the means are 1.5 everywhere and 1 7; 1 7 at places 0 and 2 is 1 4 7 7 in between, times 1.5
     back = propagate_back([layer.mean(axis=2) for layer in maps], [(1, 1), (1, 2)], (1, 4))
     np.testing.assert_allclose(back, [[1.5, 6.0, 10.5, 10.5]])
@@ -49,7 +59,9 @@ def test_maps_are_those_of_the_encoder(tmp_path, encoder):
     theirs = []
     for layer in net.encoder.convolutions:
         if isinstance(layer, torch.nn.ReLU):
-            layer.register_forward_hook(lambda _, __, out: theirs.append(out[0].permute(1, 2, 0).detach().numpy()))
+            layer.register_forward_hook(
+                lambda _, __, out: theirs.append(out[0].permute(1, 2, 0).detach().numpy())
+            )
     net.encoder(torch.tensor(image[None]))
     ours = VisualBackProp.load(tmp_path).maps(image)
     assert len(ours) == len(theirs)
@@ -76,7 +88,10 @@ def test_the_gradient_is_the_slope_of_the_answer(network, driven):
         for sign in (1.0, -1.0):
             image = torch.tensor(trace.image[5:6], dtype=torch.float32)
             image[0, row, column, channel] += sign
-            rest = (torch.tensor(part[5:6], dtype=torch.float32) for part in (trace.inertial, trace.dt, trace.before))
+            rest = (
+                torch.tensor(part[5:6], dtype=torch.float32)
+                for part in (trace.inertial, trace.dt, trace.before)
+            )
             with torch.no_grad():
                 answers.append(float(net(image, *rest)[0]))
         slopes.append(abs(answers[0] - answers[1]) / 2)
@@ -95,9 +110,13 @@ def test_ssim_of_known_pictures():
     noise = rng.uniform(0, 255, (32, 64))
     assert structural_similarity(noise, noise) == pytest.approx(1.0)
     flat, other = np.full((32, 64), 100.0), np.full((32, 64), 150.0)
-    assert structural_similarity(flat, other) == pytest.approx((2 * 100 * 150 + C1) / (100**2 + 150**2 + C1))
+    assert structural_similarity(flat, other) == pytest.approx(
+        (2 * 100 * 150 + C1) / (100**2 + 150**2 + C1)
+    )
     assert structural_similarity(noise, 255 - noise) < -0.5
-    assert structural_similarity(noise, rng.uniform(0, 255, (32, 64))) == pytest.approx(0.0, abs=0.2)
+    assert structural_similarity(noise, rng.uniform(0, 255, (32, 64))) == pytest.approx(
+        0.0, abs=0.2
+    )
 
 
 def test_ssim_of_one_window_from_its_definition():
@@ -106,9 +125,15 @@ def test_ssim_of_one_window_from_its_definition():
     along = np.exp(-0.5 * (np.arange(WINDOW) - 5) ** 2 / 1.5**2)
     weight = np.outer(along, along) / along.sum() ** 2
     mean_x, mean_y = (weight * x).sum(), (weight * y).sum()
-    var_x, var_y, cov = ((weight * (a - p) * (b - q)).sum() for a, p, b, q in
-                         ((x, mean_x, x, mean_x), (y, mean_y, y, mean_y), (x, mean_x, y, mean_y)))
-    expected = (2 * mean_x * mean_y + C1) * (2 * cov + C2) / ((mean_x**2 + mean_y**2 + C1) * (var_x + var_y + C2))
+    var_x, var_y, cov = (
+        (weight * (a - p) * (b - q)).sum()
+        for a, p, b, q in ((x, mean_x, x, mean_x), (y, mean_y, y, mean_y), (x, mean_x, y, mean_y))
+    )
+    expected = (
+        (2 * mean_x * mean_y + C1)
+        * (2 * cov + C2)
+        / ((mean_x**2 + mean_y**2 + C1) * (var_x + var_y + C2))
+    )
     assert structural_similarity(x, y) == pytest.approx(expected)
 
 

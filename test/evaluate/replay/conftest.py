@@ -1,4 +1,5 @@
-"""A recorded drive whose driver is known: S-bends, a dull picture that tells nothing, and policies that say what they are told to."""
+"""A recorded drive whose driver is known: S-bends, a dull picture that tells nothing, and policies
+that say what they are told to."""
 
 from __future__ import annotations
 
@@ -25,10 +26,15 @@ def bend(seconds: float) -> float:
 
 
 class Scripted:
-    """A runtime that answers `curvature(seconds since the start)` and counts its steps in its state."""
+    """A runtime that answers `curvature(seconds since the start)` and counts its steps in its
+    state."""
 
     def __init__(self, curvature, size: int = 8) -> None:
-        self.preprocess, self.neurons, self._curvature = PreprocessConfig(height=size, width=size), 1, curvature
+        self.preprocess, self.neurons, self._curvature = (
+            PreprocessConfig(height=size, width=size),
+            1,
+            curvature,
+        )
 
     def initial_state(self) -> np.ndarray:
         return np.zeros(1, np.float32)
@@ -38,11 +44,20 @@ class Scripted:
 
 
 def write(
-    path: Path, seconds: float = 20.0, driver=bend, imu: bool = True, speed: bool = True, steering: bool = True,
-    hole: tuple[float, float] = (0.0, 0.0), clock_ns: int = 0, size: tuple[int, int] = (16, 32), focal: float = 0.0,
+    path: Path,
+    seconds: float = 20.0,
+    driver=bend,
+    imu: bool = True,
+    speed: bool = True,
+    steering: bool = True,
+    hole: tuple[float, float] = (0.0, 0.0),
+    clock_ns: int = 0,
+    size: tuple[int, int] = (16, 32),
+    focal: float = 0.0,
 ) -> Path:
-    """A frame at 25 Hz (none within `hole`), an IMU at 100 Hz, speed and steering at 50 Hz. `clock_ns`: the sensors' clock is late by it.
-    The brightness of a picture is its number modulo 200."""
+    """A frame at 25 Hz (none within `hole`), an IMU at 100 Hz, speed and steering at 50 Hz.
+    `clock_ns`: the sensors' clock is late by it. The brightness of a picture is its number modulo
+    200."""
     with BagWriter(path, BagSettings(pictures="raw", steering="ackermann")) as writer:
         if focal:
             writer.write_camera_info(START_NS, *size, focal, START_NS)
@@ -50,13 +65,23 @@ def write(
             at, stamp = tick / 100, START_NS + tick * 10_000_000 - clock_ns
             received = START_NS + tick * 10_000_000 + LATE_NS
             if imu:
-                writer.write_imu(ImuSample(stamp, (0.0, 0.0, SPEED * bend(at)), (0.0, SPEED**2 * bend(at), 9.81)), received)
+                writer.write_imu(
+                    ImuSample(
+                        stamp, (0.0, 0.0, SPEED * bend(at)), (0.0, SPEED**2 * bend(at), 9.81)
+                    ),
+                    received,
+                )
             if tick % 2 == 0 and speed:
                 writer.write_speed(SpeedSample(stamp, SPEED), received)
             if tick % 2 == 0 and steering:
-                writer.write_steering(SteeringSample(stamp, steering_angle(driver(at), VEHICLE), SPEED), received)
+                writer.write_steering(
+                    SteeringSample(stamp, steering_angle(driver(at), VEHICLE), SPEED), received
+                )
             if tick % 4 == 0 and not hole[0] <= at < hole[1]:
-                writer.write_frame(Frame(stamp, np.full((*size, 3), tick // 4 % 200, np.uint8)), received + 1_000_000)
+                writer.write_frame(
+                    Frame(stamp, np.full((*size, 3), tick // 4 % 200, np.uint8)),
+                    received + 1_000_000,
+                )
     return path
 
 

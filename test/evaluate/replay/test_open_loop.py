@@ -1,4 +1,5 @@
-"""A replay is the robot on the recording's clock: same controller, same commands, whatever the bag lacks."""
+"""A replay is the robot on the recording's clock: same controller, same commands, whatever the bag
+lacks."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def lane_keeper():
 @pytest.fixture(scope="module")
 def large(make_drive, tmp_path_factory):
     """Pictures that the shipped policy accepts."""
-    return make_drive(tmp_path_factory.mktemp("large") / "large", seconds=6.0, size=(64, 128), focal=60.0)
+    return make_drive(
+        tmp_path_factory.mktemp("large") / "large", seconds=6.0, size=(64, 128), focal=60.0
+    )
 
 
 def test_a_replay_is_the_controller_fed_by_hand(large, lane_keeper):
@@ -43,7 +46,9 @@ def test_a_replay_is_the_controller_fed_by_hand(large, lane_keeper):
             elif isinstance(sample, Frame):
                 curvatures.append(controller.push_frame(sample, receive_ns).curvature)
                 angles.append(controller.command(speed, receive_ns)[0].steering_angle)
-    assert np.array_equal(log.issued.curvature, curvatures) and np.array_equal(log.issued.steering_angle, angles)
+    assert np.array_equal(log.issued.curvature, curvatures) and np.array_equal(
+        log.issued.steering_angle, angles
+    )
     assert len(curvatures) == log.frames == 150 and np.ptp(curvatures) > 0
 
 
@@ -63,7 +68,9 @@ def test_models_side_by_side_are_as_they_are_alone(drive, scripted):
         assert np.array_equal(log.issued.issued_ns, alone.issued.issued_ns)
 
 
-def test_the_gate_goes_on_by_its_timer_through_a_hole_and_stops_the_vehicle(make_drive, scripted, tmp_path):
+def test_the_gate_goes_on_by_its_timer_through_a_hole_and_stops_the_vehicle(
+    make_drive, scripted, tmp_path
+):
     bag = make_drive(tmp_path / "hole", seconds=6.0, hole=(3.0, 4.0))
     (log,) = replay({"one": scripted(lambda seconds: 0.01)}, bag)
     issued, on_frame = log.issued, log.issued.on_frame.astype(bool)
@@ -71,13 +78,21 @@ def test_the_gate_goes_on_by_its_timer_through_a_hole_and_stops_the_vehicle(make
     assert len(timed) == 20 and set(np.diff(timed)) == {TIMER_NS}
     assert timed[0] == issued.issued_ns[on_frame][74] + TIMER_NS
     stale = (issued.limits & Limit.STALE.value) != 0
-    assert np.array_equal(stale, (issued.issued_ns - issued.stamp_ns) > 200_000_000) and 15 <= stale.sum() <= 17
-    assert issued.safe_stop[stale].all() and issued.speed[~on_frame][-1] < issued.speed[~on_frame][0]
+    assert (
+        np.array_equal(stale, (issued.issued_ns - issued.stamp_ns) > 200_000_000)
+        and 15 <= stale.sum() <= 17
+    )
+    assert (
+        issued.safe_stop[stale].all() and issued.speed[~on_frame][-1] < issued.speed[~on_frame][0]
+    )
 
 
 def test_every_frame_is_used_and_time_goes_forward(drive, scripted):
     (log,) = replay({"one": scripted(lambda seconds: 0.01)}, drive)
-    assert np.all(np.diff(log.issued.issued_ns) > 0) and log.counts["frames_used"] == log.frames == len(log.step_s) == 500
+    assert (
+        np.all(np.diff(log.issued.issued_ns) > 0)
+        and log.counts["frames_used"] == log.frames == len(log.step_s) == 500
+    )
     assert log.issued.on_frame.all() and not log.issued.safe_stop.any()
 
 
@@ -87,11 +102,17 @@ def test_what_a_recording_lacks_is_said_and_the_rest_replayed(make_drive, tmp_pa
     if lacks == "speed":  # the command carries one, too; it is what the driver asked for
         assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
         capsys.readouterr()
-        bag = make_drive(tmp_path / "neither", seconds=4.0, size=(64, 128), speed=False, steering=False)
+        bag = make_drive(
+            tmp_path / "neither", seconds=4.0, size=(64, 128), speed=False, steering=False
+        )
     assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
     out, err = capsys.readouterr()
     facts = json.loads(out)
-    assert facts["frames_used"] == 100 and f"no {lacks}" in err and any(f"no {lacks}" in warning for warning in facts["warnings"])
+    assert (
+        facts["frames_used"] == 100
+        and f"no {lacks}" in err
+        and any(f"no {lacks}" in warning for warning in facts["warnings"])
+    )
     compared = facts["results"][0]["agreement"]
     assert (compared is None) == (lacks != "imu")
     assert ("speed_unknown" in facts["results"][0]["gate"]) == (lacks == "speed")
@@ -105,7 +126,12 @@ def test_damage_is_a_warning_and_rubbish_is_refused(large, tmp_path, capsys):
     assert cli.main(["replay", "lane_keeper", str(cut), "--json"]) == 0
     out, err = capsys.readouterr()
     facts = json.loads(out)
-    assert 0 < facts["frames_used"] < 150 and facts["bags"][0]["damage"] and "warning" in err and "cut.mcap" in err
+    assert (
+        0 < facts["frames_used"] < 150
+        and facts["bags"][0]["damage"]
+        and "warning" in err
+        and "cut.mcap" in err
+    )
     for bad in (rubbish, tmp_path / "missing"):
         assert cli.main(["replay", "lane_keeper", str(bad)]) == 2
         assert str(bad) in capsys.readouterr().err
@@ -116,7 +142,10 @@ def test_two_clocks_are_noticed_and_receipt_can_be_taken_instead(make_drive, tmp
     bag = make_drive(tmp_path / "bag", seconds=4.0, size=(64, 128), clock_ns=10**12)
     assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
     out, err = capsys.readouterr()
-    assert "--stamps receive" in err and json.loads(out)["results"][0]["gate"]["stale"]["commands"] > 90
+    assert (
+        "--stamps receive" in err
+        and json.loads(out)["results"][0]["gate"]["stale"]["commands"] > 90
+    )
     assert cli.main(["replay", "lane_keeper", str(bag), "--stamps", "receive", "--json"]) == 0
     out, err = capsys.readouterr()
     assert "clock" not in err and "stale" not in json.loads(out)["results"][0]["gate"]
@@ -129,11 +158,18 @@ def test_csv_and_parquet_hold_the_same_commands(drive, scripted, tmp_path):
     write_parquet(logs, tmp_path / "commands.parquet")
     table = parquet.read_table(tmp_path / "commands.parquet")
     lines = (tmp_path / "commands.csv").read_text().splitlines()
-    assert tuple(table.column_names) == COLUMNS == tuple(lines[0].split(",")) and table.num_rows == len(lines) - 1 == len(logs[0].issued)
+    assert tuple(table.column_names) == COLUMNS == tuple(
+        lines[0].split(",")
+    ) and table.num_rows == len(lines) - 1 == len(logs[0].issued)
     place = COLUMNS.index("steering_angle")
-    assert [float(line.split(",")[place]) for line in lines[1:]] == table["steering_angle"].to_pylist()
+    assert [float(line.split(",")[place]) for line in lines[1:]] == table[
+        "steering_angle"
+    ].to_pylist()
 
 
 def test_a_replay_without_what_it_needs_says_so(capsys):
     assert cli.main(["replay"]) == 2 and "MODEL BAG" in capsys.readouterr().err
-    assert cli.main(["replay", "no_such_model", "no_such_bag"]) == 2 and "no_such_model" in capsys.readouterr().err
+    assert (
+        cli.main(["replay", "no_such_model", "no_such_bag"]) == 2
+        and "no_such_model" in capsys.readouterr().err
+    )

@@ -1,4 +1,5 @@
-"""Damaged recordings: what precedes the damage is read, what was lost is told, and no lie costs memory or another exception."""
+"""Damaged recordings: what precedes the damage is read, what was lost is told, and no lie costs
+memory or another exception."""
 
 from __future__ import annotations
 
@@ -38,7 +39,11 @@ def test_cut_anywhere_all_messages_before_the_cut_arrive(bags, whole, tmp_path, 
             assert found == messages[: len(found)]
             assert len(found) == sum(end <= cut for end in ends)
         elif cut > 40 * 4096:
-            missing = [end for end, message in zip(ends, messages, strict=True) if end <= cut and message not in found]
+            missing = [
+                end
+                for end, message in zip(ends, messages, strict=True)
+                if end <= cut and message not in found
+            ]
             assert len(missing) <= 24  # rows of pages that only a later page points to
     assert arrived[0] == 0
     if path.suffix == ".mcap":
@@ -65,9 +70,13 @@ def flipped(data: bytes, seed: int) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["plain.mcap", "packed.mcap", "plain.db3"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(seed=st.integers(0, 2**32))
-def test_changed_anywhere_nothing_but_a_bag_error_and_only_what_was_recorded(bags, whole, tmp_path, name, seed):
+def test_changed_anywhere_nothing_but_a_bag_error_and_only_what_was_recorded(
+    bags, whole, tmp_path, name, seed
+):
     path, messages, _ = whole[name]
     changed = tmp_path / path.name
     changed.write_bytes(flipped(path.read_bytes(), seed))
@@ -97,21 +106,32 @@ def test_a_spoiled_chunk_costs_itself_and_no_other(bags, whole, tmp_path):
 
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.99])
 @pytest.mark.parametrize("storage, suffix", [("mcap", ".mcap"), ("sqlite3", ".db3")])
-def test_a_packed_file_that_is_cut_gives_what_was_packed_before(bags, tmp_path, storage, suffix, share):
+def test_a_packed_file_that_is_cut_gives_what_was_packed_before(
+    bags, tmp_path, storage, suffix, share
+):
     events = bags.drive(200)
-    path = bags.write(tmp_path / "bag", events, storage, chunk=50 if storage == "mcap" else 0) / f"bag{suffix}"
+    path = (
+        bags.write(tmp_path / "bag", events, storage, chunk=50 if storage == "mcap" else 0)
+        / f"bag{suffix}"
+    )
     data = zstd.compress(path.read_bytes())
     packed = tmp_path / f"bag{suffix}.zstd"
     packed.write_bytes(data[: int(len(data) * share)])
     found, damage = bags.read(packed)
     assert "zstd data are damaged or cut" in damage[0].problem
-    assert (share - 0.15) * len(events) < len(found) < len(events) and set(found) <= set(bags.expected(events))
+    assert (share - 0.15) * len(events) < len(found) < len(events) and set(found) <= set(
+        bags.expected(events)
+    )
 
 
-def test_a_packed_file_that_does_not_fit_on_the_disk_is_refused_with_what_to_do(bags, tmp_path, monkeypatch):
+def test_a_packed_file_that_does_not_fit_on_the_disk_is_refused_with_what_to_do(
+    bags, tmp_path, monkeypatch
+):
     packed = tmp_path / "bag.mcap.zst"
     packed.write_bytes(zstd.compress(bytes(10_000_000)))
-    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)
+    )
     with pytest.raises(BagError, match="cannot be unpacked into .*0.0 GB free.*TMPDIR"):
         BagReader(packed)
 
@@ -121,14 +141,20 @@ def test_a_wrong_checksum_is_told_and_the_chunk_used(bags, tmp_path):
     with (tmp_path / "bag.mcap").open("wb") as stream:
         writer = Writer(stream, compression=CompressionType.NONE)
         writer.start("ros2", "with checksums")
-        schema = writer.register_schema(bags.IMU, "ros2msg", bags.TYPES.generate_msgdef(bags.IMU, ros_version=2)[0].encode())
+        schema = writer.register_schema(
+            bags.IMU, "ros2msg", bags.TYPES.generate_msgdef(bags.IMU, ros_version=2)[0].encode()
+        )
         channel = writer.register_channel("/imu", "cdr", schema)
         for receive_ns, _, kind, message in events:
             if kind == bags.IMU:
-                writer.add_message(channel, receive_ns, bytes(bags.TYPES.serialize_cdr(message, kind)), receive_ns)
+                writer.add_message(
+                    channel, receive_ns, bytes(bags.TYPES.serialize_cdr(message, kind)), receive_ns
+                )
         writer.finish()
     whole = (tmp_path / "bag.mcap").read_bytes()
-    (tmp_path / "bag.mcap").write_bytes(whole.replace(struct.pack("<d", 9.81), struct.pack("<d", 9.82), 1))
+    (tmp_path / "bag.mcap").write_bytes(
+        whole.replace(struct.pack("<d", 9.81), struct.pack("<d", 9.82), 1)
+    )
     found, damage = bags.read(tmp_path / "bag.mcap")
     assert len(found) == 12
     assert [d.problem for d in damage] == ["its checksum is wrong"]

@@ -1,4 +1,5 @@
-"""Hostile recordings: metadata that lead elsewhere or execute, types that change, sizes that lie. None of it costs more than itself."""
+"""Hostile recordings: metadata that lead elsewhere or execute, types that change, sizes that lie.
+None of it costs more than itself."""
 
 from __future__ import annotations
 
@@ -25,18 +26,31 @@ METADATA = """rosbag2_bagfile_information:
 """
 
 
-@pytest.mark.parametrize("text, told", [
-    ("!!python/object/apply:os.system ['touch gone']", "ConstructorError"),
-    ("a: &a [x, x]\n" + "".join(f"{c}: &{c} [{','.join(['*' + p] * 9)}]\n" for p, c in zip("abcdefg", "bcdefgh", strict=True)), "KeyError"),
-    ("[" * 5000, "cannot be read"),
-    ("\0\1\2", "cannot be read"),
-    ("", "TypeError"),
-    (METADATA.format("3"), "TypeError"),
-    (METADATA.format("['../other/secret.mcap', '/etc/passwd', bag.mcap]"), "a place outside of the recording"),
-    (METADATA.format("[gone.mcap, bag.mcap]"), "listed in metadata.yaml, but not here"),
-    (METADATA.format("[]"), None),
-    (METADATA.format("[bag.mcap]"), None),
-])
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("!!python/object/apply:os.system ['touch gone']", "ConstructorError"),
+        (
+            "a: &a [x, x]\n"
+            + "".join(
+                f"{c}: &{c} [{','.join(['*' + p] * 9)}]\n"
+                for p, c in zip("abcdefg", "bcdefgh", strict=True)
+            ),
+            "KeyError",
+        ),
+        ("[" * 5000, "cannot be read"),
+        ("\0\1\2", "cannot be read"),
+        ("", "TypeError"),
+        (METADATA.format("3"), "TypeError"),
+        (
+            METADATA.format("['../other/secret.mcap', '/etc/passwd', bag.mcap]"),
+            "a place outside of the recording",
+        ),
+        (METADATA.format("[gone.mcap, bag.mcap]"), "listed in metadata.yaml, but not here"),
+        (METADATA.format("[]"), None),
+        (METADATA.format("[bag.mcap]"), None),
+    ],
+)
 def test_metadata_is_never_believed_and_never_followed(bags, tmp_path, text, told):
     events = bags.drive(2)
     bag = bags.write(tmp_path / "bag", events)
@@ -53,13 +67,28 @@ def test_a_topic_that_changes_its_type_between_files_is_read_in_both_types(bags,
     stamp = bags.START_NS
     ackermann = "ackermann_msgs/msg/AckermannDriveStamped"
     drive = bags.make("ackermann_msgs/msg/AckermannDrive", steering_angle=0.25, speed=3.0)
-    bag = bags.write(tmp_path / "bag", [(stamp, "/steer", ackermann, bags.make(ackermann, header=bags.header(stamp), drive=drive))])
+    bag = bags.write(
+        tmp_path / "bag",
+        [
+            (
+                stamp,
+                "/steer",
+                ackermann,
+                bags.make(ackermann, header=bags.header(stamp), drive=drive),
+            )
+        ],
+    )
     number = "std_msgs/msg/Float64"
-    later = bags.write(tmp_path / "later", [(stamp + 10**9, "/steer", number, bags.make(number, data=-0.5))])
+    later = bags.write(
+        tmp_path / "later", [(stamp + 10**9, "/steer", number, bags.make(number, data=-0.5))]
+    )
     (bag / "metadata.yaml").unlink()
     shutil.move(later / "later.mcap", bag / "bag_1.mcap")
     with Recording(bag) as recording:
-        assert [sample.steering_angle for _, sample in recording.samples([SteeringSample])] == [0.25, -0.5]
+        assert [sample.steering_angle for _, sample in recording.samples([SteeringSample])] == [
+            0.25,
+            -0.5,
+        ]
         assert [d for d in recording.damage if "changes its type" in d.problem]
 
 
@@ -85,7 +114,8 @@ print(peak() - before)
 
 
 def test_no_lie_about_a_size_costs_memory(bags, whole, tmp_path):
-    """Sizes of records, chunks, strings, sequences, rows and pictures are set to gigabytes; a few kilobytes unpack to gigabytes."""
+    """Sizes of records, chunks, strings, sequences, rows and pictures are set to gigabytes; a few
+    kilobytes unpack to gigabytes."""
     lies = []
 
     def lie(name: str, data: bytes) -> None:
@@ -97,14 +127,26 @@ def test_no_lie_about_a_size_costs_memory(bags, whole, tmp_path):
         lie(f"record{k}.mcap", data[:44] + struct.pack("<Q", value) + data[52:-40])
         lie(f"chunk{k}.mcap", data[:68] + struct.pack("<Q", value) + data[76:])
     zeros = zstd.compress(bytes(2**20)) * 4096
-    chunk = struct.pack("<QQQI", 0, 1, 2**32, 0) + struct.pack("<I", 4) + b"zstd" + struct.pack("<Q", len(zeros)) + zeros
+    chunk = (
+        struct.pack("<QQQI", 0, 1, 2**32, 0)
+        + struct.pack("<I", 4)
+        + b"zstd"
+        + struct.pack("<Q", len(zeros))
+        + zeros
+    )
     lie("bomb.mcap", data[:43] + b"\x06" + struct.pack("<Q", len(chunk)) + chunk)
-    kinds = {bags.IMAGE: bags.make(bags.IMAGE, height=2**31, width=2**31, encoding="rgb8", step=2**32 - 1),
-             bags.COMPRESSED: bags.make(bags.COMPRESSED, format="png", data=_huge_png(bags)),
-             bags.IMU: bags.make(bags.IMU)}
+    kinds = {
+        bags.IMAGE: bags.make(
+            bags.IMAGE, height=2**31, width=2**31, encoding="rgb8", step=2**32 - 1
+        ),
+        bags.COMPRESSED: bags.make(bags.COMPRESSED, format="png", data=_huge_png(bags)),
+        bags.IMU: bags.make(bags.IMU),
+    }
     for k, (kind, message) in enumerate(kinds.items()):
         raw = bytearray(bags.TYPES.serialize_cdr(message, kind))
-        lying = [("text", raw[:12] + b"\xff\xff\xff\x7f" + raw[16:])] + [("picture", raw)] * (kind != bags.IMU)
+        lying = [("text", raw[:12] + b"\xff\xff\xff\x7f" + raw[16:])] + [("picture", raw)] * (
+            kind != bags.IMU
+        )
         for name, changed in lying:
             path = bags.write(tmp_path / f"message{k}{name}", [(1, "/topic", kind, message)])
             file = next(path.glob("*.mcap"))
@@ -114,13 +156,17 @@ def test_no_lie_about_a_size_costs_memory(bags, whole, tmp_path):
     shutil.copyfile(whole["plain.db3"][0], base_file)
     base = sqlite3.connect(base_file)
     base.execute("DROP TABLE messages")
-    base.execute("CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER,"
-                 " data BLOB GENERATED ALWAYS AS (zeroblob(900000000)) VIRTUAL)")
+    base.execute(
+        "CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER,"
+        " data BLOB GENERATED ALWAYS AS (zeroblob(900000000)) VIRTUAL)"
+    )
     base.execute("INSERT INTO messages (topic_id, timestamp) VALUES (1, 1), (1, 2)")
     base.commit()
     base.close()
     lies.append(base_file)
-    done = subprocess.run([sys.executable, "-c", LIES, *map(str, lies)], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LIES, *map(str, lies)], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 350, f"{done.stdout} MB"
 

@@ -1,4 +1,5 @@
-"""Intact recordings: what was written comes out, message by message, whatever the storage; and nothing in place is touched."""
+"""Intact recordings: what was written comes out, message by message, whatever the storage; and
+nothing in place is touched."""
 
 from __future__ import annotations
 
@@ -15,35 +16,59 @@ from liquid_control.recordings.rosbag.reader import BagReader
 
 
 def state(folder):
-    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.name: (path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
-@pytest.mark.parametrize("storage, compression", [
-    ("mcap", "none"), ("mcap", "storage"), ("mcap", "message"), ("sqlite3", "none"), ("sqlite3", "file"), ("sqlite3", "message"),
-])
+@pytest.mark.parametrize(
+    "storage, compression",
+    [
+        ("mcap", "none"),
+        ("mcap", "storage"),
+        ("mcap", "message"),
+        ("sqlite3", "none"),
+        ("sqlite3", "file"),
+        ("sqlite3", "message"),
+    ],
+)
 @pytest.mark.parametrize("metadata", [True, False])
 def test_what_was_written_comes_out(bags, tmp_path, storage, compression, metadata):
     events = bags.drive()
-    bag = bags.write(tmp_path / "bag", events, storage, compression, chunk=7 if storage == "mcap" else 0)
+    bag = bags.write(
+        tmp_path / "bag", events, storage, compression, chunk=7 if storage == "mcap" else 0
+    )
     if not metadata:
         (bag / "metadata.yaml").unlink()
     before = state(bag)
     with BagReader(bag) as reader:
         assert {(topic.name, topic.kind, topic.count) for topic in reader.topics} == {
-            ("/imu/data", bags.IMU, 24), ("/odom", bags.ODOMETRY, 12), ("/command", bags.TWIST, 12),
+            ("/imu/data", bags.IMU, 24),
+            ("/odom", bags.ODOMETRY, 12),
+            ("/command", bags.TWIST, 12),
             ("/camera/image_raw/compressed", bags.COMPRESSED, 6),
         }
         assert (reader.start_ns, reader.end_ns) == (events[0][0], events[-1][0])
         messages = list(reader.messages())
-        assert [(message.topic, message.receive_ns) for message in messages] == [(event[1], event[0]) for event in events]
+        assert [(message.topic, message.receive_ns) for message in messages] == [
+            (event[1], event[0]) for event in events
+        ]
         if compression != "message":
             assert bags.contents(reader) == bags.expected(events)
         for message, (_, _, kind, sent) in zip(messages, events, strict=True):
             got = reader.decode(message)
             assert message.kind == kind
-            assert (got.header.stamp.sec, got.header.stamp.nanosec) == (sent.header.stamp.sec, sent.header.stamp.nanosec)
+            assert (got.header.stamp.sec, got.header.stamp.nanosec) == (
+                sent.header.stamp.sec,
+                sent.header.stamp.nanosec,
+            )
             if kind == bags.IMU:
-                assert got.angular_velocity.z == sent.angular_velocity.z and got.linear_acceleration.z == 9.81
+                assert (
+                    got.angular_velocity.z == sent.angular_velocity.z
+                    and got.linear_acceleration.z == 9.81
+                )
                 np.testing.assert_array_equal(got.angular_velocity_covariance, np.zeros(9))
             elif kind == bags.COMPRESSED:
                 assert got.format == sent.format and bytes(got.data) == bytes(sent.data)
@@ -66,14 +91,34 @@ def test_a_single_file_is_a_recording(bags, tmp_path, storage, name, packed):
     assert {path.name for path in tmp_path.iterdir()} == {"bag", file.name} - {name}
 
 
-@pytest.mark.parametrize("options", [
-    {"compression": CompressionType.LZ4}, {"compression": CompressionType.ZSTD}, {"compression": CompressionType.NONE},
-    {"use_chunking": False}, {"index_types": IndexType.NONE},
-    {"index_types": IndexType.NONE, "use_chunking": False, "use_statistics": False},
-    {"use_statistics": False, "repeat_channels": False, "repeat_schemas": False, "use_summary_offsets": False},
-    {"index_types": IndexType.NONE, "use_statistics": False, "repeat_channels": False, "repeat_schemas": False, "enable_crcs": False},
-], ids=str)
-def test_mcap_of_other_writers_with_and_without_chunks_index_and_statistics(bags, tmp_path, options):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"compression": CompressionType.LZ4},
+        {"compression": CompressionType.ZSTD},
+        {"compression": CompressionType.NONE},
+        {"use_chunking": False},
+        {"index_types": IndexType.NONE},
+        {"index_types": IndexType.NONE, "use_chunking": False, "use_statistics": False},
+        {
+            "use_statistics": False,
+            "repeat_channels": False,
+            "repeat_schemas": False,
+            "use_summary_offsets": False,
+        },
+        {
+            "index_types": IndexType.NONE,
+            "use_statistics": False,
+            "repeat_channels": False,
+            "repeat_schemas": False,
+            "enable_crcs": False,
+        },
+    ],
+    ids=str,
+)
+def test_mcap_of_other_writers_with_and_without_chunks_index_and_statistics(
+    bags, tmp_path, options
+):
     events = bags.drive(8)
     with (tmp_path / "other.mcap").open("wb") as stream:
         writer = Writer(stream, chunk_size=9000, **options)
@@ -82,15 +127,24 @@ def test_mcap_of_other_writers_with_and_without_chunks_index_and_statistics(bags
         for receive_ns, topic, kind, message in events:
             if topic not in channels:
                 text, _ = bags.TYPES.generate_msgdef(kind, ros_version=2)
-                channels[topic] = writer.register_channel(topic, "cdr", writer.register_schema(kind, "ros2msg", text.encode()))
-            writer.add_message(channels[topic], receive_ns, bytes(bags.TYPES.serialize_cdr(message, kind)), receive_ns)
+                channels[topic] = writer.register_channel(
+                    topic, "cdr", writer.register_schema(kind, "ros2msg", text.encode())
+                )
+            writer.add_message(
+                channels[topic],
+                receive_ns,
+                bytes(bags.TYPES.serialize_cdr(message, kind)),
+                receive_ns,
+            )
         writer.finish()
     with BagReader(tmp_path / "other.mcap") as reader:
         assert sum(topic.count for topic in reader.topics) == len(events)
         assert (reader.start_ns, reader.end_ns) == (events[0][0], events[-1][0])
         assert bags.contents(reader) == bags.expected(events)
         assert reader.damage == []
-        assert {reader.decode(message).header.frame_id for message in reader.messages()} == {"somewhere"}
+        assert {reader.decode(message).header.frame_id for message in reader.messages()} == {
+            "somewhere"
+        }
 
 
 @pytest.mark.parametrize("storage, suffix", [("mcap", ".mcap"), ("sqlite3", ".db3")])
@@ -102,7 +156,10 @@ def test_splits_are_read_in_the_order_of_time_not_of_names(bags, tmp_path, stora
     for k in range(12):
         part = bags.drive(1, bags.START_NS + k * 30_000_000)
         events += part
-        shutil.move(bags.write(tmp_path / f"part{k}", part, storage) / f"part{k}{suffix}", whole / f"bag_{k}{suffix}")
+        shutil.move(
+            bags.write(tmp_path / f"part{k}", part, storage) / f"part{k}{suffix}",
+            whole / f"bag_{k}{suffix}",
+        )
     with BagReader(whole) as reader:
         assert sorted(bags.contents(reader)) == sorted(bags.expected(events))
         stamps = [message.receive_ns for message in reader.messages()]
@@ -114,9 +171,13 @@ def test_splits_are_read_in_the_order_of_time_not_of_names(bags, tmp_path, stora
 def test_topics_can_be_picked_and_messages_read_again(bags, tmp_path):
     events = bags.drive(5)
     for storage in ("mcap", "sqlite3"):
-        with BagReader(bags.write(tmp_path / storage, events, storage, chunk=5 if storage == "mcap" else 0)) as reader:
+        with BagReader(
+            bags.write(tmp_path / storage, events, storage, chunk=5 if storage == "mcap" else 0)
+        ) as reader:
             for _ in range(2):
-                assert [m.receive_ns for m in reader.messages({"/odom", "/nothing"})] == [e[0] for e in events if e[1] == "/odom"]
+                assert [m.receive_ns for m in reader.messages({"/odom", "/nothing"})] == [
+                    e[0] for e in events if e[1] == "/odom"
+                ]
             assert list(reader.messages(())) == []
 
 
@@ -135,7 +196,8 @@ def test_an_empty_recording_opens_and_holds_nothing(bags, tmp_path):
 
 
 def test_definitions_are_the_recordings_own_and_the_known_ones_stand_in(bags, tmp_path):
-    """A type changed its fields between two recordings; an old sqlite3 recording has no definitions at all."""
+    """A type changed its fields between two recordings; an old sqlite3 recording has no definitions
+    at all."""
     bag = bags.write(tmp_path / "old", bags.drive(2), "sqlite3")
     base = sqlite3.connect(bag / "old.db3")
     base.execute("DELETE FROM message_definitions")
@@ -145,11 +207,15 @@ def test_definitions_are_the_recordings_own_and_the_known_ones_stand_in(bags, tm
     base.close()
     with BagReader(bag) as reader:
         messages = list(reader.messages())
-        assert [reader.decode(m).header.frame_id for m in messages[:-1]] == ["somewhere"] * (len(messages) - 1)
+        assert [reader.decode(m).header.frame_id for m in messages[:-1]] == ["somewhere"] * (
+            len(messages) - 1
+        )
         with pytest.raises(MessageError, match="odd_msgs/msg/Thing: no definition"):
             reader.decode(messages[-1])
     base = sqlite3.connect(bag / "old.db3")
-    base.execute("INSERT INTO message_definitions VALUES (1, 'odd_msgs/msg/Thing', 'ros2msg', 'float32 number', '')")
+    base.execute(
+        "INSERT INTO message_definitions VALUES (1, 'odd_msgs/msg/Thing', 'ros2msg', 'float32 number', '')"
+    )
     base.commit()
     base.close()
     with BagReader(bag) as reader:
@@ -157,13 +223,16 @@ def test_definitions_are_the_recordings_own_and_the_known_ones_stand_in(bags, tm
 
 
 def test_a_log_left_by_a_killed_recorder_is_read_and_left_alone(bags, tmp_path):
-    """SQLite keeps the last messages in a file beside the database; a reader in place would change both."""
+    """SQLite keeps the last messages in a file beside the database; a reader in place would change
+    both."""
     events = bags.drive(4)
     whole = bags.write(tmp_path / "whole", events, "sqlite3") / "whole.db3"
     base = sqlite3.connect(whole)
     base.execute("PRAGMA journal_mode=WAL")
     base.execute("PRAGMA wal_autocheckpoint=0")
-    base.execute("INSERT INTO messages SELECT 1000, topic_id, timestamp + 1000000000, data FROM messages WHERE id = 1")
+    base.execute(
+        "INSERT INTO messages SELECT 1000, topic_id, timestamp + 1000000000, data FROM messages WHERE id = 1"
+    )
     base.commit()
     killed = tmp_path / "killed"
     killed.mkdir()
@@ -176,11 +245,14 @@ def test_a_log_left_by_a_killed_recorder_is_read_and_left_alone(bags, tmp_path):
     assert state(killed) == before
 
 
-@pytest.mark.parametrize("make, told", [
-    (lambda path: None, "no such file or directory"),
-    (lambda path: path.mkdir(), "no .mcap or .db3 file in this directory"),
-    (lambda path: path.write_bytes(b"x" * 100), "neither .mcap nor .db3"),
-])
+@pytest.mark.parametrize(
+    "make, told",
+    [
+        (lambda path: None, "no such file or directory"),
+        (lambda path: path.mkdir(), "no .mcap or .db3 file in this directory"),
+        (lambda path: path.write_bytes(b"x" * 100), "neither .mcap nor .db3"),
+    ],
+)
 def test_what_is_no_recording_is_refused_with_the_reason(tmp_path, make, told):
     make(tmp_path / "thing")
     with pytest.raises(BagError, match=told):
@@ -188,7 +260,10 @@ def test_what_is_no_recording_is_refused_with_the_reason(tmp_path, make, told):
 
 
 @pytest.mark.parametrize("name", ["a.mcap", "a.db3", "a.mcap.zst", "a.db3.zstd"])
-@pytest.mark.parametrize("data", [b"", b"x" * 1000, b"\x89MCAP0\r\n", b"SQLite format 3\0", b"SQLite format 3\0" + b"\0" * 4096])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"x" * 1000, b"\x89MCAP0\r\n", b"SQLite format 3\0", b"SQLite format 3\0" + b"\0" * 4096],
+)
 def test_files_with_nothing_readable_are_refused(tmp_path, name, data):
     (tmp_path / name).write_bytes(zstd.compress(data) if "zst" in name else data)
     with pytest.raises(BagError):

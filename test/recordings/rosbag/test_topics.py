@@ -1,4 +1,5 @@
-"""Which topic plays which role: by flag, by file, by type and the usual names; where that leaves a choice, the error names the flag."""
+"""Which topic plays which role: by flag, by file, by type and the usual names; where that leaves a
+choice, the error names the flag."""
 
 from __future__ import annotations
 
@@ -8,53 +9,92 @@ import pytest
 
 from liquid_control.errors import AmbiguousTopicError, BagTopicError, ConfigError
 from liquid_control.recordings.rosbag.reader import BagTopic
-from liquid_control.recordings.rosbag.topics import COMPRESSED, IMAGE, TopicMap, choose_topics, load_map
+from liquid_control.recordings.rosbag.topics import (
+    COMPRESSED,
+    IMAGE,
+    TopicMap,
+    choose_topics,
+    load_map,
+)
 
 INFO, IMU, ODOMETRY = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry"
-TWIST, PLAIN_TWIST, JOINTS = "geometry_msgs/msg/TwistStamped", "geometry_msgs/msg/Twist", "sensor_msgs/msg/JointState"
-STAMPED, LATERAL, FLOAT = "ackermann_msgs/msg/AckermannDriveStamped", "autoware_control_msgs/msg/Lateral", "std_msgs/msg/Float32"
+TWIST, PLAIN_TWIST, JOINTS = (
+    "geometry_msgs/msg/TwistStamped",
+    "geometry_msgs/msg/Twist",
+    "sensor_msgs/msg/JointState",
+)
+STAMPED, LATERAL, FLOAT = (
+    "ackermann_msgs/msg/AckermannDriveStamped",
+    "autoware_control_msgs/msg/Lateral",
+    "std_msgs/msg/Float32",
+)
 
 
 def chosen(topics: dict[str, str], **asked) -> dict[str, str | None]:
-    reader = SimpleNamespace(topics=tuple(BagTopic(name, kind, 10) for name, kind in topics.items()))
-    return {role: topic and topic.name for role, topic in vars(choose_topics(reader, TopicMap(**asked))).items()}
+    reader = SimpleNamespace(
+        topics=tuple(BagTopic(name, kind, 10) for name, kind in topics.items())
+    )
+    return {
+        role: topic and topic.name
+        for role, topic in vars(choose_topics(reader, TopicMap(**asked))).items()
+    }
 
 
-@pytest.mark.parametrize("topics, role, name", [
-    ({"/a/image": IMAGE}, "camera", "/a/image"),
-    ({"/a/image/compressed": COMPRESSED}, "camera", "/a/image/compressed"),
-    ({"/a/image/compressed": COMPRESSED, "/a/image": IMAGE}, "camera", "/a/image"),
-    ({"/a/image/compressedDepth": COMPRESSED, "/a/depth/image": IMAGE, "/a/rgb": IMAGE}, "camera", "/a/rgb"),
-    ({"/a/image": IMAGE, "/a/camera_info": INFO, "/b/camera_info": INFO}, "camera_info", "/a/camera_info"),
-    ({"/a/image": IMAGE, "/b/camera_info": INFO}, "camera_info", None),
-    ({"/imu": IMU}, "imu", "/imu"),
-    ({"/odom": ODOMETRY, "/ground_truth": ODOMETRY, "/lane_pose": ODOMETRY}, "speed", "/odom"),
-    ({"/odom": ODOMETRY, "/vehicle/twist": TWIST}, "speed", "/odom"),
-    ({"/vehicle/twist": TWIST}, "speed", "/vehicle/twist"),
-    ({"/drive": STAMPED}, "speed", "/drive"),
-    ({"/drive": STAMPED, "/odom": ODOMETRY}, "speed", "/odom"),
-    ({"/command": TWIST}, "speed", "/command"),
-    ({"/drive": STAMPED, "/cmd_vel": PLAIN_TWIST, "/vehicle/twist": TWIST}, "steering", "/drive"),
-    ({"/command": TWIST, "/proposal": TWIST}, "steering", "/command"),
-    ({"/robot/proposal": TWIST}, "steering", "/robot/proposal"),
-    ({"/cmd_vel": PLAIN_TWIST, "/measured": PLAIN_TWIST}, "steering", "/cmd_vel"),
-    ({"/can/steering_angle": FLOAT, "/battery": FLOAT}, "steering", "/can/steering_angle"),
-    ({"/battery": FLOAT, "/joint_states": JOINTS, "/vehicle/twist": TWIST}, "steering", None),
-    ({"/chatter": "odd_msgs/msg/Thing"}, "steering", None),
-])
+@pytest.mark.parametrize(
+    "topics, role, name",
+    [
+        ({"/a/image": IMAGE}, "camera", "/a/image"),
+        ({"/a/image/compressed": COMPRESSED}, "camera", "/a/image/compressed"),
+        ({"/a/image/compressed": COMPRESSED, "/a/image": IMAGE}, "camera", "/a/image"),
+        (
+            {"/a/image/compressedDepth": COMPRESSED, "/a/depth/image": IMAGE, "/a/rgb": IMAGE},
+            "camera",
+            "/a/rgb",
+        ),
+        (
+            {"/a/image": IMAGE, "/a/camera_info": INFO, "/b/camera_info": INFO},
+            "camera_info",
+            "/a/camera_info",
+        ),
+        ({"/a/image": IMAGE, "/b/camera_info": INFO}, "camera_info", None),
+        ({"/imu": IMU}, "imu", "/imu"),
+        ({"/odom": ODOMETRY, "/ground_truth": ODOMETRY, "/lane_pose": ODOMETRY}, "speed", "/odom"),
+        ({"/odom": ODOMETRY, "/vehicle/twist": TWIST}, "speed", "/odom"),
+        ({"/vehicle/twist": TWIST}, "speed", "/vehicle/twist"),
+        ({"/drive": STAMPED}, "speed", "/drive"),
+        ({"/drive": STAMPED, "/odom": ODOMETRY}, "speed", "/odom"),
+        ({"/command": TWIST}, "speed", "/command"),
+        (
+            {"/drive": STAMPED, "/cmd_vel": PLAIN_TWIST, "/vehicle/twist": TWIST},
+            "steering",
+            "/drive",
+        ),
+        ({"/command": TWIST, "/proposal": TWIST}, "steering", "/command"),
+        ({"/robot/proposal": TWIST}, "steering", "/robot/proposal"),
+        ({"/cmd_vel": PLAIN_TWIST, "/measured": PLAIN_TWIST}, "steering", "/cmd_vel"),
+        ({"/can/steering_angle": FLOAT, "/battery": FLOAT}, "steering", "/can/steering_angle"),
+        ({"/battery": FLOAT, "/joint_states": JOINTS, "/vehicle/twist": TWIST}, "steering", None),
+        ({"/chatter": "odd_msgs/msg/Thing"}, "steering", None),
+    ],
+)
 def test_found_by_type_and_usual_name(topics, role, name):
     assert chosen(topics)[role] == name
 
 
-@pytest.mark.parametrize("topics, role", [
-    ({"/front/image": IMAGE, "/rear/image/compressed": COMPRESSED}, "camera"),
-    ({"/a/imu": IMU, "/b/imu": IMU}, "imu"),
-    ({"/a/odom": ODOMETRY, "/b/odom": ODOMETRY}, "speed"),
-    ({"/a": STAMPED, "/b": LATERAL}, "steering"),
-    ({"/a/command": TWIST, "/b/command": TWIST}, "steering"),
-])
+@pytest.mark.parametrize(
+    "topics, role",
+    [
+        ({"/front/image": IMAGE, "/rear/image/compressed": COMPRESSED}, "camera"),
+        ({"/a/imu": IMU, "/b/imu": IMU}, "imu"),
+        ({"/a/odom": ODOMETRY, "/b/odom": ODOMETRY}, "speed"),
+        ({"/a": STAMPED, "/b": LATERAL}, "steering"),
+        ({"/a/command": TWIST, "/b/command": TWIST}, "steering"),
+    ],
+)
 def test_a_choice_that_is_left_is_an_error_with_the_flag_that_settles_it(topics, role):
-    with pytest.raises(AmbiguousTopicError, match=f"--topics.{role} {next(iter(topics))}") as caught:
+    with pytest.raises(
+        AmbiguousTopicError, match=f"--topics.{role} {next(iter(topics))}"
+    ) as caught:
         chosen(topics)
     assert caught.value.candidates == tuple(topics)
     last = list(topics)[-1]
@@ -64,9 +104,14 @@ def test_a_choice_that_is_left_is_an_error_with_the_flag_that_settles_it(topics,
 
 def test_what_is_asked_for_must_be_there_and_of_a_readable_type():
     topics = {"/a/image": IMAGE, "/imu": IMU, "/battery": FLOAT}
-    with pytest.raises(BagTopicError, match="--topics.camera: got /b, which is not in the recording, expected .*; here: /a/image"):
+    with pytest.raises(
+        BagTopicError,
+        match="--topics.camera: got /b, which is not in the recording, expected .*; here: /a/image",
+    ):
         chosen(topics, camera="/b")
-    with pytest.raises(BagTopicError, match="--topics.imu: got /a/image of type sensor_msgs/msg/Image"):
+    with pytest.raises(
+        BagTopicError, match="--topics.imu: got /a/image of type sensor_msgs/msg/Image"
+    ):
         chosen(topics, imu="/a/image")
     assert chosen(topics, steering="/battery")["steering"] == "/battery"
 
@@ -85,7 +130,18 @@ def test_a_file_fills_what_flags_leave_open(tmp_path):
     assert (roles["camera"], roles["imu"]) == ("/rear/image", "/a/imu")
 
 
-@pytest.mark.parametrize("text", ["camera: 3", "radar: /a", "- camera", "!!python/object/apply:os.getcwd []", "a: [", "\0", "x" * 70_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "camera: 3",
+        "radar: /a",
+        "- camera",
+        "!!python/object/apply:os.getcwd []",
+        "a: [",
+        "\0",
+        "x" * 70_000,
+    ],
+)
 def test_a_file_that_is_no_map_is_refused(tmp_path, text):
     (tmp_path / "map.yaml").write_text(text)
     with pytest.raises(ConfigError):

@@ -14,30 +14,69 @@ from liquid_control.policy.kernels.cpu.thread_pool import run_blocks
 
 
 def unroll_cfc(
-    circuit: Circuit, connections: Tensor, bias: Tensor, gate: float, motor: int,
-    x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The CfC over a sequence, for CPU tensors of float32 or float64: x (B, T, F), h (B, U), dt (B, T), is_first and mask (B, T) or None
-    → y (B, T, motor), the first `motor` numbers of the state after each input, and h (B, U).
+    circuit: Circuit,
+    connections: Tensor,
+    bias: Tensor,
+    gate: float,
+    motor: int,
+    x: Tensor,
+    h: Tensor,
+    dt: Tensor,
+    is_first: Tensor | None,
+    mask: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """The CfC over a sequence, for CPU tensors of float32 or float64: x (B, T, F), h (B, U), dt (B,
+    T), is_first and mask (B, T) or None → y (B, T, motor), the first `motor` numbers of the state
+    after each input, and h (B, U).
 
-    connections (C, 4), bias (U, 4) and `gate` as `cfc_cpu` wants them. Differentiable once, with respect to all tensors but
-    is_first and mask.
+    connections (C, 4), bias (U, 4) and `gate` as `cfc_cpu` wants them. Differentiable once, with
+    respect to all tensors but is_first and mask.
     """
     is_first = torch.zeros(dt.shape, dtype=torch.bool) if is_first is None else is_first.bool()
     mask = torch.ones(dt.shape, dtype=torch.bool) if mask is None else mask.bool()
     differentiable = torch.is_grad_enabled()
-    return _Unroll.apply(x, h.to(x), dt.to(x), is_first, mask, connections, bias, circuit, gate, motor, differentiable)
+    return _Unroll.apply(
+        x,
+        h.to(x),
+        dt.to(x),
+        is_first,
+        mask,
+        connections,
+        bias,
+        circuit,
+        gate,
+        motor,
+        differentiable,
+    )
 
 
 class _Unroll(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, h, dt, is_first, mask, connections, bias, circuit, gate, motor, differentiable):
+    def forward(
+        ctx, x, h, dt, is_first, mask, connections, bias, circuit, gate, motor, differentiable
+    ):
         sequence, weights = _arrays(x, h, dt, is_first, mask, connections, bias)
         blocks = -(-len(h) // LANES)
-        kept = lines(blocks * x.shape[1] * h.shape[1] * cfc_cpu.KEPT if differentiable else 0, sequence.h.dtype)
-        y, last = x.new_empty(*x.shape[:2], motor), torch.empty_like(h, memory_format=torch.contiguous_format)
-        run_blocks(cfc_cpu.forward, blocks, torch.get_num_threads(),
-                   circuit, weights, sequence, gate, kept, y.numpy(), last.numpy())  # fmt: skip
+        kept = lines(
+            blocks * x.shape[1] * h.shape[1] * cfc_cpu.KEPT if differentiable else 0,
+            sequence.h.dtype,
+        )
+        y, last = (
+            x.new_empty(*x.shape[:2], motor),
+            torch.empty_like(h, memory_format=torch.contiguous_format),
+        )
+        run_blocks(
+            cfc_cpu.forward,
+            blocks,
+            torch.get_num_threads(),
+            circuit,
+            weights,
+            sequence,
+            gate,
+            kept,
+            y.numpy(),
+            last.numpy(),
+        )
         ctx.save_for_backward(x, h, dt, is_first, mask, connections, bias)
         ctx.rest = circuit, gate, kept
         return y, last
@@ -50,13 +89,39 @@ class _Unroll(torch.autograd.Function):
         sizes = [table.size for table in weights]
         blocks = -(-len(sequence.h) // LANES)
         gradients = empty_gradients(sequence, blocks, sum(sizes))
-        run_blocks(cfc_cpu.backward, blocks, torch.get_num_threads(), circuit, weights, sequence, gate, kept,
-                   d_y.contiguous().numpy(), d_h.contiguous().numpy(), gradients)  # fmt: skip
+        run_blocks(
+            cfc_cpu.backward,
+            blocks,
+            torch.get_num_threads(),
+            circuit,
+            weights,
+            sequence,
+            gate,
+            kept,
+            d_y.contiguous().numpy(),
+            d_h.contiguous().numpy(),
+            gradients,
+        )
         d_x, d_h, d_dt = (torch.from_numpy(g) for g in gradients[:3])
         d_connections, d_bias = torch.from_numpy(gradients.weights.sum(axis=0)).split(sizes)
-        return d_x, d_h, d_dt, None, None, d_connections.view(-1, cfc_cpu.HEADS), d_bias.view(-1, cfc_cpu.HEADS), None, None, None, None
+        return (
+            d_x,
+            d_h,
+            d_dt,
+            None,
+            None,
+            d_connections.view(-1, cfc_cpu.HEADS),
+            d_bias.view(-1, cfc_cpu.HEADS),
+            None,
+            None,
+            None,
+            None,
+        )
 
 
 def _arrays(x, h, dt, is_first, mask, connections, bias) -> tuple[Sequence, cfc_cpu.Weights]:
-    arrays = [tensor.detach().contiguous().numpy() for tensor in (x, h, dt, is_first, mask, connections, bias)]
+    arrays = [
+        tensor.detach().contiguous().numpy()
+        for tensor in (x, h, dt, is_first, mask, connections, bias)
+    ]
     return Sequence(*arrays[:5]), cfc_cpu.Weights(*arrays[5:])

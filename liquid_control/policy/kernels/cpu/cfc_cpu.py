@@ -1,8 +1,10 @@
-"""The CfC over a whole sequence, forward and backward, as numba kernels over the list of connections.
+"""The CfC over a whole sequence, forward and backward, as numba kernels over the list of
+connections.
 
-Laid out as in `ltc_cpu`: sixteen samples side by side, blocks of them on several cores. `cfc.py` is the definition.
-All that a neuron can listen to stands in one table of rows: the inputs, the state before this input, the state after
-it (of layers that were computed already). The forward pass keeps what each neuron made of its sums.
+Laid out as in `ltc_cpu`: sixteen samples side by side, blocks of them on several cores. `cfc.py` is
+the definition. All that a neuron can listen to stands in one table of rows: the inputs, the state
+before this input, the state after it (of layers that were computed already). The forward pass keeps
+what each neuron made of its sums.
 """
 
 from __future__ import annotations
@@ -13,7 +15,17 @@ import numpy as np
 from numba import njit
 
 from liquid_control.policy.kernels.cpu.jit import compiled
-from liquid_control.policy.kernels.cpu.simd import LANES, clear, lines, load, sigmoid, spread, store, tanh, total
+from liquid_control.policy.kernels.cpu.simd import (
+    LANES,
+    clear,
+    lines,
+    load,
+    sigmoid,
+    spread,
+    store,
+    tanh,
+    total,
+)
 
 HEADS = 4
 """ff1, ff2, t_a, t_b."""
@@ -30,8 +42,9 @@ class Weights(NamedTuple):
 
 @compiled
 def forward(first, last, circuit, weights, sequence, gate, kept, y, h):
-    """Blocks `first` to `last`: y (B, T, M) after each input and h (B, U) after the last are written, and
-    rows of kept (blocks, T, U, KEPT) unless it is empty. `gate` 1: h = ff1 (1 - s) + ff2 s; 0: h = ff1 + ff2 s."""
+    """Blocks `first` to `last`: y (B, T, M) after each input and h (B, U) after the last are
+    written, and rows of kept (blocks, T, U, KEPT) unless it is empty. `gate` 1: h = ff1 (1 - s) +
+    ff2 s; 0: h = ff1 + ff2 s."""
     batch, time, features = sequence.x.shape
     neurons, motor = h.shape[1], y.shape[2]
     rows, clock = _tables(sequence)
@@ -58,7 +71,11 @@ def forward(first, last, circuit, weights, sequence, gate, kept, y, h):
                     store(kept, row + 4, t_a)
             for u in range(neurons):
                 happens, after = load(clock, 2), load(rows, features + neurons + u)
-                store(rows, features + neurons + u, after * happens + load(rows, features + u) * (1.0 - happens))
+                store(
+                    rows,
+                    features + neurons + u,
+                    after * happens + load(rows, features + u) * (1.0 - happens),
+                )
             for lane in range(samples):
                 for u in range(motor):
                     y[block * LANES + lane, t, u] = rows[features + neurons + u, lane]
@@ -73,7 +90,11 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
     batch, time, features = sequence.x.shape
     neurons, motor = d_h.shape[1], d_y.shape[2]
     rows, clock = _tables(sequence)
-    d_rows, d_weights, d_skip = lines(len(rows), d_h.dtype), lines(gradients.weights.shape[1], d_h.dtype), lines(neurons, d_h.dtype)
+    d_rows, d_weights, d_skip = (
+        lines(len(rows), d_h.dtype),
+        lines(gradients.weights.shape[1], d_h.dtype),
+        lines(neurons, d_h.dtype),
+    )
     for block in range(first, last):
         samples = min(LANES, batch - block * LANES)
         rows[:], clock[:], d_rows[:], d_weights[:] = 0, 1, 0, 0
@@ -100,13 +121,33 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
             for i in range(neurons - 1, -1, -1):
                 u = circuit.neuron[i]
                 row = ((block * time + t) * neurons + u) * KEPT
-                ff1, ff2, s, d = load(kept, row + 1), load(kept, row + 2), load(kept, row + 3), load(d_rows, features + neurons + u)
+                ff1, ff2, s, d = (
+                    load(kept, row + 1),
+                    load(kept, row + 2),
+                    load(kept, row + 3),
+                    load(d_rows, features + neurons + u),
+                )
                 d_t_b = d * (ff2 - ff1 * gate) * (s - s * s)
                 d_dt = d_dt + d_t_b * load(kept, row + 4)
                 d_ff1, d_ff2 = d * (1.0 - s * gate) * (1.0 - ff1 * ff1), d * s * (1.0 - ff2 * ff2)
-                _spread_back(circuit, weights, i, rows, d_rows, d_weights, d_ff1, d_ff2, d_t_b * load(clock, 0), d_t_b)
+                _spread_back(
+                    circuit,
+                    weights,
+                    i,
+                    rows,
+                    d_rows,
+                    d_weights,
+                    d_ff1,
+                    d_ff2,
+                    d_t_b * load(clock, 0),
+                    d_t_b,
+                )
             for u in range(neurons):
-                store(d_rows, features + u, (load(d_rows, features + u) + load(d_skip, u)) * load(clock, 1))
+                store(
+                    d_rows,
+                    features + u,
+                    (load(d_rows, features + u) + load(d_skip, u)) * load(clock, 1),
+                )
             store(clock, 3, d_dt)
             for lane in range(samples):
                 gradients.dt[block * LANES + lane, t] = clock[3, lane]
@@ -121,7 +162,8 @@ def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, grad
 
 @njit
 def _tables(sequence):
-    """rows (F + 2 U, LANES) and clock (4, LANES): dt, 0 where a sequence starts, 0 where the input is masked (else 1), gradient of dt."""
+    """rows (F + 2 U, LANES) and clock (4, LANES): dt, 0 where a sequence starts, 0 where the input
+    is masked (else 1), gradient of dt."""
     kind = sequence.h.dtype
     return lines(sequence.x.shape[2] + 2 * sequence.h.shape[1], kind), lines(4, kind)
 
@@ -140,7 +182,12 @@ def _gather(sequence, block, t, samples, rows, clock):
 @njit
 def _heads(circuit, weights, i, rows, clock):
     like, bias, table = load(clock, 0), weights.bias, weights.connections
-    ff1, ff2, t_a, t_b = spread(like, bias[i, 0]), spread(like, bias[i, 1]), spread(like, bias[i, 2]), spread(like, bias[i, 3])
+    ff1, ff2, t_a, t_b = (
+        spread(like, bias[i, 0]),
+        spread(like, bias[i, 1]),
+        spread(like, bias[i, 2]),
+        spread(like, bias[i, 3]),
+    )
     for c in range(circuit.start[i], circuit.start[i + 1]):
         value = load(rows, circuit.source[c])
         ff1, ff2 = ff1 + value * table[c, 0], ff2 + value * table[c, 1]
@@ -153,10 +200,14 @@ def _spread_back(circuit, weights, i, rows, d_rows, d_weights, d_ff1, d_ff2, d_t
     table = weights.connections
     for c in range(circuit.start[i], circuit.start[i + 1]):
         source = circuit.source[c]
-        d_value = d_ff1 * table[c, 0] + d_ff2 * table[c, 1] + d_t_a * table[c, 2] + d_t_b * table[c, 3]
+        d_value = (
+            d_ff1 * table[c, 0] + d_ff2 * table[c, 1] + d_t_a * table[c, 2] + d_t_b * table[c, 3]
+        )
         store(d_rows, source, load(d_rows, source) + d_value)
         _add(d_weights, HEADS * c, load(rows, source), d_ff1, d_ff2, d_t_a, d_t_b)
-    _add(d_weights, HEADS * (len(circuit.source) + i), spread(d_ff1, 1.0), d_ff1, d_ff2, d_t_a, d_t_b)
+    _add(
+        d_weights, HEADS * (len(circuit.source) + i), spread(d_ff1, 1.0), d_ff1, d_ff2, d_t_a, d_t_b
+    )
 
 
 @njit

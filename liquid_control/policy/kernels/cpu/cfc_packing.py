@@ -13,7 +13,8 @@ from liquid_control.model.wiring import NcpWiring
 
 
 class Circuit(NamedTuple):
-    """Which neuron listens to what, all int64. Neurons stand in the order in which they are computed."""
+    """Which neuron listens to what, all int64. Neurons stand in the order in which they are
+    computed."""
 
     neuron: np.ndarray  # (U,) its place in the state
     start: np.ndarray  # (U + 1,) its connections are start[i] to start[i + 1]
@@ -21,9 +22,12 @@ class Circuit(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def wired_circuit(wiring: NcpWiring | FreeWiring, dense_time: bool = False) -> tuple[Circuit, np.ndarray]:
-    """As `WiredCfcCell` has it. A layer of an NCP listens to the layer before it (the inputs, or the state after this input) and
-    to its own state before it; a free wiring is one layer. `dense_time`: some heads listen to all that a layer can see."""
+def wired_circuit(
+    wiring: NcpWiring | FreeWiring, dense_time: bool = False
+) -> tuple[Circuit, np.ndarray]:
+    """As `WiredCfcCell` has it. A layer of an NCP listens to the layer before it (the inputs, or
+    the state after this input) and to its own state before it; a free wiring is one layer.
+    `dense_time`: some heads listen to all that a layer can see."""
     before, after = wiring.inputs, wiring.inputs + wiring.neurons
     free = isinstance(wiring, FreeWiring)
     existing = np.zeros((wiring.neurons, after + wiring.neurons), bool)
@@ -34,27 +38,46 @@ def wired_circuit(wiring: NcpWiring | FreeWiring, dense_time: bool = False) -> t
         layers = [(np.arange(wiring.neurons), np.arange(after))]
     else:
         layers, seen = [], np.arange(wiring.inputs)
-        for neurons in map(np.array, (wiring.inter_neurons, wiring.command_neurons, wiring.motor_neurons)):
+        for neurons in map(
+            np.array, (wiring.inter_neurons, wiring.command_neurons, wiring.motor_neurons)
+        ):
             existing[np.ix_(neurons, before + neurons)] = True
             layers.append((neurons, np.concatenate([seen, before + neurons])))
             seen = after + neurons
-    return connect([(neurons, sources, existing[np.ix_(neurons, sources)] | dense_time) for neurons, sources in layers])
+    return connect(
+        [
+            (neurons, sources, existing[np.ix_(neurons, sources)] | dense_time)
+            for neurons, sources in layers
+        ]
+    )
 
 
 @functools.lru_cache(maxsize=64)
 def dense_circuit(inputs: int, units: int) -> tuple[Circuit, np.ndarray]:
     """Every neuron listens to all inputs and to the whole state."""
-    return connect([(np.arange(units), np.arange(inputs + units), np.ones((units, inputs + units), bool))])
+    return connect(
+        [(np.arange(units), np.arange(inputs + units), np.ones((units, inputs + units), bool))]
+    )
 
 
-def connect(layers: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[Circuit, np.ndarray]:
-    """A circuit from its layers in the order of computation, each (neurons (N,) places in the state, sources (K,) rows,
-    existing (N, K) bool), and where its connections stand in the layers' matrices, flattened one after the other (C,)."""
+def connect(
+    layers: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]],
+) -> tuple[Circuit, np.ndarray]:
+    """A circuit from its layers in the order of computation, each (neurons (N,) places in the
+    state, sources (K,) rows, existing (N, K) bool), and where its connections stand in the layers'
+    matrices, flattened one after the other (C,)."""
     counts = [existing.sum(axis=1) for _, _, existing in layers]
-    sources = [np.broadcast_to(sources, existing.shape)[existing] for _, sources, existing in layers]
+    sources = [
+        np.broadcast_to(sources, existing.shape)[existing] for _, sources, existing in layers
+    ]
     offsets = np.cumsum([0, *(existing.size for _, _, existing in layers)])
-    places = [offset + np.flatnonzero(existing) for offset, (_, _, existing) in zip(offsets, layers, strict=False)]
+    places = [
+        offset + np.flatnonzero(existing)
+        for offset, (_, _, existing) in zip(offsets, layers, strict=False)
+    ]
     start = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
     neurons = np.concatenate([neurons for neurons, _, _ in layers])
-    circuit = Circuit(*(np.ascontiguousarray(a, np.int64) for a in (neurons, start, np.concatenate(sources))))
+    circuit = Circuit(
+        *(np.ascontiguousarray(a, np.int64) for a in (neurons, start, np.concatenate(sources)))
+    )
     return circuit, np.concatenate(places)

@@ -1,7 +1,8 @@
-"""The CfC with a backbone over a whole sequence, its backward pass written out: for wide cells, where matrix products are the cost.
+"""The CfC with a backbone over a whole sequence, its backward pass written out: for wide cells,
+where matrix products are the cost.
 
-Each step's numbers are used while they are in the cache, and products run on oneDNN. tanh is computed as 2 σ(2 x) - 1,
-which PyTorch does seven times faster; it differs by 1e-7.
+Each step's numbers are used while they are in the cache, and products run on oneDNN. tanh is
+computed as 2 σ(2 x) - 1, which PyTorch does seven times faster; it differs by 1e-7.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from liquid_control.policy.cells.cfc_rule import HEADS, LstmMemory
 from liquid_control.policy.cells.sequence_checks import reset_mask
 
 WORTHWHILE = 4096
-"""Numbers per backbone layer and step below which PyTorch's own recording of the readable cell is as fast."""
+"""Numbers per backbone layer and step below which PyTorch's own recording of the readable cell is
+as fast."""
 RULES, KNOWN = ("default", "mixed_memory"), ("lecun_tanh", "tanh", "silu", "relu")
 AMPLITUDE, STEEPNESS = 1.7159, 0.666
 """LeCun's tanh."""
@@ -27,7 +29,12 @@ AMPLITUDE, STEEPNESS = 1.7159, 0.666
 
 def applies(cell: CfcCell, x: Tensor, mask: Tensor | None) -> bool:
     """Whether `unroll_wide` can unroll this cell, and is faster at it."""
-    if mask is not None or cell.backbone is None or cell.variant not in RULES or cell.activation not in KNOWN:
+    if (
+        mask is not None
+        or cell.backbone is None
+        or cell.variant not in RULES
+        or cell.activation not in KNOWN
+    ):
         return False
     return cell.kernel == "fused" or len(x) * cell.backbone.out_features >= WORTHWHILE
 
@@ -35,13 +42,18 @@ def applies(cell: CfcCell, x: Tensor, mask: Tensor | None) -> bool:
 def unroll_wide(
     cell: CfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: None = None
 ) -> tuple[Tensor, Tensor]:
-    """`cell.unroll` for a cell to which this `applies`. Differentiable once. Dropout draws other numbers than PyTorch's."""
-    layers = [cell.backbone, *cell.deeper, cell.heads] + ([] if cell.memory is None else [cell.memory.gates])
+    """`cell.unroll` for a cell to which this `applies`. Differentiable once. Dropout draws other
+    numbers than PyTorch's."""
+    layers = [cell.backbone, *cell.deeper, cell.heads] + (
+        [] if cell.memory is None else [cell.memory.gates]
+    )
     masks = _dropout(cell, x) if cell.training and cell.dropout else None
     keep = reset_mask(is_first, x)
     keep = None if keep is None else keep.transpose(0, 1).unbind()
     parameters = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
-    states, c = _Unroll.apply(x, h, dt, keep, cell.activation, masks, 1 + len(cell.deeper), False, *parameters)
+    states, c = _Unroll.apply(
+        x, h, dt, keep, cell.activation, masks, 1 + len(cell.deeper), False, *parameters
+    )
     return states, states[:, -1] if cell.memory is None else torch.cat([states[:, -1], c], dim=1)
 
 
@@ -54,18 +66,25 @@ def unroll_behind_memory(
     keep = reset_mask(is_first, x)
     keep = None if keep is None else keep.transpose(0, 1).unbind()
     parameters = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
-    states, c = _Unroll.apply(x, h, dt, keep, cell.activation, masks, 1 + len(cell.deeper), True, *parameters)
+    states, c = _Unroll.apply(
+        x, h, dt, keep, cell.activation, masks, 1 + len(cell.deeper), True, *parameters
+    )
     return states, torch.cat([states[:, -1], c], dim=1)
 
 
 class _Unroll(torch.autograd.Function):
-    """`depth` backbone layers, heads and, for a mixed memory, its gates: a weight and a bias each. `behind`: the CfC listens to
-    the memory's output and carries a state of its own, instead of listening to the input and carrying the memory's output."""
+    """`depth` backbone layers, heads and, for a mixed memory, its gates: a weight and a bias each.
+    `behind`: the CfC listens to the memory's output and carries a state of its own, instead of
+    listening to the input and carrying the memory's output."""
 
     @staticmethod
     def forward(ctx, x, h, dt, keep, activation, masks, depth, behind, *parameters):
         dense = [_Dense(*pair) for pair in zip(parameters[::2], parameters[1::2], strict=True)]
-        layers, heads, memory = dense[:depth], dense[depth], dense[depth + 1] if len(dense) > depth + 1 else None
+        layers, heads, memory = (
+            dense[:depth],
+            dense[depth],
+            dense[depth + 1] if len(dense) > depth + 1 else None,
+        )
         units = len(heads.bias) // HEADS
         h, c = h.split([units, h.shape[1] - units], dim=1)
         clock, states, tape = dt.t().contiguous().unsqueeze(2), [], []
@@ -97,7 +116,11 @@ class _Unroll(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, d_states, d_c):
         dense, tape, clock, keep, activation, masks, depth, behind, features = ctx.kept
-        layers, heads, memory = dense[:depth], dense[depth], dense[depth + 1] if len(dense) > depth + 1 else None
+        layers, heads, memory = (
+            dense[:depth],
+            dense[depth],
+            dense[depth + 1] if len(dense) > depth + 1 else None,
+        )
         d_h, d_x, d_dt = torch.zeros_like(d_states[:, 0]), [], []
         units = d_h.shape[1]
         for t in reversed(range(len(clock))):
@@ -105,7 +128,13 @@ class _Unroll(torch.autograd.Function):
             d_h = d_h + d_states[:, t]
             d_ff2 = d_h * s
             d_s = _sigmoid_back(d_h * (ff2 - ff1), s)
-            d_z = heads.backward(torch.cat([_tanh_back(d_h - d_ff2, ff1), _tanh_back(d_ff2, ff2), d_s * clock[t], d_s], dim=1), t)
+            d_z = heads.backward(
+                torch.cat(
+                    [_tanh_back(d_h - d_ff2, ff1), _tanh_back(d_ff2, ff2), d_s * clock[t], d_s],
+                    dim=1,
+                ),
+                t,
+            )
             d_dt.append((d_s * t_a).sum(1))
             for index in reversed(range(depth)):
                 d_z = d_z.mul_(masks[index][t]) if masks else d_z
@@ -115,7 +144,10 @@ class _Unroll(torch.autograd.Function):
                 i, ig, fg, og, before, seen = remembered
                 d_seen = d_entry if behind else d_h
                 d_c = d_c + _tanh_back(d_seen * og, seen)
-                d_gates = [_sigmoid_back(d, gate) for d, gate in ((d_c * i, ig), (d_c * before, fg), (d_seen * seen, og))]
+                d_gates = [
+                    _sigmoid_back(d, gate)
+                    for d, gate in ((d_c * i, ig), (d_c * before, fg), (d_seen * seen, og))
+                ]
                 d_both = memory.backward(torch.cat([_tanh_back(d_c * ig, i), *d_gates], dim=1), t)
                 d_c, d_in, d_own = d_c * fg, d_both[:, :features], d_both[:, features:]
                 d_entry, d_h = (d_in, d_own + d_h) if behind else (d_entry + d_in, d_own)
@@ -123,14 +155,28 @@ class _Unroll(torch.autograd.Function):
             d_x.append(d_entry)
         gradients = [gradient for layer in dense for gradient in (layer.d_weight, layer.d_bias)]
         d_start = torch.cat([d_h, d_c], dim=1)
-        return torch.stack(d_x[::-1], dim=1), d_start, torch.stack(d_dt[::-1], dim=1), None, None, None, None, None, *gradients
+        return (
+            torch.stack(d_x[::-1], dim=1),
+            d_start,
+            torch.stack(d_dt[::-1], dim=1),
+            None,
+            None,
+            None,
+            None,
+            None,
+            *gradients,
+        )
 
 
 class _Dense:
     """A layer that remembers what it saw, for going back in reverse order."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        self.weight, self.bias, self.transposed = weight.detach(), bias.detach(), weight.detach().t().contiguous()
+        self.weight, self.bias, self.transposed = (
+            weight.detach(),
+            bias.detach(),
+            weight.detach().t().contiguous(),
+        )
         self.sources: list[Tensor] = []
         self.d_weight = self.d_bias = None
 
@@ -139,15 +185,19 @@ class _Dense:
         return linear(source, self.weight, self.bias)
 
     def backward(self, d: Tensor, t: int) -> Tensor:
-        """From the gradient of step t's output to that of its source; steps come in reverse order."""
+        """From the gradient of step t's output to that of its source; steps come in reverse
+        order."""
         d_weight, d_bias = linear(d.t(), self.sources[t].t()), d.sum(0)
         last = t == len(self.sources) - 1
-        self.d_weight, self.d_bias = (d_weight, d_bias) if last else (self.d_weight.add_(d_weight), self.d_bias.add_(d_bias))
+        self.d_weight, self.d_bias = (
+            (d_weight, d_bias) if last else (self.d_weight.add_(d_weight), self.d_bias.add_(d_bias))
+        )
         return linear(d, self.transposed)
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """`F.linear` without autograd. oneDNN's product uses the widest vectors on every processor, twice as fast as MKL's on AMD."""
+    """`F.linear` without autograd. oneDNN's product uses the widest vectors on every processor,
+    twice as fast as MKL's on AMD."""
     if x.dtype != torch.float32 or x.device.type != "cpu" or not _has_onednn():
         return F.linear(x, weight, bias)
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
@@ -155,7 +205,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 @functools.lru_cache(maxsize=1)
 def _has_onednn() -> bool:
-    """Whether this PyTorch has its product, which is private: it may go or change with any version."""
+    """Whether this PyTorch has its product, which is private: it may go or change with any
+    version."""
     one = torch.ones(1, 1)
     try:
         return bool(torch.ops.mkldnn._linear_pointwise(one, one, one[0], "none", [], "") == 2)
@@ -164,12 +215,17 @@ def _has_onednn() -> bool:
 
 
 def _dropout(cell: CfcCell, x: Tensor) -> list[Tensor]:
-    """Per backbone layer (T, B, H) of 0 and 1 / (1 - dropout), from 16 random bits each: PyTorch's own takes as long as a product."""
+    """Per backbone layer (T, B, H) of 0 and 1 / (1 - dropout), from 16 random bits each: PyTorch's
+    own takes as long as a product."""
     bits = np.random.SFC64(int(torch.randint(2**31, ())))
     shape = x.shape[1], x.shape[0], cell.backbone.out_features
     masks = []
     for _ in range(1 + len(cell.deeper)):
-        words = torch.from_numpy(bits.random_raw(-(-int(np.prod(shape)) // 4)).view(np.int16)[: int(np.prod(shape))].reshape(shape))
+        words = torch.from_numpy(
+            bits.random_raw(-(-int(np.prod(shape)) // 4))
+            .view(np.int16)[: int(np.prod(shape))]
+            .reshape(shape)
+        )
         kept = words >= round(cell.dropout * 2**16) - 2**15
         masks.append(kept.to(x.dtype).mul_(1 / (1 - cell.dropout)))
     return masks

@@ -13,10 +13,12 @@ from liquid_control.policy.kernels.cpu.simd import LANES, lines
 from liquid_control.policy.kernels.cpu.thread_pool import run_blocks
 
 
-def unroll_ltc(cell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """`LtcCell.unroll` between its checks and its output map, for CPU tensors of float32 or float64: x (B, T, F), h (B, U),
-    dt (B, T), is_first and mask (B, T) or None → voltages y (B, T, M), h (B, U). Differentiable once, with respect to everything
-    but is_first and mask."""
+def unroll_ltc(
+    cell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """`LtcCell.unroll` between its checks and its output map, for CPU tensors of float32 or
+    float64: x (B, T, F), h (B, U), dt (B, T), is_first and mask (B, T) or None → voltages y (B, T,
+    M), h (B, U). Differentiable once, with respect to everything but is_first and mask."""
     parameters = [cell.raw_cm, cell.raw_gleak, cell.vleak]
     for synapses in (cell.sensory, cell.recurrent):
         parameters += [synapses.raw_w, synapses.sigma, synapses.mu, synapses.erev]
@@ -24,7 +26,17 @@ def unroll_ltc(cell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, 
         parameters += [cell.input_scale, cell.input_shift]
     is_first = torch.zeros(dt.shape, dtype=torch.bool) if is_first is None else is_first.bool()
     mask = torch.ones(dt.shape, dtype=torch.bool) if mask is None else mask.bool()
-    return _Unroll.apply(x, h.to(x), dt.to(x), is_first, mask, cell.wiring, cell.unfolds, torch.is_grad_enabled(), *parameters)
+    return _Unroll.apply(
+        x,
+        h.to(x),
+        dt.to(x),
+        is_first,
+        mask,
+        cell.wiring,
+        cell.unfolds,
+        torch.is_grad_enabled(),
+        *parameters,
+    )
 
 
 class _Unroll(torch.autograd.Function):
@@ -33,10 +45,25 @@ class _Unroll(torch.autograd.Function):
         sequence = _sequence(x, h, dt, is_first, mask)
         weights = pack(wiring, *(p.detach().numpy() for p in parameters))
         blocks = -(-len(h) // LANES)
-        states = lines(blocks * x.shape[1] * h.shape[1] if differentiable else 0, weights.neurons.dtype)
-        y, last = x.new_empty(*x.shape[:2], wiring.motor), torch.empty_like(h, memory_format=torch.contiguous_format)
-        run_blocks(ltc_cpu.forward, blocks, torch.get_num_threads(),
-                   circuit(wiring)[0], weights, sequence, unfolds, states, y.numpy(), last.numpy())  # fmt: skip
+        states = lines(
+            blocks * x.shape[1] * h.shape[1] if differentiable else 0, weights.neurons.dtype
+        )
+        y, last = (
+            x.new_empty(*x.shape[:2], wiring.motor),
+            torch.empty_like(h, memory_format=torch.contiguous_format),
+        )
+        run_blocks(
+            ltc_cpu.forward,
+            blocks,
+            torch.get_num_threads(),
+            circuit(wiring)[0],
+            weights,
+            sequence,
+            unfolds,
+            states,
+            y.numpy(),
+            last.numpy(),
+        )
         ctx.save_for_backward(x, h, dt, is_first, mask, *parameters)
         ctx.rest = wiring, unfolds, states
         return y, last
@@ -46,17 +73,37 @@ class _Unroll(torch.autograd.Function):
     def backward(ctx, d_y, d_h):
         x, h, dt, is_first, mask, *parameters = ctx.saved_tensors
         wiring, unfolds, states = ctx.rest
-        sequence, parameters = _sequence(x, h, dt, is_first, mask), [p.detach().numpy() for p in parameters]
+        sequence, parameters = (
+            _sequence(x, h, dt, is_first, mask),
+            [p.detach().numpy() for p in parameters],
+        )
         weights = pack(wiring, *parameters)
-        rows = ltc_cpu.SYNAPSE * (len(weights.sensory) + len(weights.recurrent)) + weights.neurons.size
+        rows = (
+            ltc_cpu.SYNAPSE * (len(weights.sensory) + len(weights.recurrent)) + weights.neurons.size
+        )
         blocks = -(-len(x) // LANES)
         gradients = empty_gradients(sequence, blocks, rows)
-        run_blocks(ltc_cpu.backward, blocks, torch.get_num_threads(), circuit(wiring)[0], weights, sequence, unfolds,
-                   states, d_y.contiguous().numpy(), d_h.contiguous().numpy(), gradients)  # fmt: skip
+        run_blocks(
+            ltc_cpu.backward,
+            blocks,
+            torch.get_num_threads(),
+            circuit(wiring)[0],
+            weights,
+            sequence,
+            unfolds,
+            states,
+            d_y.contiguous().numpy(),
+            d_h.contiguous().numpy(),
+            gradients,
+        )
         d_inputs = (torch.from_numpy(g) for g in gradients[:3])
-        d_parameters = (torch.from_numpy(g) for g in unpack(wiring, gradients.weights.sum(axis=0), *parameters))
+        d_parameters = (
+            torch.from_numpy(g) for g in unpack(wiring, gradients.weights.sum(axis=0), *parameters)
+        )
         return *d_inputs, None, None, None, None, None, *d_parameters
 
 
 def _sequence(x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor, mask: Tensor) -> Sequence:
-    return Sequence(*(tensor.detach().contiguous().numpy() for tensor in (x, h, dt, is_first, mask)))
+    return Sequence(
+        *(tensor.detach().contiguous().numpy() for tensor in (x, h, dt, is_first, mask))
+    )

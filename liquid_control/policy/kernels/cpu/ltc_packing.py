@@ -1,4 +1,5 @@
-"""From an LTC's wiring and parameters to the tables of its kernels, and from their gradients back. numpy only."""
+"""From an LTC's wiring and parameters to the tables of its kernels, and from their gradients back.
+numpy only."""
 
 from __future__ import annotations
 
@@ -14,23 +15,35 @@ from liquid_control.policy.kernels.cpu.simd import LOG2_E
 
 @functools.lru_cache(maxsize=64)
 def circuit(wiring: NcpWiring | FreeWiring) -> tuple[ltc_cpu.Circuit, np.ndarray, np.ndarray]:
-    """The wiring as the kernels want it, and the order in which they have the sensory and the recurrent synapses."""
-    (start, source, sensory), (start_r, source_r, recurrent) = (_by_target(s, wiring.neurons) for s in (wiring.sensory, wiring.synapses))
+    """The wiring as the kernels want it, and the order in which they have the sensory and the
+    recurrent synapses."""
+    (start, source, sensory), (start_r, source_r, recurrent) = (
+        _by_target(s, wiring.neurons) for s in (wiring.sensory, wiring.synapses)
+    )
     return ltc_cpu.Circuit(start, source, start_r, source_r), sensory, recurrent
 
 
-def _by_target(synapses: tuple[Synapse, ...], neurons: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _by_target(
+    synapses: tuple[Synapse, ...], neurons: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table = np.array(synapses, np.int64).reshape(-1, 3)
     order = np.argsort(table[:, 1], kind="stable")
-    return np.searchsorted(table[order, 1], np.arange(neurons + 1)), np.ascontiguousarray(table[order, 0]), order
+    return (
+        np.searchsorted(table[order, 1], np.arange(neurons + 1)),
+        np.ascontiguousarray(table[order, 0]),
+        order,
+    )
 
 
 def pack(wiring: NcpWiring | FreeWiring, raw_cm, raw_gleak, vleak, *rest) -> ltc_cpu.Weights:
-    """An LtcCell's parameters as the kernels want them. `rest` holds raw_w, sigma, mu, erev of the sensory synapses, the same of
-    the recurrent ones, and of an affine cell the scale and shift of the inputs, which become part of the synapses."""
+    """An LtcCell's parameters as the kernels want them. `rest` holds raw_w, sigma, mu, erev of the
+    sensory synapses, the same of the recurrent ones, and of an affine cell the scale and shift of
+    the inputs, which become part of the synapses."""
     lists, *orders = circuit(wiring)
     tables = []
-    for order, (raw_w, sigma, mu, erev), maps in zip(orders, (rest[:4], rest[4:8]), (rest[8:], ()), strict=True):
+    for order, (raw_w, sigma, mu, erev), maps in zip(
+        orders, (rest[:4], rest[4:8]), (rest[8:], ()), strict=True
+    ):
         w, slope, offset = _softplus(raw_w), sigma, -sigma * mu
         tables.append(np.stack([slope, offset, w * erev, w, slope], axis=1)[order])
         if maps:
@@ -42,25 +55,43 @@ def pack(wiring: NcpWiring | FreeWiring, raw_cm, raw_gleak, vleak, *rest) -> ltc
     return ltc_cpu.Weights(*tables, np.stack([_softplus(raw_cm), gleak * vleak, gleak], axis=1))
 
 
-def unpack(wiring: NcpWiring | FreeWiring, gradient: np.ndarray, raw_cm, raw_gleak, vleak, *rest) -> list[np.ndarray]:
+def unpack(
+    wiring: NcpWiring | FreeWiring, gradient: np.ndarray, raw_cm, raw_gleak, vleak, *rest
+) -> list[np.ndarray]:
     """From gradients of all synapses and neurons, flattened, to gradients of `pack`'s arguments."""
     lists, *orders = circuit(wiring)
     result, of_maps = [], []
-    for order, (raw_w, sigma, mu, erev), maps in zip(orders, (rest[:4], rest[4:8]), (rest[8:], ()), strict=True):
+    for order, (raw_w, sigma, mu, erev), maps in zip(
+        orders, (rest[:4], rest[4:8]), (rest[8:], ()), strict=True
+    ):
         table, gradient = np.split(gradient, [ltc_cpu.SYNAPSE * len(order)])
         slope, offset, w_erev, w = np.empty_like(table).reshape(ltc_cpu.SYNAPSE, -1)
-        for place, column in zip((slope, offset, w_erev, w), table.reshape(-1, ltc_cpu.SYNAPSE).T, strict=True):
+        for place, column in zip(
+            (slope, offset, w_erev, w), table.reshape(-1, ltc_cpu.SYNAPSE).T, strict=True
+        ):
             place[order] = column
         d_mu = -sigma * offset
         if maps:
             source = np.empty_like(order)
             source[order] = lists.sensory_source
             scale, shift = maps
-            of_maps = [np.bincount(source, sigma * of, len(scale)).astype(scale.dtype) for of in (slope, offset)]
+            of_maps = [
+                np.bincount(source, sigma * of, len(scale)).astype(scale.dtype)
+                for of in (slope, offset)
+            ]
             slope, mu = slope * scale[source], mu - shift[source]
-        result += [(w + erev * w_erev) * _logistic(raw_w), slope - mu * offset, d_mu, _softplus(raw_w) * w_erev]
+        result += [
+            (w + erev * w_erev) * _logistic(raw_w),
+            slope - mu * offset,
+            d_mu,
+            _softplus(raw_w) * w_erev,
+        ]
     cm, gleak_vleak, gleak = gradient.reshape(-1, ltc_cpu.NEURON).T
-    own = [cm * _logistic(raw_cm), (gleak + vleak * gleak_vleak) * _logistic(raw_gleak), _softplus(raw_gleak) * gleak_vleak]
+    own = [
+        cm * _logistic(raw_cm),
+        (gleak + vleak * gleak_vleak) * _logistic(raw_gleak),
+        _softplus(raw_gleak) * gleak_vleak,
+    ]
     return own + result + of_maps
 
 

@@ -18,10 +18,14 @@ from liquid_control.policy.kernels.cpu.ltc_autograd import unroll_ltc
 
 
 def select(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | None:
-    """unroll(cell, x, h, dt, is_first, mask) → (y, h) for these inputs, None where the readable cell has to do it."""
+    """unroll(cell, x, h, dt, is_first, mask) → (y, h) for these inputs, None where the readable
+    cell has to do it."""
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
         return None
-    if any(parameter.dtype != x.dtype or parameter.device != x.device for parameter in cell.parameters()):
+    if any(
+        parameter.dtype != x.dtype or parameter.device != x.device
+        for parameter in cell.parameters()
+    ):
         return None
     if isinstance(cell, LtcCell):
         return unroll_ltc
@@ -35,13 +39,29 @@ def select(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | None:
 
 
 def _wired_cfc(
-    cell: WiredCfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+    cell: WiredCfcCell,
+    x: Tensor,
+    h: Tensor,
+    dt: Tensor,
+    is_first: Tensor | None,
+    mask: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     circuit, places = wired_circuit(cell.wiring, cell.dense_time)
     weights, biases = layer_weights(cell)
     connections = torch.cat(weights, dim=1)[:, torch.from_numpy(places)]
     gate = float(GATED[cell.variant])
-    return unroll_cfc(circuit, connections.T, torch.cat(biases, dim=1).T, gate, cell.outputs, x, h, dt, is_first, mask)
+    return unroll_cfc(
+        circuit,
+        connections.T,
+        torch.cat(biases, dim=1).T,
+        gate,
+        cell.outputs,
+        x,
+        h,
+        dt,
+        is_first,
+        mask,
+    )
 
 
 def _dense_cfc(
@@ -49,4 +69,15 @@ def _dense_cfc(
 ) -> tuple[Tensor, Tensor]:
     circuit, _ = dense_circuit(cell.inputs, cell.neurons)
     connections, bias = cell.heads.weight.view(HEADS, -1), cell.heads.bias.view(HEADS, -1)
-    return unroll_cfc(circuit, connections.T, bias.T, float(GATED[cell.variant]), cell.outputs, x, h, dt, is_first, mask)
+    return unroll_cfc(
+        circuit,
+        connections.T,
+        bias.T,
+        float(GATED[cell.variant]),
+        cell.outputs,
+        x,
+        h,
+        dt,
+        is_first,
+        mask,
+    )

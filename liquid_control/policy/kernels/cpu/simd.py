@@ -1,10 +1,12 @@
-"""Sixteen samples side by side as one value inside numba functions: arithmetic on it is SIMD on any processor.
+"""Sixteen samples side by side as one value inside numba functions: arithmetic on it is SIMD on any
+processor.
 
-LLVM's own vectoriser gives up on loops over many arrays that might overlap; here nothing is left to it. A value of
-type `Lanes` comes from `load`, takes + - * / with another one or with a number, and goes back with `store`. One
-sample never touches another's lane, and NaN stays in its lane.
+LLVM's own vectoriser gives up on loops over many arrays that might overlap; here nothing is left to
+it. A value of type `Lanes` comes from `load`, takes + - * / with another one or with a number, and
+goes back with `store`. One sample never touches another's lane, and NaN stays in its lane.
 
-numba's cache watches the file of the function that it keeps, not this one: whoever changes this file also edits the kernels.
+numba's cache watches the file of the function that it keeps, not this one: whoever changes this
+file also edits the kernels.
 """
 
 from __future__ import annotations
@@ -19,17 +21,27 @@ from numba.np.arrayobj import make_array
 
 LANES = 16
 FUSE = ("contract", "nsz")
-"""a * b + c may be rounded once and zero may lose its sign. Nothing else: NaN passes and sums keep their order."""
+"""a * b + c may be rounded once and zero may lose its sign. Nothing else: NaN passes and sums keep
+their order."""
 
 LINE = 64
 """Bytes of a cache line."""
 INDEX = ir.IntType(32)
 LOG2_E = 1.4426950408889634
 ROUND = 12582912.0 + 127.0
-"""1.5 * 2^23 and a float32's exponent bias: adding both to a number leaves in the low bits what 2 to it has for an exponent."""
+"""1.5 * 2^23 and a float32's exponent bias: adding both to a number leaves in the low bits what 2
+to it has for an exponent."""
 LIMIT = 126.0
 """2 to more leaves the normal float32 numbers."""
-EXP2 = (1.5345810396e-4, 1.3399931207e-3, 9.6184889631e-3, 5.5503287770e-2, 2.4022646891e-1, 6.9314720574e-1, 1.0)
+EXP2 = (
+    1.5345810396e-4,
+    1.3399931207e-3,
+    9.6184889631e-3,
+    5.5503287770e-2,
+    2.4022646891e-1,
+    6.9314720574e-1,
+    1.0,
+)
 """The polynomial nearest to 2 to the power of -1/2..1/2 (2e-9 relative), highest power first."""
 
 
@@ -46,15 +58,20 @@ class LanesModel(models.PrimitiveModel):
     """An LLVM vector."""
 
     def __init__(self, manager, kind: Lanes) -> None:
-        super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.scalar).get_value_type(), LANES))
+        super().__init__(
+            manager, kind, ir.VectorType(manager.lookup(kind.scalar).get_value_type(), LANES)
+        )
 
 
 @intrinsic
 def load(typing, array, row):
-    """Row `row` of a C-contiguous array seen as (rows, LANES), whatever its number of dimensions."""
+    """Row `row` of a C-contiguous array seen as (rows, LANES), whatever its number of
+    dimensions."""
 
     def code(context, builder, signature, arguments):
-        return builder.load(_row(context, builder, signature, arguments), align=array.dtype.bitwidth // 8)
+        return builder.load(
+            _row(context, builder, signature, arguments), align=array.dtype.bitwidth // 8
+        )
 
     return Lanes(array.dtype)(array, types.intp), code
 
@@ -64,7 +81,11 @@ def store(typing, array, row, value):
     """Writes `value` where `load` reads."""
 
     def code(context, builder, signature, arguments):
-        builder.store(arguments[2], _row(context, builder, signature, arguments), align=array.dtype.bitwidth // 8)
+        builder.store(
+            arguments[2],
+            _row(context, builder, signature, arguments),
+            align=array.dtype.bitwidth // 8,
+        )
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), code
@@ -78,14 +99,17 @@ def spread(typing, like, number):
         scalar = context.cast(builder, arguments[1], number, like.scalar)
         nothing = ir.Constant(ir.VectorType(scalar.type, LANES), ir.Undefined)
         first = builder.insert_element(nothing, scalar, INDEX(0))
-        return builder.shuffle_vector(first, nothing, ir.Constant(ir.VectorType(INDEX, LANES), [0] * LANES))
+        return builder.shuffle_vector(
+            first, nothing, ir.Constant(ir.VectorType(INDEX, LANES), [0] * LANES)
+        )
 
     return like(like, number), code
 
 
 @register_jitable
 def lines(count, kind):
-    """An uninitialised array (count, LANES) that starts at a cache line: a vector across two lines costs twice.
+    """An uninitialised array (count, LANES) that starts at a cache line: a vector across two lines
+    costs twice.
 
     For numba and for Python; C-contiguous."""
     raw = np.empty((count + 1) * LANES, kind)
@@ -132,7 +156,9 @@ def power_of_two(typing, rounded):
 
     def code(context, builder, signature, arguments):
         vector = ir.VectorType(INDEX, LANES)
-        exponent = builder.shl(builder.bitcast(arguments[0], vector), ir.Constant(vector, [23] * LANES))
+        exponent = builder.shl(
+            builder.bitcast(arguments[0], vector), ir.Constant(vector, [23] * LANES)
+        )
         return builder.bitcast(exponent, arguments[0].type)
 
     return rounded(rounded), code
@@ -143,16 +169,24 @@ def library_exp2(typing, value):
     """exp2 of the C library, lane by lane."""
 
     def code(context, builder, signature, arguments):
-        result, exp2 = arguments[0], builder.module.declare_intrinsic("llvm.exp2", [arguments[0].type.element])
+        result, exp2 = (
+            arguments[0],
+            builder.module.declare_intrinsic("llvm.exp2", [arguments[0].type.element]),
+        )
         for i in range(LANES):
-            result = builder.insert_element(result, builder.call(exp2, [builder.extract_element(arguments[0], INDEX(i))]), INDEX(i))
+            result = builder.insert_element(
+                result,
+                builder.call(exp2, [builder.extract_element(arguments[0], INDEX(i))]),
+                INDEX(i),
+            )
         return result
 
     return value(value), code
 
 
 def exp2(value):
-    """2 to the `value`: float64 as the C library has it, float32 by a polynomial within 1e-7 of it, for -126..126 (clamped)."""
+    """2 to the `value`: float64 as the C library has it, float32 by a polynomial within 1e-7 of it,
+    for -126..126 (clamped)."""
 
 
 @overload(exp2)

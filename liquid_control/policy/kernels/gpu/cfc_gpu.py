@@ -1,4 +1,5 @@
-"""The triton kernels of the CfC, and the matrix products around them, as one differentiable operation of PyTorch."""
+"""The triton kernels of the CfC, and the matrix products around them, as one differentiable
+operation of PyTorch."""
 
 from __future__ import annotations
 
@@ -48,27 +49,56 @@ def dense_places(inputs: int, units: int, device: torch.device) -> Places:
     return _places(*dense_circuit(inputs, units), inputs, np.zeros(units), device)
 
 
-def _places(circuit: Circuit, listed: np.ndarray, inputs: int, layer: np.ndarray, device: torch.device) -> Places:
+def _places(
+    circuit: Circuit, listed: np.ndarray, inputs: int, layer: np.ndarray, device: torch.device
+) -> Places:
     units = len(circuit.neuron)
     target = np.repeat(circuit.neuron, np.diff(circuit.start))
     column = np.where(circuit.source < inputs + units, circuit.source, circuit.source - units)
-    places = listed, target * (inputs + units) + column, target * (inputs + 2 * units) + circuit.source, circuit.neuron
+    places = (
+        listed,
+        target * (inputs + units) + column,
+        target * (inputs + 2 * units) + circuit.source,
+        circuit.neuron,
+    )
     tensors = [torch.from_numpy(place).to(device) for place in (*places, layer.astype(np.int32))]
     return Places(*tensors, int(layer.max()) + 1)
 
 
 def unroll_cfc(
-    places: Places, layers: list[Tensor], biases: list[Tensor], gate: bool, motor: int,
-    x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """The CfC over a sequence, for tensors of float32 or float64 on one GPU: x (B, T, F), h (B, U), dt (B, T), is_first and mask (B, T)
-    or None → y (B, T, motor), the first `motor` numbers of the state after each input, and h (B, U).
+    places: Places,
+    layers: list[Tensor],
+    biases: list[Tensor],
+    gate: bool,
+    motor: int,
+    x: Tensor,
+    h: Tensor,
+    dt: Tensor,
+    is_first: Tensor | None,
+    mask: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """The CfC over a sequence, for tensors of float32 or float64 on one GPU: x (B, T, F), h (B, U),
+    dt (B, T), is_first and mask (B, T) or None → y (B, T, motor), the first `motor` numbers of the
+    state after each input, and h (B, U).
 
-    `layers` (4, numbers) and `biases` (4, units) of each layer in the order of computation. `gate`: whether ff1 fades as ff2 comes
-    in. Differentiable once, with respect to all tensors but is_first and mask.
+    `layers` (4, numbers) and `biases` (4, units) of each layer in the order of computation. `gate`:
+    whether ff1 fades as ff2 comes in. Differentiable once, with respect to all tensors but is_first
+    and mask.
     """
     is_first, mask = (None if part is None else part.bool() for part in (is_first, mask))
-    return _Unroll.apply(x, h.to(x), dt.to(x), is_first, mask, places, gate, motor, torch.is_grad_enabled(), *layers, *biases)
+    return _Unroll.apply(
+        x,
+        h.to(x),
+        dt.to(x),
+        is_first,
+        mask,
+        places,
+        gate,
+        motor,
+        torch.is_grad_enabled(),
+        *layers,
+        *biases,
+    )
 
 
 class _Unroll(torch.autograd.Function):
@@ -90,11 +120,35 @@ class _Unroll(torch.autograd.Function):
         if batch:
             with on_device(x):
                 triton_cfc.advance[(batch,)](
-                    pre, h, dt, is_first, mask, recurrent, places.layer, y, last, kept, time, units, motor,
-                    size, places.layers, gate, is_first is not None, mask is not None, differentiable,
-                    num_warps=warps(HEADS * size * size, WEIGHTS // x.element_size()))  # fmt: skip
+                    pre,
+                    h,
+                    dt,
+                    is_first,
+                    mask,
+                    recurrent,
+                    places.layer,
+                    y,
+                    last,
+                    kept,
+                    time,
+                    units,
+                    motor,
+                    size,
+                    places.layers,
+                    gate,
+                    is_first is not None,
+                    mask is not None,
+                    differentiable,
+                    num_warps=warps(HEADS * size * size, WEIGHTS // x.element_size()),
+                )
         ctx.save_for_backward(x, dt, is_first, mask, weights, kept)
-        ctx.rest = places, gate, motor, [layer.shape[1] for layer in layers], [bias.shape[1] for bias in biases]
+        ctx.rest = (
+            places,
+            gate,
+            motor,
+            [layer.shape[1] for layer in layers],
+            [bias.shape[1] for bias in biases],
+        )
         return y, last
 
     @staticmethod
@@ -104,17 +158,52 @@ class _Unroll(torch.autograd.Function):
         places, gate, motor, sizes, units_of = ctx.rest
         (batch, time, features), units = x.shape, kept.shape[2]
         size = triton.next_power_of_2(units)
-        d_pre, d_h, d_dt = x.new_empty(batch * time, HEADS * units), x.new_empty(batch, units), torch.empty_like(dt)
+        d_pre, d_h, d_dt = (
+            x.new_empty(batch * time, HEADS * units),
+            x.new_empty(batch, units),
+            torch.empty_like(dt),
+        )
         if batch:
             with on_device(x):
                 triton_cfc.advance_back[(batch,)](
-                    kept, dt, is_first, mask, weights, places.layer, d_y.contiguous(), d_last.contiguous(), d_pre, d_h, d_dt,
-                    time, features, units, motor, size, places.layers, gate, is_first is not None, mask is not None,
-                    num_warps=warps(HEADS * size * size, WEIGHTS // x.element_size()))  # fmt: skip
+                    kept,
+                    dt,
+                    is_first,
+                    mask,
+                    weights,
+                    places.layer,
+                    d_y.contiguous(),
+                    d_last.contiguous(),
+                    d_pre,
+                    d_h,
+                    d_dt,
+                    time,
+                    features,
+                    units,
+                    motor,
+                    size,
+                    places.layers,
+                    gate,
+                    is_first is not None,
+                    mask is not None,
+                    num_warps=warps(HEADS * size * size, WEIGHTS // x.element_size()),
+                )
         sources = torch.cat([x.view(-1, features), kept[:, :2].flatten(1)], dim=1)  # (B T, F + 2 U)
         products = (d_pre.T @ sources).view(HEADS, -1)
         d_layers = x.new_zeros(HEADS, sum(sizes))
         d_layers[:, places.listed] = products[:, places.products]
         d_biases = d_pre.sum(0).view(HEADS, units)[:, places.neurons]
         d_x = (d_pre @ weights[:, :features]).view_as(x)
-        return d_x, d_h, d_dt, None, None, None, None, None, None, *d_layers.split(sizes, dim=1), *d_biases.split(units_of, dim=1)
+        return (
+            d_x,
+            d_h,
+            d_dt,
+            None,
+            None,
+            None,
+            None,
+            None,
+            None,
+            *d_layers.split(sizes, dim=1),
+            *d_biases.split(units_of, dim=1),
+        )

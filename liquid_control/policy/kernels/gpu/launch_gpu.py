@@ -20,7 +20,8 @@ GROUPS = 1024
 
 
 def warps(numbers: int, each: int = 8) -> int:
-    """Warps for a tile of so many numbers, `each` of them a thread: what leaves registers for weights and gradients."""
+    """Warps for a tile of so many numbers, `each` of them a thread: what leaves registers for
+    weights and gradients."""
     return min(max(numbers // (WARP * each), 1), 16)
 
 
@@ -36,5 +37,6 @@ def contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
 
 
 def on_device(x: Tensor) -> contextlib.AbstractContextManager:
-    """Kernels start on the current GPU, which need not be that of x. (In triton's interpreter there is none.)"""
+    """Kernels start on the current GPU, which need not be that of x. (In triton's interpreter there
+    is none.)"""
     return torch.cuda.device(x.device) if x.is_cuda else contextlib.nullcontext()

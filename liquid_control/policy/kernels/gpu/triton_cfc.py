@@ -1,8 +1,9 @@
 """The CfC's state over a whole sequence for GPUs, in triton. `cfc.py` is the definition.
 
-What the inputs add to the heads is one matrix product over all of them (`pre`), and so are the gradients of the weights; here is
-what only goes step by step. A program takes one sample through time with its state and the weights in registers. The state is
-updated in place, layer by layer: a layer listens to the layers before it after this input, and to its own state before it.
+What the inputs add to the heads is one matrix product over all of them (`pre`), and so are the
+gradients of the weights; here is what only goes step by step. A program takes one sample through
+time with its state and the weights in registers. The state is updated in place, layer by layer: a
+layer listens to the layers before it after this input, and to its own state before it.
 """
 
 from __future__ import annotations
@@ -21,16 +22,37 @@ SIZES = ["time", "features", "units", "motor"]
 
 
 @triton.jit(do_not_specialize=SIZES[:1] + SIZES[2:])
-def advance(pre, h, dt, is_first, mask, weights, layer, y, last, kept, time, units, motor,
-            SIZE: tl.constexpr, LAYERS: tl.constexpr, GATE: tl.constexpr,
-            RESETS: tl.constexpr, MASKED: tl.constexpr, KEEP: tl.constexpr):  # fmt: skip
-    """Sample p from h (B, U) through all inputs: pre (B T, 4, U), weights (4, sources U, U), layer (U,) → y (B, T, M), last (B, U)
-    and for the way back kept (B T, 6, U). GATE: h = ff1 (1 - s) + ff2 s, else ff1 + ff2 s."""
+def advance(
+    pre,
+    h,
+    dt,
+    is_first,
+    mask,
+    weights,
+    layer,
+    y,
+    last,
+    kept,
+    time,
+    units,
+    motor,
+    SIZE: tl.constexpr,
+    LAYERS: tl.constexpr,
+    GATE: tl.constexpr,
+    RESETS: tl.constexpr,
+    MASKED: tl.constexpr,
+    KEEP: tl.constexpr,
+):
+    """Sample p from h (B, U) through all inputs: pre (B T, 4, U), weights (4, sources U, U), layer
+    (U,) → y (B, T, M), last (B, U) and for the way back kept (B T, 6, U). GATE: h = ff1 (1 - s) +
+    ff2 s, else ff1 + ff2 s."""
     sample = tl.program_id(0).to(tl.int64)
     row = sample * time
     u = tl.arange(0, SIZE)
     real = u < units
-    to_ff1, to_ff2, to_t_a, to_t_b = _load_weights(weights + u[None, :] * units + u[:, None], u, units, units * units)
+    to_ff1, to_ff2, to_t_a, to_t_b = _load_weights(
+        weights + u[None, :] * units + u[:, None], u, units, units * units
+    )
     own = tl.load(layer + u, mask=real, other=0)
     state = tl.load(h + sample * units + u, mask=real, other=0.0)
     z_ff1, z_ff2, z_t_a, z_t_b = _load_four(pre + row * 4 * units + u, units, real)
@@ -39,13 +61,20 @@ def advance(pre, h, dt, is_first, mask, weights, layer, y, last, kept, time, uni
         if RESETS:
             state = tl.where(tl.load(is_first + row), 0.0, state)
         before = state
-        following = row + tl.where(t + 1 < time, 1, 0)  # asked for now, so that it is here when its turn comes
-        next_ff1, next_ff2, next_t_a, next_t_b = _load_four(pre + following * 4 * units + u, units, real)
+        following = row + tl.where(
+            t + 1 < time, 1, 0
+        )  # asked for now, so that it is here when its turn comes
+        next_ff1, next_ff2, next_t_a, next_t_b = _load_four(
+            pre + following * 4 * units + u, units, real
+        )
         next_span = tl.load(dt + following)
         kept_ff1, kept_ff2, kept_s, kept_t_a = state, state, state, state
         for turn in tl.static_range(LAYERS):
             source = state[None, :]
-            ff1, ff2 = _tanh(z_ff1 + tl.sum(to_ff1 * source, 1)), _tanh(z_ff2 + tl.sum(to_ff2 * source, 1))
+            ff1, ff2 = (
+                _tanh(z_ff1 + tl.sum(to_ff1 * source, 1)),
+                _tanh(z_ff2 + tl.sum(to_ff2 * source, 1)),
+            )
             t_a, t_b = z_t_a + tl.sum(to_t_a * source, 1), z_t_b + tl.sum(to_t_b * source, 1)
             s = logistic(t_a * span + t_b)
             after = ff1 + ff2 * s
@@ -72,16 +101,38 @@ def advance(pre, h, dt, is_first, mask, weights, layer, y, last, kept, time, uni
 
 
 @triton.jit(do_not_specialize=SIZES)
-def advance_back(kept, dt, is_first, mask, weights, layer, d_y, d_last, d_pre, d_h, d_dt, time, features, units, motor,
-                 SIZE: tl.constexpr, LAYERS: tl.constexpr, GATE: tl.constexpr,
-                 RESETS: tl.constexpr, MASKED: tl.constexpr):  # fmt: skip
-    """Sample p back: from d_y (B, T, M) and d_last (B, U) to d_pre (B T, 4, U), d_h (B, U) and d_dt (B, T). Here weights are
-    (4, U, F + U): in memory the neurons that threads have stand side by side, so that a thread adds up alone."""
+def advance_back(
+    kept,
+    dt,
+    is_first,
+    mask,
+    weights,
+    layer,
+    d_y,
+    d_last,
+    d_pre,
+    d_h,
+    d_dt,
+    time,
+    features,
+    units,
+    motor,
+    SIZE: tl.constexpr,
+    LAYERS: tl.constexpr,
+    GATE: tl.constexpr,
+    RESETS: tl.constexpr,
+    MASKED: tl.constexpr,
+):
+    """Sample p back: from d_y (B, T, M) and d_last (B, U) to d_pre (B T, 4, U), d_h (B, U) and d_dt
+    (B, T). Here weights are (4, U, F + U): in memory the neurons that threads have stand side by
+    side, so that a thread adds up alone."""
     sample = tl.program_id(0).to(tl.int64)
     u = tl.arange(0, SIZE)
     real = u < units
     width = features + units
-    to_ff1, to_ff2, to_t_a, to_t_b = _load_weights(weights + u[None, :] * width + features + u[:, None], u, units, units * width)
+    to_ff1, to_ff2, to_t_a, to_t_b = _load_weights(
+        weights + u[None, :] * width + features + u[:, None], u, units, units * width
+    )
     own = tl.load(layer + u, mask=real, other=0)
     d_state = tl.load(d_last + sample * units + u, mask=real, other=0.0)
     row = (sample + 1) * time - 1
@@ -89,8 +140,13 @@ def advance_back(kept, dt, is_first, mask, weights, layer, d_y, d_last, d_pre, d
     span, d_out = tl.load(dt + row), tl.load(d_y + row * motor + u, mask=u < motor, other=0.0)
     for t in range(time):
         following = row - tl.where(t + 1 < time, 1, 0)
-        next_ff1, next_ff2, next_s, next_t_a = _load_four(kept + (following * KEPT + 2) * units + u, units, real)
-        next_span, next_d_out = tl.load(dt + following), tl.load(d_y + following * motor + u, mask=u < motor, other=0.0)
+        next_ff1, next_ff2, next_s, next_t_a = _load_four(
+            kept + (following * KEPT + 2) * units + u, units, real
+        )
+        next_span, next_d_out = (
+            tl.load(dt + following),
+            tl.load(d_y + following * motor + u, mask=u < motor, other=0.0),
+        )
         d_state += d_out
         d_skip = d_state
         if MASKED:
@@ -104,7 +160,11 @@ def advance_back(kept, dt, is_first, mask, weights, layer, d_y, d_last, d_pre, d
         for back in tl.static_range(LAYERS):
             now = own == LAYERS - 1 - back
             d = tl.where(now, d_state, 0.0)
-            d_ff1, d_ff2, d_t_b = tl.where(now, d * by_ff1, d_ff1), tl.where(now, d * by_ff2, d_ff2), tl.where(now, d * by_s, d_t_b)
+            d_ff1, d_ff2, d_t_b = (
+                tl.where(now, d * by_ff1, d_ff1),
+                tl.where(now, d * by_ff2, d_ff2),
+                tl.where(now, d * by_s, d_t_b),
+            )
             to_layer = to_ff1 * (d * by_ff1)[None, :] + to_ff2 * (d * by_ff2)[None, :]
             to_layer += to_t_a * (d * by_s * span)[None, :] + to_t_b * (d * by_s)[None, :]
             d_state = tl.where(now, 0.0, d_state) + tl.sum(to_layer, 1)
@@ -128,13 +188,23 @@ def _load_weights(weights, u, units, head):
     """A tile per head."""
     real = (u[:, None] < units) & (u[None, :] < units)
     ff1, ff2 = tl.load(weights, mask=real, other=0.0), tl.load(weights + head, mask=real, other=0.0)
-    return ff1, ff2, tl.load(weights + 2 * head, mask=real, other=0.0), tl.load(weights + 3 * head, mask=real, other=0.0)
+    return (
+        ff1,
+        ff2,
+        tl.load(weights + 2 * head, mask=real, other=0.0),
+        tl.load(weights + 3 * head, mask=real, other=0.0),
+    )
 
 
 @triton.jit
 def _load_four(rows, units, real):
     a, b = tl.load(rows, mask=real, other=0.0), tl.load(rows + units, mask=real, other=0.0)
-    return a, b, tl.load(rows + 2 * units, mask=real, other=0.0), tl.load(rows + 3 * units, mask=real, other=0.0)
+    return (
+        a,
+        b,
+        tl.load(rows + 2 * units, mask=real, other=0.0),
+        tl.load(rows + 3 * units, mask=real, other=0.0),
+    )
 
 
 @triton.jit

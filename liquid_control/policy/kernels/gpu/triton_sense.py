@@ -1,7 +1,8 @@
-"""What the inputs drive in an LTC, for GPUs: it does not depend on the state, so it is computed for all inputs at once.
+"""What the inputs drive in an LTC, for GPUs: it does not depend on the state, so it is computed for
+all inputs at once.
 
-A program does some rows (inputs of any sample and time), and writes the gradients of the parameters from its own rows; whoever
-launched it adds them up. No atomics: the same bits every time.
+A program does some rows (inputs of any sample and time), and writes the gradients of the parameters
+from its own rows; whoever launched it adds them up. No atomics: the same bits every time.
 """
 
 from __future__ import annotations
@@ -9,24 +10,48 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from liquid_control.policy.kernels.gpu.triton_synapses import LN_2, activation, store_synapses, synapses_of, zeros
+from liquid_control.policy.kernels.gpu.triton_synapses import (
+    LN_2,
+    activation,
+    store_synapses,
+    synapses_of,
+    zeros,
+)
 
 SIZES = ["rows", "chunk", "features", "units", "synapses"]
-"""Triton compiles anew for a size of 1 and for multiples of 16, unless it is told not to: no sequence should have to wait for that."""
+"""Triton compiles anew for a size of 1 and for multiples of 16, unless it is told not to: no
+sequence should have to wait for that."""
 
 
 @triton.jit(do_not_specialize=SIZES)
-def sense(x, place, weights, drive, rows, chunk, features, units, synapses,
-          SIZE: tl.constexpr, WIDTH: tl.constexpr, AFFINE: tl.constexpr):  # fmt: skip
-    """From x (rows, F) to drive (rows, 2, U): Σ w σ(.) erev and Σ w σ(.) of the sensory synapses. `weights` are theirs
-    and, AFFINE, the scale and shift of the inputs. Program p does rows p chunk to (p + 1) chunk, WIDTH inputs at a time."""
+def sense(
+    x,
+    place,
+    weights,
+    drive,
+    rows,
+    chunk,
+    features,
+    units,
+    synapses,
+    SIZE: tl.constexpr,
+    WIDTH: tl.constexpr,
+    AFFINE: tl.constexpr,
+):
+    """From x (rows, F) to drive (rows, 2, U): Σ w σ(.) erev and Σ w σ(.) of the sensory synapses.
+    `weights` are theirs and, AFFINE, the scale and shift of the inputs. Program p does rows p chunk
+    to (p + 1) chunk, WIDTH inputs at a time."""
     maps = weights + 4 * synapses
     row = tl.program_id(0).to(tl.int64) * chunk
     u, i = tl.arange(0, SIZE), tl.arange(0, WIDTH)
     real = u < units
     for first in range(0, features, WIDTH):
         seen = first + i < features
-        there = tl.load(place + u[:, None] * features + first + i[None, :], mask=real[:, None] & seen[None, :], other=-1)
+        there = tl.load(
+            place + u[:, None] * features + first + i[None, :],
+            mask=real[:, None] & seen[None, :],
+            other=-1,
+        )
         slope, offset, w_erev, w = synapses_of(weights, there, synapses)
         for n in range(tl.minimum(chunk, rows - row)):
             values = tl.load(x + (row + n) * features + first + i, mask=seen, other=0.0)
@@ -44,18 +69,39 @@ def sense(x, place, weights, drive, rows, chunk, features, units, synapses,
 
 
 @triton.jit(do_not_specialize=SIZES)
-def sense_back(x, place, weights, d_drive, d_x, d_weights, rows, chunk, features, units, synapses,
-               SIZE: tl.constexpr, WIDTH: tl.constexpr, AFFINE: tl.constexpr):  # fmt: skip
-    """From d_drive (rows, 2, U) to d_x (rows, F) and d_weights, a list per p. Program (p, q) does rows p chunk to (p + 1) chunk and
-    inputs q WIDTH to (q + 1) WIDTH."""
+def sense_back(
+    x,
+    place,
+    weights,
+    d_drive,
+    d_x,
+    d_weights,
+    rows,
+    chunk,
+    features,
+    units,
+    synapses,
+    SIZE: tl.constexpr,
+    WIDTH: tl.constexpr,
+    AFFINE: tl.constexpr,
+):
+    """From d_drive (rows, 2, U) to d_x (rows, F) and d_weights, a list per p. Program (p, q) does
+    rows p chunk to (p + 1) chunk and inputs q WIDTH to (q + 1) WIDTH."""
     maps = weights + 4 * synapses
     program = tl.program_id(0).to(tl.int64)
     row = program * chunk
     u, i = tl.arange(0, SIZE), tl.program_id(1) * WIDTH + tl.arange(0, WIDTH)
     real, seen = u < units, i < features
-    there = tl.load(place + u[None, :] * features + i[:, None], mask=real[None, :] & seen[:, None], other=-1)
+    there = tl.load(
+        place + u[None, :] * features + i[:, None], mask=real[None, :] & seen[:, None], other=-1
+    )
     slope, offset, w_erev, w = synapses_of(weights, there, synapses)
-    of_slope, of_offset, of_w_erev, of_w = zeros(there, slope), zeros(there, slope), zeros(there, slope), zeros(there, slope)
+    of_slope, of_offset, of_w_erev, of_w = (
+        zeros(there, slope),
+        zeros(there, slope),
+        zeros(there, slope),
+        zeros(there, slope),
+    )
     of_scale, of_shift = tl.zeros([WIDTH], slope.dtype), tl.zeros([WIDTH], slope.dtype)
     for _ in range(tl.minimum(chunk, rows - row)):
         raw = tl.load(x + row * features + i, mask=seen, other=0.0)

@@ -1,7 +1,8 @@
 """Synapses as dense tiles in triton, for the kernels of the LTC.
 
-`there` (a tile) says which number in the list of synapses stands between a source and a target, or -1: no synapse, which conducts
-nothing. The parameters of a list of S synapses are one flat list: raw_w (S), sigma (S), mu (S), erev (S); so are their gradients.
+`there` (a tile) says which number in the list of synapses stands between a source and a target, or
+-1: no synapse, which conducts nothing. The parameters of a list of S synapses are one flat list:
+raw_w (S), sigma (S), mu (S), erev (S); so are their gradients.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def _parameters(weights, there, synapses):
 
 @triton.jit
 def store_synapses(d_weights, weights, there, synapses, of_slope, of_offset, of_w_erev, of_w):
-    """From the gradients of sigma (v - mu), times v and alone, of w erev and of w, to those of the parameters."""
+    """From the gradients of sigma (v - mu), times v and alone, of w erev and of w, to those of the
+    parameters."""
     raw_w, sigma, mu, erev = _parameters(weights, there, synapses)
     exists = there >= 0
     tl.store(d_weights + there, (of_w + erev * of_w_erev) * logistic(raw_w), mask=exists)
@@ -56,7 +58,9 @@ def softplus(raw):
     """log(1 + e^raw), exact to the last digits for very negative numbers too."""
     e = tl.exp(-tl.abs(raw))
     rounded = 1.0 + e
-    return tl.maximum(raw, 0.0) + tl.where(rounded == 1.0, e, tl.log(rounded) * (e / tl.where(rounded == 1.0, 1.0, rounded - 1.0)))
+    return tl.maximum(raw, 0.0) + tl.where(
+        rounded == 1.0, e, tl.log(rounded) * (e / tl.where(rounded == 1.0, 1.0, rounded - 1.0))
+    )
 
 
 @triton.jit
