@@ -240,7 +240,7 @@ def test_doctor_says_whether_training_can_use_the_gpu(tmp_path, monkeypatch):
 
 def test_ctrl_c_is_quiet_and_130():
     program = (
-        "import signal, sys, time; from liquid_control import cli\n"
+        "import signal, sys, time\nfrom liquid_control.cli import main as cli\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def wait(): print('waiting', flush=True); time.sleep(60)\n"
         "cli.VERBS = (cli.Verb('wait', 'wait', wait),); sys.exit(cli.main(['wait']))"
@@ -270,7 +270,9 @@ def test_a_reader_that_has_left_changes_neither_work_nor_exit_code(
     arguments, code, unbuffered, tmp_path
 ):
     program = (
-        "import sys; from pathlib import Path; from liquid_control.cli import main as cli; from liquid_control.cli.verbs import Work\n"
+        "import sys; from pathlib import Path\n"
+        "from liquid_control.cli import main as cli\n"
+        "from liquid_control.cli.verbs import Work\n"
         "from liquid_control.cli.doctor import DoctorSettings\n"
         "def work(settings): print('x' * 100_000, flush=True); Path(sys.argv[1]).touch(); return {'done': True}\n"
         "fails = cli.Verb('fails', 'fails', lambda: Work(DoctorSettings, work, succeeded=lambda facts: False))\n"
@@ -297,8 +299,8 @@ def test_a_reader_that_has_left_changes_neither_work_nor_exit_code(
         (["inspect", "~nobody_of_this_name/x"], "no such model directory"),
         (["inspect", "x" * 300], "File name too long"),
         (["faults", "--out", "/dev/null/x"], "/dev/null is no folder"),
-        (["soak", "--out", __file__], "test_cli.py is no folder"),
-        (["collect", __file__ + "/x"], "test_cli.py is no folder"),
+        (["soak", "--out", __file__], "test_main.py is no folder"),
+        (["collect", __file__ + "/x"], "test_main.py is no folder"),
         (["inspect", "lane_keeper", "--out", os.path.dirname(__file__)], "is a folder"),
         (["inspect", "lane_keeper", "--out", "/proc/x.svg"], "/proc/x.svg"),
     ],
@@ -310,7 +312,10 @@ def test_impossible_places_are_refused_before_the_work(arguments, said, capsys):
 
 
 def test_what_has_no_letters_is_written_as_escapes():
-    program = "import sys; from liquid_control.cli import main as cli; cli._usage = lambda verbs: 'caf' + chr(0xDCE9); sys.exit(cli.main(['--help']))"
+    program = (
+        "import sys; from liquid_control.cli import main as cli; "
+        "cli._usage = lambda verbs: 'caf' + chr(0xDCE9); sys.exit(cli.main(['--help']))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

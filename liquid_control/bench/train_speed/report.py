@@ -56,12 +56,12 @@ def table(answer: Mapping) -> str:
             *text,
             f"a whole training by the default recipe: {training['core_seconds']:.0f} s of one core; {_shares(training['shares'])}",
             "",
-            f"encoder: {encoder['flops_per_second'] / 1e9:.1f} GFLOP/s, {100 * encoder['share_of_arithmetic']:.0f} % of a matrix product's "
-            f"{limit['flops_per_second'] / 1e9:.0f}; {encoder['bytes_per_second'] / 1e9:.1f} GB/s between its layers, "
+            f"encoder: {encoder['flops_per_second'] / 1e9:.1f} GFLOP/s, {100 * encoder['share_of_arithmetic']:.0f} % of "
+            f"a matrix product's {limit['flops_per_second'] / 1e9:.0f}; {encoder['bytes_per_second'] / 1e9:.1f} GB/s between its layers, "
             f"{100 * encoder['share_of_memory']:.0f} % of a copy's {limit['bytes_per_second'] / 1e9:.1f}",
             f"rendering: {1e6 * rendering['picture_s']:.0f} µs a picture of {rendering['width']}x{rendering['height']}; with no scene "
-            f"{1e6 * rendering['empty_s']:.0f}, with one pixel {1e6 * rendering['one_pixel_s']:.0f}; its pixels at the rasteriser's own rate "
-            f"({1e9 * rendering['pixel_s']:.0f} ns each) {1e6 * rendering['pixels_s']:.0f} µs, {100 * rendering['share_of_fill_rate']:.0f} %",
+            f"{1e6 * rendering['empty_s']:.0f}, with one pixel {1e6 * rendering['one_pixel_s']:.0f}; its pixels "
+            f"at the rasteriser's own rate ({1e9 * rendering['pixel_s']:.0f} ns each) {1e6 * rendering['pixels_s']:.0f} µs, {100 * rendering['share_of_fill_rate']:.0f} %",
             ", ".join(f"{name} {value}" for name, value in answer["machine"].items()),
         ]
     )
