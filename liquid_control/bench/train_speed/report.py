@@ -57,7 +57,8 @@ def table(answer: Mapping) -> str:
             f"a whole training by the default recipe: {training['core_seconds']:.0f} s of one core; {_shares(training['shares'])}",
             "",
             f"encoder: {encoder['flops_per_second'] / 1e9:.1f} GFLOP/s, {100 * encoder['share_of_arithmetic']:.0f} % of "
-            f"a matrix product's {limit['flops_per_second'] / 1e9:.0f}; {encoder['bytes_per_second'] / 1e9:.1f} GB/s between its layers, "
+            f"a matrix product's {limit['flops_per_second'] / 1e9:.0f}; "
+            f"{encoder['bytes_per_second'] / 1e9:.1f} GB/s between its layers, "
             f"{100 * encoder['share_of_memory']:.0f} % of a copy's {limit['bytes_per_second'] / 1e9:.1f}",
             f"rendering: {1e6 * rendering['picture_s']:.0f} µs a picture of {rendering['width']}x{rendering['height']}; with no scene "
             f"{1e6 * rendering['empty_s']:.0f}, with one pixel {1e6 * rendering['one_pixel_s']:.0f}; its pixels "
