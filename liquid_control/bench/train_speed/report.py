@@ -62,7 +62,8 @@ def table(answer: Mapping) -> str:
             f"{100 * encoder['share_of_memory']:.0f} % of a copy's {limit['bytes_per_second'] / 1e9:.1f}",
             f"rendering: {1e6 * rendering['picture_s']:.0f} µs a picture of {rendering['width']}x{rendering['height']}; with no scene "
             f"{1e6 * rendering['empty_s']:.0f}, with one pixel {1e6 * rendering['one_pixel_s']:.0f}; its pixels "
-            f"at the rasteriser's own rate ({1e9 * rendering['pixel_s']:.0f} ns each) {1e6 * rendering['pixels_s']:.0f} µs, {100 * rendering['share_of_fill_rate']:.0f} %",
+            f"at the rasteriser's own rate ({1e9 * rendering['pixel_s']:.0f} ns each) {1e6 * rendering['pixels_s']:.0f} µs, "
+            f"{100 * rendering['share_of_fill_rate']:.0f} %",
             ", ".join(f"{name} {value}" for name, value in answer["machine"].items()),
         ]
     )
