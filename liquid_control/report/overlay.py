@@ -3,17 +3,13 @@ gauge. Pictures are uint8 BGR."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
-from liquid_control.evaluate.drive.log import CameraView
-from liquid_control.evaluate.drive.summary import DEPARTURE, OFF_ROAD
 
 BACKGROUND, PANEL, RULE = (26, 18, 13), (38, 27, 20), (66, 50, 40)
 INK, MUTED = (245, 238, 232), (170, 152, 140)
@@ -24,6 +20,17 @@ PATH_NEAREST, PATH_FARTHEST, PATH_HALF_WIDTH = (
     0.85,
 )  # m; ahead of the camera, and to each side
 FINE = 4  # bits of sub-pixel positions in OpenCV's drawing calls
+
+
+@dataclasses.dataclass(frozen=True)
+class CameraView:
+    """Pinhole camera on the vehicle's centre line, to draw paths into its picture; the defaults are
+    the simulated one."""
+
+    vertical_view: float = 0.733  # rad
+    height: float = 1.35  # m above the road
+    pitch: float = 0.14  # rad, downward
+    ahead: float = 3.0  # m ahead of the rear axle
 
 
 def text(
@@ -169,17 +176,22 @@ def draw_wheel(
 
 
 def draw_lane_gauge(
-    canvas: np.ndarray, centre: tuple[int, int], pixels_per_metre: float, offset: float
+    canvas: np.ndarray,
+    centre: tuple[int, int],
+    pixels_per_metre: float,
+    offset: float,
+    half_width: float,
+    departure: float,
 ) -> None:
-    """The lane from behind: its edges, the departure marks and the vehicle at its `offset` [m],
-    positive left; NaN draws no vehicle."""
+    """The lane from behind: its edges at `half_width` [m] from its centre, marks at `departure` [m]
+    and the vehicle at its `offset` [m], positive left; NaN draws no vehicle."""
     x, y = centre
-    half = round(OFF_ROAD * pixels_per_metre)
+    half = round(half_width * pixels_per_metre)
     cv2.rectangle(canvas, (x - half, y - 12), (x + half, y + 12), PANEL, -1)
     for edge in (-half, half):
         cv2.rectangle(canvas, (x + edge - 2, y - 14), (x + edge + 1, y + 14), INK, -1)
     cv2.line(canvas, (x, y - 12), (x, y + 12), RULE, 1)
-    for mark in (-DEPARTURE, DEPARTURE):
+    for mark in (-departure, departure):
         cv2.line(
             canvas,
             (x + round(mark * pixels_per_metre), y - 12),
@@ -190,7 +202,7 @@ def draw_lane_gauge(
     if not math.isfinite(offset):
         return
     place = x - min(max(offset, -2.2), 2.2) * pixels_per_metre
-    colour = STOPPED if abs(offset) > DEPARTURE else ALLOWED
+    colour = STOPPED if abs(offset) > departure else ALLOWED
     cv2.circle(
         canvas, (round(place * 2**FINE), y << FINE), 8 << FINE, colour, -1, cv2.LINE_AA, FINE
     )
@@ -207,6 +219,8 @@ def _on_rim(centre: tuple[int, int], radius: float, angle: float) -> tuple[int, 
 def _letters(words: str, size: int, bold: bool) -> tuple[np.ndarray, int]:
     """Coverage of `words` 0..256, (h, w, 1) uint16, and how far the base line lies below its
     top."""
+    from PIL import Image, ImageDraw
+
     font = _font(size, bold)
     left, top, right, bottom = font.getbbox(words, anchor="ls")
     picture = Image.new("L", (max(right - left, 1), max(bottom - top, 1)))
@@ -216,8 +230,10 @@ def _letters(words: str, size: int, bold: bool) -> tuple[np.ndarray, int]:
 
 
 @functools.lru_cache(maxsize=16)
-def _font(size: int, bold: bool) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(
-        str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{'-Bold' * bold}.ttf")),
-        size,
-    )
+def _font(size: int, bold: bool):
+    """DejaVu Sans, which matplotlib brings along."""
+    import matplotlib
+    from PIL import ImageFont
+
+    fonts = Path(matplotlib.get_data_path(), "fonts", "ttf")
+    return ImageFont.truetype(str(fonts / f"DejaVuSans{'-Bold' * bold}.ttf"), size)

@@ -14,6 +14,7 @@ import numpy as np
 
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import ShapeError
+from liquid_control.report.overlay import CameraView
 
 
 def table(kind: type, rows: Iterable[tuple]):
@@ -98,17 +99,6 @@ class Track:
 
     def __post_init__(self) -> None:
         _to_columns(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class CameraView:
-    """Pinhole camera on the vehicle's centre line, to draw paths into its picture; the defaults are
-    the simulated one."""
-
-    vertical_view: float = 0.733  # rad
-    height: float = 1.35  # m above the road
-    pitch: float = 0.14  # rad, downward
-    ahead: float = 3.0  # m ahead of the rear axle
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ from liquid_control.report.overlay import (
 )
 from liquid_control.report.strip import MOST, Strip, by_layer, normalised
 from liquid_control.signals import Limit
+from liquid_control.sim.task import DEPARTURE, OFF_ROAD
 
 WIDTH, HEIGHT, STRIP_HEIGHT = 960, 612, 222
 PICTURE_HEIGHT, NARROWEST, WIDEST = 360, 480, 720
@@ -186,7 +187,7 @@ def _draw_panel(panel: np.ndarray, now: _Instant) -> None:
     cv2.line(panel, (18, 266), (right, 266), RULE, 1)
     text(panel, (18, 286), "lane offset", 12, MUTED)
     text(panel, (right, 286), _figure(now.lane_offset, "+.2f", " m"), 12, INK, to_left=True)
-    overlay.draw_lane_gauge(panel, (middle, 310), 50.0, now.lane_offset)
+    overlay.draw_lane_gauge(panel, (middle, 310), 50.0, now.lane_offset, OFF_ROAD, DEPARTURE)
     text(panel, (18, 347), "camera to command", 12, MUTED)
     text(panel, (right, 347), _figure(now.latency, ".1f", " ms"), 12, INK, to_left=True)
 

@@ -15,10 +15,9 @@ import numpy as np
 
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import curvature, steering_angle
-from liquid_control.evaluate.drive.log import CameraView
 from liquid_control.evaluate.drive.video import CLOCK, ENCODER
 from liquid_control.report import overlay
-from liquid_control.report.overlay import BACKGROUND, INK, MUTED, PANEL, RULE, text
+from liquid_control.report.overlay import BACKGROUND, INK, MUTED, PANEL, RULE, CameraView, text
 from liquid_control.signals import Action, Frame
 
 WIDTH, ROW, LABEL, FIGURE = 720, 32, 180, 84

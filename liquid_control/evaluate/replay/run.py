@@ -259,7 +259,7 @@ def _watchers(
 def camera_view(recording: Recording, camera: Camera):
     """How the camera of a recording sees the road; None without CameraInfo, when no path could be
     drawn that means anything."""
-    from liquid_control.evaluate.drive.log import CameraView
+    from liquid_control.report.overlay import CameraView
 
     topic = recording.roles.camera_info
     message = next(recording.reader.messages([topic.name]), None) if topic else None

@@ -12,7 +12,6 @@ import pytest
 
 from liquid_control.errors import DriveError
 from liquid_control.evaluate.drive.log import (
-    CameraView,
     Commands,
     DriveLog,
     Neurons,
@@ -23,6 +22,7 @@ from liquid_control.evaluate.drive.log import (
 )
 from liquid_control.evaluate.drive.video import HEIGHT, WIDTH, frames, write_video
 from liquid_control.report import overlay
+from liquid_control.report.overlay import CameraView
 from liquid_control.report.strip import LABELS, Strip, by_layer, normalised
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from liquid_control.cli import main as cli
 from liquid_control.config import VehicleConfig
-from liquid_control.evaluate.drive.log import CameraView
 from liquid_control.evaluate.replay.charts import bins, residual, scatter
 from liquid_control.evaluate.replay.pictures import MODELS, Keeper, draw
 from liquid_control.evaluate.replay.words import sentences, verdict
 from liquid_control.report.charts import Series, time_chart
+from liquid_control.report.overlay import CameraView
 from liquid_control.signals import Action, Frame
 
 VEHICLE = VehicleConfig()

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from liquid_control.system.files import SUFFIX, write_atomically
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_appears_complete_and_leaves_nothing_else(tmp_path, durable):
+    path = tmp_path / "answer.json"
+    path.write_text("old")
+    with write_atomically(path, durable) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old"
+        assert partial.parent == tmp_path
+        assert partial.name.endswith(SUFFIX)
+        assert list(tmp_path.glob("*.json")) == [path]
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failure_leaves_the_old_file_alone(tmp_path):
+    path = tmp_path / "answer.json"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), write_atomically(path) as partial:
+        partial.write_text("half of the n")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_body_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), write_atomically(tmp_path / "answer.json"):
+        pass
+
+
+def test_of_several_files_the_first_one_appears_last(tmp_path):
+    index, part = tmp_path / "index.json", tmp_path / "part.bin"
+    seen = []
+    with ExitStack() as stack:
+        stack.enter_context(write_atomically(index)).write_text("content")
+        stack.callback(lambda: seen.append((index.exists(), part.exists())))
+        stack.enter_context(write_atomically(part)).write_text("content")
+    assert seen == [(False, True)]
+    assert index.exists()
+
+
+def test_of_several_files_none_appears_after_a_failure(tmp_path):
+    with pytest.raises(ZeroDivisionError), ExitStack() as stack:
+        for name in ("index.json", "part.bin"):
+            stack.enter_context(write_atomically(tmp_path / name)).write_text("content")
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
