@@ -1,4 +1,5 @@
 import importlib.util
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,29 @@ def node_configs():
         ],
         "sim_node": [("", SimNodeConfig), ("", SimControls), ("world.", WorldConfig)],
     }
+
+
+VOID = {"meta", "br", "hr", "link", "img", "input"}
+
+
+class Balanced(HTMLParser):
+    """Fails on a page whose elements do not nest."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="session")
+def balanced():
+    """`balanced(page)` fails on a page whose elements do not nest."""
+    return Balanced

@@ -249,8 +249,8 @@ def test_an_error_leaves_what_came_before_it_and_says_so(tmp_path):
 KILLED = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, str(Path(sys.argv[2]) / "test" / "data"))
-from test_bag_writer import BEGIN, BagWriter, ImuSample
+sys.path.insert(0, str(Path(sys.argv[2]) / "test" / "recordings" / "rosbag"))
+from test_writer import BEGIN, BagWriter, ImuSample
 with BagWriter(sys.argv[1]) as writer:
     for i in range(350):
         writer.write_imu(ImuSample(BEGIN + i * 10_000_000, (0.0, 0.0, 0.0), (0.0, 0.0, 9.81)), BEGIN + i * 10_000_000)
