@@ -34,12 +34,12 @@ from liquid_control.recordings.driven_curvature import (
 from liquid_control.recordings.rosbag.reader import BagReader
 from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
 from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample, SteeringSample
+from liquid_control.system.sha256 import sha256_of
 
 FORMAT = 1
 """Counts up when the same bag and settings are to give other arrays."""
 LEAST_FRAMES = 32
 """A recording with fewer usable frames teaches nothing, and is more likely a mistake."""
-CHUNK = 1 << 22
 COLUMNS = ("stamp_ns", "inertial", "dt", "is_first")
 TRACKS = tuple(field.name for field in dataclasses.fields(Motion))
 
@@ -153,7 +153,7 @@ def file_hashes(path: Path, cache: Path) -> dict[str, str]:
     for file in files:
         status = file.stat()
         key = f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-        found[key] = known.get(key) or _sha256(file)
+        found[key] = known.get(key) or sha256_of(file)
     if set(found) - set(known):
         partial = memory.with_name(
             f"hashes.{hashlib.sha256(str(path).encode()).hexdigest()[:8]}.partial"
@@ -281,11 +281,3 @@ def _open(path: Path, place: Path) -> RecordedDrive:
         motion,
         json.loads(arrays["facts"].tobytes()),
     )
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as source:
-        while chunk := source.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

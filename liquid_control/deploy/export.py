@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 
 from liquid_control.errors import MissingDependencyError
-from liquid_control.model.model_file import load_network, read_model, save_model
+from liquid_control.model.model_file import read_model
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import load_network, save_model
 
 INPUTS = ("image", "inertial", "dt", "state")
 OUTPUTS = ("curvature", "next_state")

@@ -10,8 +10,8 @@ import torch
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.runtime import check_batch
-from liquid_control.model.model_file import load_network
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import load_network
 from liquid_control.signals import Observation
 
 

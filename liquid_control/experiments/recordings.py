@@ -24,7 +24,7 @@ from liquid_control.config import PolicyConfig, PreprocessConfig, WorldConfig, c
 from liquid_control.data.episode import load_episode
 from liquid_control.deploy.export import export_onnx
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
-from liquid_control.model.model_file import save_model
+from liquid_control.policy.saved import save_model
 from liquid_control.recordings.rosbag.recording import RecordingSettings
 from liquid_control.recordings.rosbag.topics import TopicMap
 from liquid_control.recordings.rosbag.writer import PARTIAL, PROPOSAL, BagSettings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,6 +12,7 @@ from liquid_control.inspection.content_judgement import AXES
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.tracks import Tracks
 from liquid_control.recordings.rosbag.recording import RecordingSettings
+from liquid_control.system.plain_json import plain
 
 MOST_GAPS = 20
 
@@ -28,7 +28,7 @@ def full_facts(
     if {"camera", "imu"} <= set(stamps):
         camera_after_imu = stamps["camera"].latency - stamps["imu"].latency
     ratio = agreement.steering.ratio if agreement.steering.known else None
-    return _plain(
+    return plain(
         {
             "stamps": settings.stamps,
             "streams": {role: _stream(report) for role, report in stamps.items()},
@@ -108,17 +108,3 @@ def _fit(fit: Fit) -> dict:
     delay = dataclasses.asdict(fit.delay) if fit.delay else None
     known = {"slope": fit.slope, "correlation": fit.correlation, "samples": fit.samples}
     return {**known, "delay": delay, "unknown_because": fit.reason or None}
-
-
-def _plain(value):
-    if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return value

@@ -1,30 +1,42 @@
-"""Weights of unknown origin: held against the network that model.json asks for before memory is
-taken for that network."""
+"""Policies to disk and back: PyTorch weights of unknown origin are compared with the network that
+model.json describes before memory is allocated for that network."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+import datetime
+import importlib.metadata
+import os
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
 
 from liquid_control.errors import ConfigError, ModelFileError
-from liquid_control.model.untrusted_file import AGAIN, LARGEST_FILE, read_bounded
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from liquid_control.model.model_file import ModelInfo
-    from liquid_control.policy.network import PolicyNetwork
+from liquid_control.model.artefacts import ONNX, ROLES, WEIGHTS, Artefact
+from liquid_control.model.model_file import FORMAT, MODEL, ModelInfo, read_model, to_text
+from liquid_control.model.untrusted_file import AGAIN, LARGEST_FILE, hash_of, read_bounded
+from liquid_control.policy.network import PolicyNetwork
+from liquid_control.system.plain_json import plain
 
 CFC_HEADS = 4
 """Dense matrices of each layer of a wired CfC."""
+LIBRARIES = ("liquid_control", "torch", "numpy", "safetensors", "onnx", "onnxscript")
+
+
+def load_network(directory: str | Path) -> PolicyNetwork:
+    """The trained network, on the CPU in evaluation mode. Raises ModelFileError, for weights of
+    other shapes before it is built."""
+    return read_network(read_model(directory))
 
 
 def read_network(info: ModelInfo) -> PolicyNetwork:
     """The network of a checked model directory, on the CPU in evaluation mode. Raises
     ModelFileError."""
-    import torch
-
-    from liquid_control.policy.network import PolicyNetwork
-
     weights = _weights(info)
     _refuse_what_files_cannot_hold(info, weights)
     try:
@@ -35,16 +47,76 @@ def read_network(info: ModelInfo) -> PolicyNetwork:
         )
         network = PolicyNetwork(info.policy, info.preprocess, info.wiring)
     except ConfigError as error:
-        raise ModelFileError(info.directory / "model.json", str(error), AGAIN) from None
+        raise ModelFileError(info.directory / MODEL, str(error), AGAIN) from None
     network.load_state_dict(weights)
     return network.eval()
 
 
-def _weights(info: ModelInfo) -> dict[str, Tensor]:
-    import safetensors
-    import safetensors.torch
-    import torch
+def save_model(
+    directory: str | Path,
+    network: PolicyNetwork,
+    provenance: Mapping,
+    metrics: Mapping,
+    export: Callable[[PolicyNetwork, Path], float | None] | None = None,
+) -> None:
+    """Saves a network with how it was made (`provenance`) and what it achieved (`metrics`), both
+    plain JSON data.
 
+    `export` (deploy.export.export_onnx) writes policy.onnx and returns its parity; without it the
+    model has no graph yet. Every file is written under another name and renamed, model.json last;
+    other files in the directory stay. Raises ModelFileError when a weight is not finite.
+    """
+    directory = Path(directory)
+    weights = {
+        name: value.detach().cpu().float().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    bad = [name for name, value in weights.items() if not bool(value.isfinite().all())]
+    if bad:
+        raise ModelFileError(
+            directory,
+            f"not saved, because {', '.join(bad)} is not finite",
+            "Training diverged: lower the learning rates",
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    parts = {
+        name: directory / f".{name}.{os.getpid()}.part"
+        for name in ((WEIGHTS, ONNX) if export else (WEIGHTS,))
+    }
+    parity = {WEIGHTS: 0.0}
+    try:
+        parts[WEIGHTS].write_bytes(safetensors.torch.save(weights))
+        if export:
+            parity[ONNX] = export(network, parts[ONNX])
+        artefacts = [
+            Artefact(role, file, hash_of(parts[file]), parity=parity[file])
+            for role, file in ROLES.items()
+            if file in parts
+        ]
+        values = {
+            "format": FORMAT,
+            "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "policy": dataclasses.asdict(network.config),
+            "preprocess": dataclasses.asdict(network.preprocess),
+            "wiring": None if network.wiring is None else network.wiring.to_dict(),
+            "recurrent_parameters": network.recurrent_parameters,
+            "artefacts": [dataclasses.asdict(one) for one in artefacts],
+            "provenance": plain(provenance),
+            "metrics": plain(metrics),
+            "versions": _versions(),
+        }
+        parts[MODEL] = directory / f".{MODEL}.{os.getpid()}.part"
+        parts[MODEL].write_text(to_text(directory, values), encoding="utf-8")
+        for name, part in parts.items():
+            os.replace(part, directory / name)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+    if not export:
+        (directory / ONNX).unlink(missing_ok=True)  # of the weights that were replaced
+
+
+def _weights(info: ModelInfo) -> dict[str, Tensor]:
     try:
         weights = safetensors.torch.load(read_bounded(info.weights_path, LARGEST_FILE))
     except OSError as error:
@@ -66,7 +138,7 @@ def _weights(info: ModelInfo) -> dict[str, Tensor]:
 
 
 def _refuse_what_files_cannot_hold(info: ModelInfo, weights: dict[str, Tensor]) -> None:
-    """A wired CfC draws its masks, as large as its weights, before the shapes can be told."""
+    """A wired CfC allocates masks as large as its weights before its shapes are known."""
     if info.policy.memory != "cfc" or info.wiring is None:
         return
     sizes = (info.wiring.inputs, info.wiring.inter, info.wiring.command, info.wiring.motor)
@@ -77,7 +149,7 @@ def _refuse_what_files_cannot_hold(info: ModelInfo, weights: dict[str, Tensor]) 
     if held < least:
         raise ModelFileError(
             info.weights_path,
-            f"does not fit the network in model.json ({held} numbers, at least {least} wanted)",
+            f"does not fit the network in model.json ({held} numbers, at least {least} expected)",
             AGAIN,
         )
 
@@ -87,10 +159,20 @@ def _refuse_other_shapes(
 ) -> None:
     given = {name: tuple(value.shape) for name, value in weights.items()}
     wrong = [
-        f"{name} is {given.get(name, 'missing')}, not {wanted.get(name, 'asked for')}"
+        f"{name} is {given.get(name, 'missing')}, not {wanted.get(name, 'expected')}"
         for name in sorted(given.keys() | wanted.keys())
         if given.get(name) != wanted.get(name)
     ]
     if wrong:
         problem = f"does not fit the network in model.json ({len(wrong)} tensors; {'; '.join(wrong[:3])[:500]})"
         raise ModelFileError(info.weights_path, problem, AGAIN)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -173,7 +173,7 @@ def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> Abstra
     facts = {
         "made_by": "liquid-control drive",
         "driver": model.name,
-        "driver_sha256": read_model(model).files["policy.onnx"],
+        "driver_sha256": read_model(model).artefact("onnx").sha256,
     }
     facts |= {"seed": str(settings.seed), "set_speed": f"{settings.speed:g} m/s"}
     return BagWriter(settings.record, facts=facts, vehicle=vehicle)

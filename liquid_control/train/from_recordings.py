@@ -26,8 +26,9 @@ from liquid_control.data.episode import Episode
 from liquid_control.deploy.export import export_onnx
 from liquid_control.errors import ConfigError
 from liquid_control.model.installed import find_model
-from liquid_control.model.model_file import ModelInfo, load_network, read_model, save_model
+from liquid_control.model.model_file import ModelInfo, read_model
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import load_network, save_model
 from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.rosbag.recording import RecordingSettings
 from liquid_control.recordings.view import ViewSettings

@@ -32,8 +32,8 @@ from liquid_control.deploy.export import export_onnx
 from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
 from liquid_control.model.installed import find_model
-from liquid_control.model.model_file import load_network, save_model
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import load_network, save_model
 from liquid_control.sim.collect import Drive, check_camera, collect
 from liquid_control.sim.seeds import road_seed
 from liquid_control.system.allocator import keep_freed_memory

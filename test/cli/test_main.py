@@ -22,8 +22,8 @@ from liquid_control.config import PolicyConfig, PreprocessConfig
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """An untrained model on disk, without its ONNX graph."""
-    from liquid_control.model.model_file import save_model
     from liquid_control.policy.network import PolicyNetwork
+    from liquid_control.policy.saved import save_model
 
     directory = tmp_path_factory.mktemp("models") / "fresh"
     save_model(

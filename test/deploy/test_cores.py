@@ -12,8 +12,8 @@ from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.deploy.export import INPUTS, export_onnx
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.torch_runtime import TorchRuntime
-from liquid_control.model.model_file import save_model
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import save_model
 
 SIZE = (16, 24)
 MEMORIES = (

@@ -15,8 +15,9 @@ from liquid_control.deploy.export import export_model, export_onnx
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError, ImageError, ModelFileError, ShapeError, TimeError
-from liquid_control.model.model_file import read_model, save_model
+from liquid_control.model.model_file import read_model
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import save_model
 from liquid_control.signals import Observation
 
 SIZE = (32, 64)

@@ -17,7 +17,7 @@ from liquid_control.experiments.driving import claims as judged
 from liquid_control.experiments.driving import drives, progress, run, training
 from liquid_control.experiments.driving.settings import DrivingSettings, Recipe, shortened
 from liquid_control.model.cores import CANDIDATES
-from liquid_control.model.model_file import load_network
+from liquid_control.policy.saved import load_network
 from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.train.fit_core import MemoryFitSettings
 from liquid_control.train.from_simulation import ImitationSettings

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,8 +14,10 @@ import torch
 
 from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.errors import ModelFileError
-from liquid_control.model.model_file import load_network, read_model, save_model
+from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import read_model
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import load_network, save_model
 
 PREPROCESS = PreprocessConfig(height=24, width=40, crop_top=0.3)
 
@@ -33,17 +36,34 @@ def model(tmp_path):
     return tmp_path / "model"
 
 
+@pytest.fixture
+def shipped(tmp_path):
+    """A copy of the shipped model, which is of the first format."""
+    return shutil.copytree(find_model("lane_keeper"), tmp_path / "shipped")
+
+
 def edit(model, change):
     values = json.loads((model / "model.json").read_text())
     change(values)
     (model / "model.json").write_text(json.dumps(values))
 
 
+def engine(name, sha256):
+    """An artefact that this release does not know."""
+    return {
+        "role": "engine",
+        "file": name,
+        "sha256": sha256,
+        "precision": "float16",
+        "parity": 0.01,
+    }
+
+
 def sign(model):
     """Writes the hash of the weights as they are now, so that only their content can be at
     fault."""
     sha256 = hashlib.sha256((model / "weights.safetensors").read_bytes()).hexdigest()
-    edit(model, lambda v: v["files"].update({"weights.safetensors": sha256}))
+    edit(model, lambda v: v["artefacts"][0].update(sha256=sha256))
 
 
 @pytest.mark.parametrize("memory", ["ltc", "cfc"])
@@ -142,10 +162,10 @@ def test_what_is_not_json_is_refused(model, text):
         read_model(model)
 
 
-@pytest.mark.parametrize("values", [{}, [], None, 3, {"format": "liquid_control/2"}, {"format": 1}])
+@pytest.mark.parametrize("values", [{}, [], None, 3, {"format": "liquid_control/3"}, {"format": 1}])
 def test_other_formats_are_refused(model, values):
     (model / "model.json").write_text(json.dumps(values))
-    with pytest.raises(ModelFileError, match="this release reads 'liquid_control/1'"):
+    with pytest.raises(ModelFileError, match="this release reads 'liquid_control/1' and '.*2'"):
         read_model(model)
 
 
@@ -154,7 +174,16 @@ def test_other_formats_are_refused(model, values):
     [
         (lambda v: v.pop("policy"), "'policy' is missing"),
         (lambda v: v.update(metrics=[]), "'metrics' is missing or not a dict"),
-        (lambda v: v.update(files={}), "lists no weights"),
+        (lambda v: v.update(artefacts=[]), "lists no weights"),
+        (lambda v: v.pop("artefacts"), "'artefacts' is not a list"),
+        (lambda v: v.update(format="liquid_control/1"), "'files' is missing"),
+        (lambda v: v["artefacts"][0].pop("parity"), "does not have exactly"),
+        (lambda v: v["artefacts"][0].update(parity=-1.0), "is not a difference"),
+        (lambda v: v["artefacts"][0].update(parity=10**400), "is not a difference"),
+        (lambda v: v["artefacts"][0].update(precision=16), "is not a word"),
+        (lambda v: v["artefacts"][0].update(precision="int8"), "lists no weights"),
+        (lambda v: v["artefacts"].append(v["artefacts"][0]), "two artefacts of the same file"),
+        (lambda v: v.update(artefacts=v["artefacts"] * 65), "a list of at most 64"),
         (lambda v: v["policy"].update(unfolds=0), "PolicyConfig.unfolds"),
         (lambda v: v["policy"].update(time_scale=float("nan")), "PolicyConfig.time_scale"),
         (lambda v: v["policy"].update(invented=1), "PolicyConfig.invented"),
@@ -163,7 +192,7 @@ def test_other_formats_are_refused(model, values):
         (lambda v: v["wiring"].pop("sha256"), "NcpWiring"),
         (lambda v: v["policy"].update(inter=13), "does not have the policy's"),
         (lambda v: v["policy"].update(image_features=13), "does not have the policy's"),
-        (lambda v: v["files"].update({"weights.safetensors": None}), "does not match its hash"),
+        (lambda v: v["artefacts"][0].update(sha256=None), "does not match its hash"),
     ],
 )
 def test_a_changed_model_json_is_refused_by_name(model, change, words):
@@ -184,10 +213,54 @@ def test_a_changed_model_json_is_refused_by_name(model, change, words):
         "C:\\policy.onnx",
     ],
 )
-def test_files_outside_the_model_are_not_touched(model, name):
-    edit(model, lambda v: v["files"].update({name: "0" * 64}))
+def test_files_outside_the_model_are_not_touched(model, shipped, name):
+    edit(shipped, lambda v: v["files"].update({name: "0" * 64}))
     with pytest.raises(ModelFileError, match="a model has only"):
+        read_model(shipped)
+    edit(model, lambda v: v["artefacts"].append(engine(name, "0" * 64)))
+    words = "weights.pt: cannot be read" if name == "weights.pt" else "not a plain file name"
+    with pytest.raises(ModelFileError, match=words):
         read_model(model)
+
+
+@pytest.mark.parametrize("name", [".", "a\0b", "x" * 201, "a\nb", "a/../b", None, 3])
+def test_names_that_no_artefact_can_have_are_refused(model, name):
+    edit(model, lambda v: v["artefacts"].append(engine(name, "0" * 64)))
+    with pytest.raises(ModelFileError, match="not a plain file name"):
+        read_model(model)
+
+
+def test_an_artefact_of_a_later_release_is_hashed_and_kept(model):
+    (model / "policy.engine").write_bytes(b"compiled")
+    sha256 = hashlib.sha256(b"compiled").hexdigest()
+    edit(model, lambda v: v["artefacts"].append(engine("policy.engine", sha256)))
+    info = read_model(model)
+    assert info.artefact("engine", "float16").parity == 0.01
+    assert info.artefact("engine") is None
+    assert info.files["policy.engine"] == sha256
+    (model / "policy.engine").write_bytes(b"compilee")
+    with pytest.raises(ModelFileError, match="policy.engine: does not match its hash"):
+        read_model(model)
+
+
+def test_a_file_that_is_not_listed_is_not_loaded(model):
+    (model / "policy.onnx").write_bytes(b"of another model")
+    info = read_model(model)
+    assert list(info.files) == ["weights.safetensors"]
+    with pytest.raises(ModelFileError, match="saved without policy.onnx"):
+        _ = info.onnx_path
+
+
+def test_models_of_the_first_format_are_read(shipped):
+    info = read_model(shipped)
+    assert [(one.role, one.file) for one in info.artefacts] == [
+        ("weights", "weights.safetensors"),
+        ("onnx", "policy.onnx"),
+    ]
+    assert all(one.precision == "float32" and one.parity is None for one in info.artefacts)
+    assert info.files == json.loads((shipped / "model.json").read_text())["files"]
+    save_model(shipped, load_network(shipped), info.provenance, info.metrics)
+    assert read_model(shipped).files == {"weights.safetensors": info.files["weights.safetensors"]}
 
 
 @pytest.mark.parametrize(

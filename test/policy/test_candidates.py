@@ -15,12 +15,13 @@ from liquid_control.config import MEMORIES, WIRED, PolicyConfig, PreprocessConfi
 from liquid_control.errors import ConfigError, ModelFileError, TimeError
 from liquid_control.inspection.model import InspectSettings, inspect
 from liquid_control.model.cores import CANDIDATES, state_names
-from liquid_control.model.model_file import load_network, read_model, save_model
+from liquid_control.model.model_file import read_model
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cells.feedforward import FeedForwardCell
 from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.encoder import SlimEncoder
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import load_network, save_model
 
 SMALL = PreprocessConfig(height=16, width=24)
 BLIND = {"gru", "lstm_19", "lstm_64", "feedforward", "feedforward_stack"}

@@ -30,7 +30,7 @@ MAKE_MODEL = """
 import sys, torch
 from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.deploy.export import export_onnx
-from liquid_control.model.model_file import save_model
+from liquid_control.policy.saved import save_model
 from liquid_control.policy.network import PolicyNetwork
 torch.manual_seed(0)
 save_model(sys.argv[1], PolicyNetwork(PolicyConfig(), PreprocessConfig()), {}, {}, export=export_onnx)

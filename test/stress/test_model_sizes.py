@@ -14,9 +14,10 @@ import pytest
 from liquid_control.errors import ModelFileError
 from liquid_control.model import model_file
 from liquid_control.model.installed import find_model
-from liquid_control.model.model_file import load_network, read_model, save_model
+from liquid_control.model.model_file import read_model
 from liquid_control.model.untrusted_file import LARGEST_FILE
 from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.saved import load_network, save_model
 
 NO_WIRING = {"wiring": None}
 THIN = NcpWiring(32, 4096, 4096, 1, sensory=((0, 5000, 1),), synapses=((5000, 20, 1),))
@@ -98,7 +99,7 @@ def test_weights_that_name_other_tensors_are_refused_with_their_names(model):
         ),
     )
     with pytest.raises(
-        ModelFileError, match="output_scald is .*, not asked for; output_scale is missing, not"
+        ModelFileError, match="output_scald is .*, not expected; output_scale is missing, not"
     ):
         load_network(model)
 

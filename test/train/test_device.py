@@ -13,8 +13,9 @@ from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.data.sequences import Batch
 from liquid_control.errors import ConfigError
 from liquid_control.model.cores import CANDIDATES
-from liquid_control.model.model_file import load_network, read_model
+from liquid_control.model.model_file import read_model
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import load_network
 from liquid_control.train.device import choose_device, device_of
 from liquid_control.train.fit import FitSettings, auxiliary_loss, fit, make_optimiser, steering_loss
 from liquid_control.train.fit_core import MemoryFitSettings

@@ -16,7 +16,8 @@ from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.data.sequences import Augmentation
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError
-from liquid_control.model.model_file import load_network, read_model
+from liquid_control.model.model_file import read_model
+from liquid_control.policy.saved import load_network
 from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.rosbag.recording import RecordingSettings
 from liquid_control.signals import Observation

@@ -23,7 +23,8 @@ from liquid_control.evaluate.insight.lesions import synapse_signs, synapse_stren
 from liquid_control.evaluate.insight.page import write_page
 from liquid_control.evaluate.insight.time_constants import meaning, title
 from liquid_control.evaluate.insight.trace import joined, record
-from liquid_control.model.model_file import load_network, read_model
+from liquid_control.model.model_file import read_model
+from liquid_control.policy.saved import load_network
 from liquid_control.report.strip import by_layer
 from liquid_control.sim.seeds import LARGEST_SEED
 

@@ -15,8 +15,8 @@ from liquid_control.config import WorldConfig
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.evaluate.closed_loop.evaluation import RoadJob, RoadResult, drive_with
 from liquid_control.evaluate.insight.lesions import WAYS, Lesion, silenced, synapse_strengths
-from liquid_control.model.model_file import load_network
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import load_network
 from liquid_control.sim.conditions.table import CLEAN
 from liquid_control.system.parallel import map_processes
 

@@ -4,7 +4,6 @@ read again by whoever resumes."""
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,8 +14,10 @@ from liquid_control.config import WorldConfig
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop.evaluation import RoadJob, RoadResult, drive_with
-from liquid_control.model.model_file import ONNX, read_model
+from liquid_control.model.artefacts import ONNX
+from liquid_control.model.model_file import read_model
 from liquid_control.sim.conditions.condition import Condition
+from liquid_control.system.sha256 import sha256_of
 
 FORMAT = 2
 """To be raised when the same model would drive otherwise: drives of another format are driven
@@ -174,7 +175,7 @@ def read_grid(driven: Sequence[Cell], scores: Mapping[Path, Scores]) -> Grid:
 def _facts(model: Path) -> dict:
     info = read_model(model)
     told = {
-        "sha256": hashlib.sha256((model / ONNX).read_bytes()).hexdigest(),
+        "sha256": sha256_of(model / ONNX),
         "memory": info.policy.memory,
         "recurrent_parameters": info.recurrent_parameters,
         "neurons": info.neurons,

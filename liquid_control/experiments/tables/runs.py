@@ -9,10 +9,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import math
 import os
 import platform
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +23,7 @@ from liquid_control.experiments.tables.recipes import RECIPES, TARGETS, Recipe
 from liquid_control.experiments.tables.report import write_report
 from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.parallel import map_processes
+from liquid_control.system.plain_json import plain
 from liquid_control.system.threads import wait_without_spinning
 
 FOLDERS = {"half_cheetah": half_cheetah.load, "walker2d": walker2d.load}
@@ -166,14 +165,5 @@ def perform(run: Run) -> None:
     }
     run.path.parent.mkdir(parents=True, exist_ok=True)
     partial = run.path.with_suffix(".tmp")
-    partial.write_text(json.dumps(_finite(facts), separators=(",", ":")) + "\n")
+    partial.write_text(json.dumps(plain(facts), separators=(",", ":")) + "\n")
     partial.replace(run.path)
-
-
-def _finite(value: object) -> object:
-    """JSON has no NaN: None stands for a figure that is not finite."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

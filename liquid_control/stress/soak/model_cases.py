@@ -4,6 +4,7 @@ with hashes made to agree."""
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import json
 import random
@@ -24,8 +25,9 @@ from liquid_control.config import (
 from liquid_control.control.engagement import EngagementConfig
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, ModelFileError
+from liquid_control.model.artefacts import ONNX, ROLES, WEIGHTS, Artefact
 from liquid_control.model.installed import find_model
-from liquid_control.model.model_file import MODEL, ONNX, WEIGHTS, load_network, read_model
+from liquid_control.model.model_file import FORMAT, MODEL, read_model
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.recordings.rosbag.topics import TopicMap
 from liquid_control.signals import INERTIAL_FEATURES
@@ -99,17 +101,19 @@ class ModelCopy:
         )
         for name in (WEIGHTS, ONNX):
             shutil.copyfile(source / name, folder / name)
-        load_network(source), OnnxRuntime.load(source)  # imports what they need
+        self.model_jsons = (self.whole[MODEL], _in_this_format(self.whole[MODEL]))
+        _load_network(source), OnnxRuntime.load(source)  # imports what they need
 
     def model_json(self, rng: random.Random) -> str:
         """model.json with damaged bytes, with values exchanged anywhere in its tree, or with sizes
         that are not true."""
         if rng.random() < 0.1:
             return self._claims(rng)
+        sound = rng.choice(self.model_jsons)
         if rng.random() < 0.5:
-            data = spoiled(rng, self.whole[MODEL])
+            data = spoiled(rng, sound)
         else:
-            values = json.loads(self.whole[MODEL])
+            values = json.loads(sound)
             for _ in range(rng.choice((1, 1, 2))):
                 _exchange(rng, values)
             data = json.dumps(values).encode()
@@ -143,7 +147,7 @@ class ModelCopy:
                 inputs, inter, command, 1, ((0, 1 + command, 1),), ((1 + command, 1, 1), (1, 0, 1))
             ).to_dict()
         (self.folder / MODEL).write_text(json.dumps(values))
-        return _ending(load_network, self.folder)
+        return _ending(_load_network, self.folder)
 
     def weights(self, rng: random.Random) -> str:
         """Damaged weights whose hash agrees, half of them damaged in the header."""
@@ -155,7 +159,7 @@ class ModelCopy:
             if rng.random() < 0.5
             else spoiled(rng, whole),
         )
-        return _ending(load_network, self.folder)
+        return _ending(_load_network, self.folder)
 
     def onnx(self, rng: random.Random) -> str:
         """A damaged graph whose hash agrees."""
@@ -167,6 +171,22 @@ class ModelCopy:
         values = json.loads(self.whole[MODEL])
         values["files"][name] = hashlib.sha256(data).hexdigest()
         (self.folder / MODEL).write_text(json.dumps(values))
+
+
+def _in_this_format(model_json: bytes) -> bytes:
+    """A model.json of the first format in the present one."""
+    values = json.loads(model_json)
+    files = values.pop("files")
+    roles = {file: role for role, file in ROLES.items()}
+    artefacts = [Artefact(roles[file], file, sha256) for file, sha256 in files.items()]
+    values |= {"format": FORMAT, "artefacts": [dataclasses.asdict(one) for one in artefacts]}
+    return json.dumps(values, indent=1).encode()
+
+
+def _load_network(folder: Path) -> None:
+    from liquid_control.policy.saved import load_network
+
+    load_network(folder)
 
 
 def _ending(read, folder: Path) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from liquid_control.config import WorldConfig
 from liquid_control.evaluate.insight.explain import ExplainSettings, explain
-from liquid_control.model.model_file import save_model
+from liquid_control.policy.saved import save_model
 
 
 @pytest.mark.parametrize("memory, lesion_roads", [("cfc", 1), ("lstm", 0)])
