@@ -71,9 +71,9 @@ class Observation:
 
 
 class Reason(enum.Enum):
-    """Why a frame led to no action: the first four are the time line's; `repeated` is a camera that
-    shows a moving vehicle the same picture again and again; the last is a policy that raised or
-    answered NaN."""
+    """Why a sample was not used. The time line gives the first four; `repeated`: the camera of a
+    moving vehicle shows the same picture again and again; `runtime`: the policy raised or answered
+    NaN."""
 
     DUPLICATE = "duplicate"
     OLDER = "older"
@@ -85,7 +85,7 @@ class Reason(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rejected:
-    """A frame that led to no action."""
+    """A sample that was not used."""
 
     stamp_ns: int
     reason: Reason

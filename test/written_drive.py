@@ -41,10 +41,13 @@ def write_drive(
     still: bool = False,
     size: tuple[int, int] = (16, 32),
     focal: float = 0.0,
+    frozen: tuple[float, float] = (0.0, 0.0),
 ) -> Path:
     """`ratio`: recorded steering angle over the driven one. `still`: header stamps stand still.
-    `focal`: of a CameraInfo [px], 0: none."""
+    `focal`: of a CameraInfo [px], 0: none. `frozen`: in these seconds [from, to) the camera repeats
+    one picture."""
     rng = np.random.default_rng(seed)
+    image = None
     with BagWriter(path, BagSettings(pictures="raw", steering="ackermann")) as writer:
         for tick in range(int(seconds * 100)):
             received = BEGIN + tick * 10_000_000
@@ -65,5 +68,7 @@ def write_drive(
                 if focal:
                     writer.write_camera_info(stamp, *size, focal, received)
                 if camera:
-                    writer.write_frame(Frame(stamp, picture(bend, rng, size)), received)
+                    if image is None or not frozen[0] < tick / 100 < frozen[1]:
+                        image = picture(bend, rng, size)
+                    writer.write_frame(Frame(stamp, image), received)
     return path

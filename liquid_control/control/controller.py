@@ -1,5 +1,5 @@
-"""Joins time line, preprocessing, policy and safety gate. Robot, simulation, replay and golden test
-all drive this one object."""
+"""Joins observer, policy and safety gate. Robot, simulation, replay and golden test use this one
+class."""
 
 from __future__ import annotations
 
@@ -10,30 +10,14 @@ import numpy as np
 
 from liquid_control.config import TimelineConfig
 from liquid_control.control.safety import SafetyGate
-from liquid_control.errors import ConfigError, ImageError
-from liquid_control.perception.preprocess import preprocess
-from liquid_control.perception.timeline import Timeline
-from liquid_control.signals import (
-    Action,
-    Command,
-    Frame,
-    ImuSample,
-    Observation,
-    Reason,
-    Rejected,
-    SpeedSample,
-    Verdict,
-)
+from liquid_control.errors import ConfigError
+from liquid_control.perception.observer import Observer
+from liquid_control.signals import Action, Command, Observation, Reason, Rejected, Verdict
 
 if TYPE_CHECKING:
     from liquid_control.deploy.runtime import Runtime
 
 
-SAME_PICTURES = 3
-"""So many equal pictures in a row, bit for bit, are refused while the vehicle moves: a camera's
-noise alone tells two apart."""
-MOVING = 1.0
-"""Faster than this the road must look different from one frame to the next [m/s]."""
 SPEED_AHEAD = 1.0
 """The speed asked for leads the measured one by no more than this, so that it rises with the
 vehicle and a stop begins near it [m/s]."""
@@ -65,44 +49,31 @@ class Controller:
         self.gate = gate or SafetyGate()
         self.speed = speed
         self.comfort_lateral_acceleration = comfort_lateral_acceleration
-        self.timeline = Timeline(timeline)
+        self.observer = Observer(runtime.preprocess, timeline)
         self.frames_used = 0
+        self._runtime_failures = 0
         self.reset()
 
     def reset(self) -> None:
         """Starts a new drive: forgets samples, memory, action and command. Counts go on."""
-        self.timeline.reset()
+        self.observer.reset()
         self.state: np.ndarray = self.runtime.initial_state()
         self.observation: Observation | None = None
-        self._picture: np.ndarray | None = None
-        self._repeats = 0
         self.action: Action | None = None
         self.previous: Command | None = None
 
-    def push_imu(self, sample: ImuSample) -> bool:
-        """Takes an IMU sample; False when the time line dropped it."""
-        return self.timeline.push_imu(sample)
+    def push(self, sample: object, now_ns: int | None = None) -> Action | Rejected | None:
+        """Takes any sample that `Observer.push` takes, and steps the policy on a usable frame.
 
-    def push_speed(self, sample: SpeedSample) -> bool:
-        """Takes a speed sample; False when the time line dropped it."""
-        return self.timeline.push_speed(sample)
-
-    def push_frame(self, frame: Frame, now_ns: int | None = None) -> Action | Rejected:
-        """One step of the policy on a frame of the camera's size. `now_ns`: the receiver's clock,
-        to refuse far-future stamps.
+        Returns the action of a frame; Rejected for a sample that is not used; None for a
+        measurement that was taken. `now_ns`: the receiver's clock, to refuse frames stamped far in
+        the future.
 
         A policy that raises or answers NaN loses its memory and the frame is rejected
         (`Reason.RUNTIME`); the previous action then goes stale, and the gate takes the speed away.
         """
-        try:
-            image = preprocess(frame.image, self.runtime.preprocess)
-        except ImageError:
-            image = None  # the time line refuses and counts it
-        if self._is_stuck(image):
-            self.timeline.rejected[Reason.REPEATED] += 1
-            return Rejected(frame.stamp_ns, Reason.REPEATED)
-        observation = self.timeline.push_frame(Frame(frame.stamp_ns, image), now_ns)
-        if isinstance(observation, Rejected):
+        observation = self.observer.push(sample, now_ns)
+        if not isinstance(observation, Observation):
             return observation
         self.observation = observation
         try:
@@ -118,7 +89,7 @@ class Controller:
             sound = False
         if not sound:
             self.state = self.runtime.initial_state()
-            self.timeline.rejected[Reason.RUNTIME] += 1
+            self._runtime_failures += 1
             return Rejected(observation.stamp_ns, Reason.RUNTIME)
         self.state = state
         self.frames_used += 1
@@ -135,37 +106,25 @@ class Controller:
 
     @property
     def rejected(self) -> dict[Reason, int]:
-        """How many frames led to no action, by reason."""
-        return dict(self.timeline.rejected)
+        """Frames that led to no action since construction, by reason."""
+        return {**self.observer.rejected, Reason.RUNTIME: self._runtime_failures}
 
     @property
     def counts(self) -> dict[str, int]:
         """Everything counted since construction, by name, for diagnostics."""
-        refused = {
-            f"rejected_{reason.value}": count
-            for reason, count in self.rejected.items()
-            if reason is not Reason.RUNTIME
-        }
+        refused = self.observer.rejected.items()
         return {
             "frames_used": self.frames_used,
-            **refused,
-            "runtime_failures": self.timeline.rejected[Reason.RUNTIME],
-            "inertial_rejected": self.timeline.inertial_rejected,
+            **{f"rejected_{reason.value}": count for reason, count in refused},
+            "runtime_failures": self._runtime_failures,
+            "inertial_rejected": self.observer.measurements_rejected,
         }
-
-    def _is_stuck(self, image: np.ndarray | None) -> bool:
-        """Whether the camera repeats itself although the vehicle is known to move."""
-        same = (
-            image is not None and self._picture is not None and np.array_equal(image, self._picture)
-        )
-        self._picture, self._repeats = image, self._repeats + 1 if same else 0
-        return self._repeats >= SAME_PICTURES and abs(self.timeline.latest_speed or 0.0) > MOVING
 
     def _speed_for(self, curvature: float) -> float:
         bearable = (
             math.sqrt(self.comfort_lateral_acceleration / abs(curvature)) if curvature else math.inf
         )
-        measured = self.timeline.latest_speed
+        measured = self.observer.latest_speed
         return float(
             min(
                 self.speed,

@@ -22,8 +22,7 @@ from liquid_control.config import PreprocessConfig, TimelineConfig, VehicleConfi
 from liquid_control.data.episode import Episode
 from liquid_control.data.npz import NpzError, read_npz, write_npz
 from liquid_control.errors import ImageError, LiquidControlError
-from liquid_control.perception.preprocess import preprocess
-from liquid_control.perception.timeline import Timeline
+from liquid_control.perception.observer import Observer, PreparedFrame, prepare
 from liquid_control.recordings.driven_curvature import (
     CurvatureSettings,
     Driven,
@@ -33,10 +32,10 @@ from liquid_control.recordings.driven_curvature import (
 )
 from liquid_control.recordings.rosbag.reader import BagReader
 from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
-from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample, SteeringSample
+from liquid_control.signals import ImuSample, Observation, Rejected, SpeedSample, SteeringSample
 from liquid_control.system.sha256 import sha256_of
 
-FORMAT = 1
+FORMAT = 2
 """Counts up when the same bag and settings are to give other arrays."""
 LEAST_FRAMES = 32
 """A recording with fewer usable frames teaches nothing, and is more likely a mistake."""
@@ -167,11 +166,10 @@ def file_hashes(path: Path, cache: Path) -> dict[str, str]:
 def _read(
     path: Path, reading: Reading, place: Path, files: Mapping[str, str], progress: bool
 ) -> None:
-    """One pass over the bag, as the robot's controller takes it; writes the cached drive."""
-    timeline = Timeline(reading.timeline)
+    """One pass over the bag through the robot's `Observer`; writes the cached drive."""
+    observer = Observer(reading.preprocess, reading.timeline)
     stamp_ns, inertial, dt, is_first = array("q"), array("f"), array("f"), array("b")
     tracks = {name: _Samples() for name in (*TRACKS, "command_speed")}
-    too_small: ImageError | None = None
     pixels = place.with_suffix(".pixels")
     try:
         with Recording(path, reading.recording) as recording, pixels.open("wb") as sink:
@@ -182,26 +180,24 @@ def _read(
                     "Record Image or CompressedImage; --topics.camera names the topic",
                 )
             bar = tqdm(desc=f"read {path.name}", unit="frame", disable=not progress, leave=False)
-            for _, sample in recording.samples():
-                if isinstance(sample, Frame):
+            for _, sample in recording.samples(
+                prepare=lambda frame: prepare(frame, reading.preprocess)
+            ):
+                seen = observer.push(sample)
+                if isinstance(sample, PreparedFrame):
                     bar.update()
-                    try:
-                        image = preprocess(sample.image, reading.preprocess)
-                    except ImageError as error:
-                        image, too_small = None, error
-                    seen = timeline.push_frame(Frame(sample.stamp_ns, image))
-                    if not isinstance(seen, Rejected):
-                        sink.write(seen.image)
-                        stamp_ns.append(seen.stamp_ns)
-                        inertial.extend(seen.inertial)
-                        dt.append(seen.dt)
-                        is_first.append(seen.is_first)
+                if isinstance(seen, Rejected):
+                    continue
+                if isinstance(seen, Observation):
+                    sink.write(seen.image)
+                    stamp_ns.append(seen.stamp_ns)
+                    inertial.extend(seen.inertial)
+                    dt.append(seen.dt)
+                    is_first.append(seen.is_first)
                 elif isinstance(sample, ImuSample):
-                    if timeline.push_imu(sample):
-                        tracks["yaw_rate"].add(sample.stamp_ns, sample.angular_velocity[2])
+                    tracks["yaw_rate"].add(sample.stamp_ns, sample.angular_velocity[2])
                 elif isinstance(sample, SpeedSample):
-                    if timeline.push_speed(sample):
-                        tracks["speed"].add(sample.stamp_ns, sample.speed)
+                    tracks["speed"].add(sample.stamp_ns, sample.speed)
                 elif isinstance(sample, SteeringSample):
                     tracks["steering_angle"].add(sample.stamp_ns, sample.steering_angle)
                     if sample.speed is not None:
@@ -209,10 +205,10 @@ def _read(
             bar.close()
             damage = [dataclasses.asdict(item) for item in recording.damage]
             skipped = {str(reason): count for reason, count in recording.skipped.items()}
-        rejected = {reason.value: count for reason, count in timeline.rejected.items() if count}
+        rejected = {reason.value: count for reason, count in observer.rejected.items() if count}
         frames = len(stamp_ns)
         if frames < LEAST_FRAMES:
-            raise _too_short(path, frames, too_small, rejected, skipped, damage)
+            raise _too_short(path, frames, observer.image_error, rejected, skipped, damage)
         commanded = tracks.pop("command_speed")
         tracks["speed"] = tracks["speed"] if tracks["speed"].value else commanded
         arrays = {

@@ -1,5 +1,4 @@
-"""The time line: turns stamped frames and inertial samples, in whatever order they come, into
-observations with a known dt.
+"""The time line: stamped frames and measurements, in any order, become observations with a known dt.
 
 A frame as old as the last one or slightly older is refused; a gap, a backward clock jump or a first
 frame starts a new sequence.
@@ -19,7 +18,8 @@ MAX_YAW_RATE = 50.0  # rad/s; automotive and robot gyroscopes end at 2,000 °/s 
 MAX_ACCELERATION = 500.0  # m/s²; 50 g
 MAX_SPEED = 200.0  # m/s
 SPEED_LIFETIME_NS = 1_000_000_000
-SAMPLES_KEPT = 8192  # 0.8 s of a 10 kHz sensor, and the memory's bound if a frame never comes
+SAMPLES_KEPT = 8192  # 0.8 s of a 10 kHz sensor; bounds the memory when no frame comes
+FRAME_REASONS = (Reason.DUPLICATE, Reason.OLDER, Reason.FUTURE, Reason.MALFORMED)
 STAMP_RANGE = range(-(2**63), 2**63)
 
 
@@ -27,18 +27,18 @@ class Timeline:
     """Order, dt, gaps, clock jumps and the inertial window of each frame. Nothing raises; what is
     refused is counted.
 
-    `rejected` counts refused frames by reason, `inertial_rejected` dropped IMU and speed samples;
-    both survive `reset`.
+    `rejected` counts refused frames by reason, `measurements_rejected` dropped IMU and speed
+    samples; both survive `reset`.
 
-    Without a receiver's clock (`now_ns`) a stamp far ahead cannot be told from a gap. It then
-    starts a sequence of its own, and the next true frame reads as a backward jump and starts anew,
-    so that one bad stamp costs one reset.
+    Without a receiver's clock (`now_ns`) a stamp far ahead is indistinguishable from a gap. It then
+    starts a new sequence, and the next true frame reads as a backward jump and starts another one:
+    one bad stamp costs one reset.
     """
 
     def __init__(self, config: TimelineConfig | None = None) -> None:
         self.config = config or TimelineConfig()
-        self.rejected = {reason: 0 for reason in Reason}
-        self.inertial_rejected = 0
+        self.rejected = dict.fromkeys(FRAME_REASONS, 0)
+        self.measurements_rejected = 0
         self._imu: deque[tuple[int, float, float]] = deque(
             maxlen=SAMPLES_KEPT
         )  # stamp, yaw rate, lateral acceleration
@@ -56,9 +56,9 @@ class Timeline:
         """The speed measured last [m/s], however old; None before the first."""
         return self._speed[-1][1] if self._speed else None
 
-    def push_imu(self, sample: ImuSample) -> bool:
-        """Takes an IMU sample; False when it is dropped: not finite, beyond any real sensor, or not
-        newer than the one before."""
+    def push_imu(self, sample: ImuSample) -> Rejected | None:
+        """Takes an IMU sample; Rejected when it is dropped: malformed (not finite, beyond any real
+        sensor), or not newer than the one before."""
         try:
             rates, accelerations = (
                 tuple(map(float, sample.angular_velocity)),
@@ -76,8 +76,9 @@ class Timeline:
             self._imu, sample.stamp_ns, (rates[2], accelerations[1]) if real else None
         )
 
-    def push_speed(self, sample: SpeedSample) -> bool:
-        """Takes a speed sample; False when it is dropped, for the same reasons as an IMU sample."""
+    def push_speed(self, sample: SpeedSample) -> Rejected | None:
+        """Takes a speed sample; Rejected when it is dropped, for the same reasons as an IMU
+        sample."""
         try:
             speed = float(sample.speed)
         except (TypeError, ValueError, OverflowError):
@@ -87,8 +88,8 @@ class Timeline:
         )
 
     def push_frame(self, frame: Frame, now_ns: int | None = None) -> Observation | Rejected:
-        """Makes the observation of a frame, or says why there is none. `now_ns`: the receiver's
-        clock, to refuse far-future stamps."""
+        """The observation of a frame, or why there is none. `now_ns`: the receiver's clock, to
+        refuse stamps far in the future."""
         stamp = _stamp(frame.stamp_ns)
         if stamp is None or not _is_picture(frame.image):
             return self._reject(0 if stamp is None else stamp, Reason.MALFORMED)
@@ -117,15 +118,20 @@ class Timeline:
         self.rejected[reason] += 1
         return Rejected(stamp, reason)
 
-    def _keep(self, samples: deque, stamp: object, values: tuple | None) -> bool:
+    def _keep(self, samples: deque, stamp: object, values: tuple | None) -> Rejected | None:
         stamp = _stamp(stamp)
-        jump_ns = self.config.clock_jump * 1e9
-        if stamp is None or values is None or (samples and 0 <= samples[-1][0] - stamp <= jump_ns):
-            self.inertial_rejected += 1
-            return False
+        if stamp is None or values is None:
+            return self._drop(0 if stamp is None else stamp, Reason.MALFORMED)
+        age_ns = samples[-1][0] - stamp if samples else -1  # negative when time goes forward
+        if 0 <= age_ns <= self.config.clock_jump * 1e9:
+            return self._drop(stamp, Reason.OLDER if age_ns else Reason.DUPLICATE)
         _forget_since(samples, stamp)
         samples.append((stamp, *values))
-        return True
+        return None
+
+    def _drop(self, stamp: int, reason: Reason) -> Rejected:
+        self.measurements_rejected += 1
+        return Rejected(stamp, reason)
 
     def _motion(self, stamp: int, previous: int | None) -> tuple[float, float]:
         """Mean yaw rate and lateral acceleration in (previous, stamp], else the latest within the
@@ -152,7 +158,7 @@ class Timeline:
 
 
 def _forget_since(samples: deque, stamp: int) -> None:
-    """Drops samples of a future that a clock jump has undone."""
+    """Drops the samples stamped `stamp` or later: after a backward clock jump they are invalid."""
     while samples and samples[-1][0] >= stamp:
         samples.pop()
 

@@ -203,9 +203,7 @@ class PolicyNode(LifecycleNode):
             self.get_logger().warning(str(error), throttle_duration_sec=1.0)
             return
         stamp = conversions.stamp_ns(message.header.stamp)
-        action = self.controller.push_frame(
-            Frame(stamp, picture), self.get_clock().now().nanoseconds
-        )
+        action = self.controller.push(Frame(stamp, picture), self.get_clock().now().nanoseconds)
         if isinstance(action, Rejected):
             self.get_logger().warning(
                 f"frame at {stamp} ns rejected: {action.reason.value}", throttle_duration_sec=1.0
@@ -236,10 +234,10 @@ class PolicyNode(LifecycleNode):
     def _take_inertial(self) -> None:
         for message, _ in self._inertial.take():
             self._imu.tick()
-            self.controller.push_imu(conversions.imu_sample(message))
+            self.controller.push(conversions.imu_sample(message))
         for message, _ in self._odometry.take():
             self._speed.tick()
-            self.controller.push_speed(conversions.speed_sample(message))
+            self.controller.push(conversions.speed_sample(message))
 
     def _on_clock_jump(self, jump) -> None:
         if self.controller:

@@ -11,7 +11,7 @@ import numpy as np
 
 from liquid_control.config import PreprocessConfig, VehicleConfig
 from liquid_control.control.controller import Controller
-from liquid_control.signals import Action, Command, Frame, ImuSample, Observation, Rejected, Verdict
+from liquid_control.signals import Action, Command, Observation, SpeedSample, Verdict
 from liquid_control.sim.physics import WHEELBASE
 from liquid_control.sim.world import Event, Truth, World
 
@@ -66,14 +66,9 @@ def drive(
         action = None
         for event in world.advance(angle, cap):
             event = tap(event) if tap else event
-            if isinstance(event, Frame):
-                outcome = controller.push_frame(event, world.time_ns)
-                action = action if isinstance(outcome, Rejected) else outcome
-            elif isinstance(event, ImuSample):
-                controller.push_imu(event)
-            else:
-                controller.push_speed(event)
-                measured = event.speed
+            outcome = controller.push(event, world.time_ns)
+            action = outcome if isinstance(outcome, Action) else action
+            measured = event.speed if isinstance(event, SpeedSample) else measured
         command, verdict = controller.command(measured, world.time_ns)
         if controller.action is not None:  # until the first frame there is nothing to obey
             angle, cap = command.steering_angle, command.speed

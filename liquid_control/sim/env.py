@@ -8,11 +8,10 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from liquid_control.config import PreprocessConfig, TimelineConfig, WorldConfig
+from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.perception.preprocess import preprocess
-from liquid_control.perception.timeline import Timeline
-from liquid_control.signals import Frame, ImuSample, Observation
+from liquid_control.perception.observer import Observer
+from liquid_control.signals import Observation
 from liquid_control.sim.drive import VEHICLE
 from liquid_control.sim.seeds import LARGEST_SEED
 from liquid_control.sim.task import reward
@@ -58,7 +57,7 @@ class LaneKeeping(gymnasium.Env):
         self._config, self._preprocess = world or WorldConfig(), preprocessing or PreprocessConfig()
         self._time_limit_ns = round(time_limit * 1e9)
         self._world: World | None = None
-        self._timeline = Timeline(TimelineConfig())
+        self._observer = Observer(self._preprocess)
         self.action_space = spaces.Box(-SHARPEST_ACTION, SHARPEST_ACTION, (1,), np.float32)
         self.observation_space = spaces.Dict(
             {
@@ -78,7 +77,7 @@ class LaneKeeping(gymnasium.Env):
             self._world = World(self._config, road, held_out)
         else:
             self._world.reset(road, held_out)
-        self._timeline.reset()
+        self._observer.reset()
         observation = self._until_frame(0.0)
         self._station = self._world.truth.station
         return observation, self._info()
@@ -105,19 +104,16 @@ class LaneKeeping(gymnasium.Env):
             self._world.close()
 
     def _until_frame(self, angle: float) -> dict:
-        """Holds the steering angle until the time line accepts a frame."""
+        """Holds the steering angle until a frame is usable. Raises ImageError for a camera that is
+        smaller than the policy's picture."""
         while True:
             seen = None
             for event in self._world.advance(angle):
-                if isinstance(event, Frame):
-                    seen = self._timeline.push_frame(
-                        Frame(event.stamp_ns, preprocess(event.image, self._preprocess))
-                    )
-                elif isinstance(event, ImuSample):
-                    self._timeline.push_imu(event)
-                else:
-                    self._timeline.push_speed(event)
-            if isinstance(seen, Observation):
+                outcome = self._observer.push(event)
+                seen = outcome if isinstance(outcome, Observation) else seen
+            if self._observer.image_error is not None:
+                raise self._observer.image_error
+            if seen is not None:
                 return {
                     "image": seen.image,
                     "inertial": seen.inertial,

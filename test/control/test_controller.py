@@ -35,15 +35,15 @@ class Counter:
 
 
 def drive(controller: Controller, *milliseconds: int) -> list[Action | Rejected]:
-    return [controller.push_frame(Frame(ms * MS, IMAGE)) for ms in milliseconds]
+    return [controller.push(Frame(ms * MS, IMAGE)) for ms in milliseconds]
 
 
 def test_the_policy_sees_its_own_size_the_true_dt_and_the_motion_since_the_last_frame():
     policy = Counter()
     controller = Controller(policy)
-    controller.push_speed(SpeedSample(0, 6.0))
+    controller.push(SpeedSample(0, 6.0))
     drive(controller, 0)
-    controller.push_imu(ImuSample(20 * MS, (0.0, 0.0, 0.3), (0.0, 1.5, 9.8)))
+    controller.push(ImuSample(20 * MS, (0.0, 0.0, 0.3), (0.0, 1.5, 9.8)))
     drive(controller, 47)
     assert policy.seen[1].image.shape == (32, 64, 3) and policy.seen[1].dt == 0.047
     assert (
@@ -63,11 +63,9 @@ def test_memory_goes_on_through_a_sequence_and_starts_anew_after_a_gap():
 def test_a_refused_frame_leaves_memory_and_action_alone():
     controller = Controller(Counter())
     action = drive(controller, 0, 40)[-1]
-    refused = drive(controller, 40, 0) + [
-        controller.push_frame(Frame(10**12, IMAGE), now_ns=80 * MS)
-    ]
+    refused = drive(controller, 40, 0) + [controller.push(Frame(10**12, IMAGE), now_ns=80 * MS)]
     refused += [
-        controller.push_frame(Frame(80 * MS, bad))
+        controller.push(Frame(80 * MS, bad))
         for bad in (None, IMAGE[:, :, 0], IMAGE[:8], IMAGE.astype(float))
     ]
     assert [frame.reason.value for frame in refused] == ["duplicate", "older", "future"] + [
@@ -147,7 +145,7 @@ def test_reset_starts_a_new_drive():
 
 def test_counts_name_everything_for_diagnostics():
     controller = Controller(Counter())
-    controller.push_imu(ImuSample(0, (math.nan, 0.0, 0.0), (0.0, 0.0, 0.0)))
+    controller.push(ImuSample(0, (math.nan, 0.0, 0.0), (0.0, 0.0, 0.0)))
     drive(controller, 0, 0)
     assert controller.counts == {
         "frames_used": 1,
@@ -167,10 +165,10 @@ def test_a_camera_that_repeats_itself_is_refused_while_the_vehicle_moves(speed, 
     picture = IMAGE.copy()
     for index in range(10):
         if speed is not None:
-            controller.push_speed(SpeedSample(index * 40 * MS, speed))
-        controller.push_frame(Frame(index * 40 * MS + 1, picture))
+            controller.push(SpeedSample(index * 40 * MS, speed))
+        controller.push(Frame(index * 40 * MS + 1, picture))
     assert controller.rejected[Reason.REPEATED] == refused
-    assert isinstance(controller.push_frame(Frame(500 * MS, picture + 1)), Action), (
+    assert isinstance(controller.push(Frame(500 * MS, picture + 1)), Action), (
         "the first new picture is used"
     )
 

@@ -19,6 +19,7 @@ from liquid_control.data.from_recording import Reading, UnusableRecordingError, 
 from liquid_control.data.npz import NpzError, read_npz, write_npz
 from liquid_control.data.sequences import Augmentation, Batch, Sequences, mirror
 from liquid_control.errors import BagError
+from liquid_control.perception.observer import Observer
 from liquid_control.recordings.driven_curvature import (
     CurvatureSettings,
     Motion,
@@ -30,6 +31,7 @@ from liquid_control.recordings.driven_curvature import (
 )
 from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
 from liquid_control.recordings.view import ViewError, ViewSettings, crop_for
+from liquid_control.signals import Frame, Observation
 
 SMALL = PreprocessConfig(height=8, width=16)
 READING = Reading(RecordingSettings(), SMALL, TimelineConfig())
@@ -239,6 +241,28 @@ def test_what_cannot_be_trained_on_says_why_and_what_to_do(tmp_path, drives):
     )
     receive = dataclasses.replace(READING, recording=RecordingSettings(stamps="receive"))
     assert len(read_drive(tmp_path / "2", receive, tmp_path / "cache")) > 100
+
+
+@pytest.mark.parametrize("speed", [8.0, 0.5])
+def test_training_refuses_a_repeated_picture_as_the_robot_does(tmp_path, drives, speed):
+    """The first picture and two repeats are used; standing still repeats pictures for good."""
+    bag = drives.write_drive(tmp_path / "bag", seconds=8.0, speed=speed, frozen=(3.0, 5.0))
+    drive = read_drive(bag, READING, tmp_path / "cache")
+    robot, used, seen = Observer(SMALL), [], 0
+    with Recording(bag) as recording:
+        for receive_ns, sample in recording.samples():
+            outcome = robot.push(sample, receive_ns)
+            used += [outcome.stamp_ns] if isinstance(outcome, Observation) else []
+            seen += isinstance(sample, Frame)
+    stamps = (drive.columns["stamp_ns"] - drives.BEGIN) * 1e-9
+    frozen = (stamps >= 3.0) & (stamps < 5.0)
+    refused = seen - len(drive)
+    assert np.array_equal(drive.columns["stamp_ns"], used)
+    if speed < 1.0:
+        assert refused == 0 and drive.facts["rejected"] == {} and frozen.sum() > 30
+        return
+    assert drive.facts["rejected"] == {"repeated": refused} and 30 <= refused <= 37
+    assert frozen.sum() == 3 and drive.columns["is_first"][np.argmax(stamps >= 5.0)]
 
 
 def test_a_cut_recording_is_used_up_to_its_damage(tmp_path, drives):

@@ -50,16 +50,14 @@ class Car:
         )
         while self._timer_ns is not None and self._timer_ns <= now_ns:
             self._command(self._timer_ns)
-        if isinstance(event, ImuSample):
-            self.controller.push_imu(event)
-        elif isinstance(event, SpeedSample):
-            self.controller.push_speed(event)
-            self._speed = event.speed
+        if not isinstance(event, Frame):
+            self.controller.push(event)
+            self._speed = event.speed if isinstance(event, SpeedSample) else self._speed
         else:
             seen = image_from_compressed(
                 SimpleNamespace(format="jpeg", data=jpeg(event.image, QUALITY))
             )
-            action = self.controller.push_frame(Frame(event.stamp_ns, seen), now_ns)
+            action = self.controller.push(Frame(event.stamp_ns, seen), now_ns)
             if not isinstance(action, Rejected):
                 self.recorder.writer.write_proposal(action, now_ns)
                 self._command(now_ns)

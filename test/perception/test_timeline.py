@@ -101,9 +101,8 @@ def test_a_far_future_stamp_costs_one_reset_when_the_clock_is_not_known():
     timeline.push_speed(SpeedSample(EPOCH + 10**15, 9.0))
     assert timeline.push_frame(frame(EPOCH + 10**15)).is_first
     for ms, rate in ((60, 0.1), (70, 0.3)):
-        assert timeline.push_imu(imu(EPOCH + ms * MS, rate)) and timeline.push_speed(
-            SpeedSample(EPOCH + ms * MS, 10 * rate)
-        )
+        assert timeline.push_imu(imu(EPOCH + ms * MS, rate)) is None
+        assert timeline.push_speed(SpeedSample(EPOCH + ms * MS, 10 * rate)) is None
     back = timeline.push_frame(frame(EPOCH + 80 * MS))
     assert back.is_first and back.inertial == pytest.approx([0.2, 0.0, 3.0])
     assert timeline.push_frame(frame(EPOCH + 120 * MS)).dt == 0.04
@@ -116,7 +115,7 @@ def test_a_backward_jump_of_all_clocks_loses_no_sensor():
     timeline.push_imu(imu(EPOCH, yaw_rate=1.0))
     timeline.push_frame(frame(EPOCH))
     assert timeline.push_frame(frame(EPOCH - 1001 * MS)).is_first
-    assert timeline.push_imu(imu(EPOCH - 990 * MS, yaw_rate=-1.0))
+    assert timeline.push_imu(imu(EPOCH - 990 * MS, yaw_rate=-1.0)) is None
     assert timeline.push_frame(frame(EPOCH - 961 * MS)).inertial[0] == -1.0
 
 
@@ -153,7 +152,7 @@ def test_inertial_features_equal_their_definition(events):
     for is_frame, ms, rate in events:
         stamp = EPOCH + ms * MS
         if not is_frame:
-            if timeline.push_imu(imu(stamp, rate)):
+            if timeline.push_imu(imu(stamp, rate)) is None:
                 samples.append((stamp, rate))
             continue
         seen = timeline.push_frame(frame(stamp))
@@ -169,7 +168,7 @@ def test_inertial_features_equal_their_definition(events):
 def test_speed_is_the_latest_that_is_neither_newer_than_the_frame_nor_older_than_a_second():
     timeline = Timeline(TimelineConfig(assumed_speed=7.0, max_gap=10.0))
     for ms, speed in ((0, 3.0), (30, 4.0), (60, 5.0)):
-        assert timeline.push_speed(SpeedSample(EPOCH + ms * MS, speed))
+        assert timeline.push_speed(SpeedSample(EPOCH + ms * MS, speed)) is None
     assert timeline.push_frame(frame(EPOCH + 40 * MS)).inertial[2] == 4.0
     assert timeline.push_frame(frame(EPOCH + 1060 * MS)).inertial[2] == 5.0
     assert timeline.push_frame(frame(EPOCH + 1061 * MS)).inertial[2] == 7.0
@@ -184,20 +183,27 @@ def test_impossible_inertial_samples_are_counted_and_dropped(bad, axis):
     timeline = Timeline()
     values = [0.0, 0.0, 0.0]
     values[axis] = bad
-    assert not timeline.push_imu(ImuSample(EPOCH, tuple(values), (0.0, 0.0, 9.81)))
-    assert not timeline.push_imu(ImuSample(EPOCH, (0.0, 0.0, 0.0), tuple(values)))
-    assert not timeline.push_speed(SpeedSample(EPOCH, bad))
-    assert timeline.inertial_rejected == 3
+    malformed = Rejected(EPOCH, Reason.MALFORMED)
+    assert timeline.push_imu(ImuSample(EPOCH, tuple(values), (0.0, 0.0, 9.81))) == malformed
+    assert timeline.push_imu(ImuSample(EPOCH, (0.0, 0.0, 0.0), tuple(values))) == malformed
+    assert timeline.push_speed(SpeedSample(EPOCH, bad)) == malformed
+    assert timeline.measurements_rejected == 3
     assert np.array_equal(timeline.push_frame(frame(EPOCH)).inertial, np.float32([0.0, 0.0, 10.0]))
 
 
-@pytest.mark.parametrize("stamp", [EPOCH, EPOCH - 1, EPOCH - 10**9, 1.5, None, True, 2**63])
-def test_inertial_samples_that_do_not_go_forward_are_counted_and_dropped(stamp):
+@pytest.mark.parametrize(
+    "stamp, reason",
+    [(EPOCH, Reason.DUPLICATE), (EPOCH - 1, Reason.OLDER), (EPOCH - 10**9, Reason.OLDER)]
+    + [(bad, Reason.MALFORMED) for bad in (1.5, None, True, 2**63)],
+)
+def test_inertial_samples_that_do_not_go_forward_are_counted_and_dropped(stamp, reason):
     timeline = Timeline()
     timeline.push_imu(imu(EPOCH))
     timeline.push_speed(SpeedSample(EPOCH, 1.0))
-    assert not timeline.push_imu(imu(stamp)) and not timeline.push_speed(SpeedSample(stamp, 1.0))
-    assert timeline.inertial_rejected == 2
+    rejected = Rejected(0 if reason is Reason.MALFORMED else stamp, reason)
+    assert timeline.push_imu(imu(stamp)) == rejected
+    assert timeline.push_speed(SpeedSample(stamp, 1.0)) == rejected
+    assert timeline.measurements_rejected == 2
 
 
 @pytest.mark.parametrize(
@@ -210,7 +216,7 @@ def test_inertial_samples_that_do_not_go_forward_are_counted_and_dropped(stamp):
     ],
 )
 def test_inertial_samples_without_three_axes_are_dropped(axes):
-    assert not Timeline().push_imu(ImuSample(EPOCH, *axes))
+    assert Timeline().push_imu(ImuSample(EPOCH, *axes)) == Rejected(EPOCH, Reason.MALFORMED)
 
 
 BAD_IMAGES = (
@@ -244,7 +250,7 @@ def test_numpy_stamps_are_stamps():
     timeline.push_imu(imu(np.int64(EPOCH)))
     assert (
         type(timeline.push_frame(frame(np.int64(EPOCH))).stamp_ns) is int
-        and timeline.inertial_rejected == 0
+        and timeline.measurements_rejected == 0
     )
 
 

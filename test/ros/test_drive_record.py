@@ -63,12 +63,10 @@ def replayed(bag: Path, model: Path, answered) -> dict[int, tuple[float, float]]
     controller, proposed = Controller(OnnxRuntime.load(model), speed=SPEED), {}
     with Recording(bag) as recording:
         for receive_ns, sample in recording.samples((ImuSample, SpeedSample, Frame)):
-            if isinstance(sample, ImuSample):
-                controller.push_imu(sample)
-            elif isinstance(sample, SpeedSample):
-                controller.push_speed(sample)
+            if not isinstance(sample, Frame):
+                controller.push(sample)
             elif sample.stamp_ns in answered:
-                action = controller.push_frame(sample, receive_ns)
+                action = controller.push(sample, receive_ns)
                 assert not isinstance(action, Rejected)
                 proposed[action.stamp_ns] = action.speed, action.speed * action.curvature
         assert not recording.skipped and not recording.damage

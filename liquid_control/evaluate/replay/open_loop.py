@@ -25,11 +25,10 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
-from liquid_control.errors import ImageError
 from liquid_control.evaluate.replay.log import Recorded, ReplayLog, Rows
-from liquid_control.perception.preprocess import preprocess
+from liquid_control.perception.observer import PreparedFrame, prepare
 from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
-from liquid_control.signals import Action, Frame, ImuSample, Rejected, SpeedSample, SteeringSample
+from liquid_control.signals import Action, Frame, SpeedSample, SteeringSample
 
 TIMER_NS = 50_000_000
 """The safety node's own timer: so long after the last command, silence or not, comes the next."""
@@ -79,16 +78,15 @@ def replay(
     drivers = [_Driver(runtime, settings) for runtime in models.values()]
     kinds = {runtime.preprocess for runtime in models.values()}
 
-    def prepare(frame: Frame) -> _Prepared:
-        return _Prepared(
-            frame.stamp_ns, {kind: _shrunk(frame, kind) for kind in kinds}, frame if watch else None
-        )
+    def prepare_for_all(frame: Frame) -> _Prepared:
+        prepared = {kind: prepare(frame, kind) for kind in kinds}
+        return _Prepared(frame.stamp_ns, prepared, frame if watch else None)
 
     stamps, angles, offsets = array("q"), array("d"), array("d")
     frames, steered, told = 0, NOWHERE, None
     began = time.perf_counter()
     with Recording(bag, settings.recording) as recording:
-        for receive_ns, sample in _in_bursts(recording.samples(prepare=prepare)):
+        for receive_ns, sample in _in_bursts(recording.samples(prepare=prepare_for_all)):
             if isinstance(sample, SteeringSample):
                 stamps.append(sample.stamp_ns)
                 angles.append(sample.steering_angle)
@@ -134,11 +132,11 @@ def replay(
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class _Prepared:
-    """What each way of preprocessing made of a frame; the frame itself only where somebody looks at
-    it, so that the next picture is decoded into memory that is still in the cache."""
+    """A frame preprocessed for each model; the frame itself only where it is watched, so that the
+    next picture is decoded into memory that is still in the cache."""
 
     stamp_ns: int
-    shrunk: Mapping[PreprocessConfig, Frame]
+    by_config: Mapping[PreprocessConfig, PreparedFrame]
     frame: Frame | None
 
 
@@ -149,25 +147,6 @@ def _in_bursts(samples: Iterator) -> Iterator:
         yield from burst
 
 
-class _Shrunk:
-    """A runtime whose pictures come preprocessed already: by its own settings, in the thread that
-    decoded them."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        size = runtime.preprocess
-        self.preprocess, self.neurons = PreprocessConfig(size.height, size.width), runtime.neurons
-        self.initial_state, self.step = runtime.initial_state, runtime.step
-
-
-def _shrunk(frame: Frame, kind: PreprocessConfig) -> Frame:
-    """A picture that cannot be preprocessed becomes one without pixels, which the controller counts
-    as malformed, as it would this one."""
-    try:
-        return Frame(frame.stamp_ns, preprocess(frame.image, kind))
-    except ImageError:
-        return Frame(frame.stamp_ns, np.empty((0, 0, 3), np.uint8))
-
-
 class _Driver:
     """One model at the wheel: policy node and safety node in one, on the recording's clock."""
 
@@ -176,7 +155,7 @@ class _Driver:
         gate = SafetyGate(settings.gate, self.vehicle)
         self.preprocess = runtime.preprocess
         self.controller = Controller(
-            _Shrunk(runtime),
+            runtime,
             settings.timeline,
             gate,
             settings.set_speed,
@@ -197,20 +176,18 @@ class _Driver:
         self._clock_ns = receive_ns
         while self._timer_ns is not None and self._timer_ns < receive_ns:
             self._issue(self._timer_ns, on_frame=False)
-        if isinstance(sample, ImuSample):
-            self.controller.push_imu(sample)
-        elif isinstance(sample, SpeedSample):
-            self.controller.push_speed(sample)
-            self._speed = receive_ns, sample
-        elif isinstance(sample, _Prepared):
-            began = time.perf_counter()
-            action = self.controller.push_frame(sample.shrunk[self.preprocess], receive_ns)
-            self.step_s.append(time.perf_counter() - began)
-            if not isinstance(action, Rejected):
-                self._angle = steering_angle(action.curvature, self.vehicle)
-                self._issue(receive_ns, on_frame=True)
-                return action
-        return None
+        if not isinstance(sample, _Prepared):
+            self.controller.push(sample, receive_ns)
+            self._speed = (receive_ns, sample) if isinstance(sample, SpeedSample) else self._speed
+            return None
+        began = time.perf_counter()
+        action = self.controller.push(sample.by_config[self.preprocess], receive_ns)
+        self.step_s.append(time.perf_counter() - began)
+        if not isinstance(action, Action):
+            return None
+        self._angle = steering_angle(action.curvature, self.vehicle)
+        self._issue(receive_ns, on_frame=True)
+        return action
 
     def _issue(self, now_ns: int, on_frame: bool) -> None:
         controller = self.controller

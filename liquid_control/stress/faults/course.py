@@ -119,9 +119,9 @@ def _sense(
         for source, kind in (("imu", ImuSample), ("speed", SpeedSample), ("camera", Frame))
     }
     for sample in arrived["imu"]:
-        controller.push_imu(sample)
+        controller.push(sample)
     for sample in arrived["speed"]:
-        controller.push_speed(sample)
+        controller.push(sample)
         guard.push_speed(sample, now_ns, steady_ns)
-    outcomes = [controller.push_frame(frame, now_ns) for frame in arrived["camera"]]
+    outcomes = [controller.push(frame, now_ns) for frame in arrived["camera"]]
     return [outcome for outcome in outcomes if isinstance(outcome, Action)]

@@ -128,11 +128,11 @@ class Drive:
             header=self._header(rng),
             twist=SimpleNamespace(twist=SimpleNamespace(linear=_vector(rng))),
         )
-        self.controller.push_imu(imu_sample(imu))
-        self.controller.push_speed(speed_sample(odometry))
+        self.controller.push(imu_sample(imu))
+        self.controller.push(speed_sample(odometry))
         self.guard.push_speed(speed_sample(odometry), self.now, self.steady)
         picture = np.full((64, 128, 3), rng.randrange(256), np.uint8)
-        outcome = self.controller.push_frame(Frame(_stamp(self._header(rng)), picture), self.now)
+        outcome = self.controller.push(Frame(_stamp(self._header(rng)), picture), self.now)
         assert isinstance(outcome, (Action, Rejected))
         if isinstance(outcome, Action):
             self.guard.push_proposal(outcome, self.now, self.steady)

@@ -16,7 +16,7 @@ from liquid_control.evaluate.replay.files import COLUMNS, write_csv, write_parqu
 from liquid_control.evaluate.replay.open_loop import TIMER_NS, OpenLoopSettings, replay
 from liquid_control.model.installed import find_model
 from liquid_control.recordings.rosbag.recording import Recording
-from liquid_control.signals import Frame, ImuSample, Limit, SpeedSample
+from liquid_control.signals import Frame, Limit, SpeedSample
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +38,10 @@ def test_a_replay_is_the_controller_fed_by_hand(large, lane_keeper):
     speed = None
     with Recording(large) as recording:
         for receive_ns, sample in recording.samples():
-            if isinstance(sample, ImuSample):
-                controller.push_imu(sample)
-            elif isinstance(sample, SpeedSample):
-                controller.push_speed(sample)
-                speed = sample.speed
-            elif isinstance(sample, Frame):
-                curvatures.append(controller.push_frame(sample, receive_ns).curvature)
+            action = controller.push(sample, receive_ns)
+            speed = sample.speed if isinstance(sample, SpeedSample) else speed
+            if isinstance(sample, Frame):
+                curvatures.append(action.curvature)
                 angles.append(controller.command(speed, receive_ns)[0].steering_angle)
     assert np.array_equal(log.issued.curvature, curvatures) and np.array_equal(
         log.issued.steering_angle, angles
