@@ -263,7 +263,7 @@ class WorldConfig:
         0.15, 0.0, 0.9, "", "each frame period varies by this share of itself, both ways"
     )
     drop_share: float = number(0.05, 0.0, 0.95, "", "share of frames that never arrive")
-    stratum: int = number(-1, -1, 7, "", "look stratum (sim.randomize); -1 draws one")
+    stratum: int = number(-1, -1, 7, "", "appearance stratum (sim.appearance); -1 draws one")
     trees: int = number(60, 0, 2000, "", "trees along the road")
 
     def __post_init__(self) -> None:

@@ -111,7 +111,7 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
         raise MissingDependencyError(error.name or "rclpy", remedy) from error
     from liquid_control.ros.recorder import Recorder
     from liquid_control.ros.supervisor import Supervisor
-    from liquid_control.sim.drive import VEHICLE
+    from liquid_control.sim.bodies.car import VEHICLE
 
     environment, claim = isolated_environment()
     logs = settings.out.resolve() / "logs"

@@ -80,7 +80,8 @@ class SimNode(Node):
     def __init__(self, **options) -> None:
         super().__init__("sim_node", **options)
         try:
-            from liquid_control.sim import drive, world
+            from liquid_control.sim import world
+            from liquid_control.sim.bodies.car import VEHICLE
         except ImportError as error:
             raise MissingDependencyError(
                 error.name or "mujoco", "Install the sim extra: pip install 'liquid_control[sim]'"
@@ -94,7 +95,7 @@ class SimNode(Node):
             fixed=True,
         )
         self.world = world.World(world_config, self.config.seed, self.config.held_out)
-        self.vehicle, self._start = drive.VEHICLE, world.START_STATION
+        self.vehicle, self._start = VEHICLE, world.START_STATION
         self.world.render(
             world_config.image_width, world_config.image_height
         )  # the first picture is slow: it makes the GL context
@@ -172,7 +173,7 @@ class SimNode(Node):
             self.roads_done += 1
             self.world.reset(_next_seed(self.config.seed, self.roads_done), self.config.held_out)
             self._stand_at_start()
-        elif truth and truth.departed:
+        elif truth and self.world.task.is_terminated(truth):
             self.times_put_back += 1
             self.world.place(truth.station + PUT_BACK_AHEAD)
 
@@ -203,7 +204,7 @@ class SimNode(Node):
             message = conversions.odometry_message(stamp, "odom", 0.0, 0.0, 0.0, event.speed)
             message.pose.covariance[::7] = [1e6] * 6  # the pose is not measured
             self._odometry.publish(message)
-            self._steering_angle.publish(Float64(data=self.world.physics.steering_angle))
+            self._steering_angle.publish(Float64(data=self.world.body.steering_angle))
         else:
             self._ground_truth.publish(
                 conversions.odometry_message(stamp, "map", event.x, event.y, event.yaw, event.speed)

@@ -18,10 +18,12 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.data.episode import Episode
 from liquid_control.perception.preprocess import preprocess
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter, check_free
+from liquid_control.sim.appearance import STRATA
+from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.conditions.network_input import SpoiledInput
 from liquid_control.sim.conditions.table import CLEAN
-from liquid_control.sim.drive import VEHICLE, ExpertRuntime, drive
-from liquid_control.sim.randomize import STRATA
+from liquid_control.sim.drive import drive
+from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.recorder import DriveRecorder
 from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
@@ -163,11 +165,11 @@ def _episode(
                     seen.inertial,
                     seen.dt,
                     seen.is_first,
-                    truth.target_curvature,
+                    world.task.expert(world),
                     targets,
                 )
             )
-        if moment.truth.departed:
+        if world.task.is_terminated(moment.truth):
             break
     stamp_ns, image, inertial, dt, is_first, curvature, auxiliary = zip(*rows, strict=True)
     Episode(
@@ -202,7 +204,7 @@ def _recording(
             ):  # the gate of a robot is silent until the first proposal
                 recorder.drive(moment.command, moment.action)
             recorder.judge(moment.truth)
-            if moment.truth.departed:
+            if world.task.is_terminated(moment.truth):
                 break
     return recorder.frames
 

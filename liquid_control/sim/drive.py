@@ -7,16 +7,10 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
-from liquid_control.config import PreprocessConfig, VehicleConfig
 from liquid_control.control.controller import Controller
-from liquid_control.signals import Action, Command, Observation, SpeedSample, Verdict
-from liquid_control.sim.physics import WHEELBASE
-from liquid_control.sim.world import Event, Truth, World
-
-VEHICLE = VehicleConfig(wheelbase=WHEELBASE)
-"""The simulated vehicle as the controller sees it."""
+from liquid_control.signals import Action, Command, SpeedSample, Verdict
+from liquid_control.sim.truth import Event, Truth
+from liquid_control.sim.world import World
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -28,23 +22,6 @@ class Moment:
     command: Command
     verdict: Verdict
     action: Action | None
-
-
-class ExpertRuntime:
-    """The privileged expert behind the `Runtime` protocol, so that it drives through the same
-    controller as a policy."""
-
-    neurons = 0
-
-    def __init__(self, world: World, preprocess: PreprocessConfig) -> None:
-        self.preprocess = preprocess
-        self._world = world
-
-    def initial_state(self) -> np.ndarray:
-        return np.zeros(0, np.float32)
-
-    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
-        return self._world.truth.target_curvature, state
 
 
 def drive(

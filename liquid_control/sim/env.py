@@ -12,9 +12,8 @@ from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.perception.observer import Observer
 from liquid_control.signals import Observation
-from liquid_control.sim.drive import VEHICLE
+from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.seeds import LARGEST_SEED
-from liquid_control.sim.task import reward
 from liquid_control.sim.world import World
 
 SHARPEST_ACTION = 0.2
@@ -79,7 +78,7 @@ class LaneKeeping(gymnasium.Env):
             self._world.reset(road, held_out)
         self._observer.reset()
         observation = self._until_frame(0.0)
-        self._station = self._world.truth.station
+        self._truth = self._world.truth
         return observation, self._info()
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
@@ -87,10 +86,11 @@ class LaneKeeping(gymnasium.Env):
         observation = self._until_frame(
             steering_angle(0.0 if math.isnan(curvature) else curvature, VEHICLE)
         )
-        truth = self._world.truth
-        gained, self._station = reward(truth, truth.station - self._station), truth.station
-        truncated = not truth.departed and (truth.finished or truth.stamp_ns > self._time_limit_ns)
-        return observation, gained, truth.departed, truncated, self._info()
+        before, truth = self._truth, self._world.truth
+        self._truth, task = truth, self._world.task
+        reward, terminated = task.reward(before, truth), task.is_terminated(truth)
+        truncated = not terminated and (truth.finished or truth.stamp_ns > self._time_limit_ns)
+        return observation, reward, terminated, truncated, self._info()
 
     def render(self) -> np.ndarray | None:
         return (
@@ -128,5 +128,5 @@ class LaneKeeping(gymnasium.Env):
             "lane_offset": truth.lane_offset,
             "heading_error": truth.heading_error,
             "curvature": truth.curvature,
-            "expert_curvature": truth.target_curvature,
+            "expert_curvature": self._world.task.expert(self._world),
         }

@@ -1,28 +1,26 @@
-"""The privileged expert: pure pursuit of the lane's centre with knowledge of the road. Its
-curvature is the training target.
-
-R. C. Coulter, "Implementation of the Pure Pursuit Path Tracking Algorithm", CMU-RI-TR-92-01.
-"""
+"""A task's expert behind the `Runtime` protocol, so that it drives through the same controller as a
+policy."""
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
-from liquid_control.sim.physics import TO_CENTRE, Pose
-from liquid_control.sim.road import Road
-
-LOOK_AHEAD_TIME = 0.65
-SHORTEST_LOOK_AHEAD = 4.0
+from liquid_control.config import PreprocessConfig
+from liquid_control.signals import Observation
+from liquid_control.sim.world import World
 
 
-def pursue(road: Road, pose: Pose, station: float) -> float:
-    """Curvature [1/m] of the arc from the rear axle to the lane centre ahead of it."""
-    distance = max(SHORTEST_LOOK_AHEAD, LOOK_AHEAD_TIME * pose.speed)
-    cos, sin = math.cos(pose.yaw), math.sin(pose.yaw)
-    x, y = pose.x - TO_CENTRE * cos, pose.y - TO_CENTRE * sin
-    target_x, target_y, _, _ = road.at(station - TO_CENTRE + distance)
-    ahead, left = (
-        (target_x - x) * cos + (target_y - y) * sin,
-        (target_y - y) * cos - (target_x - x) * sin,
-    )
-    return 2.0 * left / max(ahead * ahead + left * left, 1.0)
+class ExpertRuntime:
+    """See `Runtime`. The expert knows the road and ignores the observation; it has no state."""
+
+    neurons = 0
+
+    def __init__(self, world: World, preprocess: PreprocessConfig) -> None:
+        self.preprocess = preprocess
+        self._world = world
+
+    def initial_state(self) -> np.ndarray:
+        return np.zeros(0, np.float32)
+
+    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+        return self._world.task.expert(self._world), state

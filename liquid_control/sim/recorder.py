@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from liquid_control.recordings.rosbag.writer import GROUND_TRUTH, LANE_POSE, BagWriter
 from liquid_control.signals import Action, Command, Frame, ImuSample, SteeringSample
-from liquid_control.sim.world import Event, Truth, World
+from liquid_control.sim.truth import Event, Truth
+from liquid_control.sim.world import World
 
 EPOCH_NS = 1_767_225_600_000_000_000
 """2026-01-01 00:00 UTC: the day on which simulated drives take place."""

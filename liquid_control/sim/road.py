@@ -70,24 +70,6 @@ class Road:
                 break
         return station, left
 
-    def speed_plan(
-        self,
-        cruise: float,
-        lateral_acceleration: float = 2.0,
-        acceleration: float = 1.2,
-        deceleration: float = 1.5,
-    ) -> np.ndarray:
-        """Speed (N,) [m/s] that keeps to `cruise`, to v² |curvature| <= lateral_acceleration, and
-        to both slopes."""
-        speed = np.minimum(
-            cruise, np.sqrt(lateral_acceleration / np.maximum(np.abs(self.curvature), 1e-6))
-        )
-        for i in range(len(speed) - 2, -1, -1):
-            speed[i] = min(speed[i], (speed[i + 1] ** 2 + 2 * deceleration * SPACING) ** 0.5)
-        for i in range(1, len(speed)):
-            speed[i] = min(speed[i], (speed[i - 1] ** 2 + 2 * acceleration * SPACING) ** 0.5)
-        return speed
-
 
 def build_road(
     rng: np.random.Generator,

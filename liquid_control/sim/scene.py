@@ -1,19 +1,17 @@
-"""Writes the MuJoCo model of one road: the vehicle of `assets/vehicle.xml`, the road strip, ground,
-sky and roadside.
+"""Writes the MuJoCo model of one road: the vehicle's MJCF, the road strip, ground, sky and
+roadside.
 
 The road is one mesh strip whose texture (edge lines, dashes, asphalt) repeats along the arc length;
-everything beside the road is one more mesh coloured through a palette. Two draw calls keep software
+the roadside is one more mesh coloured through a palette. Two draw calls keep software
 rendering fast.
 """
 
 from __future__ import annotations
 
-from importlib import resources
-
 import numpy as np
 
+from liquid_control.sim.appearance import Appearance
 from liquid_control.sim.conditions.weather import road_shadows, snow_over
-from liquid_control.sim.randomize import Look
 from liquid_control.sim.rendering import mujoco
 from liquid_control.sim.road import LANE_WIDTH, SPACING, Road
 
@@ -29,35 +27,36 @@ SHADOW = (0.0, 0.0, 0.02, 0.5)
 
 
 def build_model(
+    vehicle_xml: str,
     road: Road,
-    look: Look,
+    appearance: Appearance,
     rng: np.random.Generator,
     trees: int = 70,
     weather: np.random.Generator | None = None,
 ) -> mujoco.MjModel:
-    """Compiles the model of a road under a look; `rng` places the roadside and the grain of the
+    """Compiles the model of a vehicle on a road; `rng` places the roadside and the grain of the
     surfaces, `weather` snow and shadows."""
     weather = weather or np.random.default_rng(0)
-    spec = mujoco.MjSpec.from_string(
-        resources.files("liquid_control.sim").joinpath("assets/vehicle.xml").read_text()
-    )
-    _add_surface(spec, "road", _road_texture(rng, look, weather))
-    _add_surface(spec, "ground", _grain(rng, 128, 0.12, np.array(look.ground)))
-    _add_surface(spec, "roadside", _palette(rng, look))
+    spec = mujoco.MjSpec.from_string(vehicle_xml)
+    _add_surface(spec, "road", _road_texture(rng, appearance, weather))
+    _add_surface(spec, "ground", _grain(rng, 128, 0.12, np.array(appearance.ground)))
+    _add_surface(spec, "roadside", _palette(rng, appearance))
     spec.add_texture(
         name="sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
         builtin=mujoco.mjtBuiltin.mjBUILTIN_GRADIENT,
-        rgb1=look.sky_low,
-        rgb2=look.sky_high,
+        rgb1=appearance.sky_low,
+        rgb2=appearance.sky_high,
         width=16,
         height=96,
     )
     _add_mesh(spec, "road", *_road_strip(road))
     _add_mesh(spec, "roadside", *_roadside(road, rng, trees))
-    _add_mesh(spec, "ground", *(_tiled_ground(road, look.fog) if look.fog else _ground(road)))
-    if look.shadows:
-        _add_shadows(spec, *road_shadows(road, look.shadows, weather))
+    _add_mesh(
+        spec, "ground", *(_tiled_ground(road, appearance.fog) if appearance.fog else _ground(road))
+    )
+    if appearance.shadows:
+        _add_shadows(spec, *road_shadows(road, appearance.shadows, weather))
     return spec.compile()
 
 
@@ -159,11 +158,15 @@ def _road_strip(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return vertices, faces, np.stack([across, along], 1)
 
 
-def _road_texture(rng: np.random.Generator, look: Look, weather: np.random.Generator) -> np.ndarray:
+def _road_texture(
+    rng: np.random.Generator, appearance: Appearance, weather: np.random.Generator
+) -> np.ndarray:
     """One dash period (along, across, 3) uint8: asphalt with grain, worn edge lines, a dashed
     centre line."""
     texels = (
-        _grain(rng, TEXELS_ALONG, 0.06, np.array(look.asphalt), TEXELS_ACROSS).astype(np.float32)
+        _grain(rng, TEXELS_ALONG, 0.06, np.array(appearance.asphalt), TEXELS_ACROSS).astype(
+            np.float32
+        )
         / 255
     )
     offset = STRIP_RIGHT + (np.arange(TEXELS_ACROSS) + 0.5) / TEXELS_ACROSS * (
@@ -175,13 +178,15 @@ def _road_texture(rng: np.random.Generator, look: Look, weather: np.random.Gener
         columns = np.abs(offset - position) < LINE_WIDTH / 2
         texels[rows, columns] = texels[rows, columns] * (1 - wear) + np.array(colour) * wear
 
-    paint(-0.5 * LANE_WIDTH + 0.1, look.edge_line, slice(None))
-    paint(1.5 * LANE_WIDTH - 0.1, look.edge_line, slice(None))
+    paint(-0.5 * LANE_WIDTH + 0.1, appearance.edge_line, slice(None))
+    paint(1.5 * LANE_WIDTH - 0.1, appearance.edge_line, slice(None))
     paint(
-        0.5 * LANE_WIDTH, look.centre_line, slice(0, int(TEXELS_ALONG * DASH_LENGTH / DASH_PERIOD))
+        0.5 * LANE_WIDTH,
+        appearance.centre_line,
+        slice(0, int(TEXELS_ALONG * DASH_LENGTH / DASH_PERIOD)),
     )
-    if look.snow:
-        texels = snow_over(texels, offset, look.snow, weather)
+    if appearance.snow:
+        texels = snow_over(texels, offset, appearance.snow, weather)
     return (np.clip(texels, 0, 1) * 255).astype(np.uint8)
 
 
@@ -250,9 +255,9 @@ def _cone(
     )
 
 
-def _palette(rng: np.random.Generator, look: Look) -> np.ndarray:
+def _palette(rng: np.random.Generator, appearance: Appearance) -> np.ndarray:
     """Cells: trunk, four foliages, pole, two spare; (8, 64, 3) uint8."""
-    foliage = [np.array(look.foliage) * rng.uniform(0.7, 1.4) for _ in range(4)]
+    foliage = [np.array(appearance.foliage) * rng.uniform(0.7, 1.4) for _ in range(4)]
     cells = np.array(
         [[0.30, 0.22, 0.15], *foliage, [0.85, 0.85, 0.82], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]
     )

@@ -1,4 +1,4 @@
-"""When the simulated sensors speak and how wrong they are: a jittered, dropping camera and a noisy,
+"""Timing and errors of the simulated sensors: a camera with jitter and dropped frames, a noisy and
 biased IMU."""
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ import numpy as np
 
 from liquid_control.config import WorldConfig
 from liquid_control.signals import ImuSample
-from liquid_control.sim.randomize import Body
+from liquid_control.sim.bodies.body import Parameters
 
 GYRO_NOISE = 0.004
 ACCELEROMETER_NOISE = 0.12
@@ -33,7 +33,11 @@ class CameraClock:
 
 
 def imu_sample(
-    stamp_ns: int, gyro: np.ndarray, accelerometer: np.ndarray, body: Body, rng: np.random.Generator
+    stamp_ns: int,
+    gyro: np.ndarray,
+    accelerometer: np.ndarray,
+    body: Parameters,
+    rng: np.random.Generator,
 ) -> ImuSample:
     """A noisy, biased reading of true angular velocity (3,) and specific force (3,)."""
     noise = rng.standard_normal(

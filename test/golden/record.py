@@ -21,7 +21,7 @@ from liquid_control.perception.pictures import image_from_compressed
 from liquid_control.recordings.rosbag.messages import jpeg
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
 from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample, SteeringSample
-from liquid_control.sim.drive import VEHICLE
+from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.recorder import DriveRecorder
 from liquid_control.sim.world import World
 

@@ -17,7 +17,7 @@ from liquid_control.evaluate.replay.open_loop import replay
 from liquid_control.model.installed import find_model
 from liquid_control.perception.measurements import stamp_ns
 from liquid_control.recordings.rosbag.reader import BagReader
-from liquid_control.sim.drive import VEHICLE
+from liquid_control.sim.bodies.car import VEHICLE
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "s_bend"

@@ -13,7 +13,7 @@ import pytest
 
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import ConfigError, DriveError
-from liquid_control.sim.drive import VEHICLE
+from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.stress.processes import deaths, expectations, floods, network, rogue
 from liquid_control.stress.processes.judgement import summary, table, wrong
 from liquid_control.stress.processes.rig import Cast, Rig

@@ -19,7 +19,7 @@ from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.network_input import SpoiledInput
 from liquid_control.sim.conditions.sheet import VISUAL, expert_frame
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
-from liquid_control.sim.drive import ExpertRuntime
+from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.scene import LINE_WIDTH, STRIP_LEFT, STRIP_RIGHT, TEXELS_ACROSS
 from liquid_control.sim.world import World
 
@@ -75,7 +75,10 @@ def test_worlds_without_a_condition_are_what_they_always_were(
     ):
         digest.update(np.round(np.asarray(array, float), 6).tobytes())
     digest.update(world.physics.model.tex_data.tobytes())
-    values = [*dataclasses.astuple(world.look)[:11], *dataclasses.astuple(world.body)[:9]]
+    values = [
+        *dataclasses.astuple(world.appearance)[:11],
+        *dataclasses.astuple(world.body.parameters)[:9],
+    ]
     digest.update(
         repr([round(float(number), 9) for value in values for number in np.ravel(value)]).encode()
     )
@@ -89,7 +92,7 @@ def test_worlds_without_a_condition_are_what_they_always_were(
     truth, picture = world.truth, world.render(64, 32)
     world.close()
     assert digest.hexdigest()[:16] == drawn
-    assert (truth.x, truth.y, truth.yaw, truth.speed, truth.target_curvature) == pytest.approx(
+    assert (truth.x, truth.y, truth.yaw, truth.speed, world.task.expert(world)) == pytest.approx(
         vehicle, abs=2e-5
     )
     assert picture.mean() == pytest.approx(brightness, abs=1.0)

@@ -12,10 +12,13 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.errors import ConfigError
 from liquid_control.signals import Frame, ImuSample, SpeedSample
-from liquid_control.sim.drive import VEHICLE, ExpertRuntime, drive
-from liquid_control.sim.randomize import STRATA, draw_look
+from liquid_control.sim.appearance import STRATA, draw_appearance
+from liquid_control.sim.bodies.car import VEHICLE
+from liquid_control.sim.drive import drive
+from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.road import SHARPEST_CURVATURE, SPACING, build_road
 from liquid_control.sim.seeds import HELD_OUT, road_seed, streams
+from liquid_control.sim.tasks.lane_keeping import speed_plan
 from liquid_control.sim.world import World
 
 SMALL = WorldConfig(length=120.0, trees=5)
@@ -71,7 +74,7 @@ def test_who_is_beyond_an_end_of_the_road_is_held_at_it():
 
 def test_speed_plan_keeps_lateral_acceleration_and_slopes():
     road = build_road(np.random.default_rng(1), 600.0)
-    plan = road.speed_plan(14.0)
+    plan = speed_plan(road, 14.0)
     assert plan.max() <= 14.0 and (plan**2 * np.abs(road.curvature) <= 2.0 + 1e-9).all()
     slope = np.diff(plan**2) / (2 * SPACING)
     assert slope.min() >= -1.5 - 1e-9 and slope.max() <= 1.2 + 1e-9
@@ -95,7 +98,7 @@ def test_no_training_seed_reaches_a_test_road():
 
 def test_strata_separate_dark_and_bright():
     looks = [
-        [draw_look(np.random.default_rng(i), stratum) for i in range(20)]
+        [draw_appearance(np.random.default_rng(i), stratum) for i in range(20)]
         for stratum in range(STRATA)
     ]
     assert (
@@ -115,7 +118,7 @@ def test_sensors_have_irregular_time_drops_noise_and_the_right_signs():
         truth = world.truth
         if truth.finished:
             break
-        for event in world.advance(math.atan(2.6 * truth.target_curvature)):
+        for event in world.advance(math.atan(2.6 * world.task.expert(world))):
             kind = {Frame: frames, ImuSample: imu, SpeedSample: speeds}[type(event)]
             kind.append(event)
             assert event.stamp_ns <= world.time_ns
@@ -159,7 +162,7 @@ def test_expert_keeps_the_lane_of_held_out_roads_through_controller_and_gate():
 def test_commanded_speed_caps_the_drivers_foot():
     world = World(SMALL, seed=1)
     for _ in range(600):
-        world.advance(math.atan(2.6 * world.truth.target_curvature), speed=0.0)
+        world.advance(math.atan(2.6 * world.task.expert(world)), speed=0.0)
     assert abs(world.truth.speed) < 0.1
     world.close()
 

@@ -13,7 +13,7 @@ from liquid_control.config import GateConfig
 from liquid_control.control.engagement import State
 from liquid_control.model.installed import find_model
 from liquid_control.signals import Action, Command, Frame, SpeedSample
-from liquid_control.sim.drive import VEHICLE
+from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.stress.faults.course import Tick
 from liquid_control.stress.faults.expectations import EXPECTED, Expectation
 from liquid_control.stress.faults.injection import (

@@ -11,9 +11,9 @@ from liquid_control.bench.train_speed.stopwatch import timed
 from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.data.episode import Episode, load_episode
 from liquid_control.sim import world as world_module
+from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.collect import Drive, collect
 from liquid_control.sim.physics import Physics
-from liquid_control.sim.randomize import STRATA
 from liquid_control.sim.rendering import Renderer, mujoco
 from liquid_control.sim.seeds import road_seed
 from liquid_control.sim.world import World

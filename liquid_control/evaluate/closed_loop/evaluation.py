@@ -15,13 +15,13 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.closed_loop.comfort import mean_squares
 from liquid_control.evaluate.closed_loop.condition_rows import condition_row
+from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import SpoiledInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
 from liquid_control.sim.drive import drive
-from liquid_control.sim.randomize import STRATA
 from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
-from liquid_control.sim.task import DEPARTURE, is_departing
+from liquid_control.sim.tasks.lane_keeping import DEPARTURE, is_departing
 from liquid_control.sim.world import World
 from liquid_control.system.parallel import map_processes
 
@@ -184,8 +184,9 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
         if station > mark_station + 1.0:
             mark_station, mark_ns = station, truth.stamp_ns
         stuck = truth.stamp_ns - mark_ns > STANDSTILL * 1e9
-        if truth.departed or stuck:
-            off_road, standstills = off_road + truth.departed, standstills + (not truth.departed)
+        terminated = world.task.is_terminated(truth)
+        if terminated or stuck:
+            off_road, standstills = off_road + terminated, standstills + (not terminated)
             station = min(station + PUT_BACK_AHEAD, world.road.length - SPACING)
             world.place(station)
             controller.reset()

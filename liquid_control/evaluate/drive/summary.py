@@ -7,7 +7,7 @@ import numpy as np
 
 from liquid_control.evaluate.drive.log import DriveLog, Track
 from liquid_control.signals import Limit
-from liquid_control.sim.task import DEPARTURE, OFF_ROAD
+from liquid_control.sim.tasks.lane_keeping import DEPARTURE, OFF_ROAD
 
 FASTEST = 60.0
 """A faster change of place is the vehicle being put back, not driving [m/s]."""

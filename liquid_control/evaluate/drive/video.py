@@ -29,7 +29,7 @@ from liquid_control.report.overlay import (
 )
 from liquid_control.report.strip import MOST, Strip, by_layer, normalised
 from liquid_control.signals import Limit
-from liquid_control.sim.task import DEPARTURE, OFF_ROAD
+from liquid_control.sim.tasks.lane_keeping import DEPARTURE, OFF_ROAD
 
 WIDTH, HEIGHT, STRIP_HEIGHT = 960, 612, 222
 PICTURE_HEIGHT, NARROWEST, WIDEST = 360, 480, 720

@@ -13,10 +13,11 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import DriveError
 from liquid_control.signals import Observation
-from liquid_control.sim.drive import VEHICLE, drive
-from liquid_control.sim.randomize import STRATA
+from liquid_control.sim.appearance import STRATA
+from liquid_control.sim.bodies.car import VEHICLE
+from liquid_control.sim.drive import drive
 from liquid_control.sim.seeds import road_seed
-from liquid_control.sim.task import is_departing
+from liquid_control.sim.tasks.lane_keeping import is_departing
 from liquid_control.sim.world import World
 
 SET_SPEED = 20.0

@@ -15,7 +15,8 @@ from liquid_control.config import (
     number,
     switch,
 )
-from liquid_control.sim.randomize import WHEELBASE, Body
+from liquid_control.sim.bodies.body import Parameters
+from liquid_control.sim.bodies.car import WHEELBASE
 from liquid_control.sim.road import GENTLEST_CURVATURE, SHARPEST_CURVATURE
 
 FAMILIES = ("clean", "picture", "weather", "time", "body")
@@ -121,7 +122,7 @@ class Condition:
             changes |= {"cruise_low": cruise, "cruise_high": cruise}
         return dataclasses.replace(config, **changes)
 
-    def body(self, body: Body) -> Body:
+    def body(self, body: Parameters) -> Parameters:
         """The drawn vehicle under this condition."""
         ahead, left, up = body.accelerometer_bias
         return dataclasses.replace(
@@ -130,7 +131,7 @@ class Condition:
             camera_height=body.camera_height + self.camera_up,
             camera_pitch=body.camera_pitch + self.camera_pitch,
             camera_roll=body.camera_roll + self.camera_roll,
-            wheelbase=self.wheelbase,
+            wheelbase=body.wheelbase if self.wheelbase == WHEELBASE else self.wheelbase,
             friction=self.friction or body.friction,
             gyro_bias=(*body.gyro_bias[:2], body.gyro_bias[2] + self.gyro_bias),
             accelerometer_bias=(ahead, left + self.accelerometer_bias, up),

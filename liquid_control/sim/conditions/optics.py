@@ -12,8 +12,8 @@ import math
 import cv2
 import numpy as np
 
+from liquid_control.sim.appearance import Appearance
 from liquid_control.sim.conditions.condition import Condition
-from liquid_control.sim.randomize import Look
 
 GLARE = 300.0
 """Brightness of the glare at the sun's disc, where the picture ends at 255."""
@@ -24,13 +24,15 @@ picture."""
 
 
 class Optics:
-    """Spoils the pictures of one road. `focal_length`: of the camera, in picture heights; `pitch`
+    """Corrupts the pictures of one road. `focal_length`: of the camera, in picture heights; `pitch`
     [rad] downward."""
 
-    def __init__(self, condition: Condition, look: Look, focal_length: float, pitch: float) -> None:
-        self._condition, self._look, self._focal_length, self._pitch = (
+    def __init__(
+        self, condition: Condition, appearance: Appearance, focal_length: float, pitch: float
+    ) -> None:
+        self._condition, self._appearance, self._focal_length, self._pitch = (
             condition,
-            look,
+            appearance,
             focal_length,
             pitch,
         )
@@ -39,7 +41,7 @@ class Optics:
             condition.blur or condition.rain or condition.low_sun or condition.night
         )
 
-    def spoil(self, image: np.ndarray, yaw: float, rng: np.random.Generator) -> np.ndarray:
+    def corrupt(self, image: np.ndarray, yaw: float, rng: np.random.Generator) -> np.ndarray:
         """A picture (H, W, 3) uint8 as the lens and the sensor give it, for a camera heading to
         `yaw`; `rng` is the frame's own."""
         condition, (height, width, _) = self._condition, image.shape
@@ -60,12 +62,12 @@ class Optics:
 
     def _dazzle(self, image: np.ndarray, yaw: float) -> np.ndarray:
         height, width, _ = image.shape
-        aside = math.remainder(self._look.sun_azimuth - yaw, 2 * math.pi)
+        aside = math.remainder(self._appearance.sun_azimuth - yaw, 2 * math.pi)
         if abs(aside) > 1.2:
             return image
         focal_length = self._focal_length * height
         column = width / 2 - focal_length * math.tan(aside)
-        row = height / 2 - focal_length * math.tan(self._look.sun_elevation + self._pitch)
+        row = height / 2 - focal_length * math.tan(self._appearance.sun_elevation + self._pitch)
         bloom = sun_bloom(height, width)
         middle_row, middle_column = bloom.shape[0] // 2, bloom.shape[1] // 2
         top = min(max(middle_row - round(row), 0), bloom.shape[0] - height)

@@ -17,10 +17,11 @@ import numpy as np
 from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.perception.preprocess import preprocess
 from liquid_control.signals import Frame, Observation
+from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.network_input import SpoiledInput
 from liquid_control.sim.conditions.table import CONDITIONS
-from liquid_control.sim.drive import VEHICLE, ExpertRuntime
+from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.seeds import LARGEST_SEED
 from liquid_control.sim.world import World
 
@@ -73,7 +74,7 @@ def expert_frame(condition: Condition, seed: int, seconds: float) -> Frame:
     )
     frame = None
     while frame is None or frame.stamp_ns < seconds * 1e9:
-        for event in world.advance(math.atan(VEHICLE.wheelbase * world.truth.target_curvature)):
+        for event in world.advance(math.atan(VEHICLE.wheelbase * world.task.expert(world))):
             frame = event if isinstance(event, Frame) else frame
     world.close()
     return frame

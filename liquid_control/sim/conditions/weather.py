@@ -8,8 +8,8 @@ import dataclasses
 import cv2
 import numpy as np
 
+from liquid_control.sim.appearance import Appearance
 from liquid_control.sim.conditions.condition import Condition
-from liquid_control.sim.randomize import Look
 from liquid_control.sim.road import LANE_WIDTH, Road
 
 SUN_ELEVATION = 0.12
@@ -23,33 +23,35 @@ TRACKS = (-0.78, 0.78, LANE_WIDTH - 0.78, LANE_WIDTH + 0.78)
 """Where wheels have cleared the snow [m left of the lane's centre]."""
 
 
-def dress(look: Look, condition: Condition, road: Road, rng: np.random.Generator) -> Look:
-    """The drawn look of a road in the condition's weather and light."""
+def apply_weather(
+    appearance: Appearance, condition: Condition, road: Road, rng: np.random.Generator
+) -> Appearance:
+    """The drawn appearance of a road in the condition's weather and light."""
     if condition.winter:
-        look = dataclasses.replace(
-            look,
+        appearance = dataclasses.replace(
+            appearance,
             snow=1.0,
-            ground=_towards(look.ground, SNOW, 0.9),
-            foliage=_towards(look.foliage, SNOW, 0.55),
-            asphalt=_towards(look.asphalt, np.array([0.3, 0.31, 0.33]), 0.5),
+            ground=_towards(appearance.ground, SNOW, 0.9),
+            foliage=_towards(appearance.foliage, SNOW, 0.55),
+            asphalt=_towards(appearance.asphalt, np.array([0.3, 0.31, 0.33]), 0.5),
             sky_high=(0.78, 0.8, 0.83),
             sky_low=(0.86, 0.87, 0.88),
             ambient=0.5,
             diffuse=0.3,
         )
     if condition.rain:
-        look = dataclasses.replace(
-            look,
-            asphalt=_towards(look.asphalt, np.zeros(3), 0.2),
-            ground=_towards(look.ground, np.zeros(3), 0.2),
+        appearance = dataclasses.replace(
+            appearance,
+            asphalt=_towards(appearance.asphalt, np.zeros(3), 0.2),
+            ground=_towards(appearance.ground, np.zeros(3), 0.2),
             sky_high=(0.5, 0.52, 0.55),
             sky_low=(0.62, 0.64, 0.66),
             ambient=0.45,
             diffuse=0.25,
         )
     if condition.night:
-        look = dataclasses.replace(
-            look,
+        appearance = dataclasses.replace(
+            appearance,
             sky_high=(0.02, 0.02, 0.03),
             sky_low=(0.02, 0.02, 0.03),
             ambient=0.75,
@@ -58,17 +60,19 @@ def dress(look: Look, condition: Condition, road: Road, rng: np.random.Generator
         )
     if condition.low_sun:
         azimuth = float(np.arctan2(road.y[-1], road.x[-1]) + rng.uniform(-SUN_SPREAD, SUN_SPREAD))
-        look = dataclasses.replace(
-            look,
+        appearance = dataclasses.replace(
+            appearance,
             sun_elevation=SUN_ELEVATION,
             sun_azimuth=azimuth,
             sky_low=(1.0, 0.93, 0.8),
             diffuse=0.45,
         )
     if condition.visibility:
-        haze = look.sky_low if condition.rain else (0.72, 0.74, 0.76)
-        look = dataclasses.replace(look, sky_high=haze, sky_low=haze, fog=condition.visibility)
-    return dataclasses.replace(look, shadows=condition.shadows)
+        haze = appearance.sky_low if condition.rain else (0.72, 0.74, 0.76)
+        appearance = dataclasses.replace(
+            appearance, sky_high=haze, sky_low=haze, fog=condition.visibility
+        )
+    return dataclasses.replace(appearance, shadows=condition.shadows)
 
 
 def snow_over(

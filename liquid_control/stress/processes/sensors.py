@@ -40,7 +40,7 @@ def render_pictures(count: int, seed: int) -> np.ndarray:
     """(count, 160, 320, 3) uint8 RGB: what the camera of the simulated car sees while the expert
     drives the straight parts of a held-out road, where nobody slows down for a bend."""
     from liquid_control.control.vehicle import steering_angle
-    from liquid_control.sim.drive import VEHICLE
+    from liquid_control.sim.bodies.car import VEHICLE
     from liquid_control.sim.world import World
 
     world = World(
@@ -50,8 +50,8 @@ def render_pictures(count: int, seed: int) -> np.ndarray:
     )
     pictures: list[np.ndarray] = []
     while len(pictures) < count:
-        events = world.advance(steering_angle(world.truth.target_curvature, VEHICLE))
-        if abs(world.truth.target_curvature) < STRAIGHT:
+        events = world.advance(steering_angle(world.task.expert(world), VEHICLE))
+        if abs(world.task.expert(world)) < STRAIGHT:
             pictures += [event.image.copy() for event in events if isinstance(event, Frame)]
         if world.truth.finished:
             world.reset(seed := seed + 1, held_out=True)

@@ -19,7 +19,7 @@ from liquid_control.control.guard import Wishes
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
-from liquid_control.sim.drive import VEHICLE
+from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.stress.faults.course import run_course
 from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault

@@ -163,6 +163,6 @@ def test_columns_of_different_length_are_refused():
 
 
 def test_the_thresholds_are_the_worlds():
-    from liquid_control.sim import task, world
+    from liquid_control.sim.tasks import lane_keeping
 
-    assert (DEPARTURE, OFF_ROAD) == (task.DEPARTURE, world.OFF_ROAD)
+    assert (DEPARTURE, OFF_ROAD) == (lane_keeping.DEPARTURE, lane_keeping.OFF_ROAD)

@@ -1,8 +1,8 @@
-"""Domain randomisation: how one stretch of world looks and how one vehicle behaves.
+"""Domain randomisation of the appearance of a road: colours and light.
 
-Looks are stratified: a stratum fixes whether ground, asphalt and light are dark or bright, so that
-a set of roads can be spread evenly over the combinations that fool a policy (ground as bright as
-the asphalt is the worst).
+Appearances are stratified: a stratum fixes whether ground, asphalt and light are dark or bright, so
+that a set of roads is spread evenly over their combinations. Ground as bright as the asphalt is the
+hardest for a policy.
 """
 
 from __future__ import annotations
@@ -13,17 +13,14 @@ import numpy as np
 
 STRATA = 8
 
-WHEELBASE = 2.6
-"""Distance between the axles of the usual vehicle [m]."""
-
 
 @dataclasses.dataclass(frozen=True)
-class Look:
-    """Colours in 0..1 RGB and light of a stretch of road; the last three are for weather
-    (sim.conditions) and never drawn.
+class Appearance:
+    """Colours in 0..1 RGB and light of a road; the last three are set by weather (sim.conditions)
+    and never drawn.
 
-    `fog`: distance at which the air hides everything [m], 0 is clear. `snow`: cover of the road, 0
-    to 1. `shadows`: on the road [1/m].
+    `fog`: distance at which fog hides everything [m], 0 is clear. `snow`: cover of the road, 0 to
+    1. `shadows`: on the road [1/m].
     """
 
     asphalt: tuple[float, float, float]
@@ -42,26 +39,8 @@ class Look:
     shadows: float = 0.0
 
 
-@dataclasses.dataclass(frozen=True)
-class Body:
-    """What a single vehicle draws: camera pose errors, friction, steering dynamics, sensor
-    errors."""
-
-    camera_height: float
-    camera_pitch: float
-    camera_yaw: float
-    camera_roll: float
-    friction: float
-    steering_delay: float
-    steering_lag: float
-    gyro_bias: tuple[float, float, float]
-    accelerometer_bias: tuple[float, float, float]
-    camera_left: float = 0.0
-    wheelbase: float = WHEELBASE
-
-
-def draw_look(rng: np.random.Generator, stratum: int | None = None) -> Look:
-    """A look of a stratum in 0..STRATA-1, or of any when None."""
+def draw_appearance(rng: np.random.Generator, stratum: int | None = None) -> Appearance:
+    """An appearance of a stratum in 0..STRATA-1, or of any when None."""
     stratum = int(rng.integers(STRATA)) if stratum is None else stratum % STRATA
     bright_ground, bright_asphalt, bright_light = stratum & 1, stratum >> 1 & 1, stratum >> 2 & 1
     grey = rng.uniform(0.38, 0.58) if bright_asphalt else rng.uniform(0.18, 0.38)
@@ -74,7 +53,7 @@ def draw_look(rng: np.random.Generator, stratum: int | None = None) -> Look:
     centre = yellow * rng.uniform(0.8, 1.0) if rng.random() < 0.35 else np.full(3, white)
     sky = np.array([rng.uniform(0.2, 0.7), rng.uniform(0.4, 0.8), rng.uniform(0.6, 1.0)])
     haze = rng.uniform(0.6, 0.95)
-    return Look(
+    return Appearance(
         asphalt=_colour(grey * rng.uniform(0.93, 1.07, 3)),
         ground=_colour(ground_level * tint),
         edge_line=_colour(np.full(3, white)),
@@ -88,20 +67,6 @@ def draw_look(rng: np.random.Generator, stratum: int | None = None) -> Look:
         foliage=_colour(
             rng.uniform(0.15, 0.5) * np.array([rng.uniform(0.5, 1.2), 1.0, rng.uniform(0.3, 0.7)])
         ),
-    )
-
-
-def draw_body(rng: np.random.Generator) -> Body:
-    return Body(
-        camera_height=rng.uniform(1.25, 1.45),
-        camera_pitch=rng.normal(0.0, 0.008),
-        camera_yaw=rng.normal(0.0, 0.004),
-        camera_roll=rng.normal(0.0, 0.008),
-        friction=rng.uniform(0.7, 1.1),
-        steering_delay=rng.uniform(0.0, 0.06),
-        steering_lag=rng.uniform(0.04, 0.12),
-        gyro_bias=tuple(rng.normal(0.0, 0.003, 3)),
-        accelerometer_bias=tuple(rng.normal(0.0, 0.05, 3)),
     )
 
 

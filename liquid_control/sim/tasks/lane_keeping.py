@@ -1,0 +1,87 @@
+"""Lane keeping: drive along the centre of the right lane until the road ends."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from liquid_control.sim.road import LANE_WIDTH, SPACING, Road
+from liquid_control.sim.tasks.task import TaskWorld
+from liquid_control.sim.truth import Truth
+
+DEPARTURE = 1.0
+"""A lane departure begins when the vehicle's centre is further than this from the lane's centre
+[m]."""
+
+OFF_ROAD = LANE_WIDTH / 2
+"""The episode ends when the vehicle's centre is further than this from the lane's centre [m]."""
+
+TURNED_AROUND = 0.3
+"""It also ends when the cosine of the heading error is below this."""
+
+LOOK_AHEAD_TIME = 0.65
+SHORTEST_LOOK_AHEAD = 4.0
+"""Of the expert [s], [m]."""
+
+
+class LaneKeeping:
+    """See `Task`."""
+
+    def speed_plan(self, road: Road, cruise: float) -> np.ndarray:
+        return speed_plan(road, cruise)
+
+    def expert(self, world: TaskWorld) -> float:
+        return pursue(world.road, world.truth, world.body.to_rear_axle)
+
+    def reward(self, before: Truth, after: Truth) -> float:
+        """Metres of progress, weighted from 1 on the lane's centre to 0 at the departure
+        threshold."""
+        progress = after.station - before.station
+        return progress * max(0.0, 1.0 - abs(after.lane_offset) / DEPARTURE)
+
+    def is_terminated(self, truth: Truth) -> bool:
+        """The vehicle's centre has left the lane, or the vehicle has turned around."""
+        return abs(truth.lane_offset) > OFF_ROAD or math.cos(truth.heading_error) < TURNED_AROUND
+
+
+LANE_KEEPING = LaneKeeping()
+
+
+def is_departing(truth: Truth) -> bool:
+    """Whether the vehicle's centre is beyond the departure threshold; `is_terminated` is the wider
+    one."""
+    return abs(truth.lane_offset) > DEPARTURE
+
+
+def pursue(road: Road, truth: Truth, to_rear_axle: float) -> float:
+    """Curvature [1/m] of the arc from the rear axle to the lane's centre ahead of it: pure pursuit.
+
+    R. C. Coulter, "Implementation of the Pure Pursuit Path Tracking Algorithm", CMU-RI-TR-92-01.
+    """
+    distance = max(SHORTEST_LOOK_AHEAD, LOOK_AHEAD_TIME * truth.speed)
+    cos, sin = math.cos(truth.yaw), math.sin(truth.yaw)
+    x, y = truth.x - to_rear_axle * cos, truth.y - to_rear_axle * sin
+    target_x, target_y, _, _ = road.at(truth.station - to_rear_axle + distance)
+    ahead = (target_x - x) * cos + (target_y - y) * sin
+    left = (target_y - y) * cos - (target_x - x) * sin
+    return 2.0 * left / max(ahead * ahead + left * left, 1.0)
+
+
+def speed_plan(
+    road: Road,
+    cruise: float,
+    lateral_acceleration: float = 2.0,
+    acceleration: float = 1.2,
+    deceleration: float = 1.5,
+) -> np.ndarray:
+    """Speed (N,) [m/s] that keeps to `cruise`, to v² |curvature| <= lateral_acceleration, and to
+    both slopes."""
+    speed = np.minimum(
+        cruise, np.sqrt(lateral_acceleration / np.maximum(np.abs(road.curvature), 1e-6))
+    )
+    for i in range(len(speed) - 2, -1, -1):
+        speed[i] = min(speed[i], (speed[i + 1] ** 2 + 2 * deceleration * SPACING) ** 0.5)
+    for i in range(1, len(speed)):
+        speed[i] = min(speed[i], (speed[i - 1] ** 2 + 2 * acceleration * SPACING) ** 0.5)
+    return speed
