@@ -83,7 +83,7 @@ class MissingDependencyError(LiquidControlError):
         self.module = module
 
 
-class BagError(LiquidControlError):
+class RecordingError(LiquidControlError):
     """Nothing of a recording can be read."""
 
     def __init__(self, path: object, problem: str, remedy: str) -> None:
@@ -91,9 +91,9 @@ class BagError(LiquidControlError):
         self.path, self.problem, self.remedy = path, problem, remedy
 
 
-class BagTopicError(LiquidControlError):
-    """A topic that was asked for is not in the recording, or is of a type that its role cannot be
-    read from."""
+class TopicError(LiquidControlError):
+    """A topic that the settings name is not in the recording, or is of a type that its role cannot
+    be read from."""
 
     def __init__(self, role: str, got: object, expected: object) -> None:
         super().__init__(f"--topics.{role}: got {got}, expected {expected}")

@@ -65,9 +65,9 @@ began = time.perf_counter()
 seconds, frames = time.perf_counter() - began, log.frames
 """,
     "read and decode": """
-from liquid_control.recordings.rosbag.recording import Recording
+from liquid_control.recordings.formats import open_recording
 began = time.perf_counter()
-with Recording(bag) as recording:
+with open_recording(bag) as recording:
     frames = sum(isinstance(sample, Frame) for _, sample in recording.samples())
 seconds = time.perf_counter() - began
 """,

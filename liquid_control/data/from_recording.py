@@ -30,8 +30,8 @@ from liquid_control.recordings.driven_curvature import (
     Track,
     driven_curvature,
 )
-from liquid_control.recordings.rosbag.reader import BagReader
-from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
+from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.signals import ImuSample, Observation, Rejected, SpeedSample, SteeringSample
 from liquid_control.system.sha256 import sha256_of
 
@@ -109,7 +109,7 @@ class _Samples:
 def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False) -> RecordedDrive:
     """The drive in bag `path`, from folder `cache` where it is there, else read and put there.
 
-    Raises BagError and the topics' errors as `Recording` does, UnusableRecordingError with too few
+    Raises RecordingError and the topics' errors as `open_recording` does, UnusableRecordingError with too few
     usable frames.
     """
     files = file_hashes(path, cache)
@@ -132,9 +132,8 @@ def cached_at(path: Path, files: Mapping[str, str], reading: Reading, cache: Pat
 
 def file_hashes(path: Path, cache: Path) -> dict[str, str]:
     """SHA-256 of each file of a bag by name. Remembered in `cache` by size and time of change, for
-    a bag may be large. Raises BagError for what is no recording, before it reads all of it."""
-    with BagReader(path):
-        pass
+    a bag may be large. Raises RecordingError for what is no recording, before it reads all of it."""
+    open_recording(path, guess=True).close()
     cache.mkdir(parents=True, exist_ok=True)
     files = (
         sorted(file for file in path.rglob("*") if file.is_file())
@@ -172,8 +171,8 @@ def _read(
     tracks = {name: _Samples() for name in (*TRACKS, "command_speed")}
     pixels = place.with_suffix(".pixels")
     try:
-        with Recording(path, reading.recording) as recording, pixels.open("wb") as sink:
-            if recording.roles.camera is None:
+        with open_recording(path, reading.recording) as recording, pixels.open("wb") as sink:
+            if "camera" not in recording.roles:
                 raise UnusableRecordingError(
                     path,
                     "it has no camera",

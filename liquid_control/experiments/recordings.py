@@ -25,9 +25,8 @@ from liquid_control.data.episode import load_episode
 from liquid_control.deploy.export import export_onnx
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
 from liquid_control.policy.saved import save_model
-from liquid_control.recordings.rosbag.recording import RecordingSettings
-from liquid_control.recordings.rosbag.topics import TopicMap
 from liquid_control.recordings.rosbag.writer import PARTIAL, PROPOSAL, BagSettings
+from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.sim.collect import Drive, collect
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.system.parallel import map_processes

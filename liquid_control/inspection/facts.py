@@ -11,7 +11,7 @@ from liquid_control.inspection.agreement import Agreement, Fit
 from liquid_control.inspection.content_judgement import AXES
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.tracks import Tracks
-from liquid_control.recordings.rosbag.recording import RecordingSettings
+from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.system.plain_json import plain
 
 MOST_GAPS = 20

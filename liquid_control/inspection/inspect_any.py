@@ -11,7 +11,7 @@ import tyro
 from liquid_control.errors import ConfigError
 from liquid_control.inspection.model import InspectSettings, inspect, is_recording
 from liquid_control.inspection.recording import inspect_bag
-from liquid_control.recordings.rosbag.recording import RecordingSettings
+from liquid_control.recordings.settings import RecordingSettings
 
 MANIFEST = "model.json"
 PAGES = (".html", ".htm")
@@ -36,7 +36,7 @@ class InspectAnySettings:
 
 
 def inspect_any(settings: InspectAnySettings) -> dict:
-    """The facts of a recording or of a model; raises BagError, BagTopicError or ModelFileError for
+    """The facts of a recording or of a model; raises RecordingError, TopicError or ModelFileError for
     one that cannot be read."""
     if not is_recording(settings.path):
         if Path(settings.path).is_dir() and not (Path(settings.path) / MANIFEST).exists():

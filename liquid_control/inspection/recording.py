@@ -24,8 +24,8 @@ from liquid_control.inspection.stamp_judgement import (
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.tracks import ROLES, Tracks, read_tracks
 from liquid_control.recordings.rosbag.reader import BagReader
-from liquid_control.recordings.rosbag.recording import RecordingSettings
-from liquid_control.recordings.rosbag.topics import Roles, TopicMap, choose_topics
+from liquid_control.recordings.rosbag.topics import Roles, choose_topics
+from liquid_control.recordings.settings import RecordingSettings, TopicMap
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ def inspect_bag(
     """Looks at the index alone (`quick`), or reads all messages of the topics in use once and
     decodes some hundred pictures.
 
-    Raises BagError when nothing can be read and BagTopicError when a topic asked for is not there;
+    Raises RecordingError when nothing can be read and TopicError when a topic asked for is not there;
     everything else is a finding.
     """
     settings = settings or RecordingSettings()

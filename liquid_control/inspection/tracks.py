@@ -15,8 +15,8 @@ from liquid_control.inspection.stamps import StampTrack
 from liquid_control.perception import measurements
 from liquid_control.recordings.rosbag.reader import BagReader
 from liquid_control.recordings.rosbag.readings import SPEEDS, steering_reader
-from liquid_control.recordings.rosbag.recording import RecordingSettings
 from liquid_control.recordings.rosbag.topics import Roles
+from liquid_control.recordings.settings import RecordingSettings
 
 MOVING = 0.5  # m/s
 ROLES = ("camera", "imu", "speed", "steering")

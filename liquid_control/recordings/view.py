@@ -1,5 +1,5 @@
-"""The part of a camera's picture that a policy is shown, from the calibration: angles are the same
-on every camera, pixels are not."""
+"""The crop of the camera's picture from its calibration and a field of view, which is the same on
+every camera."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import dataclasses
 import math
 
 from liquid_control.config import PreprocessConfig, check, choice, number
-from liquid_control.errors import LiquidControlError, MessageError
-from liquid_control.recordings.rosbag.recording import Recording
+from liquid_control.errors import LiquidControlError
+from liquid_control.recordings.source import Source
+from liquid_control.recordings.values import CALIBRATION
 
 TOLERATED = 0.02
 """Share of the picture's size by which a view may reach beyond it; it is then cut at the border."""
@@ -19,7 +20,8 @@ class ViewError(LiquidControlError):
 
     def __init__(self, path: object, problem: str) -> None:
         super().__init__(
-            f"{path}: {problem}. Give the crop itself: --view.source flags --preprocess.crop-top 0.3 ..."
+            f"{path}: {problem}. Give the crop itself: "
+            "--view.source flags --preprocess.crop-top 0.3 ..."
         )
         self.path, self.problem = path, problem
 
@@ -27,7 +29,7 @@ class ViewError(LiquidControlError):
 @dataclasses.dataclass(frozen=True)
 class ViewSettings:
     """Where the crop comes from. The angles' defaults are the simulated camera's, so that its
-    policies see what they know."""
+    policies see the view that they learned."""
 
     source: str = choice(
         "flags",
@@ -43,26 +45,15 @@ class ViewSettings:
         check(self)
 
 
-def crop_for(
-    recording: Recording, view: ViewSettings, preprocess: PreprocessConfig
-) -> PreprocessConfig:
+def crop_for(source: Source, view: ViewSettings, preprocess: PreprocessConfig) -> PreprocessConfig:
     """`preprocess` with the crop that shows `view`, for a pinhole without distortion.
 
-    Raises ViewError without a calibrated CameraInfo, and for a camera that sees less than the view.
+    Raises ViewError without a calibrated camera, and for a camera that sees less than the view.
     """
-    path, topic = recording.reader.path, recording.roles.camera_info
-    if topic is None:
-        raise ViewError(
-            path, "no CameraInfo beside the camera's topic (--topics.camera-info names another)"
-        )
-    message = next(recording.reader.messages([topic.name]), None)
-    if message is None:
-        raise ViewError(path, f"{topic.name} has no message")
-    try:
-        info = recording.reader.decode(message)
-        width, height, k = int(info.width), int(info.height), [float(value) for value in info.k]
-    except (MessageError, AttributeError, TypeError, ValueError) as error:
-        raise ViewError(path, f"{topic.name} cannot be read ({error})") from None
+    path, camera = source.path, source.camera
+    if camera is None:
+        raise ViewError(path, source.camera_missing)
+    width, height, k = camera.width, camera.height, camera.matrix
     if not (
         width > 0
         and height > 0
@@ -71,7 +62,8 @@ def crop_for(
         and k[4] > 0
         and all(map(math.isfinite, k))
     ):
-        raise ViewError(path, f"{topic.name} is not calibrated ({width}x{height}, K {k[:6]})")
+        name = source.roles[CALIBRATION].name
+        raise ViewError(path, f"{name} is not calibrated ({width}x{height}, K {list(k[:6])})")
     half = view.width / 2
     columns = [k[2] - k[0] * math.tan(half), k[2] + k[0] * math.tan(half)]
     rows = [
@@ -86,7 +78,8 @@ def crop_for(
             side = name.removeprefix("crop_")
             raise ViewError(
                 path,
-                f"the camera's picture ends {-share:.0%} short of the view at the {side}; narrow the --view angles",
+                f"the camera's picture ends {-share:.0%} short of the view at the {side}; "
+                "narrow the --view angles",
             )
     return dataclasses.replace(
         preprocess, **{name: round(max(share, 0.0), 4) for name, share in shares.items()}

@@ -165,7 +165,7 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
 
 
 def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> AbstractContextManager:
-    """The recording, where one is asked for. Raises BagError when its place is taken."""
+    """The recording, where one is asked for. Raises RecordingError when its place is taken."""
     if settings.record is None:
         return nullcontext()
     from liquid_control.recordings.rosbag.writer import BagWriter

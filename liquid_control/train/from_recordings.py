@@ -30,7 +30,7 @@ from liquid_control.model.model_file import ModelInfo, read_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network, save_model
 from liquid_control.recordings.driven_curvature import CurvatureSettings
-from liquid_control.recordings.rosbag.recording import RecordingSettings
+from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.view import ViewSettings
 from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.train.cloning import CloneSettings, clone, scaled_network

@@ -25,7 +25,7 @@ from liquid_control.errors import ConfigError, LiquidControlError
 from liquid_control.inspection.findings import FAULT, OK
 from liquid_control.inspection.recording import inspect_bag
 from liquid_control.recordings.driven_curvature import NoCurvatureError
-from liquid_control.recordings.rosbag.recording import Recording
+from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.view import ViewSettings, crop_for
 from liquid_control.system.parallel import map_processes
 
@@ -153,7 +153,7 @@ def _crop(
     crops: dict[str, PreprocessConfig] = {}
     for path in paths:
         try:
-            with Recording(path, settings.recording) as recording:
+            with open_recording(path, settings.recording) as recording:
                 crops[str(path)] = crop_for(recording, view, preprocess)
         except LiquidControlError as error:
             problems[str(path)] = str(error)

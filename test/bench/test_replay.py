@@ -13,8 +13,8 @@ import pytest
 from liquid_control.bench import replay
 from liquid_control.bench.replay_bag import QUALITY, make_bag, natural_picture
 from liquid_control.model.installed import find_model
+from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.rosbag.messages import jpeg
-from liquid_control.recordings.rosbag.recording import Recording
 from liquid_control.signals import Frame
 
 RESULT = {
@@ -46,7 +46,7 @@ def bag(tmp_path_factory):
 
 
 def test_the_recording_has_the_rates_that_it_says(bag):
-    with Recording(bag) as recording:
+    with open_recording(bag) as recording:
         samples = list(recording.samples())
     counts = collections.Counter(type(sample).__name__ for _, sample in samples)
     assert counts == {"Frame": 90, "ImuSample": 600, "SpeedSample": 150, "SteeringSample": 150}

@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 
 from liquid_control.config import PreprocessConfig, TimelineConfig, VehicleConfig
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.data import from_recording
 from liquid_control.data.episode import Episode
 from liquid_control.data.from_recording import Reading, UnusableRecordingError, read_drive
 from liquid_control.data.npz import NpzError, read_npz, write_npz
 from liquid_control.data.sequences import Augmentation, Batch, Sequences, mirror
-from liquid_control.errors import BagError
+from liquid_control.errors import RecordingError
 from liquid_control.perception.observer import Observer
 from liquid_control.recordings.driven_curvature import (
     CurvatureSettings,
@@ -29,7 +28,9 @@ from liquid_control.recordings.driven_curvature import (
     gyro_bias,
     smooth,
 )
-from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
+from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.source import Source
 from liquid_control.recordings.view import ViewError, ViewSettings, crop_for
 from liquid_control.signals import Frame, Observation
 
@@ -195,7 +196,7 @@ def test_the_cache_is_used_again_and_made_anew_when_bag_settings_or_bytes_differ
         path.suffix for path in cache.iterdir()
     ) == [".json", ".npz"]
     with monkeypatch.context() as patch:
-        patch.setattr(from_recording, "Recording", None)  # reading the bag would fail
+        patch.setattr(Source, "samples", None)  # reading the bag would fail
         assert np.array_equal(read_drive(bag, READING, cache).image, image)
     other = read_drive(
         bag,
@@ -234,7 +235,7 @@ def test_what_cannot_be_trained_on_says_why_and_what_to_do(tmp_path, drives):
     junk = tmp_path / "junk.mcap"
     junk.write_bytes(b"\x89MCAP0\r\n" + bytes(range(256)) * 40)
     for path in (junk, tmp_path / "absent"):
-        with pytest.raises((BagError, UnusableRecordingError)):
+        with pytest.raises((RecordingError, UnusableRecordingError)):
             read_drive(path, READING, tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.npz")) and not list(
         (tmp_path / "cache").glob("*.pixels")
@@ -249,7 +250,7 @@ def test_training_refuses_a_repeated_picture_as_the_robot_does(tmp_path, drives,
     bag = drives.write_drive(tmp_path / "bag", seconds=8.0, speed=speed, frozen=(3.0, 5.0))
     drive = read_drive(bag, READING, tmp_path / "cache")
     robot, used, seen = Observer(SMALL), [], 0
-    with Recording(bag) as recording:
+    with open_recording(bag) as recording:
         for receive_ns, sample in recording.samples():
             outcome = robot.push(sample, receive_ns)
             used += [outcome.stamp_ns] if isinstance(outcome, Observation) else []
@@ -281,7 +282,7 @@ def test_the_crop_from_camera_info_shows_the_view_asked_for(tmp_path, drives):
     bag = drives.write_drive(tmp_path / "bag", seconds=1.0, size=(48, 64), focal=40.0)
     width, above, below = (float(np.arctan(pixels / 40)) for pixels in (16, 12, 20))
     view = ViewSettings("camera_info", width=2 * width, above=above, below=below)
-    with Recording(bag) as recording:
+    with open_recording(bag) as recording:
         crop = crop_for(recording, view, SMALL)
         assert (crop.crop_left, crop.crop_right, crop.crop_top, crop.crop_bottom) == pytest.approx(
             (0.25, 0.25, 0.25, 4 / 48), abs=1e-3
@@ -291,7 +292,7 @@ def test_the_crop_from_camera_info_shows_the_view_asked_for(tmp_path, drives):
         with pytest.raises(ViewError, match="short of the view at the left"):
             crop_for(recording, dataclasses.replace(view, width=2.5), SMALL)
     with (
-        Recording(drives.write_drive(tmp_path / "bare", seconds=1.0)) as recording,
+        open_recording(drives.write_drive(tmp_path / "bare", seconds=1.0)) as recording,
         pytest.raises(ViewError, match="no CameraInfo"),
     ):
         crop_for(recording, view, SMALL)

@@ -10,7 +10,7 @@ import pytest
 
 from liquid_control.inspection.recording import inspect_bag
 from liquid_control.recordings.rosbag import messages
-from liquid_control.recordings.rosbag.recording import RecordingSettings
+from liquid_control.recordings.settings import RecordingSettings
 
 READY, WARNED, UNUSABLE = "ready", "usable with warnings", "not usable"
 

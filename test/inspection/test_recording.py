@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from liquid_control.cli import main as cli
-from liquid_control.errors import BagError, BagTopicError
+from liquid_control.errors import RecordingError, TopicError
 from liquid_control.inspection.page import write_page
 from liquid_control.inspection.recording import inspect_bag
 from liquid_control.inspection.text import as_text
-from liquid_control.recordings.rosbag.recording import RecordingSettings
+from liquid_control.recordings.settings import RecordingSettings
 
 READY, WARNED, UNUSABLE = "ready", "usable with warnings", "not usable"
 
@@ -91,10 +91,10 @@ def test_a_cut_recording_is_inspected_up_to_the_cut(clean, tmp_path):
 def test_a_missing_topic_and_an_unreadable_file_are_errors(clean, tmp_path):
     bag = clean.write(tmp_path / "bag")
     asked = dataclasses.replace(RecordingSettings().topics, imu="/nowhere")
-    with pytest.raises(BagTopicError, match="nowhere"):
+    with pytest.raises(TopicError, match="nowhere"):
         inspect_bag(bag, RecordingSettings(topics=asked))
     (tmp_path / "noise.mcap").write_bytes(bytes(range(256)) * 8)
-    with pytest.raises(BagError):
+    with pytest.raises(RecordingError):
         inspect_bag(tmp_path / "noise.mcap")
 
 
@@ -147,7 +147,7 @@ def test_whatever_bytes_are_damaged_it_is_inspected_or_refused(new_drive, tmp_pa
         (tmp_path / "spoiled.mcap").write_bytes(data.tobytes())
         try:
             inspection = inspect_bag(tmp_path / "spoiled.mcap")
-        except BagError:
+        except RecordingError:
             continue
         write_page(inspection, tmp_path / "page.html")
         assert "replay" in as_text(inspection.facts) and json.dumps(

@@ -12,7 +12,7 @@ import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
-from liquid_control.errors import BagError
+from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag.definitions import KNOWN
 from liquid_control.recordings.rosbag.reader import BagReader
 
@@ -167,7 +167,7 @@ def read(path: Path) -> tuple[list, list]:
     try:
         with BagReader(path) as reader:
             return contents(reader), reader.damage
-    except BagError as error:
+    except RecordingError as error:
         return [], [error]
 
 

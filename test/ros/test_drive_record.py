@@ -15,8 +15,8 @@ import pytest
 from liquid_control.control.controller import Controller
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.perception.measurements import stamp_ns
+from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.rosbag.reader import BagReader
-from liquid_control.recordings.rosbag.recording import Recording
 from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,7 +61,7 @@ def replayed(bag: Path, model: Path, answered) -> dict[int, tuple[float, float]]
     """What the same policy proposes now. Frames that were never answered are left out: they did not
     reach the policy."""
     controller, proposed = Controller(OnnxRuntime.load(model), speed=SPEED), {}
-    with Recording(bag) as recording:
+    with open_recording(bag) as recording:
         for receive_ns, sample in recording.samples((ImuSample, SpeedSample, Frame)):
             if not isinstance(sample, Frame):
                 controller.push(sample)
@@ -114,7 +114,7 @@ def test_a_killed_drive_leaves_what_it_had_recorded(model, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not (tmp_path / "bag").exists()
-    with Recording(tmp_path / "bag.partial") as recording:
+    with open_recording(tmp_path / "bag.partial") as recording:
         samples = [sample for _, sample in recording.samples()]
         assert recording.damage
     assert (

@@ -19,7 +19,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.model.model_file import read_model
 from liquid_control.policy.saved import load_network
 from liquid_control.recordings.driven_curvature import CurvatureSettings
-from liquid_control.recordings.rosbag.recording import RecordingSettings
+from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.signals import Observation
 from liquid_control.train.cloning import CloneSettings, TooLittleError
 from liquid_control.train.fit import FitSettings

@@ -27,7 +27,8 @@ from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.replay.log import Recorded, ReplayLog, Rows
 from liquid_control.perception.observer import PreparedFrame, prepare
-from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
+from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.signals import Action, Frame, SpeedSample, SteeringSample
 
 TIMER_NS = 50_000_000
@@ -70,8 +71,8 @@ def replay(
     """Drives one recording through every model at once, each with its own time line, memory and
     gate; a log for each.
 
-    `advance` is told the seconds of recording since it was last called. Raises BagError when
-    nothing can be read, BagTopicError and AmbiguousTopicError when the topics do not settle who
+    `advance` is told the seconds of recording since it was last called. Raises RecordingError when
+    nothing can be read, TopicError and AmbiguousTopicError when the topics do not settle who
     plays what.
     """
     settings = settings or OpenLoopSettings()
@@ -85,7 +86,7 @@ def replay(
     stamps, angles, offsets = array("q"), array("d"), array("d")
     frames, steered, told = 0, NOWHERE, None
     began = time.perf_counter()
-    with Recording(bag, settings.recording) as recording:
+    with open_recording(bag, settings.recording) as recording:
         for receive_ns, sample in _in_bursts(recording.samples(prepare=prepare_for_all)):
             if isinstance(sample, SteeringSample):
                 stamps.append(sample.stamp_ns)
@@ -102,9 +103,10 @@ def replay(
                     advance((receive_ns - told) / 1e9)
                 told = receive_ns
         decode_s = np.array(recording.decode_s)
-        damage = tuple(_words(one) for one in recording.damage)
-        skipped, roles = dict(recording.skipped), _topics(recording.roles)
-        start_ns, end_ns = recording.reader.start_ns or 0, recording.reader.end_ns or 0
+        damage = tuple(map(str, recording.damage))
+        skipped = dict(recording.skipped)
+        roles = {role: stream.name for role, stream in recording.roles.items()}
+        length = recording.seconds
     recorded = Recorded(np.array(stamps, np.int64), np.array(angles))
     wall = time.perf_counter() - began
     offset = float(np.median(offsets)) if frames else None
@@ -120,7 +122,7 @@ def replay(
             skipped,
             damage,
             roles,
-            (end_ns - start_ns) / 1e9,
+            length,
             wall,
             decode_s,
             np.array(driver.step_s),
@@ -216,14 +218,3 @@ class _Driver:
             and abs(now_ns - sample.stamp_ns) <= self._fresh_ns
         )
         return sample.speed if known else None
-
-
-def _words(damage) -> str:
-    place = "" if damage.offset is None else f" at byte {damage.offset}"
-    return f"{damage.file}{place}: {damage.problem}; lost: {damage.lost}"
-
-
-def _topics(roles) -> dict[str, str]:
-    """Topic name by role, of the roles that are played."""
-    named = {field.name: getattr(roles, field.name) for field in dataclasses.fields(roles)}
-    return {role: getattr(topic, "name", topic) for role, topic in named.items() if topic}

@@ -26,8 +26,8 @@ from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import Comparison, compare, figures, gate_figures, worst
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
 from liquid_control.model.installed import find_model
-from liquid_control.recordings.rosbag.reader import BagReader
-from liquid_control.recordings.rosbag.recording import Recording
+from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.source import Source
 
 APART = 5.0
 """Worst moments lie at least so far from one another [s]."""
@@ -84,7 +84,7 @@ class ReplaySettings:
 
 
 def run(settings: ReplaySettings) -> dict:
-    """Replays and writes what is asked for; the facts of summary.json. Raises BagError,
+    """Replays and writes what is asked for; the facts of summary.json. Raises RecordingError,
     ModelFileError and their like for bad input."""
     if settings.golden is not None:
         from liquid_control.evaluate.replay.golden import golden
@@ -212,9 +212,9 @@ def bag_names(bags: tuple[Path, ...]) -> list[str]:
 
 
 def length(bag: Path) -> float:
-    """Seconds of a recording. Raises BagError when nothing can be read."""
-    with BagReader(bag) as reader:
-        return ((reader.end_ns or 0) - (reader.start_ns or 0)) / 1e9
+    """Seconds of a recording. Raises RecordingError when nothing can be read."""
+    with open_recording(bag, guess=True) as recording:
+        return recording.seconds
 
 
 @contextmanager
@@ -243,7 +243,7 @@ def _watchers(
     from liquid_control.evaluate.replay.pictures import Film, Keeper
 
     vehicle = settings.robot.recording.vehicle
-    with Recording(path, settings.robot.recording) as recording:
+    with open_recording(path, settings.robot.recording) as recording:
         view = camera_view(recording, settings.camera)
     keepers[name] = Keeper(vehicle, 3 * settings.worst, APART), view
     if not settings.video:
@@ -256,17 +256,14 @@ def _watchers(
     return [keepers[name][0], film]
 
 
-def camera_view(recording: Recording, camera: Camera):
-    """How the camera of a recording sees the road; None without CameraInfo, when no path could be
-    drawn that means anything."""
+def camera_view(recording: Source, camera: Camera):
+    """How the camera of a recording sees the road; None without a calibration."""
     from liquid_control.report.overlay import CameraView
 
-    topic = recording.roles.camera_info
-    message = next(recording.reader.messages([topic.name]), None) if topic else None
-    if message is None:
+    intrinsics = recording.camera
+    if intrinsics is None:
         return None
-    info = recording.reader.decode(message)
-    focal, height = float(info.k[4]), int(info.height)
+    focal, height = intrinsics.matrix[4], intrinsics.height
     if not (math.isfinite(focal) and focal > 0 and height > 0):
         return None
     return CameraView(2 * math.atan(height / 2 / focal), camera.height, camera.pitch, camera.ahead)

@@ -16,8 +16,8 @@ from typing import BinaryIO
 import yaml
 from backports import zstd
 
-from liquid_control.errors import BagError
-from liquid_control.recordings.rosbag.storage import Damage
+from liquid_control.errors import RecordingError
+from liquid_control.recordings.values import Damage
 
 STORAGES = (".mcap", ".db3")
 COMPRESSED = (".zstd", ".zst")
@@ -33,7 +33,7 @@ _PIECE = 2**14
 
 
 def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
-    """(files of the recording at `path`, what is wrong with its metadata.yaml). Raises BagError
+    """(files of the recording at `path`, what is wrong with its metadata.yaml). Raises RecordingError
     where there is none."""
     if path.is_file():
         if storage_of(path) is None:
@@ -42,14 +42,14 @@ def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
                 if path.suffix == ".bag"
                 else "Name a rosbag2 directory, a .mcap or a .db3 file."
             )
-            raise BagError(
+            raise RecordingError(
                 path,
                 "a recording of ROS 1" if path.suffix == ".bag" else "neither .mcap nor .db3",
                 remedy,
             )
         return [path], []
     if not path.is_dir():
-        raise BagError(
+        raise RecordingError(
             path, "no such file or directory", "Name a rosbag2 directory, a .mcap or a .db3 file."
         )
     here = sorted(
@@ -60,7 +60,7 @@ def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
         file for file in here if file.suffix not in COMPRESSED or file.with_suffix("") not in here
     ]
     if not here:
-        raise BagError(
+        raise RecordingError(
             path,
             "no .mcap or .db3 file in this directory",
             "Name a rosbag2 directory, a .mcap or a .db3 file.",
@@ -103,7 +103,7 @@ def storage_of(path: Path) -> str | None:
 
 def unpack(path: Path, folder: Path) -> tuple[Path, list[Damage]]:
     """(the file's decompressed copy in `folder`, damage); a damaged one gives what precedes the
-    damage. BagError where the disk is full."""
+    damage. RecordingError where the disk is full."""
     out = folder / path.stem
     damage, written, checked = [], 0, 0
     with path.open("rb") as packed:
@@ -171,11 +171,11 @@ def _check_space(path: Path, folder: Path, size: int) -> None:
         raise _full(path, folder, f"{size / 1e9:.1f} GB to unpack, {free / 1e9:.1f} GB free")
 
 
-def _full(path: Path, folder: Path, problem: str) -> BagError:
+def _full(path: Path, folder: Path, problem: str) -> RecordingError:
     remedy = (
         "Point TMPDIR to a larger disk, or decompress the file with zstd -d and name the result."
     )
-    return BagError(path, f"cannot be unpacked into {folder.parent} ({problem})", remedy)
+    return RecordingError(path, f"cannot be unpacked into {folder.parent} ({problem})", remedy)
 
 
 def _listed(metadata: Path) -> tuple[list[str], list[Damage]]:

@@ -10,16 +10,11 @@ from operator import attrgetter
 from pathlib import Path
 from zlib import crc32
 
-from liquid_control.errors import BagError
+from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag import mcap_records as mcap
 from liquid_control.recordings.rosbag.mcap_index import Block, Walk, read_index
-from liquid_control.recordings.rosbag.storage import (
-    LARGEST,
-    BagMessage,
-    Channel,
-    Damage,
-    decompressed,
-)
+from liquid_control.recordings.rosbag.storage import LARGEST, BagMessage, Channel, decompressed
+from liquid_control.recordings.values import Damage
 
 HELD_BLOCKS = 16  # blocks whose messages may wait for those of overlapping ones
 _TIME = attrgetter("receive_ns")
@@ -30,7 +25,7 @@ class McapFile:
     messages), `damage` found so far."""
 
     def __init__(self, path: Path, name: str) -> None:
-        """Raises BagError where the file does not begin like MCAP. `name` is what damage is
+        """Raises RecordingError where the file does not begin like MCAP. `name` is what damage is
         reported under."""
         self.name = name
         self._file = os.open(path, os.O_RDONLY)
@@ -39,7 +34,7 @@ class McapFile:
         begins = os.pread(self._file, len(mcap.MAGIC), 0)
         if begins != mcap.MAGIC:
             os.close(self._file)
-            raise BagError(
+            raise RecordingError(
                 path,
                 f"{self._size} bytes beginning with {begins.hex() or 'nothing'}, not MCAP",
                 "Record or copy it again.",

@@ -9,7 +9,8 @@ import os
 from zlib import crc32
 
 from liquid_control.recordings.rosbag import mcap_records as mcap
-from liquid_control.recordings.rosbag.storage import LARGEST, Channel, Damage
+from liquid_control.recordings.rosbag.storage import LARGEST, Channel
+from liquid_control.recordings.values import Damage
 
 MOST_BLOCKS = 2**20
 LARGEST_RUN = 2**22  # bytes of consecutive messages outside of chunks that are read at once

@@ -12,7 +12,7 @@ from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 
-from liquid_control.errors import BagError, MessageError
+from liquid_control.errors import MessageError, RecordingError
 from liquid_control.recordings.rosbag.definitions import decoder_of
 from liquid_control.recordings.rosbag.files import (
     COMPRESSED,
@@ -24,7 +24,8 @@ from liquid_control.recordings.rosbag.files import (
 )
 from liquid_control.recordings.rosbag.mcap_file import McapFile
 from liquid_control.recordings.rosbag.sqlite_file import SqliteFile
-from liquid_control.recordings.rosbag.storage import BagMessage, Channel, Damage, plain
+from liquid_control.recordings.rosbag.storage import BagMessage, Channel, plain
+from liquid_control.recordings.values import Damage
 
 _OPENERS = {".mcap": McapFile, ".db3": SqliteFile}
 
@@ -52,7 +53,7 @@ class BagReader:
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Raises BagError where nothing can be read."""
+        """Raises RecordingError where nothing can be read."""
         self.path = Path(path)
         self._decoders: dict[Channel, Callable] = {}
         self._folder: tempfile.TemporaryDirectory | None = None
@@ -75,8 +76,8 @@ class BagReader:
         for file in files:
             try:
                 self._storages.append(_OPENERS[storage_of(file)](self._unpacked(file), file.name))
-            except (BagError, OSError) as error:
-                problem = error.problem if isinstance(error, BagError) else error.strerror
+            except (RecordingError, OSError) as error:
+                problem = error.problem if isinstance(error, RecordingError) else error.strerror
                 self._found.append(
                     Damage(file.name, None, f"cannot be opened: {problem}", "the messages in it")
                 )
@@ -86,11 +87,11 @@ class BagReader:
         if len(files) == 1 and problems:
             raise (
                 problems[0]
-                if isinstance(problems[0], BagError)
-                else BagError(files[0], str(problems[0]), "Check its permissions.")
+                if isinstance(problems[0], RecordingError)
+                else RecordingError(files[0], str(problems[0]), "Check its permissions.")
             )
         told = "; ".join(f"{damage.file}: {damage.problem}" for damage in self.damage[:3])
-        raise BagError(
+        raise RecordingError(
             self.path, f"nothing can be read from it ({told})", "Record or copy it again."
         )
 
@@ -154,6 +155,16 @@ class BagReader:
                 yield from heapq.merge(
                     *(storage.messages(names) for storage in group), key=attrgetter("receive_ns")
                 )
+
+    def first(self, name: str) -> BagMessage | None:
+        """The first message of a topic. Damage on the way to it is left for `messages` to
+        report."""
+        found = [(storage, list(storage.damage)) for storage in self._storages]
+        try:
+            return next(self.messages([name]), None)
+        finally:
+            for storage, damage in found:
+                storage.damage[:] = damage
 
     def decode(self, message: BagMessage) -> SimpleNamespace:
         """The message with the attributes of its type. Raises MessageError where its bytes or its

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import curvature, steering_angle
 from liquid_control.errors import MessageError
-from liquid_control.perception.measurements import curvature_of
+from liquid_control.perception.measurements import curvature_of, stamp_ns
 
 Steering = tuple[float, float | None]
 """Front-wheel angle [rad], speed [m/s] where there is one."""
@@ -65,6 +65,14 @@ TWISTS: dict[str, Callable] = {
 PLAIN = ("std_msgs/msg/Float32", "std_msgs/msg/Float64")
 JOINTS = "sensor_msgs/msg/JointState"
 STEERINGS = (*ANGLES, *TWISTS, *PLAIN, JOINTS)
+
+
+def own_stamp_ns(message) -> int | None:
+    """The stamp in a message's header, or the message's `stamp`; None for types without either."""
+    if hasattr(message, "header"):
+        return stamp_ns(message.header.stamp)
+    stamp = getattr(message, "stamp", None)
+    return None if stamp is None else stamp_ns(stamp)
 
 
 def steering_reader(

@@ -1,223 +1,224 @@
-"""A recording as samples: chosen topics, decoded, in the order of their receipt, pictures decoded
-ahead by threads."""
+"""rosbag2 as a Source: the chosen topics' messages as entries."""
 
 from __future__ import annotations
 
-import collections
 import dataclasses
+import functools
 import math
-import time
-from array import array
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from liquid_control.config import VehicleConfig, check, choice, number
-from liquid_control.errors import ImageError, LiquidControlError, MessageError
+from liquid_control.errors import AmbiguousTopicError, LiquidControlError, MessageError
 from liquid_control.perception import measurements
-from liquid_control.perception.pictures import image_from_compressed, image_from_message
-from liquid_control.recordings.rosbag.reader import BagMessage, BagReader, Damage
-from liquid_control.recordings.rosbag.readings import SPEEDS, steering_reader
-from liquid_control.recordings.rosbag.topics import IMAGE, KINDS, TopicMap, choose_topics
-from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
-from liquid_control.system.allocator import keep_freed_memory
+from liquid_control.recordings.decoding import Record
+from liquid_control.recordings.rosbag.reader import BagMessage, BagReader
+from liquid_control.recordings.rosbag.readings import (
+    SPEEDS,
+    TWISTS,
+    Steering,
+    own_stamp_ns,
+    steering_reader,
+)
+from liquid_control.recordings.rosbag.topics import IMAGE, KINDS, Roles, choose_topics
+from liquid_control.recordings.settings import RecordingSettings, TopicMap
+from liquid_control.recordings.source import Source
+from liquid_control.recordings.values import (
+    ROLES,
+    Choice,
+    Damage,
+    Entry,
+    Intrinsics,
+    StoredPicture,
+    Stream,
+    mean_rate,
+)
+from liquid_control.signals import ImuSample, SpeedSample, SteeringSample
 
-Sample = Frame | ImuSample | SpeedSample | SteeringSample
-DECODERS = 2  # threads; OpenCV works outside of Python's lock
-AHEAD = 8  # pictures being decoded or waiting; handed out only when so many follow, which keeps the threads busy
-QUEUED = 4096  # samples waiting behind a picture
-CLASSES = (Frame, ImuSample, SpeedSample, SteeringSample)
-MOST_REASONS = 64
+_UNREADABLE = (MessageError, AttributeError, TypeError, ValueError)
+"""A type may have a known name and other fields."""
 
-
-@dataclasses.dataclass(frozen=True)
-class RecordingSettings:
-    """How a recording is read."""
-
-    topics: TopicMap = TopicMap()
-    stamps: str = choice(
-        "header",
-        ("header", "receive"),
-        "stamp samples by their headers, or by when the recorder received them",
-    )
-    steering_scale: float = number(
-        1.0,
-        -1e4,
-        1e4,
-        "",
-        "front-wheel radians per unit of the recorded angle (steering wheel, degrees, sign)",
-    )
-    vehicle: VehicleConfig = VehicleConfig()
-
-    def __post_init__(self) -> None:
-        check(self)
+_Read = Callable[[object, int, str], tuple[ImuSample | SpeedSample | SteeringSample | None, str]]
+"""Decoded message, stamp in use and message type to (sample, what is wrong with it)."""
 
 
-class Recording:
-    """Samples of one recording. `skipped` counts by reason the messages that could not be decoded;
-    none of them raises.
+class RosbagRecording(Source):
+    """A rosbag2. Messages that cannot be decoded are entries with a problem; none of them raises."""
 
-    `decode_s`: seconds that each picture took to decode and prepare, in the thread that did it."""
-
-    def __init__(self, path: str | Path, settings: RecordingSettings | None = None) -> None:
-        """Raises BagError where nothing can be read, AmbiguousTopicError and BagTopicError where
-        the topics are not clear."""
-        self.settings = settings or RecordingSettings()
-        self.reader = BagReader(path)
-        self.skipped: dict[str, int] = {}
-        self.decode_s = array("d")
-        self._prepare: Callable[[Frame], object] | None = None
+    def __init__(
+        self, path: str | Path, settings: RecordingSettings | None = None, guess: bool = False
+    ) -> None:
+        """See `formats.open_recording`."""
+        settings = settings or RecordingSettings()
+        self.reader = reader = BagReader(path)
         try:
-            self.roles = choose_topics(self.reader, self.settings.topics)
+            self._topics, choices = _choose(reader, settings.topics, guess)
         except LiquidControlError:
-            self.reader.close()
+            reader.close()
             raise
+        streams = _streams(reader, self._topics)
+        super().__init__(path, settings, streams, reader.start_ns, reader.end_ns, choices)
 
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.reader.close()
 
     @property
     def damage(self) -> list[Damage]:
         return self.reader.damage
 
-    def samples(
-        self,
-        kinds: Collection[type] | None = None,
-        prepare: Callable[[Frame], object] | None = None,
-    ) -> Iterator[tuple[int, Sample]]:
-        """(receive_ns, sample) in the order of receipt; `kinds` leaves only samples of these
-        classes (all, where None).
+    @property
+    def camera(self) -> Intrinsics | None:
+        return self._calibration[0]
 
-        `prepare` makes of each frame what is given out in its place, in the thread that decoded it:
-        there the picture is still in the core's cache, which halves the time of shrinking it.
+    @property
+    def camera_missing(self) -> str:
+        return self._calibration[1]
 
-        The process keeps freed memory from here on: decoding allocates a picture at a time, and
-        where the C library hands each back to the kernel, that takes a third as long again as the
-        decoding.
-        """
-        keep_freed_memory()
-        self._prepare = prepare
-        makers = self._makers(tuple(kinds or CLASSES))
-        waiting: collections.deque[tuple[int, Sample | Future]] = collections.deque()
-        pictures = 0
-        with ThreadPoolExecutor(DECODERS, thread_name_prefix="pictures") as pool:
-            try:
-                for message in self.reader.messages(makers.keys()):
-                    for sample in self._made(message, makers[message.topic], pool):
-                        waiting.append((message.receive_ns, sample))
-                        pictures += isinstance(sample, Future)
-                    while waiting and (pictures > AHEAD or len(waiting) > QUEUED or pictures == 0):
-                        receive_ns, sample = waiting.popleft()
-                        pictures -= isinstance(sample, Future)
-                        if (sample := self._result(sample)) is not None:
-                            yield receive_ns, sample
-                for receive_ns, sample in waiting:
-                    if (sample := self._result(sample)) is not None:
-                        yield receive_ns, sample
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-
-    def _makers(self, kinds: tuple[type, ...]) -> dict[str, dict[str, Callable]]:
-        """By topic and role, what makes samples of its messages; one topic may hold speed and
-        steering."""
-        made = {
-            "camera": (Frame, self._frame),
-            "imu": (ImuSample, self._imu),
-            "speed": (SpeedSample, self._speed),
-            "steering": (SteeringSample, _Steering(self.settings).sample),
-        }
-        makers: dict[str, dict[str, Callable]] = {}
-        for role, (kind, make) in made.items():
-            topic = getattr(self.roles, role)
-            if topic is not None and kind in kinds:
-                makers.setdefault(topic.name, {})[role] = make
-        return makers
-
-    def _made(
-        self, message: BagMessage, makers: dict[str, Callable], pool: ThreadPoolExecutor
-    ) -> Iterator[Sample | Future]:
-        kind = message.kind
-        if not any(kind in KINDS[role] for role in makers):
-            self._skip(
-                f"{message.topic}: type {kind} is not one of "
-                + ", ".join(KINDS[next(iter(makers))])
+    @functools.cached_property
+    def _calibration(self) -> tuple[Intrinsics | None, str]:
+        """(of the first CameraInfo, why there is none)."""
+        topic = self._topics.camera_info
+        if topic is None:
+            return None, (
+                "no CameraInfo in the namespace of the camera's topic "
+                "(--topics.camera-info names another)"
             )
-        elif "camera" in makers:
-            yield pool.submit(self._frame, message)
-        else:
-            yield from self._measured(message, makers)
+        message = self.reader.first(topic.name)
+        if message is None:
+            return None, f"{topic.name} has no message"
+        try:
+            info = self.reader.decode(message)
+            matrix = tuple(float(value) for value in info.k)
+            if len(matrix) != 9:
+                raise ValueError(f"K has {len(matrix)} numbers, expected 9")
+            return Intrinsics(int(info.width), int(info.height), matrix), ""
+        except _UNREADABLE as error:
+            return None, f"{topic.name} cannot be read ({error})"
 
-    def _measured(self, message: BagMessage, makers: dict[str, Callable]) -> Iterator[Sample]:
+    def records(self, roles: Collection[str]) -> Iterator[Record]:
+        """Pictures are parsed by the thread that decodes them: a bag may hold compressed messages."""
+        reads: dict[str, _Read] = {
+            "imu": _imu,
+            "speed": _speed,
+            "steering": _SteeringReaders(self.settings),
+        }
+        roles_of: dict[str, list[str]] = {}
+        for role in (role for role in ROLES if role in roles):
+            if topic := getattr(self._topics, role):
+                roles_of.setdefault(topic.name, []).append(role)
+        plans = {}  # by channel: what its messages are read as
+        by_receipt = self.settings.stamps == "receive"
+        decode = self.reader.decode
+        for message in self.reader.messages(roles_of.keys()):
+            topic, received_ns, _, channel = message
+            plan = plans.get(channel)
+            if plan is None:
+                readable = [role for role in roles_of[topic] if channel.kind in KINDS[role]]
+                plan = plans[channel] = [(role, reads.get(role)) for role in readable]
+            if not plan:
+                yield _unreadable(message, roles_of[topic][0])
+                continue
+            if plan[0][0] == "camera":
+                yield functools.partial(self._picture, message)
+                continue
+            role = plan[0][0]
+            try:
+                decoded = decode(message)
+                own_ns = own_stamp_ns(decoded)
+                stamp_ns = received_ns if by_receipt or own_ns is None else own_ns
+                for role, read in plan:
+                    sample, problem = read(decoded, stamp_ns, channel.kind)
+                    problem = problem and f"{topic}: {problem}"
+                    yield Entry(received_ns, role, stamp_ns, own_ns, sample, problem)
+            except _UNREADABLE as error:
+                yield Entry(received_ns, role, received_ns, None, None, f"{topic}: {error}")
+
+    def _picture(self, message: BagMessage) -> Entry:
+        topic, received_ns, _, channel = message
         try:
             decoded = self.reader.decode(message)
-            stamp = self._stamp(decoded, message)
-            for role, make in makers.items():
-                if (
-                    message.kind in KINDS[role]
-                    and (sample := make(message.kind, decoded, stamp)) is not None
-                ):
-                    yield sample
-        except (
-            MessageError,
-            AttributeError,
-            TypeError,
-        ) as error:  # a type may have a known name and other fields
-            self._skip(f"{message.topic}: {error}")
+            own_ns = own_stamp_ns(decoded)
+            picture = _raw(decoded) if channel.kind == IMAGE else _compressed(decoded)
+        except _UNREADABLE as error:
+            return Entry(received_ns, "camera", received_ns, None, None, f"{topic}: {error}")
+        by_receipt = own_ns is None or self.settings.stamps == "receive"
+        return Entry(received_ns, "camera", received_ns if by_receipt else own_ns, own_ns, picture)
 
-    def _frame(self, message: BagMessage) -> Frame:
-        began = time.perf_counter()
-        decoded = self.reader.decode(message)
-        picture = (image_from_message if message.kind == IMAGE else image_from_compressed)(decoded)
-        frame = Frame(self._stamp(decoded, message), picture)
-        frame = frame if self._prepare is None else self._prepare(frame)
-        self.decode_s.append(time.perf_counter() - began)
-        return frame
 
-    def _imu(self, kind: str, decoded, stamp: int) -> ImuSample:
-        sample = measurements.imu_sample(decoded)
-        return ImuSample(stamp, sample.angular_velocity, sample.linear_acceleration)
-
-    def _speed(self, kind: str, decoded, stamp: int) -> SpeedSample:
-        return SpeedSample(stamp, float(SPEEDS[kind](decoded)))
-
-    def _stamp(self, decoded, message: BagMessage) -> int:
-        """Types without a header have only the stamp of their receipt."""
-        if self.settings.stamps == "receive":
-            return message.receive_ns
-        stamp = (
-            decoded.header.stamp if hasattr(decoded, "header") else getattr(decoded, "stamp", None)
-        )
-        return message.receive_ns if stamp is None else measurements.stamp_ns(stamp)
-
-    def _result(self, sample: Sample | Future) -> Sample | None:
-        if not isinstance(sample, Future):
-            return sample
+def _choose(reader: BagReader, topics: TopicMap, guess: bool) -> tuple[Roles, list[Choice]]:
+    """The topic of each role. With `guess`, of several that qualify the one with the most
+    messages."""
+    choices: list[Choice] = []
+    while True:
         try:
-            return sample.result()
-        except (ImageError, MessageError, AttributeError, TypeError) as error:
-            self._skip(f"{self.roles.camera.name}: {error}")
-
-    def _skip(self, reason: str) -> None:
-        known = (
-            reason
-            if reason in self.skipped or len(self.skipped) < MOST_REASONS
-            else "other reasons"
-        )
-        self.skipped[known] = self.skipped.get(known, 0) + 1
+            return choose_topics(reader, topics), choices
+        except AmbiguousTopicError as error:
+            if not guess or len(choices) >= len(KINDS):
+                raise
+            counts = {topic.name: topic.count or 0 for topic in reader.topics}
+            chosen = max(error.candidates, key=lambda name: counts.get(name, 0))
+            choices.append(Choice(error.role, error.candidates, chosen))
+            topics = dataclasses.replace(topics, **{error.role: chosen})
 
 
-class _Steering:
+def _streams(reader: BagReader, topics: Roles) -> list[Stream]:
+    roles: dict[str, list[str]] = {}
+    for field in dataclasses.fields(topics):
+        if topic := getattr(topics, field.name):
+            roles.setdefault(topic.name, []).append(field.name)
+    seconds = max((reader.end_ns - reader.start_ns) * 1e-9, 0.0)
+    streams = []
+    for topic in reader.topics:
+        played = tuple(roles.get(topic.name, ()))
+        quantity = ""
+        if "steering" in played:
+            quantity = "curvature" if topics.steering.kind in TWISTS else "angle"
+        rate = mean_rate(topic.count, seconds)
+        streams.append(Stream(topic.name, topic.kind, played, topic.count, rate, quantity))
+    return streams
+
+
+def _unreadable(message: BagMessage, role: str) -> Entry:
+    expected = ", ".join(KINDS[role])
+    problem = f"{message.topic}: type {message.kind} is not one of {expected}"
+    return Entry(message.receive_ns, role, message.receive_ns, None, None, problem)
+
+
+def _raw(decoded) -> StoredPicture:
+    return StoredPicture(
+        decoded.data,
+        True,
+        decoded.encoding,
+        decoded.height,
+        decoded.width,
+        decoded.step,
+        decoded.is_bigendian,
+    )
+
+
+def _compressed(decoded) -> StoredPicture:
+    return StoredPicture(decoded.data, format=decoded.format)
+
+
+def _imu(decoded, stamp_ns: int, kind: str) -> tuple[ImuSample, str]:
+    sample = measurements.imu_sample(decoded)
+    if stamp_ns != sample.stamp_ns:
+        sample = dataclasses.replace(sample, stamp_ns=stamp_ns)
+    return sample, ""
+
+
+def _speed(decoded, stamp_ns: int, kind: str) -> tuple[SpeedSample, str]:
+    return SpeedSample(stamp_ns, float(SPEEDS[kind](decoded))), ""
+
+
+class _SteeringReaders:
     """Readers by message type; the type of a topic may change between the files of one
     recording."""
 
     def __init__(self, settings: RecordingSettings) -> None:
         self.settings = settings
-        self.readers: dict[str, Callable] = {}
+        self.readers: dict[str, Callable[[object], Steering | None]] = {}
 
-    def sample(self, kind: str, decoded, stamp: int) -> SteeringSample | None:
+    def __call__(self, decoded, stamp_ns: int, kind: str) -> tuple[SteeringSample | None, str]:
         if kind not in self.readers:
             settings = self.settings
             self.readers[kind] = steering_reader(
@@ -225,7 +226,7 @@ class _Steering:
             )
         steering = self.readers[kind](decoded)
         if steering is None:
-            return None
-        if not math.isfinite(steering[0]):
-            raise MessageError(kind, "its steering angle is not a number")
-        return SteeringSample(stamp, *steering)
+            return None, ""
+        finite = math.isfinite(steering[0])
+        problem = "" if finite else f"{kind}: its steering angle is not a number"
+        return SteeringSample(stamp_ns, *steering), problem

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import apsw
 
-from liquid_control.errors import BagError
+from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag.files import has_log
-from liquid_control.recordings.rosbag.storage import LARGEST, BagMessage, Channel, Damage
+from liquid_control.recordings.rosbag.storage import LARGEST, BagMessage, Channel
+from liquid_control.recordings.values import Damage
 
 BATCH = 256  # rows of a damaged file that are put in order at a time
 LARGEST_LEAP = 2**40  # row numbers
@@ -36,14 +37,14 @@ class SqliteFile:
     messages), `damage` found so far."""
 
     def __init__(self, path: Path, name: str) -> None:
-        """Raises BagError where the file does not begin like a database of rosbag2. `name` is what
+        """Raises RecordingError where the file does not begin like a database of rosbag2. `name` is what
         damage is reported under."""
         self.name = name
         self.damage: list[Damage] = []
         with path.open("rb") as file:
             begins = file.read(100)
         if not begins.startswith(_HEADER) or len(begins) < 100:
-            raise BagError(
+            raise RecordingError(
                 path,
                 f"beginning with {begins[:16].hex() or 'nothing'}, not SQLite",
                 "Record or copy it again.",
@@ -73,7 +74,7 @@ class SqliteFile:
             self.counts, self.start_ns, self.end_ns = self._extent()
         except _DAMAGED as error:
             self.close()
-            raise BagError(
+            raise RecordingError(
                 path, f"its tables cannot be read ({error})", "Record or copy it again."
             ) from error
 

@@ -14,17 +14,6 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PIECE = 2**14  # bytes given at once to a decompressor that has failed before
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Damage:
-    """What could not be read: in which file, at which byte (None where unknown), what is wrong,
-    what was lost by it."""
-
-    file: str
-    offset: int | None
-    problem: str
-    lost: str
-
-
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Channel:
     """Messages of one topic, type and definition in one file. `encoding` of the definition:

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from liquid_control.config import from_mapping
-from liquid_control.errors import AmbiguousTopicError, BagTopicError, ConfigError, ModelFileError
+from liquid_control.errors import AmbiguousTopicError, ConfigError, ModelFileError, TopicError
 from liquid_control.model.untrusted_file import read_bounded
 from liquid_control.recordings.rosbag.files import NOT_YAML, load_yaml
 from liquid_control.recordings.rosbag.reader import BagReader, BagTopic
@@ -19,6 +19,7 @@ from liquid_control.recordings.rosbag.readings import (
     STEERINGS,
     TWISTS,
 )
+from liquid_control.recordings.settings import TopicMap
 
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 KINDS = {
@@ -33,33 +34,6 @@ KINDS = {
 NOT_MEASURED = {"ground_truth", "lane_pose"}  # last part of names: what only a simulator knows
 COMMANDS = ("command", "proposal", "cmd_vel", "steer")
 LARGEST_MAP = 2**16  # bytes of a map file
-
-
-def _topic(doc: str):
-    return dataclasses.field(default="", metadata={"doc": doc})
-
-
-@dataclasses.dataclass(frozen=True)
-class TopicMap:
-    """Topics by role; an empty one is found by message type. `file` holds the same fields; flags
-    win over it."""
-
-    camera: str = _topic("Image or CompressedImage")
-    camera_info: str = _topic("CameraInfo of the camera")
-    imu: str = _topic("Imu")
-    speed: str = _topic(
-        "measured speed: Odometry, TwistStamped, TwistWithCovarianceStamped, VelocityReport, AckermannDriveStamped"
-    )
-    steering: str = _topic(
-        "what the driver steered: ackermann, Autoware's, Twist(Stamped), Float32/64, JointState"
-    )
-    joint: str = _topic("name of the steering joint in a JointState")
-    file: str = _topic("YAML file with any of these fields")
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if not isinstance(getattr(self, field.name), str):
-                raise ConfigError(f"TopicMap.{field.name}", getattr(self, field.name), "a text")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +71,7 @@ def choose_topics(reader: BagReader, asked: TopicMap | None = None) -> Roles:
     """The topic of each role. Raises AmbiguousTopicError, which names the flag, where type and
     usual names leave a choice.
 
-    Raises BagTopicError where the topic asked for is missing or of a type that the role cannot be
+    Raises TopicError where the topic asked for is missing or of a type that the role cannot be
     read from. Of one camera that was recorded raw and compressed, the raw pictures are taken: they
     are what the camera saw, and what the policy node subscribes to.
     """
@@ -136,7 +110,7 @@ def _choose(role: str, reader: BagReader, name: str, likely) -> BagTopic | None:
             return max(readable, key=lambda topic: topic.count or 0)
         expected = "a topic of type " + ", ".join(KINDS[role])
         found = [topic.name for topic in reader.topics if topic.kind in KINDS[role]]
-        raise BagTopicError(
+        raise TopicError(
             role,
             f"{name} of type {named[0].kind}"
             if named

@@ -15,7 +15,7 @@ import yaml
 
 from liquid_control.config import VehicleConfig, check, choice, number
 from liquid_control.control.vehicle import curvature
-from liquid_control.errors import BagError, ConfigError, MissingDependencyError
+from liquid_control.errors import ConfigError, MissingDependencyError, RecordingError
 from liquid_control.recordings.rosbag import messages
 from liquid_control.signals import Action, Frame, ImuSample, SpeedSample, SteeringSample
 
@@ -65,7 +65,7 @@ class BagWriter:
     readable up to its last second. `facts`: what to know of the recording, kept as custom_data.
     `vehicle`: its wheelbase turns steering angles into yaw rates. `counts`: messages by topic.
 
-    Raises BagError when `directory` exists or a partial one is in the way, MissingDependencyError
+    Raises RecordingError when `directory` exists or a partial one is in the way, MissingDependencyError
     without mcap. Each `write_*` takes a sample and when it was received [ns].
     """
 
@@ -119,14 +119,14 @@ class BagWriter:
             self._file.close()  # a full disk, say; the error that led here tells
 
     def write(self, topic: str, kind: str, data: bytes, receive_ns: int) -> None:
-        """A serialised message. Raises BagError when the topic had another type before,
+        """A serialised message. Raises RecordingError when the topic had another type before,
         MessageError for a type that is not known."""
         if topic not in self._channels:
             self._channels[topic] = (self._register(topic, kind), kind, self._schemas[kind][1])
             self.counts[topic] = 0
         channel, known, _ = self._channels[topic]
         if known != kind:
-            raise BagError(
+            raise RecordingError(
                 self._partial,
                 f"{topic} is of type {known}, got {kind}",
                 "Give each type a topic of its own.",
@@ -284,17 +284,17 @@ class BagWriter:
 
 
 def check_free(directory: Path) -> Path:
-    """The directory that a recording for `directory` is first written to. Raises BagError when one
+    """The directory that a recording for `directory` is first written to. Raises RecordingError when one
     of both exists."""
     partial = directory.with_name(directory.name + PARTIAL)
     if directory.exists():
-        raise BagError(
+        raise RecordingError(
             directory,
             "exists already",
             "Name another directory for the recording, or delete this one.",
         )
     if partial.exists():
-        raise BagError(
+        raise RecordingError(
             partial,
             "is left of a recording that was broken off",
             "Rename it to keep it, or delete it.",

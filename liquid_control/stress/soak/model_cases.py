@@ -29,7 +29,7 @@ from liquid_control.model.artefacts import ONNX, ROLES, WEIGHTS, Artefact
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import FORMAT, MODEL, read_model
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.recordings.rosbag.topics import TopicMap
+from liquid_control.recordings.settings import TopicMap
 from liquid_control.signals import INERTIAL_FEATURES
 from liquid_control.stress.soak.sensor_cases import spoiled
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from liquid_control.errors import ConfigError
-from liquid_control.recordings.rosbag.topics import TopicMap, load_map
+from liquid_control.recordings.rosbag.topics import load_map
+from liquid_control.recordings.settings import TopicMap
 from liquid_control.stress.soak.sensor_cases import spoiled
 
 PLAIN = (

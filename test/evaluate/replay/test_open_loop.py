@@ -15,7 +15,7 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.evaluate.replay.files import COLUMNS, write_csv, write_parquet
 from liquid_control.evaluate.replay.open_loop import TIMER_NS, OpenLoopSettings, replay
 from liquid_control.model.installed import find_model
-from liquid_control.recordings.rosbag.recording import Recording
+from liquid_control.recordings.formats import open_recording
 from liquid_control.signals import Frame, Limit, SpeedSample
 
 
@@ -36,7 +36,7 @@ def test_a_replay_is_the_controller_fed_by_hand(large, lane_keeper):
     (log,) = replay({"lane_keeper": lane_keeper}, large)
     controller, curvatures, angles = Controller(lane_keeper, gate=SafetyGate()), [], []
     speed = None
-    with Recording(large) as recording:
+    with open_recording(large) as recording:
         for receive_ns, sample in recording.samples():
             action = controller.push(sample, receive_ns)
             speed = sample.speed if isinstance(sample, SpeedSample) else speed

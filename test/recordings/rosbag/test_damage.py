@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.writer import CompressionType, Writer
 
-from liquid_control.errors import BagError
+from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag.reader import BagReader
-from liquid_control.recordings.rosbag.recording import Recording
+from liquid_control.recordings.rosbag.recording import RosbagRecording
 
 OFFSETS = 500
 
@@ -82,10 +82,10 @@ def test_changed_anywhere_nothing_but_a_bag_error_and_only_what_was_recorded(
     changed.write_bytes(flipped(path.read_bytes(), seed))
     before = changed.read_bytes()
     try:
-        with Recording(changed) as recording:
+        with RosbagRecording(changed) as recording:
             samples = list(recording.samples())
             assert len(samples) <= len(messages)
-    except BagError:
+    except RecordingError:
         pass
     assert changed.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
@@ -132,7 +132,7 @@ def test_a_packed_file_that_does_not_fit_on_the_disk_is_refused_with_what_to_do(
     monkeypatch.setattr(
         shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9 - 10**6, 10**6)
     )
-    with pytest.raises(BagError, match="cannot be unpacked into .*0.0 GB free.*TMPDIR"):
+    with pytest.raises(RecordingError, match="cannot be unpacked into .*0.0 GB free.*TMPDIR"):
         BagReader(packed)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from backports import zstd
 
-from liquid_control.recordings.rosbag.recording import Recording
+from liquid_control.recordings.rosbag.recording import RosbagRecording
 from liquid_control.signals import SteeringSample
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -84,7 +84,7 @@ def test_a_topic_that_changes_its_type_between_files_is_read_in_both_types(bags,
     )
     (bag / "metadata.yaml").unlink()
     shutil.move(later / "later.mcap", bag / "bag_1.mcap")
-    with Recording(bag) as recording:
+    with RosbagRecording(bag) as recording:
         assert [sample.steering_angle for _, sample in recording.samples([SteeringSample])] == [
             0.25,
             -0.5,
@@ -96,17 +96,17 @@ LIES = """
 import resource, sys
 from pathlib import Path
 import numpy, cv2, rosbags.typesys
-from liquid_control.recordings.rosbag.recording import Recording
-from liquid_control.errors import BagError
+from liquid_control.recordings.rosbag.recording import RosbagRecording
+from liquid_control.errors import RecordingError
 from liquid_control.signals import SteeringSample
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 before = peak()
 for path in sys.argv[1:]:
     try:
-        with Recording(path) as recording:
+        with RosbagRecording(path) as recording:
             for _ in recording.samples(): pass
             told = recording.damage or recording.skipped
-    except BagError as error:
+    except RecordingError as error:
         told = error
     assert told, path
 print(peak() - before)

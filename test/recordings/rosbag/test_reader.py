@@ -11,7 +11,7 @@ import pytest
 from backports import zstd
 from mcap.writer import CompressionType, IndexType, Writer
 
-from liquid_control.errors import BagError, MessageError
+from liquid_control.errors import MessageError, RecordingError
 from liquid_control.recordings.rosbag.reader import BagReader
 
 
@@ -255,7 +255,7 @@ def test_a_log_left_by_a_killed_recorder_is_read_and_left_alone(bags, tmp_path):
 )
 def test_what_is_no_recording_is_refused_with_the_reason(tmp_path, make, told):
     make(tmp_path / "thing")
-    with pytest.raises(BagError, match=told):
+    with pytest.raises(RecordingError, match=told):
         BagReader(tmp_path / "thing")
 
 
@@ -266,5 +266,5 @@ def test_what_is_no_recording_is_refused_with_the_reason(tmp_path, make, told):
 )
 def test_files_with_nothing_readable_are_refused(tmp_path, name, data):
     (tmp_path / name).write_bytes(zstd.compress(data) if "zst" in name else data)
-    with pytest.raises(BagError):
+    with pytest.raises(RecordingError):
         BagReader(tmp_path / name)

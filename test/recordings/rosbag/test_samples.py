@@ -13,8 +13,8 @@ import pytest
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import ConfigError
 from liquid_control.recordings.rosbag.readings import STEERINGS
-from liquid_control.recordings.rosbag.recording import Recording, RecordingSettings
-from liquid_control.recordings.rosbag.topics import TopicMap
+from liquid_control.recordings.rosbag.recording import RosbagRecording
+from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 
 STAMP = 1_700_000_123_456_789_012
@@ -104,7 +104,7 @@ def test_steering_is_read_from_every_type_with_and_without_definitions(
         base.commit()
         base.close()
     topics = TopicMap(steering="/steering", joint="steering")
-    with Recording(bag, RecordingSettings(topics=topics, vehicle=VEHICLE)) as recording:
+    with RosbagRecording(bag, RecordingSettings(topics=topics, vehicle=VEHICLE)) as recording:
         ((receive_ns, sample),) = recording.samples([SteeringSample])
         assert recording.skipped == {} and recording.damage == []
     assert receive_ns == STAMP + LATE
@@ -119,7 +119,7 @@ def test_a_scale_turns_the_wheel_of_the_driver_into_that_of_the_road(bags, tmp_p
     bag = bags.write(
         tmp_path / "bag", [(STAMP, "/steering_wheel_angle", "std_msgs/msg/Float32", number)]
     )
-    with Recording(bag, RecordingSettings(steering_scale=-math.pi / 180 / 16)) as recording:
+    with RosbagRecording(bag, RecordingSettings(steering_scale=-math.pi / 180 / 16)) as recording:
         ((_, sample),) = recording.samples()
     assert sample.steering_angle == pytest.approx(math.radians(10), rel=1e-6)
 
@@ -134,7 +134,7 @@ def test_standing_still_a_twist_keeps_the_angle_it_had(bags, tmp_path):
     events = [
         (STAMP + k, "/cmd_vel", "geometry_msgs/msg/Twist", turn) for k, turn in enumerate(turns)
     ]
-    with Recording(
+    with RosbagRecording(
         bags.write(tmp_path / "bag", events), RecordingSettings(vehicle=VEHICLE)
     ) as recording:
         angles = [sample.steering_angle for _, sample in recording.samples([SteeringSample])]
@@ -180,7 +180,7 @@ def test_standing_still_a_twist_keeps_the_angle_it_had(bags, tmp_path):
     ],
 )
 def test_speed_is_read_from_every_type_of_it(bags, tmp_path, kind, message):
-    with Recording(
+    with RosbagRecording(
         bags.write(tmp_path / "bag", [(STAMP + LATE, "/vehicle/state", kind, message(bags))])
     ) as recording:
         assert list(recording.samples([SpeedSample])) == [(STAMP + LATE, SpeedSample(STAMP, 7.5))]
@@ -189,7 +189,7 @@ def test_speed_is_read_from_every_type_of_it(bags, tmp_path, kind, message):
 @pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
 def test_a_drive_comes_out_in_the_order_of_its_receipt_with_its_own_stamps(bags, tmp_path, storage):
     bag = bags.write(tmp_path / "bag", bags.drive(40), storage, chunk=9 if storage == "mcap" else 0)
-    with Recording(bag) as recording:
+    with RosbagRecording(bag) as recording:
         samples = list(recording.samples())
         again = list(recording.samples([Frame]))
     assert [receive for receive, _ in samples] == sorted(receive for receive, _ in samples)
@@ -211,7 +211,7 @@ def test_a_drive_comes_out_in_the_order_of_its_receipt_with_its_own_stamps(bags,
 
 
 def test_stamps_of_receipt_when_asked_for(bags, tmp_path):
-    with Recording(
+    with RosbagRecording(
         bags.write(tmp_path / "bag", bags.drive(3)), RecordingSettings(stamps="receive")
     ) as recording:
         assert all(sample.stamp_ns == receive_ns for receive_ns, sample in recording.samples())
@@ -226,7 +226,7 @@ def test_messages_that_cannot_be_decoded_are_counted_and_the_others_come(bags, t
     )
     events.insert(5, (events[4][0], "/camera/image_raw/compressed", bags.COMPRESSED, bad))
     bag = bags.write(tmp_path / "bag", events)
-    with Recording(bag) as recording:
+    with RosbagRecording(bag) as recording:
         assert len(list(recording.samples())) == len(events) - 1
         ((reason, count),) = recording.skipped.items()
         assert count == 1 and reason.startswith(
@@ -236,7 +236,7 @@ def test_messages_that_cannot_be_decoded_are_counted_and_the_others_come(bags, t
 
 def test_leaving_early_leaves_no_threads(bags, tmp_path):
     before = threading.active_count()
-    with Recording(bags.write(tmp_path / "bag", bags.drive(30))) as recording:
+    with RosbagRecording(bags.write(tmp_path / "bag", bags.drive(30))) as recording:
         for _, sample in recording.samples():
             if isinstance(sample, Frame):
                 break

@@ -7,15 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from liquid_control.errors import AmbiguousTopicError, BagTopicError, ConfigError
+from liquid_control.errors import AmbiguousTopicError, ConfigError, TopicError
 from liquid_control.recordings.rosbag.reader import BagTopic
-from liquid_control.recordings.rosbag.topics import (
-    COMPRESSED,
-    IMAGE,
-    TopicMap,
-    choose_topics,
-    load_map,
-)
+from liquid_control.recordings.rosbag.topics import COMPRESSED, IMAGE, choose_topics, load_map
+from liquid_control.recordings.settings import TopicMap
 
 INFO, IMU, ODOMETRY = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry"
 TWIST, PLAIN_TWIST, JOINTS = (
@@ -105,12 +100,12 @@ def test_a_choice_that_is_left_is_an_error_with_the_flag_that_settles_it(topics,
 def test_what_is_asked_for_must_be_there_and_of_a_readable_type():
     topics = {"/a/image": IMAGE, "/imu": IMU, "/battery": FLOAT}
     with pytest.raises(
-        BagTopicError,
+        TopicError,
         match="--topics.camera: got /b, which is not in the recording, expected .*; here: /a/image",
     ):
         chosen(topics, camera="/b")
     with pytest.raises(
-        BagTopicError, match="--topics.imu: got /a/image of type sensor_msgs/msg/Image"
+        TopicError, match="--topics.imu: got /a/image of type sensor_msgs/msg/Image"
     ):
         chosen(topics, imu="/a/image")
     assert chosen(topics, steering="/battery")["steering"] == "/battery"

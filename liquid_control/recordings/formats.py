@@ -1,0 +1,40 @@
+"""The table of recording formats, and the function that opens a recording of any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from liquid_control.errors import RecordingError
+from liquid_control.recordings.rosbag.format import ROSBAG
+from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.source import Format, Source
+
+FORMATS: tuple[Format, ...] = (ROSBAG,)
+"""The first one that recognises a path opens it."""
+
+
+def format_of(path: str | Path) -> Format | None:
+    """The format that a path looks like, None where no format recognises it."""
+    path = Path(path)
+    return next((each for each in FORMATS if each.recognises(path)), None)
+
+
+def open_recording(
+    path: str | Path, settings: RecordingSettings | None = None, guess: bool = False
+) -> Source:
+    """Opens a recording of any known format, to be closed or used as a context.
+
+    Where several streams qualify for a role, `guess` takes the one with the most items and lists
+    the choice in `choices`; without it AmbiguousTopicError is raised, which names the flag. Raises
+    RecordingError where nothing can be read, TopicError where a named stream is missing or of a
+    type that its role cannot be read from.
+    """
+    path = Path(path)
+    found = format_of(path)
+    if found is not None:
+        return found.open(path, settings or RecordingSettings(), guess)
+    expected = "; ".join(each.expected for each in FORMATS)
+    if not path.exists():
+        raise RecordingError(path, "no such file or directory", f"Name {expected}.")
+    kind = "directory" if path.is_dir() else "file"
+    raise RecordingError(path, f"a {kind} of no known recording format", f"Name {expected}.")

@@ -1,0 +1,60 @@
+"""Settings of reading a recording: which stream plays which role, whose stamps count, the steering's
+unit."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from liquid_control.config import VehicleConfig, check, choice, number
+from liquid_control.errors import ConfigError
+
+
+def _topic(doc: str):
+    return dataclasses.field(default="", metadata={"doc": doc})
+
+
+@dataclasses.dataclass(frozen=True)
+class TopicMap:
+    """Topics by role; an empty one is found by message type. `file` holds the same fields; flags
+    win over it."""
+
+    camera: str = _topic("Image or CompressedImage")
+    camera_info: str = _topic("CameraInfo of the camera")
+    imu: str = _topic("Imu")
+    speed: str = _topic(
+        "measured speed: Odometry, TwistStamped, TwistWithCovarianceStamped, VelocityReport, "
+        "AckermannDriveStamped"
+    )
+    steering: str = _topic(
+        "the driver's steering: ackermann, Autoware's, Twist(Stamped), Float32/64, JointState"
+    )
+    joint: str = _topic("name of the steering joint in a JointState")
+    file: str = _topic("YAML file with any of these fields")
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if not isinstance(getattr(self, field.name), str):
+                raise ConfigError(f"TopicMap.{field.name}", getattr(self, field.name), "a text")
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordingSettings:
+    """How a recording is read."""
+
+    topics: TopicMap = TopicMap()
+    stamps: str = choice(
+        "header",
+        ("header", "receive"),
+        "stamp samples by their headers, or by when the recorder received them",
+    )
+    steering_scale: float = number(
+        1.0,
+        -1e4,
+        1e4,
+        "",
+        "front-wheel radians per unit of the recorded angle (steering wheel, degrees, sign)",
+    )
+    vehicle: VehicleConfig = VehicleConfig()
+
+    def __post_init__(self) -> None:
+        check(self)

@@ -1,0 +1,168 @@
+"""Source: what a recording gives, whatever its format.
+
+A format derives one class from `Source`, which yields the recorded items as entries, and is listed in
+`formats.FORMATS`. Everything else reads sources: replay, training and inspection know no format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import ABC, abstractmethod
+from array import array
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+
+from liquid_control.recordings.decoding import Prepare, Record, decode_ahead
+from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.values import (
+    CALIBRATION,
+    CLASS_OF_ROLE,
+    ROLES,
+    Choice,
+    Damage,
+    Entry,
+    Intrinsics,
+    Sample,
+    StoredPicture,
+    Stream,
+)
+from liquid_control.signals import Frame, SteeringSample
+from liquid_control.system.allocator import keep_freed_memory
+
+MOST_REASONS = 64
+
+
+class Source(ABC):
+    """One recording, open for reading; a context manager.
+
+    `streams`: all that it holds, those that are not used included. `choices`: roles for which
+    several streams qualified. `start_ns`, `end_ns`: receipt of the first and the last item, zeros
+    where there is none. `skipped`: by reason, how many items `samples` could not give. `decode_s`:
+    seconds that each picture took to read, decode and prepare, in the thread that did it.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        settings: RecordingSettings | None = None,
+        streams: Sequence[Stream] = (),
+        start_ns: int = 0,
+        end_ns: int = 0,
+        choices: Sequence[Choice] = (),
+    ) -> None:
+        self.path = Path(path)
+        self.settings = settings or RecordingSettings()
+        self.streams, self.choices = tuple(streams), tuple(choices)
+        self.start_ns, self.end_ns = start_ns, end_ns
+        self.skipped: dict[str, int] = {}
+        self.decode_s = array("d")
+
+    @abstractmethod
+    def records(self, roles: Collection[str]) -> Iterator[Record]:
+        """Everything recorded in these roles, in received order: entries or, for the camera, work
+        that makes one (see `decoding.Record`). May be called again."""
+
+    @property
+    def camera(self) -> Intrinsics | None:
+        """The camera's calibration, None where it is not recorded."""
+        return None
+
+    @property
+    def camera_missing(self) -> str:
+        """Why `camera` is None."""
+        return "no calibration of its camera"
+
+    @property
+    def damage(self) -> list[Damage]:
+        """What cannot be read; it grows while the recording is read."""
+        return []
+
+    def close(self) -> None:  # noqa: B027  a format without files has nothing to close
+        """Closes the files; everything but `records` stays usable."""
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def roles(self) -> dict[str, Stream]:
+        """The stream of each role that is played, the calibration's included."""
+        order = ("camera", CALIBRATION, *ROLES[1:])
+        played = {role: stream for stream in self.streams for role in stream.roles}
+        return {role: played[role] for role in order if role in played}
+
+    @property
+    def seconds(self) -> float:
+        """From the first receipt to the last."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+    def entries(self, roles: Collection[str] = ROLES) -> Iterator[Entry]:
+        """Everything recorded in these roles, in received order, refused items included; pictures
+        are not decoded."""
+        for record in self.records(roles):
+            yield record() if callable(record) else record
+
+    def samples(
+        self, kinds: Collection[type] | None = None, prepare: Prepare | None = None
+    ) -> Iterator[tuple[int, Sample]]:
+        """(received_ns, sample) in received order; `kinds` limits it to samples of these classes.
+
+        `prepare` replaces each frame by what it makes of it, in the thread that decoded the picture:
+        there the picture is still in the core's cache, which halves the time of shrinking it.
+
+        The process keeps freed memory from here on: decoding allocates a picture at a time, and
+        where the C library returns each to the kernel, that takes a third as long again as the
+        decoding.
+        """
+        keep_freed_memory()
+        wanted = [role for role in ROLES if kinds is None or CLASS_OF_ROLE[role] in kinds]
+        camera = self.roles["camera"].name if "camera" in self.roles else ""
+        records = self.records(wanted)
+        return decode_ahead(records, camera, prepare, self._skip, self.decode_s)
+
+    def _skip(self, reason: str) -> None:
+        known = reason in self.skipped or len(self.skipped) < MOST_REASONS
+        reason = reason if known else "other reasons"
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
+
+
+def entry_of(received_ns: int, sample: Sample, settings: RecordingSettings, stream: str) -> Entry:
+    """The entry of a sample that carries its own stamp, by the settings' stamps and steering scale.
+
+    A steering angle that is not finite is refused, in the name of `stream`.
+    """
+    own_ns = sample.stamp_ns
+    stamp_ns = received_ns if settings.stamps == "receive" else own_ns
+    if isinstance(sample, Frame):
+        picture = StoredPicture.from_image(sample.image)
+        return Entry(received_ns, "camera", stamp_ns, own_ns, picture)
+    role = next(role for role in ROLES if isinstance(sample, CLASS_OF_ROLE[role]))
+    changes: dict[str, object] = {"stamp_ns": stamp_ns}
+    problem = ""
+    if isinstance(sample, SteeringSample):
+        changes["steering_angle"] = sample.steering_angle * settings.steering_scale
+        if not math.isfinite(sample.steering_angle):
+            problem = f"{stream}: its steering angle is not a number"
+    sample = dataclasses.replace(sample, **changes)
+    return Entry(received_ns, role, stamp_ns, own_ns, sample, problem)
+
+
+Opener = Callable[[Path, RecordingSettings, bool], Source]
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """One recording format.
+
+    `recognises`: whether a path looks like it, by names alone; it may not exist. `open`: path,
+    settings and `guess` to a Source, see `formats.open_recording`. `expected`: what to name, for
+    messages.
+    """
+
+    name: str
+    recognises: Callable[[Path], bool]
+    open: Opener
+    expected: str
