@@ -13,9 +13,6 @@ import enum
 
 import numpy as np
 
-INERTIAL_FEATURES = ("yaw_rate", "lateral_acceleration", "speed")
-"""Order of `Observation.inertial`: [rad/s], [m/s²], [m/s]."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Frame:
@@ -55,17 +52,17 @@ class SteeringSample:
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Observation:
-    """All that the policy sees at one frame.
+    """What the policy is given at one step.
 
-    `image`: (H, W, 3) uint8 RGB, the camera's size before `preprocess`, the policy's after it.
-    `inertial`: (3,) float32, see `INERTIAL_FEATURES`, averaged since the previous frame.
-    `dt`: seconds since the previous accepted frame, always finite and positive.
-    `is_first`: the sequence starts here (first frame, gap or clock jump); memory must be reset.
+    `image`: (h, w, 3) uint8 RGB, preprocessed; None for a policy without an image.
+    `measurements`: (M,) float32 in SI units, in the order of the policy's spec (`model.spec`).
+    `dt`: seconds since the observation before, always finite and positive.
+    `is_first`: the sequence starts here (first frame, gap or clock jump); the state must be reset.
     """
 
     stamp_ns: int
-    image: np.ndarray
-    inertial: np.ndarray
+    image: np.ndarray | None
+    measurements: np.ndarray
     dt: float
     is_first: bool
 

@@ -190,7 +190,7 @@ def _read(
                 if isinstance(seen, Observation):
                     sink.write(seen.image)
                     stamp_ns.append(seen.stamp_ns)
-                    inertial.extend(seen.inertial)
+                    inertial.extend(seen.measurements)
                     dt.append(seen.dt)
                     is_first.append(seen.is_first)
                 elif isinstance(sample, ImuSample):

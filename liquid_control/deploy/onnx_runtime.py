@@ -73,7 +73,7 @@ class OnnxRuntime:
         """See `Runtime.step`."""
         curvature, state = self.step_batch(
             observation.image[None],
-            observation.inertial[None],
+            observation.measurements[None],
             np.array([observation.dt]),
             state[None],
         )

@@ -8,7 +8,8 @@ import numpy as np
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ImageError, ShapeError, TimeError
-from liquid_control.signals import INERTIAL_FEATURES, Observation
+from liquid_control.model.car import MEASUREMENTS
+from liquid_control.signals import Observation
 
 
 class Runtime(Protocol):
@@ -42,7 +43,7 @@ def check_batch(
     size = (runtime.preprocess.height, runtime.preprocess.width, 3)
     wanted = {
         "image": (batch, *size),
-        "inertial": (batch, len(INERTIAL_FEATURES)),
+        "inertial": (batch, len(MEASUREMENTS)),
         "dt": (batch,),
         "state": (batch, runtime.neurons),
     }

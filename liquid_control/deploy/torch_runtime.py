@@ -34,7 +34,7 @@ class TorchRuntime:
     def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
         """See `Runtime.step`."""
         inertial, dt = (
-            np.asarray(observation.inertial, np.float32),
+            np.asarray(observation.measurements, np.float32),
             np.array([observation.dt], np.float32),
         )
         arrays = observation.image[None], inertial[None], dt, np.asarray(state, np.float32)[None]

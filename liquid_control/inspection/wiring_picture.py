@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import MEASUREMENTS
+from liquid_control.model.spec import names
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.signals import INERTIAL_FEATURES
 
 EXCITES, INHIBITS, INK, PAPER = "#0f8b8d", "#e4572e", "#22313f", "#ffffff"
 LAYER_COLOURS = {"sensory": "#8fa3b0", "inter": "#f2b134", "command": "#7a5cc7", "motor": "#d1345b"}
@@ -174,7 +175,7 @@ def _draw_words(axes, wiring: NcpWiring, places: dict) -> None:
             size=9,
             color=INK,
         )
-    inertial = [name.replace("_", " ") for name in INERTIAL_FEATURES]
+    inertial = [name.replace("_", " ") for name in names(MEASUREMENTS)]
     seen = wiring.inputs - len(inertial)
     if seen > 0:
         for index, name in enumerate(inertial):

@@ -4,7 +4,7 @@ are named. No torch."""
 from __future__ import annotations
 
 from liquid_control.config import WIRED, PolicyConfig
-from liquid_control.signals import INERTIAL_FEATURES
+from liquid_control.model.car import MEASUREMENTS
 
 CANDIDATES = {
     "ltc": PolicyConfig(memory="ltc"),
@@ -50,5 +50,5 @@ def state_names(config: PolicyConfig) -> tuple[str, ...]:
         if config.memory in ("lstm", "cfc_mixed"):
             parts["memory"] = config.units
         if config.memory == "feedforward_stack":
-            parts["past"] = (config.stack - 1) * (config.image_features + len(INERTIAL_FEATURES))
+            parts["past"] = (config.stack - 1) * (config.image_features + len(MEASUREMENTS))
     return tuple(f"{part}_{index}" for part, count in parts.items() for index in range(count))

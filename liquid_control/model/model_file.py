@@ -17,11 +17,11 @@ from pathlib import Path
 from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig, from_mapping
 from liquid_control.errors import ConfigError, ModelFileError, brief
 from liquid_control.model.artefacts import ONNX, Artefact, read_artefacts, read_files
+from liquid_control.model.car import MEASUREMENTS
 from liquid_control.model.cores import state_names
 from liquid_control.model.signature import verify
 from liquid_control.model.untrusted_file import AGAIN, read_bounded
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.signals import INERTIAL_FEATURES
 
 FORMAT = "liquid_control/2"
 """What this release writes."""
@@ -162,7 +162,7 @@ def _wiring(path: Path, policy: PolicyConfig, given: object) -> NcpWiring | None
             raise ModelFileError(path, f"has a wiring, and {policy.memory} has none", AGAIN)
         return None
     expected = (
-        policy.image_features + len(INERTIAL_FEATURES),
+        policy.image_features + len(MEASUREMENTS),
         policy.inter,
         policy.command,
         policy.motor,

@@ -8,13 +8,14 @@ every frame, a frame with a bad stamp included.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
 from liquid_control.errors import ImageError
 from liquid_control.perception.preprocess import preprocess
-from liquid_control.perception.timeline import Timeline
+from liquid_control.perception.timeline import MEASURABLE, Timeline
 from liquid_control.signals import Frame, ImuSample, Observation, Reason, Rejected, SpeedSample
 
 MOST_REPEATS = 2
@@ -45,18 +46,21 @@ def prepare(frame: Frame, config: PreprocessConfig) -> PreparedFrame:
 
 class Observer:
     """Takes samples in the order of their arrival and gives an observation for each usable frame.
-    Raises nothing, whatever the samples hold.
+    After construction it raises nothing, whatever the samples hold.
 
-    `image_error`: why the latest picture that could not be preprocessed was refused; None while
-    there was none.
+    `measurements`: names of those that an observation gets, see `Timeline`. `image_error`: why the
+    latest picture that could not be preprocessed was refused; None while there was none.
     """
 
     def __init__(
-        self, preprocess: PreprocessConfig, timeline: TimelineConfig | None = None
+        self,
+        preprocess: PreprocessConfig,
+        timeline: TimelineConfig | None = None,
+        measurements: Sequence[str] = MEASURABLE,
     ) -> None:
         self.preprocess = preprocess
         self.image_error: ImageError | None = None
-        self._timeline = Timeline(timeline)
+        self._timeline = Timeline(timeline, measurements)
         self._repeated = 0
         self.reset()
 

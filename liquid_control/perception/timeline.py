@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 
 from liquid_control.config import TimelineConfig
+from liquid_control.errors import ConfigError
 from liquid_control.signals import Frame, ImuSample, Observation, Reason, Rejected, SpeedSample
 
+MEASURABLE = ("yaw_rate", "lateral_acceleration", "speed")
+"""Measurements that the time line can give: [rad/s] and [m/s²], means since the frame before, and
+[m/s], the latest."""
 MAX_YAW_RATE = 50.0  # rad/s; automotive and robot gyroscopes end at 2,000 °/s = 35 rad/s
 MAX_ACCELERATION = 500.0  # m/s²; 50 g
 MAX_SPEED = 200.0  # m/s
@@ -24,10 +29,11 @@ STAMP_RANGE = range(-(2**63), 2**63)
 
 
 class Timeline:
-    """Order, dt, gaps, clock jumps and the inertial window of each frame. Nothing raises; what is
-    refused is counted.
+    """Order, dt, gaps, clock jumps and the inertial window of each frame. After construction
+    nothing raises; what is refused is counted.
 
-    `rejected` counts refused frames by reason, `measurements_rejected` dropped IMU and speed
+    `measurements`: names of those that an observation gets, in order, each of `MEASURABLE`; others
+    raise ConfigError. `rejected` counts refused frames by reason, `measurements_rejected` dropped IMU and speed
     samples; both survive `reset`.
 
     Without a receiver's clock (`now_ns`) a stamp far ahead is indistinguishable from a gap. It then
@@ -35,8 +41,14 @@ class Timeline:
     one bad stamp costs one reset.
     """
 
-    def __init__(self, config: TimelineConfig | None = None) -> None:
+    def __init__(
+        self, config: TimelineConfig | None = None, measurements: Sequence[str] = MEASURABLE
+    ) -> None:
         self.config = config or TimelineConfig()
+        unknown = [name for name in measurements if name not in MEASURABLE]
+        if unknown:
+            raise ConfigError("measurements", unknown, f"some of {', '.join(MEASURABLE)}")
+        self._order = [MEASURABLE.index(name) for name in measurements]
         self.rejected = dict.fromkeys(FRAME_REASONS, 0)
         self.measurements_rejected = 0
         self._imu: deque[tuple[int, float, float]] = deque(
@@ -107,12 +119,11 @@ class Timeline:
                 _forget_since(samples, stamp + 1)
         is_first = age_ns is None or age_ns > 0 or -age_ns > self.config.max_gap * 1e9
         dt = self.config.nominal_dt if is_first else -age_ns / 1e9
-        inertial = np.array(
-            [*self._motion(stamp, None if is_first else self._last_ns), self._speed_at(stamp)],
-            np.float32,
-        )
+        previous = None if is_first else self._last_ns
+        measured = (*self._motion(stamp, previous), self._speed_at(stamp))
+        measurements = np.array([measured[index] for index in self._order], np.float32)
         self._last_ns = stamp
-        return Observation(stamp, frame.image, inertial, dt, is_first)
+        return Observation(stamp, frame.image, measurements, dt, is_first)
 
     def _reject(self, stamp: int, reason: Reason) -> Rejected:
         self.rejected[reason] += 1

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError
+from liquid_control.model.car import MEASUREMENTS
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cores import build_memory, count_parameters
 from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder, StridedEncoder
-from liquid_control.signals import INERTIAL_FEATURES
 
 INERTIAL_CENTRE = (0.0, 0.0, 10.0)
-"""Subtracted from `signals.INERTIAL_FEATURES` (rad/s, m/s², m/s) before the division by
+"""Subtracted from `signals.MEASUREMENTS` (rad/s, m/s², m/s) before the division by
 `INERTIAL_SPREAD`."""
 INERTIAL_SPREAD = (0.5, 4.0, 4.0)
 INERTIAL_CLIP = 3.0
@@ -52,7 +52,7 @@ class PolicyNetwork(nn.Module):
         super().__init__()
         self.config, self.preprocess = config, preprocess
         self.wiring = draw_wiring(config) if wiring is None and config.memory in WIRED else wiring
-        sensory = config.image_features + len(INERTIAL_FEATURES)
+        sensory = config.image_features + len(MEASUREMENTS)
         _check_wiring(self.wiring, config, sensory)
         encoder = {"slim": SlimEncoder, "strided": StridedEncoder, "published": PublishedEncoder}[
             config.encoder
@@ -155,7 +155,7 @@ class PolicyNetwork(nn.Module):
         size = (self.preprocess.height, self.preprocess.width, 3)
         if image.ndim != leading + 3 or tuple(image.shape[leading:]) != size:
             raise ShapeError("image", image.shape, ("batch", "time")[:leading] + size)
-        expected = (*image.shape[:leading], len(INERTIAL_FEATURES))
+        expected = (*image.shape[:leading], len(MEASUREMENTS))
         if tuple(inertial.shape) != expected:
             raise ShapeError("inertial", inertial.shape, expected)
 
@@ -164,7 +164,7 @@ def draw_wiring(config: PolicyConfig) -> NcpWiring:
     """The wiring that a policy config asks for, with the inertial features as the last sensory
     neurons."""
     return NcpWiring.build(
-        inputs=config.image_features + len(INERTIAL_FEATURES),
+        inputs=config.image_features + len(MEASUREMENTS),
         inter=config.inter,
         command=config.command,
         motor=config.motor,

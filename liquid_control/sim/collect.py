@@ -162,7 +162,7 @@ def _episode(
                 (
                     seen.stamp_ns,
                     seen.image,
-                    seen.inertial,
+                    seen.measurements,
                     seen.dt,
                     seen.is_first,
                     world.task.expert(world),

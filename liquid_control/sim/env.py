@@ -116,7 +116,7 @@ class LaneKeeping(gymnasium.Env):
             if seen is not None:
                 return {
                     "image": seen.image,
-                    "inertial": seen.inertial,
+                    "inertial": seen.measurements,
                     "dt": np.array([seen.dt], np.float32),
                 }
 

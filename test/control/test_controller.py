@@ -47,7 +47,7 @@ def test_the_policy_sees_its_own_size_the_true_dt_and_the_motion_since_the_last_
     drive(controller, 47)
     assert policy.seen[1].image.shape == (32, 64, 3) and policy.seen[1].dt == 0.047
     assert (
-        policy.seen[1].inertial == pytest.approx([0.3, 1.5, 6.0])
+        policy.seen[1].measurements == pytest.approx([0.3, 1.5, 6.0])
         and controller.observation is policy.seen[1]
     )
 

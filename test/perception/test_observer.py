@@ -49,7 +49,7 @@ def equal(one: Observation | Rejected | None, other: Observation | Rejected | No
     return (
         (one.stamp_ns, one.dt, one.is_first) == (other.stamp_ns, other.dt, other.is_first)
         and np.array_equal(one.image, other.image)
-        and np.array_equal(one.inertial, other.inertial)
+        and np.array_equal(one.measurements, other.measurements)
     )
 
 
@@ -61,7 +61,7 @@ def test_a_frame_gives_the_preprocessed_picture_with_the_motion_since_the_last_o
     second = observer.push(frame(47, 1))
     assert (first.is_first, second.is_first, second.dt) == (True, False, 0.047)
     assert np.array_equal(second.image, preprocess(PICTURES[1], SMALL))
-    assert second.inertial == pytest.approx([0.3, 0.0, 6.0])
+    assert second.measurements == pytest.approx([0.3, 0.0, 6.0])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_receivers_clock_refuses_the_far_future_and_reset_forgets_all_but_th
         observer.push(frame(ms), EPOCH)
     observer.reset()
     again = observer.push(frame(80))
-    assert again.is_first and again.inertial[2] == 10.0 and observer.latest_speed is None
+    assert again.is_first and again.measurements[2] == 10.0 and observer.latest_speed is None
     assert observer.rejected[Reason.FUTURE] == 1
 
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquid_control.config import TimelineConfig
-from liquid_control.perception.timeline import SAMPLES_KEPT, Timeline
+from liquid_control.errors import ConfigError
+from liquid_control.perception.timeline import MEASURABLE, SAMPLES_KEPT, Timeline
 from liquid_control.signals import Frame, ImuSample, Observation, Reason, Rejected, SpeedSample
 
 MS = 1_000_000
@@ -104,7 +105,7 @@ def test_a_far_future_stamp_costs_one_reset_when_the_clock_is_not_known():
         assert timeline.push_imu(imu(EPOCH + ms * MS, rate)) is None
         assert timeline.push_speed(SpeedSample(EPOCH + ms * MS, 10 * rate)) is None
     back = timeline.push_frame(frame(EPOCH + 80 * MS))
-    assert back.is_first and back.inertial == pytest.approx([0.2, 0.0, 3.0])
+    assert back.is_first and back.measurements == pytest.approx([0.2, 0.0, 3.0])
     assert timeline.push_frame(frame(EPOCH + 120 * MS)).dt == 0.04
 
 
@@ -116,14 +117,14 @@ def test_a_backward_jump_of_all_clocks_loses_no_sensor():
     timeline.push_frame(frame(EPOCH))
     assert timeline.push_frame(frame(EPOCH - 1001 * MS)).is_first
     assert timeline.push_imu(imu(EPOCH - 990 * MS, yaw_rate=-1.0)) is None
-    assert timeline.push_frame(frame(EPOCH - 961 * MS)).inertial[0] == -1.0
+    assert timeline.push_frame(frame(EPOCH - 961 * MS)).measurements[0] == -1.0
 
 
 def test_samples_of_an_undone_future_do_not_come_back_when_the_clock_gets_there_again():
     timeline = Timeline()
     for ms, rate in ((0, 9.0), (-2000, 1.0), (-10, 1.0)):
         timeline.push_imu(imu(EPOCH + ms * MS, rate))
-    assert timeline.push_frame(frame(EPOCH + 20 * MS)).inertial[0] == 1.0
+    assert timeline.push_frame(frame(EPOCH + 20 * MS)).measurements[0] == 1.0
 
 
 def test_inertial_features_average_the_samples_between_two_frames_and_never_the_future():
@@ -131,7 +132,7 @@ def test_inertial_features_average_the_samples_between_two_frames_and_never_the_
     timeline.push_frame(frame(EPOCH))
     for ms, rate in ((0, 40.0), (10, 1.0), (20, 2.0), (40, 6.0), (41, 50.0)):
         timeline.push_imu(imu(EPOCH + ms * MS, rate, 2 * rate))
-    assert timeline.push_frame(frame(EPOCH + 40 * MS)).inertial == pytest.approx(
+    assert timeline.push_frame(frame(EPOCH + 40 * MS)).measurements == pytest.approx(
         [3.0, 6.0, 10.0]
     )  # 10 m/s: the assumed speed
 
@@ -140,7 +141,7 @@ def test_without_a_sample_since_the_last_frame_the_latest_within_the_window_serv
     timeline = Timeline(TimelineConfig(imu_window=0.1))
     timeline.push_imu(imu(EPOCH, 1.5, -2.0))
     for ms, expected in ((0, 1.5), (50, 1.5), (100, 1.5), (101, 0.0)):
-        assert timeline.push_frame(frame(EPOCH + ms * MS)).inertial[0] == expected
+        assert timeline.push_frame(frame(EPOCH + ms * MS)).measurements[0] == expected
 
 
 @settings(max_examples=100, deadline=None)
@@ -161,7 +162,7 @@ def test_inertial_features_equal_their_definition(events):
         window = [sample for sample in samples if stamp - 100 * MS <= sample[0] <= stamp]
         recent = [sample for sample in window if last is None or sample[0] > last] or window[-1:]
         expected = sum(sample[1] for sample in recent) / len(recent) if recent else 0.0
-        assert seen.inertial[0] == pytest.approx(expected, abs=1e-5)
+        assert seen.measurements[0] == pytest.approx(expected, abs=1e-5)
         last = stamp
 
 
@@ -169,9 +170,9 @@ def test_speed_is_the_latest_that_is_neither_newer_than_the_frame_nor_older_than
     timeline = Timeline(TimelineConfig(assumed_speed=7.0, max_gap=10.0))
     for ms, speed in ((0, 3.0), (30, 4.0), (60, 5.0)):
         assert timeline.push_speed(SpeedSample(EPOCH + ms * MS, speed)) is None
-    assert timeline.push_frame(frame(EPOCH + 40 * MS)).inertial[2] == 4.0
-    assert timeline.push_frame(frame(EPOCH + 1060 * MS)).inertial[2] == 5.0
-    assert timeline.push_frame(frame(EPOCH + 1061 * MS)).inertial[2] == 7.0
+    assert timeline.push_frame(frame(EPOCH + 40 * MS)).measurements[2] == 4.0
+    assert timeline.push_frame(frame(EPOCH + 1060 * MS)).measurements[2] == 5.0
+    assert timeline.push_frame(frame(EPOCH + 1061 * MS)).measurements[2] == 7.0
 
 
 BAD_NUMBERS = (math.nan, math.inf, -math.inf, 1e9, None, "fast", 10**400)
@@ -188,7 +189,9 @@ def test_impossible_inertial_samples_are_counted_and_dropped(bad, axis):
     assert timeline.push_imu(ImuSample(EPOCH, (0.0, 0.0, 0.0), tuple(values))) == malformed
     assert timeline.push_speed(SpeedSample(EPOCH, bad)) == malformed
     assert timeline.measurements_rejected == 3
-    assert np.array_equal(timeline.push_frame(frame(EPOCH)).inertial, np.float32([0.0, 0.0, 10.0]))
+    assert np.array_equal(
+        timeline.push_frame(frame(EPOCH)).measurements, np.float32([0.0, 0.0, 10.0])
+    )
 
 
 @pytest.mark.parametrize(
@@ -262,7 +265,7 @@ def test_memory_is_bounded_when_no_frame_ever_comes():
     assert len(timeline._imu) == len(timeline._speed) == SAMPLES_KEPT
     assert timeline.push_frame(
         frame(EPOCH + (SAMPLES_KEPT + 999) * 100_000)
-    ).inertial == pytest.approx([1.0, 0.0, 2.0])
+    ).measurements == pytest.approx([1.0, 0.0, 2.0])
 
 
 def test_reset_forgets_the_sequence_but_not_the_counts():
@@ -272,4 +275,18 @@ def test_reset_forgets_the_sequence_but_not_the_counts():
     timeline.push_frame(frame(EPOCH))
     timeline.reset()
     again = timeline.push_frame(frame(EPOCH))
-    assert again.is_first and again.inertial[0] == 0.0 and timeline.rejected[Reason.DUPLICATE] == 1
+    assert (
+        again.is_first and again.measurements[0] == 0.0 and timeline.rejected[Reason.DUPLICATE] == 1
+    )
+
+
+def test_an_observation_has_the_measurements_that_were_named_in_that_order():
+    every, two, none = (Timeline(None, names) for names in (MEASURABLE, ("speed", "yaw_rate"), ()))
+    for timeline in (every, two, none):
+        timeline.push_imu(imu(EPOCH - MS, 0.3))
+        timeline.push_speed(SpeedSample(EPOCH - MS, 6.0))
+    assert every.push_frame(frame(EPOCH)).measurements[[2, 0]] == pytest.approx([6.0, 0.3])
+    assert two.push_frame(frame(EPOCH)).measurements == pytest.approx([6.0, 0.3])
+    assert none.push_frame(frame(EPOCH)).measurements.shape == (0,)
+    with pytest.raises(ConfigError, match="altitude"):
+        Timeline(None, ("speed", "altitude"))

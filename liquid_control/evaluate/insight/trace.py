@@ -101,7 +101,7 @@ def record(
                 truth = moment.truth
                 values = (
                     seen.image,
-                    np.asarray(seen.inertial),
+                    np.asarray(seen.measurements),
                     seen.dt,
                     seen.is_first,
                     before,

@@ -202,7 +202,7 @@ class _Driver:
             controller.action,
             self._angle,
             measured,
-            float(controller.observation.inertial[0]),
+            float(controller.observation.measurements[0]),
             on_frame,
         )
         self._timer_ns = now_ns + TIMER_NS

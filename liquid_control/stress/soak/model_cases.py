@@ -26,11 +26,11 @@ from liquid_control.control.engagement import EngagementConfig
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, ModelFileError
 from liquid_control.model.artefacts import ONNX, ROLES, WEIGHTS, Artefact
+from liquid_control.model.car import MEASUREMENTS
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import FORMAT, MODEL, read_model
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.recordings.settings import TopicMap
-from liquid_control.signals import INERTIAL_FEATURES
 from liquid_control.stress.soak.sensor_cases import spoiled
 
 CONFIGS = (
@@ -142,7 +142,7 @@ class ModelCopy:
             inputs, inter, command = (
                 values["policy"][name] for name in ("image_features", "inter", "command")
             )
-            inputs += len(INERTIAL_FEATURES)
+            inputs += len(MEASUREMENTS)
             values["wiring"] = NcpWiring(
                 inputs, inter, command, 1, ((0, 1 + command, 1),), ((1 + command, 1, 1), (1, 0, 1))
             ).to_dict()

@@ -1,0 +1,35 @@
+"""The spec of a car that keeps its lane: path curvature from a picture, yaw rate, lateral
+acceleration and speed. Models saved without a spec are this car's."""
+
+from __future__ import annotations
+
+from liquid_control.config import PreprocessConfig
+from liquid_control.model.spec import Feature, PolicySpec
+
+MEAN = "positive to the left; mean since the frame before"
+MEASUREMENTS = (
+    Feature("yaw_rate", "rad/s", 0.0, 0.5, -1.5, 1.5, mirror=-1, doc=MEAN),
+    Feature("lateral_acceleration", "m/s²", 0.0, 4.0, -12.0, 12.0, mirror=-1, doc=MEAN),
+    Feature("speed", "m/s", 10.0, 4.0, -2.0, 22.0, mirror=1, doc="forward, the latest"),
+)
+"""Centres and scales of a car on a road. Bounds are three scales from the centre, so that a faulty
+sensor stays one input among many."""
+AUXILIARY = (
+    Feature("lane_offset", "m", scale=0.5, mirror=-1, doc="from the lane's centre"),
+    Feature("heading_error", "rad", scale=0.1, mirror=-1, doc="from the lane's direction"),
+    Feature("curvature", "1/m", scale=0.04, mirror=-1, doc="of the road here"),
+    Feature("curvature_ahead", "1/m", scale=0.04, mirror=-1, doc="of the road further on"),
+)
+"""Scales are about the spread of each target, so that the head starts at the right size. Positive
+to the left."""
+CURVATURE_SCALE = 0.04
+"""Curvature at network output 1 [1/m]: a bend of 25 m."""
+
+
+def lane_keeping(
+    image: PreprocessConfig | None = None, curvature_scale: float = CURVATURE_SCALE
+) -> PolicySpec:
+    """The car's spec; `image` None is the default preprocessing."""
+    doc = "of the path, positive to the left"
+    steering = Feature("curvature", "1/m", scale=curvature_scale, mirror=-1, doc=doc)
+    return PolicySpec(image or PreprocessConfig(), MEASUREMENTS, (steering,), AUXILIARY)
