@@ -20,7 +20,18 @@ def brief(value: object) -> str:
 
 
 class LiquidControlError(Exception):
-    """Base of all errors that this package raises on purpose."""
+    """Base of all errors that this package raises on purpose. They can be sent between
+    processes."""
+
+    def __reduce__(self) -> tuple:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[LiquidControlError], arguments: tuple, values: dict) -> LiquidControlError:
+    """The error again, without its constructor, which takes other arguments than the message."""
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(values)
+    return error
 
 
 class ConfigError(LiquidControlError):

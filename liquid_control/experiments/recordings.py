@@ -29,7 +29,7 @@ from liquid_control.recordings.rosbag.writer import PARTIAL, PROPOSAL, BagSettin
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.sim.collect import Drive, collect
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.train.cloning import CloneSettings, clone, scaled_network
 from liquid_control.train.from_recordings import RecordedSettings, train_recorded
 from liquid_control.train.run_folder import commit, tensorboard
@@ -67,7 +67,7 @@ def bench_recordings(settings: RecordingsSettings) -> dict:
     paired differences."""
     jobs = _drives(settings)
     missing = [job for job in jobs if not job.path.exists()]
-    map_processes(collect, missing, settings.workers, "drives")
+    run_jobs(collect, missing, processes(settings.workers), "drives")
     exams = {kind: [] for kind in KINDS}
     for run in range(settings.runs):
         for kind, steering in KINDS.items():

@@ -7,7 +7,6 @@ them in order; and the kernel kills it when that parent dies, however it dies.
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import json
 import os
@@ -21,8 +20,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from liquid_control.errors import DriveError
+from liquid_control.system.parent_death import end_with_parent, load_libc
 
-PR_SET_PDEATHSIG = 1
 DOMAINS = range(1, 102)
 """ROS domains that leave the ports of outgoing connections alone."""
 
@@ -85,13 +84,11 @@ class Children:
             "--params-file",
             str(parameters),
         ]
-        libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
+        libc, parent = load_libc(), os.getpid()
 
         def follow_parent() -> None:
             os.setpgid(0, 0)
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != parent:  # it died before the line above
-                os._exit(1)
+            end_with_parent(parent, libc)
 
         with open(self._logs / f"{child.name}.log", "wb") as log:
             self._running[child.name] = subprocess.Popen(

@@ -28,7 +28,7 @@ from liquid_control.sim.recorder import DriveRecorder
 from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.world import World
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 
 CURVATURE_AHEAD = 10.0
 """How far ahead the auxiliary curvature target looks [m]."""
@@ -106,7 +106,7 @@ def collect_expert(settings: CollectionSettings) -> dict:
         )
         if bag:
             check_free(path)
-    frames = sum(map_processes(collect, jobs, settings.workers, "collect"))
+    frames = sum(run_jobs(collect, jobs, processes(settings.workers), "collect"))
     seconds = time.perf_counter() - started
     drives = "recordings" if bag else "episodes"
     return {

@@ -37,7 +37,7 @@ from liquid_control.policy.saved import load_network, save_model
 from liquid_control.sim.collect import Drive, check_camera, collect
 from liquid_control.sim.seeds import road_seed
 from liquid_control.system.allocator import keep_freed_memory
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.device import DEVICES, choose_device, device_name
 from liquid_control.train.fit import FitSettings, fit, make_optimiser
@@ -129,7 +129,7 @@ def train(settings: ImitationSettings) -> dict:
             began = time.perf_counter()
             jobs = expert_drives(settings) if stage == 0 else _policy_drives(settings, stage, model)
             missing = [job for job in jobs if not job.path.exists()]
-            map_processes(collect, missing, settings.workers, f"collect, round {stage}")
+            run_jobs(collect, missing, processes(settings.workers), f"collect, round {stage}")
             episodes += [load_episode(job.path) for job in jobs]
             seconds["collect"] += time.perf_counter() - began
             if stage < progress["stage"]:

@@ -27,7 +27,7 @@ from liquid_control.inspection.recording import inspect_bag
 from liquid_control.recordings.driven_curvature import NoCurvatureError
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.view import ViewSettings, crop_for
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 
 if TYPE_CHECKING:
     from liquid_control.train.from_recordings import RecordedSettings
@@ -85,7 +85,7 @@ def gather(
     ]
     findings = {}
     for job, (problem, found) in zip(
-        jobs, map_processes(_read, jobs, settings.workers, "recordings"), strict=True
+        jobs, run_jobs(_read, jobs, processes(settings.workers), "recordings"), strict=True
     ):
         findings[str(job.path)] = found
         if problem:

@@ -23,7 +23,7 @@ from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.tasks.lane_keeping import DEPARTURE, is_departing
 from liquid_control.sim.world import World
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 
 SET_SPEED = 20.0
 """Above every road's own plan, so that the plan decides."""
@@ -112,7 +112,7 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
         for c in conditions
         for road in range(settings.roads)
     ]
-    results = map_processes(drive_road, jobs, settings.workers, "roads" if progress else None)
+    results = run_jobs(drive_road, jobs, processes(settings.workers), "roads" if progress else None)
     wall = time.perf_counter() - started
     first = [r for r in results if r.condition == conditions[0].name]
     distance = sum(r.distance_m for r in first)

@@ -18,7 +18,7 @@ from liquid_control.evaluate.insight.lesions import WAYS, Lesion, silenced, syna
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.sim.conditions.table import CLEAN
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 
 MOST_UNITS = 24
 """Of an unwired memory with more units, those that the readout hears most."""
@@ -82,7 +82,9 @@ def intervene_all(
     jobs = [
         LesionJob(model, lesion, states, tuple(roads), seed, world) for lesion in (None, *lesions)
     ]
-    intact, *effects = map_processes(intervene, jobs, workers, "lesions" if progress else None)
+    intact, *effects = run_jobs(
+        intervene, jobs, processes(workers), "lesions" if progress else None
+    )
     return intact, effects
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from liquid_control.errors import ConfigError
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 
 SESSIONS = "sessions.json"
 BAR = "{percentage:3.0f} % |{bar}| {elapsed} gone, {remaining} to go, {desc}{postfix}"
@@ -70,7 +70,8 @@ class Progress:
         bar.set_description_str(stage.title)
         bar.set_postfix_str(f"0 of {len(stage.jobs)}")
 
-        def on_done(job: object, result: object) -> None:
+        def on_done(index: int, result: object) -> None:
+            job = stage.jobs[index]
             stage.keep(job, result)
             mine["done"] += 1
             mine["wall_s"] = round(time.perf_counter() - began, 1)
@@ -79,7 +80,7 @@ class Progress:
             bar.update(stage.cost(job))
 
         try:
-            map_processes(stage.work, stage.jobs, self._workers, on_done=on_done, finish=False)
+            run_jobs(stage.work, stage.jobs, processes(self._workers, finish=False), keep=on_done)
         finally:
             mine |= {
                 "wall_s": round(time.perf_counter() - began, 1),

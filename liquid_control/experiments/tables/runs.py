@@ -22,7 +22,7 @@ from liquid_control.experiments.tables import event_xor, half_cheetah, walker2d
 from liquid_control.experiments.tables.recipes import RECIPES, TARGETS, Recipe
 from liquid_control.experiments.tables.report import write_report
 from liquid_control.system.allocator import keep_freed_memory
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.plain_json import plain
 from liquid_control.system.threads import wait_without_spinning
 
@@ -82,7 +82,7 @@ def run_tables(settings: TablesSettings) -> dict:
     missing = [
         dataclasses.replace(run, place=1 + index % workers) for index, run in enumerate(missing)
     ]
-    map_processes(perform, missing, settings.workers, "runs")
+    run_jobs(perform, missing, processes(settings.workers), "runs")
     rows = write_report(settings.out)
     told = ("mean", "sd", "runs", "published_mean", "reached")
     figures = {

@@ -19,7 +19,7 @@ from liquid_control.stress.faults.course import Tick, run_course
 from liquid_control.stress.faults.expectations import EXPECTED, Expectation
 from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.stress.faults.limit_check import violations
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 
 BEGIN, LASTS, AFTER = 5.0, 2.5, 4.0
 """Seconds: the fault begins well after engaging, lasts, and is followed by the time in which
@@ -62,7 +62,7 @@ def inject_faults(settings: FaultSettings) -> dict:
         for source, kind in cells
         for road in range(settings.roads)
     ]
-    outcomes = map_processes(run_cell, jobs, settings.workers, "faults")
+    outcomes = run_jobs(run_cell, jobs, processes(settings.workers), "faults")
     grouped = {
         cell: outcomes[i * settings.roads : (i + 1) * settings.roads]
         for i, cell in enumerate(cells)

@@ -25,7 +25,7 @@ from liquid_control.stress.faults.course import run_course
 from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.stress.faults.limit_check import violations
 from liquid_control.stress.soak.growth import footprint, growth
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 
 LARGEST_GROWTH = 1.0
 """Of memory and of open files [% an hour] that a soak passes with."""
@@ -67,10 +67,10 @@ def soak(settings: SoakSettings) -> dict:
         for index in range(math.ceil(settings.hours * 3600.0 / DRIVE - 1e-9))
     ]
     done = [_kept(job) for job in jobs]
-    fresh = map_processes(
+    fresh = run_jobs(
         run_drive,
         [job for job, row in zip(jobs, done, strict=True) if row is None],
-        settings.workers,
+        processes(settings.workers),
         "drives",
     )
     facts = _summary(settings, [row for row in done if row is not None] + fresh)

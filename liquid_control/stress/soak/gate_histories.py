@@ -19,7 +19,7 @@ from liquid_control.config import GateConfig, VehicleConfig, check, number
 from liquid_control.control.safety import SafetyGate
 from liquid_control.signals import Action, Command
 from liquid_control.stress.soak.gate_judge import Step, broken_alone, broken_between
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 
 LENGTH, JOB = 500, 50_000
 """Commands of a history, which has one gate and vehicle, and of one piece of work."""
@@ -65,7 +65,7 @@ def soak_gate(settings: GateSoakSettings) -> dict:
     gives it."""
     started = time.perf_counter()
     jobs = [settings.seed * 10**6 + index for index in range(math.ceil(settings.commands / JOB))]
-    found = map_processes(_job, jobs, settings.workers, "commands, 50,000 each")
+    found = run_jobs(_job, jobs, processes(settings.workers), "commands, 50,000 each")
     violations, examples = collections.Counter(), {}
     for counts, firsts in found:
         violations.update(counts)

@@ -19,7 +19,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.stress.soak import model_cases, sensor_cases
 from liquid_control.stress.soak.cases import MOST_MEMORY, Case, Maker, run_cases
 from liquid_control.stress.soak.yaml_cases import TopicMapFile
-from liquid_control.system.parallel import map_processes
+from liquid_control.system.jobs import processes, run_jobs
 
 JOB = 500
 
@@ -115,8 +115,11 @@ def soak_inputs(settings: InputSoakSettings, outer: Mapping[str, Maker] | None =
     answers = dict(
         zip(
             order,
-            map_processes(
-                run_cases, [jobs[index] for index in order], settings.workers, "cases, 500 each"
+            run_jobs(
+                run_cases,
+                [jobs[index] for index in order],
+                processes(settings.workers),
+                "cases, 500 each",
             ),
             strict=True,
         )
