@@ -58,7 +58,7 @@ SPELLINGS = (
     ("train", "imitation", "memory", "memory-fit"),
 )
 """Today's words first, then those of 0.1.0, so that one file can run on both sides."""
-TIMES = ("wall_s", "speed_up", "seconds", "commands_a_second", "created")
+TIMES = ("wall_s", "cpu_s", "speed_up", "seconds", "commands_a_second", "created")
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess:
