@@ -26,8 +26,8 @@ from liquid_control.bench.timing import machine, take_turns
 from liquid_control.config import check, number
 from liquid_control.deploy.native.step import LtcStep, WiredCfcStep
 from liquid_control.errors import ConfigError, MissingDependencyError
-from liquid_control.policy.cells.cfc import WiredCfcCell
-from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy import from_ncps
+from liquid_control.policy.kernels.choose import unroll
 
 INPUTS, BATCH, TIME = 32, 128, 100
 TIMES = (100, 300, 1000, 3000, 10000)
@@ -42,11 +42,12 @@ FIRST_USE = """
 import json, sys, time
 import torch
 from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.kernels.choose import unroll
 from liquid_control.model.wiring import NcpWiring
 cell = LtcCell(NcpWiring.build(), kernel="fused").to(sys.argv[1])
 x, dt = torch.zeros(16, 2, 32, device=sys.argv[1]), torch.ones(16, 2, device=sys.argv[1])
 def run():
-    cell.unroll(x, cell.initial_state(16), dt)[0].sum().backward()
+    unroll(cell, x, cell.initial_state(16), dt)[0].sum().backward()
     cell.vleak.grad.sum().item()
 first = time.perf_counter(); run(); second = time.perf_counter(); run()
 print(json.dumps(second - first))
@@ -141,7 +142,7 @@ def _pairs() -> list[tuple[str, nn.Module, nn.Module, object]]:
         ) from None
     torch.manual_seed(0)
     ltc, cfc = (kind(INPUTS, NCP(12, 6, 1, 6, 4, 6, 6)) for kind in (LTC, CfC))
-    ours = LtcCell.from_ncps(ltc, kernel="fused"), WiredCfcCell.from_ncps(cfc, kernel="fused")
+    ours = from_ncps.ltc(ltc, kernel="fused"), from_ncps.wired_cfc(cfc, kernel="fused")
     return [
         ("LTC", ltc, ours[0], LtcStep.from_cell(ours[0])),
         ("wired CfC", cfc, ours[1], WiredCfcStep.from_cell(ours[1])),
@@ -176,7 +177,7 @@ def _sequence_row(
 def _step_row(
     name: str, peer: nn.Module, cell: nn.Module, robot, rounds: int, advance: Callable
 ) -> Row:
-    x, h = torch.randn(1, INPUTS), torch.zeros(1, cell.neurons)
+    x, h = torch.randn(1, INPUTS), cell.initial_state(1)
     sample, state, span = x[0].numpy(), robot.initial_state(), torch.tensor(1.0)
     with torch.inference_mode():
         difference = (
@@ -205,8 +206,8 @@ def _step_row(
 
 
 def _ours(cell: nn.Module) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    return lambda x: cell.unroll(
-        x, cell.initial_state(len(x)), torch.ones(x.shape[:2], device=x.device)
+    return lambda x: unroll(
+        cell, x, cell.initial_state(len(x)), torch.ones(x.shape[:2], device=x.device)
     )
 
 

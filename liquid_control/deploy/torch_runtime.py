@@ -21,7 +21,7 @@ class TorchRuntime:
     def __init__(self, network: PolicyNetwork) -> None:
         self.network = network.eval()
         self.preprocess: PreprocessConfig = network.preprocess
-        self.neurons: int = network.cell.neurons
+        self.neurons: int = network.cell.state_size
 
     @classmethod
     def load(cls, directory: str | Path) -> TorchRuntime:

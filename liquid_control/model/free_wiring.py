@@ -10,7 +10,9 @@ import numpy as np
 from liquid_control.errors import ConfigError
 from liquid_control.model import wiring_json
 from liquid_control.model.wiring_draw import (
+    Layer,
     Synapse,
+    adjacency,
     distinct,
     draw_pairs,
     share,
@@ -124,9 +126,21 @@ class FreeWiring:
         return range(self.motor)
 
     @property
+    def sensory_synapse_count(self) -> int:
+        """Synapses from the inputs."""
+        return len(self.sensory)
+
+    @property
     def synapse_count(self) -> int:
         """All synapses, those from the inputs included."""
         return len(self.sensory) + len(self.synapses)
+
+    def layers(self) -> list[Layer]:
+        """One layer of all neurons, along the synapses."""
+        sensory = adjacency(self.sensory, self.neurons, self.inputs)
+        between = adjacency(self.synapses, self.neurons, self.neurons)
+        sources = np.concatenate([sensory, between], axis=1)
+        return [Layer("circuit", range(self.neurons), sources)]
 
 
 def _sizes(inputs: int, neurons: int, seed: int) -> None:

@@ -13,7 +13,9 @@ import numpy as np
 from liquid_control.errors import ConfigError
 from liquid_control.model import wiring_json
 from liquid_control.model.wiring_draw import (
+    Layer,
     Synapse,
+    adjacency,
     distinct,
     draw_fans,
     pick,
@@ -168,6 +170,26 @@ class NcpWiring:
         return range(self.motor + self.command, self.neurons)
 
     @property
+    def sensory_synapse_count(self) -> int:
+        """Synapses from the inputs."""
+        return len(self.sensory)
+
+    @property
     def synapse_count(self) -> int:
         """All synapses, those from the inputs included."""
         return len(self.sensory) + len(self.synapses)
+
+    def layers(self) -> list[Layer]:
+        """inter, command, motor, in the order of computation. Each layer listens to the one before
+        it along the synapses, and to all of its own neurons."""
+        between, layers = adjacency(self.synapses, self.neurons, self.neurons), []
+        before = adjacency(self.sensory, self.neurons, self.inputs)
+        for name, neurons in (
+            ("inter", self.inter_neurons),
+            ("command", self.command_neurons),
+            ("motor", self.motor_neurons),
+        ):
+            own = np.ones((len(neurons), len(neurons)), bool)
+            layers.append(Layer(name, neurons, np.concatenate([before[neurons], own], axis=1)))
+            before = between[:, neurons]
+        return layers

@@ -7,6 +7,7 @@ same seed gives the same graph on every platform and version.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,15 @@ Synapse = tuple[int, int, int]
 """(source, target, polarity): polarity +1 excites, -1 inhibits."""
 Pair = tuple[int, int]
 """(source, target), or (drawer, drawn)."""
+
+
+class Layer(NamedTuple):
+    """Neurons that are computed together: their places in the state, and which of the numbers
+    before them each one listens to."""
+
+    name: str
+    neurons: range
+    sources: np.ndarray  # (units, sources + units) bool: the layer before, then its own state
 
 
 def whole(name: str, value: object, low: int, high: int | None = None) -> None:
@@ -39,6 +49,14 @@ def share(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
         raise ConfigError(name, value, "a share of at least 0 and below 1")
     return float(value)
+
+
+def adjacency(synapses: Iterable[Synapse], targets: int, sources: int) -> np.ndarray:
+    """(targets, sources) bool: which source drives which target."""
+    matrix = np.zeros((targets, sources), bool)
+    for source, target, _ in synapses:
+        matrix[target, source] = True
+    return matrix
 
 
 def distinct(name: str, synapses: Iterable[Synapse]) -> None:

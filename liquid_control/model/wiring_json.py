@@ -6,15 +6,19 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import Protocol, TypeVar
 
 from liquid_control.errors import ConfigError
 
-if TYPE_CHECKING:
-    from liquid_control.model.free_wiring import FreeWiring
-    from liquid_control.model.wiring import NcpWiring
 
-    Wiring = TypeVar("Wiring", NcpWiring, FreeWiring)
+class Wiring(Protocol):
+    """A frozen dataclass of sizes and two lists of synapses."""
+
+    sensory: tuple[tuple[int, int, int], ...]
+    synapses: tuple[tuple[int, int, int], ...]
+
+
+Kind = TypeVar("Kind", bound=Wiring)
 
 
 def sha256(wiring: Wiring) -> str:
@@ -29,7 +33,7 @@ def to_dict(wiring: Wiring) -> dict:
     return json.loads(json.dumps(dataclasses.asdict(wiring))) | {"sha256": sha256(wiring)}
 
 
-def from_dict(kind: type[Wiring], values: Mapping) -> Wiring:
+def from_dict(kind: type[Kind], values: Mapping) -> Kind:
     """Reads `to_dict`'s mapping; raises ConfigError when it is malformed or does not match its own
     hash."""
     names = [field.name for field in dataclasses.fields(kind)]

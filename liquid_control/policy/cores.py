@@ -7,33 +7,40 @@ from torch import Tensor, nn
 
 from liquid_control.config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.policy.cells.baselines import CtRnnCell, GatedCell
 from liquid_control.policy.cells.cell import Cell
-from liquid_control.policy.cells.cfc import CfcCell, MaskedHeads, WiredCfcCell
+from liquid_control.policy.cells.cfc import CfcCell
+from liquid_control.policy.cells.ct_rnn import CtRnnCell
 from liquid_control.policy.cells.feedforward import FeedForwardCell
+from liquid_control.policy.cells.gru import GruCell
+from liquid_control.policy.cells.lstm import LstmCell
 from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.cells.sequence_checks import State
+from liquid_control.policy.cells.wired_cfc import MaskedHeads, WiredCfcCell
+from liquid_control.policy.kernels import choose
 
 
 class Readout(Cell):
-    """A cell whose outputs (B, M) one linear layer turns into one motor output (B, 1); state and
-    face are the cell's."""
+    """A cell whose outputs one linear layer turns into one motor output (B, 1). The state is the
+    cell's."""
 
-    def __init__(self, recurrent: nn.Module) -> None:
+    def __init__(self, recurrent: Cell) -> None:
         super().__init__()
         self.recurrent, self.readout = recurrent, nn.Linear(recurrent.outputs, 1)
-        self.inputs, self.neurons, self.outputs = recurrent.inputs, recurrent.neurons, 1
+        self.inputs, self.outputs, self.state = recurrent.inputs, 1, recurrent.state
 
-    def unroll(
-        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """A sequence: x (B, T, F), h (B, U), dt (B, T), is_first (B, T) → y (B, T, 1), h (B, U).
-        Raises what the cell raises."""
-        y, h = self.recurrent.unroll(x, h, dt, is_first)
-        return self.readout(y), h
-
-    def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, h: State, dt: Tensor) -> tuple[Tensor, State]:
         """`step` without its checks: the graph that is exported."""
         y, h = self.recurrent(x, h, dt)
+        return self.readout(y), h
+
+    def read(self, h: State) -> Tensor:
+        return self.readout(self.recurrent.read(h))
+
+    def forward_sequence(
+        self, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+    ) -> tuple[Tensor, State]:
+        """`unroll` without its checks, by the fastest implementation."""
+        y, h = choose.forward_sequence(self.recurrent, x, h, dt, is_first, mask)
         return self.readout(y), h
 
 
@@ -67,11 +74,9 @@ def build_memory(config: PolicyConfig, inputs: int, wiring: NcpWiring | None) ->
         return Readout(
             FeedForwardCell(inputs, units, config.stack if name == "feedforward_stack" else 1)
         )
-    return Readout(
-        GatedCell(
-            name.removesuffix("_timed"), inputs, units, timed=name == "gru_timed", one_bias=True
-        )
-    )
+    if name == "lstm":
+        return Readout(LstmCell(inputs, units, timed=False, one_bias=True))
+    return Readout(GruCell(inputs, units, timed=name == "gru_timed", one_bias=True))
 
 
 def count_parameters(memory: nn.Module) -> int:

@@ -1,10 +1,9 @@
 """Cells with the weights of ncps modules (PyTorch, 1.0): LTC, CfC and wired CfC, with equal
 outputs.
 
-ncps is not imported; its modules are known by their parameters. What does not carry over is refused
-with ConfigError: an output projection (`proj_size`), an LTC with mixed memory, weights that the
-LTC's constraints forbid. Spans of time that ncps takes as 1 when it is given none must be given
-here.
+ncps is not imported; its modules are recognised by their parameters. Refused with ConfigError: an
+output projection (`proj_size`), an LTC with mixed memory, weights that the LTC's constraints
+forbid. The time between inputs, 1 by default in ncps, has no default here.
 """
 
 from __future__ import annotations
@@ -17,10 +16,13 @@ from torch import Tensor, nn
 from liquid_control.errors import ConfigError
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.policy.cells.cfc_rule import LstmMemory
+from liquid_control.policy.cells.cfc import CfcCell
+from liquid_control.policy.cells.cfc_rule import LstmStep
+from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 
 SMALLEST = 1e-30
-"""A positive parameter that ncps holds at zero; its effect is below any rounding."""
+"""In the place of a positive parameter that is zero in ncps; its effect is below any rounding."""
 MIXED = {"default": "mixed_memory", "no_gate": "mixed_no_gate", "pure": "mixed_pure"}
 ACTIVATIONS = {
     "LeCun": "lecun_tanh",
@@ -29,27 +31,27 @@ ACTIVATIONS = {
     "GELU": "gelu",
     "SiLU": "silu",
 }
-"""Ours by the class of theirs."""
+"""Our name by the class in ncps."""
 HEADS = ("ff1", "ff2", "time_a", "time_b")
 
 
 @torch.no_grad()
-def ltc_from_ncps(kind: type, module: nn.Module, kernel: str):
-    """An LtcCell (`kind`) from `ncps.torch.LTC` or `LTCCell`.
+def ltc(module: nn.Module, kernel: str = "auto") -> LtcCell:
+    """The cell of an `ncps.torch.LTC` or `LTCCell`. Raises ConfigError.
 
-    Its epsilon in the denominator moves into gleak, and vleak with it, so that every voltage stays
-    what it was. Input and output maps become `affine` parameters.
+    Its epsilon in the denominator moves into gleak and vleak, so that every voltage is equal. Input
+    and output maps become `affine` parameters.
     """
-    peer = _peer(module, "LtcCell", "sensory_sigma", "an ncps.torch.LTC or LTCCell")
+    peer = _peer(module, "ltc", "sensory_sigma", "an ncps.torch.LTC or LTCCell")
     if getattr(module, "use_mixed", False):
         raise ConfigError(
-            "LtcCell.from_ncps",
+            "from_ncps.ltc",
             "mixed_memory=True",
             "an LTC without it; the CfC has mixed-memory variants",
         )
     masks = peer.sensory_sparsity_mask, peer.sparsity_mask
     mapped = hasattr(peer, "input_w") or hasattr(peer, "output_w")
-    cell = kind(
+    cell = LtcCell(
         _circuit(peer._wiring, *masks), unfolds=peer._ode_unfolds, kernel=kernel, affine=mapped
     ).to(peer.gleak)
     positive = F.softplus if peer._implicit_param_constraints else _not_negative
@@ -78,29 +80,32 @@ def ltc_from_ncps(kind: type, module: nn.Module, kernel: str):
 
 
 @torch.no_grad()
-def cfc_from_ncps(kind: type, module: nn.Module, kernel: str):
-    """A CfcCell (`kind`) from an `ncps.torch.CfC` without wiring or a `CfCCell`; dropout, which
-    ncps has after all backbone layers but the first, comes after every one."""
+def cfc(module: nn.Module, kernel: str = "auto") -> CfcCell:
+    """The cell of an `ncps.torch.CfC` without wiring or a `CfCCell`. Raises ConfigError.
+
+    Dropout comes after every backbone layer; in ncps after all but the first.
+    """
     peer = _peer(
         module,
-        "CfcCell",
+        "cfc",
         "ff1",
-        "an ncps.torch.CfC without wiring, or a CfCCell; for one with wiring use WiredCfcCell.from_ncps",
+        "an ncps.torch.CfC without wiring, or a CfCCell; "
+        "for one with wiring use from_ncps.wired_cfc",
     )
     if peer.sparsity_mask is not None:
         raise ConfigError(
-            "CfcCell.from_ncps",
+            "from_ncps.cfc",
             "a sparsity mask",
-            "a cell without one; WiredCfcCell.from_ncps reads wired cells",
+            "a cell without one; from_ncps.wired_cfc reads wired cells",
         )
     parts = [] if peer.backbone is None else list(peer.backbone)
     linear = [part for part in parts if isinstance(part, nn.Linear)]
     names = {type(part).__name__ for part in parts if not isinstance(part, (nn.Linear, nn.Dropout))}
     if len(names) > 1 or not names <= set(ACTIVATIONS):
         raise ConfigError(
-            "CfcCell.from_ncps", sorted(names), "one activation of " + ", ".join(ACTIVATIONS)
+            "from_ncps.cfc", sorted(names), "one activation of " + ", ".join(ACTIVATIONS)
         )
-    cell = kind(
+    cell = CfcCell(
         peer.input_size,
         peer.hidden_size,
         backbone=linear[0].out_features if linear else 0,
@@ -114,21 +119,21 @@ def cfc_from_ncps(kind: type, module: nn.Module, kernel: str):
         ours.load_state_dict(theirs.state_dict())
     _copy_heads(cell.heads.weight, cell.heads.bias, cell, peer)
     if cell.memory is not None:
-        _copy_memory(cell.memory, module.lstm, np.arange(peer.hidden_size))
+        _copy_lstm(cell.memory, module.lstm, np.arange(peer.hidden_size))
     return cell.train(module.training)
 
 
 @torch.no_grad()
-def wired_cfc_from_ncps(kind: type, module: nn.Module, kernel: str):
-    """A WiredCfcCell (`kind`) from an `ncps.torch.CfC` with a wiring or a `WiredCfCCell`, with
-    `dense_time` as ncps has it.
+def wired_cfc(module: nn.Module, kernel: str = "auto") -> WiredCfcCell:
+    """The cell of an `ncps.torch.CfC` with a wiring or a `WiredCfCCell`, with `dense_time` as in
+    ncps. Raises ConfigError.
 
     ncps orders the state inter, command, motor; here it is numbered motor, command, inter. A wiring
-    of one layer (fully connected or random) comes out as ncps uses it: every neuron listens to all
+    of one layer (fully connected or random) becomes what ncps computes: every neuron listens to all
     neurons and all of them are outputs.
     """
     peer = _peer(
-        module, "WiredCfcCell", "layer_0", "an ncps.torch.CfC with a wiring, or a WiredCfCCell"
+        module, "wired_cfc", "layer_0", "an ncps.torch.CfC with a wiring, or a WiredCfCCell"
     )
     theirs = peer._wiring
     order = np.argsort(
@@ -144,31 +149,32 @@ def wired_cfc_from_ncps(kind: type, module: nn.Module, kernel: str):
         wiring = _circuit(theirs, theirs.sensory_adjacency_matrix, theirs.adjacency_matrix)
         if not isinstance(wiring, NcpWiring):
             raise ConfigError(
-                "WiredCfcCell.from_ncps",
+                "from_ncps.wired_cfc",
                 type(theirs).__name__,
                 "a wiring of one layer, or of the layers of an NCP",
             )
-    cell = kind(wiring, _variant(module, peer.layer_0.mode), dense_time=True, kernel=kernel).to(
-        peer.layer_0.ff1.weight
-    )
+    cell = WiredCfcCell(
+        wiring, _variant(module, peer.layer_0.mode), dense_time=True, kernel=kernel
+    ).to(peer.layer_0.ff1.weight)
     for number, (name, *_) in enumerate(cell.layers):
         ours = getattr(cell, name)
         _copy_heads(ours.weight, ours.bias, ours, getattr(peer, f"layer_{number}"))
     if cell.memory is not None:
-        _copy_memory(cell.memory, module.lstm, order)
+        _copy_lstm(cell.memory, module.lstm, order)
     return cell.train(module.training)
 
 
-def _peer(module: nn.Module, cell: str, mark: str, expected: str) -> nn.Module:
-    """The cell inside `module`, known by a parameter or part named `mark`."""
+def _peer(module: nn.Module, reader: str, mark: str, expected: str) -> nn.Module:
+    """The cell inside `module`, recognised by a parameter or part named `mark`."""
     peer = getattr(module, "rnn_cell", module)
     if not isinstance(peer, nn.Module) or not hasattr(peer, mark):
-        raise ConfigError(f"{cell}.from_ncps", f"a {type(peer).__name__}", expected)
+        raise ConfigError(f"from_ncps.{reader}", f"a {type(peer).__name__}", expected)
     if isinstance(getattr(module, "fc", None), nn.Linear):
         raise ConfigError(
-            f"{cell}.from_ncps",
+            f"from_ncps.{reader}",
             "a module with proj_size",
-            "one without: keep its fc, put torch.nn.Identity() in its place, and call fc on the cell's output",
+            "one without: keep its fc, put torch.nn.Identity() in its place, "
+            "and call fc on the cell's output",
         )
     return peer
 
@@ -209,9 +215,9 @@ def _copy_heads(weight: Tensor, bias: Tensor, ours: nn.Module, peer: nn.Module) 
         ours.asymptote.copy_(peer.A.flatten())
 
 
-def _copy_memory(memory: LstmMemory, lstm: nn.Module, order: np.ndarray) -> None:
-    """`order`: where our neurons stand in their state. Their forget gate adds 1 outside its
-    bias."""
+def _copy_lstm(memory: LstmStep, lstm: nn.Module, order: np.ndarray) -> None:
+    """`order`: the place of each of our neurons in their state. Their forget gate adds 1 outside
+    its bias."""
     units = len(order)
     rows = np.concatenate([gate * units + order for gate in range(4)])
     memory.gates.weight.copy_(
@@ -224,7 +230,7 @@ def _copy_memory(memory: LstmMemory, lstm: nn.Module, order: np.ndarray) -> None
 def _not_negative(value: Tensor) -> Tensor:
     if bool((value < 0).any()):
         raise ConfigError(
-            "LtcCell.from_ncps",
+            "from_ncps.ltc",
             f"a weight of {value.min().item():.3g}",
             "w, cm and gleak not negative; call the module's apply_weight_constraints first",
         )

@@ -11,8 +11,11 @@ from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError
 from liquid_control.model.car import MEASUREMENTS
 from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.cell import join_state, split_state
+from liquid_control.policy.cells.sequence_checks import State
 from liquid_control.policy.cores import build_memory, count_parameters
 from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder, StridedEncoder
+from liquid_control.policy.kernels.choose import unroll
 
 INERTIAL_CENTRE = (0.0, 0.0, 10.0)
 """Subtracted from `signals.MEASUREMENTS` (rad/s, m/s², m/s) before the division by
@@ -80,7 +83,7 @@ class PolicyNetwork(nn.Module):
 
     def initial_state(self, batch: int) -> Tensor:
         """State (B, U) at the start of a sequence."""
-        return self.cell.initial_state(batch)
+        return join_state(self.cell.initial_state(batch))
 
     def unroll(
         self,
@@ -109,10 +112,11 @@ class PolicyNetwork(nn.Module):
         """As `unroll`, from what the encoder made of the images: features (B, T,
         image_features)."""
         state = self.initial_state(len(features)) if state is None else state
-        motor, state = self.cell.unroll(
-            self._sense(features, inertial), state, dt * self.config.time_scale, is_first
+        h = self._split(state)
+        motor, h = unroll(
+            self.cell, self._sense(features, inertial), h, dt * self.config.time_scale, is_first
         )
-        return Prediction(self._curvature(motor), self.auxiliary(features), state)
+        return Prediction(self._curvature(motor), self.auxiliary(features), join_state(h))
 
     def step(
         self, image: Tensor, inertial: Tensor, dt: Tensor, state: Tensor
@@ -120,19 +124,23 @@ class PolicyNetwork(nn.Module):
         """One frame: image (B, h, w, 3) uint8 RGB, inertial (B, 3) SI, dt (B,) s, state (B, U) →
         curvature (B,), next state (B, U). Raises ShapeError, ImageError and TimeError."""
         self._check(image, inertial, leading=1)
-        motor, state = self.cell.step(
-            self._sense(self.encoder(image), inertial), state, dt * self.config.time_scale
+        motor, h = self.cell.step(
+            self._sense(self.encoder(image), inertial),
+            self._split(state),
+            dt * self.config.time_scale,
         )
-        return self._curvature(motor), state
+        return self._curvature(motor), join_state(h)
 
     def forward(
         self, image: Tensor, inertial: Tensor, dt: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""
-        motor, state = self.cell(
-            self._sense(self.encoder(image), inertial), state, dt * self.config.time_scale
+        motor, h = self.cell(
+            self._sense(self.encoder(image), inertial),
+            split_state(state, self.cell.state),
+            dt * self.config.time_scale,
         )
-        return self._curvature(motor), state
+        return self._curvature(motor), join_state(h)
 
     def sense(self, image: Tensor, inertial: Tensor) -> Tensor:
         """What the memory is given: image (B, h, w, 3), inertial (B, 3) SI → (B, image_features +
@@ -148,6 +156,11 @@ class PolicyNetwork(nn.Module):
     def _curvature(self, motor: Tensor) -> Tensor:
         scale = self.config.curvature_scale * self.config.output_gain
         return (motor * self.output_scale + self.output_shift).squeeze(-1) * scale
+
+    def _split(self, state: Tensor) -> State:
+        if state.shape[1:] != (self.cell.state_size,):
+            raise ShapeError("state", state.shape, f"(batch, {self.cell.state_size})")
+        return split_state(state, self.cell.state)
 
     def _check(self, image: Tensor, inertial: Tensor, leading: int) -> None:
         if image.dtype != torch.uint8:

@@ -14,8 +14,8 @@ from liquid_control.deploy.native.step import LtcStep, WiredCfcStep
 from liquid_control.errors import ConfigError, ShapeError, TimeError
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.policy.cells.cfc import WiredCfcCell
 from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 
 ROOT = Path(__file__).resolve().parents[2]
 NCP = NcpWiring.build()

@@ -6,9 +6,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ncps.wirings import AutoNCP
+from ncps.wirings import NCP, AutoNCP, FullyConnected
 
 from liquid_control.errors import ConfigError
+from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
 
 SHIPPED = "afda421f7951d3eeaa255e6236bd92256f994430cab8c0334e6e022fdf9ed50e"
@@ -18,6 +19,35 @@ def test_the_shipped_wiring_is_this_graph_on_every_platform():
     wiring = NcpWiring.build()
     assert wiring.sha256 == SHIPPED
     assert (wiring.neurons, wiring.synapse_count, len(wiring.sensory)) == (19, 252, 192)
+
+
+def test_synapses_are_counted_as_ncps_counts_them():
+    """ncps' `synapse_count` leaves the synapses from the inputs out; ours includes them. (Its NCP
+    draws recurrent synapses with replacement, so that it has fewer than it was given.)"""
+    ncp, full = NCP(12, 6, 1, 6, 4, 6, 6), FullyConnected(9)
+    ncp.build(32)
+    full.build(32)
+    assert NcpWiring.build().sensory_synapse_count == ncp.sensory_synapse_count == 192
+    ours = FreeWiring.fully_connected(32, 9)
+    assert ours.sensory_synapse_count == full.sensory_synapse_count == 288
+    assert ours.synapse_count == full.synapse_count + full.sensory_synapse_count
+
+
+def test_layers_are_the_neurons_in_the_order_of_computation_and_their_sources():
+    w = NcpWiring.build()
+    inter, command, motor = w.layers()
+    assert [layer.name for layer in w.layers()] == ["inter", "command", "motor"]
+    assert (inter.neurons, command.neurons, motor.neurons) == (range(7, 19), range(1, 7), range(1))
+    shapes = [layer.sources.shape for layer in w.layers()]
+    assert shapes == [(12, 32 + 12), (6, 12 + 6), (1, 6 + 1)]
+    drives = {(source, target) for source, target, _ in w.synapses}
+    for row, target in enumerate(command.neurons):
+        for column, source in enumerate(inter.neurons):
+            assert command.sources[row, column] == ((source, target) in drives)
+        assert command.sources[row, 12:].all()  # every layer listens to all of its own neurons
+    assert inter.sources[:, :32].sum() == w.sensory_synapse_count
+    (free,) = FreeWiring.sparse(5, 12, 3, sparsity=0.6).layers()
+    assert free.neurons == range(12) and free.sources.shape == (12, 5 + 12)
 
 
 @given(st.integers(0, 2**63))

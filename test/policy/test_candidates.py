@@ -231,7 +231,7 @@ def test_a_model_file_says_what_the_memory_is(tmp_path, memory):
         == network.recurrent_parameters
         == facts["parameters"]["recurrent"]
     )
-    assert info.neurons == network.cell.neurons == facts["state"] and facts["units"] == 11
+    assert info.neurons == network.cell.state_size == facts["state"] and facts["units"] == 11
     for name, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
     with pytest.raises(ConfigError, match=f"{memory} has no wiring"):
@@ -300,4 +300,4 @@ def test_sizes_are_the_ones_asked_for():
         ("ct_rnn", {"units": 1}),
     ):
         config = dataclasses.replace(PolicyConfig(), memory=memory, **fields)
-        assert build(config).cell.neurons == len(state_names(config))
+        assert build(config).cell.state_size == len(state_names(config))

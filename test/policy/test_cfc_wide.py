@@ -8,11 +8,18 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from liquid_control.policy.cells.cell import join_state, split_state
 from liquid_control.policy.cells.cfc import CfcCell
-from liquid_control.policy.cells.lstm_cfc import MemoryFirstCell
-from liquid_control.policy.kernels.choose import fused_unroll
+from liquid_control.policy.cells.lstm_cfc import LstmCfcCell
+from liquid_control.policy.kernels.choose import find_kernel, unroll
 from liquid_control.policy.kernels.cpu import cfc_wide
 from liquid_control.policy.kernels.cpu.cfc_wide import KNOWN, RULES, WORTHWHILE, unroll_wide
+
+
+def by(run, cell, x, h, dt, is_first=None):
+    """run(cell, ...) with the state as one tensor."""
+    y, h = run(cell, x, split_state(h, cell.state), dt, is_first)
+    return y, join_state(h)
 
 
 def make(variant, layers, activation, dtype=torch.float64, backbone=7, dropout=0.0):
@@ -20,7 +27,7 @@ def make(variant, layers, activation, dtype=torch.float64, backbone=7, dropout=0
     cell = CfcCell(4, 6, backbone, variant, layers, activation, dropout, kernel="reference").to(
         dtype
     )
-    x, h = torch.randn(3, 5, 4, dtype=dtype), torch.randn(3, cell.neurons, dtype=dtype)
+    x, h = torch.randn(3, 5, 4, dtype=dtype), torch.randn(3, cell.state_size, dtype=dtype)
     return (
         cell,
         x.requires_grad_(),
@@ -37,7 +44,8 @@ def test_outputs_and_all_gradients_are_the_readable_cells(variant, layers, activ
     cell, x, h, dt = make(variant, layers, activation)
     is_first = torch.rand(3, 5) < 0.3 if resets else None
     results = []
-    for y, last in (unroll_wide(cell, x, h, dt, is_first), cell.unroll(x, h, dt, is_first)):
+    for run in (unroll_wide, CfcCell.unroll):
+        y, last = by(run, cell, x, h, dt, is_first)
         weights = torch.Generator().manual_seed(1)
         loss = sum(
             (part * torch.randn(part.shape, generator=weights, dtype=part.dtype)).sum()
@@ -51,12 +59,13 @@ def test_outputs_and_all_gradients_are_the_readable_cells(variant, layers, activ
 @pytest.mark.parametrize("variant", RULES)
 def test_gradcheck_dt_included(variant):
     cell, x, h, dt = make(variant, 2, "silu")
-    assert torch.autograd.gradcheck(lambda *tensors: unroll_wide(cell, *tensors, None), (x, h, dt))
+    assert torch.autograd.gradcheck(lambda *tensors: by(unroll_wide, cell, *tensors), (x, h, dt))
 
 
 def test_float32_is_near_enough():
     cell, x, h, dt = make("mixed_memory", 2, "lecun_tanh", torch.float32)
-    for ours, plain in zip(unroll_wide(cell, x, h, dt, None), cell.unroll(x, h, dt), strict=True):
+    both = by(unroll_wide, cell, x, h, dt), by(CfcCell.unroll, cell, x, h, dt)
+    for ours, plain in zip(*both, strict=True):
         assert (ours - plain).abs().max() < 1e-5
 
 
@@ -84,17 +93,17 @@ def test_it_is_chosen_for_wide_cells_only():
         (WORTHWHILE, "pure", False),
     ):
         cell = CfcCell(4, 6, backbone, variant)
-        assert (fused_unroll(cell, torch.zeros(3, 5, 4), None) is not None) == chosen
-        assert fused_unroll(cell, torch.zeros(3, 5, 4), torch.ones(3, 5, dtype=torch.bool)) is None
+        assert (find_kernel(cell, torch.zeros(3, 5, 4), None) is not None) == chosen
+        assert find_kernel(cell, torch.zeros(3, 5, 4), torch.ones(3, 5, dtype=torch.bool)) is None
 
 
 @pytest.mark.parametrize(
     "layers, activation, resets",
     list(itertools.product((1, 2), ("silu", "lecun_tanh"), (False, True))),
 )
-def test_behind_a_memory_too(layers, activation, resets):
+def test_behind_an_lstm_too(layers, activation, resets):
     torch.manual_seed(0)
-    cell = MemoryFirstCell(4, 6, 7, layers, activation, kernel="fused").double()
+    cell = LstmCfcCell(4, 6, 7, layers, activation, kernel="fused").double()
     x, h = (
         torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True),
         torch.randn(3, 12, dtype=torch.float64, requires_grad=True),
@@ -103,8 +112,8 @@ def test_behind_a_memory_too(layers, activation, resets):
     is_first = torch.rand(3, 5) < 0.3 if resets else None
     results = []
     for kernel in ("fused", "reference"):
-        cell.liquid.kernel = kernel
-        y, last = cell.unroll(x, h, dt, is_first)
+        cell.kernel = kernel
+        y, last = by(unroll, cell, x, h, dt, is_first)
         results.append(
             [
                 y,
@@ -114,11 +123,12 @@ def test_behind_a_memory_too(layers, activation, resets):
         )
     for ours, plain in zip(*results, strict=True):
         assert (ours - plain).abs().max() < 1e-12
-    stepped, state = [], h
+    stepped, state = [], split_state(h, cell.state)
     for t in range(5):
         y, state = cell.step(x[:, t], state, dt[:, t])
         stepped.append(y)
-    assert resets or torch.allclose(torch.stack(stepped, 1), cell.unroll(x, h, dt)[0], atol=1e-12)
+    unrolled, _ = by(unroll, cell, x, h, dt)
+    assert resets or torch.allclose(torch.stack(stepped, 1), unrolled, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -128,11 +138,11 @@ def test_behind_a_memory_too(layers, activation, resets):
 )
 def test_a_pytorch_without_onednns_product_uses_its_own(private, monkeypatch):
     cell, x, h, dt = make("mixed_memory", 2, "silu", torch.float32)
-    wanted, _ = unroll_wide(cell, x, h, dt, None)
+    wanted, _ = by(unroll_wide, cell, x, h, dt)
     monkeypatch.setattr(torch.ops, "mkldnn", private)
     cfc_wide._has_onednn.cache_clear()
     try:
         assert not cfc_wide._has_onednn()
-        assert (unroll_wide(cell, x, h, dt, None)[0] - wanted).abs().max() < 1e-6
+        assert (by(unroll_wide, cell, x, h, dt)[0] - wanted).abs().max() < 1e-6
     finally:
         cfc_wide._has_onednn.cache_clear()

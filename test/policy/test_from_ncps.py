@@ -12,8 +12,7 @@ from ncps.wirings import NCP, AutoNCP, FullyConnected, Random, Wiring
 from liquid_control.errors import ConfigError
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
-from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy import from_ncps
 
 PRECISIONS = [(torch.float32, 1e-6), (torch.float64, 1e-12)]
 precise = pytest.mark.parametrize(("dtype", "within"), PRECISIONS, ids=["float32", "float64"])
@@ -93,7 +92,7 @@ def test_ltc(kind, seed, dtype, within):
         implicit_param_constraints=seed % 4 < 2,
     )
     module = shake(module.to(dtype), seed)
-    cell = LtcCell.from_ncps(module, kernel="reference")
+    cell = from_ncps.ltc(module, kernel="reference")
     assert isinstance(cell.wiring, NcpWiring if kind in ("ncp", "auto") else FreeWiring)
     assert cell.affine == (mapping is not None) and cell.unfolds == 1 + seed
     compare(module, cell, inputs, dtype, within, [0.02, 0.3, 1.0, 4.0][seed % 4], seed)
@@ -116,7 +115,7 @@ def test_cfc(seed, mode, mixed, dtype, within):
         backbone_dropout=0.1,
     )
     module = shake(module.to(dtype), seed).eval()
-    compare(module, CfcCell.from_ncps(module), inputs, dtype, within, [0.05, 0.7, 2.0][seed], seed)
+    compare(module, from_ncps.cfc(module), inputs, dtype, within, [0.05, 0.7, 2.0][seed], seed)
 
 
 @precise
@@ -127,19 +126,19 @@ def test_wired_cfc(kind, mode, mixed, dtype, within):
     seed = 7 * ["default", "no_gate", "pure"].index(mode) + 2 * mixed
     inputs, peer_wiring = wiring(kind, seed)
     module = shake(CfC(inputs, peer_wiring, mixed_memory=mixed, mode=mode).to(dtype), seed)
-    compare(module, WiredCfcCell.from_ncps(module), inputs, dtype, within, 0.4, seed)
+    compare(module, from_ncps.wired_cfc(module), inputs, dtype, within, 0.4, seed)
 
 
 def test_bare_cells_are_read_too():
     torch.manual_seed(0)
     x, dt = torch.randn(2, 5), torch.full((2,), 0.3)
-    for peer, kind in (
-        (LTCCell(AutoNCP(12, 2), 5), LtcCell),
-        (CfCCell(5, 6), CfcCell),
-        (WiredCfCCell(5, AutoNCP(12, 2)), WiredCfcCell),
+    for peer, read in (
+        (LTCCell(AutoNCP(12, 2), 5), from_ncps.ltc),
+        (CfCCell(5, 6), from_ncps.cfc),
+        (WiredCfCCell(5, AutoNCP(12, 2)), from_ncps.wired_cfc),
     ):
-        cell = kind.from_ncps(peer)
-        wanted, _ = peer(x, torch.zeros(2, cell.neurons), 0.3)
+        cell = read(peer)
+        wanted, _ = peer(x, torch.zeros(2, cell.state_size), 0.3)
         assert (cell.step(x, cell.initial_state(2), dt)[0] - wanted).abs().max() < 1e-6
 
 
@@ -147,7 +146,7 @@ def test_the_wired_state_is_theirs_in_our_numbers():
     torch.manual_seed(0)
     peer = WiredCfCCell(5, NCP(6, 4, 2, 3, 2, 3, 3)).double()
     cell, x, h = (
-        WiredCfcCell.from_ncps(peer),
+        from_ncps.wired_cfc(peer),
         torch.randn(3, 5).double(),
         torch.randn(3, 12).double(),
     )
@@ -165,32 +164,32 @@ def test_synapses_added_by_hand_make_a_free_wiring():
     peer_wiring.build(5)
     peer_wiring.add_synapse(0, 11, -1)  # from a motor neuron back to an inter neuron
     peer = LTCCell(peer_wiring)
-    cell = LtcCell.from_ncps(peer)
+    cell = from_ncps.ltc(peer)
     assert isinstance(cell.wiring, FreeWiring) and (0, 11, -1) in cell.wiring.synapses
 
 
 @pytest.mark.parametrize(
-    ("kind", "module", "words"),
+    ("read", "module", "words"),
     [
-        (LtcCell, lambda: CfC(3, 4), "LTC or LTCCell"),
-        (LtcCell, lambda: torch.nn.LSTM(3, 4), "a LSTM"),
-        (LtcCell, lambda: 3, "a int"),
-        (LtcCell, lambda: LTC(3, 4, mixed_memory=True), "mixed"),
-        (CfcCell, lambda: LTC(3, 4), "CfC without wiring"),
-        (CfcCell, lambda: CfC(3, AutoNCP(8, 2)), "WiredCfcCell.from_ncps"),
-        (CfcCell, lambda: CfC(3, 4, proj_size=2), "proj_size"),
+        (from_ncps.ltc, lambda: CfC(3, 4), "LTC or LTCCell"),
+        (from_ncps.ltc, lambda: torch.nn.LSTM(3, 4), "a LSTM"),
+        (from_ncps.ltc, lambda: 3, "a int"),
+        (from_ncps.ltc, lambda: LTC(3, 4, mixed_memory=True), "mixed"),
+        (from_ncps.cfc, lambda: LTC(3, 4), "CfC without wiring"),
+        (from_ncps.cfc, lambda: CfC(3, AutoNCP(8, 2)), "from_ncps.wired_cfc"),
+        (from_ncps.cfc, lambda: CfC(3, 4, proj_size=2), "proj_size"),
         (
-            CfcCell,
+            from_ncps.cfc,
             lambda: CfCCell(3, 4, backbone_layers=0, sparsity_mask=np.ones((7, 4))),
             "sparsity mask",
         ),
-        (WiredCfcCell, lambda: CfC(3, 4), "CfC with a wiring"),
-        (WiredCfcCell, lambda: CfC(3, TwoLayers()), "one layer, or of the layers of an NCP"),
+        (from_ncps.wired_cfc, lambda: CfC(3, 4), "CfC with a wiring"),
+        (from_ncps.wired_cfc, lambda: CfC(3, TwoLayers()), "one layer, or of the layers of an NCP"),
     ],
 )
-def test_what_does_not_carry_over_is_refused_by_name(kind, module, words):
+def test_what_does_not_carry_over_is_refused_by_name(read, module, words):
     with pytest.raises(ConfigError, match=words):
-        kind.from_ncps(module())
+        read(module())
 
 
 def test_negative_conductances_are_refused():
@@ -198,9 +197,9 @@ def test_negative_conductances_are_refused():
     with torch.no_grad():
         module.w[0, 0] = -0.1
     with pytest.raises(ConfigError, match="apply_weight_constraints"):
-        LtcCell.from_ncps(module)
+        from_ncps.ltc(module)
     module.apply_weight_constraints()
-    assert torch.isfinite(LtcCell.from_ncps(module).recurrent.raw_w).all()
+    assert torch.isfinite(from_ncps.ltc(module).recurrent.raw_w).all()
 
 
 class TwoLayers(Wiring):

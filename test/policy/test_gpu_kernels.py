@@ -15,10 +15,11 @@ import torch
 from liquid_control.errors import ConfigError, MissingDependencyError, NotFiniteError, TimeError
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cells.ltc import LtcCell
-from liquid_control.policy.cells.sequence_checks import blank_masked, check_in_one_look
-from liquid_control.policy.kernels.choose import fused_unroll
+from liquid_control.policy.cells.sequence_checks import blank_masked, check_at_once
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
+from liquid_control.policy.kernels.choose import find_kernel, unroll
 
 INTERPRETED, TRITON = (
     "TRITON_INTERPRET" in os.environ,
@@ -96,7 +97,7 @@ def inputs(cell, batch, time, dtype):
     """x, h, dt that differ in every row and step, is_first, mask."""
     x, h = (
         torch.randn(batch, time, cell.inputs, dtype=dtype) * 2,
-        torch.randn(batch, cell.neurons, dtype=dtype) / 2,
+        torch.randn(batch, cell.state_size, dtype=dtype) / 2,
     )
     dt = torch.rand(batch, time, dtype=dtype) * 3 + 0.1
     return [
@@ -105,13 +106,15 @@ def inputs(cell, batch, time, dtype):
     ]
 
 
-def unroll_fused(cell, x, h, dt, is_first=None, mask=None):
-    """As `cell.unroll` on a GPU, wherever the tensors are."""
-    from liquid_control.policy.kernels.gpu.select_gpu import select
+def gpu_kernel(cell, x, mask=None):
+    """A GPU's kernel, wherever the tensors are."""
+    return find_kernel(cell, x, mask, device="cuda")
 
+
+def unroll_fused(cell, x, h, dt, is_first=None, mask=None):
+    """As `unroll` on a GPU, wherever the tensors are."""
     x, dt, is_first = blank_masked(x, dt, is_first, mask)
-    y, h = select(cell, x, mask)(cell, x, h, dt, is_first, mask)
-    return cell._map_outputs(y) if isinstance(cell, LtcCell) else y, h
+    return gpu_kernel(cell, x, mask)(cell, x, h, dt, is_first, mask)
 
 
 def with_gradients(unroll, cell, x, h, dt, *more):
@@ -130,7 +133,6 @@ def with_gradients(unroll, cell, x, h, dt, *more):
 @pytest.mark.parametrize("kind", CELLS)
 def test_outputs_and_all_gradients_are_the_readable_cells(kind, place, dtype, tolerance):
     cell = make(kind, PLACES[place], dtype)
-    cell.kernel = "reference"
     sizes = ((3, 2, 0), (2, 3, 2)) if INTERPRETED else ((1, 1, 0), (3, 9, 2), (130, 20, 2))
     for batch, time, options in sizes:
         x, h, dt, *more = inputs(cell, batch, time, dtype)
@@ -174,7 +176,6 @@ def test_the_same_bits_again_and_without_gradients(kind):
 @pytest.mark.parametrize("kind", ["ltc", "wired"])
 def test_any_memory_layout_huge_inputs_and_an_empty_batch(kind):
     cell = make(kind, NCP, torch.float32)
-    cell.kernel = "reference"
     x, h, dt, is_first, _ = inputs(cell, 4, 3, torch.float32)
     wanted, _ = unroll_fused(cell, x, h, dt, is_first)
     turned = (
@@ -194,8 +195,6 @@ def test_any_memory_layout_huge_inputs_and_an_empty_batch(kind):
 
 @kernels
 def test_what_no_kernel_does():
-    from liquid_control.policy.kernels.gpu.select_gpu import select
-
     x = torch.zeros(2, 3, 32, device=DEVICE)
     large = FreeWiring.fully_connected(32, 65)
     for cell in (
@@ -205,12 +204,12 @@ def test_what_no_kernel_does():
         WiredCfcCell(NCP, "pure"),
         CfcCell(32, 19, 8),
     ):
-        assert select(cell.to(DEVICE), x, None) is None
+        assert gpu_kernel(cell.to(DEVICE), x) is None
     cell = LtcCell(NCP).to(DEVICE)
     assert (
-        select(cell, x, None) is not None
-        and select(cell, x.half(), None) is None
-        and select(cell.double(), x, None) is None
+        gpu_kernel(cell, x) is not None
+        and gpu_kernel(cell, x.half()) is None
+        and gpu_kernel(cell.double(), x) is None
     )
 
 
@@ -219,8 +218,8 @@ def test_what_no_kernel_does():
 def test_on_a_gpu_unroll_takes_them_by_itself_and_refuses_bad_numbers(kind):
     cell = make(kind, NCP, torch.float32)
     data = inputs(cell, 6, 5, torch.float32)
-    assert "_gpu" in fused_unroll(cell, data[0], None).__module__
-    assert torch.equal(cell.unroll(*data)[0], unroll_fused(cell, *data)[0])
+    assert "_gpu" in find_kernel(cell, data[0], None).__module__
+    assert torch.equal(unroll(cell, *data)[0], unroll_fused(cell, *data)[0])
     bad_numbers = (
         (0, torch.inf, NotFiniteError),
         (1, torch.nan, NotFiniteError),
@@ -231,7 +230,7 @@ def test_on_a_gpu_unroll_takes_them_by_itself_and_refuses_bad_numbers(kind):
         bad = [part.clone() for part in data[:3]]
         bad[place][1, 2] = value
         with pytest.raises(error):
-            cell.unroll(*bad)
+            unroll(cell, *bad)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -239,10 +238,10 @@ def test_a_cuda_graph_can_hold_an_unroll():
     cell = make("ltc", NCP, torch.float32)
     x, h, dt, *_ = inputs(cell, 6, 5, torch.float32)
     with torch.no_grad():
-        wanted = cell.unroll(x, h, dt)[0]
+        wanted = unroll(cell, x, h, dt)[0]
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            y, _ = cell.unroll(x, h, dt)
+            y, _ = unroll(cell, x, h, dt)
         y.zero_()
         graph.replay()
     assert torch.equal(y, wanted)
@@ -265,10 +264,10 @@ def test_one_look_finds_what_the_checks_on_the_cpu_find(place, value, error):
         "h": torch.randn(2, 5, dtype=torch.float64),
         "dt": torch.rand(2, 3) + 0.1,
     }
-    assert check_in_one_look(**values) is values["dt"]
+    assert check_at_once(**values) is values["dt"]
     values[place][1, 2] = value
     with pytest.raises(error, match=str(value)):
-        check_in_one_look(**values)
+        check_at_once(**values)
 
 
 def test_without_triton_auto_takes_the_readable_cell_and_fused_says_what_is_missing(monkeypatch):
@@ -276,15 +275,15 @@ def test_without_triton_auto_takes_the_readable_cell_and_fused_says_what_is_miss
     for name in [name for name in sys.modules if name.endswith("_gpu") or ".triton_" in name]:
         monkeypatch.delitem(sys.modules, name)
     x = SimpleNamespace(device=torch.device("cuda"), dtype=torch.float32)
-    assert fused_unroll(LtcCell(TINY), x, None) is None
+    assert find_kernel(LtcCell(TINY), x, None) is None
     with pytest.raises(MissingDependencyError, match="triton"):
-        fused_unroll(LtcCell(TINY, kernel="fused"), x, None)
+        find_kernel(LtcCell(TINY, kernel="fused"), x, None)
 
 
 def test_a_kernel_is_refused_by_name_where_the_device_has_none():
     x = SimpleNamespace(device=torch.device("meta"), dtype=torch.float32)
     with pytest.raises(ConfigError, match="meta"):
-        fused_unroll(LtcCell(TINY, kernel="fused"), x, None)
+        find_kernel(LtcCell(TINY, kernel="fused"), x, None)
 
 
 @pytest.mark.skipif(

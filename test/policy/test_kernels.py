@@ -9,9 +9,11 @@ import torch
 from liquid_control.errors import ConfigError
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cells.ltc import LtcCell
-from liquid_control.policy.kernels.choose import fused_unroll
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
+from liquid_control.policy.kernels import choose
+from liquid_control.policy.kernels.choose import find_kernel
 
 NCP = NcpWiring.build()
 ODD = NcpWiring.build(
@@ -73,7 +75,7 @@ def make(kind, wiring, dtype=torch.float32):
 def inputs(cell, batch, time, dtype=torch.float32):
     """x, h, dt that differ in every row and step, is_first, mask."""
     x = torch.randn(batch, time, cell.inputs, dtype=dtype) * 2
-    h = torch.randn(batch, cell.neurons, dtype=dtype) / 2
+    h = torch.randn(batch, cell.state_size, dtype=dtype) / 2
     return (
         x,
         h,
@@ -88,7 +90,7 @@ def unroll(cell, kernel, x, h, dt, is_first=None, mask=None):
     parameters."""
     cell.kernel = kernel
     leaves = [tensor.detach().clone().requires_grad_() for tensor in (x, h, dt)]
-    y, last = cell.unroll(*leaves, is_first, mask)
+    y, last = choose.unroll(cell, *leaves, is_first, mask)
     loss = (
         y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
     ).sum() + last.square().sum()
@@ -134,7 +136,7 @@ class Unroll(torch.nn.Module):
         self.cell = cell
 
     def forward(self, *arguments):
-        return self.cell.unroll(*arguments)
+        return choose.unroll(self.cell, *arguments)
 
 
 @pytest.mark.parametrize("kind", CELLS)
@@ -153,9 +155,9 @@ def test_the_number_of_threads_changes_no_bit(kind, threads):
 def test_without_gradients_the_same_bits(kind):
     cell = make(kind, NCP)
     data = inputs(cell, 20, 4)
-    y, last = cell.unroll(*data)
+    y, last = choose.unroll(cell, *data)
     with torch.no_grad():
-        y_free, last_free = cell.unroll(*data)
+        y_free, last_free = choose.unroll(cell, *data)
     assert y.requires_grad and not y_free.requires_grad
     assert torch.equal(y, y_free) and torch.equal(last, last_free)
 
@@ -165,9 +167,9 @@ def test_nan_spoils_its_own_sample_only(kind):
     """`unroll` refuses NaN; should one get past it, it must not be lost either."""
     cell = make(kind, NCP)
     x, h, dt, *_ = inputs(cell, 40, 5)
-    clean, _ = cell.unroll(x, h, dt)
+    clean, _ = choose.unroll(cell, x, h, dt)
     x[21, 2, :] = torch.nan
-    y, last = fused_unroll(cell, x, None)(cell, x, h, dt, None, None)
+    y, last = find_kernel(cell, x, None)(cell, x, h, dt, None, None)
     assert y[21, 2:].isnan().all() and last[21, : cell.outputs].isnan().all()
     y[21, 2:] = clean[21, 2:]
     assert torch.equal(y, clean)
@@ -179,11 +181,11 @@ def test_masked_inputs_do_not_happen_whatever_they_hold(kind):
     x, h, dt, *_ = inputs(cell, 2, 6)
     mask = torch.tensor([[1, 1, 0, 1, 0, 0], [0, 1, 1, 1, 1, 1]]).bool()
     x[~mask], dt[~mask] = torch.nan, -1.0
-    y, last = cell.unroll(x, h, dt, None, mask)
+    y, last = choose.unroll(cell, x, h, dt, None, mask)
     for row in range(2):
         seen = mask[row]
-        short, short_last = cell.unroll(
-            x[row : row + 1, seen], h[row : row + 1], dt[row : row + 1, seen]
+        short, short_last = choose.unroll(
+            cell, x[row : row + 1, seen], h[row : row + 1], dt[row : row + 1, seen]
         )
         assert torch.equal(y[row, seen], short[0]) and torch.equal(last[row], short_last[0])
     assert (
@@ -209,22 +211,23 @@ def test_huge_inputs_saturate_as_in_the_readable_cell(kind, size):
 def test_any_memory_layout_and_mixed_types_of_state_and_time(kind):
     cell = make(kind, NCP)
     x, h, dt, is_first, _ = inputs(cell, 7, 4)
-    wanted, _ = cell.unroll(x, h, dt, is_first)
-    got, _ = cell.unroll(
+    wanted, _ = choose.unroll(cell, x, h, dt, is_first)
+    got, _ = choose.unroll(
+        cell,
         x.transpose(0, 1).contiguous().transpose(0, 1),
         h.double(),
         dt.T.contiguous().T,
         is_first.T.contiguous().T,
     )
     assert torch.equal(got, wanted)
-    expanded, _ = cell.unroll(x, h[:1].expand(7, -1), dt[:1, :1].expand(7, 4))
-    plain, _ = cell.unroll(x, h[:1].repeat(7, 1), dt[:1, :1].repeat(7, 4))
+    expanded, _ = choose.unroll(cell, x, h[:1].expand(7, -1), dt[:1, :1].expand(7, 4))
+    plain, _ = choose.unroll(cell, x, h[:1].repeat(7, 1), dt[:1, :1].repeat(7, 4))
     assert torch.equal(expanded, plain)
 
 
 def test_an_empty_batch_is_no_error():
     cell = make("ltc", NCP)
-    y, h = cell.unroll(torch.zeros(0, 3, 32), torch.zeros(0, 19), torch.zeros(0, 3))
+    y, h = choose.unroll(cell, torch.zeros(0, 3, 32), torch.zeros(0, 19), torch.zeros(0, 3))
     assert y.shape == (0, 3, 1) and h.shape == (0, 19)
 
 
@@ -232,27 +235,27 @@ def test_fused_is_chosen_where_it_applies_and_refused_where_not():
     x = torch.zeros(2, 3, 32)
     for make_cell in CELLS.values():
         cell = make_cell(NCP)
-        assert fused_unroll(cell, x, None) is not None
+        assert find_kernel(cell, x, None) is not None
         cell.kernel = "reference"
-        assert fused_unroll(cell, x, None) is None
+        assert find_kernel(cell, x, None) is None
         cell.kernel = "auto"
-        assert fused_unroll(cell, x.half(), None) is None
+        assert find_kernel(cell, x.half(), None) is None
         cell.kernel = "fused"
         with pytest.raises(ConfigError, match="float16"):
-            fused_unroll(cell, x.half(), None)
-        assert fused_unroll(cell.double(), x.double(), None) is not None
+            find_kernel(cell, x.half(), None)
+        assert find_kernel(cell.double(), x.double(), None) is not None
         with pytest.raises(ConfigError):
-            fused_unroll(cell, x, None)
+            find_kernel(cell, x, None)
     for cell in (
         WiredCfcCell(NCP, "pure"),
         WiredCfcCell(NCP, "mixed_memory"),
         CfcCell(32, 19, 0, "pure"),
     ):
-        assert fused_unroll(cell, x, None) is None
+        assert find_kernel(cell, x, None) is None
 
 
 def _in_child(queue, cell, data):
-    queue.put(cell.unroll(*data)[0].sum().item())
+    queue.put(choose.unroll(cell, *data)[0].sum().item())
 
 
 def test_a_forked_process_can_use_the_kernels_too(threads):
@@ -260,7 +263,7 @@ def test_a_forked_process_can_use_the_kernels_too(threads):
     cell = make("ltc", NCP)
     data = inputs(cell, 64, 3)
     with torch.no_grad():
-        wanted = cell.unroll(*data)[0].sum().item()
+        wanted = choose.unroll(cell, *data)[0].sum().item()
         context = multiprocessing.get_context("fork")
         queue = context.Queue()
         child = context.Process(target=_in_child, args=(queue, cell, data))
@@ -274,12 +277,12 @@ def test_several_threads_may_unroll_at_once(threads):
     threads(2)
     cell = make("wired", NCP)
     data = [inputs(cell, 50, 4) for _ in range(4)]
-    wanted = [cell.unroll(*d)[0] for d in data]
+    wanted = [choose.unroll(cell, *d)[0] for d in data]
     got = [None] * 4
 
     def work(i):
         for _ in range(5):
-            got[i] = cell.unroll(*data[i])[0]
+            got[i] = choose.unroll(cell, *data[i])[0]
 
     workers = [threading.Thread(target=work, args=(i,)) for i in range(4)]
     for worker in workers:

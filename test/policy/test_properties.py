@@ -1,4 +1,4 @@
-"""What every cell must do, whatever its kind and whatever runs it."""
+"""What every cell must do, of any kind and on any kernel."""
 
 from __future__ import annotations
 
@@ -6,9 +6,22 @@ import pytest
 import torch
 
 from liquid_control.errors import ConfigError, NotFiniteError, ShapeError, TimeError
-from liquid_control.policy.kernels.choose import KERNELS
+from liquid_control.policy.cells.cell import KERNELS, join_state, split_state
+from liquid_control.policy.kernels import choose
 
 DOUBLE = torch.float64
+
+
+def unroll(cell, x, h, dt, is_first=None, mask=None):
+    """`choose.unroll` with the state as one tensor."""
+    y, h = choose.unroll(cell, x, split_state(h, cell.state), dt, is_first, mask)
+    return y, join_state(h)
+
+
+def step(cell, x, h, dt):
+    """`cell.step` with the state as one tensor."""
+    y, h = cell.step(x, split_state(h, cell.state), dt)
+    return y, join_state(h)
 
 
 def inputs(cell, batch, time, seed=0):
@@ -16,7 +29,7 @@ def inputs(cell, batch, time, seed=0):
     g = torch.Generator().manual_seed(seed)
     x, h = (
         torch.randn(*shape, generator=g, dtype=DOUBLE)
-        for shape in ((batch, time, cell.inputs), (batch, cell.neurons))
+        for shape in ((batch, time, cell.inputs), (batch, cell.state_size))
     )
     dt = 10 ** (2 * torch.rand(batch, time, generator=g, dtype=DOUBLE) - 1.5)
     return (
@@ -29,12 +42,12 @@ def inputs(cell, batch, time, seed=0):
 
 
 def by_steps(cell, x, h, dt, is_first, mask):
-    """`cell.unroll` in the words of its definition; the first input must not be masked."""
+    """`unroll` by its definition; the first input must not be masked."""
     outputs = []
     for t in range(x.shape[1]):
         present = mask[:, t, None]
-        y, after = cell.step(
-            x[:, t], torch.where(is_first[:, t, None], torch.zeros_like(h), h), dt[:, t]
+        y, after = step(
+            cell, x[:, t], torch.where(is_first[:, t, None], torch.zeros_like(h), h), dt[:, t]
         )
         outputs.append(torch.where(present, y, outputs[-1]) if t else y)
         h = torch.where(present, after, h)
@@ -47,19 +60,24 @@ def test_a_batch_equals_a_loop_of_singles(cell):
     x, h, dt, is_first, mask = inputs(cell, 64, 3)
     with torch.no_grad():
         rows = [
-            cell.unroll(
-                x[i : i + 1], h[i : i + 1], dt[i : i + 1], is_first[i : i + 1], mask[i : i + 1]
+            unroll(
+                cell,
+                x[i : i + 1],
+                h[i : i + 1],
+                dt[i : i + 1],
+                is_first[i : i + 1],
+                mask[i : i + 1],
             )
             for i in range(64)
         ]
         y, last = (torch.cat(parts) for parts in zip(*rows, strict=True))
         for size in range(1, 65):
-            together = cell.unroll(x[:size], h[:size], dt[:size], is_first[:size], mask[:size])
-            plain = cell.unroll(x[:size], h[:size], dt[:size])
+            together = unroll(cell, x[:size], h[:size], dt[:size], is_first[:size], mask[:size])
+            plain = unroll(cell, x[:size], h[:size], dt[:size])
             assert (together[0] - y[:size]).abs().max() < 1e-12 and (
                 together[1] - last[:size]
             ).abs().max() < 1e-12
-            stepped = cell.step(x[:size, 0], h[:size], dt[:size, 0])
+            stepped = step(cell, x[:size, 0], h[:size], dt[:size, 0])
             assert (stepped[0] - plain[0][:, 0]).abs().max() < 1e-12
 
 
@@ -68,11 +86,11 @@ def test_dt_of_a_row_matters_to_that_row_only(cell):
     longer = dt.clone()
     longer[5] *= 3
     moved = (
-        (cell.step(x[:, 0], h, longer[:, 0])[1] - cell.step(x[:, 0], h, dt[:, 0])[1])
+        (step(cell, x[:, 0], h, longer[:, 0])[1] - step(cell, x[:, 0], h, dt[:, 0])[1])
         .abs()
         .amax(dim=1)
     )
-    assert moved[5] > 1e-4 and moved.sum() == moved[5]
+    assert (moved[5] > 1e-4) == cell.uses_time and moved.sum() == moved[5]
 
 
 def test_unroll_equals_repeated_step(cell):
@@ -85,12 +103,12 @@ def test_unroll_equals_repeated_step(cell):
             ((is_first,), (is_first, everything)),
             ((is_first, mask),) * 2,
         ):
-            got, wanted = cell.unroll(x, h, dt, *arguments), by_steps(cell, x, h, dt, *definition)
+            got, wanted = unroll(cell, x, h, dt, *arguments), by_steps(cell, x, h, dt, *definition)
             assert (got[0] - wanted[0]).abs().max() < 1e-12 and (
                 got[1] - wanted[1]
             ).abs().max() < 1e-12
         assert torch.equal(
-            cell.unroll(x, h, dt, None, mask)[0], cell.unroll(x, h, dt, nothing, mask)[0]
+            unroll(cell, x, h, dt, None, mask)[0], unroll(cell, x, h, dt, nothing, mask)[0]
         )
 
 
@@ -99,13 +117,13 @@ def test_is_first_in_the_middle_makes_two_sequences(cell):
     is_first = torch.zeros(3, 6, dtype=torch.bool)
     is_first[:, 4] = True
     with torch.no_grad():
-        y, last = cell.unroll(x, h, dt, is_first)
-        head, _ = cell.unroll(x[:, :4], h, dt[:, :4])
-        tail, end = cell.unroll(x[:, 4:], cell.initial_state(3), dt[:, 4:])
+        y, last = unroll(cell, x, h, dt, is_first)
+        head, _ = unroll(cell, x[:, :4], h, dt[:, :4])
+        tail, end = unroll(cell, x[:, 4:], join_state(cell.initial_state(3)), dt[:, 4:])
     assert (y - torch.cat([head, tail], dim=1)).abs().max() < 1e-12 and (
         last - end
     ).abs().max() < 1e-12
-    assert (y - cell.unroll(x, h, dt)[0]).abs().max() > 1e-4
+    assert ((y - unroll(cell, x, h, dt)[0]).abs().max() > 1e-4) == cell.uses_state
 
 
 def test_masked_inputs_never_happened(cell):
@@ -115,17 +133,18 @@ def test_masked_inputs_never_happened(cell):
     mask[0], mask[1] = False, torch.arange(9) < 4
     x[~mask], dt[~mask], is_first[~mask] = float("nan"), -1.0, True
     x.requires_grad_()
-    y, last = cell.unroll(x, h, dt, is_first, mask)
+    y, last = unroll(cell, x, h, dt, is_first, mask)
     for row in range(6):
         kept = mask[row].nonzero().flatten()
         if len(kept):
-            alone, end = cell.unroll(
+            alone, end = unroll(
+                cell,
                 *(
                     part[row : row + 1, kept]
                     if part.ndim > 1 and part is not h
                     else h[row : row + 1]
                     for part in (x, h, dt, is_first)
-                )
+                ),
             )
             assert (y[row, kept] - alone[0]).abs().max() < 1e-12 and (
                 last[row] - end[0]
@@ -147,7 +166,7 @@ def test_gradients_with_mask_and_restarts_equal_those_of_the_steps(cell):
     leaves = [x.requires_grad_(), h.requires_grad_(), dt.requires_grad_(), *cell.parameters()]
     results = []
     for y, last in (
-        cell.unroll(x, h, dt, is_first, mask),
+        unroll(cell, x, h, dt, is_first, mask),
         by_steps(cell, x, h, dt, is_first, mask),
     ):
         loss = (
@@ -162,7 +181,7 @@ def test_gradients_with_mask_and_restarts_equal_those_of_the_steps(cell):
 
 def test_every_parameter_learns(cell):
     x, h, dt, is_first, _ = inputs(cell, 8, 4)
-    sum(part.square().sum() for part in cell.unroll(x, h, dt, is_first)).backward()
+    sum(part.square().sum() for part in unroll(cell, x, h, dt, is_first)).backward()
     assert [
         name for name, p in cell.named_parameters() if p.grad is None or not p.grad.abs().max() > 0
     ] == []
@@ -171,21 +190,21 @@ def test_every_parameter_learns(cell):
 def test_single_precision_agrees_with_double(cell):
     x, h, dt, is_first, mask = inputs(cell, 4, 6)
     with torch.no_grad():
-        wanted = cell.unroll(x, h, dt, is_first, mask)
-        got = cell.float().unroll(x.float(), h.float(), dt.float(), is_first, mask)
+        wanted = unroll(cell, x, h, dt, is_first, mask)
+        got = unroll(cell.float(), x.float(), h.float(), dt.float(), is_first, mask)
     for ours, exact in zip(got, wanted, strict=True):
         assert ours.dtype == torch.float32 and (ours - exact).abs().max() < 1e-4
 
 
 def test_weights_survive_the_way_through_a_file(cell):
     x, h, dt, is_first, _ = inputs(cell, 2, 3)
-    wanted = cell.unroll(x, h, dt, is_first)[0]
+    wanted = unroll(cell, x, h, dt, is_first)[0]
     state = {name: value.clone() for name, value in cell.state_dict().items()}
     with torch.no_grad():
         for parameter in cell.parameters():
             parameter.zero_()
     cell.load_state_dict(state)
-    assert torch.equal(cell.unroll(x, h, dt, is_first)[0], wanted)
+    assert torch.equal(unroll(cell, x, h, dt, is_first)[0], wanted)
 
 
 @pytest.mark.parametrize("bad", [0.0, -0.1, float("nan"), float("inf"), -float("inf")])
@@ -193,9 +212,9 @@ def test_a_bad_dt_is_refused_wherever_it_stands(cell, bad):
     x, h, dt, is_first, _ = inputs(cell, 3, 4)
     dt[1, 2] = bad
     with pytest.raises(TimeError, match=f"got {bad}.*timeline"):
-        cell.unroll(x, h, dt, is_first)
+        unroll(cell, x, h, dt, is_first)
     with pytest.raises(TimeError):
-        cell.step(x[:, 2], h, dt[:, 2])
+        step(cell, x[:, 2], h, dt[:, 2])
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -203,36 +222,44 @@ def test_inputs_and_states_that_are_not_finite_are_refused_with_their_place(cell
     x, h, dt, *_ = inputs(cell, 3, 4)
     x[1, 2, 3], clean = bad, x.clone()
     with pytest.raises(NotFiniteError, match=rf"x: got {bad} at \(1, 2, 3\)"):
-        cell.unroll(x, h, dt)
+        unroll(cell, x, h, dt)
     with pytest.raises(NotFiniteError, match=r"x: .*\(1, 3\)"):
-        cell.step(x[:, 2], h, dt[:, 2])
+        step(cell, x[:, 2], h, dt[:, 2])
     h[2, 7] = bad
-    with pytest.raises(NotFiniteError, match=r"h: .*\(2, 7\)"):
-        cell.unroll(clean, h, dt)
+    with pytest.raises(NotFiniteError, match=r"h.*: .*\(2, 7\)"):
+        unroll(cell, clean, h, dt)
 
 
 def test_wrong_shapes_are_refused_with_both_shapes_in_the_message(cell):
     x, h, dt, is_first, mask = inputs(cell, 3, 4)
-    state = cell.neurons
+    state = cell.state[0].size
+    arrays = split_state(h, cell.state)
+    rest = arrays[1:] if len(cell.state) > 1 else ()
+
+    def put(part):
+        """The state with another first array."""
+        return (part, *rest) if rest else part
+
+    h = arrays[0] if rest else arrays
     for arguments, got, expected in (
-        ((x[..., :2], h, dt), "(3, 4, 2)", "(batch, time of at least 1, 5)"),
-        ((x[:, :0], h, dt[:, :0]), "(3, 0, 5)", "(batch, time of at least 1, 5)"),
-        ((x[0], h, dt), "(4, 5)", "(batch, time of at least 1, 5)"),
-        ((x, h[:2], dt), f"(2, {state})", f"(3, {state})"),
-        ((x, h[:, 1:], dt), f"(3, {state - 1})", f"(3, {state})"),
-        ((x, h, dt[:, :1]), "(3, 1)", "(3, 4)"),
-        ((x, h, dt[0]), "(4,)", "(3, 4)"),
-        ((x, h, dt, is_first[:, 1:]), "(3, 3)", "(3, 4)"),
-        ((x, h, dt, is_first, mask[:2]), "(2, 4)", "(3, 4)"),
-        ((x, h, dt, is_first[1:], mask), "(2, 4)", "(3, 4)"),
+        ((x[..., :2], put(h), dt), "(3, 4, 2)", "(batch, time of at least 1, 5)"),
+        ((x[:, :0], put(h), dt[:, :0]), "(3, 0, 5)", "(batch, time of at least 1, 5)"),
+        ((x[0], put(h), dt), "(4, 5)", "(batch, time of at least 1, 5)"),
+        ((x, put(h[:2]), dt), f"(2, {state})", f"(3, {state})"),
+        ((x, put(h[:, 1:]), dt), f"(3, {state - 1})", f"(3, {state})"),
+        ((x, put(h), dt[:, :1]), "(3, 1)", "(3, 4)"),
+        ((x, put(h), dt[0]), "(4,)", "(3, 4)"),
+        ((x, put(h), dt, is_first[:, 1:]), "(3, 3)", "(3, 4)"),
+        ((x, put(h), dt, is_first, mask[:2]), "(2, 4)", "(3, 4)"),
+        ((x, put(h), dt, is_first[1:], mask), "(2, 4)", "(3, 4)"),
     ):
         with pytest.raises(ShapeError) as error:
-            cell.unroll(*arguments)
+            choose.unroll(cell, *arguments)
         assert got in str(error.value) and expected in str(error.value)
     for arguments, got, expected in (
-        ((x[:, 0], h, torch.tensor(0.1)), "()", "(3,)"),
-        ((x[:, 0], h[:, :3], dt[:, 0]), "(3, 3)", f"(3, {state})"),
-        ((x, h, dt[:, 0]), "(3, 4, 5)", "(3, 5)"),
+        ((x[:, 0], put(h), torch.tensor(0.1)), "()", "(3,)"),
+        ((x[:, 0], put(h[:, :3]), dt[:, 0]), "(3, 3)", f"(3, {state})"),
+        ((x, put(h), dt[:, 0]), "(3, 4, 5)", "(3, 5)"),
     ):
         with pytest.raises(ShapeError) as error:
             cell.step(*arguments)
@@ -240,6 +267,22 @@ def test_wrong_shapes_are_refused_with_both_shapes_in_the_message(cell):
 
 
 def test_kernels_are_chosen_by_name(cell):
+    if type(cell) not in choose.REGISTERED:
+        return
     for wrong in ("fast", None, 1):
         with pytest.raises(ConfigError, match=", ".join(KERNELS)):
             type(cell)(*((cell.wiring,) if hasattr(cell, "wiring") else (5, 12)), kernel=wrong)
+
+
+def test_a_state_of_several_arrays_is_a_tuple_of_them(cell):
+    x, h, dt, *_ = inputs(cell, 3, 4)
+    arrays, start = split_state(h, cell.state), cell.initial_state(3)
+    assert isinstance(start, tuple) == (len(cell.state) > 1)
+    parts = start if isinstance(start, tuple) else (start,)
+    assert [tuple(part.shape) for part in parts] == [(3, *array.shape) for array in cell.state]
+    assert len({array.name for array in cell.state}) == len(cell.state)
+    assert torch.equal(join_state(arrays), h) and not join_state(start).any()
+    wrong = [(arrays,), (h, h)] if len(cell.state) == 1 else [h, arrays[:1], (*arrays, h)]
+    for state in wrong:
+        with pytest.raises(ShapeError, match="h: .*(one tensor|a tuple of .*)"):
+            cell.step(x[:, 0], state, dt[:, 0])

@@ -101,7 +101,7 @@ class WiredCfcStep:
         if variant not in GATES:
             raise ConfigError("WiredCfcStep.variant", variant, "default or no_gate")
         self.inputs, self.neurons, self.outputs = wiring.inputs, wiring.neurons, wiring.motor
-        layers = _layers(wiring)
+        layers = wiring.layers()
         shapes = {}
         for name, neurons, existing in layers:
             shapes |= {
@@ -184,37 +184,6 @@ def _memory(
     whole[HEADER : HEADER + len(lists)] = lists
     memory[tables_at : tables_at + len(tables)] = tables
     return memory
-
-
-def _layers(wiring: NcpWiring | FreeWiring) -> list[tuple[str, range, np.ndarray]]:
-    """Name, neurons and connections (units, sources + units) bool of each layer, in the order of
-    computation."""
-    sensory, between = (
-        np.zeros((wiring.neurons, wiring.inputs), bool),
-        np.zeros((wiring.neurons, wiring.neurons), bool),
-    )
-    for matrix, synapses in ((sensory, wiring.sensory), (between, wiring.synapses)):
-        for source, target, _ in synapses:
-            matrix[target, source] = True
-    if isinstance(wiring, FreeWiring):
-        return [("circuit", range(wiring.neurons), np.concatenate([sensory, between], axis=1))]
-    layers, before = [], sensory
-    for name, neurons in (
-        ("inter", wiring.inter_neurons),
-        ("command", wiring.command_neurons),
-        ("motor", wiring.motor_neurons),
-    ):
-        layers.append(
-            (
-                name,
-                neurons,
-                np.concatenate(
-                    [before[neurons], np.ones((len(neurons), len(neurons)), bool)], axis=1
-                ),
-            )
-        )
-        before = between[:, neurons]
-    return layers
 
 
 def _padded(size: int) -> int:

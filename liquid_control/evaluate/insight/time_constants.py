@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from liquid_control.evaluate.insight.trace import Trace
-from liquid_control.policy.cells.baselines import CtRnnCell
-from liquid_control.policy.cells.cfc import CfcCell, WiredCfcCell
+from liquid_control.policy.cells.cell import split_state
+from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cells.cfc_rule import ACTIVATIONS
+from liquid_control.policy.cells.ct_rnn import CtRnnCell
 from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 from liquid_control.policy.cores import Readout
 from liquid_control.policy.network import PolicyNetwork
 
@@ -56,7 +58,7 @@ def time_constants(network: PolicyNetwork, trace: Trace) -> np.ndarray | None:
                 / _gate_slopes(cell, x, torch.tensor(trace.before[part]), dt).abs().clamp_min(1e-9)
             )
         elif isinstance(cell, CtRnnCell):
-            found.append(torch.full((len(x), cell.neurons), float(cell.tau)))
+            found.append(torch.full((len(x), cell.outputs), float(cell.tau)))
         else:
             return None
     return (torch.cat(found) / network.config.time_scale).clamp_max(LONGEST).numpy()
@@ -73,8 +75,9 @@ def _cell(network: PolicyNetwork) -> torch.nn.Module:
 
 def _gate_slopes(cell: WiredCfcCell | CfcCell, x: Tensor, h: Tensor, dt: Tensor) -> Tensor:
     """t_a (B, units) of every neuron's time gate in the step from h."""
+    h = split_state(h, cell.state)
     if cell.memory is not None:
-        h, _ = cell.memory(x, *h.chunk(2, dim=1))
+        h, _ = cell.memory(x, *h)
     if isinstance(cell, CfcCell):
         z = torch.cat([x, h], dim=1)
         for layer in () if cell.backbone is None else (cell.backbone, *cell.deeper):

@@ -10,11 +10,14 @@ from torch import Tensor, nn
 from liquid_control.experiments.tables.recipes import Recipe
 from liquid_control.experiments.tables.series import Series
 from liquid_control.model.free_wiring import FreeWiring
-from liquid_control.policy.cells.baselines import CtRnnCell, GatedCell
 from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cells.cfc_rule import HEADS
-from liquid_control.policy.cells.lstm_cfc import MemoryFirstCell
+from liquid_control.policy.cells.ct_rnn import CtRnnCell
+from liquid_control.policy.cells.gru import GruCell
+from liquid_control.policy.cells.lstm import LstmCell
+from liquid_control.policy.cells.lstm_cfc import LstmCfcCell
 from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.kernels.choose import unroll
 
 MEMORY_FIRST = ("memory_first", "memory_first_tuned")
 """One cell, two recipes."""
@@ -40,7 +43,7 @@ class TableNetwork(nn.Module):
         """x (B, T, F), dt (B, T) in the table's units → (B, T, G); with length (B,), what is read
         after the last real step (B, G)."""
         x = x if self.scale is None else x * self.scale + self.shift
-        y, _ = self.cell.unroll(x, self.cell.initial_state(len(x)), dt * self.period)
+        y, _ = unroll(self.cell, x, self.cell.initial_state(len(x)), dt * self.period)
         return self.readout(y if length is None else y[torch.arange(len(y)), length - 1])
 
 
@@ -57,7 +60,7 @@ def build(model: str, recipe: Recipe, series: Series, seed: int) -> TableNetwork
         with torch.no_grad():
             cell.raw_gleak.fill_(math.log(math.expm1(1.0)))
             cell.raw_cm.fill_(math.log(math.expm1(0.5)))
-    liquid = cell.liquid if isinstance(cell, MemoryFirstCell) else cell
+    liquid = cell.liquid if isinstance(cell, LstmCfcCell) else cell
     if isinstance(liquid, CfcCell):
         for layer in (liquid.backbone, *liquid.deeper, *liquid.heads.weight.chunk(HEADS)):
             nn.init.xavier_uniform_(layer.weight if isinstance(layer, nn.Linear) else layer.data)
@@ -92,9 +95,11 @@ def _cell(model: str, recipe: Recipe, inputs: int, seed: int) -> nn.Module:
             recipe.dropout,
         )
     if model in MEMORY_FIRST:
-        return MemoryFirstCell(
+        return LstmCfcCell(
             inputs, recipe.units, recipe.backbone, recipe.layers, recipe.activation, recipe.dropout
         )
     if model == "ct_rnn":
         return CtRnnCell(inputs, recipe.units)
-    return GatedCell(model, inputs, recipe.units, recipe.timed, recipe.forget_bias)
+    if model == "lstm":
+        return LstmCell(inputs, recipe.units, recipe.timed, recipe.forget_bias)
+    return GruCell(inputs, recipe.units, recipe.timed)

@@ -1,5 +1,18 @@
-"""What the closed-form cells are made of: their variants, the rule from heads to the next state,
-and the memory of the mixed ones."""
+"""Parts that the closed-form cells share: variants, the rule from heads to the next state, the LSTM
+of mixed memory.
+
+Hasani et al., "Closed-form continuous-time neural networks", Nature Machine Intelligence 2022. With
+z made of input and state, and the learned time offset t_b of the authors' code, the variants are
+
+    default        h ← tanh(ff1 z) (1 - s) + tanh(ff2 z) s,    s = σ(t_a(z) dt + t_b(z))    (Eq. 4)
+    no_gate        h ← tanh(ff1 z) + tanh(ff2 z) s
+    pure           h ← A - A exp(-dt (|w_tau| + |ff1 z|)) ff1 z                             (Cf-S)
+    mixed_memory   an LSTM steps first; its output is the state that the default rule carries
+                   through dt
+
+`mixed_no_gate` and `mixed_pure` join the LSTM with the other rules. The state of a mixed variant is
+two arrays, hidden and cell; that of the others is one.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
+from liquid_control.model.state import StateArray
+from liquid_control.policy.cells.cell import Cell, join_state, split_state
+from liquid_control.policy.cells.sequence_checks import State, reset_mask
 
 HEADS = 4
-"""ff1, ff2, t_a, t_b of the gated rules: one matrix product makes all of them."""
+"""ff1, ff2, t_a, t_b of the gated rules, from one matrix product."""
 VARIANTS = {
     "default": ("default", False),
     "no_gate": ("no_gate", False),
@@ -19,7 +35,7 @@ VARIANTS = {
     "mixed_no_gate": ("no_gate", True),
     "mixed_pure": ("pure", True),
 }
-"""variant: (rule, whether an LSTM remembers beside it). `pure` is the paper's Cf-S."""
+"""variant: (rule, whether it has mixed memory). `pure` is the paper's Cf-S."""
 ACTIVATIONS = {
     "lecun_tanh": lambda z: 1.7159 * torch.tanh(0.666 * z),
     "tanh": torch.tanh,
@@ -27,10 +43,10 @@ ACTIVATIONS = {
     "gelu": F.gelu,
     "silu": F.silu,
 }
-"""Between backbone layers and heads."""
+"""After each backbone layer."""
 
 
-def choose(name: str, value: object, options: dict):
+def find_option(name: str, value: object, options: dict):
     """options[value]; raises ConfigError when there is none."""
     if not isinstance(value, str) or value not in options:
         raise ConfigError(name, value, "one of " + ", ".join(options))
@@ -57,9 +73,37 @@ def advance(
     return torch.lerp(torch.tanh(ff1), torch.tanh(ff2), share)
 
 
-class LstmMemory(nn.Module):
-    """The LSTM step of a mixed-memory cell: it remembers in discrete steps, and the liquid cell
-    carries its output through time.
+def unroll_steps(
+    cell: Cell, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, State]:
+    """`forward_sequence` of the closed-form cells. It carries the state arrays as one tensor,
+    whose first numbers after each input are the outputs (B, T, M)."""
+    keep, flat, states = reset_mask(is_first, x), join_state(h), []
+    for t in range(x.shape[1]):
+        flat = flat if keep is None else flat * keep[:, t]
+        advanced = join_state(cell(x[:, t], split_state(flat, cell.state), dt[:, t])[1])
+        flat = advanced if mask is None else torch.where(mask[:, t, None].bool(), advanced, flat)
+        states.append(flat)
+    return torch.stack(states, dim=1)[:, :, : cell.outputs], split_state(flat, cell.state)
+
+
+def pure_parameters(rule: str, units: int) -> tuple[nn.Parameter | None, nn.Parameter | None]:
+    """w_tau and A (units,) of the pure rule, None for the others."""
+    if rule != "pure":
+        return None, None
+    return nn.Parameter(torch.zeros(units)), nn.Parameter(torch.ones(units))
+
+
+def closed_form_state(units: int, mixed: bool) -> tuple[StateArray, ...]:
+    """The state arrays of a closed-form cell, with or without mixed memory."""
+    if mixed:
+        return StateArray("hidden", (units,)), StateArray("cell", (units,))
+    return (StateArray("state", (units,)),)
+
+
+class LstmStep(nn.Module):
+    """The LSTM of mixed memory: it advances in discrete steps, and the closed-form cell carries its
+    output through time.
 
     Lechner and Hasani, "Mixed-memory RNNs for learning long-term dependencies in irregularly
     sampled time series", 2022. `gates` makes input, input gate, forget gate and output gate,

@@ -13,8 +13,8 @@ solved by `unfolds` semi-implicit steps per input, each of Δ = dt / unfolds:
 A denominator of positive terms only cannot vanish; v stays within the range of vleak, erev and its
 start.
 
-Honoured of the wiring: every synapse, sensory and recurrent, exists with a conductance of its own
-and no other does; polarity is where its reversal potential erev starts, and training may move it.
+Honoured of the wiring: every synapse, sensory and recurrent, has one conductance, and no other
+synapse exists; polarity is where its reversal potential erev starts, and training may move it.
 """
 
 from __future__ import annotations
@@ -24,30 +24,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from liquid_control.errors import ConfigError
 from liquid_control.model.free_wiring import FreeWiring
-from liquid_control.model.wiring import NcpWiring, Synapse
-from liquid_control.policy.cells.cell import Cell
+from liquid_control.model.state import StateArray
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.model.wiring_draw import Synapse
+from liquid_control.policy.cells.cell import Cell, check_kernel, check_sizes
 from liquid_control.policy.cells.ltc_solver import solve_sequence
-from liquid_control.policy.cells.sequence_checks import (
-    blank_masked,
-    check_sequence,
-    check_step,
-    reset_mask,
-)
-from liquid_control.policy.kernels.choose import check_kernel, fused_unroll
+from liquid_control.policy.cells.sequence_checks import check_step, reset_mask
 
 
 class LtcCell(Cell):
     """LTC neurons joined by `wiring`; the motor neurons' voltages are the output.
 
     Only synapses that exist have parameters: 3 per neuron and 4 per synapse. w, cm and gleak are
-    stored before a softplus and so are positive whatever the optimiser does. Initial ranges are
+    stored before a softplus, so that every optimiser step keeps them positive. Initial ranges are
     those of the authors' code unless given: `sensory_mu` and `recurrent_mu` of the half-activation
     points, `sigma` of their slopes (choose them to match the spread of inputs and states: a synapse
-    that starts flat learns slowly). `kernel` says what `unroll` runs on, see `dispatch.KERNELS`.
-    `affine` adds the authors' learned scale and shift of every input and output (2 F + 2 M
-    parameters), which start as the identity.
+    that starts flat learns slowly). `affine` adds the authors' learned scale and shift of every
+    input and output (2 F + 2 M parameters), which start as the identity. `kernel`: see
+    `cell.KERNELS`. Raises ConfigError.
     """
 
     def __init__(
@@ -62,15 +57,10 @@ class LtcCell(Cell):
     ) -> None:
         super().__init__()
         self.kernel = check_kernel("LtcCell", kernel)
-        if isinstance(unfolds, bool) or not isinstance(unfolds, int) or unfolds < 1:
-            raise ConfigError("LtcCell.unfolds", unfolds, "a whole number of at least 1")
-        self.wiring, self.unfolds = wiring, unfolds
-        self.inputs, self.neurons, self.outputs, self.affine = (
-            wiring.inputs,
-            wiring.neurons,
-            wiring.motor,
-            affine,
-        )
+        check_sizes("LtcCell", unfolds=unfolds)
+        self.wiring, self.unfolds, self.affine = wiring, unfolds, affine
+        self.inputs, self.neurons, self.outputs = wiring.inputs, wiring.neurons, wiring.motor
+        self.state = (StateArray("state", (wiring.neurons,)),)
         self.raw_cm = _uniform(self.neurons, 0.4, 0.6, positive=True)
         self.raw_gleak = _uniform(self.neurons, 0.001, 1.0, positive=True)
         self.vleak = _uniform(self.neurons, -0.2, 0.2)
@@ -86,14 +76,6 @@ class LtcCell(Cell):
                 nn.Parameter(torch.zeros(self.outputs)),
             )
 
-    @classmethod
-    def from_ncps(cls, module: nn.Module, kernel: str = "auto") -> LtcCell:
-        """The same cell from an `ncps.torch.LTC` or `LTCCell`, see `peer_weights`. Raises
-        ConfigError."""
-        from liquid_control.policy.from_ncps import ltc_from_ncps
-
-        return ltc_from_ncps(cls, module, kernel)
-
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""
         capacitance, constant = self._drive(self._map_inputs(x), dt)
@@ -102,44 +84,35 @@ class LtcCell(Cell):
             activation = torch.sigmoid(torch.addmm(offset, h, slope))
             numerator, denominator = torch.addmm(constant, activation, conductance).chunk(2, dim=1)
             h = (capacitance * h + numerator) / denominator
-        return self._map_outputs(h[:, : self.outputs]), h
+        return self.read(h), h
 
-    def unroll(
-        self,
-        x: Tensor,
-        h: Tensor,
-        dt: Tensor,
-        is_first: Tensor | None = None,
-        mask: Tensor | None = None,
+    def forward_sequence(
+        self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """A sequence: x (B, T, F), h (B, U), dt (B, T) → y (B, T, M), h (B, U).
+        """`unroll` without its checks: x (B, T, F), h (B, U), dt (B, T) → y (B, T, M), h (B, U),
+        with the backward pass written out."""
+        states = solve_sequence(
+            h,
+            *self._drive(self._map_inputs(x), dt),
+            reset_mask(is_first, x),
+            mask,
+            self.recurrent.matrices(),
+            self.unfolds,
+        )
+        return self.map_outputs(states[:, :, : self.outputs]), states[:, -1]
 
-        The state is zeroed before inputs marked by is_first (B, T) bool. Inputs that mask (B, T)
-        bool leaves out (false) do not happen: they leave the state, repeat the output before, and
-        nobody looks at their x, dt and is_first. Raises ShapeError, NotFiniteError, TimeError.
-        """
-        x, dt, is_first = blank_masked(x, dt, is_first, mask)
-        dt = check_sequence(x, h, dt, is_first, self.inputs, self.neurons)
-        fused = fused_unroll(self, x, mask)
-        if fused is not None:
-            y, h = fused(self, x, h, dt, is_first, mask)
-        else:
-            keep = reset_mask(is_first, x)
-            states = solve_sequence(
-                h,
-                *self._drive(self._map_inputs(x), dt),
-                keep,
-                mask,
-                self.recurrent.matrices(),
-                self.unfolds,
-            )
-            y, h = states[:, :, : self.outputs], states[:, -1]  # (B, T, M), (B, U)
-        return self._map_outputs(y), h
+    def read(self, h: Tensor) -> Tensor:
+        """The outputs (B, M) that stand in voltages (B, U)."""
+        return self.map_outputs(h[:, : self.outputs])
+
+    def map_outputs(self, y: Tensor) -> Tensor:
+        """Voltages of the motor neurons (..., M) to outputs (..., M): the affine map, if any."""
+        return y * self.output_scale + self.output_shift if self.affine else y
 
     def time_constants(self, x: Tensor, h: Tensor) -> Tensor:
-        """How fast each neuron forgets at x (B, F), h (B, U): tau_sys (B, U) = cm / (gleak + Σ w
-        σ(.)), in the unit of dt."""
-        check_step(x, h, torch.ones_like(h[:, 0]), self.inputs, self.neurons)
+        """tau_sys (B, U) = cm / (gleak + Σ w σ(.)) of each neuron at x (B, F), h (B, U), in the
+        unit of dt."""
+        check_step(x, h, torch.ones_like(h[:, 0]), self.inputs, self.state)
         slope, offset, conductance = self.recurrent.matrices()
         recurrent = torch.sigmoid(torch.addmm(offset, h, slope)) @ conductance[:, self.neurons :]
         slope, offset, conductance = self.sensory.matrices()
@@ -152,12 +125,9 @@ class LtcCell(Cell):
     def _map_inputs(self, x: Tensor) -> Tensor:
         return x * self.input_scale + self.input_shift if self.affine else x
 
-    def _map_outputs(self, y: Tensor) -> Tensor:
-        return y * self.output_scale + self.output_shift if self.affine else y
-
     def _drive(self, x: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        """What does not depend on the state, for any leading dimensions: cm/Δ (..., U) and the
-        constant parts of numerator and denominator side by side (..., 2U)."""
+        """The parts of a step that do not depend on the state, for any leading dimensions: cm/Δ
+        (..., U), and numerator and denominator without recurrent synapses (..., 2U)."""
         capacitance = F.softplus(self.raw_cm) * (self.unfolds / dt).unsqueeze(-1)
         gleak = F.softplus(self.raw_gleak)
         slope, offset, conductance = self.sensory.matrices()

@@ -1,9 +1,8 @@
 """The LTC solver over a whole sequence, with its backward pass written out.
 
-Training spends its time here on many operations on tiny matrices. Autograd would record each of
-them and add up the weights' gradients step by step; here the backward loop carries only the
-gradient of the voltages, and the weights' gradients are one matrix product over all steps. Same
-numbers, about three times as fast.
+Autograd would record many operations on tiny matrices and sum the weights' gradients step by step.
+Here the backward loop carries only the gradient of the voltages, and the weights' gradients are one
+matrix product over all steps: equal numbers, about three times as fast.
 """
 
 from __future__ import annotations

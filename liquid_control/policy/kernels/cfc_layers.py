@@ -1,14 +1,14 @@
-"""A wired CfC's weights as all fused kernels take them."""
+"""A wired CfC's weights in the order that all fused kernels read."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from liquid_control.policy.cells.cfc import WiredCfcCell
 from liquid_control.policy.cells.cfc_rule import HEADS
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 
 GATED = {"default": True, "no_gate": False}
-"""Whether ff1 fades as ff2 comes in, for the variants that the kernels know."""
+"""variant: whether ff1 is weighted by 1 - s, for the variants that the kernels implement."""
 
 
 def layer_weights(cell: WiredCfcCell) -> tuple[list[Tensor], list[Tensor]]:

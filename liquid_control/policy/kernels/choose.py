@@ -1,58 +1,104 @@
-"""Which implementation unrolls a cell: the readable one in PyTorch or a fused kernel.
+"""Chooses what unrolls a cell: the cell's own readable loop, which is the definition, or a fused
+kernel.
 
-The readable one is the definition. `kernels.select` (numba, on the CPU) and `kernels.select_gpu`
-(triton) know the fused ones:
+Kernels are registered by cell class and device in `REGISTERED`. Each entry names functions
 
-    select(cell, x, mask) -> unroll(cell, x, h, dt, is_first, mask) -> (y, h), or None where no
-    fused kernel applies
+    choose(cell, x, mask) -> unroll(cell, x, h, dt, is_first, mask) -> (y, h), or None where the
+    kernel does not apply,
 
-(device, dtype, variant, a library that is not installed). It is asked after shapes and dt are
-checked.
+the first that applies is taken. Their modules need numba (CPU) or triton (GPU) and are imported
+when a cell of their class is unrolled.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
 
 from liquid_control.errors import ConfigError, MissingDependencyError
+from liquid_control.policy.cells.cell import Cell
+from liquid_control.policy.cells.cfc import CfcCell
+from liquid_control.policy.cells.lstm_cfc import LstmCfcCell
+from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.cells.sequence_checks import State, blank_masked, check_sequence
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+REGISTERED: dict[type[Cell], dict[str, tuple[str, ...]]] = {
+    LtcCell: {"cpu": ("cpu.ltc_autograd:choose",), "cuda": ("gpu.ltc_gpu:choose",)},
+    WiredCfcCell: {
+        "cpu": ("cpu.cfc_autograd:choose_wired",),
+        "cuda": ("gpu.cfc_gpu:choose_wired",),
+    },
+    CfcCell: {
+        "cpu": ("cpu.cfc_autograd:choose_dense", "cpu.cfc_wide:choose"),
+        "cuda": ("gpu.cfc_gpu:choose_dense",),
+    },
+    LstmCfcCell: {"cpu": ("cpu.cfc_wide:choose_behind_lstm",)},
+}
+"""By cell class and type of device: "module:function" in this package."""
+FLOATS = torch.float32, torch.float64
 
-KERNELS = ("auto", "reference", "fused")
-"""`auto`: fused where it applies; `reference`: never; `fused`: always, and an error where it does
-not apply."""
+
+def unroll(
+    cell: Cell,
+    x: Tensor,
+    h: State,
+    dt: Tensor,
+    is_first: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> tuple[Tensor, State]:
+    """`cell.unroll` with the fastest implementation that applies: x (B, T, F), h, dt (B, T),
+    is_first and mask (B, T) → y (B, T, M), h. Raises what `Cell.unroll` raises, and ConfigError and
+    MissingDependencyError where the cell's `kernel` is "fused" and none applies."""
+    x, dt, is_first = blank_masked(x, dt, is_first, mask)
+    dt = check_sequence(x, h, dt, is_first, cell.inputs, cell.state)
+    return forward_sequence(cell, x, h, dt, is_first, mask)
 
 
-def check_kernel(cell: str, kernel: object) -> str:
-    """Returns `kernel` when it is one of `KERNELS`; raises ConfigError."""
-    if kernel not in KERNELS:
-        raise ConfigError(f"{cell}.kernel", kernel, "one of " + ", ".join(KERNELS))
-    return kernel
+def forward_sequence(
+    cell: Cell, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, State]:
+    """`unroll` without its checks."""
+    kernel = find_kernel(cell, x, mask) or type(cell).forward_sequence
+    return kernel(cell, x, h, dt, is_first, mask)
 
 
-def fused_unroll(cell: nn.Module, x: Tensor, mask: Tensor | None) -> Callable | None:
-    """The fused kernel for `cell` (which has a `kernel`) and these inputs, None for the reference.
-    Raises ConfigError and MissingDependencyError when the cell insists on a fused kernel and there
-    is none."""
+def find_kernel(
+    cell: Cell, x: Tensor, mask: Tensor | None, device: str = ""
+) -> Callable[..., tuple[Tensor, State]] | None:
+    """The fused kernel for `cell` and these inputs, None for the readable loop. `device`: whose
+    kernels, if not those of x (triton's interpreter runs a GPU's kernels on the CPU). Raises
+    ConfigError and MissingDependencyError where the cell's `kernel` is "fused" and none applies."""
     if cell.kernel == "reference":
         return None
     try:
-        if x.device.type == "cuda":
-            from liquid_control.policy.kernels.gpu.select_gpu import select
-        else:
-            from liquid_control.policy.kernels.cpu.select import select
+        choosers = _registered(cell, device or x.device.type)
     except ModuleNotFoundError as error:
         if cell.kernel == "fused":
             raise MissingDependencyError(
                 error.name, f"Install {error.name}, or choose kernel='auto'"
             ) from None
         return None
-    fused = select(cell, x, mask)
-    if fused is None and cell.kernel == "fused":
+    kernel = None
+    if choosers and x.dtype in FLOATS and _has_type_and_device_of(x, cell):
+        found = (choose(cell, x, mask) for choose in choosers)
+        kernel = next((unroll for unroll in found if unroll is not None), None)
+    if kernel is None and cell.kernel == "fused":
         got = f"fused for {x.dtype} on {x.device.type}" + ("" if mask is None else " with a mask")
         raise ConfigError(
             f"{type(cell).__name__}.kernel", got, "auto or reference: no fused kernel does this"
         )
-    return fused
+    return kernel
+
+
+def _registered(cell: Cell, device: str) -> list[Callable]:
+    entries = REGISTERED.get(type(cell), {}).get(device, ())
+    parts = (entry.split(":") for entry in entries)
+    return [getattr(importlib.import_module(f"{__package__}.{m}"), name) for m, name in parts]
+
+
+def _has_type_and_device_of(x: Tensor, cell: Cell) -> bool:
+    return all(part.dtype == x.dtype and part.device == x.device for part in cell.parameters())

@@ -1,5 +1,5 @@
 """The CfC with a backbone over a whole sequence, its backward pass written out: for wide cells,
-where matrix products are the cost.
+whose cost is matrix products.
 
 Each step's numbers are used while they are in the cache, and products run on oneDNN. tanh is
 computed as 2 σ(2 x) - 1, which PyTorch does seven times faster; it differs by 1e-7.
@@ -8,6 +8,7 @@ computed as 2 σ(2 x) - 1, which PyTorch does seven times faster; it differs by 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,66 +17,84 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from liquid_control.policy.cells.cfc import CfcCell
-from liquid_control.policy.cells.cfc_rule import HEADS, LstmMemory
-from liquid_control.policy.cells.sequence_checks import reset_mask
+from liquid_control.policy.cells.cfc_rule import HEADS, LstmStep
+from liquid_control.policy.cells.lstm_cfc import LstmCfcCell
+from liquid_control.policy.cells.sequence_checks import State, reset_mask
 
 WORTHWHILE = 4096
-"""Numbers per backbone layer and step below which PyTorch's own recording of the readable cell is
-as fast."""
+"""Numbers per backbone layer and step from which this is faster than autograd on the readable
+loop."""
 RULES, KNOWN = ("default", "mixed_memory"), ("lecun_tanh", "tanh", "silu", "relu")
 AMPLITUDE, STEEPNESS = 1.7159, 0.666
 """LeCun's tanh."""
 
 
-def applies(cell: CfcCell, x: Tensor, mask: Tensor | None) -> bool:
-    """Whether `unroll_wide` can unroll this cell, and is faster at it."""
-    if (
-        mask is not None
-        or cell.backbone is None
-        or cell.variant not in RULES
-        or cell.activation not in KNOWN
-    ):
-        return False
-    return cell.kernel == "fused" or len(x) * cell.backbone.out_features >= WORTHWHILE
+def choose(cell: CfcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
+    """See `policy.kernels.choose`: a wide backbone."""
+    return unroll_wide if _applies(cell, x, mask, cell.kernel) else None
+
+
+def choose_behind_lstm(cell: LstmCfcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
+    """See `policy.kernels.choose`: a wide backbone."""
+    return unroll_behind_lstm if _applies(cell.liquid, x, mask, cell.kernel) else None
 
 
 def unroll_wide(
-    cell: CfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: None = None
+    cell: CfcCell, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: None = None
+) -> tuple[Tensor, State]:
+    """`CfcCell.forward_sequence` for a cell that `choose` takes. Differentiable once. Dropout draws
+    other numbers than PyTorch's."""
+    if cell.memory is None:
+        states, _ = _unroll(cell, None, x, h, dt, is_first)
+        return states, states[:, -1]
+    states, c = _unroll(cell, cell.memory, x, torch.cat(h, dim=1), dt, is_first)
+    return states, (states[:, -1], c)
+
+
+def unroll_behind_lstm(
+    cell: LstmCfcCell, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: None = None
+) -> tuple[Tensor, State]:
+    """`LstmCfcCell.forward_sequence` for a cell that `choose_behind_lstm` takes; see
+    `unroll_wide`."""
+    h = torch.cat(h, dim=1)
+    states, c = _unroll(cell.liquid, cell.memory, x, h, dt, is_first, behind=True)
+    return states, (states[:, -1], c)
+
+
+def _applies(cell: CfcCell, x: Tensor, mask: Tensor | None, kernel: str) -> bool:
+    """Whether `_unroll` can do this, and is faster than the readable loop or asked for by
+    `kernel`."""
+    if mask is not None or cell.backbone is None:
+        return False
+    if cell.variant not in RULES or cell.activation not in KNOWN:
+        return False
+    return kernel == "fused" or len(x) * cell.backbone.out_features >= WORTHWHILE
+
+
+def _unroll(
+    cell: CfcCell,
+    lstm: LstmStep | None,
+    x: Tensor,
+    h: Tensor,
+    dt: Tensor,
+    is_first: Tensor | None,
+    behind: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """`cell.unroll` for a cell to which this `applies`. Differentiable once. Dropout draws other
-    numbers than PyTorch's."""
-    layers = [cell.backbone, *cell.deeper, cell.heads] + (
-        [] if cell.memory is None else [cell.memory.gates]
-    )
+    """h (B, U), or (B, 2 U) hidden and cell state → states (B, T, U), cell state (B, U) or
+    (B, 0)."""
+    layers = [cell.backbone, *cell.deeper, cell.heads] + ([] if lstm is None else [lstm.gates])
     masks = _dropout(cell, x) if cell.training and cell.dropout else None
     keep = reset_mask(is_first, x)
     keep = None if keep is None else keep.transpose(0, 1).unbind()
     parameters = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
-    states, c = _Unroll.apply(
-        x, h, dt, keep, cell.activation, masks, 1 + len(cell.deeper), False, *parameters
-    )
-    return states, states[:, -1] if cell.memory is None else torch.cat([states[:, -1], c], dim=1)
-
-
-def unroll_behind_memory(
-    memory: LstmMemory, cell: CfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """`MemoryFirstCell.unroll` for a `cell` to which `unroll_wide` applies."""
-    layers = [cell.backbone, *cell.deeper, cell.heads, memory.gates]
-    masks = _dropout(cell, x) if cell.training and cell.dropout else None
-    keep = reset_mask(is_first, x)
-    keep = None if keep is None else keep.transpose(0, 1).unbind()
-    parameters = [tensor for layer in layers for tensor in (layer.weight, layer.bias)]
-    states, c = _Unroll.apply(
-        x, h, dt, keep, cell.activation, masks, 1 + len(cell.deeper), True, *parameters
-    )
-    return states, torch.cat([states[:, -1], c], dim=1)
+    depth = 1 + len(cell.deeper)
+    return _Unroll.apply(x, h, dt, keep, cell.activation, masks, depth, behind, *parameters)
 
 
 class _Unroll(torch.autograd.Function):
-    """`depth` backbone layers, heads and, for a mixed memory, its gates: a weight and a bias each.
-    `behind`: the CfC listens to the memory's output and carries a state of its own, instead of
-    listening to the input and carrying the memory's output."""
+    """`depth` backbone layers, heads and, for mixed memory, the LSTM's gates: a weight and a bias
+    each. `behind`: the CfC reads the LSTM's output and has its own state; otherwise it reads the
+    input and carries the LSTM's output."""
 
     @staticmethod
     def forward(ctx, x, h, dt, keep, activation, masks, depth, behind, *parameters):
@@ -169,7 +188,7 @@ class _Unroll(torch.autograd.Function):
 
 
 class _Dense:
-    """A layer that remembers what it saw, for going back in reverse order."""
+    """A layer that keeps its inputs for the backward pass, which visits steps in reverse order."""
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         self.weight, self.bias, self.transposed = (
@@ -205,8 +224,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 @functools.lru_cache(maxsize=1)
 def _has_onednn() -> bool:
-    """Whether this PyTorch has its product, which is private: it may go or change with any
-    version."""
+    """Whether this PyTorch has oneDNN's product, a private function that any version may change or
+    remove."""
     one = torch.ones(1, 1)
     try:
         return bool(torch.ops.mkldnn._linear_pointwise(one, one, one[0], "none", [], "") == 2)
@@ -215,8 +234,8 @@ def _has_onednn() -> bool:
 
 
 def _dropout(cell: CfcCell, x: Tensor) -> list[Tensor]:
-    """Per backbone layer (T, B, H) of 0 and 1 / (1 - dropout), from 16 random bits each: PyTorch's
-    own takes as long as a product."""
+    """Per backbone layer (T, B, H) of 0 and 1 / (1 - dropout), from 16 random bits each. PyTorch's
+    own dropout costs as much as a matrix product."""
     bits = np.random.SFC64(int(torch.randint(2**31, ())))
     shape = x.shape[1], x.shape[0], cell.backbone.out_features
     masks = []
@@ -240,7 +259,7 @@ _tanh_back, _sigmoid_back = torch.ops.aten.tanh_backward, torch.ops.aten.sigmoid
 
 
 def _activate(z: Tensor, activation: str) -> tuple[Tensor, Tensor]:
-    """What `_activate_back` needs, and the layer's output. May overwrite z."""
+    """(the input of `_activate_back`, the layer's output). May overwrite z."""
     if activation == "silu":
         return z, F.silu(z)
     if activation == "relu":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.kernels.cpu import ltc_cpu
 from liquid_control.policy.kernels.cpu.ltc_packing import circuit, pack, unpack
 from liquid_control.policy.kernels.cpu.sequence import Sequence, empty_gradients
@@ -13,12 +16,17 @@ from liquid_control.policy.kernels.cpu.simd import LANES, lines
 from liquid_control.policy.kernels.cpu.thread_pool import run_blocks
 
 
-def unroll_ltc(
-    cell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+def choose(cell: LtcCell, x: Tensor, mask: Tensor | None) -> Callable:
+    """See `policy.kernels.choose`: applies to every LTC."""
+    return unroll
+
+
+def unroll(
+    cell: LtcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """`LtcCell.unroll` between its checks and its output map, for CPU tensors of float32 or
-    float64: x (B, T, F), h (B, U), dt (B, T), is_first and mask (B, T) or None → voltages y (B, T,
-    M), h (B, U). Differentiable once, with respect to everything but is_first and mask."""
+    """`LtcCell.forward_sequence` for CPU tensors of float32 or float64: x (B, T, F), h (B, U), dt
+    (B, T), is_first and mask (B, T) or None → y (B, T, M), h (B, U). Differentiable once, with
+    respect to everything but is_first and mask."""
     parameters = [cell.raw_cm, cell.raw_gleak, cell.vleak]
     for synapses in (cell.sensory, cell.recurrent):
         parameters += [synapses.raw_w, synapses.sigma, synapses.mu, synapses.erev]
@@ -26,7 +34,7 @@ def unroll_ltc(
         parameters += [cell.input_scale, cell.input_shift]
     is_first = torch.zeros(dt.shape, dtype=torch.bool) if is_first is None else is_first.bool()
     mask = torch.ones(dt.shape, dtype=torch.bool) if mask is None else mask.bool()
-    return _Unroll.apply(
+    y, h = _Unroll.apply(
         x,
         h.to(x),
         dt.to(x),
@@ -37,6 +45,7 @@ def unroll_ltc(
         torch.is_grad_enabled(),
         *parameters,
     )
+    return cell.map_outputs(y), h
 
 
 class _Unroll(torch.autograd.Function):

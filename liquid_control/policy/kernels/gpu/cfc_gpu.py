@@ -4,6 +4,7 @@ operation of PyTorch."""
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,13 +15,61 @@ from torch.autograd.function import once_differentiable
 
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cells.cfc_rule import HEADS
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
+from liquid_control.policy.kernels.cfc_layers import GATED, layer_weights
 from liquid_control.policy.kernels.cpu.cfc_packing import Circuit, dense_circuit, wired_circuit
 from liquid_control.policy.kernels.gpu import triton_cfc
-from liquid_control.policy.kernels.gpu.launch_gpu import contiguous, on_device, warps
+from liquid_control.policy.kernels.gpu.launch_gpu import (
+    LARGEST,
+    contiguous,
+    is_supported,
+    on_device,
+    warps,
+)
 
 WEIGHTS = 512
 """Bytes of registers that a thread may fill with weights, half of what it has."""
+
+
+def choose_wired(cell: WiredCfcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
+    """See `policy.kernels.choose`: the gated rules without mixed memory, up to `LARGEST`
+    neurons."""
+    applies = cell.variant in GATED and cell.units <= LARGEST and is_supported(x)
+    return unroll_wired if applies else None
+
+
+def choose_dense(cell: CfcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
+    """See `policy.kernels.choose`: the gated rules without backbone and mixed memory, up to
+    `LARGEST` neurons."""
+    applies = cell.variant in GATED and cell.units <= LARGEST and is_supported(x)
+    return unroll_dense if applies and cell.backbone is None else None
+
+
+def unroll_wired(
+    cell: WiredCfcCell,
+    x: Tensor,
+    h: Tensor,
+    dt: Tensor,
+    is_first: Tensor | None,
+    mask: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """`WiredCfcCell.forward_sequence` for a cell that `choose_wired` takes."""
+    places = wired_places(cell.wiring, cell.dense_time, x.device)
+    weights, biases = layer_weights(cell)
+    gate = GATED[cell.variant]
+    return unroll_cfc(places, weights, biases, gate, cell.outputs, x, h, dt, is_first, mask)
+
+
+def unroll_dense(
+    cell: CfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """`CfcCell.forward_sequence` for a cell that `choose_dense` takes."""
+    places = dense_places(cell.inputs, cell.units, x.device)
+    weights, biases = [cell.heads.weight.view(HEADS, -1)], [cell.heads.bias.view(HEADS, -1)]
+    gate = GATED[cell.variant]
+    return unroll_cfc(places, weights, biases, gate, cell.outputs, x, h, dt, is_first, mask)
 
 
 class Places(NamedTuple):

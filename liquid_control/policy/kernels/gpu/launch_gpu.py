@@ -10,18 +10,25 @@ from torch import Tensor
 LARGEST = 64
 """Neurons up to which the weights fit a program's registers."""
 WARP = 32
-"""Threads that run in step."""
+"""Threads of a warp."""
 WIDTH = 32
 """Inputs in a tile."""
 ROWS = 16
-"""Inputs (of any sample and time) that a program takes where they do not depend on each other."""
+"""Inputs (of any sample and time) per program where they do not depend on each other."""
 GROUPS = 1024
-"""At most this many programs write gradients of their own, which are then added up."""
+"""At most this many programs write separate gradients, which are then added up."""
+OLDEST = (7, 5)
+"""Compute capability that triton compiles for."""
+
+
+def is_supported(x: Tensor) -> bool:
+    """Whether triton compiles for the GPU of x. (Its interpreter runs on the CPU.)"""
+    return not x.is_cuda or torch.cuda.get_device_capability(x.device) >= OLDEST
 
 
 def warps(numbers: int, each: int = 8) -> int:
-    """Warps for a tile of so many numbers, `each` of them a thread: what leaves registers for
-    weights and gradients."""
+    """Warps for a tile of `numbers`, `each` per thread, so that registers are left for weights and
+    gradients."""
     return min(max(numbers // (WARP * each), 1), 16)
 
 
@@ -32,7 +39,7 @@ def programs(rows: int) -> tuple[int, int]:
 
 
 def contiguous(*tensors: Tensor | None) -> list[Tensor | None]:
-    """As kernels want them."""
+    """The tensors, C-contiguous."""
     return [None if tensor is None else tensor.contiguous() for tensor in tensors]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,24 +14,32 @@ from torch.autograd.function import once_differentiable
 
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.kernels.gpu import triton_ltc, triton_sense
 from liquid_control.policy.kernels.gpu.launch_gpu import (
+    LARGEST,
     ROWS,
     WARP,
     WIDTH,
     contiguous,
+    is_supported,
     on_device,
     programs,
     warps,
 )
 
 
-def unroll_ltc(
-    cell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+def choose(cell: LtcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
+    """See `policy.kernels.choose`: up to `LARGEST` neurons."""
+    return unroll if cell.neurons <= LARGEST and is_supported(x) else None
+
+
+def unroll(
+    cell: LtcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """`LtcCell.unroll` between its checks and its output map, for tensors of float32 or float64 on
-    one GPU: x (B, T, F), h (B, U), dt (B, T), is_first and mask (B, T) or None → voltages y (B, T,
-    M), h (B, U). Differentiable once, with respect to everything but is_first and mask."""
+    """`LtcCell.forward_sequence` for tensors of float32 or float64 on one GPU: x (B, T, F), h (B,
+    U), dt (B, T), is_first and mask (B, T) or None → y (B, T, M), h (B, U). Differentiable once,
+    with respect to everything but is_first and mask."""
     parameters = [cell.raw_cm, cell.raw_gleak, cell.vleak]
     for synapses in (cell.recurrent, cell.sensory):
         parameters += [synapses.raw_w, synapses.sigma, synapses.mu, synapses.erev]
@@ -38,7 +47,8 @@ def unroll_ltc(
         parameters += [cell.input_scale, cell.input_shift]
     is_first, mask = (None if part is None else part.bool() for part in (is_first, mask))
     options = cell.wiring, cell.unfolds, cell.affine, torch.is_grad_enabled()
-    return _Unroll.apply(x, h.to(x), dt.to(x), is_first, mask, *options, *parameters)
+    y, h = _Unroll.apply(x, h.to(x), dt.to(x), is_first, mask, *options, *parameters)
+    return cell.map_outputs(y), h
 
 
 class _Unroll(torch.autograd.Function):
