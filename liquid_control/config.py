@@ -6,26 +6,84 @@ YAML files, ROS parameters and flags only override these defaults. Construction 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import typing
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from liquid_control.errors import ConfigError
+
+REQUIRED = dataclasses.MISSING
+"""The default of a field that must be given; on the command line it is positional."""
 
 
 def number(default: float | int, low: float, high: float, unit: str, doc: str):
     """A bounded numeric field; its type annotation says whether whole numbers are required."""
-    return dataclasses.field(
-        default=default, metadata={"low": low, "high": high, "unit": unit, "doc": doc}
-    )
+    return _field(default, doc, _range(low, high, unit), low=low, high=high, unit=unit)
 
 
-def choice(default: str, options: tuple[str, ...], doc: str):
-    """A field that takes one of a few words."""
-    return dataclasses.field(default=default, metadata={"options": options, "doc": doc})
+def choice(default: str, options: tuple[str, ...], doc: str, *, alias: str = ""):
+    """A field that takes one of a few words. `alias`: a second name of its flag, without the
+    prefix of nested settings."""
+    return _field(default, doc, " or ".join(options), options=options, alias=alias)
 
 
 def switch(default: bool, doc: str):
     """A boolean field."""
-    return dataclasses.field(default=default, metadata={"doc": doc})
+    return _field(default, doc)
+
+
+def text(default: str, doc: str, *, flag: str = "", positional: bool = False):
+    """A free text field. `flag`: the name of its flag where that is not the field's."""
+    return _field(default, doc, flag=flag, positional=positional)
+
+
+def path(default: object, doc: str, *, writes: str = ""):
+    """A field for a path or None. `writes`: "folder" or "file" where results are written there."""
+    return _field(default, doc, writes=writes)
+
+
+def several(default: tuple, doc: str, *, positional: bool = False):
+    """A field for any number of words or paths."""
+    return _field(default, doc, positional=positional)
+
+
+def group(default: object, *, flat: bool = False):
+    """A field that holds settings itself; their flags get its name as prefix, unless `flat`."""
+    return dataclasses.field(default=default, metadata={"flat": flat})
+
+
+def _field(default: object, doc: str, values: str = "", **metadata):
+    """`doc`: one line; `values`: the allowed ones. `help` is both, for the command line."""
+    shown = f"{doc}; {values}" if values else doc
+    return dataclasses.field(default=default, metadata={"doc": doc, "help": shown, **metadata})
+
+
+def _range(low: float, high: float, unit: str) -> str:
+    power = isinstance(high, int) and high > 2**20 and high & (high + 1) == 0
+    top = f"2^{high.bit_length()}-1" if power else high if isinstance(high, int) else f"{high:g}"
+    return f"{low:g} to {top} {unit}".rstrip()
+
+
+class Flag(NamedTuple):
+    """A field of settings, by the name of its flag: "policy.inter" for --policy.inter."""
+
+    name: str
+    field: dataclasses.Field
+    kind: type
+    positional: bool
+
+
+def flags(settings: type, prefix: str = "") -> Iterator[Flag]:
+    """All fields of a settings class and of the settings in it."""
+    kinds = typing.get_type_hints(settings)
+    for field in dataclasses.fields(settings):
+        kind, meta = kinds[field.name], field.metadata
+        name = prefix + (meta.get("flag") or field.name.replace("_", "-"))
+        if dataclasses.is_dataclass(kind):
+            yield from flags(kind, prefix if meta.get("flat") else f"{name}.")
+        else:
+            required = field.default is field.default_factory is dataclasses.MISSING
+            yield Flag(name, field, kind, required or meta.get("positional", False))
 
 
 def check(config: object) -> None:
@@ -161,7 +219,8 @@ class PolicyConfig:
     memory: str = choice(
         "ltc",
         MEMORIES,
-        "what remembers, --memory for short: ltc and cfc are wired circuits, the others to compare",
+        "recurrent core: ltc and cfc are wired circuits, the others are baselines",
+        alias="--memory",
     )
     units: int = number(19, 1, 4096, "", "units of an unwired memory")
     backbone: int = number(

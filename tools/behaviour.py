@@ -189,16 +189,9 @@ def measure(work: Path) -> dict:
     bags = work / "bags"
     answer("collect", bags, "--format", "bag", "--roads", 3, "--world.length", 150, "--workers", 2)
     recordings = sorted(path for path in bags.iterdir() if path.is_dir())
-    recorded = (
-        ["train", "recordings", "--recordings"]
-        if imitation == "simulation"
-        else ["train", "imitation", "--bags"]
-    )
-    if (
-        imitation == "simulation"
-        and command(*recorded[:2], "--help").stdout.find("--recordings") < 0
-    ):
-        recorded[2] = "--bags"
+    shown = command("train", "recordings", "--help")
+    recorded = ["train", "imitation" if shown.returncode else "recordings"]
+    recorded += ["--recordings" if "--recordings" in shown.stdout else "--bags"]
     for name in ("ltc", "lstm"):
         run = work / f"recorded_{name}"
         answer(

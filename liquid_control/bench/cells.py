@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from liquid_control.bench.cells_gpu import gpu, take_turns_on_gpu
-from liquid_control.bench.cells_report import write_report
+from liquid_control.bench.cells_report import table, write_report
 from liquid_control.bench.timing import machine, take_turns
-from liquid_control.config import check, number
+from liquid_control.config import check, number, path, switch
 from liquid_control.deploy.native.step import LtcStep, WiredCfcStep
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.policy import from_ncps
 from liquid_control.policy.kernels.choose import unroll
+from liquid_control.system.verb import Verb
 
 INPUTS, BATCH, TIME = 32, 128, 100
 TIMES = (100, 300, 1000, 3000, 10000)
@@ -58,14 +59,13 @@ print(json.dumps(second - first))
 class CellsSettings:
     """What `liquid-control bench cells` is asked."""
 
-    out: Path = Path("doc/results")
-    """folder for cells.json and cells.png"""
-    rounds: int = number(9, 1, 1000, "", "timings of each contender, of which the median counts")
-    threads: int = number(0, 0, 1024, "", "threads of either side; 0 is one a core")
-    quick: bool = False
-    """leave out the cost against time steps and batch, which takes minutes"""
-    gpu_only: bool = False
-    """measure on the GPU alone"""
+    out: Path = path(Path("doc/results"), "folder for cells.json and cells.png", writes="folder")
+    rounds: int = number(9, 1, 1000, "", "timings of each contender; the median counts")
+    threads: int = number(0, 0, 1024, "", "threads of both packages; 0: one per core")
+    quick: bool = switch(
+        False, "do not measure the cost against time steps and batch, which takes minutes"
+    )
+    gpu_only: bool = switch(False, "measure on the GPU only")
 
     def __post_init__(self) -> None:
         check(self)
@@ -249,3 +249,6 @@ def _first_use(device: str) -> dict[str, float]:
             )
             seconds.append(json.loads(ran.stdout))
     return {"compiling": seconds[0], "cached": seconds[1]}
+
+
+VERB = Verb(CellsSettings, bench_cells, table)

@@ -28,10 +28,11 @@ from liquid_control.bench.replay_bag import (
     make_bag,
 )
 from liquid_control.bench.timing import machine
-from liquid_control.config import check, number
+from liquid_control.config import check, number, path, text
 from liquid_control.evaluate.replay.files import beside
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
+from liquid_control.system.verb import Verb
 
 PACKAGES = ("rosbags", "opencv-python-headless", "onnxruntime", "numpy")
 MUST = {"times_real_time": 15.0, "share": 0.8, "peak_mb": 600.0, "index_s": 5.0}
@@ -106,19 +107,19 @@ LAST = '\nprint(json.dumps({"seconds": seconds, "frames": frames, "peak_mb": pea
 class ReplayBenchSettings:
     """What `liquid-control bench replay` is asked."""
 
-    out: Path = Path("doc/results")
-    """folder for replay.json"""
-    model: str = "lane_keeper"
-    """path of a model directory, or the name of an installed model"""
+    out: Path = path(Path("doc/results"), "folder for replay.json", writes="folder")
+    model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")
     minutes: float = number(
-        30.0, 0.5, 600.0, "min", "length of the long recording; it takes 170 MB a minute"
+        30.0, 0.5, 600.0, "min", "length of the long recording, of 170 MB per minute"
     )
     rounds: int = number(
-        7, 1, 1000, "", "turns that the contenders take on the short recording, one minute long"
+        7, 1, 1000, "", "timings of each contender on the short recording of one minute"
     )
-    folder: Path | None = None
-    """keeps the recordings for the next time; without it they are made anew in the system's folder
-    for temporary files"""
+    folder: Path | None = path(
+        None,
+        "folder that keeps the recordings for the next time; default: a temporary folder",
+        writes="folder",
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -271,3 +272,6 @@ def _measured(name: str, bag: Path, model: Path, scratch: str) -> dict:
 
 def _rate(turn: Mapping) -> float:
     return turn["frames"] / turn["seconds"] if turn["seconds"] else math.inf
+
+
+VERB = Verb(ReplayBenchSettings, bench_replay, table, succeeded)

@@ -18,10 +18,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from liquid_control.config import switch
 from liquid_control.errors import LiquidControlError
 from liquid_control.model.installed import installed_models
 from liquid_control.model.model_file import read_model
 from liquid_control.ros.dds_transport import PROFILES, TRANSPORTS, profile
+from liquid_control.system.verb import Verb
 
 OK, NOTE, MISSING = "ok", "note", "missing"
 NODES_NEED = ("run", "ros")
@@ -64,8 +66,7 @@ print(json.dumps([torch.__version__, seen, ".".join(map(str, torch.cuda.get_devi
 class DoctorSettings:
     """What `liquid-control doctor` looks at."""
 
-    drawing: bool = True
-    """also draw a few pictures of the world"""
+    drawing: bool = switch(True, "also draw a few pictures of the simulated world")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -313,3 +314,6 @@ def _ask(program: str) -> tuple[list | None, str]:
         f"exit code {done.returncode}"
     ]
     return (json.loads(lines[-1]), "") if done.returncode == 0 else (None, lines[-1])
+
+
+VERB = Verb(DoctorSettings, examine, table, lambda report: report["healthy"])

@@ -1,30 +1,36 @@
 """The command line: `liquid-control VERB ...`. `verbs` lists what it can do.
 
-Exit codes: 0 done (for `drive`: without a departure, for `doctor`: nothing needed is missing), 1
-not, 2 a wrong command line or bad input, 130 Ctrl-C. With --json the last line of stdout is one
-JSON object; progress goes to stderr. A reader that leaves early, as `head` does, ends neither the
-work nor its exit code.
+With --json the last line of stdout is one JSON object; progress goes to stderr. A reader that
+closes the pipe early, as `head` does, changes neither the work nor the exit code.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from liquid_control.cli.arguments import Asked, as_json, parse, refuse_impossible_places
-from liquid_control.cli.verbs import VERBS, Verb
+from liquid_control.cli.arguments import parse, refuse_unusable_places
+from liquid_control.cli.old_spellings import refuse_old_flags, refuse_old_verb
+from liquid_control.cli.verbs import VERBS, Entry, settings_by_words
 from liquid_control.errors import LiquidControlError
+from liquid_control.system.verb import EntryPoint, Interrupted, Verb
 
 PROGRAM = "liquid-control"
-FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+EXIT_CODES = """exit codes:
+  0    done, and the result is good
+  1    done, and the result is not good: a departure, a broken limit, a missing part, ...
+  2    wrong command line, or input that cannot be used
+  130  interrupted by Ctrl-C"""
 
 
-class Outlet:
-    """A text stream whose reader may leave: what is said to nobody is dropped, now and when Python
-    flushes it at exit. What it has no letters for is written as escapes."""
+class ClosedPipeSafeStream:
+    """A text stream that survives a closed pipe: text that nobody reads is dropped, also when
+    Python flushes at exit. Characters that the encoding lacks are written as escapes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -32,7 +38,7 @@ class Outlet:
     def write(self, text: str) -> int:
         try:
             return self._stream.write(text)
-        except UnicodeEncodeError:  # names of files may hold bytes that are no text
+        except UnicodeEncodeError:  # file names may hold bytes that are no text
             encoding = self._stream.encoding or "ascii"
             return self.write(text.encode(encoding, "backslashreplace").decode(encoding))
         except BrokenPipeError:
@@ -55,60 +61,71 @@ class Outlet:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one verb and returns its exit code."""
-    if sys.stdout is None:  # closed by the shell: >&-
-        return _answer(arguments)
-    outlet = Outlet(sys.stdout)
-    with contextlib.redirect_stdout(outlet):
-        try:
-            return _answer(arguments)
-        finally:
-            outlet.flush()
-
-
-def _answer(arguments: Sequence[str] | None) -> int:
+    """Runs one verb and returns its exit code; `arguments`: those of the process by default."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if sys.stdout is None:  # closed by the shell: >&-
+        return _choose(arguments)
+    stream = ClosedPipeSafeStream(sys.stdout)
+    with contextlib.redirect_stdout(stream):
+        try:
+            return _choose(arguments)
+        finally:
+            stream.flush()
+
+
+def _choose(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_usage(VERBS))
-        return 0 if arguments else WRONG_USAGE
-    given = {argument.partition("=")[0] for argument in arguments}
+        print(usage(VERBS))
+        return DONE if arguments else WRONG_USAGE
+    try:
+        refuse_old_verb(arguments)
+    except LiquidControlError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return WRONG_USAGE
     for verb in VERBS:
-        words = [word for word in verb.words.split() if not word.startswith("--")]
-        if arguments[: len(words)] == words and given.issuperset(verb.words.split()):
+        words = verb.words.split()
+        if arguments[: len(words)] == words:
             return _run(verb, arguments[len(words) :])
     family = [verb for verb in VERBS if verb.words.split()[0] == arguments[0]]
-    asked_help = bool(family) and arguments[1:] in (["-h"], ["--help"])
-    print(_usage(family or VERBS), file=sys.stdout if asked_help else sys.stderr)
-    return 0 if asked_help else WRONG_USAGE
+    wants_help = bool(family) and arguments[1:] in (["-h"], ["--help"])
+    print(usage(family or VERBS), file=sys.stdout if wants_help else sys.stderr)
+    return DONE if wants_help else WRONG_USAGE
 
 
-def _run(verb: Verb, arguments: Sequence[str]) -> int:
+def _run(verb: Entry, arguments: Sequence[str]) -> int:
     program = f"{PROGRAM} {verb.words}"
     try:
-        work = verb.load()
-        if work.answers_itself:
-            settings = parse(work.settings, work.settings, program, verb.summary, arguments)
-            refuse_impossible_places(settings)
-            return work.run(settings)
-        asked = parse(work.settings, Asked[work.settings], program, verb.summary, arguments)
-        refuse_impossible_places(asked.settings)
-        facts = work.run(asked.settings)
-        print(as_json(facts) if asked.json else work.show(facts))
-        return 0 if work.succeeded(facts) else FAILED
+        command = verb.load()
+        refuse_old_flags(command.settings, arguments)
+        request = parse(command.settings, program, verb.summary, arguments)
+        refuse_unusable_places(request.settings)
+        try:
+            facts, interrupted = _facts(command, request.settings), False
+        except Interrupted as early:
+            facts, interrupted = early.facts, True
+        print(json.dumps(facts) if request.json else command.show(facts))
+        if interrupted:
+            return INTERRUPTED
+        return DONE if command.succeeded(facts) else FAILED
     except LiquidControlError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return WRONG_USAGE
-    except OSError as error:  # a disk that is full, a folder that is not ours
-        print(
-            f"{program}: {error.strerror or error}{f': {error.filename}' if error.filename else ''}",
-            file=sys.stderr,
-        )
+    except OSError as error:  # a full disk, a folder without permission
+        place = f": {error.filename}" if error.filename else ""
+        print(f"{program}: {error.strerror or error}{place}", file=sys.stderr)
         return WRONG_USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _usage(verbs: Sequence[Verb]) -> str:
+def _facts(command: Verb, settings: object):
+    if command.tests_commands:
+        return command.run(settings, EntryPoint(main, settings_by_words))
+    return command.run(settings)
+
+
+def usage(verbs: Sequence[Entry]) -> str:
+    """The verbs with a line each, and the exit codes."""
     width = max(len(verb.words) for verb in verbs)
     lines = [f"  {verb.words.ljust(width)}  {verb.summary}" for verb in verbs]
     return "\n".join(
@@ -118,5 +135,7 @@ def _usage(verbs: Sequence[Verb]) -> str:
             *lines,
             "",
             f"{PROGRAM} VERB --help lists the flags of a verb.",
+            "",
+            EXIT_CODES,
         ]
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from liquid_control.config import check, number
 from liquid_control.data.episode import Episode
 
 
@@ -17,10 +18,15 @@ class Augmentation:
     0..1; up to `drop_share` of a sequence's frames are removed, their time added to the next
     frame's dt; `shadow_share` of sequences get a shadow across the picture."""
 
-    noise_share: float = 0.6
-    noise_variance: float = 0.3
-    drop_share: float = 0.4
-    shadow_share: float = 0.3
+    noise_share: float = number(0.6, 0.0, 1.0, "", "share of sequences with image noise")
+    noise_variance: float = number(
+        0.3, 0.0, 1.0, "", "largest variance of that noise; images are 0 to 1"
+    )
+    drop_share: float = number(0.4, 0.0, 0.95, "", "largest share of frames removed of a sequence")
+    shadow_share: float = number(0.3, 0.0, 1.0, "", "share of sequences with a shadow")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import logging
 import warnings
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import torch
 
+from liquid_control.config import REQUIRED, text
 from liquid_control.errors import MissingDependencyError
+from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network, save_model
+from liquid_control.system.verb import Verb
 
 INPUTS = ("image", "inertial", "dt", "state")
 OUTPUTS = ("curvature", "next_state")
@@ -98,3 +102,15 @@ def _quiet():
             yield
     finally:
         logger.setLevel(level)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportSettings:
+    """What `liquid-control export` takes."""
+
+    model: str = text(REQUIRED, "path of a model directory, or the name of an installed model")
+
+
+VERB = Verb(
+    ExportSettings, lambda settings: {"onnx": str(export_model(find_model(settings.model)))}
+)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, WorldConfig, check, number
+from liquid_control.config import PolicyConfig, PreprocessConfig, WorldConfig, check, number, path
 from liquid_control.data.episode import load_episode
 from liquid_control.deploy.export import export_onnx
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
@@ -30,6 +30,7 @@ from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.sim.collect import Drive, collect
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.verb import Verb
 from liquid_control.train.cloning import CloneSettings, clone, scaled_network
 from liquid_control.train.from_recordings import RecordedSettings, train_recorded
 from liquid_control.train.run_folder import commit, tensorboard
@@ -47,15 +48,21 @@ that is found."""
 class RecordingsSettings:
     """The drives, the runs on them and the exam."""
 
-    out: Path = Path("runs/bench_recordings")
-    """folder of drives and runs; an interrupted measurement goes on where it was; the answer is in
-    train_bags.json"""
+    out: Path = path(
+        Path("runs/bench_recordings"),
+        "folder of drives and runs, and of the result, train_bags.json; an interrupted run resumes",
+        writes="folder",
+    )
     long_roads: int = number(40, 0, 10000, "", "expert roads of 400 m")
-    short_roads: int = number(60, 0, 10000, "", "expert roads of 120 m, for more looks")
-    runs: int = number(3, 1, 100, "", "training runs of each kind, each with a seed of its own")
+    short_roads: int = number(
+        60, 0, 10000, "", "expert roads of 120 m, for more variety of appearance"
+    )
+    runs: int = number(3, 1, 100, "", "training runs of each kind, each with another seed")
     steps: int = number(900, 1, 10**7, "", "optimiser steps of a run")
     exam_roads: int = number(40, 2, 1000, "", "held-out roads that each policy drives")
-    seed: int = number(0, 0, LARGEST_SEED, "", "names the roads; runs take the seeds from here on")
+    seed: int = number(
+        0, 0, LARGEST_SEED, "", "seed of the roads, and of the first run; further runs count up"
+    )
     workers: int = number(0, 0, 256, "", "processes that collect, read and drive; 0 is one a core")
 
     def __post_init__(self) -> None:
@@ -206,9 +213,9 @@ def _drives(settings: RecordingsSettings) -> list[Drive]:
 def _from_episodes(settings: RecordingsSettings, how: CloneSettings, folder: Path) -> None:
     """As `train_recorded` does, with what the simulation itself knows of the drives."""
     episodes = {}
-    for path in sorted((settings.out / "drives").glob("*.npz")):
-        episode = load_episode(path)
-        episodes[path.stem] = dataclasses.replace(
+    for file in sorted((settings.out / "drives").glob("*.npz")):
+        episode = load_episode(file)
+        episodes[file.stem] = dataclasses.replace(
             episode, auxiliary=np.full_like(episode.auxiliary, math.nan)
         )
     split = split_recordings(
@@ -254,3 +261,10 @@ def _exam(settings: RecordingsSettings, folder: Path) -> dict:
         partial.write_text(json.dumps(exam | {"model": folder.name}))
         partial.replace(place)
     return json.loads(place.read_text())
+
+
+VERB = Verb(
+    RecordingsSettings,
+    bench_recordings,
+    succeeded=lambda answer: all(answer["as_well"]["bags"].values()),
+)

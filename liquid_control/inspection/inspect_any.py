@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from pathlib import Path
 
-import tyro
-
+from liquid_control import config
+from liquid_control.config import REQUIRED, group, switch, text
 from liquid_control.errors import ConfigError
 from liquid_control.inspection.model import InspectSettings, inspect, is_recording
 from liquid_control.inspection.recording import inspect_bag
+from liquid_control.inspection.text import as_text
 from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.system.verb import Verb, as_lines
 
 MANIFEST = "model.json"
 PAGES = (".html", ".htm")
@@ -22,17 +23,19 @@ class InspectAnySettings:
     """What `liquid-control inspect` is asked. The flags of topics, stamps, steering and vehicle are
     for recordings."""
 
-    path: str
-    """a recording (rosbag2 directory, .mcap or .db3 file), or a model (directory, or name of an
-    installed one)"""
-    out: Path | None = dataclasses.field(default=None, metadata={"file": True})
-    """of a recording: write a page with plots and pictures to this .html file; of a model: draw its
-    wiring (.svg, .png, .pdf)"""
-    quick: bool = False
-    """look at a recording's index only, not at its messages"""
-    recording: typing.Annotated[RecordingSettings, tyro.conf.arg(name="")] = dataclasses.field(
-        default_factory=RecordingSettings
+    path: str = text(
+        REQUIRED,
+        "a recording (rosbag2 directory, .mcap or .db3 file), or a model (directory, or name of an "
+        "installed one)",
     )
+    out: Path | None = config.path(
+        None,
+        "of a recording: write a page with plots and pictures to this .html file; of a model: draw "
+        "its wiring (.svg, .png, .pdf)",
+        writes="file",
+    )
+    quick: bool = switch(False, "read only a recording's index, not its messages")
+    recording: RecordingSettings = group(RecordingSettings(), flat=True)
 
 
 def inspect_any(settings: InspectAnySettings) -> dict:
@@ -54,3 +57,10 @@ def inspect_any(settings: InspectAnySettings) -> dict:
 
         write_page(inspection, settings.out)
     return inspection.facts
+
+
+VERB = Verb(
+    InspectAnySettings,
+    inspect_any,
+    lambda facts: as_text(facts) if "recording" in facts else as_lines(facts),
+)

@@ -8,9 +8,11 @@ import json
 import struct
 from pathlib import Path
 
+from liquid_control.config import REQUIRED, path, text
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import ModelInfo, read_model
+from liquid_control.system.verb import Verb
 
 STORAGES = (".mcap", ".db3")
 
@@ -19,10 +21,12 @@ STORAGES = (".mcap", ".db3")
 class InspectSettings:
     """What `liquid-control inspect` is asked where recordings cannot be read."""
 
-    model: str
-    """path of a model directory, or the name of an installed model"""
-    out: Path | None = dataclasses.field(default=None, metadata={"file": True})
-    """draw the wiring to this file: .svg, .png or .pdf; only ltc and cfc have one"""
+    model: str = text(REQUIRED, "path of a model directory, or the name of an installed model")
+    out: Path | None = path(
+        None,
+        "draw the wiring to this file: .svg, .png or .pdf; only ltc and cfc have one",
+        writes="file",
+    )
 
 
 def inspect(settings: InspectSettings) -> dict:
@@ -117,3 +121,6 @@ def _tensor_sizes(path: Path) -> dict[str, int]:
             for extent in entry["shape"]:
                 sizes[name] *= extent
     return sizes
+
+
+MODELS_ONLY = Verb(InspectSettings, inspect)

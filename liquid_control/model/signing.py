@@ -6,22 +6,23 @@ import dataclasses
 import os
 from pathlib import Path
 
+from liquid_control.config import REQUIRED, path, switch, text
 from liquid_control.errors import ConfigError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import MODEL, read_model
 from liquid_control.model.signature import SIGNATURE, make_key, sign
+from liquid_control.system.verb import Verb
 
 
 @dataclasses.dataclass(frozen=True)
 class SignSettings:
     """Sign a model directory with an ed25519 key."""
 
-    model: str
-    """path of a model directory, or the name of an installed model"""
-    key: Path = Path()
-    """private key (PEM file), as `openssl genpkey -algorithm ed25519` writes it"""
-    new_key: bool = False
-    """make that key first, and beside it the public one as KEY.pub"""
+    model: str = text(REQUIRED, "path of a model directory, or the name of an installed model")
+    key: Path = path(
+        Path(), "private key (PEM file), as `openssl genpkey -algorithm ed25519` writes it"
+    )
+    new_key: bool = switch(False, "create that key first, and its public key as KEY.pub")
 
 
 def sign_model(settings: SignSettings) -> dict:
@@ -36,3 +37,6 @@ def sign_model(settings: SignSettings) -> dict:
     partial.write_text(sign((folder / MODEL).read_bytes(), settings.key), encoding="ascii")
     partial.replace(place)
     return {"signature": str(place), **facts}
+
+
+VERB = Verb(SignSettings, sign_model)

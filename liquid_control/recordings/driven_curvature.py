@@ -41,7 +41,7 @@ class CurvatureSettings:
     source: str = choice(
         "auto",
         ("auto", "steering", "gyro"),
-        "what the target is taken from; auto: steering where there is any",
+        "source of the target; auto: steering where it was recorded, else the gyroscope",
     )
     smoothing: float = number(
         0.0, 0.0, 5.0, "s", "width of the centred moving average over steering or yaw rate"
@@ -51,9 +51,9 @@ class CurvatureSettings:
         -2.0,
         2.0,
         "s",
-        "how much later than the picture the driver acts on it; targets are taken so much later",
+        "reaction time of the driver: targets are taken this much later than the picture",
     )
-    slowest: float = number(1.0, 0.0, 50.0, "m/s", "frames driven slower than this get no target")
+    slowest: float = number(1.0, 0.0, 50.0, "m/s", "frames below this speed get no target")
     max_gap: float = number(
         0.3, 0.01, 10.0, "s", "no target between samples further apart than this"
     )

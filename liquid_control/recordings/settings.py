@@ -5,12 +5,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from liquid_control.config import VehicleConfig, check, choice, number
+from liquid_control.config import VehicleConfig, check, choice, group, number, text
 from liquid_control.errors import ConfigError
-
-
-def _topic(doc: str):
-    return dataclasses.field(default="", metadata={"doc": doc})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,18 +14,19 @@ class TopicMap:
     """Topics by role; an empty one is found by message type. `file` holds the same fields; flags
     win over it."""
 
-    camera: str = _topic("Image or CompressedImage")
-    camera_info: str = _topic("CameraInfo of the camera")
-    imu: str = _topic("Imu")
-    speed: str = _topic(
+    camera: str = text("", "Image or CompressedImage")
+    camera_info: str = text("", "CameraInfo of the camera")
+    imu: str = text("", "Imu")
+    speed: str = text(
+        "",
         "measured speed: Odometry, TwistStamped, TwistWithCovarianceStamped, VelocityReport, "
-        "AckermannDriveStamped"
+        "AckermannDriveStamped",
     )
-    steering: str = _topic(
-        "the driver's steering: ackermann, Autoware's, Twist(Stamped), Float32/64, JointState"
+    steering: str = text(
+        "", "the driver's steering: ackermann, Autoware's, Twist(Stamped), Float32/64, JointState"
     )
-    joint: str = _topic("name of the steering joint in a JointState")
-    file: str = _topic("YAML file with any of these fields")
+    joint: str = text("", "name of the steering joint in a JointState")
+    file: str = text("", "YAML file with any of these fields")
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -41,11 +38,11 @@ class TopicMap:
 class RecordingSettings:
     """How a recording is read."""
 
-    topics: TopicMap = TopicMap()
+    topics: TopicMap = group(TopicMap())
     stamps: str = choice(
         "header",
         ("header", "receive"),
-        "stamp samples by their headers, or by when the recorder received them",
+        "time stamps of samples: from their headers, or from their receipt by the recorder",
     )
     steering_scale: float = number(
         1.0,
@@ -54,7 +51,7 @@ class RecordingSettings:
         "",
         "front-wheel radians per unit of the recorded angle (steering wheel, degrees, sign)",
     )
-    vehicle: VehicleConfig = VehicleConfig()
+    vehicle: VehicleConfig = group(VehicleConfig())
 
     def __post_init__(self) -> None:
         check(self)

@@ -34,12 +34,12 @@ class ViewSettings:
     source: str = choice(
         "flags",
         ("flags", "camera_info"),
-        "crop by the --preprocess.crop flags, or by CameraInfo and the angles here",
+        "crop by the --preprocess.crop flags, or by CameraInfo and the angles below",
     )
-    pitch: float = number(0.0, -0.3, 0.3, "rad", "how far the recorded camera looks down")
+    pitch: float = number(0.0, -0.3, 0.3, "rad", "downward tilt of the recorded camera")
     width: float = number(1.309, 0.1, 3.0, "rad", "horizontal field of view shown")
-    above: float = number(0.2265, -0.3, 1.2, "rad", "shown above the horizon")
-    below: float = number(0.5065, 0.0, 1.2, "rad", "shown below the horizon")
+    above: float = number(0.2265, -0.3, 1.2, "rad", "angle shown above the horizon")
+    below: float = number(0.5065, 0.0, 1.2, "rad", "angle shown below the horizon")
 
     def __post_init__(self) -> None:
         check(self)

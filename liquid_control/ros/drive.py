@@ -7,16 +7,16 @@ Importing this module needs no ROS; driving does.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import signal
 import sys
 import time
 import webbrowser
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from liquid_control.config import VehicleConfig, check, number, switch
+from liquid_control.config import VehicleConfig, check, number, path, switch, text
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.model.installed import find_model
@@ -28,6 +28,7 @@ from liquid_control.ros.node_processes import (
     EnvironmentVariables,
     isolated_environment,
 )
+from liquid_control.system.verb import Interrupted, Verb
 
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
 PROGRESS_PERIOD = 0.2
@@ -35,49 +36,41 @@ TAKING_PERIOD = 0.04
 AFTERMATH = 3.0
 """A drive goes on for so long [s] after a process died, to show what the safety gate made of it."""
 
-INTERRUPTED = 130
-
 
 @dataclasses.dataclass(frozen=True)
 class DriveSettings:
     """Watch a policy drive the simulated car over real ROS 2 topics."""
 
-    model: str = dataclasses.field(
-        default="lane_keeper",
-        metadata={"doc": "path of a model directory, or the name of an installed model"},
-    )
+    model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")
     seconds: float = number(30.0, 1.0, 86400.0, "s", "how long to drive")
     seed: int = number(0, 0, 2**63 - 1, "", "names the road, its look and the vehicle")
     speed: float = number(
         20.0, 0.5, 60.0, "m/s", "set speed; the road's own speed plan and bends lower it"
     )
-    out: Path = dataclasses.field(
-        default=Path("out/drive"),
-        metadata={"doc": "directory for drive.mp4, report.html and summary.json"},
+    out: Path = path(
+        Path("out/drive"), "folder for drive.mp4, report.html and summary.json", writes="folder"
     )
     video: bool = switch(True, "record the pictures and write drive.mp4")
-    record: Path | None = dataclasses.field(
-        default=None,
-        metadata={
-            "doc": "also write the drive to this rosbag2 directory; pictures then travel as JPEG"
-        },
+    record: Path | None = path(
+        None,
+        "also record the drive to this rosbag2 directory; pictures are then sent as JPEG",
+        writes="folder",
     )
     jpeg_quality: int = number(
-        92, 1, 100, "", "quality of recorded pictures, which are those that the policy sees"
+        92, 1, 100, "", "JPEG quality with --record, of the pictures that the policy gets too"
     )
     view: bool = switch(False, "open the report in a browser when done")
-    json: bool = switch(False, "end with one line of JSON on stdout: the summary")
 
     def __post_init__(self) -> None:
         check(self)
 
 
-def drive(settings: DriveSettings) -> int:
-    """Drives and leaves drive.mp4, report.html and summary.json in `settings.out`.
+def drive(settings: DriveSettings) -> dict:
+    """Drives and writes drive.mp4, report.html and summary.json to `settings.out`.
 
-    Returns 0 when it drove without a departure and no process died, 1 otherwise, 130 after Ctrl-C,
-    which ends the drive early but still reports it; a second Ctrl-C ends at once. Raises
-    LiquidControlError when the drive cannot start. No process is left behind in any case.
+    Returns the summary; its `success` means no departure and no dead process. Ctrl-C ends the drive
+    early: the report is written, and Interrupted raised with the summary; a second Ctrl-C ends at
+    once. Raises LiquidControlError when the drive cannot start. No process is left behind.
     """
     from liquid_control.evaluate.drive.report import write_drive
 
@@ -94,11 +87,10 @@ def drive(settings: DriveSettings) -> int:
         summary = write_drive(_drive(settings, info.directory.resolve(), stop), settings.out)
         if settings.view:
             webbrowser.open((settings.out / "report.html").resolve().as_uri())
-    if settings.json:
-        print(json.dumps(summary))
-    else:
-        _print(summary, settings)
-    return INTERRUPTED if stop.asked else 0 if summary["success"] else 1
+    print(f"report: {settings.out / 'report.html'}", file=sys.stderr)
+    if stop.asked:
+        raise Interrupted(summary)
+    return summary
 
 
 def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
@@ -243,11 +235,9 @@ def _line(recorder) -> str:
     return f"{speed:4.1f} m/s  lane {offset:+.2f} m  latency {latency} ms  gate {gate[:24]:24}"
 
 
-def _print(summary: dict, settings: DriveSettings) -> None:
+def _lines(summary: Mapping) -> str:
     width = max(map(len, summary))
-    for name, value in summary.items():
-        print(f"{name.ljust(width)}  {value}")
-    print(f"\nThe report: {settings.out / 'report.html'}")
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in summary.items())
 
 
 class _Stop:
@@ -272,3 +262,6 @@ class _Stop:
         if not self.gentle or self.asked:
             raise KeyboardInterrupt
         self.asked = True
+
+
+VERB = Verb(DriveSettings, drive, _lines, lambda summary: summary["success"])

@@ -12,7 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from liquid_control.config import PreprocessConfig, WorldConfig, check, choice, number
+from liquid_control.config import (
+    REQUIRED,
+    PreprocessConfig,
+    WorldConfig,
+    check,
+    choice,
+    group,
+    number,
+    path,
+)
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.data.episode import Episode
@@ -29,6 +38,7 @@ from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.world import World
 from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.verb import Verb
 
 CURVATURE_AHEAD = 10.0
 """How far ahead the auxiliary curvature target looks [m]."""
@@ -64,19 +74,22 @@ class Drive:
 class CollectionSettings:
     """A set of expert drives to collect."""
 
-    out: Path
-    """folder for the drives: an episode (.npz) or a recording (a rosbag2 directory) each"""
+    out: Path = path(
+        REQUIRED,
+        "folder for the drives, each an episode (.npz) or a recording (a rosbag2 directory)",
+        writes="folder",
+    )
     format: str = choice(
         "episode",
         ("episode", "bag"),
-        "what to write: pictures as the policy sees them, or rosbag2 as a vehicle records",
+        "what to write: episodes of preprocessed pictures, or rosbag2 recordings as of a vehicle",
     )
     roads: int = number(40, 1, 10**6, "", "roads to drive")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
     wobble: float = number(0.02, 0.0, 0.2, "rad", "steering noise that makes the expert recover")
-    world: WorldConfig = dataclasses.field(default_factory=WorldConfig)
-    preprocess: PreprocessConfig = dataclasses.field(default_factory=PreprocessConfig)
-    bag: BagSettings = dataclasses.field(default_factory=BagSettings)
+    world: WorldConfig = group(WorldConfig())
+    preprocess: PreprocessConfig = group(PreprocessConfig())
+    bag: BagSettings = group(BagSettings())
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
     def __post_init__(self) -> None:
@@ -218,3 +231,6 @@ def _wobble(rng: np.random.Generator, deviation: float):
             + deviation * math.sqrt(2 * step / WOBBLE_TIME) * rng.standard_normal()
         )
         yield value
+
+
+VERB = Verb(CollectionSettings, collect_expert)

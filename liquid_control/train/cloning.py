@@ -13,7 +13,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, TimelineConfig, check, number
+from liquid_control.config import (
+    PolicyConfig,
+    PreprocessConfig,
+    TimelineConfig,
+    check,
+    group,
+    number,
+)
 from liquid_control.data.sequences import Augmentation, Sequences
 from liquid_control.errors import LiquidControlError
 from liquid_control.policy.network import INERTIAL_CENTRE, INERTIAL_SPREAD, PolicyNetwork
@@ -46,31 +53,41 @@ class TooLittleError(LiquidControlError):
 class CloneSettings:
     """How a network is fitted to drives."""
 
-    seed: int = number(0, 0, 2**63 - 1, "", "seed of weights, batches and of what is held out")
+    seed: int = number(0, 0, 2**63 - 1, "", "seed of weights, batches and held-out recordings")
     steps: int = number(900, 1, 10**7, "", "optimiser steps")
     validate_every: int = number(
-        100, 1, 10**7, "", "steps between looks at the held-out drives, each of them a checkpoint"
+        100,
+        1,
+        10**7,
+        "",
+        "steps between validations on the held-out drives; each writes a checkpoint",
     )
     patience: int = number(
-        4, 0, 10**6, "", "looks without improvement after which training stops; 0 never stops early"
+        4,
+        0,
+        10**6,
+        "",
+        "validations without improvement after which training stops; 0: no early stop",
     )
     rate: float = number(
-        0.0, 0.0, 10.0, "", "times the learning rates; 0 is 1 from nothing and 0.3 when fine-tuning"
+        0.0,
+        0.0,
+        10.0,
+        "",
+        "factor on the learning rates; 0: 1 for a new network, 0.3 for fine-tuning",
     )
     frames: int = number(16, 2, 1024, "", "frames in a training sequence")
-    mirror_share: float = number(
-        0.0,
+    mirror_share: float = number(0.0, 0.0, 1.0, "", "share of sequences mirrored left to right")
+    blind_share: float = number(
+        0.5,
         0.0,
         1.0,
         "",
-        "share of sequences mirrored left to right; for roads where that makes sense",
+        "share of sequences without yaw rate and lateral acceleration, so that pictures are used",
     )
-    blind_share: float = number(
-        0.5, 0.0, 1.0, "", "share of sequences that feel no turn, so that the pictures have to tell"
-    )
-    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
-    fit: FitSettings = dataclasses.field(default_factory=FitSettings)
-    memory_fit: MemoryFitSettings = dataclasses.field(default_factory=MemoryFitSettings)
+    augmentation: Augmentation = group(Augmentation())
+    fit: FitSettings = group(FitSettings())
+    memory_fit: MemoryFitSettings = group(MemoryFitSettings())
 
     def __post_init__(self) -> None:
         check(self)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from liquid_control.config import check, number
 from liquid_control.data.sequences import Batch, Sequences
 from liquid_control.model.cores import MEMORY_RATES
 from liquid_control.policy.network import AUXILIARY_UNITS, PolicyNetwork
@@ -24,12 +25,19 @@ class FitSettings:
     """Optimiser settings. Memories want a higher rate than convolutions, liquid ones the highest:
     `memory_rate` 0 is the memory's own, of `model.cores.MEMORY_RATES`."""
 
-    batch: int = 32
-    encoder_rate: float = 2e-3
-    memory_rate: float = 0.0
-    auxiliary_weight: float = 0.3
-    curve_weight: float = 0.5
-    clip: float = 1.0
+    batch: int = number(32, 1, 100_000, "", "sequences in a batch")
+    encoder_rate: float = number(2e-3, 0.0, 1000.0, "", "learning rate of the encoder")
+    memory_rate: float = number(0.0, 0.0, 1000.0, "", "learning rate of the core; 0: its preset")
+    auxiliary_weight: float = number(
+        0.3, 0.0, 1000.0, "", "weight of the auxiliary targets (offset, heading, curvature ahead)"
+    )
+    curve_weight: float = number(
+        0.5, 0.0, 1000.0, "", "extra weight of curves in the steering loss"
+    )
+    clip: float = number(1.0, 1e-6, 1e6, "", "largest norm of the gradient")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def make_optimiser(network: PolicyNetwork, settings: FitSettings) -> torch.optim.Adam:

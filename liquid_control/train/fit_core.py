@@ -30,18 +30,18 @@ class MemoryFitSettings:
         0,
         10**7,
         "",
-        "optimiser steps of the memory alone after each fit of the whole network; 0 leaves them out",
+        "optimiser steps of the core alone after each fit of the whole network; 0: none",
     )
     frames: int = number(32, 2, 1024, "", "frames in a sequence")
     looks: int = number(
-        3, 1, 100, "", "times that each picture is encoded, with other noise and shadow each"
+        3, 1, 100, "", "passes over the pictures, each with other noise and shadows"
     )
     most: int = number(
         200_000,
         1,
         10**9,
         "",
-        "frames that are learned from; of more, whole drives are drawn until that many are reached",
+        "frames to learn from; from more, whole drives are drawn up to this number",
     )
 
     def __post_init__(self) -> None:

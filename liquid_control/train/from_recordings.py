@@ -8,10 +8,8 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
 import torch
-import tyro
 
 from liquid_control.config import (
     PolicyConfig,
@@ -19,8 +17,12 @@ from liquid_control.config import (
     TimelineConfig,
     check,
     choice,
+    group,
     number,
+    path,
+    several,
     switch,
+    text,
 )
 from liquid_control.data.episode import Episode
 from liquid_control.deploy.export import export_onnx
@@ -33,6 +35,7 @@ from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.view import ViewSettings
 from liquid_control.system.allocator import keep_freed_memory
+from liquid_control.system.verb import Verb
 from liquid_control.train.cloning import CloneSettings, clone, scaled_network
 from liquid_control.train.device import DEVICES, choose_device, device_name
 from liquid_control.train.load_recordings import gather
@@ -47,17 +50,28 @@ class RecordedSettings:
     """All that decides what comes out. An interrupted run with the same settings and the same
     recordings goes on where it was."""
 
-    bags: tuple[Path, ...] = ()
-    """recordings to learn from: rosbag2 directories, .mcap or .db3 files"""
-    held_out: tuple[Path, ...] = ()
-    """recordings to validate with; without any, some of --bags are drawn by the seed"""
-    out: Path = Path("runs/recorded")
-    """folder of the run: checkpoint, TensorBoard, and the model in model/"""
-    cache: Path = Path("runs/cache")
-    """folder for decoded and preprocessed recordings; runs with the same --preprocess share them"""
-    start: Annotated[str, tyro.conf.arg(name="from")] = ""
-    """model to fine-tune, by path or name; its sizes, scales and, unless flags say otherwise, its
-    crop are taken over"""
+    bags: tuple[Path, ...] = several(
+        (), "recordings to learn from: rosbag2 directories, .mcap or .db3 files"
+    )
+    held_out: tuple[Path, ...] = several(
+        (), "recordings for validation; without any, the seed draws some of --bags"
+    )
+    out: Path = path(
+        Path("runs/recorded"),
+        "folder of the run: checkpoint, TensorBoard, and the model in model/",
+        writes="folder",
+    )
+    cache: Path = path(
+        Path("runs/cache"),
+        "folder for decoded and preprocessed recordings; runs with the same --preprocess share it",
+        writes="folder",
+    )
+    start: str = text(
+        "",
+        "model to fine-tune, by path or name; the run uses its sizes and scales, and its crop "
+        "unless flags give another",
+        flag="from",
+    )
     held_out_share: float = number(
         0.2, 0.01, 0.9, "", "share of frames to hold out, by whole recordings"
     )
@@ -66,29 +80,28 @@ class RecordedSettings:
         1.0,
         3600.0,
         "s",
-        "blocks that a single recording is cut into, every fifth of them held out",
+        "a single recording is cut into blocks of this length; every fifth is held out",
     )
     unusable: str = choice(
         "refuse",
         ("refuse", "skip", "use"),
-        "what to do with recordings that look wrong; `use` overrides doubts only",
+        "what to do with recordings that fail inspection; `use` overrides warnings only",
     )
     fixed_scales: bool = switch(
         False,
-        "keep the network's own scales, not those of curvature and inertial inputs in the learned part",
+        "keep the network's scales instead of fitting them to the recordings' curvature and inertial "
+        "inputs",
     )
     workers: int = number(0, 0, 256, "", "processes that read recordings; 0 is one a core")
     device: str = choice(
-        "auto", DEVICES, "where the network is trained; auto is the GPU where PyTorch sees one"
+        "auto", DEVICES, "device of the training; auto: a GPU if PyTorch finds one, else the CPU"
     )
-    recording: Annotated[RecordingSettings, tyro.conf.arg(name="")] = RecordingSettings()
-    curvature: CurvatureSettings = CurvatureSettings()
-    view: ViewSettings = ViewSettings()
-    clone: Annotated[CloneSettings, tyro.conf.arg(name="")] = dataclasses.field(
-        default_factory=CloneSettings
-    )
-    policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
-    preprocess: PreprocessConfig = dataclasses.field(default_factory=PreprocessConfig)
+    recording: RecordingSettings = group(RecordingSettings(), flat=True)
+    curvature: CurvatureSettings = group(CurvatureSettings())
+    view: ViewSettings = group(ViewSettings())
+    clone: CloneSettings = group(CloneSettings(), flat=True)
+    policy: PolicyConfig = group(PolicyConfig())
+    preprocess: PreprocessConfig = group(PreprocessConfig())
 
     def __post_init__(self) -> None:
         check(self)
@@ -245,3 +258,6 @@ def _described(settings: RecordedSettings) -> dict:
             default=str,
         )
     )
+
+
+VERB = Verb(RecordedSettings, train_recorded)

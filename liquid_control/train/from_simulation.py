@@ -23,7 +23,10 @@ from liquid_control.config import (
     TimelineConfig,
     WorldConfig,
     choice,
+    group,
     number,
+    path,
+    text,
 )
 from liquid_control.config import check as check_config
 from liquid_control.data.episode import load_episode
@@ -38,6 +41,7 @@ from liquid_control.sim.collect import Drive, check_camera, collect
 from liquid_control.sim.seeds import road_seed
 from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.verb import Verb
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.device import DEVICES, choose_device, device_name
 from liquid_control.train.fit import FitSettings, fit, make_optimiser
@@ -54,14 +58,21 @@ class ImitationSettings:
     """All that decides what comes out. An interrupted run with the same settings goes on where it
     was."""
 
-    out: Path = Path("runs/lane_keeper")
-    """folder of the run: episodes, checkpoint, TensorBoard, and the model in model/"""
+    out: Path = path(
+        Path("runs/lane_keeper"),
+        "folder of the run: episodes, checkpoint, TensorBoard, and the model in model/",
+        writes="folder",
+    )
     seed: int = number(0, 0, 2**63 - 1, "", "seed of roads, noise, weights and batches")
     long_roads: int = number(40, 0, 10000, "", "expert roads of 400 m")
-    short_roads: int = number(60, 0, 10000, "", "expert roads of 120 m, for more looks")
-    encoder: str = ""
-    """model, by path or by the name of an installed one, whose encoder the network starts with;
-    empty: from nothing"""
+    short_roads: int = number(
+        60, 0, 10000, "", "expert roads of 120 m, for more variety of appearance"
+    )
+    encoder: str = text(
+        "",
+        "model, by path or by the name of an installed one, whose encoder the network starts "
+        "with; empty: random weights",
+    )
     steps: int = number(
         900, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives"
     )
@@ -78,16 +89,18 @@ class ImitationSettings:
         "largest variance of the image noise under which the policy drives in a round",
     )
     frames: int = number(16, 2, 1024, "", "frames in a training sequence")
-    exam_roads: int = number(20, 0, 1000, "", "held-out roads driven at the end; 0 skips the exam")
+    exam_roads: int = number(
+        20, 0, 1000, "", "held-out roads of the final evaluation; 0: no evaluation"
+    )
     workers: int = number(0, 0, 256, "", "processes that collect and evaluate; 0 is one a core")
     device: str = choice(
-        "auto", DEVICES, "where the network is trained; auto is the GPU where PyTorch sees one"
+        "auto", DEVICES, "device of the training; auto: a GPU if PyTorch finds one, else the CPU"
     )
-    policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
-    preprocess: PreprocessConfig = dataclasses.field(default_factory=PreprocessConfig)
-    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
-    fit: FitSettings = dataclasses.field(default_factory=FitSettings)
-    memory_fit: MemoryFitSettings = dataclasses.field(default_factory=MemoryFitSettings)
+    policy: PolicyConfig = group(PolicyConfig())
+    preprocess: PreprocessConfig = group(PreprocessConfig())
+    augmentation: Augmentation = group(Augmentation())
+    fit: FitSettings = group(FitSettings())
+    memory_fit: MemoryFitSettings = group(MemoryFitSettings())
 
     def __post_init__(self) -> None:
         check_config(self)
@@ -279,3 +292,6 @@ def _provenance(
             **{name: round(value, 1) for name, value in seconds.items()},
         },
     }
+
+
+VERB = Verb(ImitationSettings, train)

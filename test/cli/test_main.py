@@ -47,16 +47,21 @@ def test_help_lists_every_verb(capsys):
     assert all(verb.words in shown and verb.summary in shown for verb in cli.VERBS)
 
 
-@pytest.mark.parametrize("verb", ["train imitation", "train imitation --bags"])
+def test_help_lists_the_exit_codes(capsys):
+    cli.main(["--help"])
+    shown = capsys.readouterr().out.split("exit codes:")[1]
+    assert all(f"\n  {code} " in shown for code in (cli.DONE, cli.FAILED, cli.WRONG_USAGE))
+    assert f"\n  {cli.INTERRUPTED} " in shown
+
+
+@pytest.mark.parametrize("words", ["train imitation", "train recordings"])
 @pytest.mark.parametrize(
     "given", [["--memory", "lstm"], ["--memory=lstm"], ["--policy.memory", "lstm"]]
 )
-def test_the_memory_has_a_short_flag(verb, given):
-    settings = next(one for one in cli.VERBS if one.words == verb).load().settings
-    needed = ["--bags", "drive"] if "--bags" in verb else []
-    assert parse(
-        settings, settings, verb, "s", [*needed, *given, "--policy.units", "8"]
-    ).policy == PolicyConfig(memory="lstm", units=8)
+def test_the_core_has_a_short_flag(words, given):
+    settings = next(one for one in cli.VERBS if one.words == words).load().settings
+    request = parse(settings, words, "s", [*given, "--policy.units", "8"])
+    assert request.settings.policy == PolicyConfig(memory="lstm", units=8)
 
 
 def test_a_short_flag_is_not_known_where_its_long_form_is_not(capsys):
@@ -112,6 +117,9 @@ def test_a_wrong_flag_gets_code_2(arguments, capsys):
         (["collect", "--json=never_made"], "--json: got 'never_made', expected no value"),
         (["drive", "--no-video=false"], "--no-video: got 'false', expected no value"),
         (["replay", "a", "b", "--golden_update=0"], "--golden_update: got '0', expected no value"),
+        (["train", "imitation", "--fit.batch", "0"], "FitSettings.batch: got 0, expected 1 to"),
+        (["train", "imitation", "--bags", "drive"], "now spelled train recordings"),
+        (["train", "imitation", "--out", "x", "--bags=drive"], "now spelled train recordings"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_code_2(arguments, said, capsys):
@@ -242,8 +250,11 @@ def test_ctrl_c_is_quiet_and_130():
     program = (
         "import signal, sys, time\nfrom liquid_control.cli import main as cli\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def wait(): print('waiting', flush=True); time.sleep(60)\n"
-        "cli.VERBS = (cli.Verb('wait', 'wait', wait),); sys.exit(cli.main(['wait']))"
+        "from liquid_control.cli import doctor\n"
+        "from liquid_control.cli.verbs import Entry\n"
+        "def wait(settings): print('waiting', flush=True); time.sleep(60)\n"
+        "doctor.WAIT = cli.Verb(doctor.DoctorSettings, wait)\n"
+        "cli.VERBS = (Entry('wait', 'wait', 'cli.doctor:WAIT'),); sys.exit(cli.main(['wait']))"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -272,10 +283,12 @@ def test_a_reader_that_has_left_changes_neither_work_nor_exit_code(
     program = (
         "import sys; from pathlib import Path\n"
         "from liquid_control.cli import main as cli\n"
-        "from liquid_control.cli.verbs import Work\n"
-        "from liquid_control.cli.doctor import DoctorSettings\n"
-        "def work(settings): print('x' * 100_000, flush=True); Path(sys.argv[1]).touch(); return {'done': True}\n"
-        "fails = cli.Verb('fails', 'fails', lambda: Work(DoctorSettings, work, succeeded=lambda facts: False))\n"
+        "from liquid_control.cli import doctor\n"
+        "from liquid_control.cli.verbs import Entry\n"
+        "def work(settings):\n"
+        "    print('x' * 100_000, flush=True); Path(sys.argv[1]).touch(); return {'done': True}\n"
+        "doctor.FAILS = cli.Verb(doctor.DoctorSettings, work, succeeded=lambda facts: False)\n"
+        "fails = Entry('fails', 'fails', 'cli.doctor:FAILS')\n"
         "cli.VERBS = (*cli.VERBS, fails); sys.exit(cli.main(sys.argv[2:]))"
     )
     reader, writer = os.pipe()
@@ -314,7 +327,7 @@ def test_impossible_places_are_refused_before_the_work(arguments, said, capsys):
 def test_what_has_no_letters_is_written_as_escapes():
     program = (
         "import sys; from liquid_control.cli import main as cli; "
-        "cli._usage = lambda verbs: 'caf' + chr(0xDCE9); sys.exit(cli.main(['--help']))"
+        "cli.usage = lambda verbs: 'caf' + chr(0xDCE9); sys.exit(cli.main(['--help']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

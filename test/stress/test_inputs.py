@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from liquid_control.cli.main import main
+from liquid_control.cli.verbs import settings_by_words
 from liquid_control.config import GateConfig, from_mapping
 from liquid_control.errors import ConfigError, ImageError, ModelFileError
 from liquid_control.model.installed import find_model
@@ -31,6 +32,7 @@ from liquid_control.stress.soak.command_cases import CommandLineMaker
 from liquid_control.stress.soak.inputs import InputSoakSettings, soak_inputs
 from liquid_control.stress.soak.sensor_cases import spoiled
 from liquid_control.stress.soak.yaml_cases import LAUGHS
+from liquid_control.system.verb import EntryPoint
 
 
 @pytest.mark.parametrize("name", inputs.MAKERS)
@@ -42,7 +44,9 @@ def test_hostile_inputs_are_read_or_refused_by_name(name):
 
 
 def test_hostile_command_lines_end_with_a_code_and_words():
-    answer = run_cases(("command_line", CommandLineMaker(main), 7, 0, 1000))
+    answer = run_cases(
+        ("command_line", CommandLineMaker(EntryPoint(main, settings_by_words)), 7, 0, 1000)
+    )
     assert answer["wrong"] == [] and answer["endings"].keys() >= {"code 0", "code 2"}, answer
 
 

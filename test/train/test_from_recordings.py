@@ -298,13 +298,13 @@ def test_the_command_line_takes_bags_anywhere_and_answers_json(
         *map(str, bags[:2]),
         *flags,
     ]
-    assert cli.main(["train", "imitation", *flags]) == 0
+    assert cli.main(["train", "recordings", *flags]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["recordings"] == 2
     assert (
         cli.main(
             [
                 "train",
-                "imitation",
+                "recordings",
                 "--bags",
                 str(tmp_path / "absent"),
                 "--out",

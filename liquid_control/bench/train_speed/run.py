@@ -18,9 +18,10 @@ import torch
 from liquid_control.bench.timing import machine
 from liquid_control.bench.train_speed.collecting import collecting, rendering_limit
 from liquid_control.bench.train_speed.fitting import fitting, machine_limit, step_of_all_cores
-from liquid_control.bench.train_speed.report import write_report
-from liquid_control.config import PolicyConfig, PreprocessConfig, check, number
+from liquid_control.bench.train_speed.report import table, write_report
+from liquid_control.config import PolicyConfig, PreprocessConfig, check, group, number, path
 from liquid_control.system.allocator import keep_freed_memory
+from liquid_control.system.verb import Verb
 from liquid_control.train.from_simulation import ImitationSettings
 
 PACKAGES = ("torch", "mujoco", "numba", "numpy")
@@ -31,19 +32,16 @@ class TrainBenchSettings:
     """Measures a few roads and steps, and reckons from them the default recipe of `train
     imitation`."""
 
-    out: Path = Path("doc/results")
-    """folder for train.json and train.png"""
-    policy: PolicyConfig = dataclasses.field(default_factory=lambda: ImitationSettings().policy)
-    preprocess: PreprocessConfig = dataclasses.field(
-        default_factory=lambda: ImitationSettings().preprocess
-    )
+    out: Path = path(Path("doc/results"), "folder for train.json and train.png", writes="folder")
+    policy: PolicyConfig = group(ImitationSettings().policy)
+    preprocess: PreprocessConfig = group(ImitationSettings().preprocess)
     roads: int = number(6, 1, 1000, "", "expert roads collected")
     length: float = number(200.0, 50.0, 2000.0, "m", "length of a road")
     steps: int = number(
-        20, 2, 10**6, "", "optimiser steps timed, and ten times as many of the memory alone"
+        20, 2, 10**6, "", "optimiser steps timed, and ten times as many of the core alone"
     )
-    rounds: int = number(10, 1, 1000, "", "timings of each limit, of which the best counts")
-    seed: int = number(0, 0, 2**31, "", "of roads and weights")
+    rounds: int = number(10, 1, 1000, "", "timings of each limit; the best counts")
+    seed: int = number(0, 0, 2**31, "", "seed of roads and weights")
 
     def __post_init__(self) -> None:
         check(self)
@@ -129,3 +127,6 @@ def _training(collected: Mapping, fitted: Mapping, recipe: ImitationSettings) ->
         "core_seconds": total,
         "shares": {name: value / total for name, value in seconds.items()},
     }
+
+
+VERB = Verb(TrainBenchSettings, bench_train, table)

@@ -8,13 +8,15 @@ import math
 import time
 from pathlib import Path
 
-from liquid_control.config import WorldConfig, check, number
+from liquid_control.config import REQUIRED, WorldConfig, check, group, number, path, several, text
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.closed_loop.comfort import mean_squares
-from liquid_control.evaluate.closed_loop.condition_rows import condition_row
+from liquid_control.evaluate.closed_loop.condition_rows import condition_row, table
+from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import read_model
 from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import SpoiledInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
@@ -24,6 +26,7 @@ from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.tasks.lane_keeping import DEPARTURE, is_departing
 from liquid_control.sim.world import World
 from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.verb import Verb, as_lines
 
 SET_SPEED = 20.0
 """Above every road's own plan, so that the plan decides."""
@@ -41,16 +44,18 @@ class EvaluationSettings:
     """Drive `model` over `roads` held-out roads of the set that `seed` names, looks spread evenly
     over the strata."""
 
-    model: Path
-    """path of a model directory, or the name of an installed model"""
+    model: Path = path(REQUIRED, "path of a model directory, or the name of an installed model")
     roads: int = number(20, 1, 100000, "", "held-out roads to drive")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
-    conditions: tuple[str, ...] = (CLEAN.name,)
-    """driving conditions by name (doc/benchmark.md), or all; the same roads in each"""
-    world: WorldConfig = WorldConfig(length=550.0)
+    conditions: tuple[str, ...] = several(
+        (CLEAN.name,),
+        "driving conditions by name (doc/benchmark.md), or all; each drives the same roads",
+    )
+    world: WorldConfig = group(WorldConfig(length=550.0))
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
-    require_signature: str = ""
-    """public key (PEM file) that must have signed the model; empty: none is asked for"""
+    require_signature: str = text(
+        "", "public key (PEM file) that must have signed the model; empty: no signature is needed"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -217,3 +222,15 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
         math.sqrt(jerk),
         math.sqrt(rate),
     )
+
+
+def _evaluate_named(settings: EvaluationSettings) -> dict:
+    """`evaluate` of a model given by path or name, which may have to be signed."""
+    model = find_model(settings.model)
+    read_model(model, settings.require_signature)
+    return evaluate(dataclasses.replace(settings, model=model))
+
+
+VERB = Verb(
+    EvaluationSettings, _evaluate_named, lambda facts: f"{as_lines(facts)}\n\n{table(facts)}"
+)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from liquid_control.config import WorldConfig, check, number, switch
+from liquid_control.config import REQUIRED, WorldConfig, check, group, number, path, switch
 from liquid_control.deploy.saliency import VisualBackProp
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.evaluate.drive.log import spoken
@@ -23,10 +23,12 @@ from liquid_control.evaluate.insight.lesions import synapse_signs, synapse_stren
 from liquid_control.evaluate.insight.page import write_page
 from liquid_control.evaluate.insight.time_constants import meaning, title
 from liquid_control.evaluate.insight.trace import joined, record
+from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.policy.saved import load_network
 from liquid_control.report.strip import by_layer
 from liquid_control.sim.seeds import LARGEST_SEED
+from liquid_control.system.verb import Verb, as_lines
 
 PICTURE = (480, 240)
 STATES = 400
@@ -38,18 +40,22 @@ class ExplainSettings:
     """Explain `model` by `roads` held-out roads: saliency, neurons, and the circuit with each part
     silenced."""
 
-    model: Path
-    """path of a model directory, or the name of an installed model"""
-    out: Path = Path("out/explain")
-    """directory for explain.html, explain.mp4 and explain.json"""
+    model: Path = path(REQUIRED, "path of a model directory, or the name of an installed model")
+    out: Path = path(
+        Path("out/explain"),
+        "folder for explain.html, explain.mp4 and explain.json",
+        writes="folder",
+    )
     roads: int = number(3, 1, 1000, "", "held-out roads to drive")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
-    world: WorldConfig = WorldConfig(length=400.0)
+    world: WorldConfig = group(WorldConfig(length=400.0))
     lesion_roads: int = number(
-        1, 0, 1000, "", "roads that each silenced circuit drives; 0 leaves the interventions out"
+        1, 0, 1000, "", "roads driven with each silenced part; 0: no interventions"
     )
-    lesion_length: float = number(250.0, 50.0, 20000.0, "m", "length of each of them")
-    synapses: int = number(6, 0, 1000, "", "strongest synapses between neurons to silence as well")
+    lesion_length: float = number(250.0, 50.0, 20000.0, "m", "length of each of those roads")
+    synapses: int = number(
+        6, 0, 1000, "", "also silence this many of the strongest synapses between neurons"
+    )
     video: bool = switch(True, "write the video of the first road")
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
@@ -182,3 +188,11 @@ def _film(
         trace, names, maps, preprocess, spoiled, findings.likeness(clean.looks, under_noise), path
     )
     return path
+
+
+def _explain_named(settings: ExplainSettings) -> dict:
+    """`explain` of a model given by path or name."""
+    return explain(dataclasses.replace(settings, model=find_model(settings.model)))
+
+
+VERB = Verb(ExplainSettings, _explain_named, lambda facts: as_lines(brief(facts)))

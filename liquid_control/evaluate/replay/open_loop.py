@@ -12,15 +12,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-import typing
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import tyro
 
-from liquid_control.config import GateConfig, PreprocessConfig, TimelineConfig, check, number
+from liquid_control.config import GateConfig, PreprocessConfig, TimelineConfig, check, group, number
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
@@ -44,11 +42,9 @@ NOWHERE = float("nan")
 class OpenLoopSettings:
     """How recordings are read, and the robot that they are replayed on."""
 
-    recording: typing.Annotated[RecordingSettings, tyro.conf.arg(name="")] = dataclasses.field(
-        default_factory=RecordingSettings
-    )
-    timeline: TimelineConfig = dataclasses.field(default_factory=TimelineConfig)
-    gate: GateConfig = dataclasses.field(default_factory=GateConfig)
+    recording: RecordingSettings = group(RecordingSettings(), flat=True)
+    timeline: TimelineConfig = group(TimelineConfig())
+    gate: GateConfig = group(GateConfig())
     set_speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
     comfort_lateral_acceleration: float = number(2.5, 0.05, 20.0, "m/s²", "how fast to take bends")
 

@@ -8,26 +8,26 @@ import importlib.util
 import json
 import math
 import sys
-import typing
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
-import tyro
 from tqdm import tqdm
 
-from liquid_control.config import check, number
+from liquid_control.config import check, group, number, path, several, switch, text
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.evaluate.replay.files import REMEDY, beside, write_csv, write_parquet
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import Comparison, compare, figures, gate_figures, worst
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
+from liquid_control.evaluate.replay.text import table
 from liquid_control.model.installed import find_model
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.source import Source
+from liquid_control.system.verb import Verb
 
 APART = 5.0
 """Worst moments lie at least so far from one another [s]."""
@@ -53,31 +53,41 @@ class ReplaySettings:
     """What `liquid-control replay MODEL BAG [BAG ...]` is asked; with --golden and no model, all
     golden recordings are examined."""
 
-    model: tyro.conf.Positional[str] = ""
-    """path of a model directory, or the name of an installed model"""
-    bags: tyro.conf.Positional[tuple[Path, ...]] = ()
-    """recordings: rosbag2 directories, .mcap or .db3 files"""
-    against: tuple[str, ...] = ()
-    """further models to set beside it, on the same frames"""
-    out: Path | None = None
-    """folder for report.html, commands.csv, commands.parquet, summary.json and replay.mp4"""
+    model: str = text(
+        "", "path of a model directory, or the name of an installed model", positional=True
+    )
+    bags: tuple[Path, ...] = several(
+        (), "recordings: rosbag2 directories, .mcap or .db3 files", positional=True
+    )
+    against: tuple[str, ...] = several((), "further models to compare with, on the same frames")
+    out: Path | None = path(
+        None,
+        "folder for report.html, commands.csv, commands.parquet, summary.json and replay.mp4",
+        writes="folder",
+    )
     video: float = number(
-        60.0, 0.0, 1e6, "s", "so much of each recording's beginning as a video in --out; 0: none"
+        60.0, 0.0, 1e6, "s", "length of the video of each recording in --out; 0: no video"
     )
     worst: int = number(6, 0, 24, "", "worst moments to show with their pictures")
-    golden: Path | None = None
-    """folder of golden recordings: replay each and compare with the commands kept there; exit code
-    1 when they moved"""
-    golden_update: bool = False
-    """write the commands of today into --golden: of MODEL and BAG where given, else of all that are
-    there"""
+    golden: Path | None = path(
+        None,
+        "folder of golden recordings: replay each and compare with the commands kept there; "
+        "exit code 1 when they differ",
+    )
+    golden_update: bool = switch(
+        False,
+        "write the present commands into --golden: those of MODEL and BAGS where given, "
+        "else those of all recordings there",
+    )
     tolerance: float = number(
-        1e-4, 0.0, 1.0, "rad", "how far a golden command may move; kept with it by --golden-update"
+        1e-4,
+        0.0,
+        1.0,
+        "rad",
+        "largest difference from a golden command; --golden-update keeps it with the commands",
     )
-    robot: typing.Annotated[OpenLoopSettings, tyro.conf.arg(name="")] = dataclasses.field(
-        default_factory=OpenLoopSettings
-    )
-    camera: Camera = dataclasses.field(default_factory=Camera)
+    robot: OpenLoopSettings = group(OpenLoopSettings(), flat=True)
+    camera: Camera = group(Camera())
 
     def __post_init__(self) -> None:
         check(self)
@@ -332,3 +342,11 @@ def _check_report_extra() -> None:
     for module in ("jinja2", "av", "matplotlib", "pyarrow"):
         if importlib.util.find_spec(module) is None:
             raise MissingDependencyError(module, REMEDY)
+
+
+def _succeeded(facts: Mapping) -> bool:
+    """Golden recordings: none moved. Else: at least one frame was used."""
+    return facts["passed"] if "passed" in facts else facts["frames_used"] > 0
+
+
+VERB = Verb(ReplaySettings, run, table, _succeeded)

@@ -13,7 +13,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.experiments.driving.claims import blind_differences, claims
 from liquid_control.experiments.driving.drives import Cell, Grid, Scores, drive_cell, read_grid
 from liquid_control.experiments.driving.progress import Progress, Stage, alone, earlier_seconds
-from liquid_control.experiments.driving.report import write_report
+from liquid_control.experiments.driving.report import table, write_report
 from liquid_control.experiments.driving.settings import DrivingSettings, shortened
 from liquid_control.experiments.driving.standing import rows, standings
 from liquid_control.experiments.driving.training import (
@@ -29,6 +29,7 @@ from liquid_control.sim.collect import collect
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.table import find_conditions
 from liquid_control.sim.world import START_STATION
+from liquid_control.system.verb import Verb
 from liquid_control.train.run_folder import commit
 
 COLLECTED, DRIVEN, STEP, START, ENCODED = 3.5e-3, 3.5e-3, 0.1, 8.0, 1e-4
@@ -215,3 +216,6 @@ def _about(entries: list[Entry]) -> Mapping:
         "models": [one["sha256"] for one in told],
         "training_s": [(one["seconds"] or {}).get("total") for one in told],
     }
+
+
+VERB = Verb(DrivingSettings, bench_driving, table)

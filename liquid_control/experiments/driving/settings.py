@@ -6,7 +6,17 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, check, choice, number, switch
+from liquid_control.config import (
+    PolicyConfig,
+    PreprocessConfig,
+    check,
+    choice,
+    group,
+    number,
+    path,
+    several,
+    switch,
+)
 from liquid_control.data.sequences import Augmentation
 from liquid_control.errors import ConfigError
 from liquid_control.model.cores import CANDIDATES
@@ -47,23 +57,21 @@ class Recipe:
         0,
         10**7,
         "",
-        "optimiser steps of the encoder that the candidates of a seed start with, "
-        "trained before the feed-forward head; 0: each one's own, from nothing",
+        "optimiser steps of the encoder that the presets of a seed share, trained with the "
+        "feed-forward head; 0: each trains another, from random weights",
     )
     steps: int = number(
         0, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives"
     )
-    rounds: int = number(
-        USUAL.rounds, 0, 100, "", "DAgger rounds, in which each candidate drives itself"
-    )
+    rounds: int = number(USUAL.rounds, 0, 100, "", "DAgger rounds, in which each preset drives")
     round_roads: int = number(USUAL.round_roads, 1, 10000, "", "roads of 200 m in each round")
     round_steps: int = number(
         300, 1, 10**7, "", "optimiser steps of the whole network in each round"
     )
-    image_encoder: str = choice(USUAL.policy.encoder, ENCODERS, "image encoder of all candidates")
-    preprocess: PreprocessConfig = USUAL.preprocess
-    augmentation: Augmentation = USUAL.augmentation
-    memory_fit: MemoryFitSettings = USUAL.memory_fit
+    image_encoder: str = choice(USUAL.policy.encoder, ENCODERS, "image encoder of all presets")
+    preprocess: PreprocessConfig = group(USUAL.preprocess)
+    augmentation: Augmentation = group(USUAL.augmentation)
+    memory_fit: MemoryFitSettings = group(USUAL.memory_fit)
 
     def __post_init__(self) -> None:
         check(self)
@@ -92,34 +100,35 @@ QUICK_RECIPE = Recipe(
 class DrivingSettings:
     """Trains what is not trained yet, drives what is not driven yet, and reports."""
 
-    out: Path = Path("runs/bench_driving")
-    """folder of results and report, small files; an interrupted benchmark goes on where they end"""
-    candidates: tuple[str, ...] = CHOSEN
-    """memories by name (doc/candidates.md), trained with `recipe`"""
-    models: tuple[Path, ...] = ()
-    """trained models that drive too, by path or by the name of an installed one"""
-    conditions: tuple[str, ...] = ("all",)
-    """driving conditions by name (doc/benchmark.md), or all"""
+    out: Path = path(
+        Path("runs/bench_driving"),
+        "folder of results and report, small files; an interrupted benchmark resumes",
+        writes="folder",
+    )
+    candidates: tuple[str, ...] = several(
+        CHOSEN, "presets by name (doc/candidates.md), trained with the recipe"
+    )
+    models: tuple[Path, ...] = several(
+        (), "trained models that drive too, by path or by the name of an installed one"
+    )
+    conditions: tuple[str, ...] = several(
+        ("all",), "driving conditions by name (doc/benchmark.md), or all"
+    )
     roads: int = number(
-        8,
-        2,
-        1000,
-        "",
-        "held-out roads for each model and condition, looks spread evenly over the strata",
+        8, 2, 1000, "", "held-out roads for each model and condition, appearances spread evenly"
     )
     length: float = number(
-        160.0, 50.0, 20000.0, "m", "length of a road; 12 m of it lie behind the start"
+        160.0, 50.0, 20000.0, "m", "length of a road, of which 12 m lie behind the start"
     )
-    seeds: int = number(3, 1, 100, "", "training seeds of each candidate: 0, 1, ...")
+    seeds: int = number(3, 1, 100, "", "training seeds of each preset: 0, 1, ...")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of held-out roads")
-    quick: bool = switch(
-        False, "a short look that proves nothing: two candidates, four conditions, two minutes"
-    )
-    videos: bool = switch(False, "film the worst drive of each candidate into the page")
-    recipe: Recipe = dataclasses.field(default_factory=Recipe)
+    quick: bool = switch(False, "smoke test of two minutes: two presets, four conditions")
+    videos: bool = switch(False, "add a video of the worst drive of each preset to the page")
+    recipe: Recipe = group(Recipe())
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
-    work: str = ""
-    """folder of expert drives and trainings, which are large; empty: in `out`"""
+    work: Path | None = path(
+        None, "folder of expert drives and trainings, large files; default: --out", writes="folder"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -135,7 +144,7 @@ class DrivingSettings:
     @property
     def workshop(self) -> Path:
         """Where expert drives and trainings are."""
-        return Path(self.work) if self.work else self.out
+        return self.work or self.out
 
 
 def shortened(settings: DrivingSettings) -> DrivingSettings:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from liquid_control.config import check, number
+from liquid_control.config import check, number, path, several
 from liquid_control.errors import ConfigError
 from liquid_control.experiments.tables import event_xor, half_cheetah, walker2d
 from liquid_control.experiments.tables.recipes import RECIPES, TARGETS, Recipe
@@ -25,6 +25,7 @@ from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.plain_json import plain
 from liquid_control.system.threads import wait_without_spinning
+from liquid_control.system.verb import Verb
 
 FOLDERS = {"half_cheetah": half_cheetah.load, "walker2d": walker2d.load}
 
@@ -33,14 +34,17 @@ FOLDERS = {"half_cheetah": half_cheetah.load, "walker2d": walker2d.load}
 class TablesSettings:
     """What `liquid-control bench tables` is asked."""
 
-    data: Path = Path("data")
-    """folder with half_cheetah and walker2d, the published data"""
-    out: Path = Path("doc/results")
-    """folder for tables.json, tables.md, tables.png and one file per run below tables/"""
-    only: tuple[str, ...] = ()
-    """tables or table/model to run, such as walker2d or half_cheetah/ltc; all when left out"""
-    seeds: int = number(0, 0, 1000, "", "seeds of each model; 0 is as many as its recipe says")
-    workers: int = number(0, 0, 256, "", "runs side by side; 0 is one a core")
+    data: Path = path(Path("data"), "folder with half_cheetah and walker2d, the published data")
+    out: Path = path(
+        Path("doc/results"),
+        "folder for tables.json, tables.md, tables.png and one file per run below tables/",
+        writes="folder",
+    )
+    only: tuple[str, ...] = several(
+        (), "tables or table/model to run, such as walker2d or half_cheetah/ltc; default: all"
+    )
+    seeds: int = number(0, 0, 1000, "", "seeds of each model; 0: as its recipe")
+    workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
     def __post_init__(self) -> None:
         check(self)
@@ -167,3 +171,6 @@ def perform(run: Run) -> None:
     partial = run.path.with_suffix(".tmp")
     partial.write_text(json.dumps(plain(facts), separators=(",", ":")) + "\n")
     partial.replace(run.path)
+
+
+VERB = Verb(TablesSettings, run_tables)

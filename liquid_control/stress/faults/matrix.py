@@ -8,7 +8,7 @@ import json
 import time
 from pathlib import Path
 
-from liquid_control.config import GateConfig, check, number
+from liquid_control.config import GateConfig, check, number, path, text
 from liquid_control.control.engagement import DRIVING
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.model.installed import find_model
@@ -20,6 +20,7 @@ from liquid_control.stress.faults.expectations import EXPECTED, Expectation
 from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.stress.faults.limit_check import violations
 from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.verb import Verb
 
 BEGIN, LASTS, AFTER = 5.0, 2.5, 4.0
 """Seconds: the fault begins well after engaging, lasts, and is followed by the time in which
@@ -36,14 +37,11 @@ BRAKING_SHARE, BRAKING_DELAY = 0.8, 0.3
 class FaultSettings:
     """Inject every kind of fault into every source while `model` drives the simulated world."""
 
-    model: str = dataclasses.field(
-        default="lane_keeper",
-        metadata={"doc": "path of a model directory, or the name of an installed model"},
-    )
+    model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")
     roads: int = number(3, 1, 1000, "", "held-out roads for each fault")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
-    out: Path | None = dataclasses.field(
-        default=None, metadata={"doc": "folder for faults.json and the matrix as faults.png"}
+    out: Path | None = path(
+        None, "folder for faults.json and the matrix as faults.png", writes="folder"
     )
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
@@ -176,3 +174,6 @@ def _summary(source: str, kind: str, outcomes: list[dict]) -> dict:
         "limit_violations": sum(outcome["limit_violations"] for outcome in outcomes),
         "broken": sorted({line for outcome in outcomes for line in outcome["broken"]}),
     }
+
+
+VERB = Verb(FaultSettings, inject_faults, succeeded=lambda facts: not facts["broken"])

@@ -17,11 +17,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from liquid_control.config import check, number
+from liquid_control.config import check, number, path, several, text
 from liquid_control.errors import ConfigError, DriveError, MissingDependencyError
 from liquid_control.model.installed import find_model
 from liquid_control.stress.processes import expectations
-from liquid_control.stress.processes.judgement import summary, wrong
+from liquid_control.stress.processes.judgement import summary, table, wrong
+from liquid_control.system.verb import Verb
 
 LARGEST_SEED = 2**31 - 1
 PICTURES = 45
@@ -32,20 +33,17 @@ class ProcessSoakSettings:
     """Kill, freeze, slow, cut off and flood the real nodes, and see that the gate does what it
     must."""
 
-    model: str = dataclasses.field(
-        default="lane_keeper",
-        metadata={"doc": "path of a model directory, or the name of an installed model"},
-    )
+    model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")
     tries: int = number(
-        100, 1, 100_000, "", "how often the policy is killed; every other case is tried once"
+        100, 1, 100_000, "", "times that the policy is killed; the other cases are tried once each"
     )
-    only: tuple[str, ...] = dataclasses.field(
-        default=(), metadata={"doc": "these cases alone: " + ", ".join(expectations.ALL)}
-    )
+    only: tuple[str, ...] = several((), "only these cases: " + ", ".join(expectations.ALL))
     flood_seconds: float = number(3.0, 1.0, 600.0, "s", "how long each flood lasts")
-    seed: int = number(0, 0, LARGEST_SEED, "", "names the road in the pictures and the moments")
-    out: Path | None = dataclasses.field(
-        default=None, metadata={"doc": "folder of processes.json and logs; a stopped run goes on"}
+    seed: int = number(
+        0, 0, LARGEST_SEED, "", "seed of the road in the pictures and of the moments"
+    )
+    out: Path | None = path(
+        None, "folder of processes.json and logs; a stopped run resumes", writes="folder"
     )
 
     def __post_init__(self) -> None:
@@ -173,3 +171,6 @@ def _write(path: Path, values: dict) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
+
+
+VERB = Verb(ProcessSoakSettings, soak_processes, table, lambda facts: not facts["wrong"])

@@ -1,7 +1,8 @@
 """Hostile command lines: verbs with paths and values that no user means, in process. Each must end
-with a code and, if it is 2, with words.
+with a code, and with a message if the code is 2.
 
-Every line for a verb that works for long has something in it that must be refused before the work.
+Every line for a verb that works for long holds something that must be refused before the work. The
+verbs and their flags come from the entry point.
 """
 
 from __future__ import annotations
@@ -13,28 +14,15 @@ import os
 import random
 import shutil
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from liquid_control.config import REQUIRED, Flag, flags
 from liquid_control.model.installed import find_model
+from liquid_control.system.verb import EntryPoint
 
-Main = Callable[[Sequence[str]], int]
-
-QUICK = (
-    "faults",
-    "soak",
-    "soak gate",
-    "soak inputs",
-    "export",
-    "sign",
-    "evaluate",
-    "inspect",
-    "doctor",
-    "bench replay",
-    "bench tables",
-    "bench cells",
-)
-"""Verbs with few flags."""
+FEW_FLAGS = 20
+"""Verbs with more take long to parse, and come less often."""
 NUMBERS = (
     "nan",
     "inf",
@@ -55,7 +43,7 @@ NUMBERS = (
     "--",
     "\udcff",
 )
-"""Refused by `--seed` and by every bounded number."""
+"""Refused by every number that is never negative."""
 WORDS = (
     "",
     "-",
@@ -89,80 +77,69 @@ WORDS = (
     "http://localhost/",
     "file:///etc/passwd",
 )
-READS_MODEL = (
-    "evaluate",
-    "explain",
-    "export",
-    "inspect",
-)  # the first argument is a model; of `inspect`, a model or a recording
-MODEL_BY_FLAG = ("drive", "faults", "soak", "bench replay")
-OUT = (
-    "drive",
-    "train imitation",
-    "bench cells",
-    "bench tables",
-    "bench recordings",
-    "bench driving",
-    "bench replay",
-    "faults",
-    "soak",
-    "explain",
-)
-SEED = (
-    "drive",
-    "train imitation",
-    "bench recordings",
-    "bench driving",
-    "faults",
-    "soak gate",
-    "soak inputs",
-    "soak",
-)
-NUMBERED = (
-    *((verb, "--seed") for verb in SEED),
-    ("drive", "--seconds"),
-    ("train imitation", "--steps"),
-    ("train imitation", "--policy.inter"),
-    ("train imitation", "--preprocess.width"),
-    ("bench cells", "--rounds"),
-    ("bench tables", "--seeds"),
-    ("bench recordings", "--runs"),
-    ("bench driving", "--roads"),
-    ("bench replay", "--minutes"),
-    ("faults", "--roads"),
-    ("soak gate", "--commands"),
-    ("soak inputs", "--cases"),
-    ("soak", "--hours"),
-)
-VERBS = tuple(
-    sorted(
-        {
-            *READS_MODEL,
-            *MODEL_BY_FLAG,
-            *OUT,
-            *SEED,
-            *QUICK,
-            "collect",
-            "replay",
-            "train imitation --bags x",
-            "train",
-        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Verbs:
+    """The verbs by what is wrong with a command line that holds them."""
+
+    words: tuple[str, ...]
+    """all of them, and the first words of families"""
+    quick: frozenset[str]
+    """those with few flags"""
+    reads_model: tuple[str, ...]
+    """the first argument is a model, or a model or a recording"""
+    model_by_flag: tuple[str, ...]
+    """with the flag --model"""
+    out: tuple[str, ...]
+    """with a folder for results by --out, and nothing but a model to be given"""
+    numbers: Mapping[str, tuple[str, ...]]
+    """flags that refuse all of `NUMBERS`"""
+
+
+def sort_verbs(settings: Mapping[str, type]) -> Verbs:
+    """From the settings of every verb."""
+    known = {words: {flag.name: flag for flag in flags(kind)} for words, kind in settings.items()}
+
+    def those(fits: Callable[[dict[str, Flag]], bool]) -> tuple[str, ...]:
+        return tuple(words for words in known if fits(known[words]))
+
+    def required(found: dict[str, Flag]) -> set[str]:
+        return {name for name, flag in found.items() if flag.field.default is REQUIRED}
+
+    def writes_out(found: dict[str, Flag]) -> bool:
+        out = found.get("out")
+        folder = out is not None and out.field.metadata.get("writes") == "folder"
+        return folder and not out.positional and required(found) <= {"model"}
+
+    return Verbs(
+        words=(*known, *sorted({words.split()[0] for words in known} - set(known))),
+        quick=frozenset(those(lambda found: len(found) <= FEW_FLAGS)),
+        reads_model=those(lambda found: bool(required(found) & {"model", "path"})),
+        model_by_flag=those(lambda found: "model" in found and not found["model"].positional),
+        out=those(writes_out),
+        numbers={
+            words: positive
+            for words, found in known.items()
+            if (positive := tuple(f"--{name}" for name in found if _is_positive(found[name])))
+        },
     )
-)
+
+
+def _is_positive(flag: Flag) -> bool:
+    return not flag.positional and flag.field.metadata.get("low", -1) >= 0
 
 
 class CommandLine:
-    """Cases over a folder of places that are not what they seem to be. `main`: of the command
-    line."""
+    """Cases over a folder of places that are not what they seem to be."""
 
-    def __init__(self, folder: Path, main: Main) -> None:
-        self.main, self.folder = main, folder
+    def __init__(self, folder: Path, entry: EntryPoint) -> None:
+        self.main, self.folder = entry.main, folder
         self.home = folder / "home"  # where relative paths lead to
         self.home.mkdir()
         self.bad, self.blocked = make_places(folder / "places")
         self.keys = tuple(place for place in self.bad if place)  # no key is no wish for a signature
-        for verb in VERBS:  # imports what each needs, which takes seconds
-            self._answer([*verb.split(), "--help"])
+        self.verbs = sort_verbs(entry.settings())  # imports them all, which takes seconds
 
     def run(self, rng: random.Random) -> str:
         """One command line and how it ended; AssertionError when that is none of the ways it
@@ -201,41 +178,36 @@ class CommandLine:
     def _draw(self, rng: random.Random) -> tuple[bool, list[str]]:
         """Whether it must be refused, and a command line. Verbs whose hundred flags take long to
         parse come less often."""
+        verbs = self.verbs
         kind = rng.choices(range(10), (3, 4, 6, 3, 4, 1, 1, 2, 6, 1))[0]
         few = rng.random() < 0.85
+
+        def any_of(words: Sequence[str]) -> str:
+            return rng.choice([each for each in words if each in verbs.quick or not few])
+
         if kind == 0:  # no verb at all
             return False, [
                 rng.choice(WORDS),
-                *(rng.choice((*WORDS, *VERBS)) for _ in range(rng.randrange(3))),
+                *(rng.choice((*WORDS, *verbs.words)) for _ in range(rng.randrange(3))),
             ]
         if kind == 1:  # a flag that does not exist, or lacks its value
-            verb = rng.choice(QUICK if few else VERBS)
             return True, [
-                *verb.split(),
+                *any_of(verbs.words).split(),
                 *self._more(rng),
                 rng.choice(("--nothing", "--model", "--out", "--seed", "-x", "--json=maybe")),
             ]
         if kind == 2:
-            verb, flag = rng.choice(
-                [(verb, flag) for verb, flag in NUMBERED if verb in QUICK or not few]
-            )
+            verb = any_of(tuple(verbs.numbers))
+            flag = rng.choice(verbs.numbers[verb])
             return True, [*verb.split(), flag, rng.choice(NUMBERS), *self._more(rng)]
         if kind == 3:
-            verb = rng.choice([verb for verb in OUT if verb in QUICK or not few])
-            arguments = [
-                *verb.split(),
-                *(["lane_keeper"] if verb == "explain" else []),
-                "--out",
-                rng.choice(self.blocked),
-            ]
+            verb = any_of(verbs.out)
+            model = ["lane_keeper"] if verb in verbs.reads_model else []
+            arguments = [*verb.split(), *model, "--out", rng.choice(self.blocked)]
             return True, arguments + ["--json"] * rng.randrange(2)
         if kind == 4:
-            return True, [
-                *rng.choice(MODEL_BY_FLAG).split(),
-                "--model",
-                rng.choice(self.bad),
-                *self._more(rng),
-            ]
+            verb = rng.choice(verbs.model_by_flag)
+            return True, [*verb.split(), "--model", rng.choice(self.bad), *self._more(rng)]
         if kind == 5:
             return True, [
                 "replay",
@@ -244,15 +216,16 @@ class CommandLine:
             ]
         if kind == 6:
             out = rng.choice((*self.blocked, str(self.home / "x")))
+            bad = rng.choice(self.bad)
             return True, [
                 "train",
-                "imitation",
+                "recordings",
                 "--workers",
                 "1",
                 "--out",
                 out,
-                "--bags",
-                rng.choice(self.bad),
+                "--recordings",
+                bad,
             ]
         if kind == 7:
             return True, rng.choice(
@@ -266,8 +239,8 @@ class CommandLine:
                 )
             )
         if kind == 8:
-            return True, [rng.choice(READS_MODEL), rng.choice(self.bad), *self._more(rng)]
-        return False, [*rng.choice(VERBS).split(), rng.choice(("-h", "--help"))]
+            return True, [rng.choice(verbs.reads_model), rng.choice(self.bad), *self._more(rng)]
+        return False, [*rng.choice(verbs.words).split(), rng.choice(("-h", "--help"))]
 
     def _more(self, rng: random.Random) -> list[str]:
         """Further words, odd ones, that leave a line as wrong as it is."""
@@ -280,10 +253,10 @@ class CommandLine:
 class CommandLineMaker:
     """Makes the cases of an empty folder, in any process."""
 
-    main: Main
+    entry: EntryPoint
 
     def __call__(self, folder: Path) -> Callable[[random.Random], str]:
-        return CommandLine(folder, self.main).run
+        return CommandLine(folder, self.entry).run
 
 
 def make_places(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

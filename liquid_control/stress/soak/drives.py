@@ -13,7 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
-from liquid_control.config import GateConfig, check, number
+from liquid_control.config import GateConfig, check, number, path, text
 from liquid_control.control.engagement import DRIVING
 from liquid_control.control.guard import Wishes
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
@@ -26,6 +26,7 @@ from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.stress.faults.limit_check import violations
 from liquid_control.stress.soak.growth import footprint, growth
 from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.verb import Verb
 
 LARGEST_GROWTH = 1.0
 """Of memory and of open files [% an hour] that a soak passes with."""
@@ -39,15 +40,11 @@ class SoakSettings:
     """Let `model` drive for hours with random faults in every source, takeovers and emergency
     stops, and judge every command."""
 
-    model: str = dataclasses.field(
-        default="lane_keeper",
-        metadata={"doc": "path of a model directory, or the name of an installed model"},
-    )
-    hours: float = number(0.1, 0.001, 10_000.0, "h", "simulated driving, in drives of a minute")
+    model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")
+    hours: float = number(0.1, 0.001, 10_000.0, "h", "simulated time, in drives of one minute")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the roads and the faults")
-    out: Path | None = dataclasses.field(
-        default=None,
-        metadata={"doc": "folder of soak.json and a file a drive; a stopped run goes on"},
+    out: Path | None = path(
+        None, "folder of soak.json and one file per drive; a stopped run resumes", writes="folder"
     )
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
@@ -201,3 +198,6 @@ def _write(path: Path, values: dict) -> None:
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     partial.replace(path)
+
+
+VERB = Verb(SoakSettings, soak, succeeded=passed)

@@ -20,6 +20,7 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.signals import Action, Command
 from liquid_control.stress.soak.gate_judge import Step, broken_alone, broken_between
 from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.verb import Verb
 
 LENGTH, JOB = 500, 50_000
 """Commands of a history, which has one gate and vehicle, and of one piece of work."""
@@ -51,9 +52,9 @@ class GateSoakSettings:
     two of them."""
 
     commands: int = number(
-        10_000_000, 1, 10**10, "", "how many, rounded up to whole pieces of work of 50,000"
+        10_000_000, 1, 10**10, "", "commands to send, rounded up to a multiple of 50,000"
     )
-    seed: int = number(0, 0, 2**31 - 1, "", "names the histories")
+    seed: int = number(0, 0, 2**31 - 1, "", "seed of the histories")
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
     def __post_init__(self) -> None:
@@ -177,3 +178,6 @@ def _action(rng: random.Random, plausible: float, now: int) -> Action | None:
         return None
     stamp = now - rng.randrange(-(10**9), 10**9) if rng.random() < 0.7 else anything(rng)
     return Action(stamp, anything(rng), anything(rng))
+
+
+VERB = Verb(GateSoakSettings, soak_gate, succeeded=lambda facts: not facts["violations"])

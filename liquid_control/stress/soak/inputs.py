@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import importlib.util
 import random
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from liquid_control.config import check, number
+from liquid_control.config import check, number, several
 from liquid_control.errors import ConfigError
 from liquid_control.stress.soak import model_cases, sensor_cases
 from liquid_control.stress.soak.cases import MOST_MEMORY, Case, Maker, run_cases
+from liquid_control.stress.soak.command_cases import CommandLineMaker
 from liquid_control.stress.soak.yaml_cases import TopicMapFile
 from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.verb import EntryPoint, Verb
 
 JOB = 500
 
@@ -77,10 +80,8 @@ class InputSoakSettings:
     """Feed hostile pictures, measurements, models, configurations and command lines to what reads
     them."""
 
-    cases: int = number(100_000, 1, 10**9, "", "of each kind")
-    only: tuple[str, ...] = dataclasses.field(
-        default=(), metadata={"doc": "these kinds alone: " + ", ".join(KINDS)}
-    )
+    cases: int = number(100_000, 1, 10**9, "", "cases of each kind")
+    only: tuple[str, ...] = several((), "only these kinds: " + ", ".join(KINDS))
     seed: int = number(0, 0, 2**31 - 1, "", "names the cases")
     workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
 
@@ -159,3 +160,21 @@ def _kind(cases: int, answers: list[dict]) -> dict:
         "hungriest_mb": round(max(a["hungriest_bytes"] for a in answers) / 1e6, 1),
         "endings": dict(endings.most_common()),
     }
+
+
+def _soak_everything(settings: InputSoakSettings, entry: EntryPoint) -> dict:
+    """`soak_inputs` with the kinds of `OUTER` whose readers are installed."""
+    outer: dict[str, Maker] = {"command_line": CommandLineMaker(entry)}
+    if importlib.util.find_spec("rclpy") is not None:
+        from liquid_control.stress.soak.parameter_cases import parameter_file
+
+        outer["parameter_file"] = parameter_file
+    return soak_inputs(settings, outer)
+
+
+VERB = Verb(
+    InputSoakSettings,
+    _soak_everything,
+    succeeded=lambda facts: not facts["wrong"],
+    tests_commands=True,
+)

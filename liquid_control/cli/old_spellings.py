@@ -1,0 +1,54 @@
+"""Spellings of version 0.1.0, refused with the new one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from liquid_control.config import flags
+from liquid_control.errors import LiquidControlError
+
+OLD_VERBS = {"train imitation --bags": "train recordings"}
+"""The first that fits counts: its words come first, its flags anywhere."""
+OLD_FLAGS = {
+    "--memory": "--core",
+    "--policy.memory": "--policy.core",
+    "--memory-fit": "--core-fit",
+    "--fit.memory-rate": "--fit.core-rate",
+    "--recipe.memory-fit": "--recipe.core-fit",
+    "--exam-roads": "--evaluation-roads",
+    "--wobble": "--steering-noise",
+    "--bags": "--recordings",
+}
+"""A flag, or the prefix of a group of flags."""
+
+
+class OldSpellingError(LiquidControlError):
+    """A verb or a flag has another name now."""
+
+    def __init__(self, old: str, new: str) -> None:
+        super().__init__(f"{old} is now spelled {new}")
+        self.old, self.new = old, new
+
+
+def refuse_old_verb(arguments: Sequence[str]) -> None:
+    """Raises OldSpellingError for a verb that has another name now."""
+    given = {argument.partition("=")[0] for argument in arguments}
+    for old, new in OLD_VERBS.items():
+        words = [word for word in old.split() if not word.startswith("-")]
+        if list(arguments[: len(words)]) == words and given.issuperset(old.split()):
+            raise OldSpellingError(old, new)
+
+
+def refuse_old_flags(settings: type, arguments: Sequence[str]) -> None:
+    """Raises OldSpellingError for a flag that has another name now, if the verb has that one."""
+    known = set()
+    for flag in flags(settings):
+        known |= {f"--{flag.name}", flag.field.metadata.get("alias")}
+    groups = {flag.rpartition(".")[0] for flag in known if flag}
+    for argument in arguments:
+        name = argument.partition("=")[0].replace("_", "-")
+        for old, new in OLD_FLAGS.items():
+            if name not in known and (name == old or name.startswith(f"{old}.")):
+                renamed = new + name.removeprefix(old)
+                if renamed in known or new in groups:
+                    raise OldSpellingError(name, renamed)
