@@ -27,16 +27,16 @@ from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, e
 from liquid_control.policy.saved import save_model
 from liquid_control.recordings.rosbag.writer import PARTIAL, PROPOSAL, BagSettings
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
-from liquid_control.sim.collect import Drive, collect
+from liquid_control.sim.collect import DriveJob, collect_missing
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
-from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.jobs import processes
 from liquid_control.system.verb import Verb
 from liquid_control.train.cloning import CloneSettings, clone, scaled_network
 from liquid_control.train.from_recordings import RecordedSettings, train_recorded
 from liquid_control.train.run_folder import commit, tensorboard
 from liquid_control.train.split import split_recordings
 
-WOBBLE = (0.01, 0.02, 0.03, 0.045)
+STEERING_NOISE = (0.01, 0.02, 0.03, 0.045)
 RESAMPLES = 10_000
 FIGURES = ("departures", "rmse")
 KINDS = {"episodes": None, "bags": "", "proposals": PROPOSAL}
@@ -73,8 +73,7 @@ def bench_recordings(settings: RecordingsSettings) -> dict:
     """Returns each kind's figures with 95 % confidence intervals over roads, and those of the
     paired differences."""
     jobs = _drives(settings)
-    missing = [job for job in jobs if not job.path.exists()]
-    run_jobs(collect, missing, processes(settings.workers), "drives")
+    collect_missing(jobs, processes(settings.workers), "drives")
     exams = {kind: [] for kind in KINDS}
     for run in range(settings.runs):
         for kind, steering in KINDS.items():
@@ -86,7 +85,7 @@ def bench_recordings(settings: RecordingsSettings) -> dict:
                 else:
                     _from_bags(settings, how, folder, steering)
             exams[kind].append(_exam(settings, folder))
-    episodes = [load_episode(job.path) for job in jobs if job.bag is None]
+    episodes = [load_episode(path) for path, job in jobs.items() if job.recording is None]
     answer = {
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
         "commit": commit(),
@@ -177,35 +176,28 @@ def _interval(values: np.ndarray) -> list[float]:
     return [float(value) for value in np.percentile(values, (2.5, 97.5))]
 
 
-def _drives(settings: RecordingsSettings) -> list[Drive]:
+def _drives(settings: RecordingsSettings) -> dict[Path, DriveJob]:
     """Every drive twice: as an episode and as a recording. World, driver and noise come from the
     seed, so both are the same drive."""
     for kind in ("drives", "recordings"):
         (settings.out / kind).mkdir(parents=True, exist_ok=True)
     for broken in (settings.out / "recordings").glob(f"*{PARTIAL}"):
         shutil.rmtree(broken)
-    jobs = []
+    jobs = {}
     for index in range(settings.long_roads + settings.short_roads):
         world = WorldConfig(
             length=400.0 if index < settings.long_roads else 120.0, stratum=index % 8
         )
-        wobble, seed, name = (
-            WOBBLE[index // 8 % 4],
+        name = f"expert_{index:04d}"
+        drive = DriveJob(
             road_seed(settings.seed, index),
-            f"expert_{index:04d}",
+            PreprocessConfig(),
+            world,
+            steering_noise=STEERING_NOISE[index // 8 % 4],
         )
-        jobs.append(
-            Drive(seed, settings.out / "drives" / f"{name}.npz", PreprocessConfig(), world, wobble)
-        )
-        jobs.append(
-            Drive(
-                seed,
-                settings.out / "recordings" / name,
-                PreprocessConfig(),
-                world,
-                wobble,
-                bag=BagSettings(),
-            )
+        jobs[settings.out / "drives" / f"{name}.npz"] = drive
+        jobs[settings.out / "recordings" / name] = dataclasses.replace(
+            drive, recording=BagSettings(), name=name
         )
     return jobs
 

@@ -38,9 +38,6 @@ its beginning."""
 TRUTH_EVERY = 4
 """The truth is told once in so many IMU periods."""
 
-PUT_BACK_AHEAD = 5.0
-"""A vehicle that left its lane is put back this far ahead [m]."""
-
 
 @dataclasses.dataclass(frozen=True)
 class SimNodeConfig:
@@ -82,6 +79,7 @@ class SimNode(Node):
         try:
             from liquid_control.sim import world
             from liquid_control.sim.bodies.car import VEHICLE
+            from liquid_control.sim.tasks.lane_keeping import PUT_BACK_AHEAD
         except ImportError as error:
             raise MissingDependencyError(
                 error.name or "mujoco", "Install the sim extra: pip install 'liquid_control[sim]'"
@@ -96,6 +94,7 @@ class SimNode(Node):
         )
         self.world = world.World(world_config, self.config.seed, self.config.held_out)
         self.vehicle, self._start = VEHICLE, world.START_STATION
+        self._put_back_ahead = PUT_BACK_AHEAD
         self.world.render(
             world_config.image_width, world_config.image_height
         )  # the first picture is slow: it makes the GL context
@@ -175,7 +174,7 @@ class SimNode(Node):
             self._stand_at_start()
         elif truth and self.world.task.is_terminated(truth):
             self.times_put_back += 1
-            self.world.place(truth.station + PUT_BACK_AHEAD)
+            self.world.place(truth.station + self._put_back_ahead)
 
     def _steering(self) -> tuple[float, float]:
         """The steering angle [rad] and cap on the speed [m/s] that the vehicle obeys now."""

@@ -6,8 +6,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,49 +26,66 @@ from liquid_control.config import (
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.data.episode import Episode
+from liquid_control.deploy.runtime import Runtime
+from liquid_control.model.packed import PackedModel
 from liquid_control.perception.preprocess import preprocess
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter, check_free
 from liquid_control.sim.appearance import STRATA
-from liquid_control.sim.bodies.car import VEHICLE
-from liquid_control.sim.conditions.network_input import SpoiledInput
-from liquid_control.sim.conditions.table import CLEAN
+from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.drive import drive
 from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.recorder import DriveRecorder
 from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
+from liquid_control.sim.tasks.lane_keeping import SET_SPEED
 from liquid_control.sim.world import World
-from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.jobs import Engine, processes, run_jobs
 from liquid_control.system.verb import Verb
 
 CURVATURE_AHEAD = 10.0
-"""How far ahead the auxiliary curvature target looks [m]."""
+"""Distance ahead of the vehicle of the auxiliary curvature target [m]."""
 
-WOBBLE_TIME = 0.6
-"""Correlation time of the recovery noise [s]."""
-
-SET_SPEED = 20.0
-"""Above every road's own plan, so that the plan decides."""
+NOISE_TIME, NOISE_PERIOD = 0.6, 0.01
+"""Correlation time and period of the steering noise [s]."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Drive:
-    """One drive to collect. `model`: directory of the policy that drives (DAgger), or None for the
-    expert.
+class DriveJob:
+    """One drive to simulate. `model`: the policy that drives (DAgger), None for the expert.
 
-    `wobble`: standard deviation of the steering noise [rad]. `noise_variance`: of Gaussian noise on
-    the picture (0..1) that the driver is given; the pictures kept are without it. `seed` fixes
-    road, look, vehicle and noise. `bag`: how to record, None for an episode.
+    `steering_noise`: standard deviation [rad]. `noise_variance`: of Gaussian noise on the picture
+    (0..1) that the driver gets; the collected pictures are without it. `seed` fixes road,
+    appearance, vehicle and noise. `recording`: how to record, None for an episode; `name`: of the
+    recording.
     """
 
     seed: int
-    path: Path
     preprocess: PreprocessConfig
     world: WorldConfig
-    wobble: float = 0.0
-    model: Path | None = None
+    steering_noise: float = 0.0
+    model: PackedModel | None = None
     noise_variance: float = 0.0
-    bag: BagSettings | None = None
+    recording: BagSettings | None = None
+    name: str = "drive"
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordedDrive:
+    """A rosbag2 directory as a value: the bytes of each file by name. `frames`: of its camera."""
+
+    frames: int
+    files: Mapping[str, bytes] = dataclasses.field(repr=False)
+
+    def __len__(self) -> int:
+        return self.frames
+
+    def save(self, directory: Path) -> None:
+        """Writes the directory, complete or not at all. Raises BagError when it exists."""
+        partial = check_free(directory)
+        partial.mkdir(parents=True)
+        for name, content in self.files.items():
+            (partial / name).write_bytes(content)
+        partial.rename(directory)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +104,9 @@ class CollectionSettings:
     )
     roads: int = number(40, 1, 10**6, "", "roads to drive")
     seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
-    wobble: float = number(0.02, 0.0, 0.2, "rad", "steering noise that makes the expert recover")
+    steering_noise: float = number(
+        0.02, 0.0, 0.2, "rad", "standard deviation of the steering noise; the expert corrects it"
+    )
     world: WorldConfig = group(WorldConfig())
     preprocess: PreprocessConfig = group(PreprocessConfig())
     bag: BagSettings = group(BagSettings())
@@ -97,38 +117,51 @@ class CollectionSettings:
 
 
 def collect_expert(settings: CollectionSettings) -> dict:
-    """Collects on all cores; says how many frames there are and how fast they came, start of the
-    processes included."""
+    """Collects on all cores; returns the number of frames and their rate, start of the processes
+    included."""
     started = time.perf_counter()
     check_camera(settings.preprocess, settings.world)
     settings.out.mkdir(parents=True, exist_ok=True)
-    bag, ending = (settings.bag, "") if settings.format == "bag" else (None, ".npz")
-    jobs = []
+    recording, ending = (settings.bag, "") if settings.format == "bag" else (None, ".npz")
+    jobs = {}
     for index in range(settings.roads):
-        world = dataclasses.replace(settings.world, stratum=index % STRATA)
-        path = settings.out / f"expert_{index:04d}{ending}"
-        jobs.append(
-            Drive(
-                road_seed(settings.seed, index),
-                path,
-                settings.preprocess,
-                world,
-                settings.wobble,
-                bag=bag,
-            )
+        name = f"expert_{index:04d}"
+        jobs[settings.out / f"{name}{ending}"] = DriveJob(
+            road_seed(settings.seed, index),
+            settings.preprocess,
+            dataclasses.replace(settings.world, stratum=index % STRATA),
+            settings.steering_noise,
+            recording=recording,
+            name=name,
         )
-        if bag:
-            check_free(path)
-    frames = sum(run_jobs(collect, jobs, processes(settings.workers), "collect"))
+    for directory in jobs if recording else ():
+        check_free(directory)
+    frames = collect(jobs, processes(settings.workers), "collect")
     seconds = time.perf_counter() - started
-    drives = "recordings" if bag else "episodes"
     return {
-        drives: len(jobs),
+        "recordings" if recording else "episodes": len(jobs),
         "frames": frames,
         "seconds": seconds,
         "frames_per_second": frames / seconds,
         "out": str(settings.out),
     }
+
+
+def collect_missing(jobs: Mapping[Path, DriveJob], engine: Engine, title: str) -> int:
+    """As `collect`, without the drives whose path exists."""
+    missing = {target: job for target, job in jobs.items() if not target.exists()}
+    return collect(missing, engine, title)
+
+
+def collect(jobs: Mapping[Path, DriveJob], engine: Engine, title: str | None = None) -> int:
+    """Simulates all jobs and writes each drive to its path as it comes. Returns the frames."""
+    paths = list(jobs)
+
+    def save(index: int, found: Episode | RecordedDrive) -> int:
+        found.save(paths[index])
+        return len(found)
+
+    return sum(run_jobs(simulate, jobs.values(), engine, title, save))
 
 
 def check_camera(wanted: PreprocessConfig, world: WorldConfig) -> None:
@@ -137,98 +170,93 @@ def check_camera(wanted: PreprocessConfig, world: WorldConfig) -> None:
     preprocess(np.zeros((world.image_height, world.image_width, 3), np.uint8), wanted)
 
 
-def collect(job: Drive) -> int:
-    """Drives one road to its end, or until the vehicle is off the road; writes the episode or
-    recording; returns its frames."""
+def simulate(job: DriveJob) -> Episode | RecordedDrive:
+    """Drives one road to its end, or until the task is terminated."""
     world = World(job.world, job.seed)
+    runtime = _driver(job, world)
+    gate = SafetyGate(vehicle=world.body.vehicle)
+    controller = Controller(runtime, gate=gate, speed=SET_SPEED)
+    noise = steering_noise(np.random.default_rng([job.seed, 1]), job.steering_noise)
+    try:
+        if job.recording is None:
+            return _episode(world, controller, noise.__next__)
+        return _recording(job, world, controller, noise.__next__)
+    finally:
+        world.close()
+
+
+def _driver(job: DriveJob, world: World) -> Runtime:
     if job.model is None:
-        runtime = ExpertRuntime(world, job.preprocess)
+        runtime: Runtime = ExpertRuntime(world, job.preprocess)
     else:
-        from liquid_control.deploy.onnx_runtime import OnnxRuntime
+        from liquid_control.deploy.packed_runtime import load_packed
 
-        runtime = OnnxRuntime.load(job.model)
+        runtime = load_packed(job.model)
     if job.noise_variance:
-        runtime = SpoiledInput(
-            runtime, dataclasses.replace(CLEAN, noise_variance=job.noise_variance), job.seed
-        )
-    controller = Controller(runtime, gate=SafetyGate(vehicle=VEHICLE), speed=SET_SPEED)
-    wobble = _wobble(np.random.default_rng([job.seed, 1]), job.wobble)
-    frames = (_episode if job.bag is None else _recording)(
-        job, world, controller, lambda: next(wobble)
-    )
-    world.close()
-    return frames
+        runtime = CorruptedInput(runtime, job.seed, noise_variance=job.noise_variance)
+    return runtime
 
 
-def _episode(
-    job: Drive, world: World, controller: Controller, disturbance: Callable[[], float]
-) -> int:
+def _episode(world: World, controller: Controller, disturbance: Callable[[], float]) -> Episode:
     rows = []
-    for moment in drive(world, controller, disturbance):
-        if moment.action is not None:
-            seen, truth = controller.observation, moment.truth
-            ahead = world.road.curvature[
-                min(int((truth.station + CURVATURE_AHEAD) / SPACING), len(world.road.curvature) - 1)
+    for step in drive(world, controller, disturbance):
+        if step.action is not None:
+            seen, truth, curvature = controller.observation, step.truth, world.road.curvature
+            ahead = curvature[
+                min(int((truth.station + CURVATURE_AHEAD) / SPACING), len(curvature) - 1)
             ]
             targets = (truth.lane_offset, truth.heading_error, truth.curvature, ahead)
-            rows.append(
-                (
-                    seen.stamp_ns,
-                    seen.image,
-                    seen.measurements,
-                    seen.dt,
-                    seen.is_first,
-                    world.task.expert(world),
-                    targets,
-                )
-            )
-        if world.task.is_terminated(moment.truth):
+            expert = world.task.expert(world)
+            observed = seen.stamp_ns, seen.image, seen.measurements, seen.dt, seen.is_first
+            rows.append((*observed, expert, targets))
+        if world.task.is_terminated(step.truth):
             break
-    stamp_ns, image, inertial, dt, is_first, curvature, auxiliary = zip(*rows, strict=True)
-    Episode(
+    stamp_ns, image, measurements, dt, is_first, target, auxiliary = zip(*rows, strict=True)
+    return Episode(
         np.array(stamp_ns, np.int64),
         np.stack(image),
-        np.stack(inertial),
+        np.stack(measurements),
         np.array(dt, np.float32),
         np.array(is_first, bool),
-        np.array(curvature, np.float32),
+        np.array(target, np.float32),
         np.array(auxiliary, np.float32),
-    ).save(job.path)
-    return len(rows)
+    )
 
 
 def _recording(
-    job: Drive, world: World, controller: Controller, disturbance: Callable[[], float]
-) -> int:
-    """The recorded command is what the gate let through, without the disturbance: what the driver
-    meant, not what shook the wheels."""
-    driver = "expert" if job.model is None else job.model.name
+    job: DriveJob, world: World, controller: Controller, disturbance: Callable[[], float]
+) -> RecordedDrive:
+    """The recorded command is that of the gate, without the steering noise: what the driver meant,
+    not what moved the wheels."""
     facts = {
         "made_by": "liquid-control collect",
-        "driver": driver,
+        "driver": "expert" if job.model is None else job.model.name,
         "seed": str(job.seed),
-        "wobble": f"{job.wobble} rad",
+        "steering_noise": f"{job.steering_noise} rad",
     }
-    with BagWriter(job.path, job.bag, facts, VEHICLE) as writer:
-        recorder = DriveRecorder(writer, world, job.seed)
-        for moment in drive(world, controller, disturbance, recorder.hear):
-            if (
-                controller.action is not None
-            ):  # the gate of a robot is silent until the first proposal
-                recorder.drive(moment.command, moment.action)
-            recorder.judge(moment.truth)
-            if world.task.is_terminated(moment.truth):
-                break
-    return recorder.frames
+    with tempfile.TemporaryDirectory(prefix="liquid_control_") as folder:
+        directory = Path(folder) / job.name
+        with BagWriter(directory, job.recording, facts, world.body.vehicle) as writer:
+            recorder = DriveRecorder(writer, world, job.seed)
+            for step in drive(world, controller, disturbance, recorder.hear):
+                # As on a robot, no command is recorded before the first proposal.
+                if controller.action is not None:
+                    recorder.drive(step.command, step.action)
+                recorder.judge(step.truth)
+                if world.task.is_terminated(step.truth):
+                    break
+        files = {file.name: file.read_bytes() for file in directory.iterdir()}
+    return RecordedDrive(recorder.frames, files)
 
 
-def _wobble(rng: np.random.Generator, deviation: float):
-    """Ornstein-Uhlenbeck steering noise [rad], one value per IMU period."""
-    value, step = 0.0, 0.01
+def steering_noise(rng: np.random.Generator, deviation: float) -> Iterator[float]:
+    """An Ornstein-Uhlenbeck process [rad] of standard deviation `deviation`, one value per IMU
+    period."""
+    value, step = 0.0, NOISE_PERIOD
     for _ in itertools.count():
         value += (
-            -value * step / WOBBLE_TIME
-            + deviation * math.sqrt(2 * step / WOBBLE_TIME) * rng.standard_normal()
+            -value * step / NOISE_TIME
+            + deviation * math.sqrt(2 * step / NOISE_TIME) * rng.standard_normal()
         )
         yield value
 

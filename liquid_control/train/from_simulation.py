@@ -35,12 +35,13 @@ from liquid_control.deploy.export import export_onnx
 from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
 from liquid_control.model.installed import find_model
+from liquid_control.model.packed import pack_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network, save_model
-from liquid_control.sim.collect import Drive, check_camera, collect
+from liquid_control.sim.collect import DriveJob, check_camera, collect_missing
 from liquid_control.sim.seeds import road_seed
 from liquid_control.system.allocator import keep_freed_memory
-from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.jobs import processes
 from liquid_control.system.verb import Verb
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.device import DEVICES, choose_device, device_name
@@ -141,9 +142,8 @@ def train(settings: ImitationSettings) -> dict:
         for stage in range(settings.rounds + 1):
             began = time.perf_counter()
             jobs = expert_drives(settings) if stage == 0 else _policy_drives(settings, stage, model)
-            missing = [job for job in jobs if not job.path.exists()]
-            run_jobs(collect, missing, processes(settings.workers), f"collect, round {stage}")
-            episodes += [load_episode(job.path) for job in jobs]
+            collect_missing(jobs, processes(settings.workers), f"collect, round {stage}")
+            episodes += [load_episode(path) for path in jobs]
             seconds["collect"] += time.perf_counter() - began
             if stage < progress["stage"]:
                 continue
@@ -233,40 +233,33 @@ def _tell(step: int, losses: dict[str, float], stage: int, bar: tqdm, writer) ->
             writer.add_scalar(f"round_{stage}/{name}", value, step)
 
 
-def expert_drives(settings: ImitationSettings) -> list[Drive]:
-    """What the expert is to drive for these settings: the same for every policy that is trained
-    with them."""
-    jobs = []
+def expert_drives(settings: ImitationSettings) -> dict[Path, DriveJob]:
+    """The expert's drives by the path of their episode; the same for every policy that is trained
+    with these settings."""
+    jobs = {}
     for index in range(settings.long_roads + settings.short_roads):
         world = WorldConfig(
             length=400.0 if index < settings.long_roads else 120.0, stratum=index % 8
         )
-        wobble = (0.01, 0.02, 0.03, 0.045)[index // 8 % 4]
+        noise = (0.01, 0.02, 0.03, 0.045)[index // 8 % 4]
         path = settings.out / "episodes" / f"expert_{index:04d}.npz"
-        jobs.append(
-            Drive(road_seed(settings.seed, index), path, settings.preprocess, world, wobble)
-        )
+        seed = road_seed(settings.seed, index)
+        jobs[path] = DriveJob(seed, settings.preprocess, world, steering_noise=noise)
     return jobs
 
 
-def _policy_drives(settings: ImitationSettings, stage: int, model: Path) -> list[Drive]:
-    """Roads that the present policy drives while the expert says what it would have done."""
-    jobs = []
+def _policy_drives(settings: ImitationSettings, stage: int, model: Path) -> dict[Path, DriveJob]:
+    """Roads that the present policy drives, labelled with the expert's action."""
+    jobs, packed = {}, pack_model(model)
     for index in range(settings.round_roads):
-        world = WorldConfig(length=200.0, stratum=index % 8)
         path = settings.out / "episodes" / f"round_{stage}_{index:04d}.npz"
-        wobble = (0.0, 0.01, 0.02)[index % 3]
-        noise = (0.0, 0.5, 1.0)[index // 8 % 3] * settings.round_noise
-        jobs.append(
-            Drive(
-                road_seed(settings.seed, 100_000 * stage + index),
-                path,
-                settings.preprocess,
-                world,
-                wobble,
-                model,
-                noise,
-            )
+        jobs[path] = DriveJob(
+            road_seed(settings.seed, 100_000 * stage + index),
+            settings.preprocess,
+            WorldConfig(length=200.0, stratum=index % 8),
+            steering_noise=(0.0, 0.01, 0.02)[index % 3],
+            model=packed,
+            noise_variance=(0.0, 0.5, 1.0)[index // 8 % 3] * settings.round_noise,
         )
     return jobs
 

@@ -109,9 +109,10 @@ def test_what_is_on_disk_is_neither_trained_nor_driven_again(small, answer, monk
     monkeypatch.setattr(
         run,
         "drive_cell",
-        lambda cell: (driven.append((cell.entrant, cell.condition.name)), drives.drive_cell(cell))[
-            1
-        ],
+        lambda job: (
+            driven.append((job[1].entrant, job[1].condition.name)),
+            drives.drive_cell(job),
+        )[1],
     )
     again = run.bench_driving(dataclasses.replace(small, videos=False))
     assert driven == [("ltc", "clean")]
@@ -129,7 +130,7 @@ def test_what_is_on_disk_is_neither_trained_nor_driven_again(small, answer, monk
 def test_whoever_has_the_results_needs_no_models(small, answer, tmp_path, monkeypatch):
     shutil.copytree(small.out / "drives", tmp_path / "drives")
     monkeypatch.setattr(run, "train_one", lambda job: pytest.fail("trained again"))
-    monkeypatch.setattr(run, "drive_cell", lambda cell: pytest.fail("driven again"))
+    monkeypatch.setattr(run, "drive_cell", lambda job: pytest.fail("driven again"))
     again = run.bench_driving(dataclasses.replace(small, out=tmp_path))
     assert again["rows"] == json.loads((small.out / "driving.json").read_text())["rows"]
     assert again["candidates"] == answer["candidates"]

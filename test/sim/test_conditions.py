@@ -16,7 +16,7 @@ from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.errors import ConfigError
 from liquid_control.signals import Frame, ImuSample, Observation, SpeedSample
 from liquid_control.sim.conditions.condition import Condition
-from liquid_control.sim.conditions.network_input import SpoiledInput
+from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.sheet import VISUAL, expert_frame
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
 from liquid_control.sim.expert import ExpertRuntime
@@ -31,6 +31,11 @@ UNCHANGED = [
 """Seed, held out, hash of all that is drawn, vehicle after 1.5 s, mean of the picture then. From
 commit 4140996, before there were conditions: the shipped model was trained on these worlds and its
 figures hold for them alone."""
+
+
+def corrupted(condition: Condition, seed: int) -> CorruptedInput:
+    runtime = ExpertRuntime(None, PreprocessConfig())
+    return CorruptedInput(runtime, seed, **condition.input_corruption)
 
 
 def sensed(
@@ -102,7 +107,7 @@ def test_worlds_without_a_condition_are_what_they_always_were(
 def test_every_condition_drives_and_changes_something_and_repeats_itself(condition):
     def met() -> bytes:
         world = World(dataclasses.replace(SMALL, length=100.0), 3, True, condition)
-        given = SpoiledInput(ExpertRuntime(world, PreprocessConfig()), condition, 3)
+        given = corrupted(condition, 3)
         digest = hashlib.sha256(
             repr(
                 (world.road.curvature.sum(), world._plan.max(), condition.vehicle, condition.gate)
@@ -110,7 +115,7 @@ def test_every_condition_drives_and_changes_something_and_repeats_itself(conditi
         )
         for event in (event for _ in range(60) for event in world.advance(0.03)):
             if isinstance(event, Frame):
-                observation = given.spoil(
+                observation = given.corrupt(
                     Observation(event.stamp_ns, event.image, np.zeros(3, np.float32), 0.031, False)
                 )
                 digest.update(
@@ -141,12 +146,10 @@ def test_what_is_spoiled_does_not_depend_on_how_one_drives(name):
         (at, frame.stamp_ns) for at, frame in right
     ]
     grey = np.full((32, 64, 3), 128, np.uint8)
-    given = [
-        SpoiledInput(ExpertRuntime(None, PreprocessConfig()), CONDITIONS[name], 3) for _ in range(2)
-    ]
+    given = [corrupted(CONDITIONS[name], 3) for _ in range(2)]
     seen = [
         [
-            one.spoil(Observation(frame.stamp_ns, grey, np.zeros(3), 0.04, False)).image
+            one.corrupt(Observation(frame.stamp_ns, grey, np.zeros(3), 0.04, False)).image
             for _, frame in left[:3]
         ]
         for one in given
@@ -157,10 +160,10 @@ def test_what_is_spoiled_does_not_depend_on_how_one_drives(name):
 @pytest.mark.parametrize("variance", [0.1, 0.2, 0.3])
 def test_noise_has_its_variance_on_the_networks_picture(variance):
     condition = CONDITIONS[f"noise_{variance}"]
-    given = SpoiledInput(ExpertRuntime(None, PreprocessConfig()), condition, 5)
+    given = corrupted(condition, 5)
     level = 102
     image = np.full((320, 640, 3), level, np.uint8)
-    noisy = given.spoil(Observation(40_000_000, image, np.zeros(3), 0.04, False)).image / 255
+    noisy = given.corrupt(Observation(40_000_000, image, np.zeros(3), 0.04, False)).image / 255
     exact = NormalDist(level / 255, math.sqrt(variance))
     for value in (
         0.1,
@@ -176,13 +179,13 @@ def test_noise_has_its_variance_on_the_networks_picture(variance):
         abs(np.corrcoef(red, green)[0, 1]) < 0.01
         and abs(np.corrcoef(red[1:], red[:-1])[0, 1]) < 0.01
     )
-    later = given.spoil(Observation(40_000_001, image, np.zeros(3), 0.04, False)).image / 255
+    later = given.corrupt(Observation(40_000_001, image, np.zeros(3), 0.04, False)).image / 255
     assert abs(np.corrcoef(noisy.ravel(), later.ravel())[0, 1]) < 0.01
 
 
 def test_salt_and_pepper_take_whole_pixels():
-    given = SpoiledInput(ExpertRuntime(None, PreprocessConfig()), CONDITIONS["salt_and_pepper"], 5)
-    image = given.spoil(
+    given = corrupted(CONDITIONS["salt_and_pepper"], 5)
+    image = given.corrupt(
         Observation(1, np.full((200, 400, 3), 90, np.uint8), np.zeros(3), 0.04, False)
     ).image
     assert (image.min(2) == image.max(2)).all()
@@ -229,11 +232,9 @@ def test_silences_last_up_to_a_second_with_rests_between():
 
 
 def test_a_policy_without_stamps_is_told_a_constant_and_nobody_else_is():
-    given = SpoiledInput(
-        ExpertRuntime(None, PreprocessConfig()), CONDITIONS["dropped_50_stripped"], 3
-    )
+    given = corrupted(CONDITIONS["dropped_50_stripped"], 3)
     seen = Observation(9, np.zeros((32, 64, 3), np.uint8), np.zeros(3), 0.111, False)
-    assert given.spoil(seen).dt == 0.04 and seen.dt == 0.111
+    assert given.corrupt(seen).dt == 0.04 and seen.dt == 0.111
     assert np.array_equal(
         stamps(CONDITIONS["dropped_50_stripped"]), stamps(CONDITIONS["dropped_50"])
     )

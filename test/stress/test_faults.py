@@ -12,6 +12,7 @@ import pytest
 from liquid_control.config import GateConfig
 from liquid_control.control.engagement import State
 from liquid_control.model.installed import find_model
+from liquid_control.model.packed import pack_model
 from liquid_control.signals import Action, Command, Frame, SpeedSample
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.stress.faults.course import Tick
@@ -166,7 +167,7 @@ CLOSED_LOOP = [
 
 @pytest.mark.parametrize("source, kind", CLOSED_LOOP)
 def test_in_closed_loop_what_must_happen_happens(source, kind):
-    outcome = run_cell((find_model("lane_keeper"), source, kind, 11))
+    outcome = run_cell((pack_model(find_model("lane_keeper")), source, kind, 11))
     assert (
         outcome["broken"] == [] and outcome["limit_violations"] == 0 and outcome["commands"] > 150
     )

@@ -12,11 +12,12 @@ from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.data.episode import Episode, load_episode
 from liquid_control.sim import world as world_module
 from liquid_control.sim.appearance import STRATA
-from liquid_control.sim.collect import Drive, collect
+from liquid_control.sim.collect import DriveJob, collect, simulate
 from liquid_control.sim.physics import Physics
 from liquid_control.sim.rendering import Renderer, mujoco
 from liquid_control.sim.seeds import road_seed
 from liquid_control.sim.world import World
+from liquid_control.system.jobs import processes
 
 PARTS = {
     "rendering": (Renderer, "draw"),
@@ -36,20 +37,20 @@ def collecting(
 ) -> tuple[dict, list[Episode]]:
     """One core drives expert roads as `train imitation` does. Returns seconds of one core by part
     and the episodes."""
-    jobs = [
-        Drive(
+    drives = [
+        DriveJob(
             road_seed(seed, index),
-            folder / f"{index}.npz",
             preprocess,
             WorldConfig(length=length, stratum=index % STRATA),
-            0.02,
+            steering_noise=0.02,
         )
         for index in range(roads + 1)
     ]
-    collect(jobs.pop())  # what is done once in a process
+    simulate(drives.pop())  # what is done once in a process
+    jobs = {folder / f"{index}.npz": drive for index, drive in enumerate(drives)}
     began = time.process_time()
     with timed(PARTS, time.process_time) as seconds:
-        frames = sum(collect(job) for job in jobs)
+        frames = collect(jobs, processes(1))
     total = time.process_time() - began
     told = {
         "frames": frames,
@@ -58,7 +59,7 @@ def collecting(
         "frames_per_second": frames / total,
         "parts": seconds | {"rest": total - sum(seconds.values())},
     }
-    return told, [load_episode(job.path) for job in jobs]
+    return told, [load_episode(path) for path in jobs]
 
 
 def rendering_limit(rounds: int, seed: int) -> dict:

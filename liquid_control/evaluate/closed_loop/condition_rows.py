@@ -1,19 +1,16 @@
-"""A condition's figures over all its roads, each with its confidence interval, and the table that
-people read."""
+"""The figures of a condition over all its roads, each with its confidence interval, and the same as
+a text table."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.stats.bootstrap import Interval, rate_interval, ratio_interval, reciprocal
-
-if TYPE_CHECKING:
-    from liquid_control.evaluate.closed_loop.evaluation import RoadResult
 
 PER = 10_000.0
 """Departures and gate activations are counted per this many metres."""
@@ -24,16 +21,50 @@ COLUMNS: Sequence[tuple[str, str, Callable[[float], str]]] = (
     ("off road %", "off_road_share", lambda share: f"{100 * share:.2f}"),
     ("rmse m", "lateral_rmse_m", "{:.3f}".format),
 )
-"""Of the table's middle: title, figure with an interval, how it is written."""
+"""Columns of the table with an interval: title, figure, format."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RoadResult:
+    """One road. Distances in metres, times in seconds.
+
+    `departures`: entries beyond the departure threshold. `off_road`: times the task was terminated
+    and the vehicle put back. `standstills`: times it stood still and was put back. `outside_m`:
+    distance with the centre beyond the threshold. `frames_dropped`: lost before they arrived.
+    `wall_s`, `cpu_s`: time of the computation by the clock, and of one core. `safe_stop_s`: time in
+    which the gate had no usable action. `lateral_rmse_m` over distance; comfort as in
+    `evaluate.closed_loop.comfort`.
+    """
+
+    road: int
+    seed: int
+    stratum: int
+    distance_m: float
+    departures: int
+    off_road: int
+    lateral_rmse_m: float
+    largest_offset_m: float
+    frames_used: int
+    gate_activations: int
+    simulated_s: float
+    wall_s: float
+    cpu_s: float
+    condition: str
+    outside_m: float
+    standstills: int
+    frames_dropped: int
+    safe_stop_s: float
+    lateral_jerk_rms: float
+    steering_rate_rms: float
 
 
 def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
     """Figures of one condition, ready for JSON; NAME_ci is NAME's 95 % interval by bootstrap over
     roads, an infinite bound is None.
 
-    An intervention is a vehicle put back because it left the road or stood still. `off_road_share`:
+    An intervention is a vehicle put back after it left the road or stood still. `off_road_share`:
     of the distance, with a wheel over the edge of the lane (the centre beyond the departure
-    threshold). `largest_offset_m` has no interval: a bootstrap knows no extremes.
+    threshold). `largest_offset_m` has no interval, because a bootstrap cannot give one for an extreme.
     """
 
     def column(name: str) -> np.ndarray:
@@ -85,8 +116,8 @@ def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
 
 
 def table(facts: Mapping) -> str:
-    """The rows of `evaluate`'s answer for people, one condition a line; the other intervals are in
-    the JSON."""
+    """The rows of `evaluate`'s answer as text, one condition a line; the other intervals are in the
+    JSON."""
     titles = ["worst m", "jerk m/s³", "steer rad/s", "gate/10 km", "x real"]
     lines = [["condition", "km", *(title for title, _, _ in COLUMNS), *titles]]
     for row in facts["conditions"]:

@@ -1,4 +1,4 @@
-"""Closed-loop evaluation: a model drives held-out roads, under any conditions, through the same
+"""Closed-loop evaluation: a model drives held-out roads, under any conditions, with the same
 `Controller` as on the robot."""
 
 from __future__ import annotations
@@ -11,38 +11,32 @@ from pathlib import Path
 from liquid_control.config import REQUIRED, WorldConfig, check, group, number, path, several, text
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.closed_loop.comfort import mean_squares
-from liquid_control.evaluate.closed_loop.condition_rows import condition_row, table
+from liquid_control.evaluate.closed_loop.condition_rows import RoadResult, condition_row, table
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
+from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.sim.appearance import STRATA
-from liquid_control.sim.conditions.network_input import SpoiledInput
+from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
 from liquid_control.sim.drive import drive
 from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
-from liquid_control.sim.tasks.lane_keeping import DEPARTURE, is_departing
+from liquid_control.sim.tasks.lane_keeping import DEPARTURE, PUT_BACK_AHEAD, SET_SPEED, is_departing
 from liquid_control.sim.world import World
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb, as_lines
 
-SET_SPEED = 20.0
-"""Above every road's own plan, so that the plan decides."""
-
-PUT_BACK_AHEAD = 5.0
-"""A vehicle that left the road or stands still is put back on the lane's centre this far ahead
-[m]."""
-
 STANDSTILL = 10.0
-"""A vehicle that gets no metre further for this long stands still for good [s]."""
+"""A vehicle that advances less than a metre in this time stands still [s]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings:
-    """Drive `model` over `roads` held-out roads of the set that `seed` names, looks spread evenly
-    over the strata."""
+    """Drive `model` over `roads` held-out roads of the set that `seed` names, spread evenly over
+    the strata of appearance."""
 
     model: Path = path(REQUIRED, "path of a model directory, or the name of an installed model")
     roads: int = number(20, 1, 100000, "", "held-out roads to drive")
@@ -64,47 +58,12 @@ class EvaluationSettings:
 
 @dataclasses.dataclass(frozen=True)
 class RoadJob:
-    """Road number `road` of the set that `seed` names, to be driven by `model` under a
-    condition."""
+    """Held-out road number `road` of the set that `seed` names, under a condition."""
 
-    model: Path
     condition: str
     road: int
     seed: int
     world: WorldConfig
-
-
-@dataclasses.dataclass(frozen=True)
-class RoadResult:
-    """One road: metres driven, departures (entries beyond the threshold), times off the road, and
-    offsets over distance.
-
-    `outside_m`: metres with the centre beyond the threshold. `standstills`: times the vehicle had
-    to be moved on. `frames_dropped`: lost before they arrived. `wall_s`, `cpu_s`: what it took by
-    the clock, and of one core. `safe_stop_s`: time in which the gate had no usable action. Comfort
-    as in `evaluate.closed_loop.comfort`.
-    """
-
-    road: int
-    seed: int
-    stratum: int
-    distance_m: float
-    departures: int
-    off_road: int
-    lateral_rmse_m: float
-    largest_offset_m: float
-    frames_used: int
-    gate_activations: int
-    simulated_s: float
-    wall_s: float
-    cpu_s: float
-    condition: str
-    outside_m: float
-    standstills: int
-    frames_dropped: int
-    safe_stop_s: float
-    lateral_jerk_rms: float
-    steering_rate_rms: float
 
 
 def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
@@ -112,8 +71,9 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
     under `conditions`, and all `RoadResult`s under `per_road`."""
     started = time.perf_counter()
     conditions = find_conditions(settings.conditions)
+    model = pack_model(settings.model)
     jobs = [
-        RoadJob(settings.model, c.name, road, settings.seed, settings.world)
+        (model, RoadJob(c.name, road, settings.seed, settings.world))
         for c in conditions
         for road in range(settings.roads)
     ]
@@ -144,14 +104,15 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
     }
 
 
-def drive_road(job: RoadJob) -> RoadResult:
-    """Drives one held-out road with the model on disk; see `drive_with`."""
-    return drive_with(OnnxRuntime.load(job.model), job)
+def drive_road(job: tuple[PackedModel, RoadJob]) -> RoadResult:
+    """A model drives one held-out road; see `drive_with`."""
+    model, road = job
+    return drive_with(load_packed(model), road)
 
 
 def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
-    """Drives one held-out road to its end; a vehicle that leaves the road or stands still is put
-    back and the event counted."""
+    """Drives one held-out road to its end. A vehicle that leaves the road or stands still is
+    counted and put back."""
     started, busy = time.perf_counter(), time.process_time()
     condition, stratum, seed = (
         CONDITIONS[job.condition],
@@ -161,8 +122,8 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
     world = World(
         dataclasses.replace(job.world, stratum=stratum), seed, held_out=True, condition=condition
     )
-    if condition.spoils_input:
-        runtime = SpoiledInput(runtime, condition, seed)
+    if condition.input_corruption:
+        runtime = CorruptedInput(runtime, seed, **condition.input_corruption)
     controller = Controller(
         runtime, gate=SafetyGate(condition.gate, condition.vehicle), speed=SET_SPEED
     )
@@ -172,8 +133,8 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
     station = world.truth.station
     mark_station, mark_ns = station, 0
     stretches: list[list[tuple[int, float, float, float]]] = [[]]
-    for moment in drive(world, controller):
-        truth = moment.truth
+    for step in drive(world, controller):
+        truth = step.truth
         moved = max(truth.station - station, 0.0)
         station = truth.station
         distance += moved
@@ -182,9 +143,9 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
         departures += is_departing(truth) and not outside
         outside = is_departing(truth) or (outside and abs(truth.lane_offset) > 0.75 * DEPARTURE)
         beyond += moved * is_departing(truth)
-        gated += bool(moment.verdict.limits) and not limited
-        limited = bool(moment.verdict.limits)
-        periods, stopped = periods + 1, stopped + moment.verdict.safe_stop
+        gated += bool(step.verdict.limits) and not limited
+        limited = bool(step.verdict.limits)
+        periods, stopped = periods + 1, stopped + step.verdict.safe_stop
         stretches[-1].append((truth.stamp_ns, truth.yaw, truth.speed, truth.steering_angle))
         if station > mark_station + 1.0:
             mark_station, mark_ns = station, truth.stamp_ns

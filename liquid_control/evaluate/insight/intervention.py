@@ -13,8 +13,10 @@ import torch
 
 from liquid_control.config import WorldConfig
 from liquid_control.deploy.torch_runtime import TorchRuntime
-from liquid_control.evaluate.closed_loop.evaluation import RoadJob, RoadResult, drive_with
+from liquid_control.evaluate.closed_loop.condition_rows import RoadResult
+from liquid_control.evaluate.closed_loop.evaluation import RoadJob, drive_with
 from liquid_control.evaluate.insight.lesions import WAYS, Lesion, silenced, synapse_strengths
+from liquid_control.model.packed import PackedModel, pack_model, unpacked
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.sim.conditions.table import CLEAN
@@ -29,7 +31,7 @@ class LesionJob:
     """One lesion (None: intact) on the roads numbered `roads`; `states` (T, U) of an intact
     drive."""
 
-    model: Path
+    model: PackedModel
     lesion: Lesion | None
     states: np.ndarray
     roads: tuple[int, ...]
@@ -55,16 +57,14 @@ class Effect:
 def intervene(job: LesionJob) -> Effect:
     """Drives `job.roads` with the lesion."""
     torch.set_num_threads(1)
-    network = load_network(job.model)
+    with unpacked(job.model) as directory:
+        network = load_network(directory)
     runtime = (
         TorchRuntime(network) if job.lesion is None else silenced(network, job.lesion, job.states)
     )
     return summed(
         job.lesion,
-        [
-            drive_with(runtime, RoadJob(job.model, CLEAN.name, road, job.seed, job.world))
-            for road in job.roads
-        ],
+        [drive_with(runtime, RoadJob(CLEAN.name, road, job.seed, job.world)) for road in job.roads],
     )
 
 
@@ -79,8 +79,9 @@ def intervene_all(
     progress: bool,
 ) -> tuple[Effect, list[Effect]]:
     """(the intact circuit's drive, one `Effect` per lesion), all on the same roads."""
+    packed = pack_model(model)
     jobs = [
-        LesionJob(model, lesion, states, tuple(roads), seed, world) for lesion in (None, *lesions)
+        LesionJob(packed, lesion, states, tuple(roads), seed, world) for lesion in (None, *lesions)
     ]
     intact, *effects = run_jobs(
         intervene, jobs, processes(workers), "lesions" if progress else None

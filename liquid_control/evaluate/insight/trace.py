@@ -17,11 +17,9 @@ from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.drive import drive
 from liquid_control.sim.seeds import road_seed
-from liquid_control.sim.tasks.lane_keeping import is_departing
+from liquid_control.sim.tasks.lane_keeping import SET_SPEED, is_departing
 from liquid_control.sim.world import World
 
-SET_SPEED = 20.0
-"""Above every road's own plan, so that the plan decides [m/s]."""
 LONGEST = 400.0
 """A drive ends after so long, whether or not the road does [s]."""
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.config import WorldConfig
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.errors import ConfigError
-from liquid_control.evaluate.closed_loop.evaluation import RoadJob, RoadResult, drive_with
+from liquid_control.evaluate.closed_loop.condition_rows import RoadResult
+from liquid_control.evaluate.closed_loop.evaluation import RoadJob, drive_with
 from liquid_control.model.artefacts import ONNX
 from liquid_control.model.model_file import read_model
+from liquid_control.model.packed import PackedModel
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.system.sha256 import sha256_of
 
@@ -56,9 +58,7 @@ class Cell:
     scores: Path
 
     def job(self, road: int) -> RoadJob:
-        return RoadJob(
-            self.model, self.condition.name, road, self.seed, WorldConfig(length=self.length)
-        )
+        return RoadJob(self.condition.name, road, self.seed, WorldConfig(length=self.length))
 
     @property
     def about(self) -> dict:
@@ -146,9 +146,10 @@ class Scores:
         partial.replace(self.path)
 
 
-def drive_cell(cell: Cell) -> dict[str, list[float]]:
-    """Drives all roads of a cell; returns its columns."""
-    runtime = OnnxRuntime.load(cell.model)
+def drive_cell(job: tuple[PackedModel, Cell]) -> dict[str, list[float]]:
+    """A model drives all roads of a cell; returns its columns."""
+    model, cell = job
+    runtime = load_packed(model)
     results = [drive_with(runtime, cell.job(road)) for road in range(cell.roads)]
     kinds = {name: int if name in WHOLE else lambda value: float(f"{value:.7g}") for name in FIELDS}
     return {name: [kinds[name](getattr(result, name)) for result in results] for name in FIELDS}

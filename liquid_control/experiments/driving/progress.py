@@ -26,13 +26,15 @@ BAR = "{percentage:3.0f} % |{bar}| {elapsed} gone, {remaining} to go, {desc}{pos
 @dataclasses.dataclass(frozen=True)
 class Stage:
     """Jobs that may be done side by side. `cost`: of a job [s of one core]; `keep` gets each job
-    and what it gave, as it is done."""
+    and its result as it is done; `pack` makes of a job the value that its process gets, when the
+    stage begins."""
 
     title: str
     work: Callable
     jobs: Sequence
     cost: Callable[[object], float]
     keep: Callable[[object, object], None] = lambda job, result: None
+    pack: Callable[[object], object] = lambda job: job
 
 
 class Progress:
@@ -80,7 +82,12 @@ class Progress:
             bar.update(stage.cost(job))
 
         try:
-            run_jobs(stage.work, stage.jobs, processes(self._workers, finish=False), keep=on_done)
+            run_jobs(
+                stage.work,
+                map(stage.pack, stage.jobs),
+                processes(self._workers, finish=False),
+                keep=on_done,
+            )
         finally:
             mine |= {
                 "wall_s": round(time.perf_counter() - began, 1),

@@ -4,6 +4,7 @@ every condition, and judges the claims."""
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,8 @@ from liquid_control.experiments.driving.training import (
     trainings,
 )
 from liquid_control.model.installed import find_model
-from liquid_control.sim.collect import collect
+from liquid_control.model.packed import pack_model
+from liquid_control.sim.collect import simulate
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.table import find_conditions
 from liquid_control.sim.world import START_STATION
@@ -134,13 +136,17 @@ def _work(settings: DrivingSettings, entries: Iterable[Entry], driven: Iterable[
         for cell in driven
         if cell.scores in untrained or not by_path[cell.scores].scores.has(cell)
     ]
+    experts = missing_drives(list(untrained.values()))
+    packed = functools.lru_cache(maxsize=None)(pack_model)
     by_job = {job.model: by_path[path].scores for path, job in untrained.items()}
     Progress(settings.out, settings.workers).run(
         Stage(
             "expert drives",
-            collect,
-            missing_drives(list(untrained.values())),
-            lambda job: job.world.length * COLLECTED,
+            simulate,
+            list(experts),
+            lambda path: experts[path].world.length * COLLECTED,
+            lambda path, episode: episode.save(path),
+            experts.__getitem__,
         ),
         Stage("encoders", train_one, missing_encoders(list(untrained.values())), training_cost),
         Stage(
@@ -156,6 +162,7 @@ def _work(settings: DrivingSettings, entries: Iterable[Entry], driven: Iterable[
             missing,
             lambda cell: cell.roads * (cell.length - START_STATION) * DRIVEN,
             lambda cell, columns: by_path[cell.scores].scores.put(cell, columns),
+            lambda cell: (packed(cell.model), cell),
         ),
     )
 

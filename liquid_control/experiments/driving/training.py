@@ -14,7 +14,7 @@ from pathlib import Path
 from liquid_control.errors import ConfigError
 from liquid_control.experiments.driving.settings import DrivingSettings
 from liquid_control.model.cores import CANDIDATES
-from liquid_control.sim.collect import Drive
+from liquid_control.sim.collect import DriveJob
 from liquid_control.train.from_simulation import PLACES, ImitationSettings, expert_drives, train
 
 TRAINED, LOG = "trained.json", "train.log"
@@ -90,17 +90,17 @@ def trainings(settings: DrivingSettings) -> list[Training]:
     return found
 
 
-def missing_drives(wanted: list[Training]) -> list[Drive]:
-    """The expert's drives that these trainings need and that are not on disk."""
+def missing_drives(wanted: list[Training]) -> dict[Path, DriveJob]:
+    """The expert's drives that these trainings need and that are not on disk, by path."""
     folders = {job.experts: dataclasses.replace(job.settings, out=job.experts) for job in wanted}
     for folder in folders:
         (folder / "episodes").mkdir(parents=True, exist_ok=True)
-    return [
-        drive
+    return {
+        path: job
         for settings in folders.values()
-        for drive in expert_drives(settings)
-        if not drive.path.exists()
-    ]
+        for path, job in expert_drives(settings).items()
+        if not path.exists()
+    }
 
 
 def missing_encoders(wanted: list[Training]) -> list[Training]:
@@ -132,9 +132,9 @@ def train_one(job: Training) -> None:
     torch.set_num_threads(1)
     episodes = job.settings.out / "episodes"
     episodes.mkdir(parents=True, exist_ok=True)
-    for drive in expert_drives(dataclasses.replace(job.settings, out=job.experts)):
-        if not (episodes / drive.path.name).exists():
-            _link(drive.path, episodes / drive.path.name)
+    for path in expert_drives(dataclasses.replace(job.settings, out=job.experts)):
+        if not (episodes / path.name).exists():
+            _link(path, episodes / path.name)
     started = time.perf_counter()
     with (
         (job.settings.out / LOG).open("a") as log,

@@ -4,7 +4,6 @@ Values only."""
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from liquid_control.config import (
     GateConfig,
@@ -31,7 +30,7 @@ class Condition:
     """
 
     name: str
-    family: str = choice("clean", FAMILIES, "what is spoiled")
+    family: str = choice("clean", FAMILIES, "what it changes")
     summary: str = ""
 
     noise_variance: float = number(
@@ -150,11 +149,8 @@ class Condition:
         )
 
     @property
-    def spoils_input(self) -> bool:
-        """Whether the policy's own input is spoiled, behind the camera and the time line."""
-        return any((self.noise_variance, self.salt_and_pepper, self.constant_dt))
-
-    @property
-    def noise_deviation(self) -> float:
-        """Standard deviation of the noise, of the range 0..1."""
-        return math.sqrt(self.noise_variance)
+    def input_corruption(self) -> dict[str, float]:
+        """The arguments of `CorruptedInput` that are not zero: what changes the policy's own input,
+        behind the camera and the time line."""
+        names = ("noise_variance", "salt_and_pepper", "constant_dt")
+        return {name: getattr(self, name) for name in names if getattr(self, name)}

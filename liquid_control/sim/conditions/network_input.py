@@ -1,19 +1,19 @@
-"""Spoils what the network itself is given: noise on its picture, and dt taken from it as a control.
+"""Corrupts the input of the network: noise on its picture, and a constant dt as a control.
 
-The published test adds its noise to the network's input picture, so here it goes in behind the
-camera and the preprocessing: added to a camera's picture of twice the size, the shrinking would
-average it away, and a variance of 0.3 would be one of 0.075.
+The published test adds its noise to the network's input picture, so it is added here behind the
+camera and the preprocessing. Resizing would average out noise on a camera picture of twice the
+size: a variance of 0.3 would become 0.075.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.signals import Observation
-from liquid_control.sim.conditions.condition import Condition
 
 
 def add_noise(image: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
@@ -29,38 +29,45 @@ def add_noise(image: np.ndarray, deviation: float, rng: np.random.Generator) -> 
 def add_salt_and_pepper(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
     """A `share` of the pixels of (H, W, 3) uint8 turned black or white, half of them each."""
     drawn = rng.random(image.shape[:2], np.float32)
-    spoiled = image.copy()
-    spoiled[drawn < share] = 0
-    spoiled[drawn < share / 2] = 255
-    return spoiled
+    corrupted = image.copy()
+    corrupted[drawn < share] = 0
+    corrupted[drawn < share / 2] = 255
+    return corrupted
 
 
-class SpoiledInput:
-    """A `Runtime` around another. What is added depends on the road's seed and the frame's stamp
-    alone, so all policies meet the same."""
+class CorruptedInput:
+    """A `Runtime` around another, with `noise_variance` (of 0..1), a share of `salt_and_pepper` and
+    `constant_dt` [s] on its input; 0 leaves each as it is. The noise depends on the road's seed and
+    the frame's stamp alone, so that all policies get the same."""
 
-    def __init__(self, runtime: Runtime, condition: Condition, seed: int) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        seed: int,
+        noise_variance: float = 0.0,
+        salt_and_pepper: float = 0.0,
+        constant_dt: float = 0.0,
+    ) -> None:
         self.preprocess, self.neurons = runtime.preprocess, runtime.neurons
-        self._runtime, self._condition, self._seed = runtime, condition, seed
+        self._runtime, self._seed = runtime, seed
+        self._deviation, self._share = math.sqrt(noise_variance), salt_and_pepper
+        self._constant_dt = constant_dt
 
     def initial_state(self) -> np.ndarray:
         return self._runtime.initial_state()
 
     def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
         """See `Runtime.step`."""
-        return self._runtime.step(self.spoil(observation), state)
+        return self._runtime.step(self.corrupt(observation), state)
 
-    def spoil(self, observation: Observation) -> Observation:
+    def corrupt(self, observation: Observation) -> Observation:
         """The observation as the network gets it."""
-        condition, image = self._condition, observation.image
-        rng = frame_generator(self._seed, observation.stamp_ns)
-        if condition.noise_variance:
-            image = add_noise(image, condition.noise_deviation, rng)
-        if condition.salt_and_pepper:
-            image = add_salt_and_pepper(image, condition.salt_and_pepper, rng)
-        return dataclasses.replace(
-            observation, image=image, dt=condition.constant_dt or observation.dt
-        )
+        image, rng = observation.image, frame_generator(self._seed, observation.stamp_ns)
+        if self._deviation:
+            image = add_noise(image, self._deviation, rng)
+        if self._share:
+            image = add_salt_and_pepper(image, self._share, rng)
+        return dataclasses.replace(observation, image=image, dt=self._constant_dt or observation.dt)
 
 
 def frame_generator(seed: int, stamp_ns: int) -> np.random.Generator:

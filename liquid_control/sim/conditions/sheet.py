@@ -19,7 +19,7 @@ from liquid_control.perception.preprocess import preprocess
 from liquid_control.signals import Frame, Observation
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.conditions.condition import Condition
-from liquid_control.sim.conditions.network_input import SpoiledInput
+from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.seeds import LARGEST_SEED
@@ -56,7 +56,8 @@ def tile(condition: Condition, seed: int, seconds: float) -> np.ndarray:
     seen = Observation(
         frame.stamp_ns, preprocess(frame.image, wanted), np.zeros(3, np.float32), 0.04, False
     )
-    given = SpoiledInput(ExpertRuntime(None, wanted), condition, seed).spoil(seen).image
+    corrupted = CorruptedInput(ExpertRuntime(None, wanted), seed, **condition.input_corruption)
+    given = corrupted.corrupt(seen).image
     caption = np.full((CAPTION, WIDTH, 3), PAPER, np.uint8)
     cv2.putText(
         caption, condition.name, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA

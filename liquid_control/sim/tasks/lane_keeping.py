@@ -20,6 +20,13 @@ OFF_ROAD = LANE_WIDTH / 2
 TURNED_AROUND = 0.3
 """It also ends when the cosine of the heading error is below this."""
 
+SET_SPEED = 20.0
+"""Commanded speed above every road's plan, so that the plan decides [m/s]."""
+
+PUT_BACK_AHEAD = 5.0
+"""A vehicle that left the road or stands still is put back on the lane's centre this far ahead
+[m]."""
+
 LOOK_AHEAD_TIME = 0.65
 SHORTEST_LOOK_AHEAD = 4.0
 """Of the expert [s], [m]."""

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from liquid_control.config import GateConfig, check, number, path, text
 from liquid_control.control.engagement import DRIVING
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.model.installed import find_model
-from liquid_control.model.model_file import read_model
+from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.stress.faults.course import Tick, run_course
 from liquid_control.stress.faults.expectations import EXPECTED, Expectation
 from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.stress.faults.limit_check import violations
+from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb
 
@@ -53,7 +54,7 @@ def inject_faults(settings: FaultSettings) -> dict:
     """Facts by cell under `cells`; `broken` counts cells in which something that must hold did
     not."""
     started = time.perf_counter()
-    model = read_model(find_model(settings.model)).directory
+    model = pack_model(find_model(settings.model))
     cells = [(source, kind) for source in SOURCES for kind in KINDS]
     jobs = [
         (model, source, kind, road_seed(settings.seed, road))
@@ -81,18 +82,17 @@ def inject_faults(settings: FaultSettings) -> dict:
         from liquid_control.stress.faults.picture import draw_matrix
 
         settings.out.mkdir(parents=True, exist_ok=True)
-        partial = settings.out / "faults.json.partial"
-        partial.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        partial.replace(settings.out / "faults.json")
+        with write_atomically(settings.out / "faults.json") as partial:
+            partial.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         draw_matrix(rows, settings.out / "faults.png")
     return facts
 
 
-def run_cell(job: tuple[Path, str, str, int]) -> dict:
+def run_cell(job: tuple[PackedModel, str, str, int]) -> dict:
     """One drive with one fault, judged."""
     model, source, kind, seed = job
     fault = Fault(source, kind, BEGIN, BEGIN + LASTS)
-    ticks = run_course(OnnxRuntime.load(model), seed, fault.end + AFTER, fault)
+    ticks = run_course(load_packed(model), seed, fault.end + AFTER, fault)
     return judge(ticks, fault, EXPECTED[source, kind])
 
 

@@ -7,7 +7,6 @@ import collections
 import dataclasses
 import json
 import math
-import os
 import random
 import time
 import traceback
@@ -16,15 +15,16 @@ from pathlib import Path
 from liquid_control.config import GateConfig, check, number, path, text
 from liquid_control.control.engagement import DRIVING
 from liquid_control.control.guard import Wishes
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.model.installed import find_model
-from liquid_control.model.model_file import read_model
+from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.stress.faults.course import run_course
 from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.stress.faults.limit_check import violations
 from liquid_control.stress.soak.growth import footprint, growth
+from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb
 
@@ -55,24 +55,24 @@ class SoakSettings:
 def soak(settings: SoakSettings) -> dict:
     """Facts, to be judged by `passed`."""
     started = time.perf_counter()
-    model = read_model(find_model(settings.model)).directory
+    model = pack_model(find_model(settings.model))
     folder = None if settings.out is None else settings.out / "drives"
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    jobs = [
-        (str(model), settings.seed, index, folder)
-        for index in range(math.ceil(settings.hours * 3600.0 / DRIVE - 1e-9))
-    ]
-    done = [_kept(job) for job in jobs]
-    fresh = run_jobs(
-        run_drive,
-        [job for job, row in zip(jobs, done, strict=True) if row is None],
-        processes(settings.workers),
-        "drives",
-    )
-    facts = _summary(settings, [row for row in done if row is not None] + fresh)
+    drives = range(math.ceil(settings.hours * 3600.0 / DRIVE - 1e-9))
+    done = [row for index in drives if (row := _read_row(folder, model, settings.seed, index))]
+    missing = sorted(set(drives) - {row["index"] for row in done})
+    jobs = [(model, settings.seed, index) for index in missing]
+
+    def keep(_: int, row: dict) -> dict:
+        if folder is not None:
+            _write(_row_path(folder, row["seed"], row["index"]), row)
+        return row
+
+    fresh = run_jobs(run_drive, jobs, processes(settings.workers), "drives", keep)
+    facts = _summary(settings, done + fresh)
     facts |= {
-        "drives_kept_from_before": len(jobs) - len(fresh),
+        "drives_kept_from_before": len(done),
         "wall_s": round(time.perf_counter() - started, 1),
     }
     facts["real_time_factor"] = (
@@ -93,21 +93,22 @@ def passed(facts: dict) -> bool:
     return not any(counts) and all(each is None or each < LARGEST_GROWTH for each in grown)
 
 
-def run_drive(job: tuple[str, int, int, Path | None]) -> dict:
-    """One drive, judged; what it raises is part of the answer."""
-    model, seed, index, folder = job
+def run_drive(job: tuple[PackedModel, int, int]) -> dict:
+    """Drive number `index` of a seed, judged; an exception is part of the answer."""
+    model, seed, index = job
     rng = random.Random(f"soak {seed} {index}")
     faults, wishes = draw_faults(rng), draw_wishes(rng)
     row = {
         "index": index,
         "seed": seed,
-        "model": model,
+        "model": model.name,
+        "sha256": model.sha256,
         "faults": [dataclasses.asdict(fault) for fault in faults],
         "error": None,
     }
     ticks = []
     try:
-        ticks = run_course(OnnxRuntime.load(model), road_seed(seed, index), DRIVE, faults, wishes)
+        ticks = run_course(load_packed(model), road_seed(seed, index), DRIVE, faults, wishes)
     except Exception:  # noqa: BLE001  an unhandled error is what a soak looks for
         row["error"] = traceback.format_exc(limit=-3)
     wrong = violations(ticks, GateConfig(), VEHICLE)
@@ -125,8 +126,6 @@ def run_drive(job: tuple[str, int, int, Path | None]) -> dict:
         and row["seconds"] > DRIVE - 1.0
         and ticks[-1].state not in DRIVING
     )
-    if folder is not None:
-        _write(_place(job), row)
     return row
 
 
@@ -182,22 +181,21 @@ def _summary(settings: SoakSettings, rows: list[dict]) -> dict:
     }
 
 
-def _place(job: tuple[str, int, int, Path | None]) -> Path:
-    return job[3] / f"drive_{job[1]}_{job[2]:06d}.json"
+def _row_path(folder: Path, seed: int, index: int) -> Path:
+    return folder / f"drive_{seed}_{index:06d}.json"
 
 
-def _kept(job: tuple[str, int, int, Path | None]) -> dict | None:
+def _read_row(folder: Path | None, model: PackedModel, seed: int, index: int) -> dict | None:
     """The answer of a drive that an earlier, stopped run finished with the same model."""
-    if job[3] is None or not _place(job).is_file():
+    if folder is None or not _row_path(folder, seed, index).is_file():
         return None
-    row = json.loads(_place(job).read_text(encoding="utf-8"))
-    return row if row["model"] == job[0] else None
+    row = json.loads(_row_path(folder, seed, index).read_text(encoding="utf-8"))
+    return row if row.get("sha256") == model.sha256 else None
 
 
 def _write(path: Path, values: dict) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with write_atomically(path) as partial:
+        partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 VERB = Verb(SoakSettings, soak, succeeded=passed)

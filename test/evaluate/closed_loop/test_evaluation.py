@@ -43,7 +43,7 @@ class Constant:
 
 
 def job(condition: str = "clean", road: int = 1, world: WorldConfig = SHORT) -> RoadJob:
-    return RoadJob(MODEL, condition, road, 0, world)
+    return RoadJob(condition, road, 0, world)
 
 
 @pytest.fixture(scope="module")

@@ -19,13 +19,12 @@ from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
 from liquid_control.config import PreprocessConfig, VehicleConfig, WorldConfig
-from liquid_control.data.episode import load_episode
 from liquid_control.errors import ConfigError, MessageError, RecordingError
 from liquid_control.recordings.rosbag.reader import BagReader
 from liquid_control.recordings.rosbag.recording import RosbagRecording
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
 from liquid_control.signals import Action, Frame, ImuSample, SpeedSample, SteeringSample
-from liquid_control.sim.collect import CollectionSettings, Drive, collect, collect_expert
+from liquid_control.sim.collect import CollectionSettings, DriveJob, collect_expert, simulate
 
 BEGIN = 1_767_225_600_123_456_789
 SIZE = PreprocessConfig(height=32, width=64)
@@ -282,13 +281,11 @@ def test_a_killed_recorder_loses_at_most_the_last_second(tmp_path):
 
 def test_a_recorded_expert_drive_is_the_collected_one(tmp_path):
     """Same road, same driver, same noise: only the pictures went through JPEG."""
-    job = Drive(7, tmp_path / "episode.npz", SIZE, WORLD, wobble=0.02)
-    frames = collect(job)
-    assert (
-        collect(dataclasses.replace(job, path=tmp_path / "bag", bag=BagSettings(quality=100)))
-        == frames
-    )
-    episode = load_episode(job.path)
+    job = DriveJob(7, SIZE, WORLD, steering_noise=0.02)
+    episode = simulate(job)
+    recorded = simulate(dataclasses.replace(job, recording=BagSettings(quality=100), name="bag"))
+    assert len(recorded) == len(episode)
+    recorded.save(tmp_path / "bag")
     with RosbagRecording(tmp_path / "bag") as recording:
         samples = [sample for _, sample in recording.samples()]
         roles = recording.roles
