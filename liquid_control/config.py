@@ -157,7 +157,7 @@ class TimelineConfig:
         0.25, 0.0, 60.0, "s", "a stamp further ahead of the receiver's clock is refused"
     )
     imu_window: float = number(
-        0.2, 0.005, 5.0, "s", "inertial samples older than this before a frame are forgotten"
+        0.2, 0.005, 5.0, "s", "inertial samples older than this at a frame are discarded"
     )
     assumed_speed: float = number(
         10.0, 0.0, 100.0, "m/s", "speed given to the policy while no speed is measured"
@@ -169,8 +169,7 @@ class TimelineConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PreprocessConfig:
-    """The one preprocessing: crop by fractions of the camera picture, then area resize to the
-    policy's size."""
+    """Crop by fractions of the camera picture, then area resize to the policy's image size."""
 
     height: int = number(64, 8, 1024, "px", "height of the policy's image")
     width: int = number(128, 8, 2048, "px", "width of the policy's image")
@@ -273,10 +272,10 @@ class GateConfig:
     )
     max_speed: float = number(20.0, 0.0, 60.0, "m/s", "largest speed let through")
     max_acceleration: float = number(
-        3.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may rise"
+        3.0, 0.1, 20.0, "m/s²", "largest increase of the speed per second"
     )
     max_deceleration: float = number(
-        6.0, 0.1, 20.0, "m/s²", "how fast the speed asked for may fall"
+        6.0, 0.1, 20.0, "m/s²", "largest decrease of the speed per second"
     )
     stale_after: float = number(
         0.2, 0.01, 5.0, "s", "an action whose frame is older than this is not used"
@@ -285,16 +284,14 @@ class GateConfig:
         0.1, 0.0, 5.0, "s", "an action stamped further ahead than this is not used"
     )
     speed_stale_after: float = number(
-        0.5, 0.01, 10.0, "s", "a measured speed older than this is taken as unknown"
+        0.5, 0.01, 10.0, "s", "a measured speed older than this counts as unknown"
     )
-    deceleration: float = number(
-        3.0, 0.1, 15.0, "m/s²", "how fast the speed is taken away when no action is usable"
-    )
+    deceleration: float = number(3.0, 0.1, 15.0, "m/s²", "deceleration while no action is usable")
     safe_behaviour: str = choice(
         "hold",
         ("hold", "follow", "release"),
-        "the wheels when no action is usable: hold their angle, "
-        "go on to the last curvature asked for, or be released to the driver",
+        "the wheels while no action is usable: hold their angle, follow the last proposed "
+        "curvature, or be released to the driver",
     )
 
     def __post_init__(self) -> None:
@@ -318,9 +315,7 @@ class WorldConfig:
     image_width: int = number(128, 8, 1280, "px", "width of the camera picture")
     frame_rate_low: float = number(20.0, 1.0, 100.0, "Hz", "lowest camera rate drawn")
     frame_rate_high: float = number(30.0, 1.0, 100.0, "Hz", "highest camera rate drawn")
-    frame_jitter: float = number(
-        0.15, 0.0, 0.9, "", "each frame period varies by this share of itself, both ways"
-    )
+    frame_jitter: float = number(0.15, 0.0, 0.9, "", "largest relative deviation of a frame period")
     drop_share: float = number(0.05, 0.0, 0.95, "", "share of frames that never arrive")
     stratum: int = number(-1, -1, 7, "", "appearance stratum (sim.appearance); -1 draws one")
     trees: int = number(60, 0, 2000, "", "trees along the road")

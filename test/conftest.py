@@ -23,28 +23,13 @@ def drives():
 @pytest.fixture(scope="session")
 def node_configs():
     """The parameters of each node: {node: [(prefix of their names, config)]}."""
-    from liquid_control.config import GateConfig, TimelineConfig, VehicleConfig, WorldConfig
-    from liquid_control.control.engagement import EngagementConfig
-    from liquid_control.ros.operator import JoystickConfig
-    from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
-    from liquid_control.ros.safety_node import SafetyNodeConfig
-    from liquid_control.ros.sim_node import SimControls, SimNodeConfig
+    from liquid_control.ros import policy_node, safety_node, sim_node
 
     return {
-        "policy_node": [
-            ("", PolicyNodeConfig),
-            ("", CruiseConfig),
-            ("timeline.", TimelineConfig),
-            ("vehicle.", VehicleConfig),
-        ],
-        "safety_node": [
-            ("", SafetyNodeConfig),
-            ("gate.", GateConfig),
-            ("engagement.", EngagementConfig),
-            ("joystick.", JoystickConfig),
-            ("vehicle.", VehicleConfig),
-        ],
-        "sim_node": [("", SimNodeConfig), ("", SimControls), ("world.", WorldConfig)],
+        node.__name__.rpartition(".")[2]: [
+            (group.prefix, type(group.defaults)) for group in node.PARAMETERS
+        ]
+        for node in (policy_node, safety_node, sim_node)
     }
 
 

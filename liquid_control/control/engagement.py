@@ -43,8 +43,8 @@ class EngagementConfig:
     engage: str = choice(
         "automatic",
         ("automatic", "manual"),
-        "automatic: by itself once inputs are healthy, the first time and after a "
-        "stop; manual: only when asked. After a takeover or a fault it must be asked either way",
+        "automatic: once inputs are healthy, the first time and after a stop; manual: on request. "
+        "After a takeover or a fault it takes a request either way",
     )
     healthy_for: float = number(
         1.0, 0.0, 60.0, "s", "how long all inputs must be healthy before engaging"
@@ -54,7 +54,7 @@ class EngagementConfig:
         0.0,
         200.0,
         "Hz",
-        "proposals a second below which inputs are not healthy enough to engage",
+        "proposals per second below which inputs are not healthy enough to engage",
     )
     proposal_stale_after: float = number(
         0.17,
@@ -63,15 +63,21 @@ class EngagementConfig:
         "s",
         "a proposal that arrived longer ago is not used, whatever its stamp says",
     )
-    needs_speed: bool = switch(True, "a measured speed is needed to engage, and its loss degrades")
-    soft_time: float = number(1.0, 0.0, 30.0, "s", "how long after engaging the wheels move softly")
+    needs_speed: bool = switch(
+        True, "a measured speed is needed to engage; its loss leads to the degraded state"
+    )
+    soft_time: float = number(
+        1.0, 0.0, 30.0, "s", "time after engaging with reduced steering rate and lateral jerk"
+    )
     soft_share: float = number(
         0.5, 0.05, 1.0, "", "share of the steering rate and lateral jerk allowed in that time"
     )
-    standstill: float = number(0.1, 0.01, 2.0, "m/s", "slower than this the vehicle stands")
+    standstill: float = number(
+        0.1, 0.01, 2.0, "m/s", "below this speed the vehicle counts as standing"
+    )
     dead_man: bool = switch(False, "drive only while `enable` is held true and fresh")
     enable_stale_after: float = number(
-        0.5, 0.02, 5.0, "s", "an `enable` that arrived longer ago counts as let go"
+        0.5, 0.02, 5.0, "s", "an `enable` that arrived longer ago counts as released"
     )
 
     def __post_init__(self) -> None:

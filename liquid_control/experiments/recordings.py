@@ -63,7 +63,7 @@ class RecordingsSettings:
     seed: int = number(
         0, 0, LARGEST_SEED, "", "seed of the roads, and of the first run; further runs count up"
     )
-    workers: int = number(0, 0, 256, "", "processes that collect, read and drive; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes that collect, read and drive; 0: one per core")
 
     def __post_init__(self) -> None:
         check(self)

@@ -43,7 +43,7 @@ class DriveSettings:
 
     model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")
     seconds: float = number(30.0, 1.0, 86400.0, "s", "how long to drive")
-    seed: int = number(0, 0, 2**63 - 1, "", "names the road, its look and the vehicle")
+    seed: int = number(0, 0, 2**63 - 1, "", "seed of the road, its appearance and the vehicle")
     speed: float = number(
         20.0, 0.5, 60.0, "m/s", "set speed; the road's own speed plan and bends lower it"
     )

@@ -20,9 +20,9 @@ from liquid_control.ros import qos
 class JoystickConfig:
     """Buttons of a `sensor_msgs/Joy`, counted from 0."""
 
-    takeover_button: int = number(-1, -1, 63, "", "takes over while held; -1: none")
-    enable_button: int = number(-1, -1, 63, "", "the dead-man; -1: none")
-    engage_button: int = number(-1, -1, 63, "", "asks to engage when pressed; -1: none")
+    takeover_button: int = number(-1, -1, 63, "", "takeover while held; -1: none")
+    enable_button: int = number(-1, -1, 63, "", "dead-man switch; -1: none")
+    engage_button: int = number(-1, -1, 63, "", "requests to engage when pressed; -1: none")
 
     def __post_init__(self) -> None:
         check(self)

@@ -4,7 +4,8 @@ checked, changed only to something valid."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -18,9 +19,18 @@ from rclpy.parameter import Parameter
 from liquid_control.errors import ConfigError
 
 
-def text(default: str, doc: str):
-    """A free text field of a node's own config dataclass."""
-    return dataclasses.field(default=default, metadata={"doc": doc})
+class Group(NamedTuple):
+    """Parameters of a node that come from one config dataclass. `fixed`: read-only, for what shapes
+    the node's structure."""
+
+    prefix: str
+    defaults: object
+    fixed: bool = True
+
+
+def declare_all(node: Node, groups: Sequence[Group]) -> tuple:
+    """Declares the parameters of all groups and returns their configs as set."""
+    return tuple(declare(node, group.defaults, group.prefix, group.fixed) for group in groups)
 
 
 def declare(node: Node, config: object, prefix: str = "", fixed: bool = False):

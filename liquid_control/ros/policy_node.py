@@ -21,7 +21,7 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 
-from liquid_control.config import TimelineConfig, VehicleConfig, check, choice, number, switch
+from liquid_control.config import TimelineConfig, VehicleConfig, check, choice, number, switch, text
 from liquid_control.control.controller import Controller
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ImageError, LiquidControlError
@@ -44,27 +44,23 @@ SILENT = 1.0
 class PolicyNodeConfig:
     """What shapes the node; read once, when it starts."""
 
-    model: str = parameters.text(
-        "lane_keeper", "model directory, or the name of an installed model"
-    )
-    require_signature: str = parameters.text(
-        "", "public key (PEM file) that must have signed the model; empty: none is asked for"
+    model: str = text("lane_keeper", "model directory, or the name of an installed model")
+    require_signature: str = text(
+        "", "public key (PEM file) that must have signed the model; empty: no signature is needed"
     )
     threads: int = number(
         1, 1, 64, "", "threads of ONNX Runtime; one is fastest for small policies"
     )
-    autostart: bool = switch(True, "configure and activate without being told")
-    image_transport: str = choice("raw", ("raw", "compressed"), "which camera topic to listen to")
+    autostart: bool = switch(True, "configure and activate without a manager")
+    image_transport: str = choice(
+        "raw", ("raw", "compressed"), "which camera topic to subscribe to"
+    )
     proposal_type: str = choice(
         "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
     )
-    publish_neurons: bool = switch(False, "publish the neurons' states on ~/neurons")
+    publish_neurons: bool = switch(False, "publish the state of the neurons on ~/neurons")
     saliency_rate: float = number(
-        0.0,
-        0.0,
-        10.0,
-        "Hz",
-        "publish where the policy looks on ~/saliency, at most so often; 0 is off",
+        0.0, 0.0, 10.0, "Hz", "largest rate of saliency pictures on ~/saliency; 0: none"
     )
 
     def __post_init__(self) -> None:
@@ -77,11 +73,23 @@ class CruiseConfig:
 
     speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
     comfort_lateral_acceleration: float = number(
-        2.5, 0.05, 20.0, "m/s²", "how fast to take bends; keep it below the gate's limit"
+        2.5,
+        0.05,
+        20.0,
+        "m/s²",
+        "lateral acceleration in bends, which sets their speed; keep it below the gate's limit",
     )
 
     def __post_init__(self) -> None:
         check(self)
+
+
+PARAMETERS = (
+    parameters.Group("", PolicyNodeConfig()),
+    parameters.Group("", CruiseConfig(), fixed=False),
+    parameters.Group("timeline.", TimelineConfig()),
+    parameters.Group("vehicle.", VehicleConfig()),
+)
 
 
 class PolicyNode(LifecycleNode):
@@ -90,10 +98,9 @@ class PolicyNode(LifecycleNode):
 
     def __init__(self, **options) -> None:
         super().__init__("policy_node", **options)
-        self.config = parameters.declare(self, PolicyNodeConfig(), fixed=True)
-        self.timeline_config = parameters.declare(self, TimelineConfig(), "timeline.", fixed=True)
-        self.vehicle = parameters.declare(self, VehicleConfig(), "vehicle.", fixed=True)
-        self.cruise = parameters.declare(self, CruiseConfig())
+        self.config, self.cruise, self.timeline_config, self.vehicle = parameters.declare_all(
+            self, PARAMETERS
+        )
         parameters.follow(self, {"": self.cruise}, lambda changed: self._set_cruise(changed[""]))
         self.controller: Controller | None = None
         self._active = False

@@ -53,13 +53,7 @@ LEVELS = {
 class SafetyNodeConfig:
     """What shapes the node; read once, when it starts."""
 
-    rate: float = number(
-        20.0,
-        10.0,
-        500.0,
-        "Hz",
-        "commands a second from the node's own timer while no proposal comes",
-    )
+    rate: float = number(20.0, 10.0, 500.0, "Hz", "commands per second while no proposal arrives")
     proposal_type: str = choice(
         "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
     )
@@ -68,11 +62,20 @@ class SafetyNodeConfig:
     )
     rivals_are_faults: bool = switch(
         True,
-        "another publisher of commands, or a second one of proposals, is a fault; else only reported",
+        "a second publisher of commands or of proposals is a fault; otherwise it is only reported",
     )
 
     def __post_init__(self) -> None:
         check(self)
+
+
+PARAMETERS = (
+    parameters.Group("", SafetyNodeConfig()),
+    parameters.Group("gate.", GateConfig(), fixed=False),
+    parameters.Group("engagement.", EngagementConfig()),
+    parameters.Group("joystick.", JoystickConfig()),
+    parameters.Group("vehicle.", VehicleConfig()),
+)
 
 
 class SafetyNode(Node):
@@ -81,11 +84,9 @@ class SafetyNode(Node):
 
     def __init__(self, **options) -> None:
         super().__init__("safety_node", **options)
-        self.config = parameters.declare(self, SafetyNodeConfig(), fixed=True)
-        self.vehicle = parameters.declare(self, VehicleConfig(), "vehicle.", fixed=True)
-        engagement = parameters.declare(self, EngagementConfig(), "engagement.", fixed=True)
-        buttons = parameters.declare(self, JoystickConfig(), "joystick.", fixed=True)
-        limits = parameters.declare(self, GateConfig(), "gate.")
+        self.config, limits, engagement, buttons, self.vehicle = parameters.declare_all(
+            self, PARAMETERS
+        )
         self.guard = Guard(limits, self.vehicle, engagement)
         parameters.follow(
             self, {"gate.": limits}, lambda changed: self._set_limits(changed["gate."])

@@ -43,17 +43,21 @@ TRUTH_EVERY = 4
 class SimNodeConfig:
     """What shapes the node; read once, when it starts."""
 
-    seed: int = number(0, 0, 2**63 - 1, "", "names the road, its look and the vehicle")
-    held_out: bool = switch(True, "draw from the test roads, which no training can reach")
+    seed: int = number(0, 0, 2**63 - 1, "", "seed of the road, its appearance and the vehicle")
+    held_out: bool = switch(True, "use the held-out roads, which training never uses")
     publish_clock: bool = switch(False, "publish /clock, for nodes with use_sim_time")
     command_type: str = choice(
         "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
     )
     jpeg_quality: int = number(
-        92, 1, 100, "", "quality of the compressed pictures, made while somebody listens to them"
+        92,
+        1,
+        100,
+        "",
+        "JPEG quality of the compressed pictures, which are made while they are subscribed to",
     )
     command_timeout: float = number(
-        0.5, 0.05, 10.0, "s", "without a command for so long the vehicle brakes by itself"
+        0.5, 0.05, 10.0, "s", "the vehicle brakes after this time without a command"
     )
 
     def __post_init__(self) -> None:
@@ -64,10 +68,17 @@ class SimNodeConfig:
 class SimControls:
     """What may be changed while driving."""
 
-    running: bool = switch(True, "whether time passes in the world")
+    running: bool = switch(True, "whether the simulation runs")
 
     def __post_init__(self) -> None:
         check(self)
+
+
+PARAMETERS = (
+    parameters.Group("", SimNodeConfig()),
+    parameters.Group("", SimControls(), fixed=False),
+    parameters.Group("world.", WorldConfig(length=2000.0, image_width=320, image_height=160)),
+)
 
 
 class SimNode(Node):
@@ -84,14 +95,7 @@ class SimNode(Node):
             raise MissingDependencyError(
                 error.name or "mujoco", "Install the sim extra: pip install 'liquid_control[sim]'"
             ) from error
-        self.config = parameters.declare(self, SimNodeConfig(), fixed=True)
-        self.controls = parameters.declare(self, SimControls())
-        world_config = parameters.declare(
-            self,
-            WorldConfig(length=2000.0, image_width=320, image_height=160),
-            "world.",
-            fixed=True,
-        )
+        self.config, self.controls, world_config = parameters.declare_all(self, PARAMETERS)
         self.world = world.World(world_config, self.config.seed, self.config.held_out)
         self.vehicle, self._start = VEHICLE, world.START_STATION
         self._put_back_ahead = PUT_BACK_AHEAD

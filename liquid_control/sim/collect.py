@@ -103,14 +103,14 @@ class CollectionSettings:
         "what to write: episodes of preprocessed pictures, or rosbag2 recordings as of a vehicle",
     )
     roads: int = number(40, 1, 10**6, "", "roads to drive")
-    seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
+    seed: int = number(0, 0, LARGEST_SEED, "", "seed of the set of roads")
     steering_noise: float = number(
         0.02, 0.0, 0.2, "rad", "standard deviation of the steering noise; the expert corrects it"
     )
     world: WorldConfig = group(WorldConfig())
     preprocess: PreprocessConfig = group(PreprocessConfig())
     bag: BagSettings = group(BagSettings())
-    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
     def __post_init__(self) -> None:
         check(self)

@@ -92,7 +92,7 @@ class RecordedSettings:
         "keep the network's scales instead of fitting them to the recordings' curvature and inertial "
         "inputs",
     )
-    workers: int = number(0, 0, 256, "", "processes that read recordings; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes that read recordings; 0: one per core")
     device: str = choice(
         "auto", DEVICES, "device of the training; auto: a GPU if PyTorch finds one, else the CPU"
     )

@@ -93,7 +93,7 @@ class ImitationSettings:
     exam_roads: int = number(
         20, 0, 1000, "", "held-out roads of the final evaluation; 0: no evaluation"
     )
-    workers: int = number(0, 0, 256, "", "processes that collect and evaluate; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes that collect and evaluate; 0: one per core")
     device: str = choice(
         "auto", DEVICES, "device of the training; auto: a GPU if PyTorch finds one, else the CPU"
     )

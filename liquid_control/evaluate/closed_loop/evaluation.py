@@ -40,13 +40,13 @@ class EvaluationSettings:
 
     model: Path = path(REQUIRED, "path of a model directory, or the name of an installed model")
     roads: int = number(20, 1, 100000, "", "held-out roads to drive")
-    seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
+    seed: int = number(0, 0, LARGEST_SEED, "", "seed of the set of roads")
     conditions: tuple[str, ...] = several(
         (CLEAN.name,),
         "driving conditions by name (doc/benchmark.md), or all; each drives the same roads",
     )
     world: WorldConfig = group(WorldConfig(length=550.0))
-    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes; 0: one per core")
     require_signature: str = text(
         "", "public key (PEM file) that must have signed the model; empty: no signature is needed"
     )

@@ -47,7 +47,7 @@ class ExplainSettings:
         writes="folder",
     )
     roads: int = number(3, 1, 1000, "", "held-out roads to drive")
-    seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
+    seed: int = number(0, 0, LARGEST_SEED, "", "seed of the set of roads")
     world: WorldConfig = group(WorldConfig(length=400.0))
     lesion_roads: int = number(
         1, 0, 1000, "", "roads driven with each silenced part; 0: no interventions"
@@ -57,7 +57,7 @@ class ExplainSettings:
         6, 0, 1000, "", "also silence this many of the strongest synapses between neurons"
     )
     video: bool = switch(True, "write the video of the first road")
-    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
     def __post_init__(self) -> None:
         check(self)

@@ -46,7 +46,9 @@ class OpenLoopSettings:
     timeline: TimelineConfig = group(TimelineConfig())
     gate: GateConfig = group(GateConfig())
     set_speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
-    comfort_lateral_acceleration: float = number(2.5, 0.05, 20.0, "m/s²", "how fast to take bends")
+    comfort_lateral_acceleration: float = number(
+        2.5, 0.05, 20.0, "m/s²", "lateral acceleration in bends, which sets their speed"
+    )
 
     def __post_init__(self) -> None:
         check(self)

@@ -121,11 +121,11 @@ class DrivingSettings:
         160.0, 50.0, 20000.0, "m", "length of a road, of which 12 m lie behind the start"
     )
     seeds: int = number(3, 1, 100, "", "training seeds of each preset: 0, 1, ...")
-    seed: int = number(0, 0, LARGEST_SEED, "", "names the set of held-out roads")
+    seed: int = number(0, 0, LARGEST_SEED, "", "seed of the set of held-out roads")
     quick: bool = switch(False, "smoke test of two minutes: two presets, four conditions")
     videos: bool = switch(False, "add a video of the worst drive of each preset to the page")
     recipe: Recipe = group(Recipe())
-    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes; 0: one per core")
     work: Path | None = path(
         None, "folder of expert drives and trainings, large files; default: --out", writes="folder"
     )

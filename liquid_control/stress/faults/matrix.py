@@ -40,11 +40,11 @@ class FaultSettings:
 
     model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")
     roads: int = number(3, 1, 1000, "", "held-out roads for each fault")
-    seed: int = number(0, 0, LARGEST_SEED, "", "names the set of roads")
+    seed: int = number(0, 0, LARGEST_SEED, "", "seed of the set of roads")
     out: Path | None = path(
         None, "folder for faults.json and the matrix as faults.png", writes="folder"
     )
-    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
     def __post_init__(self) -> None:
         check(self)

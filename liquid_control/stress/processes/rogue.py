@@ -19,7 +19,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image, Imu
 from std_msgs.msg import Bool, Float64, String
 
-from liquid_control.config import VehicleConfig, check, choice, number
+from liquid_control.config import VehicleConfig, check, choice, number, text
 from liquid_control.ros import conversions, parameters, process, qos
 from liquid_control.signals import Action, ImuSample
 
@@ -144,7 +144,7 @@ class RogueConfig:
 
     kind: str = choice("proposals", tuple(KINDS), "what to send")
     rate: float = number(0.0, 0.0, 1e6, "Hz", "messages a second; 0: as fast as it goes")
-    name: str = parameters.text("rogue", "name of the node, which may be somebody else's")
+    name: str = text("rogue", "name of the node, which may be that of another node")
 
     def __post_init__(self) -> None:
         check(self)

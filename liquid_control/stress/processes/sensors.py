@@ -21,7 +21,7 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image, Imu
 from std_msgs.msg import Float64
 
-from liquid_control.config import VehicleConfig, WorldConfig, check, number, switch
+from liquid_control.config import VehicleConfig, WorldConfig, check, number, switch, text
 from liquid_control.ros import conversions, images, parameters, process, qos
 from liquid_control.ros.polled_subscription import Mailbox
 from liquid_control.signals import Frame, ImuSample
@@ -63,7 +63,7 @@ def render_pictures(count: int, seed: int) -> np.ndarray:
 class SensorsConfig:
     """What this process is of the robot; read once, when it starts."""
 
-    pictures: str = parameters.text(
+    pictures: str = text(
         "", "file of pictures as numpy writes it, (N, H, W, 3) uint8 RGB; empty: no camera"
     )
     motion: bool = switch(True, "send IMU, odometry and steering angle, and obey commands")

@@ -42,11 +42,11 @@ class SoakSettings:
 
     model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")
     hours: float = number(0.1, 0.001, 10_000.0, "h", "simulated time, in drives of one minute")
-    seed: int = number(0, 0, LARGEST_SEED, "", "names the roads and the faults")
+    seed: int = number(0, 0, LARGEST_SEED, "", "seed of the roads and the faults")
     out: Path | None = path(
         None, "folder of soak.json and one file per drive; a stopped run resumes", writes="folder"
     )
-    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
     def __post_init__(self) -> None:
         check(self)

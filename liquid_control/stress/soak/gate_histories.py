@@ -55,7 +55,7 @@ class GateSoakSettings:
         10_000_000, 1, 10**10, "", "commands to send, rounded up to a multiple of 50,000"
     )
     seed: int = number(0, 0, 2**31 - 1, "", "seed of the histories")
-    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
     def __post_init__(self) -> None:
         check(self)

@@ -82,8 +82,8 @@ class InputSoakSettings:
 
     cases: int = number(100_000, 1, 10**9, "", "cases of each kind")
     only: tuple[str, ...] = several((), "only these kinds: " + ", ".join(KINDS))
-    seed: int = number(0, 0, 2**31 - 1, "", "names the cases")
-    workers: int = number(0, 0, 256, "", "processes; 0 is one a core")
+    seed: int = number(0, 0, 2**31 - 1, "", "seed of the cases")
+    workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
     def __post_init__(self) -> None:
         check(self)
