@@ -1,16 +1,13 @@
-"""The page of an inspection: one self-contained file, written beside and renamed."""
+"""The page of an inspection."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from liquid_control.errors import MissingDependencyError
 from liquid_control.inspection.agreement import GYRO_SMOOTHING, MAX_GAP, Fit
 from liquid_control.inspection.charts import Lane, intervals, lanes, scatter
 from liquid_control.inspection.findings import STATES
@@ -19,7 +16,9 @@ from liquid_control.inspection.recording import Inspection
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.text import content_rows, together
 from liquid_control.recordings.driven_curvature import at
+from liquid_control.report import page
 from liquid_control.report.charts import Series, time_chart
+from liquid_control.report.media import jpeg_source
 
 CLASSES = {"camera": "proposed", "imu": "allowed", "speed": "measured", "steering": "fourth"}
 NEAR = 600.0  # s; stamps further from the recorder's clock are drawn from their own beginning
@@ -30,22 +29,12 @@ QUALITY = 72
 def write_page(inspection: Inspection, path: str | Path) -> None:
     """Writes the page; nothing on it is fetched from elsewhere. Raises MissingDependencyError
     without jinja2."""
-    try:
-        import jinja2
-    except ImportError as error:
-        raise MissingDependencyError(
-            "jinja2", "Install the report extra: pip install 'liquid_control[report]'"
-        ) from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "report/templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     facts = inspection.facts
     pictures = inspection.tracks.pictures if inspection.tracks else None
     shift = _shift(inspection.stamps)
-    page = environment.get_template("bag.html.jinja").render(
+    page.write_page(
+        "bag",
+        path,
         facts=facts,
         name=Path(facts["recording"]).name,
         began=datetime.fromtimestamp(facts["start_ns"] // 10**9, timezone.utc).strftime(
@@ -65,11 +54,6 @@ def write_page(inspection: Inspection, path: str | Path) -> None:
         sheet=[_shown(one, shift) for one in pictures.sheet] if pictures else [],
         worst=[_shown(one, shift) for one in pictures.worst.values()] if pictures else [],
     )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".new")
-    scratch.write_text(page, encoding="utf-8")
-    scratch.replace(path)
 
 
 def _shift(stamps: Mapping[str, StampReport]) -> float:
@@ -203,13 +187,8 @@ def _display_scale(fit: Fit) -> float:
 
 
 def _shown(picture: Picture, shift: float) -> dict:
-    data = cv2.imencode(
-        ".jpg",
-        cv2.cvtColor(picture.thumbnail, cv2.COLOR_RGB2BGR),
-        [cv2.IMWRITE_JPEG_QUALITY, QUALITY],
-    )[1]
     return {
-        "source": "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode(),
+        "source": jpeg_source(picture.thumbnail[..., ::-1], QUALITY),
         "seconds": picture.seconds - shift,
         "note": picture.note,
         "brightness": picture.brightness,

@@ -8,7 +8,6 @@ the chart to the video.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
@@ -16,6 +15,8 @@ from html import escape
 
 import cv2
 import numpy as np
+
+from liquid_control.report.media import data_uri
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1080, 76, 12, 10, 24
 INNER = WIDTH - LEFT - RIGHT
@@ -180,10 +181,7 @@ def heat_map(
         pixels = np.zeros((1, INNER, 4), np.uint8)
         pixels[0, :, :3] = np.where(row[:, None] >= 0, ABOVE, BELOW)
         pixels[0, :, 3] = 255 * np.abs(row) ** 0.8
-        picture = (
-            "data:image/png;base64,"
-            + base64.b64encode(cv2.imencode(".png", pixels)[1].tobytes()).decode()
-        )
+        picture = data_uri("image/png", cv2.imencode(".png", pixels)[1].tobytes())
         box = {"x": LEFT, "y": top, "width": INNER, "height": pitch - 2}
         parts.append(element("rect", "cell", **box))
         parts.append(element("image", "activity", preserveAspectRatio="none", href=picture, **box))

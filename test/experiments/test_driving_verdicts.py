@@ -172,9 +172,7 @@ def test_the_page_of_all_candidates_and_conditions_fetches_nothing():
     }
     text = page(answer)
     assert not re.search(r"(src|href)=[\"'](?!data:)", text)
-    assert (
-        "&lt;liquid&gt;" in text and "A quick look" in text and "A fault of the benchmark" in text
-    )
+    assert "&lt;liquid&gt;" in text and "A quick run" in text and "A fault of the benchmark" in text
     assert text.count('<g class="curve') == 4 * len(CANDIDATES)
     for name in (*CANDIDATES, "noise_0.3"):
         assert name in text and name in table(answer)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from liquid_control.control.vehicle import steering_angle
@@ -16,10 +14,9 @@ from liquid_control.evaluate.drive.road_map import road_map
 from liquid_control.evaluate.drive.summary import DEPARTURE, latencies_ms, summarize
 from liquid_control.evaluate.drive.video import STOPPING, write_video
 from liquid_control.report.charts import Series, heat_map, histogram, time_chart
+from liquid_control.report.media import video_source
+from liquid_control.report.page import write_page
 from liquid_control.report.strip import by_layer, normalised
-
-EMBED_UP_TO = 12_000_000
-"""A larger video stays a file beside the report, which then refers to it [bytes]."""
 
 BRIDGED = 0.06
 """Gate activations closer than this are drawn as one stretch [s]."""
@@ -44,26 +41,20 @@ def write_drive(log: DriveLog, directory: str | Path) -> dict:
 def write_report(
     log: DriveLog, figures: Mapping, path: str | Path, video: Path | None = None
 ) -> None:
-    """Writes one self-contained page: nothing is fetched, and a video above EMBED_UP_TO is referred
-    to by its file name."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "report/templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("drive.html.jinja").render(
+    """Writes one page that loads nothing but a `video` too large to be part of it."""
+    write_page(
+        "drive",
+        path,
         figures=figures,
         facts=log.facts,
         tiles=_tiles(figures),
         charts=_charts(log, figures),
-        video=_source(video),
+        video=None if video is None or not video.exists() else video_source(video),
         video_offset=float(log.seconds(log.pictures.stamp_ns[:1])[0])
         if len(log.pictures.stamp_ns)
         else 0.0,
         rows=[(name.replace("_", " "), _shown(value)) for name, value in figures.items()],
     )
-    Path(path).write_text(page, encoding="utf-8")
 
 
 def _charts(log: DriveLog, figures: Mapping) -> dict[str, str]:
@@ -182,11 +173,3 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "–" if value is None else str(value)
-
-
-def _source(video: Path | None) -> str | None:
-    if video is None or not video.exists():
-        return None
-    if video.stat().st_size > EMBED_UP_TO:
-        return video.name
-    return "data:video/mp4;base64," + base64.b64encode(video.read_bytes()).decode()

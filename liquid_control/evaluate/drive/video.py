@@ -6,10 +6,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
@@ -28,18 +26,12 @@ from liquid_control.report.overlay import (
     text,
 )
 from liquid_control.report.strip import MOST, Strip, by_layer, normalised
+from liquid_control.report.video import VideoWriter
 from liquid_control.signals import Limit
 from liquid_control.sim.tasks.lane_keeping import DEPARTURE, OFF_ROAD
 
 WIDTH, HEIGHT, STRIP_HEIGHT = 960, 612, 222
 PICTURE_HEIGHT, NARROWEST, WIDEST = 360, 480, 720
-CLOCK = Fraction(1, 1000)
-ENCODER = {
-    "preset": "veryfast",
-    "crf": "25",
-    "g": "60",
-    "x264-params": "subme=1:ref=1:me=dia:rc-lookahead=8",
-}
 STEERING_RATIO = 12.0
 SMOOTHING = 0.08
 NOTABLE = 2e-3
@@ -50,29 +42,15 @@ STOPPING = Limit.STALE | Limit.FUTURE | Limit.NOT_FINITE
 
 
 def write_video(log: DriveLog, path: str | Path) -> int:
-    """Writes an H.264 MP4 (yuv420p, index in front) that browsers play; returns the number of its
-    frames.
-
-    One video frame per camera picture, shown at the picture's own stamp to the millisecond: gaps
-    and jitter stay visible. Raises DriveError when the log holds no picture.
+    """Writes the video, a frame for each camera picture at the picture's own stamp; returns the
+    number of frames. Raises DriveError when the log holds no picture.
     """
     if not len(log.pictures.stamp_ns):
         raise DriveError("the log holds no camera picture, so there is no video to write")
-    count, last = 0, -1
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=30, options=ENCODER)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.codec_context.time_base = CLOCK
+    with VideoWriter(path) as video:
         for seconds, canvas in frames(log):
-            stamp = max(round(seconds / CLOCK), last + 1)
-            frame = av.VideoFrame.from_ndarray(
-                cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p"
-            )
-            frame.pts, frame.time_base, last = stamp, CLOCK, stamp
-            container.mux(stream.encode(frame))
-            count += 1
-        container.mux(stream.encode())
-    return count
+            video.write(seconds, canvas)
+    return video.frames
 
 
 def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:

@@ -20,7 +20,7 @@ from liquid_control.evaluate.insight import findings
 from liquid_control.evaluate.insight.film import write_film
 from liquid_control.evaluate.insight.intervention import Effect, choose_lesions, intervene_all
 from liquid_control.evaluate.insight.lesions import synapse_signs, synapse_strengths
-from liquid_control.evaluate.insight.page import write_page
+from liquid_control.evaluate.insight.page import write_explanation
 from liquid_control.evaluate.insight.time_constants import meaning, title
 from liquid_control.evaluate.insight.trace import joined, record
 from liquid_control.model.installed import find_model
@@ -124,7 +124,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
     (settings.out / "explain.json").write_text(
         json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
-    write_page(facts, info, traces[0], trace, neurons, film, settings.out / "explain.html")
+    write_explanation(facts, info, traces[0], trace, neurons, film, settings.out / "explain.html")
     return facts
 
 

@@ -4,19 +4,17 @@ to that, and every neuron."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
 from liquid_control.config import PreprocessConfig
-from liquid_control.evaluate.drive.video import CLOCK, ENCODER
 from liquid_control.evaluate.insight.trace import Trace
 from liquid_control.report.heat_overlay import lay_over
 from liquid_control.report.overlay import BACKGROUND, INK, MUTED, text
 from liquid_control.report.strip import Strip, normalised
+from liquid_control.report.video import VideoWriter
 
 TITLES = (
     "camera",
@@ -43,21 +41,10 @@ def write_film(
     0..1; `noisy` (T, h, w, 3) the pictures of the last; `ssim` (T,) of the maps with and without
     noise.
     """
-    count, last = 0, -1
-    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=30, options=ENCODER)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.codec_context.time_base = CLOCK
+    with VideoWriter(path) as video:
         for seconds, canvas in frames(trace, names, maps, config, noisy, ssim):
-            last = max(round(Fraction(seconds) / CLOCK), last + 1)
-            frame = av.VideoFrame.from_ndarray(
-                cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p"
-            )
-            frame.pts, frame.time_base = last, CLOCK
-            container.mux(stream.encode(frame))
-            count += 1
-        container.mux(stream.encode())
-    return count
+            video.write(seconds, canvas)
+    return video.frames
 
 
 def frames(

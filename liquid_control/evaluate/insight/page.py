@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from liquid_control.evaluate.insight.charts import bars, scatter
@@ -15,10 +13,10 @@ from liquid_control.evaluate.insight.findings import Neurons
 from liquid_control.evaluate.insight.trace import Trace
 from liquid_control.model.model_file import ModelInfo
 from liquid_control.report.charts import Series, heat_map, time_chart
+from liquid_control.report.media import video_source
+from liquid_control.report.page import write_page
 from liquid_control.report.strip import by_layer, normalised
 
-EMBED_UP_TO = 12_000_000
-"""A larger video stays a file beside the page [bytes]."""
 OCTAVES = 1.0
 """Time constants are coloured fully at this many doublings from the neuron's median."""
 FAINT = 0.04
@@ -26,7 +24,7 @@ FAINT = 0.04
 listens to all of its own neurons."""
 
 
-def write_page(
+def write_explanation(
     facts: Mapping,
     info: ModelInfo,
     first: Trace,
@@ -36,23 +34,18 @@ def write_page(
     path: Path,
 ) -> None:
     """`first`: the road of the film and of everything over time; `trace`: all roads."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "report/templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     names = [row["neuron"] for row in facts["neurons"]]
-    page = environment.get_template("explain.html.jinja").render(
+    write_page(
+        "explain",
+        path,
         facts=facts,
         tiles=_tiles(facts),
         charts=_charts(facts, info, first, neurons, names),
         rows=_rows(facts),
         parts=_synapse_rows(facts),
-        video=_source(film),
+        video=None if film is None else video_source(film),
         video_offset=float(first.seconds[0]),
     )
-    path.write_text(page, encoding="utf-8")
 
 
 def _charts(
@@ -223,9 +216,3 @@ def _short(seconds: float) -> str:
 def _spread(tau: Mapping[str, float]) -> str:
     median, low, high = (_short(tau[name]) for name in ("median", "p5", "p95"))
     return median if low == median == high else f"{median} ({low} – {high})"
-
-
-def _source(film: Path | None) -> str | None:
-    if film is None or film.stat().st_size > EMBED_UP_TO:
-        return None if film is None else film.name
-    return "data:video/mp4;base64," + base64.b64encode(film.read_bytes()).decode()

@@ -3,28 +3,28 @@ for longer recordings."""
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import jinja2
 import numpy as np
 
 from liquid_control.evaluate.replay.charts import bins, path_map, residual, scatter
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import Comparison, figures
-from liquid_control.evaluate.replay.pictures import as_source, draw
+from liquid_control.evaluate.replay.pictures import draw
 from liquid_control.evaluate.replay.tables import HEAD, clock, frame_rows, table, tiles
 from liquid_control.evaluate.replay.words import degrees, sentences, verdict
 from liquid_control.report.charts import Series, time_chart
+from liquid_control.report.media import jpeg_source, video_source
+from liquid_control.report.page import write_page
 from liquid_control.stats.whiteness import autocorrelation
-
-EMBED_UP_TO = 12_000_000
-"""Larger videos stay files beside the report, which then refers to them [bytes]."""
 
 MOST_BAGS = 12
 """Recordings shown one by one: of more, those with the largest error."""
+
+QUALITY = 82
+"""Of the JPEG pictures, of 100."""
 
 AROUND = 4.0
 """Seconds to each side of a worst moment in its chart."""
@@ -33,7 +33,8 @@ BRIDGED = 0.06
 """Gate activations closer than this are drawn as one stretch [s]."""
 
 
-def page(
+def write_report(
+    path: Path,
     facts: Mapping,
     logs: list[list[ReplayLog]],
     comparisons: Mapping[str, list[Comparison]],
@@ -41,21 +42,18 @@ def page(
     films: Mapping,
     camera: object,
     worst: int,
-) -> str:
-    """The page as text. `facts` as in summary.json; `keepers`: (Keeper, CameraView or None) by bag;
-    `films`: Film by bag."""
+) -> None:
+    """`facts` as in summary.json; `keepers`: (Keeper, CameraView or None) by bag; `films`: Film by
+    bag."""
     models = list(facts["models"])
     judged = {model: facts["overall"].get(model) for model in models}
     first = judged[models[0]]
     moments = _moments(facts, logs, keepers, worst)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "report/templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("replay.html.jinja").render(
+    write_page(
+        "replay",
+        path,
         models=models,
+        keys=[(f"m{number % 4}", model) for number, model in enumerate(models)],
         facts=facts,
         verdict=verdict(first),
         tiles=tiles(facts, first, models[0]),
@@ -74,7 +72,7 @@ def page(
         paths=any(view is not None for _, view in keepers.values()),
         bags=_bags(facts, logs, comparisons, moments),
         left_out=max(len(logs) - MOST_BAGS, 0),
-        videos={bag: _source(film.path) for bag, film in films.items() if film.frames},
+        videos={bag: video_source(film.path) for bag, film in films.items() if film.frames},
     )
 
 
@@ -140,7 +138,7 @@ def _moments(
             place
             | {
                 "number": len(shown) + 1,
-                "source": as_source(canvas),
+                "source": jpeg_source(canvas, QUALITY),
                 "height": canvas.shape[0],
                 "width": canvas.shape[1],
                 "words": f"{degrees(abs(place['error']), 1)} too far {side}",
@@ -264,9 +262,3 @@ def _gate_spans(log: ReplayLog, start: float, end: float) -> list[tuple[float, f
 
 def _number(of_bag: list[ReplayLog], model: str) -> int:
     return [log.model for log in of_bag].index(model) % 4
-
-
-def _source(video: Path) -> str:
-    if video.stat().st_size > EMBED_UP_TO:
-        return video.name
-    return "data:video/mp4;base64," + base64.b64encode(video.read_bytes()).decode()

@@ -3,21 +3,19 @@ single moments and as a video."""
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import curvature, steering_angle
-from liquid_control.evaluate.drive.video import CLOCK, ENCODER
 from liquid_control.report import overlay
 from liquid_control.report.overlay import BACKGROUND, INK, MUTED, PANEL, RULE, CameraView, text
+from liquid_control.report.video import VideoWriter
 from liquid_control.signals import Action, Frame
 
 WIDTH, ROW, LABEL, FIGURE = 720, 32, 180, 84
@@ -139,16 +137,6 @@ def draw(
     return canvas
 
 
-def as_source(canvas: np.ndarray, quality: int = 82) -> str:
-    """A BGR picture as the source of an <img>."""
-    return (
-        "data:image/jpeg;base64,"
-        + base64.b64encode(
-            cv2.imencode(".jpg", canvas, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
-        ).decode()
-    )
-
-
 class Film:
     """Writes the first `seconds` of a recording as H.264 MP4, a frame at its own stamp; a context
     manager, to be called with frames."""
@@ -161,23 +149,21 @@ class Film:
         view: CameraView | None,
         seconds: float,
     ) -> None:
-        self.frames = 0
-        self.path, self._models, self._vehicle, self._view, self._seconds = (
-            path,
-            models,
-            vehicle,
-            view,
-            seconds,
-        )
-        self._container = self._stream = self._first = None
-        self._last = -1
+        self.path, self._models, self._seconds = path, models, seconds
+        self._vehicle, self._view = vehicle, view
+        self._video, self._first = VideoWriter(path), None
         self._angles = [math.nan] * len(models)
 
     def __enter__(self) -> Film:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        self._video.close()
+
+    @property
+    def frames(self) -> int:
+        """Frames written."""
+        return self._video.frames
 
     def __call__(self, frame: Frame, actions: Sequence[Action | None], recorded: float) -> None:
         for place, action in enumerate(actions):
@@ -190,28 +176,5 @@ class Film:
         angles = {"driver": recorded, **dict(zip(self._models, self._angles, strict=True))}
         canvas = draw(shrink(frame.image), angles, self._vehicle, self._view, f"{since:.1f} s")
         canvas = canvas[: canvas.shape[0] // 2 * 2]
-        if self._container is None:
-            self._open(canvas.shape[0])
-        elif canvas.shape[0] != self._stream.height:
-            return  # the camera changed its shape on the way
-        stamp = max(round(since / CLOCK), self._last + 1)
-        picture = av.VideoFrame.from_ndarray(
-            cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p"
-        )
-        picture.pts, picture.time_base, self._last = stamp, CLOCK, stamp
-        self._container.mux(self._stream.encode(picture))
-        self.frames += 1
-
-    def close(self) -> None:
-        if self._container is not None:
-            self._container.mux(self._stream.encode())
-            self._container.close()
-            self._container = None
-
-    def _open(self, height: int) -> None:
-        self._container = av.open(
-            str(self.path), "w", format="mp4", options={"movflags": "+faststart"}
-        )
-        self._stream = self._container.add_stream("libx264", rate=30, options=ENCODER)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = WIDTH, height, "yuv420p"
-        self._stream.codec_context.time_base = CLOCK
+        if self._video.shape in (None, canvas.shape[:2]):  # else the camera changed its shape
+            self._video.write(since, canvas)

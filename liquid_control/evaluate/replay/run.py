@@ -137,7 +137,7 @@ def run(settings: ReplaySettings) -> dict:
     for warning in facts["warnings"]:
         print(f"liquid-control replay: warning: {warning}", file=sys.stderr)
     if settings.out is not None:
-        from liquid_control.evaluate.replay.page import page
+        from liquid_control.evaluate.replay.page import write_report
 
         rows = [log for of_bag in logs for log in of_bag]
         write_csv(rows, settings.out / "commands.csv")
@@ -147,11 +147,9 @@ def run(settings: ReplaySettings) -> dict:
             settings.out / "summary.json",
             lambda partial: partial.write_text(text, encoding="utf-8"),
         )
-        report = page(facts, logs, comparisons, keepers, films, settings.camera, settings.worst)
-        beside(
-            settings.out / "report.html",
-            lambda partial: partial.write_text(report, encoding="utf-8"),
-        )
+        report = settings.out / "report.html"
+        drawn = (logs, comparisons, keepers, films, settings.camera, settings.worst)
+        write_report(report, facts, *drawn)
         facts = facts | {"out": str(settings.out)}
     return facts
 

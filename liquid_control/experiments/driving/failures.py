@@ -3,12 +3,9 @@ same drive, bit for bit."""
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
-from fractions import Fraction
 
-import av
 import cv2
 import numpy as np
 
@@ -16,6 +13,8 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.closed_loop.evaluation import drive_with
 from liquid_control.experiments.driving.drives import Cell, Grid
+from liquid_control.report.media import data_uri
+from liquid_control.report.video import VideoWriter
 from liquid_control.signals import Observation
 
 BEFORE, AFTER = 6.0, 2.0
@@ -25,7 +24,7 @@ SCALE, FOOT = 8, 40
 """A picture's value is drawn as large as the video's blocks, so that noise, which cannot be
 compressed, costs little."""
 
-CLOCK = Fraction(1, 1000)
+ENCODER = {"preset": "veryfast", "crf": "30"}
 SHARPEST = 0.1
 """Curvature at either end of the bar below the picture [1/m]."""
 
@@ -102,11 +101,7 @@ def _film(name: str, grid: Grid, cells: Sequence[tuple[Cell, int]]) -> dict:
         }
     filmed = Filmed(OnnxRuntime.load(cell.model))
     drive_with(filmed, cell.job(road))
-    return {
-        "name": name,
-        "words": words,
-        "source": "data:video/mp4;base64," + base64.b64encode(_encoded(filmed)).decode(),
-    }
+    return {"name": name, "words": words, "source": data_uri("video/mp4", _encoded(filmed))}
 
 
 def _encoded(filmed: Filmed) -> bytes:
@@ -117,12 +112,7 @@ def _encoded(filmed: Filmed) -> bytes:
     height, width = shown[0][1].shape[:2]
     size = (SCALE * width, SCALE * height)
     file = io.BytesIO()
-    with av.open(file, "w", "mp4") as container:
-        stream = container.add_stream(
-            "libx264", rate=30, options={"preset": "veryfast", "crf": "30"}
-        )
-        stream.width, stream.height, stream.pix_fmt = size[0], size[1] + FOOT, "yuv420p"
-        stream.codec_context.time_base = CLOCK
+    with VideoWriter(file, ENCODER) as video:
         for stamp_ns, image, curvature in shown:
             canvas = np.full((size[1] + FOOT, size[0], 3), PAPER, np.uint8)
             canvas[: size[1]] = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)[..., ::-1]
@@ -135,10 +125,5 @@ def _encoded(filmed: Filmed) -> bytes:
             cv2.putText(
                 canvas, told, (8, size[1] + 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA
             )
-            frame = av.VideoFrame.from_ndarray(
-                cv2.cvtColor(canvas, cv2.COLOR_BGR2YUV_I420), format="yuv420p"
-            )
-            frame.pts, frame.time_base = round((stamp_ns - shown[0][0]) * 1e-6), CLOCK
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+            video.write((stamp_ns - shown[0][0]) * 1e-9, canvas)
     return file.getvalue()

@@ -11,8 +11,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import jinja2
-
 from liquid_control.experiments.driving.charts import CURVES, curves, forest, written
 from liquid_control.experiments.driving.claims import REFUTED, SUPPORTED, UNDECIDED
 from liquid_control.experiments.driving.drives import FIELDS, WHOLE, Cell, Grid
@@ -21,8 +19,10 @@ from liquid_control.experiments.driving.figures import DEPARTURES, MEASURES, RMS
 from liquid_control.experiments.driving.settings import DrivingSettings
 from liquid_control.experiments.driving.standing import LOSES, WINS
 from liquid_control.experiments.driving.standing import UNDECIDED as OPEN
+from liquid_control.report.page import render_page
 from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.sim.seeds import road_seed
+from liquid_control.system.files import write_atomically
 
 MARKS = {"better": "▼", "worse": "▲"}
 
@@ -30,7 +30,7 @@ MARKS = {"better": "▼", "worse": "▲"}
 def write_report(
     answer: Mapping, settings: DrivingSettings, driven: Sequence[Cell], grid: Grid
 ) -> Path:
-    """Writes all files into `settings.out`, each beside and renamed; returns the page."""
+    """Writes all files into `settings.out`, each atomically; returns the page's path."""
     out = settings.out
     films = film_failures(driven, grid) if settings.videos else []
     _write(out / "driving.json", json.dumps(answer, indent=1) + "\n")
@@ -42,12 +42,6 @@ def write_report(
 
 def page(answer: Mapping, films: Sequence[Mapping] = ()) -> str:
     """The page as text."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("liquid_control", "report/templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     rows, names = answer["rows"], list(answer["candidates"])
     charts = [
         (title, measure, curves(rows, measure, places, words, logarithmic))
@@ -66,7 +60,7 @@ def page(answer: Mapping, films: Sequence[Mapping] = ()) -> str:
         }
         for claim in answer["claims"]
     ]
-    return environment.get_template("driving.html.jinja").render(
+    facts = dict(
         answer=answer,
         names=names,
         reference=_reference(rows, names),
@@ -80,6 +74,7 @@ def page(answer: Mapping, films: Sequence[Mapping] = ()) -> str:
         departures=DEPARTURES,
         conditions=CONDITIONS,
     )
+    return render_page("driving", facts)
 
 
 def table(answer: Mapping) -> str:
@@ -189,6 +184,5 @@ def _roads(driven: Sequence[Cell], grid: Grid) -> Iterator[dict]:
 
 
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with write_atomically(path) as partial:
+        partial.write_text(text, encoding="utf-8")

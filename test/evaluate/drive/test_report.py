@@ -9,11 +9,11 @@ import re
 import numpy as np
 import pytest
 
-from liquid_control.evaluate.drive import report
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.evaluate.drive.report import write_drive, write_report
 from liquid_control.evaluate.drive.road_map import road_map
 from liquid_control.evaluate.drive.summary import summarize
+from liquid_control.report import media
 from liquid_control.report.charts import POINTS, Series, thin, ticks, time_chart
 
 
@@ -69,7 +69,7 @@ def test_facts_are_text_and_not_markup(written):
 
 
 def test_a_large_video_stays_beside_the_page(log, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "EMBED_UP_TO", 100)
+    monkeypatch.setattr(media, "EMBED_UP_TO", 100)
     write_drive(log, tmp_path)
     assert 'src="drive.mp4"' in (tmp_path / "report.html").read_text(encoding="utf-8")
 
