@@ -84,9 +84,9 @@ with AnyReader([Path(bag)]) as reader:
 seconds = time.perf_counter() - began
 """,
     "inspect --quick": """
-from liquid_control.inspection.recording import inspect_bag
+from liquid_control.inspection.recording import inspect_recording
 began, frames = time.perf_counter(), 0
-facts = inspect_bag(bag, quick=True).facts
+facts = inspect_recording(bag, quick=True).facts
 seconds = time.perf_counter() - began
 """,
     "replay --out": """

@@ -70,7 +70,7 @@ VERBS = (
     Entry(
         "inspect",
         "check a recording for replay and training, or describe a model",
-        "inspection.verb:VERB",
+        "inspection.inspect_any:VERB",
     ),
     Entry("export", "write a model's policy.onnx from its weights", "deploy.export:VERB"),
     Entry("sign", "sign a model with an ed25519 key", "model.signing:VERB"),

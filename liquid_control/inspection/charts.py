@@ -1,5 +1,5 @@
-"""Charts of an inspection as SVG text, coloured by the page's style sheet: when each topic speaks,
-its intervals, signal against signal."""
+"""Charts of an inspection as SVG text, coloured by the page's style sheet: when each stream has
+messages, its intervals, signal against signal."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ BARS = 60
 
 @dataclasses.dataclass(frozen=True)
 class Lane:
-    """One topic over time: first and last second, gaps (start, length), and marks: classes and what
-    they say → seconds."""
+    """One stream over time: first and last second, gaps (start, length), marks (classes, words,
+    seconds) and spans (classes, words, stretches of start and length)."""
 
     name: str
     first: float
@@ -33,8 +33,7 @@ class Lane:
 
 
 def lanes(rows: Sequence[Lane], end: float) -> str:
-    """When each topic has messages over 0..`end` seconds; silences are cut out, what is wrong
-    stands on the line."""
+    """When each stream has messages over 0..`end` seconds; gaps are cut out, faults are marked."""
     base, parts = TOP + LANE * len(rows), []
 
     def x(seconds: float) -> float:
@@ -95,7 +94,7 @@ def lanes(rows: Sequence[Lane], end: float) -> str:
 
 
 def intervals(stamps: StampReport, width: int = 520, height: int = 190) -> str:
-    """How often which interval lies between two stamps; heights are logarithms, so that a few long
+    """Histogram of the intervals between stamps; its heights are logarithmic, so that rare long
     ones stay visible."""
     middle = np.sqrt(EDGES[1:] * EDGES[:-1])
     total = np.cumsum(stamps.intervals)
@@ -160,7 +159,7 @@ def scatter(
     width: int = 520,
     height: int = 300,
 ) -> str:
-    """Dots (N,) of two signals, every few of them, and the straight line fitted to all."""
+    """Two signals (N,) as at most `DOTS` dots, and the straight line fitted to all of them."""
     if not len(x):
         return ""
     shown = np.linspace(0, len(x) - 1, min(len(x), DOTS)).astype(int)
@@ -225,7 +224,8 @@ def _over_time(content: str, end: float, base: int) -> str:
         for tick in ticks(0.0, end, 10)
     )
     scales = f'data-end="{end}" data-base="{base}"'
-    return f'<svg viewBox="0 0 {WIDTH} {base + 24}" class="chart over-time" {scales}>{content}{labels}</svg>'
+    box = f'viewBox="0 0 {WIDTH} {base + 24}"'
+    return f'<svg {box} class="chart over-time" {scales}>{content}{labels}</svg>'
 
 
 def _still(content: str, width: int, height: int) -> str:

@@ -1,14 +1,14 @@
-"""What one pass over a recording found, as plain data for JSON: NaN becomes null."""
+"""Results of one pass over a recording as plain data for JSON: NaN becomes null."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from liquid_control.inspection.agreement import Agreement, Fit
-from liquid_control.inspection.content_judgement import AXES
+from liquid_control.inspection.series import AXES, SeriesTrack
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.tracks import Tracks
 from liquid_control.recordings.settings import RecordingSettings
@@ -23,7 +23,7 @@ def full_facts(
     agreement: Agreement,
     settings: RecordingSettings,
 ) -> dict:
-    """Figures by role, and how the roles agree. Seconds, rad, m/s; counts are messages."""
+    """Statistics by role, and the agreement of the roles. Seconds, rad, m/s; counts of messages."""
     camera_after_imu = None
     if {"camera", "imu"} <= set(stamps):
         camera_after_imu = stamps["camera"].latency - stamps["imu"].latency
@@ -72,7 +72,7 @@ def _pictures(tracks: Tracks) -> dict | None:
     pictures = tracks.pictures
     if not pictures.count:
         return None
-    look = np.array(pictures.look).reshape(-1, 3)
+    appearance = np.array(pictures.appearance).reshape(-1, 3)
     return {
         "shapes": [
             {"encoding": e, "width": w, "height": h, "messages": count}
@@ -81,8 +81,8 @@ def _pictures(tracks: Tracks) -> dict | None:
         "messages": pictures.count,
         "decoded": pictures.decoded,
         "mean_bytes": pictures.bytes / pictures.count,
-        "brightness": look[:, 1].mean() if len(look) else None,
-        "contrast": look[:, 2].mean() if len(look) else None,
+        "brightness": appearance[:, 1].mean() if len(appearance) else None,
+        "contrast": appearance[:, 2].mean() if len(appearance) else None,
         "blank": pictures.blank,
         "blank_at": pictures.blank_at[:MOST_GAPS],
         "repeated": pictures.repeats,
@@ -91,7 +91,7 @@ def _pictures(tracks: Tracks) -> dict | None:
     }
 
 
-def _columns(track, names) -> dict:
+def _columns(track: SeriesTrack, names: Sequence[str]) -> dict:
     return {
         name: {
             "lowest": c.lowest,

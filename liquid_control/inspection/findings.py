@@ -1,5 +1,4 @@
-"""What an inspection found, in words: each finding says what is wrong, what it means for each use
-and what to do about it."""
+"""Findings of an inspection: each says what is wrong, what it means for each use and what to do."""
 
 from __future__ import annotations
 
@@ -13,8 +12,8 @@ STATES = {OK: "ready", WARNING: "usable with warnings", FAULT: "not usable"}
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing found. `code` is for programs; `replay` and `train` say how it weighs: ok (a note),
-    warning or fault."""
+    """One finding. `code` is for programs; `replay` and `train` are its weight for that use: ok (a
+    note), warning or fault."""
 
     code: str
     role: str
@@ -42,7 +41,7 @@ def graded(share: float, noted: float, faulty: float):
 
 
 def verdicts(findings: Sequence[Finding]) -> dict[str, dict]:
-    """Per use: its state in words, and the findings behind it, the gravest first."""
+    """By use: its state as text, and the findings behind it, faults first."""
     result = {}
     for use in USES:
         reasons = [

@@ -1,4 +1,4 @@
-"""`liquid-control inspect`: of a recording or of a model, whichever the path is."""
+"""`liquid-control inspect`: of a recording or of a model."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 from liquid_control import config
 from liquid_control.config import REQUIRED, group, switch, text
 from liquid_control.errors import ConfigError
-from liquid_control.inspection.model import InspectSettings, inspect, is_recording
-from liquid_control.inspection.recording import inspect_bag
+from liquid_control.inspection.model import inspect_model
+from liquid_control.inspection.recording import inspect_recording
 from liquid_control.inspection.text import as_text
+from liquid_control.recordings.formats import format_of
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.system.verb import Verb, as_lines
 
@@ -20,7 +21,7 @@ PAGES = (".html", ".htm")
 
 @dataclasses.dataclass(frozen=True)
 class InspectAnySettings:
-    """What `liquid-control inspect` is asked. The flags of topics, stamps, steering and vehicle are
+    """Settings of `liquid-control inspect`. The flags of topics, stamps, steering and vehicle are
     for recordings."""
 
     path: str = text(
@@ -39,24 +40,32 @@ class InspectAnySettings:
 
 
 def inspect_any(settings: InspectAnySettings) -> dict:
-    """The facts of a recording or of a model; raises RecordingError, TopicError or ModelFileError for
-    one that cannot be read."""
+    """The facts of a recording or of a model. Raises RecordingError, TopicError or ModelFileError
+    for one that cannot be read."""
     if not is_recording(settings.path):
         if Path(settings.path).is_dir() and not (Path(settings.path) / MANIFEST).exists():
             raise ConfigError(
                 "path",
                 settings.path,
-                "a recording (directory with .mcap or .db3 files, or one file) or a model directory",
+                "a recording (directory with .mcap or .db3 files, or one file) "
+                "or a model directory",
             )
-        return inspect(InspectSettings(settings.path, settings.out))
+        return inspect_model(settings.path, settings.out)
     if settings.out is not None and settings.out.suffix not in PAGES:
         raise ConfigError("out", str(settings.out), "a name that ends with .html")
-    inspection = inspect_bag(settings.path, settings.recording, settings.quick)
+    inspection = inspect_recording(settings.path, settings.recording, settings.quick)
     if settings.out is not None:
         from liquid_control.inspection.page import write_page
 
         write_page(inspection, settings.out)
     return inspection.facts
+
+
+def is_recording(path: str | Path) -> bool:
+    """Whether a path is meant as a recording: a file, or a path that a format recognises. A
+    directory with a model.json is a model."""
+    path = Path(path)
+    return path.is_file() or (not (path / MANIFEST).exists() and format_of(path) is not None)
 
 
 VERB = Verb(

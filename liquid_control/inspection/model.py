@@ -1,5 +1,5 @@
-"""What a model is and how it was made, from its directory alone: no torch, no onnxruntime.
-Recordings: see `recording`."""
+"""Inspection of a model: what it is and how it was made, from its directory alone, without torch
+and onnxruntime."""
 
 from __future__ import annotations
 
@@ -8,60 +8,28 @@ import json
 import struct
 from pathlib import Path
 
-from liquid_control.config import REQUIRED, path, text
-from liquid_control.errors import ConfigError, MissingDependencyError
+from liquid_control.errors import ConfigError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import ModelInfo, read_model
-from liquid_control.system.verb import Verb
-
-STORAGES = (".mcap", ".db3")
 
 
-@dataclasses.dataclass(frozen=True)
-class InspectSettings:
-    """What `liquid-control inspect` is asked where recordings cannot be read."""
+def inspect_model(model: str, out: Path | None = None) -> dict:
+    """The facts of a model, given by its path or by the name of an installed one. `out`: draw the
+    wiring to this .svg, .png or .pdf file.
 
-    model: str = text(REQUIRED, "path of a model directory, or the name of an installed model")
-    out: Path | None = path(
-        None,
-        "draw the wiring to this file: .svg, .png or .pdf; only ltc and cfc have one",
-        writes="file",
-    )
-
-
-def inspect(settings: InspectSettings) -> dict:
-    """The facts of a model whose files all match their hashes; raises ModelFileError for any other,
-    and ConfigError when a wiring is to be drawn and there is none."""
-    if is_recording(settings.model):
-        raise MissingDependencyError(
-            "rosbags",
-            "It reads recordings; install the bags extra: pip install 'liquid_control[bags]'",
-        )
-    info = read_model(find_model(settings.model))
-    if settings.out is not None:
+    Raises ModelFileError for a model with a file that does not match its hash, and ConfigError for
+    `out` where the model has no wiring.
+    """
+    info = read_model(find_model(model))
+    if out is not None:
         if info.wiring is None:
             raise ConfigError(
-                "out", str(settings.out), f"no file: {info.policy.memory} has no wiring to draw"
+                "out", str(out), f"no file: {info.policy.memory} has no wiring to draw"
             )
         from liquid_control.inspection.wiring_picture import draw_wiring
 
-        draw_wiring(info.wiring, settings.out)
+        draw_wiring(info.wiring, out)
     return describe(info)
-
-
-def is_recording(path: str | Path) -> bool:
-    """Whether a path is a rosbag2 directory or one of its files, by names alone; models are
-    directories with a model.json."""
-    path = Path(path)
-    if path.is_file() or _is_storage(path):
-        return True
-    if not path.is_dir() or (path / "model.json").exists():
-        return False
-    return (path / "metadata.yaml").exists() or any(_is_storage(file) for file in path.iterdir())
-
-
-def _is_storage(file: Path) -> bool:
-    return any(suffix in STORAGES for suffix in file.suffixes[-2:])
 
 
 def describe(info: ModelInfo) -> dict:
@@ -121,6 +89,3 @@ def _tensor_sizes(path: Path) -> dict[str, int]:
             for extent in entry["shape"]:
                 sizes[name] *= extent
     return sizes
-
-
-MODELS_ONLY = Verb(InspectSettings, inspect)

@@ -1,4 +1,4 @@
-"""The page of an inspection."""
+"""The page of an inspection: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from liquid_control.report.charts import Series, time_chart
 from liquid_control.report.media import jpeg_source
 
 CLASSES = {"camera": "proposed", "imu": "allowed", "speed": "measured", "steering": "fourth"}
-NEAR = 600.0  # s; stamps further from the recorder's clock are drawn from their own beginning
-LONGEST = 1e6  # s; what is longer is a wrong stamp
+NEAR = 600.0  # s; stamps further from the recorder's clock are drawn from their own start
+LONGEST = 1e6  # s; a longer time is a wrong stamp
 QUALITY = 72
 
 
@@ -57,8 +57,8 @@ def write_page(inspection: Inspection, path: str | Path) -> None:
 
 
 def _shift(stamps: Mapping[str, StampReport]) -> float:
-    """Seconds to take from all stamps, so that a recording in another clock is drawn from zero,
-    too."""
+    """Seconds that are subtracted from all stamps, so that a recording in another clock is drawn
+    from zero."""
     first = min((report.first for report in stamps.values() if not report.constant), default=0.0)
     return first if abs(first) > NEAR else 0.0
 
@@ -135,7 +135,7 @@ def _charts(inspection: Inspection, shift: float) -> dict[str, str]:
     ]
     if late:
         charts["latency"] = time_chart(late, "ms", end, 170, digits=1)
-    seconds, brightness, contrast = np.array(tracks.pictures.look).reshape(-1, 3).T
+    seconds, brightness, contrast = np.array(tracks.pictures.appearance).reshape(-1, 3).T
     if len(seconds) > 1:
         lines = [
             line("brightness", "proposed", seconds, brightness),
@@ -182,7 +182,7 @@ def _lane(role: str, report: StampReport, inspection: Inspection, shift: float) 
 
 
 def _display_scale(fit: Fit) -> float:
-    """Signals whose units differ are drawn at one scale; the sign stays as recorded."""
+    """Factor that draws signals of different units at one scale; the sign stays as recorded."""
     return 1.0 if not fit.known or 0.5 < abs(fit.ratio) < 2.0 else 1.0 / abs(fit.ratio)
 
 

@@ -1,18 +1,19 @@
-"""What the camera recorded: sizes and repetitions of all messages, the look and the rotation of a
-few hundred decoded ones."""
+"""Recorded pictures: sizes and repetitions of all of them, brightness, contrast and rotation of a
+few hundred decoded ones, and what is wrong with them."""
 
 from __future__ import annotations
 
 import collections
 import dataclasses
 import zlib
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
 from liquid_control.errors import ImageError
-from liquid_control.perception.pictures import image_from_compressed, image_from_message
-from liquid_control.recordings.rosbag.topics import IMAGE
+from liquid_control.inspection.findings import Finding, fault, graded, warning
+from liquid_control.recordings.values import StoredPicture
 
 BURST = 0.5  # seconds of neighbouring pictures that are decoded together
 BURSTS = 40
@@ -27,11 +28,14 @@ APART = 0.08  # seconds between two pictures whose shift is measured
 BAND = 0.15, 0.6  # rows, as shares of the height, that hold the horizon
 RESPONSE = 0.08  # of the phase correlation, at least
 
+DARK, BRIGHT = 15.0, 240.0  # mean grey levels
+REPEATED_SHARE, BLANK_SHARE, MOST = 0.02, 0.005, 0.5
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Picture:
-    """A decoded picture made small: `thumbnail` (h, w, 3) uint8 RGB; brightness and contrast in
-    grey levels; `note` says why it is kept."""
+    """A decoded picture, shrunk: `thumbnail` (h, w, 3) uint8 RGB; brightness, contrast and
+    sharpness in grey levels; `note` says why it is retained."""
 
     seconds: float
     thumbnail: np.ndarray
@@ -42,20 +46,22 @@ class Picture:
 
 
 WORST = {
-    "darkest": lambda look: look.brightness,
-    "brightest": lambda look: -look.brightness,
-    "least contrast": lambda look: look.contrast,
-    "least sharp": lambda look: look.sharpness,
+    "darkest": lambda picture: picture.brightness,
+    "brightest": lambda picture: -picture.brightness,
+    "least contrast": lambda picture: picture.contrast,
+    "least sharp": lambda picture: picture.sharpness,
 }
+"""Of each, the picture with the lowest value is retained."""
 
 
 class PictureTrack:
-    """Takes the messages of the camera in order of receipt; `duration` [s] of the recording spreads
-    the decoded ones, None if unknown.
+    """Takes the camera's pictures in received order; those that are decoded are spread over the
+    `duration` of the recording [s], None if unknown.
 
-    `shapes`: (encoding, width, height) → messages. `rotation`: rows (seconds, shift to the right in
-    widths per second). `repeated`: (seconds, pictures in a row that equal the one before) while the
-    vehicle moved. `failed`: problem → messages.
+    `shapes`: (encoding, width, height) to count. `rotation`: rows (seconds, shift to the right in
+    widths per second). `appearance`: rows (seconds, brightness, contrast). `repeated`: (seconds,
+    pictures in a row that equal the one before) while the vehicle moves. `failed`: problem to
+    count.
     """
 
     def __init__(self, duration: float | None) -> None:
@@ -70,37 +76,36 @@ class PictureTrack:
         self.sheet: list[Picture] = []
         self.worst: dict[str, Picture] = {}
         self.rotation: list[tuple[float, float]] = []
-        self.look: list[tuple[float, float, float]] = []
+        self.appearance: list[tuple[float, float, float]] = []
         self.bytes = 0
         self._next = self._sheet_next = -np.inf
         self._digest: int | None = None
         self._repeating = False
         self._recent: collections.deque = collections.deque(maxlen=16)
 
-    def push(self, kind: str, message, seconds: float, receive: float, moving: bool) -> None:
-        """`message`: decoded, its pixels not. `seconds` and `receive`: since the recording's start,
-        as stamped and as received."""
+    def push(self, picture: StoredPicture, seconds: float, received: float, moving: bool) -> None:
+        """`seconds` and `received`: since the recording's start, as stamped and as received."""
         self.count += 1
-        size = len(message.data)
+        size = len(picture.data)
         usual = self.bytes / max(self.count - 1, 1)
         self.bytes += size
-        self._repetition(_digest(message.data), seconds, moving)
-        wrong = kind == IMAGE and message.step * message.height != size
-        if kind == IMAGE:
-            self._shape(message.encoding, message.width, message.height)
-        in_burst = receive - self._next < BURST
-        if not in_burst and receive >= self._next + self.every:
+        self._repetition(_digest(picture.data), seconds, moving)
+        wrong = picture.raw and picture.step * picture.height != size
+        if picture.raw:
+            self._shape(picture.encoding, picture.width, picture.height)
+        in_burst = received - self._next < BURST
+        if not in_burst and received >= self._next + self.every:
             self._next, in_burst = (
-                receive if not np.isfinite(self._next) else self._next + self.every,
+                received if not np.isfinite(self._next) else self._next + self.every,
                 True,
             )
-            self._next = max(self._next, receive - BURST)
+            self._next = max(self._next, received - BURST)
         suspect = (
-            wrong or (kind != IMAGE and self.count > 20 and size < SMALL_SHARE * usual)
+            wrong or (not picture.raw and self.count > 20 and size < SMALL_SHARE * usual)
         ) and self.suspects < SUSPECTS
         self.suspects += suspect
         if suspect or (in_burst and self.decoded < MOST_DECODED):
-            self._decode(kind, message, seconds, receive, in_burst)
+            self._decode(picture, seconds, received, in_burst)
         elif wrong:
             self._fail("data of another length than declared", seconds)
 
@@ -116,35 +121,37 @@ class PictureTrack:
             self._repeating = False
         self._digest = digest
 
-    def _decode(self, kind: str, message, seconds: float, receive: float, in_burst: bool) -> None:
+    def _decode(
+        self, stored: StoredPicture, seconds: float, received: float, in_burst: bool
+    ) -> None:
         try:
-            picture = (image_from_message if kind == IMAGE else image_from_compressed)(message)
+            image = stored.decode()
         except ImageError as error:
             return self._fail(f"{error.problem}: got {error.got}", seconds)
         self.decoded += 1
-        height, width, _ = picture.shape
-        if kind != IMAGE:
-            self._shape(_format(message), width, height)
-        grey = cv2.cvtColor(_small(picture, GREY), cv2.COLOR_RGB2GRAY)
+        height, width, _ = image.shape
+        if not stored.raw:
+            self._shape(_format(stored.data), width, height)
+        grey = cv2.cvtColor(_small(image, GREY), cv2.COLOR_RGB2GRAY)
         brightness, contrast = float(grey.mean()), float(grey.std())
         sharpness = float(cv2.Laplacian(grey, cv2.CV_32F).std())
-        self.look.append((seconds, brightness, contrast))
+        self.appearance.append((seconds, brightness, contrast))
         if contrast < BLANK_DEVIATION:
             self.blank += 1
             self.blank_at.append(seconds)
-        self._keep(picture, Picture(seconds, picture[:0], brightness, contrast, sharpness), receive)
+        self._retain(image, Picture(seconds, image[:0], brightness, contrast, sharpness), received)
         if in_burst and contrast >= BLANK_DEVIATION:
             self._rotate(seconds, grey)
 
-    def _keep(self, picture: np.ndarray, look: Picture, receive: float) -> None:
+    def _retain(self, image: np.ndarray, picture: Picture, received: float) -> None:
         for name, rank in WORST.items():
-            if name not in self.worst or rank(look) < rank(self.worst[name]):
+            if name not in self.worst or rank(picture) < rank(self.worst[name]):
                 self.worst[name] = dataclasses.replace(
-                    look, thumbnail=_small(picture, THUMBNAIL), note=name
+                    picture, thumbnail=_small(image, THUMBNAIL), note=name
                 )
-        if receive >= self._sheet_next and len(self.sheet) < SHEET:
-            self.sheet.append(dataclasses.replace(look, thumbnail=_small(picture, THUMBNAIL)))
-            self._sheet_next = (receive // self.sheet_every + 1.0) * self.sheet_every
+        if received >= self._sheet_next and len(self.sheet) < SHEET:
+            self.sheet.append(dataclasses.replace(picture, thumbnail=_small(image, THUMBNAIL)))
+            self._sheet_next = (received // self.sheet_every + 1.0) * self.sheet_every
 
     def _rotate(self, seconds: float, grey: np.ndarray) -> None:
         """Horizontal shift against the picture some 0.1 s before, by phase correlation over the
@@ -174,8 +181,8 @@ class PictureTrack:
 
 
 def _digest(data) -> int:
-    """Of the length and three pieces of the data, so that large pictures cost no more than small
-    ones."""
+    """Checksum of the length and of three pieces of the data: large pictures cost as little as
+    small ones."""
     view = memoryview(data).cast("B")
     middle, digest = len(view) // 2, len(view)
     for piece in (view[:4096], view[middle : middle + 8192], view[-4096:]):
@@ -183,14 +190,61 @@ def _digest(data) -> int:
     return digest
 
 
-def _format(message) -> str:
-    head = bytes(memoryview(message.data).cast("B")[:2])
+def _format(data) -> str:
+    head = bytes(memoryview(data).cast("B")[:2])
     return "jpeg" if head == b"\xff\xd8" else "png"
 
 
-def _small(picture: np.ndarray, width: int) -> np.ndarray:
+def _small(image: np.ndarray, width: int) -> np.ndarray:
     """`width` px wide; a damaged header may claim any shape, so the height is bounded."""
-    height = round(width * picture.shape[0] / picture.shape[1])
-    return cv2.resize(
-        picture, (width, min(max(height, 8), 4 * width)), interpolation=cv2.INTER_AREA
-    )
+    height = min(max(round(width * image.shape[0] / image.shape[1]), 8), 4 * width)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def judge_pictures(pictures: PictureTrack) -> Iterator[Finding]:
+    """Undecodable, blank, repeated, dark or bright pictures, and changes of size."""
+    failed = sum(pictures.failed.values())
+    if failed:
+        worst, count = pictures.failed.most_common(1)[0]
+        yield (warning if pictures.decoded else fault)(
+            "bad_pictures",
+            "camera",
+            f"{failed} of {failed + pictures.decoded} pictures looked at cannot be decoded; "
+            f"{count} times: {worst}",
+            "they are left out",
+        )
+    sizes = {(width, height) for _, width, height in pictures.shapes}
+    if len(sizes) > 1:
+        listed = ", ".join(f"{width}x{height}" for width, height in sorted(sizes))
+        yield warning(
+            "sizes_differ",
+            "camera",
+            f"pictures of different sizes: {listed}",
+            "do several cameras publish on one topic?",
+        )
+    if pictures.blank:
+        yield graded(pictures.blank / pictures.decoded, BLANK_SHARE, MOST)(
+            "blank_pictures",
+            "camera",
+            f"{pictures.blank} of {pictures.decoded} decoded pictures are of one colour, "
+            f"the first at {pictures.blank_at[0]:.1f} s",
+            "look at lens cap, exposure and driver",
+        )
+    if pictures.repeats:
+        start, longest = max(pictures.repeated, key=lambda run: run[1])
+        yield graded(pictures.repeats / pictures.count, REPEATED_SHARE, MOST)(
+            "repeated_pictures",
+            "camera",
+            f"{pictures.repeats} of {pictures.count} pictures equal the one before while the "
+            f"vehicle moves, {longest} in a row at {start:.1f} s",
+            "the camera's driver hands out old pictures",
+        )
+    if pictures.appearance and pictures.blank < MOST * pictures.decoded:
+        brightness = float(np.median([row[1] for row in pictures.appearance]))
+        if not DARK <= brightness <= BRIGHT:
+            yield warning(
+                "exposure",
+                "camera",
+                f"the mean brightness is {brightness:.0f} of 255",
+                "adjust the exposure",
+            )

@@ -1,37 +1,35 @@
-"""What a recording holds, what is wrong with it, and what it is fit for. Two levels: the index
-alone, or one pass over all messages."""
+"""Inspection of a recording: what it holds, what is wrong with it, and what it is fit for. Two
+levels: the index alone, or one pass over all messages."""
 
 from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
-from liquid_control.errors import AmbiguousTopicError
-from liquid_control.inspection.agreement import Agreement, compare_signals
-from liquid_control.inspection.agreement_judgement import judge_agreement
-from liquid_control.inspection.content_judgement import judge_driving, judge_imu, judge_pictures
+from liquid_control.config import TimelineConfig
+from liquid_control.inspection.agreement import Agreement, compare_signals, judge_agreement
 from liquid_control.inspection.facts import full_facts
-from liquid_control.inspection.findings import FAULT, WARNING, Finding, verdicts
-from liquid_control.inspection.stamp_judgement import (
-    judge_clocks,
-    judge_damage,
-    judge_roles,
-    judge_stamps,
-)
-from liquid_control.inspection.stamps import StampReport
-from liquid_control.inspection.tracks import ROLES, Tracks, read_tracks
-from liquid_control.recordings.rosbag.reader import BagReader
-from liquid_control.recordings.rosbag.topics import Roles, choose_topics
-from liquid_control.recordings.settings import RecordingSettings, TopicMap
+from liquid_control.inspection.findings import FAULT, WARNING, Finding, fault, verdicts, warning
+from liquid_control.inspection.pictures import judge_pictures
+from liquid_control.inspection.series import judge_driving, judge_imu
+from liquid_control.inspection.stamps import StampReport, judge_clocks, judge_stamps
+from liquid_control.inspection.tracks import Tracks, read_tracks
+from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.source import Source
+from liquid_control.recordings.values import ROLES, Choice, Damage, Stream
+
+MOST_LISTED = 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Inspection:
-    """`facts`: plain data for JSON. The rest is what the page draws; empty and None after a look at
-    the index."""
+    """`facts`: plain data for JSON. The rest is drawn on the page; empty and None where only the
+    index was read."""
 
     facts: dict
     stamps: dict[str, StampReport]
@@ -39,129 +37,157 @@ class Inspection:
     agreement: Agreement | None
 
 
-def inspect_bag(
+def inspect_recording(
     path: str | Path, settings: RecordingSettings | None = None, quick: bool = False
 ) -> Inspection:
-    """Looks at the index alone (`quick`), or reads all messages of the topics in use once and
-    decodes some hundred pictures.
+    """Reads the index alone (`quick`), or all messages of the streams in use once and decodes some
+    hundred pictures.
 
-    Raises RecordingError when nothing can be read and TopicError when a topic asked for is not there;
-    everything else is a finding.
+    Raises RecordingError where nothing can be read and TopicError where a topic that the settings
+    name is missing; everything else is a finding.
     """
-    settings = settings or RecordingSettings()
-    with BagReader(path) as reader:
-        roles, findings = _settle(reader, settings.topics)
-        facts = _index_facts(reader, roles, quick)
-        findings += judge_roles(roles)
-        stamps, tracks, agreement = {}, None, None
-        if not quick:
-            length = max((reader.end_ns - reader.start_ns) * 1e-9, 0.0)
-            with tqdm(
-                total=round(length, 1),
-                unit="s",
-                desc=Path(path).name,
-                file=sys.stderr,
-                leave=False,
-                disable=None,
-            ) as bar:
-                tracks = read_tracks(reader, roles, settings, bar.update)
-            stamps = {
-                role: report
-                for role, track in tracks.stamps.items()
-                if (report := track.report()) is not None
-            }
-            agreement = compare_signals(tracks, settings.vehicle)
-            findings += _judge(roles, stamps, tracks, agreement, settings)
-            facts |= full_facts(stamps, tracks, agreement, settings)
-        findings += judge_damage(reader.damage, tracks.skipped if tracks else {})
-        facts["damage"] = [dataclasses.asdict(one) for one in reader.damage]
+    with open_recording(path, settings, guess=True) as source:
+        return inspect_source(source, quick)
+
+
+def inspect_source(source: Source, quick: bool = False) -> Inspection:
+    """As `inspect_recording`, of an open recording."""
+    roles, settings = source.roles, source.settings
+    findings = [_ambiguous(choice) for choice in source.choices]
+    facts = _index_facts(source, quick)
+    findings += judge_roles(roles)
+    stamps, tracks, agreement = {}, None, None
+    if not quick:
+        with tqdm(
+            total=round(max(source.seconds, 0.0), 1),
+            unit="s",
+            desc=source.path.name,
+            file=sys.stderr,
+            leave=False,
+            disable=None,
+        ) as bar:
+            tracks = read_tracks(source, bar.update)
+        stamps = {
+            role: report
+            for role, track in tracks.stamps.items()
+            if (report := track.report()) is not None
+        }
+        agreement = compare_signals(tracks, settings.vehicle)
+        findings += _judge(roles, stamps, tracks, agreement, settings)
+        facts |= full_facts(stamps, tracks, agreement, settings)
+    damage = source.damage
+    findings += judge_damage(damage, tracks.skipped if tracks else {})
+    facts["damage"] = [dataclasses.asdict(one) for one in damage]
     facts["findings"] = [dataclasses.asdict(one) for one in findings]
     facts["verdict"] = verdicts(findings)
     return Inspection(facts, stamps, tracks, agreement)
 
 
-def _settle(reader: BagReader, asked: TopicMap) -> tuple[Roles, list[Finding]]:
-    """The topic of each role; where several could play one, the one with the most messages, and a
-    finding that names the flag."""
-    findings: list[Finding] = []
-    for _ in ROLES:
-        try:
-            return choose_topics(reader, asked), findings
-        except AmbiguousTopicError as error:
-            counts = {topic.name: topic.count or 0 for topic in reader.topics}
-            chosen = max(error.candidates, key=lambda name: counts.get(name, 0))
-            findings.append(
-                Finding(
-                    "ambiguous",
-                    error.role,
-                    f"{len(error.candidates)} topics could be the {error.role}: {', '.join(error.candidates)}; "
-                    f"looked at {chosen}",
-                    f"say which, for example --topics.{error.role.replace('_', '-')} {chosen}",
-                    FAULT,
-                    FAULT,
-                )
-            )
-            asked = dataclasses.replace(asked, **{error.role: chosen})
-    return choose_topics(reader, asked), findings
+def judge_roles(roles: Mapping[str, Stream]) -> Iterator[Finding]:
+    """What a missing stream means for each use."""
+    if "camera" not in roles:
+        yield fault(
+            "no_camera",
+            "camera",
+            "no pictures: no Image or CompressedImage",
+            "name the topic with --topics.camera, or record the camera",
+        )
+    if "imu" not in roles:
+        yield warning(
+            "no_imu",
+            "imu",
+            "no Imu: the policy is given zero yaw rate and lateral acceleration",
+            "record sensor_msgs/Imu",
+        )
+    if "speed" not in roles:
+        yield warning(
+            "no_speed",
+            "speed",
+            f"no speed: the policy assumes {TimelineConfig().assumed_speed:g} m/s",
+            "name the topic with --topics.speed, or record Odometry",
+        )
+    if "steering" not in roles:
+        from_gyro = "imu" in roles and "speed" in roles
+        target = (
+            "; training takes its target from gyro and speed" if from_gyro else ", and to train on"
+        )
+        yield Finding(
+            "no_steering",
+            "steering",
+            "no steering: nothing to compare a replay with" + target,
+            "name the topic with --topics.steering, or record the driver's commands",
+            WARNING,
+            WARNING if from_gyro else FAULT,
+        )
 
 
-def _index_facts(reader: BagReader, roles: Roles, quick: bool) -> dict:
-    seconds = max((reader.end_ns - reader.start_ns) * 1e-9, 0.0)
-    played: dict[str, list[str]] = {}
-    for role in (field.name for field in dataclasses.fields(roles)):
-        if topic := getattr(roles, role):
-            played.setdefault(topic.name, []).append(role)
+def judge_damage(damage: Sequence[Damage], skipped: Mapping[str, int]) -> Iterator[Finding]:
+    """Unreadable parts of the files, undecodable messages."""
+    remedy = "all that is readable is used"
+    for one in damage[:MOST_LISTED]:
+        yield warning("damage", "files", str(one), remedy)
+    if len(damage) > MOST_LISTED:
+        more = f"{len(damage) - MOST_LISTED} more places are damaged"
+        yield warning("damage", "files", more, remedy)
+    for reason, count in list(skipped.items())[:MOST_LISTED]:
+        messages = f"{count} message{'s' * (count != 1)}"
+        yield warning("undecodable", "files", f"{messages} left out: {reason}")
+
+
+def _ambiguous(choice: Choice) -> Finding:
+    return Finding(
+        "ambiguous",
+        choice.role,
+        f"{len(choice.candidates)} topics could be the {choice.role}: "
+        f"{', '.join(choice.candidates)}; looked at {choice.chosen}",
+        f"say which, for example --topics.{choice.role.replace('_', '-')} {choice.chosen}",
+        FAULT,
+        FAULT,
+    )
+
+
+def _index_facts(source: Source, quick: bool) -> dict:
     return {
-        "recording": str(reader.path),
+        "recording": str(source.path),
         "level": "index" if quick else "full",
-        "start_ns": reader.start_ns,
-        "duration": seconds,
-        "messages": sum(topic.count or 0 for topic in reader.topics),
+        "start_ns": source.start_ns,
+        "duration": max((source.end_ns - source.start_ns) * 1e-9, 0.0),
+        "messages": sum(stream.count or 0 for stream in source.streams),
         "topics": [
             {
-                "name": topic.name,
-                "kind": topic.kind,
-                "count": topic.count,
-                "roles": played.get(topic.name, []),
-                "rate": (topic.count - 1) / seconds
-                if topic.count and topic.count > 1 and seconds > 0
-                else None,
+                "name": stream.name,
+                "kind": stream.kind,
+                "count": stream.count,
+                "roles": list(stream.roles),
+                "rate": stream.rate,
             }
-            for topic in reader.topics
+            for stream in source.streams
         ],
     }
 
 
 def _judge(
-    roles: Roles,
-    stamps: dict[str, StampReport],
+    roles: Mapping[str, Stream],
+    stamps: Mapping[str, StampReport],
     tracks: Tracks,
     agreement: Agreement,
     settings: RecordingSettings,
 ) -> list[Finding]:
     findings = []
     for role in ROLES:
-        if getattr(roles, role) and role not in stamps:
+        if role in roles and role not in stamps:
             weight = FAULT if role == "camera" else WARNING
-            findings.append(
-                Finding(
-                    "no_messages",
-                    role,
-                    f"no readable message on {getattr(roles, role).name}",
-                    "",
-                    weight,
-                    weight,
-                )
-            )
+            text = f"no readable message on {roles[role].name}"
+            findings.append(Finding("no_messages", role, text, "", weight, weight))
     camera = stamps.get("camera")
     span = (camera.first, camera.last) if camera else (0.0, 0.0)
     for role, report in stamps.items():
         findings += judge_stamps(role, report, span)
-    findings += judge_clocks(stamps, agreement.camera)
+    findings += judge_clocks(stamps, agreement.camera.delay)
     findings += judge_pictures(tracks.pictures)
     findings += judge_imu(tracks.imu, tracks.imu.report())
     findings += judge_driving(tracks.speed, tracks.steering, agreement.steering.known)
-    steering_kind = roles.steering.kind if roles.steering else ""
+    is_curvature = "steering" in roles and roles["steering"].quantity == "curvature"
     return findings + list(
-        judge_agreement(agreement, steering_kind, settings.steering_scale, settings.vehicle)
+        judge_agreement(agreement, is_curvature, settings.steering_scale, settings.vehicle)
     )

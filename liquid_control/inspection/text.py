@@ -1,4 +1,4 @@
-"""An inspection as lines for people: the verdict first, then what it rests on."""
+"""An inspection as text for the terminal: the verdict first, then the measurements."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MARKS = {"fault": "✗", "warning": "!"}
 
 
 def as_text(facts: Mapping) -> str:
-    """Facts as `inspect_bag` gives them."""
+    """Facts as `inspect_recording` gives them."""
     return "\n".join(_lines(facts))
 
 
@@ -18,7 +18,7 @@ def _lines(facts: Mapping) -> Iterator[str]:
     for uses, verdict in together(facts["verdict"]):
         yield ""
         yield f"{uses}: {verdict['state']}" + (
-            ", as far as the index tells" if facts["level"] == "index" else ""
+            ", as far as the index shows" if facts["level"] == "index" else ""
         )
         for reason in verdict["reasons"]:
             yield f"  {MARKS[reason['weight']]} {reason['role']}: {reason['text']}"
@@ -102,7 +102,7 @@ def _full(facts: Mapping) -> Iterator[str]:
 
 
 def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
-    """What the messages hold and how they agree: (name, words)."""
+    """(name, words) for what the messages hold and how they agree."""
     if pictures := facts["pictures"]:
         shapes = (
             ", ".join(
@@ -112,10 +112,10 @@ def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
         )
         yield (
             "pictures",
-            (
-                f"{shapes}; brightness {_shown(pictures['brightness'], 0)}, contrast {_shown(pictures['contrast'], 0)} of 255; "
-                f"{pictures['blank']} blank of {pictures['decoded']} decoded, {pictures['repeated']} repeated of {pictures['messages']}"
-            ),
+            f"{shapes}; brightness {_shown(pictures['brightness'], 0)}, "
+            f"contrast {_shown(pictures['contrast'], 0)} of 255; "
+            f"{pictures['blank']} blank of {pictures['decoded']} decoded, "
+            f"{pictures['repeated']} repeated of {pictures['messages']}",
         )
     for role, unit in (("speed", "m/s"), ("steering", "rad")):
         for one in facts[role].values():
@@ -128,7 +128,8 @@ def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
         mean = ", ".join(f"{axes[f'acceleration {axis}']['mean']:.2f}" for axis in "xyz")
         yield (
             "imu",
-            f"yaw rate {z['lowest']:.3g} to {z['highest']:.3g} rad/s, mean acceleration ({mean}) m/s²",
+            f"yaw rate {z['lowest']:.3g} to {z['highest']:.3g} rad/s, "
+            f"mean acceleration ({mean}) m/s²",
         )
     fit = facts["agreement"]["steering_to_gyro"]
     if fit["correlation"] is None:
@@ -151,15 +152,17 @@ def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
     if apart is not None:
         yield (
             "clocks",
-            f"receipt minus header: {round(apart, 4) + 0.0:+.4f} s more for the camera than for the IMU",
+            f"receipt minus header: {round(apart, 4) + 0.0:+.4f} s more "
+            "for the camera than for the IMU",
         )
 
 
-def _delay(delay: Mapping | None, who: str, whom: str) -> str:
+def _delay(delay: Mapping | None, later: str, earlier: str) -> str:
     if not delay:
         return ""
     sure = "" if delay["sure"] else " (not sure)"
-    return f"; {who} {delay['seconds']:+.3f} ± {delay['uncertainty']:.3f} s after {whom}{sure}"
+    seconds, uncertainty = delay["seconds"], delay["uncertainty"]
+    return f"; {later} {seconds:+.3f} ± {uncertainty:.3f} s after {earlier}{sure}"
 
 
 def _table(heads: list[str], rows: list[list[str]], sides: str) -> Iterator[str]:

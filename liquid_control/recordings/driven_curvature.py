@@ -1,9 +1,8 @@
-"""The path curvature that a recorded driver drove, on the frames' stamps: from steering and
-wheelbase, or from gyro and speed.
+"""Driven path curvature at the frames' stamps, from steering and wheelbase or from gyro and speed.
 
 Lechner et al., "Neural circuit policies enabling auditable autonomy", Nature Machine Intelligence
 2020, learn yaw rate over speed, since a curvature means the same on every vehicle. The steering
-angle tells it sooner: the gyro feels a bend when the tyres have built it up.
+angle gives it earlier: the yaw rate follows when the tyres have built up their force.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from liquid_control.errors import LiquidControlError
 STANDING = 0.05
 """Below this speed [m/s] the vehicle stands, and its gyro's reading is bias."""
 LEAST_STANDING = 50
-"""Gyro samples at standstill that a bias is taken from; with fewer it is zero."""
+"""Fewest gyro samples at standstill to estimate a bias from; with fewer it is zero."""
 ABSURD = 1e6
-"""No yaw rate, speed or angle is larger in any unit; one such value would take the digits of all
-others from a mean."""
+"""No yaw rate, speed or angle is larger in any unit; one such value would cancel the digits of all
+others in a mean."""
 
 
 class NoCurvatureError(LiquidControlError):
-    """A recording holds nothing that its driver's curvature could be taken from."""
+    """A recording has no signals to compute the driven curvature from."""
 
     def __init__(self, source: str, missing: str, remedy: str) -> None:
         super().__init__(
@@ -36,7 +35,7 @@ class NoCurvatureError(LiquidControlError):
 
 @dataclasses.dataclass(frozen=True)
 class CurvatureSettings:
-    """How the driven curvature is taken from a recording."""
+    """How the driven curvature is computed."""
 
     source: str = choice(
         "auto",
@@ -86,8 +85,8 @@ EMPTY = Track(np.zeros(0, np.int64), np.zeros(0))
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Motion:
-    """What a recording says of the vehicle's motion: yaw rate [rad/s], speed [m/s], front-wheel
-    steering angle [rad]."""
+    """Recorded motion of the vehicle: yaw rate [rad/s], speed [m/s], front-wheel steering angle
+    [rad]."""
 
     yaw_rate: Track = EMPTY
     speed: Track = EMPTY
@@ -110,12 +109,12 @@ def driven_curvature(
     settings: CurvatureSettings | None = None,
     vehicle: VehicleConfig | None = None,
 ) -> Driven:
-    """The driver's curvature at frames (N,) stamped `stamp_ns`, NaN where it drove slower than
-    asked or signals have gaps.
+    """The driven curvature at frames (N,) stamped `stamp_ns`, NaN where the vehicle is slower than
+    `settings.slowest` or signals have gaps.
 
-    Steering angles are taken through `vehicle`'s kinematic bicycle. Where no speed is known at all,
-    none counts as too slow. Raises NoCurvatureError when the recording lacks what `settings.source`
-    needs.
+    Steering angles are converted by `vehicle`'s kinematic bicycle. Without any recorded speed, no
+    frame counts as too slow. Raises NoCurvatureError when the recording lacks the signals of
+    `settings.source`.
     """
     settings, vehicle = settings or CurvatureSettings(), vehicle or VehicleConfig()
     speed_track, steering = motion.speed.tidy(), motion.steering_angle.tidy()

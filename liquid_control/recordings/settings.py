@@ -1,4 +1,4 @@
-"""Settings of reading a recording: which stream plays which role, whose stamps count, the steering's
+"""Settings of reading a recording: the topic of each role, which stamps are used, the steering's
 unit."""
 
 from __future__ import annotations

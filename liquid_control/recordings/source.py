@@ -1,7 +1,7 @@
 """Source: what a recording gives, whatever its format.
 
-A format derives one class from `Source`, which yields the recorded items as entries, and is listed in
-`formats.FORMATS`. Everything else reads sources: replay, training and inspection know no format.
+A format derives one class from `Source`, which yields the recorded items as entries, and is listed
+in `formats.FORMATS`. Everything else reads sources: replay, training and inspection know no format.
 """
 
 from __future__ import annotations
@@ -110,12 +110,12 @@ class Source(ABC):
     ) -> Iterator[tuple[int, Sample]]:
         """(received_ns, sample) in received order; `kinds` limits it to samples of these classes.
 
-        `prepare` replaces each frame by what it makes of it, in the thread that decoded the picture:
-        there the picture is still in the core's cache, which halves the time of shrinking it.
+        `prepare` maps each Frame to the object that is yielded in its place. It runs in the thread
+        that decoded the picture, which is then still in the core's cache: that halves the time of
+        shrinking it.
 
-        The process keeps freed memory from here on: decoding allocates a picture at a time, and
-        where the C library returns each to the kernel, that takes a third as long again as the
-        decoding.
+        From here on the process does not return freed memory to the kernel: decoding allocates a
+        picture at a time, and returning each takes a third as long again as the decoding.
         """
         keep_freed_memory()
         wanted = [role for role in ROLES if kinds is None or CLASS_OF_ROLE[role] in kinds]

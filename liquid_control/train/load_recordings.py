@@ -23,7 +23,7 @@ from liquid_control.data.from_recording import (
 )
 from liquid_control.errors import ConfigError, LiquidControlError
 from liquid_control.inspection.findings import FAULT, OK
-from liquid_control.inspection.recording import inspect_bag
+from liquid_control.inspection.recording import inspect_recording
 from liquid_control.recordings.driven_curvature import NoCurvatureError
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.view import ViewSettings, crop_for
@@ -218,7 +218,7 @@ def _findings(job: _Job) -> list[dict]:
     except (OSError, ValueError):
         found = [
             one
-            for one in inspect_bag(job.path, job.reading.recording).facts["findings"]
+            for one in inspect_recording(job.path, job.reading.recording).facts["findings"]
             if one["train"] != OK
         ]
     partial = place.with_suffix(".partial")

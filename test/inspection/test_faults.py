@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from liquid_control.inspection.recording import inspect_bag
+from liquid_control.inspection.recording import inspect_recording
 from liquid_control.recordings.rosbag import messages
 from liquid_control.recordings.settings import RecordingSettings
 
@@ -223,7 +223,7 @@ def test_a_planted_fault_is_found_and_weighed(name, clean, tmp_path):
     plant, code, role, replay, train = FAULTS[name]
     drive = copy.deepcopy(clean)
     plant(drive)
-    facts = inspect_bag(drive.write(tmp_path / "bag")).facts
+    facts = inspect_recording(drive.write(tmp_path / "bag")).facts
     assert (code, role) in {(one["code"], one["role"]) for one in facts["findings"]}
     assert states(facts) == (replay, train)
     json.dumps(facts, allow_nan=False)
@@ -236,9 +236,9 @@ def test_the_advice_to_read_by_receipt_helps(name, clean, tmp_path):
     drive = copy.deepcopy(clean)
     FAULTS[name][0](drive)
     bag = drive.write(tmp_path / "bag")
-    with_headers = inspect_bag(bag).facts
+    with_headers = inspect_recording(bag).facts
     assert any("--stamps receive" in one["remedy"] for one in with_headers["findings"])
-    by_receipt = inspect_bag(bag, RecordingSettings(stamps="receive")).facts
+    by_receipt = inspect_recording(bag, RecordingSettings(stamps="receive")).facts
     assert not {"zero_stamps", "constant_stamps", "stamps_go_back"} & {
         one["code"] for one in by_receipt["findings"]
     }
@@ -248,7 +248,7 @@ def test_a_turned_gyro_is_not_blamed_on_the_steering(clean, tmp_path):
     drive = copy.deepcopy(clean)
     gyro_turned(drive)
     assert [
-        one["code"] for one in inspect_bag(drive.write(tmp_path / "bag")).facts["findings"]
+        one["code"] for one in inspect_recording(drive.write(tmp_path / "bag")).facts["findings"]
     ] == ["gyro_sign"]
 
 
@@ -259,9 +259,12 @@ def test_the_advised_steering_scale_makes_it_ready(factor, clean, tmp_path):
     bag = drive.write(tmp_path / "bag")
     advice = next(
         one["remedy"]
-        for one in inspect_bag(bag).facts["findings"]
+        for one in inspect_recording(bag).facts["findings"]
         if one["remedy"].startswith("--steering-scale")
     )
     scale = float(advice.split()[1])
     assert scale * factor == pytest.approx(1.0, rel=0.05)
-    assert states(inspect_bag(bag, RecordingSettings(steering_scale=scale)).facts) == (READY, READY)
+    assert states(inspect_recording(bag, RecordingSettings(steering_scale=scale)).facts) == (
+        READY,
+        READY,
+    )

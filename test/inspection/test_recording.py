@@ -12,7 +12,7 @@ import pytest
 from liquid_control.cli import main as cli
 from liquid_control.errors import RecordingError, TopicError
 from liquid_control.inspection.page import write_page
-from liquid_control.inspection.recording import inspect_bag
+from liquid_control.inspection.recording import inspect_recording
 from liquid_control.inspection.text import as_text
 from liquid_control.recordings.settings import RecordingSettings
 
@@ -25,7 +25,7 @@ def states(facts: dict) -> tuple[str, str]:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_clean_drives_raise_no_alarm(seed, new_drive, tmp_path):
-    facts = inspect_bag(
+    facts = inspect_recording(
         new_drive(seed).write(tmp_path / "bag", "twist" if seed == 2 else "ackermann")
     ).facts
     assert states(facts) == (READY, READY) and facts["findings"] == []
@@ -46,7 +46,9 @@ def test_clean_drives_raise_no_alarm(seed, new_drive, tmp_path):
 def test_the_clocks_of_camera_and_imu_are_measured_in_the_pictures(clean, tmp_path):
     drive = copy.deepcopy(clean)
     drive.stamp["imu"] += 0.15
-    delay = inspect_bag(drive.write(tmp_path / "bag")).facts["clock"]["picture_to_gyro"]["delay"]
+    delay = inspect_recording(drive.write(tmp_path / "bag")).facts["clock"]["picture_to_gyro"][
+        "delay"
+    ]
     assert delay["seconds"] == pytest.approx(0.15, abs=0.02) and delay["sure"]
 
 
@@ -61,14 +63,14 @@ def test_ambiguous_topics_are_a_finding_that_names_the_flag(clean, tmp_path):
     other.write(tmp_path / "second")
     for folder in ("bag", "second"):
         (both / f"{folder}.mcap").write_bytes(next((tmp_path / folder).glob("*.mcap")).read_bytes())
-    facts = inspect_bag(both, quick=True).facts
+    facts = inspect_recording(both, quick=True).facts
     finding = next(one for one in facts["findings"] if one["code"] == "ambiguous")
     assert finding["role"] == "imu" and "--topics.imu /imu/data" in finding["remedy"]
     assert bag.exists() and states(facts)[0] == UNUSABLE
 
 
 def test_the_index_alone_tells_topics_counts_and_rates(clean, tmp_path):
-    facts = inspect_bag(clean.write(tmp_path / "bag"), quick=True).facts
+    facts = inspect_recording(clean.write(tmp_path / "bag"), quick=True).facts
     topics = {one["name"]: one for one in facts["topics"]}
     assert topics["/imu/data"]["count"] == len(clean.imu) and topics["/imu/data"][
         "rate"
@@ -83,7 +85,7 @@ def test_a_cut_recording_is_inspected_up_to_the_cut(clean, tmp_path):
     whole = next(clean.write(tmp_path / "bag").glob("*.mcap"))
     cut = tmp_path / "cut.mcap"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    facts = inspect_bag(cut).facts
+    facts = inspect_recording(cut).facts
     assert "damage" in {one["code"] for one in facts["findings"]} and facts["damage"]
     assert 4.0 < facts["streams"]["camera"]["last"] < 20.0
 
@@ -92,10 +94,10 @@ def test_a_missing_topic_and_an_unreadable_file_are_errors(clean, tmp_path):
     bag = clean.write(tmp_path / "bag")
     asked = dataclasses.replace(RecordingSettings().topics, imu="/nowhere")
     with pytest.raises(TopicError, match="nowhere"):
-        inspect_bag(bag, RecordingSettings(topics=asked))
+        inspect_recording(bag, RecordingSettings(topics=asked))
     (tmp_path / "noise.mcap").write_bytes(bytes(range(256)) * 8)
     with pytest.raises(RecordingError):
-        inspect_bag(tmp_path / "noise.mcap")
+        inspect_recording(tmp_path / "noise.mcap")
 
 
 def test_the_verb_writes_a_page_that_needs_nothing_else(clean, tmp_path, capsys, balanced):
@@ -146,7 +148,7 @@ def test_whatever_bytes_are_damaged_it_is_inspected_or_refused(new_drive, tmp_pa
         data[rng.integers(len(data), size=spoiled)] = rng.integers(0, 256, spoiled)
         (tmp_path / "spoiled.mcap").write_bytes(data.tobytes())
         try:
-            inspection = inspect_bag(tmp_path / "spoiled.mcap")
+            inspection = inspect_recording(tmp_path / "spoiled.mcap")
         except RecordingError:
             continue
         write_page(inspection, tmp_path / "page.html")

@@ -13,7 +13,7 @@ import torch
 
 from liquid_control.config import MEMORIES, WIRED, PolicyConfig, PreprocessConfig
 from liquid_control.errors import ConfigError, ModelFileError, TimeError
-from liquid_control.inspection.model import InspectSettings, inspect
+from liquid_control.inspection.model import inspect_model
 from liquid_control.model.cores import CANDIDATES, state_names
 from liquid_control.model.model_file import read_model
 from liquid_control.model.wiring import NcpWiring
@@ -221,7 +221,7 @@ def test_a_model_file_says_what_the_memory_is(tmp_path, memory):
     loaded, info, facts = (
         load_network(tmp_path),
         read_model(tmp_path),
-        inspect(InspectSettings(str(tmp_path))),
+        inspect_model(str(tmp_path)),
     )
     assert (
         info.wiring is None and json.loads((tmp_path / "model.json").read_text())["wiring"] is None
@@ -235,7 +235,7 @@ def test_a_model_file_says_what_the_memory_is(tmp_path, memory):
     for name, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], value), name
     with pytest.raises(ConfigError, match=f"{memory} has no wiring"):
-        inspect(InspectSettings(str(tmp_path), tmp_path / "wiring.svg"))
+        inspect_model(str(tmp_path), tmp_path / "wiring.svg")
     assert not (tmp_path / "wiring.svg").exists()
 
 
@@ -261,7 +261,7 @@ def test_a_model_of_before_the_candidates_is_read(tmp_path):
         and info.wiring == network.wiring
         and info.recurrent_parameters is None
     )
-    assert inspect(InspectSettings(str(tmp_path)))["parameters"]["recurrent"] == 1065
+    assert inspect_model(str(tmp_path))["parameters"]["recurrent"] == 1065
 
 
 @pytest.mark.parametrize(

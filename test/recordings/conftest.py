@@ -15,6 +15,8 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag.definitions import KNOWN
 from liquid_control.recordings.rosbag.reader import BagReader
+from liquid_control.recordings.values import Intrinsics, StoredPicture
+from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 
 START_NS = 1_700_000_000_000_000_000
 IMAGE, COMPRESSED, IMU = (
@@ -23,6 +25,7 @@ IMAGE, COMPRESSED, IMU = (
     "sensor_msgs/msg/Imu",
 )
 ODOMETRY, TWIST = "nav_msgs/msg/Odometry", "geometry_msgs/msg/TwistStamped"
+CAMERA_INFO, ACKERMANN = "sensor_msgs/msg/CameraInfo", "ackermann_msgs/msg/Ackermann"
 LATE_NS = 2_000_000  # from stamp to receipt
 
 TYPES = get_typestore(Stores.ROS2_JAZZY)
@@ -128,6 +131,38 @@ def drive(frames: int = 6, start_ns: int = START_NS) -> list[tuple[int, str, str
                 )
             )
     return [(stamp + LATE_NS, *event) for stamp, *event in events]
+
+
+def messages_of(samples: list, camera: Intrinsics | None = None) -> list[tuple]:
+    """(receive_ns, topic, kind, message) of (receive_ns, sample) pairs; the stamp of a
+    StoredPicture is its receipt."""
+    events = []
+    if camera is not None:
+        size = {"height": camera.height, "width": camera.width}
+        info = make(CAMERA_INFO, header=header(0), k=np.array(camera.matrix), **size)
+        events.append((samples[0][0], "/camera/camera_info", CAMERA_INFO, info))
+    for receive_ns, sample in samples:
+        stamped = header(getattr(sample, "stamp_ns", receive_ns))
+        if isinstance(sample, ImuSample):
+            rate, force = vector(*sample.angular_velocity), vector(*sample.linear_acceleration)
+            message = make(IMU, header=stamped, angular_velocity=rate, linear_acceleration=force)
+            events.append((receive_ns, "/imu", IMU, message))
+        elif isinstance(sample, SpeedSample):
+            events.append((receive_ns, "/odom", ODOMETRY, odometry(sample.stamp_ns, sample.speed)))
+        elif isinstance(sample, SteeringSample):
+            angle, speed = sample.steering_angle, sample.speed
+            driven = make(ACKERMANN + "Drive", steering_angle=angle, speed=speed)
+            message = make(ACKERMANN + "DriveStamped", header=stamped, drive=driven)
+            events.append((receive_ns, "/drive", ACKERMANN + "DriveStamped", message))
+        else:
+            is_frame = isinstance(sample, Frame)
+            stored = StoredPicture.from_image(sample.image) if is_frame else sample
+            names = ("encoding", "height", "width", "step")
+            fields = {name: getattr(stored, name) for name in names}
+            data = np.frombuffer(stored.data, np.uint8)
+            message = make(IMAGE, header=stamped, data=data, **fields)
+            events.append((receive_ns, "/camera/image_raw", IMAGE, message))
+    return events
 
 
 def write(

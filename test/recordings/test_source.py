@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from liquid_control.config import PolicyConfig, PreprocessConfig
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import RecordingError
 from liquid_control.evaluate.replay.open_loop import replay
+from liquid_control.inspection.inspect_any import InspectAnySettings, inspect_any, is_recording
+from liquid_control.inspection.recording import inspect_source
 from liquid_control.model.installed import find_model
 from liquid_control.recordings import formats
 from liquid_control.recordings.formats import open_recording
@@ -34,6 +37,9 @@ from liquid_control.recordings.values import (
     mean_rate,
 )
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
+from liquid_control.train.cloning import CloneSettings
+from liquid_control.train.fit_core import MemoryFitSettings
+from liquid_control.train.from_recordings import RecordedSettings, train_recorded
 
 START_NS = 1_767_225_600_000_000_000
 DELIVERY_NS = {Frame: 30_000_000, ImuSample: 1_000_000}  # from stamp to receipt
@@ -140,43 +146,10 @@ def _toy(bags, folder, samples, settings=None, camera=None):
 
 def _rosbag(storage):
     def make(bags, folder, samples, settings=None, camera=None):
-        events = list(_messages(bags, samples, camera))
+        events = bags.messages_of(samples, camera)
         return open_recording(bags.write(folder / storage, events, storage), settings)
 
     return make
-
-
-def _messages(bags, samples, camera):
-    """The samples as (received_ns, topic, type, message)."""
-    make = bags.make
-    if camera is not None:
-        kind, size = "sensor_msgs/msg/CameraInfo", (camera.width, camera.height)
-        k = np.array(camera.matrix)
-        message = make(kind, header=bags.header(0), width=size[0], height=size[1], k=k)
-        yield samples[0][0], "/camera/camera_info", kind, message
-    ackermann = "ackermann_msgs/msg/AckermannDriveStamped"
-    for received_ns, sample in samples:
-        header = bags.header(getattr(sample, "stamp_ns", received_ns))
-        if isinstance(sample, (Frame, StoredPicture)):
-            names = ("encoding", "height", "width", "step")
-            fields = {name: getattr(_stored(sample), name) for name in names}
-            data = np.frombuffer(_stored(sample).data, np.uint8)
-            message = make(bags.IMAGE, header=header, data=data, **fields)
-            yield received_ns, "/camera/image_raw", bags.IMAGE, message
-        elif isinstance(sample, ImuSample):
-            rate, force = bags.vector(*sample.angular_velocity), sample.linear_acceleration
-            force = bags.vector(*force)
-            message = make(
-                bags.IMU, header=header, angular_velocity=rate, linear_acceleration=force
-            )
-            yield received_ns, "/imu", bags.IMU, message
-        elif isinstance(sample, SpeedSample):
-            message = bags.odometry(sample.stamp_ns, sample.speed)
-            yield received_ns, "/odom", bags.ODOMETRY, message
-        else:
-            angle, speed = sample.steering_angle, sample.speed
-            drive = make("ackermann_msgs/msg/AckermannDrive", steering_angle=angle, speed=speed)
-            yield received_ns, "/drive", ackermann, make(ackermann, header=header, drive=drive)
 
 
 SOURCES = {
@@ -351,7 +324,7 @@ def test_what_no_format_recognises_is_refused_with_what_is_expected(tmp_path):
 def test_a_replay_does_not_depend_on_the_format(bags, tmp_path):
     samples = drive(3.0, size=(64, 128))
     runtime = OnnxRuntime.load(find_model("lane_keeper"))
-    bag = bags.write(tmp_path / "bag", list(_messages(bags, samples, None)))
+    bag = bags.write(tmp_path / "bag", bags.messages_of(samples))
     toy = write_toy(tmp_path / "drive.toy", samples)
     ((first,), (second,)) = (replay({"lane_keeper": runtime}, path) for path in (bag, toy))
     for field in dataclasses.fields(first.issued):
@@ -359,3 +332,48 @@ def test_a_replay_does_not_depend_on_the_format(bags, tmp_path):
         np.testing.assert_array_equal(left, right, err_msg=field.name)
     assert first.frames == second.frames == 60 and first.counts == second.counts
     np.testing.assert_array_equal(first.recorded.steering_angle, second.recorded.steering_angle)
+
+
+def test_an_inspection_does_not_depend_on_the_format(bags, tmp_path):
+    samples = drive(8.0)
+    bag = bags.write(tmp_path / "bag", bags.messages_of(samples))
+    toy = write_toy(tmp_path / "drive.toy", samples)
+    assert is_recording(toy) and is_recording(bag)
+    facts = [inspect_any(InspectAnySettings(str(path))) for path in (bag, toy)]
+    facts.append(inspect_source(InMemoryRecording(samples)).facts)
+    streams = [{role for topic in one["topics"] for role in topic["roles"]} for one in facts]
+    assert streams == [set(ROLES)] * 3
+    for one in facts[1:]:
+        assert one.keys() == facts[0].keys()
+        for name in facts[0].keys() - {"recording", "topics"}:
+            assert one[name] == facts[0][name], name
+    assert [len(one["topics"]) for one in facts] == [4, 4, 4]
+
+
+def test_training_does_not_depend_on_the_format(drives, tmp_path, monkeypatch):
+    monkeypatch.setattr("liquid_control.train.from_recordings.export_onnx", None)
+    clone = CloneSettings(steps=2, frames=8, memory_fit=MemoryFitSettings(steps=2))
+    found = {}
+    for name in ("bag", "toy"):
+        paths = []
+        for seed in range(3):
+            bag = drives.write_drive(tmp_path / name / f"drive_{seed}.bag", seed, seconds=10.0)
+            with open_recording(bag) as source:
+                toy = write_toy(bag.with_suffix(".toy"), source.samples())
+            paths.append(bag if name == "bag" else toy)
+        found[name] = train_recorded(
+            RecordedSettings(
+                tuple(paths),
+                out=tmp_path / name / "run",
+                cache=tmp_path / name / "cache",
+                clone=clone,
+                policy=PolicyConfig(encoder="slim"),
+                preprocess=PreprocessConfig(height=16, width=32),
+                workers=1,
+            )
+        )
+    held_out = [
+        {key: value for key, value in found[name]["held_out"].items() if key != "recordings"}
+        for name in found
+    ]
+    assert held_out[0] == held_out[1] and held_out[0]["frames"] > 100

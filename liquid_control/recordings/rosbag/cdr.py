@@ -75,7 +75,8 @@ def decoder(kind: str, fields: Mapping) -> Callable[[bytes | memoryview], Messag
         if len(data) < 4 or data[0] != 0 or data[1] > 1:
             raise MessageError(
                 kind,
-                f"got encapsulation {bytes(data[:2]).hex() or 'nothing'}, expected plain CDR (0000 or 0001)",
+                f"got encapsulation {bytes(data[:2]).hex() or 'nothing'}, "
+                "expected plain CDR (0000 or 0001)",
             )
         read, _, has_lists = reads["<" if data[1] else ">"]
         if has_lists and len(data) > LARGEST_WITH_LISTS:

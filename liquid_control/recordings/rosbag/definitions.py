@@ -25,19 +25,25 @@ _STAMP, _CONTROL = (
     "builtin_interfaces/Time stamp\nbuiltin_interfaces/Time control_time\n",
 )
 _LATERAL = "float32 steering_tire_angle\nfloat32 steering_tire_rotation_rate\n"
-_VELOCITY = "std_msgs/Header header\nfloat32 longitudinal_velocity\nfloat32 lateral_velocity\nfloat32 heading_rate\n"
+_VELOCITY = (
+    "std_msgs/Header header\nfloat32 longitudinal_velocity\nfloat32 lateral_velocity\n"
+    "float32 heading_rate\n"
+)
 KNOWN = {
     "ackermann_msgs/msg/AckermannDrive": "".join(
         f"float32 {name}\n"
         for name in ("steering_angle", "steering_angle_velocity", "speed", "acceleration", "jerk")
     ),
-    "ackermann_msgs/msg/AckermannDriveStamped": "std_msgs/Header header\nackermann_msgs/AckermannDrive drive\n",
+    "ackermann_msgs/msg/AckermannDriveStamped": (
+        "std_msgs/Header header\nackermann_msgs/AckermannDrive drive\n"
+    ),
     "autoware_control_msgs/msg/Lateral": _CONTROL
     + _LATERAL
     + "bool is_defined_steering_tire_rotation_rate\n",
     "autoware_control_msgs/msg/Longitudinal": (
         _CONTROL
-        + "float32 velocity\nfloat32 acceleration\nfloat32 jerk\nbool is_defined_acceleration\nbool is_defined_jerk\n"
+        + "float32 velocity\nfloat32 acceleration\nfloat32 jerk\n"
+        + "bool is_defined_acceleration\nbool is_defined_jerk\n"
     ),
     "autoware_control_msgs/msg/Control": (
         _CONTROL
@@ -48,7 +54,8 @@ KNOWN = {
     + "float32 speed\nfloat32 acceleration\nfloat32 jerk\n",
     "autoware_auto_control_msgs/msg/AckermannControlCommand": (
         _STAMP
-        + "autoware_auto_control_msgs/AckermannLateralCommand lateral\nautoware_auto_control_msgs/LongitudinalCommand longitudinal\n"
+        + "autoware_auto_control_msgs/AckermannLateralCommand lateral\n"
+        + "autoware_auto_control_msgs/LongitudinalCommand longitudinal\n"
     ),
     "autoware_vehicle_msgs/msg/SteeringReport": _STAMP + "float32 steering_tire_angle\n",
     "autoware_auto_vehicle_msgs/msg/SteeringReport": _STAMP + "float32 steering_tire_angle\n",

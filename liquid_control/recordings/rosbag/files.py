@@ -1,8 +1,8 @@
-"""The files of a recording: which they are, in which order, unpacked where they were compressed as
-a whole.
+"""The files of a rosbag2: which belong to it, their order, and decompressed copies of compressed
+ones.
 
-metadata.yaml only says which files of its own directory belong to the recording. Everything else is
-read from the files themselves.
+Of metadata.yaml only the list of files in its own directory is used. Everything else is read from
+the files themselves.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ DEEPEST = 100  # brackets open at once
 NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 """What PyYAML raises on a text that is none: `!!int ''`, `!!bool x` and `!!timestamp x` get past
 its own errors."""
-MOST_TOLD = 100
+MOST_DAMAGE = 100
 LEFT_FREE = 2**28  # bytes of disk that unpacking leaves
 LARGEST_PIECE = 2**22  # bytes that are decompressed at a time
 _PIECE = 2**14
 
 
 def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
-    """(files of the recording at `path`, what is wrong with its metadata.yaml). Raises RecordingError
-    where there is none."""
+    """(files of the recording at `path`, what is wrong with its metadata.yaml). Raises
+    RecordingError where there is none."""
     if path.is_file():
         if storage_of(path) is None:
             remedy = (
@@ -66,8 +66,8 @@ def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
             "Name a rosbag2 directory, a .mcap or a .db3 file.",
         )
     listed, damage = _listed(path / "metadata.yaml")
-    kept = [file for file in here if file.name in listed or file.with_suffix("").name in listed]
-    if not kept:
+    used = [file for file in here if file.name in listed or file.with_suffix("").name in listed]
+    if not used:
         return here, damage
     present = {name for file in here for name in (file.name, file.with_suffix("").name)}
     damage += [
@@ -75,12 +75,12 @@ def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
         for name in listed
         if name not in present
     ]
-    unlisted = [file for file in here if file not in kept]
+    unlisted = [file for file in here if file not in used]
     damage += [
         Damage(file.name, None, "not listed in metadata.yaml", "not read; name the file to read it")
         for file in unlisted
     ]
-    return kept, damage
+    return used, damage
 
 
 def load_yaml(data: bytes) -> object:
@@ -150,8 +150,8 @@ def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
 
 
 def copy_with_log(path: Path, folder: Path) -> Path:
-    """A copy in `folder` of a database and its log: reading the log needs an index file beside it,
-    which must not appear in place."""
+    """A copy in `folder` of a database and its log: SQLite reads a log only with an index file in
+    the same folder, and the recording's folder must not change."""
     log = path.with_name(path.name + "-wal")
     _check_space(path, folder, path.stat().st_size + log.stat().st_size)
     for file in (path, log):
@@ -160,7 +160,7 @@ def copy_with_log(path: Path, folder: Path) -> Path:
 
 
 def has_log(path: Path) -> bool:
-    """Whether a recorder that was killed left a write-ahead log beside a database."""
+    """Whether a database has a write-ahead log, left by a recorder that was killed."""
     log = path.with_name(path.name + "-wal")
     return log.is_file() and log.stat().st_size > 0
 
@@ -209,7 +209,7 @@ def _listed(metadata: Path) -> tuple[list[str], list[Damage]]:
         for name in names
         if name not in inside
     ]
-    return [Path(name).name for name in inside], damage[:MOST_TOLD]
+    return [Path(name).name for name in inside], damage[:MOST_DAMAGE]
 
 
 def _natural(path: Path) -> tuple:

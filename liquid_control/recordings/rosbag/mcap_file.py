@@ -90,10 +90,10 @@ class McapFile:
             held = held if pending else 0
         for number, count in read.items():
             if count < self.counts.get(number, 0):
-                told = f"{self.counts[number]} messages of {self.channels[number].topic} are announced, {count} could be read"
-                self._report(
-                    Damage(self.name, None, told, f"{self.counts[number] - count} messages")
-                )
+                topic, announced = self.channels[number].topic, self.counts[number]
+                problem = f"{announced} messages of {topic} are announced, {count} could be read"
+                lost = f"{announced - count} messages"
+                self._report(Damage(self.name, None, problem, lost))
 
     def _messages_of(
         self, block: Block, wanted: dict[int, Channel], read: dict[int, int]
@@ -113,14 +113,14 @@ class McapFile:
         except mcap.RecordError as error:
             problem = problem or str(error)
         if problem:
-            kept = (
+            lost = (
                 f"what follows the {len(found)} messages read of it"
                 if "checksum" not in problem
                 else "nothing, but some value is wrong"
             )
             self._report(
                 Damage(
-                    self.name, block.offset, problem, f"in a block of {block.length} bytes {kept}"
+                    self.name, block.offset, problem, f"in a block of {block.length} bytes {lost}"
                 )
             )
         if strange:

@@ -43,7 +43,7 @@ class Index:
     end_ns: int | None = None
 
     def declare(self, opcode: int, content: memoryview) -> None:
-        """Takes in a schema or a channel; a channel keeps the declaration that it had first."""
+        """Adds a schema or a channel; the first declaration of a channel is valid."""
         if opcode == mcap.SCHEMA:
             number, declared = mcap.schema(content)
             self.schemas.setdefault(number, declared)
@@ -57,7 +57,7 @@ class Index:
 
 
 def read_index(file: int, size: int) -> Index | None:
-    """The index at the file's end, None where the writer did not say there where everything is.
+    """The index at the file's end, None where it is not complete.
     RecordError where it is damaged."""
     footer = os.pread(file, mcap.FOOTER_SIZE, max(size - mcap.FOOTER_SIZE, 0))
     if (
@@ -210,7 +210,7 @@ class Walk:
                 else:
                     self.index.declare(opcode, data[begin:end])
         except mcap.RecordError:
-            pass  # told when its messages are read
+            pass  # reported when its messages are read
         return counts
 
     def _count(self, channel: int, count: int) -> None:

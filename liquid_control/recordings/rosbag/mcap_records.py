@@ -20,7 +20,7 @@ _STATISTICS = struct.Struct("<QHIIIIQQI")
 
 
 class RecordError(ValueError):
-    """A record does not fit what it claims. Caught inside this room; callers of the reader see a
+    """A record does not fit what it claims. Caught inside this package; callers of the reader see a
     Damage."""
 
 

@@ -34,7 +34,8 @@ UNKNOWN_POSE = 1e6
 
 _ACKERMANN = {
     "ackermann_msgs/msg/AckermannDrive": (
-        "float32 steering_angle\nfloat32 steering_angle_velocity\nfloat32 speed\nfloat32 acceleration\nfloat32 jerk\n"
+        "float32 steering_angle\nfloat32 steering_angle_velocity\n"
+        "float32 speed\nfloat32 acceleration\nfloat32 jerk\n"
     ),
     ACKERMANN: "std_msgs/Header header\nackermann_msgs/AckermannDrive drive\n",
 }

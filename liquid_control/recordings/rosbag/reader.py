@@ -1,5 +1,4 @@
-"""A recording: rosbag2 as a directory or as single files, sqlite3 or mcap, without ROS. Nothing in
-place is ever changed."""
+"""Reads rosbag2: a directory or single files, sqlite3 or mcap, without ROS. No file is changed."""
 
 from __future__ import annotations
 
@@ -48,7 +47,7 @@ class BagReader:
     compressed ones (.zstd) included.
 
     `topics`, `start_ns` and `end_ns` (receipt of the first and the last message; zeros where there
-    is none) come from the files' indexes. `damage` tells what could not be read; it grows while
+    is none) come from the files' indexes. `damage` lists what could not be read; it grows while
     messages are read.
     """
 
@@ -90,9 +89,9 @@ class BagReader:
                 if isinstance(problems[0], RecordingError)
                 else RecordingError(files[0], str(problems[0]), "Check its permissions.")
             )
-        told = "; ".join(f"{damage.file}: {damage.problem}" for damage in self.damage[:3])
+        found = "; ".join(f"{damage.file}: {damage.problem}" for damage in self.damage[:3])
         raise RecordingError(
-            self.path, f"nothing can be read from it ({told})", "Record or copy it again."
+            self.path, f"nothing can be read from it ({found})", "Record or copy it again."
         )
 
     def _unpacked(self, file: Path) -> Path:

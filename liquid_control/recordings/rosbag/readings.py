@@ -1,5 +1,5 @@
-"""What each message type tells of speed and steering. Pure functions of decoded messages; topics
-are chosen by these tables.
+"""Speed and steering of each message type. Pure functions of decoded messages; topics are chosen by
+these tables.
 
 Signs are those of ROS (REP-103) and Autoware: left is positive. A steering wheel's angle, degrees,
 or another sign are brought to the front wheels' radians by `scale`.

@@ -42,7 +42,7 @@ _Read = Callable[[object, int, str], tuple[ImuSample | SpeedSample | SteeringSam
 
 
 class RosbagRecording(Source):
-    """A rosbag2. Messages that cannot be decoded are entries with a problem; none of them raises."""
+    """A rosbag2. A message that cannot be decoded is an entry with a problem and raises nothing."""
 
     def __init__(
         self, path: str | Path, settings: RecordingSettings | None = None, guess: bool = False
@@ -95,7 +95,7 @@ class RosbagRecording(Source):
             return None, f"{topic.name} cannot be read ({error})"
 
     def records(self, roles: Collection[str]) -> Iterator[Record]:
-        """Pictures are parsed by the thread that decodes them: a bag may hold compressed messages."""
+        """Pictures are parsed in the thread that decodes them: their messages may be compressed."""
         reads: dict[str, _Read] = {
             "imu": _imu,
             "speed": _speed,

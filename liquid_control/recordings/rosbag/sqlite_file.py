@@ -1,9 +1,9 @@
 """One sqlite3 file of rosbag2: its topics and its messages in the order of their receipt, whatever
 state the file is in.
 
-It is opened read-only and immutable: SQLite then makes no -wal or -journal beside it and takes no
-lock; only a copy that has a log beside it is not. Rows are read by time as long as the database
-allows; from the first damage on, by their numbers, leaping over what cannot be read.
+It is opened read-only and immutable: SQLite then creates no -wal or -journal file and takes no
+lock; only a copy with a write-ahead log is not immutable. Rows are read by time as long as the
+database allows; from the first damage on, by their numbers, over gaps that cannot be read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LARGEST_LEAP = 2**40  # row numbers
 MOST_FAILURES = 4096
 SMALLEST_ROW = 8  # bytes of a row in a file; more rows than fit are a page that is listed twice
 STEPS_PER_BYTE = 4  # of SQLite's machine, for the same reason
-MOST_TOLD = 100
+MOST_DAMAGE = 100
 MOST_TOPICS = 2**14
 LONGEST_TEXT = 2**18 + 1  # characters of a name or a definition
 _HEADER = b"SQLite format 3\0"
@@ -37,8 +37,8 @@ class SqliteFile:
     messages), `damage` found so far."""
 
     def __init__(self, path: Path, name: str) -> None:
-        """Raises RecordingError where the file does not begin like a database of rosbag2. `name` is what
-        damage is reported under."""
+        """`name`: of the file, for damage. Raises RecordingError where the file does not begin like
+        a database of rosbag2."""
         self.name = name
         self.damage: list[Damage] = []
         with path.open("rb") as file:
@@ -107,11 +107,11 @@ class SqliteFile:
             columns = ", ".join(
                 map(_text, ("topic_type", "encoding", "encoded_message_definition"))
             )
-            asked = f"SELECT {columns} FROM message_definitions LIMIT {MOST_TOPICS}"
+            query = f"SELECT {columns} FROM message_definitions LIMIT {MOST_TOPICS}"
             try:
                 definitions = {
                     _read(kind): (_read(encoding), _read(text))
-                    for kind, encoding, text in self._execute(asked)
+                    for kind, encoding, text in self._execute(query)
                 }
             except _DAMAGED as error:
                 self._report(
@@ -128,18 +128,19 @@ class SqliteFile:
         }
 
     def _extent(self) -> tuple[dict[int, int], int | None, int | None]:
-        """(messages by topic, first and last time): from whole tables where they can be read, else
-        row by row."""
+        """(messages by topic, first and last time): by queries over the tables where they can be
+        read, else row by row."""
         try:
             counts = dict(
                 self._execute("SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id")
             )
             ((start, end),) = self._execute(
-                "SELECT MIN(timestamp), MAX(timestamp) FROM messages WHERE typeof(timestamp) = 'integer'"
+                "SELECT MIN(timestamp), MAX(timestamp) FROM messages "
+                "WHERE typeof(timestamp) = 'integer'"
             )
             return counts, start, end
         except _DAMAGED as error:
-            self._report(str(error), "messages; which ones is told when they are read")
+            self._report(str(error), "messages; reading them reports which")
         counts, start, end = {}, None, None
         for _, topic, stamp, _ in self._salvaged(None, "NULL"):
             counts[topic] = counts.get(topic, 0) + 1
@@ -159,7 +160,10 @@ class SqliteFile:
         last, count = (-(2**63), -(2**63)), 0
         data = f"CASE WHEN typeof(data) = 'blob' AND length(data) <= {LARGEST} THEN data END"
         among = ", ".join(str(int(number)) for number in wanted)
-        ordered = f"SELECT id, topic_id, timestamp, {data} FROM messages WHERE topic_id IN ({among}) ORDER BY timestamp, id"
+        ordered = (
+            f"SELECT id, topic_id, timestamp, {data} FROM messages "
+            f"WHERE topic_id IN ({among}) ORDER BY timestamp, id"
+        )
         try:
             for row in self._execute(ordered):
                 count += 1
@@ -170,7 +174,7 @@ class SqliteFile:
                     yield message
             return
         except _DAMAGED:
-            pass  # told by the other way of reading
+            pass  # `_salvaged` reports it
         batch = []
         for row in self._salvaged(among, data):
             if row[1] in wanted and (row[2], row[0]) > last:
@@ -185,8 +189,8 @@ class SqliteFile:
     def _salvaged(
         self, among: str | None, data: str
     ) -> Iterator[tuple[int, int, int, bytes | None]]:
-        """Rows (id, topic, time, data) by number, over gaps that cannot be read; each gap is told
-        when topics are asked for."""
+        """Rows (id, topic, time, data) by number, over gaps that cannot be read; with `among`, each
+        gap is reported."""
         at, leap, count, failures = -(2**63), 0, 0, 0
         problem, before = "", "the first"
         while leap < LARGEST_LEAP and failures < MOST_FAILURES:
@@ -195,7 +199,8 @@ class SqliteFile:
             )
             try:
                 for row in self._execute(
-                    f"SELECT id, topic_id, timestamp, {data} FROM messages WHERE {where} ORDER BY id"
+                    f"SELECT id, topic_id, timestamp, {data} FROM messages "
+                    f"WHERE {where} ORDER BY id"
                 ):
                     count += 1
                     if count * SMALLEST_ROW > self._size:
@@ -226,13 +231,13 @@ class SqliteFile:
 
     def _report(self, problem: str, lost: str) -> None:
         damage = Damage(self.name, None, problem, lost)
-        if damage not in self.damage and len(self.damage) < MOST_TOLD:
+        if damage not in self.damage and len(self.damage) < MOST_DAMAGE:
             self.damage.append(damage)
 
 
 class _WholePages(apsw.VFS):
-    """Files that end with their last whole page: of a page that is cut SQLite would read the
-    missing part as zeros."""
+    """Files that end with their last complete page: SQLite reads the missing part of a cut page as
+    zeros."""
 
     def __init__(self, page: int) -> None:
         self.page = 65536 if page == 1 else max(page, 512)
@@ -253,8 +258,7 @@ class _WholePagesFile(apsw.VFSFile):
 
 
 def _text(column: str) -> str:
-    """Texts are taken as bytes, as damaged ones are not UTF-8, and only so much of them as is ever
-    used."""
+    """Texts are read as bytes, as damaged ones are not UTF-8, up to LONGEST_TEXT."""
     return f"CAST(substr({column}, 1, {LONGEST_TEXT}) AS BLOB)"
 
 

@@ -1,5 +1,4 @@
-"""Which topic of a recording plays which role: by what the user said, else by type and the usual
-names."""
+"""The topic of each role: the one that the settings name, else by message type and usual names."""
 
 from __future__ import annotations
 
@@ -67,39 +66,39 @@ def load_map(path: str | Path) -> TopicMap:
     return from_mapping(TopicMap, values or {})
 
 
-def choose_topics(reader: BagReader, asked: TopicMap | None = None) -> Roles:
+def choose_topics(reader: BagReader, topics: TopicMap | None = None) -> Roles:
     """The topic of each role. Raises AmbiguousTopicError, which names the flag, where type and
     usual names leave a choice.
 
-    Raises TopicError where the topic asked for is missing or of a type that the role cannot be
-    read from. Of one camera that was recorded raw and compressed, the raw pictures are taken: they
-    are what the camera saw, and what the policy node subscribes to.
+    Raises TopicError where a topic that `topics` names is missing or of a type that the role cannot
+    be read from. Of a camera that was recorded raw and compressed, the raw pictures are used: they
+    are what the camera saw and what the policy node subscribes to.
     """
-    asked = _with_file(asked or TopicMap())
-    camera = _choose("camera", reader, asked.camera, _cameras)
+    named = _with_file(topics or TopicMap())
+    camera = _choose("camera", reader, named.camera, _cameras)
     steering = _choose(
-        "steering", reader, asked.steering or (asked.joint and _joints(reader)), _steerings
+        "steering", reader, named.steering or (named.joint and _joints(reader)), _steerings
     )
     return Roles(
         camera=camera,
         camera_info=_choose(
-            "camera_info", reader, asked.camera_info, lambda topics: _infos(topics, camera)
+            "camera_info", reader, named.camera_info, lambda topics: _infos(topics, camera)
         ),
-        imu=_choose("imu", reader, asked.imu, lambda topics: topics),
-        speed=_choose("speed", reader, asked.speed, lambda topics: _speeds(topics, steering)),
+        imu=_choose("imu", reader, named.imu, lambda topics: topics),
+        speed=_choose("speed", reader, named.speed, lambda topics: _speeds(topics, steering)),
         steering=steering,
     )
 
 
-def _with_file(asked: TopicMap) -> TopicMap:
-    if not asked.file:
-        return asked
+def _with_file(topics: TopicMap) -> TopicMap:
+    if not topics.file:
+        return topics
     given = {
         field.name: value
-        for field in dataclasses.fields(asked)
-        if (value := getattr(asked, field.name))
+        for field in dataclasses.fields(topics)
+        if (value := getattr(topics, field.name))
     }
-    return dataclasses.replace(load_map(asked.file), **given)
+    return dataclasses.replace(load_map(topics.file), **given)
 
 
 def _choose(role: str, reader: BagReader, name: str, likely) -> BagTopic | None:
@@ -143,8 +142,7 @@ def _cameras(topics: list[BagTopic]) -> list[BagTopic]:
 
 
 def _infos(topics: list[BagTopic], camera: BagTopic | None) -> list[BagTopic]:
-    """The one beside the camera, in the same namespace; another camera's would be worse than
-    none."""
+    """Those in the camera's namespace; another camera's would be worse than none."""
     if camera is None:
         return []
     place = camera.name.removesuffix("/compressed").rpartition("/")[0]

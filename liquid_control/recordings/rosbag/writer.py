@@ -1,8 +1,8 @@
-"""Writes a recording as ROS tools do: a rosbag2 directory with one mcap file, real message types
+"""Writes a rosbag2 as ROS tools do: a rosbag2 directory with one mcap file, real message types
 and their definitions.
 
-`ros2 bag info` and `ros2 bag play` of Humble and later, Foxglove and `reader` open it. Checksums
-stand beside every compressed chunk.
+`ros2 bag info` and `ros2 bag play` of Humble and later, Foxglove and `reader` open it. Every
+compressed chunk has a checksum.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ later ROS reads it, too."""
 
 CHUNK = 2**20
 FLUSH_EVERY_NS = 1_000_000_000
-"""A recorder that is killed loses no more than so much of its recording."""
+"""The most that a killed recorder loses [ns]."""
 
 PARTIAL = ".partial"
-"""Ends the name of a directory whose recording goes on, or was broken off."""
+"""Suffix of a directory whose recording is unfinished."""
 
 CAMERA, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
 INERTIAL, ODOMETRY = "/imu/data", "/odom"
@@ -57,15 +57,15 @@ class BagSettings:
 
 
 class BagWriter:
-    """A context in which `directory`, which must not exist yet, is written beside
-    (`directory`.partial) and renamed on a clean exit.
+    """A context that writes `directory`.partial and renames it to `directory`, which must not exist
+    yet, on a clean exit.
 
-    After an exception the recording is closed as far as it went and stays `.partial`, with the
-    reason in its metadata; what a killed process leaves lacks metadata.yaml and the index, and is
-    readable up to its last second. `facts`: what to know of the recording, kept as custom_data.
-    `vehicle`: its wheelbase turns steering angles into yaw rates. `counts`: messages by topic.
+    After an exception the recording is closed and stays `.partial`, with the reason in its
+    metadata. The recording of a killed process has no metadata.yaml and no index, and is readable
+    up to its last second. `facts` are saved as custom_data. `vehicle`: its wheelbase converts
+    steering angles to yaw rates. `counts`: messages by topic.
 
-    Raises RecordingError when `directory` exists or a partial one is in the way, MissingDependencyError
+    Raises RecordingError when `directory` or its partial one exists, MissingDependencyError
     without mcap. Each `write_*` takes a sample and when it was received [ns].
     """
 
@@ -116,7 +116,7 @@ class BagWriter:
         try:
             self._close({**self.facts, "broken_off": f"{kind.__name__}: {error}".rstrip(": ")})
         except OSError:
-            self._file.close()  # a full disk, say; the error that led here tells
+            self._file.close()  # on a full disk, for example; the first error is raised
 
     def write(self, topic: str, kind: str, data: bytes, receive_ns: int) -> None:
         """A serialised message. Raises RecordingError when the topic had another type before,
@@ -129,7 +129,7 @@ class BagWriter:
             raise RecordingError(
                 self._partial,
                 f"{topic} is of type {known}, got {kind}",
-                "Give each type a topic of its own.",
+                "Give each type its own topic.",
             )
         self._writer.add_message(channel, receive_ns, data, receive_ns)
         self.counts[topic] += 1
@@ -284,8 +284,8 @@ class BagWriter:
 
 
 def check_free(directory: Path) -> Path:
-    """The directory that a recording for `directory` is first written to. Raises RecordingError when one
-    of both exists."""
+    """The directory in which the recording is written before it is renamed to `directory`. Raises
+    RecordingError when one of both exists."""
     partial = directory.with_name(directory.name + PARTIAL)
     if directory.exists():
         raise RecordingError(

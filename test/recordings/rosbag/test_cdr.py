@@ -17,7 +17,9 @@ from liquid_control.recordings.rosbag.definitions import LONGEST, decoder_of
 
 IDL = """module odd_msgs { module msg {
   struct Inner { uint8 flag; double value; };
-  struct Thing { float number; sequence<double> values; string name; odd_msgs::msg::Inner inner; short pair[2]; };
+  struct Thing {
+    float number; sequence<double> values; string name; odd_msgs::msg::Inner inner; short pair[2];
+  };
 }; };"""
 
 

@@ -214,7 +214,8 @@ def test_definitions_are_the_recordings_own_and_the_known_ones_stand_in(bags, tm
             reader.decode(messages[-1])
     base = sqlite3.connect(bag / "old.db3")
     base.execute(
-        "INSERT INTO message_definitions VALUES (1, 'odd_msgs/msg/Thing', 'ros2msg', 'float32 number', '')"
+        "INSERT INTO message_definitions "
+        "VALUES (1, 'odd_msgs/msg/Thing', 'ros2msg', 'float32 number', '')"
     )
     base.commit()
     base.close()
@@ -231,7 +232,8 @@ def test_a_log_left_by_a_killed_recorder_is_read_and_left_alone(bags, tmp_path):
     base.execute("PRAGMA journal_mode=WAL")
     base.execute("PRAGMA wal_autocheckpoint=0")
     base.execute(
-        "INSERT INTO messages SELECT 1000, topic_id, timestamp + 1000000000, data FROM messages WHERE id = 1"
+        "INSERT INTO messages SELECT 1000, topic_id, timestamp + 1000000000, data "
+        "FROM messages WHERE id = 1"
     )
     base.commit()
     killed = tmp_path / "killed"
