@@ -12,23 +12,24 @@ ifeq ($(shell uname -m),x86_64)
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup drive test lint train evaluate doctor coverage mutation soak audit sbom clean
+.PHONY: help setup drive test lint train evaluate doctor docs coverage mutation soak audit sbom clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make drive     watch the shipped policy drive (ARGS: see liquid-control drive --help)"
 	@echo "make test      run the tests (ARGS are pytest's)"
 	@echo "make lint      run ruff"
-	@echo "make train     train a policy from nothing (ARGS: see liquid-control train imitation --help)"
-	@echo "make evaluate  examine the shipped policy on held-out roads"
-	@echo "make doctor    say what this machine has and lacks"
-	@echo "make coverage  see that the tests of the safety gate reach its every line and branch"
-	@echo "make mutation  change the safety gate's code in every small way and see that a test fails each time"
-	@echo "make soak      the long proofs: 10 million commands, 100,000 hostile inputs of each kind, 8 simulated hours of faults, 100 kills and floods of real nodes"
-	@echo "make audit     hold the pinned packages against the known vulnerabilities (needs the network)"
+	@echo "make train     train a policy in simulation (ARGS: see liquid-control train simulation --help)"
+	@echo "make evaluate  evaluate the shipped policy on held-out roads"
+	@echo "make doctor    check this machine's set-up"
+	@echo "make docs      write the tables of doc/commands.md and doc/nodes.md from the code"
+	@echo "make coverage  check that the tests of the safety gate reach every line and branch of it"
+	@echo "make mutation  change the safety gate's code in many small ways and check that a test fails each time"
+	@echo "make soak      long tests: 10 million commands, 100,000 malformed inputs of each kind, 8 simulated hours of faults, 100 kills and floods of real nodes"
+	@echo "make audit     check the pinned packages for known vulnerabilities (needs the network)"
 	@echo "make sbom      write the software bill of materials, out/sbom.json (CycloneDX)"
-	@echo "make setup     only the set-up: system libraries, .venv, pinned packages"
-	@echo "make clean     remove .venv and all that was made"
+	@echo "make setup     set up only: system libraries, .venv, pinned packages"
+	@echo "make clean     remove .venv and all generated files"
 
 setup:
 	@PYTHON="$(PYTHON)" tools/setup.sh
@@ -50,6 +51,9 @@ evaluate: setup
 
 doctor: setup
 	@$(RUN)/liquid-control doctor $(ARGS)
+
+docs: setup
+	@$(RUN)/python tools/generate_docs.py
 
 coverage: setup
 	@$(RUN)/python -m coverage run --branch --data-file=.venv/coverage -m pytest -q test/control

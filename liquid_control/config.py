@@ -28,8 +28,8 @@ def choice(default: str, options: tuple[str, ...], doc: str, *, alias: str = "")
 
 
 def switch(default: bool, doc: str):
-    """A boolean field."""
-    return _field(default, doc)
+    """A boolean field. Where the default is True its flag is --no-NAME."""
+    return _field(default, doc, help=f"do not {doc}" if default else doc)
 
 
 def text(default: str, doc: str, *, flag: str = "", positional: bool = False):
@@ -54,8 +54,8 @@ def group(default: object, *, flat: bool = False):
 
 def _field(default: object, doc: str, values: str = "", **metadata):
     """`doc`: one line; `values`: the allowed ones. `help` is both, for the command line."""
-    shown = f"{doc}; {values}" if values else doc
-    return dataclasses.field(default=default, metadata={"doc": doc, "help": shown, **metadata})
+    shown = {"help": f"{doc}; {values}" if values else doc} | metadata
+    return dataclasses.field(default=default, metadata={"doc": doc, "values": values, **shown})
 
 
 def _range(low: float, high: float, unit: str) -> str:

@@ -1,31 +1,29 @@
-"""The README's parameter tables are the nodes' parameters, its links lead somewhere, its verbs
+"""Pages of documentation: generated tables are in step with the code, links lead somewhere, verbs
 exist."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
-from liquid_control.cli.main import VERBS
+from liquid_control.cli.verbs import VERBS, settings_by_words
+from liquid_control.config import flags
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+NODES, COMMANDS = (ROOT / "doc" / name for name in ("nodes.md", "commands.md"))
 SIM_NODE_OWN = {"world.length", "world.image_height", "world.image_width"}
 """Where the node's default is not the config's."""
 
 
 @pytest.mark.parametrize("node", ["policy_node", "safety_node", "sim_node"])
 def test_every_parameter_is_listed_with_its_default_and_no_other(node, node_configs):
-    section = (
-        README.split(f"### {node}\n")[1]
-        .split("\n## ")[0]
-        .split("\n### ")[0]
-        .split("| parameter |")[1]
-    )
-    listed = dict(re.findall(r"^\| `([\w.]+)` \| `([^`]*)` \|", section, re.MULTILINE))
+    section = NODES.read_text().split(f"## {node}\n")[1].split("\n## ")[0]
+    listed = dict(re.findall(r"^\| `([\w.]+)` \| \w+ \| `([^`]*)` \|", section, re.MULTILINE))
     actual = {}
     for prefix, config in node_configs[node]:
         for field in dataclasses.fields(config):
@@ -38,8 +36,55 @@ def test_every_parameter_is_listed_with_its_default_and_no_other(node, node_conf
     }
 
 
+@pytest.fixture(scope="module")
+def generator():
+    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "tools/generate_docs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_pages_are_in_step_with_the_code(generator, capsys):
+    assert generator.main(["--check"]) == 0, capsys.readouterr().err
+
+
+def test_a_page_out_of_step_is_named_and_mended(generator, tmp_path, monkeypatch, capsys):
+    stale = tmp_path / "nodes.md"
+    stale.write_text(NODES.read_text().replace("| `20.0` |", "| `21.0` |"))
+    monkeypatch.setattr(generator, "NODES", stale)
+    assert generator.main(["--check"]) == 1
+    assert capsys.readouterr().err == "nodes.md: out of step with the code; run make docs\n"
+    assert generator.nodes_page(stale.read_text()) == NODES.read_text()
+
+
+def test_every_verb_and_flag_is_listed():
+    text = COMMANDS.read_text()
+    for words, settings in settings_by_words().items():
+        section = text.split(f"\n## {words}\n")[1].split("\n## ")[0]
+        assert f"liquid-control {words}" in section
+        for flag in flags(settings):
+            shown = flag.name if flag.kind is not bool or not flag.field.default else ""
+            group = f"- `--{flag.name.rpartition('.')[0]}.*`"
+            outer = f"- `--{flag.name.partition('.')[0]}.*`"
+            assert (
+                f"`--{shown}`" in section
+                or f"`{flag.name.upper()}`" in section
+                or f"`--no-{flag.name}`" in section
+                or group in section
+                or outer in section
+            ), (words, flag.name)
+
+
+def test_links_within_the_list_of_commands_lead_somewhere():
+    text = COMMANDS.read_text()
+    headings = {
+        line.lstrip("# ").replace(" ", "-") for line in text.splitlines() if line[:1] == "#"
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= headings
+
+
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "doc/architecture.md", "doc/safety.md"]
+    "page", ["README.md", "CONTRIBUTING.md", "doc/architecture.md", "doc/safety.md", "doc/nodes.md"]
 )
 def test_files_that_pages_name_exist(page):
     text = (ROOT / page).read_text()

@@ -33,7 +33,9 @@ class Request(typing.Generic[Settings]):
     """A verb's settings, and the form of its answer."""
 
     settings: typing.Annotated[Settings, tyro.conf.arg(name="")]
-    json: bool = switch(False, "print the result as one line of JSON")
+    json: typing.Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = switch(
+        False, "print the result as one line of JSON"
+    )
 
 
 def parse(
@@ -106,6 +108,9 @@ def _read_metadata(info) -> StructConstructorSpec | None:
     fields = []
     for field in dataclasses.fields(kind):
         options, meta, hint = {}, field.metadata, hints[field.name]
+        default = _default(field, info.default)
+        if default is None or isinstance(default, bool) or default in ("", ()):
+            options["help_behavior_hint"] = ""  # no "(default: None)"
         if meta.get("flat"):
             options["name"] = ""
         elif meta.get("flag"):
@@ -116,9 +121,7 @@ def _read_metadata(info) -> StructConstructorSpec | None:
             hint = typing.Annotated[hint, tyro.conf.arg(**options)]
         if meta.get("positional"):
             hint = tyro.conf.Positional[hint]
-        fields.append(
-            StructFieldSpec(field.name, hint, _default(field, info.default), meta.get("help"))
-        )
+        fields.append(StructFieldSpec(field.name, hint, default, meta.get("help")))
     return StructConstructorSpec(kind, tuple(fields))
 
 

@@ -17,7 +17,7 @@ CHECKS = (packages, ros, drawing, models, gpu)
 class DoctorSettings:
     """What to check."""
 
-    drawing: bool = switch(True, "also draw a few pictures of the simulated world")
+    drawing: bool = switch(True, "draw a few pictures of the simulated world")
 
 
 def examine(settings: DoctorSettings) -> dict:

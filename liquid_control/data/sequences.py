@@ -14,9 +14,8 @@ from liquid_control.data.episode import Episode
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """`noise_share` of sequences get Gaussian noise of variance U(0, noise_variance) on images in
-    0..1; up to `drop_share` of a sequence's frames are removed, their time added to the next
-    frame's dt; `shadow_share` of sequences get a shadow across the picture."""
+    """Random changes of training sequences: Gaussian image noise of uniformly drawn variance,
+    removed frames (their time is added to the dt of the next frame), shadows across the picture."""
 
     noise_share: float = number(0.6, 0.0, 1.0, "", "share of sequences with image noise")
     noise_variance: float = number(

@@ -22,8 +22,8 @@ WARM_UP = 1
 
 @dataclasses.dataclass(frozen=True)
 class FitSettings:
-    """Optimiser settings. Memories want a higher rate than convolutions, liquid ones the highest:
-    `memory_rate` 0 is the memory's own, of `model.cores.MEMORY_RATES`."""
+    """Optimiser settings. Recurrent cores need a higher learning rate than convolutions, liquid ones
+    the highest."""
 
     batch: int = number(32, 1, 100_000, "", "sequences in a batch")
     encoder_rate: float = number(2e-3, 0.0, 1000.0, "", "learning rate of the encoder")

@@ -40,9 +40,9 @@ CLOCKS_APART = 1.0
 class Camera:
     """Where the camera sits; with the lens from CameraInfo, paths are drawn on the road."""
 
-    height: float = number(1.35, 0.05, 10.0, "m", "camera above the road")
-    pitch: float = number(0.14, -1.5, 1.5, "rad", "camera tilted down by")
-    ahead: float = number(3.0, -10.0, 20.0, "m", "camera ahead of the rear axle")
+    height: float = number(1.35, 0.05, 10.0, "m", "height of the camera above the road")
+    pitch: float = number(0.14, -1.5, 1.5, "rad", "downward tilt of the camera")
+    ahead: float = number(3.0, -10.0, 20.0, "m", "distance of the camera ahead of the rear axle")
 
     def __post_init__(self) -> None:
         check(self)
