@@ -44,7 +44,7 @@ lint: setup
 	@$(RUN)/ruff check .
 
 train: setup
-	@$(RUN)/liquid-control train imitation $(ARGS)
+	@$(RUN)/liquid-control train simulation $(ARGS)
 
 evaluate: setup
 	@$(RUN)/liquid-control evaluate models/lane_keeper $(ARGS)

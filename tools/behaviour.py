@@ -53,11 +53,6 @@ SMALL = [
     "--workers",
     "2",
 ]
-SPELLINGS = (
-    ("train", "simulation", "core", "core-fit"),
-    ("train", "imitation", "memory", "memory-fit"),
-)
-"""Today's words first, then those of 0.1.0, so that one file can run on both sides."""
 TIMES = ("wall_s", "cpu_s", "speed_up", "seconds", "commands_a_second", "created")
 
 
@@ -78,8 +73,10 @@ def answer(*arguments: str) -> dict:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def spelling() -> tuple[str, str, str, str]:
-    return next(words for words in SPELLINGS if command(*words[:2], "--help").returncode == 0)
+def spelled(shown: str, *spellings: str) -> str:
+    """The first spelling of a flag that a verb's help lists: today's come first, then that of
+    0.1.0, so that one file can run on both sides."""
+    return next(flag for flag in spellings if f"{flag} " in shown)
 
 
 def hash_arrays(arrays) -> str:
@@ -148,13 +145,18 @@ def columns(
 
 
 def measure(work: Path) -> dict:
-    family, imitation, core, core_fit = spelling()
+    new = command("train", "simulation", "--help").returncode == 0
+    simulation = ["train", "simulation" if new else "imitation"]
+    shown = command(*simulation, "--help").stdout
+    core = spelled(shown, "--policy.core", "--policy.memory")
+    core_steps = spelled(shown, "--core-fit.steps", "--memory-fit.steps")
+    passes = spelled(shown, "--core-fit.passes", "--core-fit.looks", "--memory-fit.looks")
+    roads = spelled(shown, "--evaluation-roads", "--exam-roads")
     found: dict = {"weights": {}, "graphs": {}}
     for name in CORES:
         run = work / name
         answer(
-            family,
-            imitation,
+            *simulation,
             "--out",
             run,
             "--seed",
@@ -169,13 +171,13 @@ def measure(work: Path) -> dict:
             2,
             "--round-steps",
             10,
-            "--exam-roads",
+            roads,
             0,
-            f"--policy.{core}",
+            core,
             name,
-            f"--{core_fit}.steps",
+            core_steps,
             20,
-            f"--{core_fit}.looks",
+            passes,
             1,
             *SMALL,
         )
@@ -205,9 +207,9 @@ def measure(work: Path) -> dict:
             2,
             "--validate-every",
             10,
-            f"--{core_fit}.steps",
+            core_steps,
             20,
-            f"--policy.{core}",
+            core,
             name,
             *SMALL,
         )

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from liquid_control.config import flags
 from liquid_control.errors import LiquidControlError
 
-OLD_VERBS = {"train imitation --bags": "train recordings"}
+OLD_VERBS = {
+    "train imitation --bags": "train recordings --recordings",
+    "train imitation": "train simulation",
+}
 """The first that fits counts: its words come first, its flags anywhere."""
 OLD_FLAGS = {
     "--memory": "--core",

@@ -41,7 +41,7 @@ VERBS = (
         "sim.collect:VERB",
     ),
     Entry(
-        "train imitation",
+        "train simulation",
         "train a policy in simulation: expert drives, behaviour cloning, DAgger",
         "train.from_simulation:VERB",
         trains=True,

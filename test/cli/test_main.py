@@ -54,7 +54,7 @@ def test_help_lists_the_exit_codes(capsys):
     assert f"\n  {cli.INTERRUPTED} " in shown
 
 
-@pytest.mark.parametrize("words", ["train imitation", "train recordings"])
+@pytest.mark.parametrize("words", ["train simulation", "train recordings"])
 @pytest.mark.parametrize(
     "given", [["--memory", "lstm"], ["--memory=lstm"], ["--policy.memory", "lstm"]]
 )
@@ -81,7 +81,7 @@ def test_every_verb_explains_its_flags(verb, capsys):
 
 def test_fields_of_configs_are_explained_with_their_bounds(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["train", "imitation", "--help"])
+        cli.main(["train", "simulation", "--help"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "inter neurons; 1 to 4096 (default: 12)" in shown
 
@@ -110,16 +110,20 @@ def test_a_wrong_flag_gets_code_2(arguments, capsys):
         (["evaluate", "no_such_model"], "no_such_model"),
         (["export", "no_such_model"], "no_such_model"),
         (
-            ["train", "imitation", "--out", "never_made", "--policy.inter", "0"],
+            ["train", "simulation", "--out", "never_made", "--policy.inter", "0"],
             "PolicyConfig.inter: got 0",
         ),
-        (["train", "imitation", "--out", "never_made", "--steps", "-1"], "steps: got -1"),
+        (["train", "simulation", "--out", "never_made", "--steps", "-1"], "steps: got -1"),
         (["collect", "--json=never_made"], "--json: got 'never_made', expected no value"),
         (["drive", "--no-video=false"], "--no-video: got 'false', expected no value"),
         (["replay", "a", "b", "--golden_update=0"], "--golden_update: got '0', expected no value"),
-        (["train", "imitation", "--fit.batch", "0"], "FitSettings.batch: got 0, expected 1 to"),
-        (["train", "imitation", "--bags", "drive"], "now spelled train recordings"),
-        (["train", "imitation", "--out", "x", "--bags=drive"], "now spelled train recordings"),
+        (["train", "simulation", "--fit.batch", "0"], "FitSettings.batch: got 0, expected 1 to"),
+        (["train", "imitation", "--bags", "x"], "now spelled train recordings --recordings"),
+        (["train", "imitation", "--out", "x", "--bags=x"], "now spelled train recordings"),
+        (["train", "imitation"], "train imitation is now spelled train simulation"),
+        (["train", "imitation", "--help"], "train imitation is now spelled train simulation"),
+        (["collect", "x", "--wobble", "0.1"], "--wobble is now spelled --steering-noise"),
+        (["collect", "x", "--wobble=0.1"], "--wobble is now spelled --steering-noise"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_code_2(arguments, said, capsys):

@@ -59,7 +59,7 @@ def test_the_fuzzer_of_command_lines_knows_every_verb():
     assert {"bench train", "soak processes", "train recordings"} <= set(known.out)
     assert {"drive", "faults", "soak", "soak processes"} <= set(known.model_by_flag)
     assert {"evaluate", "explain", "export", "inspect"} <= set(known.reads_model)
-    assert "--fit.batch" in known.numbers["train imitation"]
+    assert "--fit.batch" in known.numbers["train simulation"]
     assert {"doctor", "sign", "inspect"} <= known.quick
     for words, kind in settings_by_words().items():
         for flag in flags(kind):

@@ -35,7 +35,7 @@ costs."""
 def collecting(
     folder: Path, roads: int, length: float, preprocess: PreprocessConfig, seed: int
 ) -> tuple[dict, list[Episode]]:
-    """One core drives expert roads as `train imitation` does. Returns seconds of one core by part
+    """One core drives expert roads as `train simulation` does. Returns seconds of one core by part
     and the episodes."""
     drives = [
         DriveJob(

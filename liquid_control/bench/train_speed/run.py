@@ -2,7 +2,7 @@
 limit that runs.
 
 Everything is measured on one core and in its CPU time, as `bench driving` trains, so that other
-load disturbs little; beside it one figure of all cores by the clock, as `train imitation` trains.
+load disturbs little; beside it one figure of all cores by the clock, as `train simulation` trains.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PACKAGES = ("torch", "mujoco", "numba", "numpy")
 @dataclasses.dataclass(frozen=True)
 class TrainBenchSettings:
     """Measures a few roads and steps, and reckons from them the default recipe of `train
-    imitation`."""
+    simulation`."""
 
     out: Path = path(Path("doc/results"), "folder for train.json and train.png", writes="folder")
     policy: PolicyConfig = group(ImitationSettings().policy)

@@ -41,13 +41,13 @@ ENCODERS = next(
     if field.name == "encoder"
 )
 USUAL = ImitationSettings()
-"""`train imitation` without a flag, which decides all of the recipe that the shared encoder leaves
+"""`train simulation` without a flag, which decides all of the recipe that the shared encoder leaves
 open."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How every candidate is trained, by `train imitation`: the same for all of them, memory and
+    """How every candidate is trained, by `train simulation`: the same for all of them, memory and
     seed apart."""
 
     long_roads: int = number(USUAL.long_roads, 0, 10000, "", "expert roads of 400 m")

@@ -1,4 +1,4 @@
-"""Every candidate is trained by `train imitation` with one recipe: the expert's drives and the
+"""Every candidate is trained by `train simulation` with one recipe: the expert's drives and the
 encoder to start with are shared by the candidates of a seed, DAgger rounds are each one's own."""
 
 from __future__ import annotations
