@@ -10,10 +10,21 @@ from html import escape
 import numpy as np
 
 from liquid_control.inspection.stamps import EDGES, StampReport
-from liquid_control.report.charts import LEFT, RIGHT, TOP, WIDTH, element, ticks
+from liquid_control.report.charts import (
+    INNER,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    element,
+    rule,
+    svg,
+    tick_label,
+    ticks,
+    time_axis,
+)
 
 LANE, BAR = 30, 14
-INNER = WIDTH - LEFT - RIGHT
 NARROWEST = 2.0  # px
 DOTS = 900
 BARS = 60
@@ -42,11 +53,7 @@ def lanes(rows: Sequence[Lane], end: float) -> str:
     for i, row in enumerate(rows):
         top = TOP + i * LANE + (LANE - BAR) / 2
         box = {"y": float(top), "height": BAR, "rx": 3}
-        parts.append(
-            element(
-                "text", "tick", escape(row.name), x=LEFT - 8, y=float(top + 11), text_anchor="end"
-            )
-        )
+        parts.append(tick_label(escape(row.name), LEFT - 8, float(top + 11), "end"))
         parts.append(element("rect", "cell", x=LEFT, width=INNER, **box))
         parts.append(
             element(
@@ -90,7 +97,8 @@ def lanes(rows: Sequence[Lane], end: float) -> str:
                 parts.append(
                     element("circle", classes, title, cx=x(moment), cy=float(top + BAR / 2), r=4)
                 )
-    return _over_time("".join(parts), end, base)
+    scales = {"data-end": end, "data-base": base}
+    return svg("".join(parts) + time_axis(end, base), WIDTH, base + 24, "over-time", scales)
 
 
 def intervals(stamps: StampReport, width: int = 520, height: int = 190) -> str:
@@ -110,10 +118,7 @@ def intervals(stamps: StampReport, width: int = 520, height: int = 190) -> str:
     parts = []
     for power in range(0, int(np.log10(counts.max())) + 1, 1 if counts.max() < 1e4 else 2):
         y = float(base - np.log1p(10.0**power) / peak * tallest)
-        parts.append(element("line", "grid", x1=left, x2=width - RIGHT, y1=y, y2=y))
-        parts.append(
-            element("text", "tick", f"{10**power:,}", x=left - 8, y=y + 4, text_anchor="end")
-        )
+        parts.append(rule(y, f"{10**power:,}", left, width - RIGHT))
     step = inner / BARS
     for i, count in enumerate(counts):
         if count:
@@ -132,22 +137,11 @@ def intervals(stamps: StampReport, width: int = 520, height: int = 190) -> str:
                 )
             )
     parts += [
-        element(
-            "text",
-            "tick",
-            f"{tick:g}",
-            x=left + tick / high * inner,
-            y=base + 16,
-            text_anchor="middle",
-        )
+        tick_label(f"{tick:g}", left + tick / high * inner, base + 16)
         for tick in ticks(0.0, high, 6)
     ]
-    parts.append(
-        element(
-            "text", "tick", "ms between stamps", x=width - RIGHT, y=height - 4, text_anchor="end"
-        )
-    )
-    return _still("".join(parts), width, height)
+    parts.append(tick_label("ms between stamps", width - RIGHT, height - 4, "end"))
+    return svg("".join(parts), width, height)
 
 
 def scatter(
@@ -176,19 +170,9 @@ def scatter(
 
     parts = []
     for tick in ticks(low, high, 5):
-        place = at(left, tick)
-        parts.append(
-            element("line", "grid", x1=margin, x2=width - RIGHT, y1=place["y"], y2=place["y"])
-        )
-        parts.append(
-            element("text", "tick", f"{tick:g}", x=margin - 8, y=place["y"] + 4, text_anchor="end")
-        )
+        parts.append(rule(at(left, tick)["y"], f"{tick:g}", margin, width - RIGHT))
     for tick in ticks(left, right, 6):
-        parts.append(
-            element(
-                "text", "tick", f"{tick:g}", x=at(tick, low)["x"], y=base + 16, text_anchor="middle"
-            )
-        )
+        parts.append(tick_label(f"{tick:g}", at(tick, low)["x"], base + 16))
     for a, b in zip(x, y, strict=True):
         place = at(a, b)
         parts.append(element("circle", "dot", cx=place["x"], cy=place["y"], r=2))
@@ -198,35 +182,12 @@ def scatter(
         parts.append(
             element("line", "fit", x1=first["x"], y1=first["y"], x2=last["x"], y2=last["y"])
         )
-    parts.append(
-        element("text", "tick", escape(names[0]), x=width - RIGHT, y=height - 4, text_anchor="end")
-    )
+    parts.append(tick_label(escape(names[0]), width - RIGHT, height - 4, "end"))
     parts.append(element("text", "tick", escape(names[1]), x=margin + 6, y=TOP + 10))
-    return _still("".join(parts), width, height)
+    return svg("".join(parts), width, height)
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
     margin = 0.06 * (high - low) or 0.5
     return low - margin, high + margin
-
-
-def _over_time(content: str, end: float, base: int) -> str:
-    labels = "".join(
-        element(
-            "text",
-            "tick",
-            f"{tick:g}" if tick else "0 s",
-            x=LEFT + tick / end * INNER,
-            y=base + 17,
-            text_anchor="middle",
-        )
-        for tick in ticks(0.0, end, 10)
-    )
-    scales = f'data-end="{end}" data-base="{base}"'
-    box = f'viewBox="0 0 {WIDTH} {base + 24}"'
-    return f'<svg {box} class="chart over-time" {scales}>{content}{labels}</svg>'
-
-
-def _still(content: str, width: int, height: int) -> str:
-    return f'<svg viewBox="0 0 {width} {height}" class="chart">{content}</svg>'

@@ -1,9 +1,9 @@
-"""Charts as SVG text for a page whose style sheet colours them, so that they follow its light and
-dark mode. No drawing library.
+"""Charts as SVG text. Pages use these; still figures (PNG files for documents) use matplotlib.
 
-Numbers are in the data's own units; `classes` name the style of a mark. Every time chart carries
-its scales as data attributes, from which the page's script reads values under the pointer and ties
-the chart to the video.
+The page's style sheet (templates/style.css) colours an SVG by the classes of its elements, so it
+follows light and dark mode. A time chart carries its scales as data attributes, from which the
+page's script reads the values under the pointer and moves the video. Data is in the caller's
+units.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ INNER = WIDTH - LEFT - RIGHT
 POINTS = 900
 BINS = 42
 ABOVE, BELOW = (11, 158, 245), (235, 130, 45)  # BGR
+SCALE_BARS = tuple(factor * 10**power for power in range(5) for factor in (1, 2, 5))  # m
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ def time_chart(
         )
         for start, stop, kind in spans
     ]
-    parts += [_rule(float(y(tick)), f"{tick:g}") for tick in ticks(low, high, 4)]
+    parts += [rule(float(y(tick)), f"{tick:g}") for tick in ticks(low, high, 4)]
     parts += [
         element("line", kind, x1=LEFT, x2=WIDTH - RIGHT, y1=float(y(level)), y2=float(y(level)))
         for level, kind in levels.items()
@@ -103,7 +104,7 @@ def time_chart(
         "data-unit": escape(unit),
         "data-digits": digits,
     }
-    return _svg("over-time", WIDTH, height, "".join(parts) + _time_axis(end, base), scales)
+    return svg("".join(parts) + time_axis(end, base), WIDTH, height, "over-time", scales)
 
 
 def histogram(
@@ -122,7 +123,7 @@ def histogram(
     inner, tallest = width - left - RIGHT, height - BOTTOM - TOP - 18 * len(marks)
     parts = []
     for tick in ticks(0, peak, 3):
-        parts.append(_rule(base - tick / peak * tallest, f"{tick:g}", left, width - RIGHT))
+        parts.append(rule(base - tick / peak * tallest, f"{tick:g}", left, width - RIGHT))
     for i, count in enumerate(counts):
         title = f"<title>{edges[i]:.1f} to {edges[i + 1]:.1f} {escape(unit)}: {count}</title>"
         tall = float(count / peak * tallest)
@@ -140,16 +141,7 @@ def histogram(
                 )
             )
     for tick in ticks(0.0, high, 6):
-        parts.append(
-            element(
-                "text",
-                "tick",
-                f"{tick:g}",
-                x=left + tick / high * inner,
-                y=height - 6,
-                text_anchor="middle",
-            )
-        )
+        parts.append(tick_label(f"{tick:g}", left + tick / high * inner, height - 6))
     for row, (name, value) in enumerate(marks.items()):
         at, line = left + value / high * inner, TOP + 18 * row
         anchor, shift = ("start", 6) if at < left + 0.6 * inner else ("end", -6)
@@ -157,7 +149,7 @@ def histogram(
         parts.append(
             element("text", "label", escape(name), x=at + shift, y=line + 11, text_anchor=anchor)
         )
-    return _svg("", width, height, "".join(parts))
+    return svg("".join(parts), width, height)
 
 
 def heat_map(
@@ -185,17 +177,11 @@ def heat_map(
         box = {"x": LEFT, "y": top, "width": INNER, "height": pitch - 2}
         parts.append(element("rect", "cell", **box))
         parts.append(element("image", "activity", preserveAspectRatio="none", href=picture, **box))
-        parts.append(
-            element("text", "tick", escape(name), x=LEFT - 8, y=top + pitch - 4, text_anchor="end")
-        )
+        parts.append(tick_label(escape(name), LEFT - 8, top + pitch - 4, "end"))
         top += pitch
-    return _svg(
-        "over-time",
-        WIDTH,
-        top + BOTTOM,
-        "".join(parts) + _time_axis(end or 1.0, top),
-        {"data-end": end or 1.0, "data-base": top},
-    )
+    end = end or 1.0
+    scales = {"data-end": end, "data-base": top}
+    return svg("".join(parts) + time_axis(end, top), WIDTH, top + BOTTOM, "over-time", scales)
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:
@@ -230,27 +216,57 @@ def path_points(points: np.ndarray) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 
-def _rule(y: float, label: str, left: int = LEFT, right: int = WIDTH - RIGHT) -> str:
+def rule(y: float, label: str, left: float = LEFT, right: float = WIDTH - RIGHT) -> str:
+    """A horizontal grid line with its label to the left."""
     line = element("line", "grid", x1=left, x2=right, y1=float(y), y2=float(y))
-    return line + element("text", "tick", label, x=left - 8, y=float(y) + 4, text_anchor="end")
+    return line + tick_label(label, left - 8, float(y) + 4, "end")
 
 
-def _time_axis(end: float, base: int) -> str:
+def tick_label(words: str, x: float, y: float, anchor: str = "middle") -> str:
+    """A label of an axis; `words` is markup, `anchor` start, middle or end."""
+    return element("text", "tick", words, x=x, y=y, text_anchor=anchor)
+
+
+def time_axis(end: float, base: float) -> str:
+    """Labels of 0..`end` seconds below the base line of a time chart."""
     labels = [(tick, f"{tick:g}" if tick else "0 s") for tick in ticks(0.0, end, 10)]
-    return "".join(
-        element(
-            "text", "tick", label, x=LEFT + tick / end * INNER, y=base + 17, text_anchor="middle"
-        )
-        for tick, label in labels
-    )
+    return "".join(tick_label(label, LEFT + t / end * INNER, base + 17) for t, label in labels)
 
 
-def _svg(
-    classes: str,
-    width: int,
-    height: int,
+def stretches(times: np.ndarray, bridged: float) -> list[tuple[float, float]]:
+    """First and last of each group of sorted times (N,) that lie at most `bridged` apart."""
+    if not len(times):
+        return []
+    groups = np.split(times, np.flatnonzero(np.diff(times) > bridged) + 1)
+    return [(float(group[0]), float(group[-1])) for group in groups]
+
+
+def upright(path: np.ndarray) -> np.ndarray:
+    """Rotation (2, 2) that turns the longest direction of a path (N, 2) to the horizontal, its
+    start to the left: `path @ upright(path)`."""
+    centred = path - path.mean(0)
+    along = np.linalg.eigh(centred.T @ centred)[1][:, 1]
+    along = along if centred[0] @ along <= 0 else -along
+    return np.array([[along[0], -along[1]], [along[1], along[0]]])
+
+
+def scale_bar(pixels_per_metre: float, left: float, base: float, shortest: float) -> str:
+    """The shortest bar of a round number of metres that is longer than `shortest` px."""
+    long_enough = (length for length in SCALE_BARS if length * pixels_per_metre > shortest)
+    metres = next(long_enough, SCALE_BARS[-1])
+    width = metres * pixels_per_metre
+    line = element("path", "scale", d=f"M{left} {base:.1f}v6h{width:.1f}v-6")
+    return line + element("text", "tick", f"{metres} m", x=left + width + 8, y=base + 7)
+
+
+def svg(
     content: str,
+    width: float,
+    height: float,
+    classes: str = "",
     attributes: Mapping[str, object] | None = None,
 ) -> str:
+    """A whole chart of `width` x `height` px, scaled by the page to the room that there is."""
     written = "".join(f' {name}="{value}"' for name, value in (attributes or {}).items())
-    return f'<svg viewBox="0 0 {width} {height}" class="chart {classes}"{written}>{content}</svg>'
+    kind = f"chart {classes}".rstrip()
+    return f'<svg viewBox="0 0 {width} {height:.0f}" class="{kind}"{written}>{content}</svg>'

@@ -13,7 +13,7 @@ from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.evaluate.drive.road_map import road_map
 from liquid_control.evaluate.drive.summary import DEPARTURE, latencies_ms, summarize
 from liquid_control.evaluate.drive.video import STOPPING, write_video
-from liquid_control.report.charts import Series, heat_map, histogram, time_chart
+from liquid_control.report.charts import Series, heat_map, histogram, stretches, time_chart
 from liquid_control.report.media import video_source
 from liquid_control.report.page import write_page
 from liquid_control.report.strip import by_layer, normalised
@@ -116,9 +116,7 @@ def _gate_spans(seconds: np.ndarray, limits: np.ndarray) -> list[tuple[float, fl
     """Stretches in which a limit acted, safe stops apart."""
     spans: list[tuple[float, float, str]] = []
     for kind, acted in (("limited", limits != 0), ("stopped", (limits & STOPPING.value) != 0)):
-        times = seconds[acted]
-        pieces = np.split(times, np.flatnonzero(np.diff(times) > BRIDGED) + 1) if len(times) else []
-        spans += [(float(piece[0]), float(piece[-1]), kind) for piece in pieces]
+        spans += [(*span, kind) for span in stretches(seconds[acted], BRIDGED)]
     return spans
 
 

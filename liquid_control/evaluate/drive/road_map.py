@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from liquid_control.evaluate.drive.log import Track
 from liquid_control.evaluate.drive.summary import DEPARTURE, OFF_ROAD
-from liquid_control.report.charts import element, path_points
+from liquid_control.report.charts import element, path_points, scale_bar, svg, upright
 
 WIDTH, TALLEST, SHORTEST = 720, 520, 200
 SPACING = 2.0  # m between drawn points
 LEAP = 20.0  # m; the vehicle was put back, so the line breaks
 MARGIN = 26.0
-SCALE_BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)  # m
 
 
 def road_map(track: Track) -> str:
@@ -39,7 +36,7 @@ def road_map(track: Track) -> str:
     normal = np.stack([-np.sin(yaw), np.cos(yaw)], 1)
     path = np.stack([x, y], 1)
     lane = path - offset[:, None] * normal
-    turn = _upright(path)
+    turn = upright(path)
     path, lane, normal = path @ turn, lane @ turn, normal @ turn
     low, high = path.min(0) - 8.0, path.max(0) + 8.0
     scale = min(
@@ -74,20 +71,8 @@ def road_map(track: Track) -> str:
                 "text", "label", name, x=float(across), y=float(down) - 12, text_anchor="middle"
             )
         )
-    bar = next(length for length in SCALE_BARS if length * scale > 60 or length == SCALE_BARS[-1])
-    parts.append(element("path", "scale", d=f"M{MARGIN} {height - 22:.1f}v6h{bar * scale:.1f}v-6"))
-    parts.append(element("text", "tick", f"{bar} m", x=MARGIN + bar * scale + 8, y=height - 15))
-    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" class="chart map">{"".join(parts)}</svg>'
-
-
-def _upright(path: np.ndarray) -> np.ndarray:
-    """Rotation (2, 2) that lays the longest direction of the path across the page, its start to the
-    left."""
-    centred = path - path.mean(0)
-    _, directions = np.linalg.eigh(centred.T @ centred)
-    along = directions[:, 1] * (1 if centred[0] @ directions[:, 1] <= 0 else -1)
-    angle = math.atan2(along[1], along[0])
-    return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    parts.append(scale_bar(scale, MARGIN, height - 22, 60.0))
+    return svg("".join(parts), WIDTH, height, "map")
 
 
 def _runs(inside: np.ndarray) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from liquid_control.evaluate.insight.activity import BENDS
-from liquid_control.report.charts import element, ticks
+from liquid_control.report.charts import element, svg, tick_label, ticks
 
 POINTS = 1200
 
@@ -32,28 +32,16 @@ def scatter(points: np.ndarray, bend: np.ndarray, shares: Sequence[float], size:
         place = {"x": x, "y": y, "transform": _turned(x, y) if axis else "rotate(0)"}
         parts.append(element("text", "label", name, text_anchor="middle", **place))
         for tick in ticks(float(corner[axis]), float(corner[axis] + span), 5):
-            at = (tick - corner[axis]) / span * room
-            spot = (
-                {"x": left + at, "y": base + 15}
-                if axis == 0
-                else {"x": left - 6, "y": base - at + 4}
-            )
-            parts.append(
-                element(
-                    "text",
-                    "tick",
-                    f"{tick:g}",
-                    text_anchor="middle" if axis == 0 else "end",
-                    **_floats(spot),
-                )
-            )
+            at = float((tick - corner[axis]) / span * room)
+            spot = (left + at, base + 15.0) if axis == 0 else (left - 6.0, base - at + 4, "end")
+            parts.append(tick_label(f"{tick:g}", *spot))
     for (x, y), kind in zip(points, bend, strict=True):
         place = {
             "cx": left + (x - corner[0]) / span * room,
             "cy": base - (y - corner[1]) / span * room,
         }
         parts.append(element("circle", f"dot {BENDS[int(kind)]}", r=2.2, **_floats(place)))
-    return f'<svg viewBox="0 0 {size} {size}" class="chart">{"".join(parts)}</svg>'
+    return svg("".join(parts), size, size)
 
 
 def bars(names: Sequence[str], values: np.ndarray, width: int = 460, pitch: int = 21) -> str:
@@ -62,14 +50,10 @@ def bars(names: Sequence[str], values: np.ndarray, width: int = 460, pitch: int 
     largest, left, parts = float(max(np.max(values), 1e-12)), 92, []
     for row, index in enumerate(order):
         y, long = row * pitch + 4, float(values[index] / largest * (width - left - 60))
-        parts.append(
-            element("text", "tick", escape(names[index]), x=left - 8, y=y + 12, text_anchor="end")
-        )
+        parts.append(tick_label(escape(names[index]), left - 8, y + 12, "end"))
         parts.append(element("rect", "bar", x=left, y=y, width=max(long, 0.5), height=pitch - 6))
         parts.append(element("text", "tick", f"{values[index]:.2f}", x=left + long + 6, y=y + 12))
-    return (
-        f'<svg viewBox="0 0 {width} {len(order) * pitch + 8}" class="chart">{"".join(parts)}</svg>'
-    )
+    return svg("".join(parts), width, len(order) * pitch + 8)
 
 
 def _turned(x: float, y: float) -> str:

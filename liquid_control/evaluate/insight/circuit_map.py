@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.report.charts import element
+from liquid_control.report.charts import element, svg, tick_label
 
 WIDTH, HEIGHT, TOP = 1080, 560, 46
 COLUMNS = {"inter": 210, "command": 560, "motor": 880}
@@ -66,17 +66,8 @@ def circuit_map(
         anchor, at = (
             ("end", x - size - 7) if neuron in wiring.inter_neurons else ("start", x + size + 7)
         )
-        parts.append(
-            element(
-                "text",
-                "tick",
-                escape(words.get(neuron, "").split(":")[0]),
-                x=at,
-                y=y + 4,
-                text_anchor=anchor,
-            )
-        )
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" class="chart circuit">{"".join(parts)}</svg>'
+        parts.append(tick_label(escape(words.get(neuron, "").split(":")[0]), at, y + 4, anchor))
+    return svg("".join(parts), WIDTH, HEIGHT, "circuit")
 
 
 def _synapse(source: int, target: int, places: dict, strength: float, tip: str, sign: int) -> str:

@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from liquid_control.evaluate.replay.log import ReplayLog
-from liquid_control.report.charts import element, path_points, ticks
+from liquid_control.report.charts import (
+    element,
+    path_points,
+    rule,
+    scale_bar,
+    svg,
+    tick_label,
+    ticks,
+    upright,
+)
 from liquid_control.stats.whiteness import band
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 320, 52, 14, 12, 40
@@ -18,7 +27,6 @@ SHORTEST_BAR = 1.5
 STEP = 1.0  # s of dead reckoning between drawn points
 LONGEST_STEP = 1.0  # s; over a longer gap the path does not go on
 MAP_HEIGHT, MAP_MARGIN = 320, 24
-SCALE_BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000)  # m
 
 
 def scatter(recorded: np.ndarray, angle: np.ndarray, classes: str) -> str:
@@ -51,7 +59,7 @@ def scatter(recorded: np.ndarray, angle: np.ndarray, classes: str) -> str:
                 opacity=f"{opacity:.2f}",
             )
         )
-    return _svg("".join(parts))
+    return svg("".join(parts), WIDTH, HEIGHT)
 
 
 def bins(rows: Mapping[str, Sequence[Mapping]], label: Callable[[float], str], unit: str) -> str:
@@ -101,17 +109,8 @@ def bins(rows: Mapping[str, Sequence[Mapping]], label: Callable[[float], str], u
             )
     for place, (low, high) in enumerate(places):
         words = f"{label(low)}–{label(high)}" if high is not None else f"> {label(low)}"
-        parts.append(
-            element(
-                "text",
-                "tick",
-                words,
-                x=LEFT + (place + 0.5) * slot,
-                y=HEIGHT - BOTTOM + 16,
-                text_anchor="middle",
-            )
-        )
-    return _svg("".join(parts))
+        parts.append(tick_label(words, LEFT + (place + 0.5) * slot, HEIGHT - BOTTOM + 16))
+    return svg("".join(parts), WIDTH, HEIGHT)
 
 
 def residual(found: Mapping[str, tuple[np.ndarray, np.ndarray, int]]) -> str:
@@ -137,7 +136,7 @@ def residual(found: Mapping[str, tuple[np.ndarray, np.ndarray, int]]) -> str:
             )
         points = np.stack([[x(lag) for lag in lags], [y(value) for value in values]], 1)
         parts.append(element("polyline", f"line m{number % 4}", points=path_points(points)))
-    return _svg("".join(parts))
+    return svg("".join(parts), WIDTH, HEIGHT)
 
 
 def path_map(log: ReplayLog, marks: Mapping[str, float]) -> str:
@@ -158,7 +157,7 @@ def path_map(log: ReplayLog, marks: Mapping[str, float]) -> str:
     path = np.stack([np.cumsum(speed * np.cos(yaw) * dt), np.cumsum(speed * np.sin(yaw) * dt)], 1)
     if np.ptp(path, axis=0).max() < 1.0:
         return ""
-    path = path @ _upright(path)
+    path = path @ upright(path)
     low, high = path.min(0), path.max(0)
     scale = min(
         (WIDTH - 2 * MAP_MARGIN) / max(high[0] - low[0], 1.0),
@@ -186,23 +185,8 @@ def path_map(log: ReplayLog, marks: Mapping[str, float]) -> str:
                 "text", "number", words, x=float(across), y=float(down) + 4, text_anchor="middle"
             )
         )
-    bar = next((length for length in SCALE_BARS if length * scale > 50), SCALE_BARS[-1])
-    parts.append(
-        element("path", "scale", d=f"M{MAP_MARGIN} {MAP_HEIGHT - 20}v6h{bar * scale:.1f}v-6")
-    )
-    parts.append(
-        element("text", "tick", f"{bar} m", x=MAP_MARGIN + bar * scale + 8, y=MAP_HEIGHT - 13)
-    )
-    return f'<svg viewBox="0 0 {WIDTH} {MAP_HEIGHT}" class="chart map">{"".join(parts)}</svg>'
-
-
-def _upright(path: np.ndarray) -> np.ndarray:
-    """Rotation (2, 2) that lays the longest direction of the path across the page, its start to the
-    left."""
-    centred = path - path.mean(0)
-    along = np.linalg.eigh(centred.T @ centred)[1][:, 1]
-    along = along if centred[0] @ along <= 0 else -along
-    return np.array([[along[0], -along[1]], [along[1], along[0]]])
+    parts.append(scale_bar(scale, MAP_MARGIN, MAP_HEIGHT - 20, 50.0))
+    return svg("".join(parts), WIDTH, MAP_HEIGHT, "map")
 
 
 def _axes(
@@ -228,19 +212,12 @@ def _axes(
 
     parts = []
     for tick in ticks(*up, 5):
-        parts.append(element("line", "grid", x1=left, x2=right, y1=y(tick), y2=y(tick)))
-        parts.append(
-            element("text", "tick", f"{tick:g}", x=left - 8, y=y(tick) + 4, text_anchor="end")
-        )
+        parts.append(rule(y(tick), f"{tick:g}", left, right))
     for tick in ticks(*across, 6) if numbered else ():
         parts.append(element("line", "grid", x1=x(tick), x2=x(tick), y1=top, y2=base))
-        parts.append(
-            element("text", "tick", f"{tick:g}", x=x(tick), y=base + 16, text_anchor="middle")
-        )
+        parts.append(tick_label(f"{tick:g}", x(tick), base + 16))
     middle = (top + base) / 2
-    parts.append(
-        element("text", "tick", x_words, x=(left + right) / 2, y=HEIGHT - 6, text_anchor="middle")
-    )
+    parts.append(tick_label(x_words, (left + right) / 2, HEIGHT - 6))
     turn = f"rotate(-90 {left - 38:.0f} {middle:.0f})"
     parts.append(
         element(
@@ -248,7 +225,3 @@ def _axes(
         )
     )
     return x, y, parts
-
-
-def _svg(content: str) -> str:
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" class="chart">{content}</svg>'

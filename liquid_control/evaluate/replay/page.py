@@ -15,7 +15,7 @@ from liquid_control.evaluate.replay.metrics import Comparison, figures
 from liquid_control.evaluate.replay.pictures import draw
 from liquid_control.evaluate.replay.tables import HEAD, clock, frame_rows, table, tiles
 from liquid_control.evaluate.replay.words import degrees, sentences, verdict
-from liquid_control.report.charts import Series, time_chart
+from liquid_control.report.charts import Series, stretches, time_chart
 from liquid_control.report.media import jpeg_source, video_source
 from liquid_control.report.page import write_page
 from liquid_control.stats.whiteness import autocorrelation
@@ -255,8 +255,7 @@ def _gate_spans(log: ReplayLog, start: float, end: float) -> list[tuple[float, f
     ):
         times = seconds[acted & (seconds >= start) & (seconds <= end)]
         bridged = max(BRIDGED, (end - start) / 900)
-        pieces = np.split(times, np.flatnonzero(np.diff(times) > bridged) + 1) if len(times) else []
-        spans += [(float(piece[0] - start), float(piece[-1] - start), kind) for piece in pieces]
+        spans += [(first - start, last - start, kind) for first, last in stretches(times, bridged)]
     return spans
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from liquid_control.experiments.driving.figures import Measure
-from liquid_control.report.charts import element, path_points, ticks
+from liquid_control.report.charts import element, path_points, rule, svg, tick_label, ticks
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 320, 52, 16, 12, 44
 SPREAD = 3.2
@@ -78,26 +78,10 @@ def curves(
         if many
         else ticks(0.0, top, 5)
     ):
-        parts.append(element("line", "grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y(tick), y2=y(tick)))
-        parts.append(
-            element("text", "tick", f"{tick:g}", x=LEFT - 8, y=y(tick) + 4, text_anchor="end")
-        )
+        parts.append(rule(y(tick), f"{tick:g}", LEFT, WIDTH - RIGHT))
     for name, place in zip(there, across, strict=True):
-        parts.append(
-            element(
-                "text",
-                "tick",
-                f"{places[name]:g}",
-                x=x(place),
-                y=HEIGHT - BOTTOM + 18,
-                text_anchor="middle",
-            )
-        )
-    parts.append(
-        element(
-            "text", "tick", escape(words), x=(LEFT + WIDTH) / 2, y=HEIGHT - 6, text_anchor="middle"
-        )
-    )
+        parts.append(tick_label(f"{places[name]:g}", x(place), HEIGHT - BOTTOM + 18))
+    parts.append(tick_label(escape(words), (LEFT + WIDTH) / 2, HEIGHT - 6))
     for number, name in enumerate(names):
         aside = (number - (len(names) - 1) / 2) * SPREAD
         marks, line = [], []
@@ -113,7 +97,7 @@ def curves(
             marks.append(element("circle", "point", title, cx=at, cy=y(row[measure.name]), r=3.4))
         drawn = element("polyline", "line", points=path_points(line)) + "".join(marks)
         parts.append(f'<g class="curve c{number % 12}" data-name="{escape(name)}">{drawn}</g>')
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" class="chart">{"".join(parts)}</svg>'
+    return svg("".join(parts), WIDTH, HEIGHT)
 
 
 def forest(compared: Sequence[Mapping], measure: Measure) -> str:
@@ -155,10 +139,8 @@ def forest(compared: Sequence[Mapping], measure: Measure) -> str:
         told = f"{one['difference']:+.{measure.digits}f} [{low}, {high}] against {value}"
         parts.append(element("text", "tick", told, x=NAMES + PLOT + 10, y=middle + 4))
     parts.append(element("text", "tick", "← better", x=NAMES, y=height - 6))
-    parts.append(
-        element("text", "tick", "worse →", x=NAMES + PLOT, y=height - 6, text_anchor="end")
-    )
-    return f'<svg viewBox="0 0 {width} {height}" class="chart forest" style="max-width:{width}px">{"".join(parts)}</svg>'
+    parts.append(tick_label("worse →", NAMES + PLOT, height - 6, "end"))
+    return svg("".join(parts), width, height, "forest", {"style": f"max-width:{width}px"})
 
 
 def written(row: Mapping, measure: Measure) -> str:
