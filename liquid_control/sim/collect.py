@@ -35,15 +35,11 @@ from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.drive import drive
 from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.recorder import DriveRecorder
-from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.tasks.lane_keeping import SET_SPEED
 from liquid_control.sim.world import World
 from liquid_control.system.jobs import Engine, processes, run_jobs
 from liquid_control.system.verb import Verb
-
-CURVATURE_AHEAD = 10.0
-"""Distance ahead of the vehicle of the auxiliary curvature target [m]."""
 
 NOISE_TIME, NOISE_PERIOD = 0.6, 0.01
 """Correlation time and period of the steering noise [s]."""
@@ -198,18 +194,15 @@ def _driver(job: DriveJob, world: World) -> Runtime:
 
 
 def _episode(world: World, controller: Controller, disturbance: Callable[[], float]) -> Episode:
-    rows = []
+    """Observations with the expert's action and the auxiliary targets at the end of their
+    period."""
+    rows, task = [], world.task
     for step in drive(world, controller, disturbance):
         if step.action is not None:
-            seen, truth, curvature = controller.observation, step.truth, world.road.curvature
-            ahead = curvature[
-                min(int((truth.station + CURVATURE_AHEAD) / SPACING), len(curvature) - 1)
-            ]
-            targets = (truth.lane_offset, truth.heading_error, truth.curvature, ahead)
-            expert = world.task.expert(world)
+            seen = controller.observation
             observed = seen.stamp_ns, seen.image, seen.measurements, seen.dt, seen.is_first
-            rows.append((*observed, expert, targets))
-        if world.task.is_terminated(step.truth):
+            rows.append((*observed, *task.expert(world), task.auxiliary(world)))
+        if task.is_terminated(step.truth):
             break
     stamp_ns, image, measurements, dt, is_first, target, auxiliary = zip(*rows, strict=True)
     return Episode(

@@ -23,4 +23,4 @@ class ExpertRuntime:
         return np.zeros(0, np.float32)
 
     def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
-        return self._world.task.expert(self._world), state
+        return float(self._world.task.expert(self._world)[0]), state

@@ -1,5 +1,5 @@
 """Off-screen rendering: chooses MuJoCo's OpenGL back end before MuJoCo is imported, and owns the
-one GL context.
+only GL context.
 
 Everything in `sim` takes `mujoco` from here, because MuJoCo reads its back end once, at import.
 """
@@ -63,8 +63,8 @@ _owner: threading.Thread | None = None
 
 
 def _make_current() -> None:
-    """Makes the context the calling thread's. Telling OpenGL so before each picture would cost a
-    sixth of a small picture's time."""
+    """Makes the context the calling thread's. Only when the thread changes: before each picture it
+    would cost a sixth of a small picture's time."""
     global _owner
     if _owner is not threading.current_thread():
         _gl_context().make_current()
@@ -72,13 +72,15 @@ def _make_current() -> None:
 
 
 class Renderer:
-    """Draws one model's cameras. Close it before the next model's renderer is made, to free its
-    textures."""
+    """Draws one model's cameras. Close it when its model is no longer used, to free its textures."""
+
+    _latest: Renderer | None = None  # of all renderers: its frame buffer is bound
 
     def __init__(self, model: mujoco.MjModel, fog: bool = False) -> None:
         _make_current()
         self._context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        Renderer._latest = self
         self._model = model
         self._scene = mujoco.MjvScene(model, maxgeom=100)
         self._scene.flags[mujoco.mjtRndFlag.mjRND_FOG] = fog
@@ -89,6 +91,9 @@ class Renderer:
     def draw(self, data: mujoco.MjData, camera: str, width: int, height: int) -> np.ndarray:
         """The picture of a named camera, (height, width, 3) uint8 RGB."""
         _make_current()
+        if Renderer._latest is not self:  # else it draws into the buffer of another renderer
+            mujoco.mjr_restoreBuffer(self._context)
+            Renderer._latest = self
         self._camera.fixedcamid = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
         self._option.geomgroup[HIDDEN_FROM_DRIVER] = camera != "front"
         mujoco.mjv_updateScene(
@@ -111,3 +116,4 @@ class Renderer:
             _make_current()
             self._context.free()
             self._context = None
+            Renderer._latest = None

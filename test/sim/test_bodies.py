@@ -14,7 +14,7 @@ from liquid_control.signals import Frame, ImuSample
 from liquid_control.sim.bodies.body import TIMESTEP, mount_camera
 from liquid_control.sim.bodies.car import draw_car
 from liquid_control.sim.bodies.table import BODIES
-from liquid_control.sim.tasks.lane_keeping import OFF_ROAD
+from liquid_control.sim.tasks.lane_keeping import OFF_ROAD, expert_curvature
 from liquid_control.sim.world import World
 
 SLED = """<mujoco><visual><global offwidth="1280" offheight="720"/><quality offsamples="0"/></visual>
@@ -74,7 +74,7 @@ def world(monkeypatch):
 def test_a_body_of_another_shape_follows_the_expert_and_is_sensed(world):
     frames, yaw_rates, turned = 0, [], []
     while not world.truth.finished and world.time_ns < 30e9:
-        events = world.advance(steering_angle(world.task.expert(world), Sled.vehicle))
+        events = world.advance(steering_angle(expert_curvature(world), Sled.vehicle))
         frames += sum(isinstance(event, Frame) for event in events)
         (imu,) = (event for event in events if isinstance(event, ImuSample))
         yaw_rates.append(imu.angular_velocity[2] - world.body.parameters.gyro_bias[2])

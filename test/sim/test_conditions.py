@@ -21,6 +21,7 @@ from liquid_control.sim.conditions.sheet import VISUAL, expert_frame
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
 from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.scene import LINE_WIDTH, STRIP_LEFT, STRIP_RIGHT, TEXELS_ACROSS
+from liquid_control.sim.tasks.lane_keeping import expert_curvature
 from liquid_control.sim.world import World
 
 SMALL = WorldConfig(length=300.0, trees=12, image_width=64, image_height=32)
@@ -97,7 +98,7 @@ def test_worlds_without_a_condition_are_what_they_always_were(
     truth, picture = world.truth, world.render(64, 32)
     world.close()
     assert digest.hexdigest()[:16] == drawn
-    assert (truth.x, truth.y, truth.yaw, truth.speed, world.task.expert(world)) == pytest.approx(
+    assert (truth.x, truth.y, truth.yaw, truth.speed, expert_curvature(world)) == pytest.approx(
         vehicle, abs=2e-5
     )
     assert picture.mean() == pytest.approx(brightness, abs=1.0)

@@ -11,7 +11,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from liquid_control.config import WorldConfig
-from liquid_control.sim.env import LaneKeeping
+from liquid_control.sim.env import DrivingEnv
 from liquid_control.sim.registration import register_environments
 
 SMALL = WorldConfig(length=60.0, trees=5)
@@ -19,7 +19,7 @@ SMALL = WorldConfig(length=60.0, trees=5)
 
 @pytest.fixture
 def env():
-    made = LaneKeeping(world=SMALL)
+    made = DrivingEnv(world=SMALL)
     yield made
     made.close()
 
@@ -41,7 +41,7 @@ def test_gymnasium_makes_it_by_name_and_its_checker_has_nothing_to_say():
 
 def test_same_seed_and_actions_give_bit_equal_trajectories():
     def drive() -> list:
-        env = LaneKeeping(world=SMALL)
+        env = DrivingEnv(world=SMALL)
         rng = np.random.default_rng(5)
         observation, info = env.reset(seed=9)
         seen = [(observation, 0.0, info)]
@@ -85,7 +85,7 @@ def test_leaving_the_lane_terminates_and_is_no_truncation(env):
 
 
 def test_time_limit_truncates():
-    env = LaneKeeping(world=SMALL, time_limit=0.5)
+    env = DrivingEnv(world=SMALL, time_limit=0.5)
     _, info = env.reset(seed=3)
     for _ in range(100):
         _, _, terminated, truncated, info = env.step(
@@ -100,4 +100,4 @@ def test_nan_and_infinite_actions_do_not_break_it(env):
     env.reset(seed=3)
     for value in (np.nan, np.inf, -np.inf):
         observation, reward, *_ = env.step(np.array([value], np.float32))
-        assert np.isfinite(reward) and np.isfinite(observation["inertial"]).all()
+        assert np.isfinite(reward) and np.isfinite(observation["measurements"]).all()

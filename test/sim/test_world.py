@@ -18,7 +18,7 @@ from liquid_control.sim.drive import drive
 from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.road import SHARPEST_CURVATURE, SPACING, build_road
 from liquid_control.sim.seeds import HELD_OUT, road_seed, streams
-from liquid_control.sim.tasks.lane_keeping import speed_plan
+from liquid_control.sim.tasks.lane_keeping import expert_curvature, speed_plan
 from liquid_control.sim.world import World
 
 SMALL = WorldConfig(length=120.0, trees=5)
@@ -118,7 +118,7 @@ def test_sensors_have_irregular_time_drops_noise_and_the_right_signs():
         truth = world.truth
         if truth.finished:
             break
-        for event in world.advance(math.atan(2.6 * world.task.expert(world))):
+        for event in world.advance(math.atan(2.6 * expert_curvature(world))):
             kind = {Frame: frames, ImuSample: imu, SpeedSample: speeds}[type(event)]
             kind.append(event)
             assert event.stamp_ns <= world.time_ns
@@ -162,7 +162,7 @@ def test_expert_keeps_the_lane_of_held_out_roads_through_controller_and_gate():
 def test_commanded_speed_caps_the_drivers_foot():
     world = World(SMALL, seed=1)
     for _ in range(600):
-        world.advance(math.atan(2.6 * world.task.expert(world)), speed=0.0)
+        world.advance(math.atan(2.6 * expert_curvature(world)), speed=0.0)
     assert abs(world.truth.speed) < 0.1
     world.close()
 

@@ -23,6 +23,7 @@ from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.seeds import LARGEST_SEED
+from liquid_control.sim.tasks.lane_keeping import expert_curvature
 from liquid_control.sim.world import World
 
 VISUAL = tuple(
@@ -75,7 +76,7 @@ def expert_frame(condition: Condition, seed: int, seconds: float) -> Frame:
     )
     frame = None
     while frame is None or frame.stamp_ns < seconds * 1e9:
-        for event in world.advance(math.atan(VEHICLE.wheelbase * world.task.expert(world))):
+        for event in world.advance(math.atan(VEHICLE.wheelbase * expert_curvature(world))):
             frame = event if isinstance(event, Frame) else frame
     world.close()
     return frame

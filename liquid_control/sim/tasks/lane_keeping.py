@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 
+from liquid_control.config import VehicleConfig
+from liquid_control.control.vehicle import steering_angle
+from liquid_control.model.car import lane_keeping
 from liquid_control.sim.road import LANE_WIDTH, SPACING, Road
 from liquid_control.sim.tasks.task import TaskWorld
 from liquid_control.sim.truth import Truth
@@ -27,19 +30,34 @@ PUT_BACK_AHEAD = 5.0
 """A vehicle that left the road or stands still is put back on the lane's centre this far ahead
 [m]."""
 
+CURVATURE_AHEAD = 10.0
+"""Distance ahead of the vehicle of the last auxiliary target [m]."""
+
 LOOK_AHEAD_TIME = 0.65
 SHORTEST_LOOK_AHEAD = 4.0
 """Of the expert [s], [m]."""
 
 
 class LaneKeeping:
-    """See `Task`."""
+    """See `Task`. The action is the path's curvature; the world controls the speed."""
+
+    spec = lane_keeping()
+    action_limit = np.array([0.2], np.float32)
 
     def speed_plan(self, road: Road, cruise: float) -> np.ndarray:
         return speed_plan(road, cruise)
 
-    def expert(self, world: TaskWorld) -> float:
-        return pursue(world.road, world.truth, world.body.to_rear_axle)
+    def command(self, action: np.ndarray, vehicle: VehicleConfig) -> tuple[float, float]:
+        (curvature,) = np.clip(action, -self.action_limit, self.action_limit).tolist()
+        return steering_angle(0.0 if math.isnan(curvature) else curvature, vehicle), math.inf
+
+    def expert(self, world: TaskWorld) -> np.ndarray:
+        return np.array([expert_curvature(world)])
+
+    def auxiliary(self, world: TaskWorld) -> tuple[float, float, float, float]:
+        truth, curvature = world.truth, world.road.curvature
+        ahead = min(int((truth.station + CURVATURE_AHEAD) / SPACING), len(curvature) - 1)
+        return truth.lane_offset, truth.heading_error, truth.curvature, curvature[ahead]
 
     def reward(self, before: Truth, after: Truth) -> float:
         """Metres of progress, weighted from 1 on the lane's centre to 0 at the departure
@@ -59,6 +77,11 @@ def is_departing(truth: Truth) -> bool:
     """Whether the vehicle's centre is beyond the departure threshold; `is_terminated` is the wider
     one."""
     return abs(truth.lane_offset) > DEPARTURE
+
+
+def expert_curvature(world: TaskWorld) -> float:
+    """The expert's path curvature now [1/m]."""
+    return pursue(world.road, world.truth, world.body.to_rear_axle)
 
 
 def pursue(road: Road, truth: Truth, to_rear_axle: float) -> float:

@@ -14,6 +14,7 @@ from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.signals import Action, Command, Frame, ImuSample, SpeedSample
 from liquid_control.sim.bodies.car import VEHICLE
+from liquid_control.sim.tasks.lane_keeping import expert_curvature
 from liquid_control.sim.world import World
 from liquid_control.stress.faults.injection import SOURCES, Fault, Tap, pass_through
 
@@ -63,7 +64,7 @@ def run_course(
     next_tick = 0.0
     while world.time_ns < seconds * 1e9 and not world.truth.finished:
         if command is None:
-            events = world.advance(steering_angle(world.task.expert(world), VEHICLE))
+            events = world.advance(steering_angle(expert_curvature(world), VEHICLE))
         else:
             events = world.advance(command.steering_angle, command.speed)
         now, now_ns, steady_ns = world.time_ns * 1e-9, EPOCH + world.time_ns, BOOT + world.time_ns

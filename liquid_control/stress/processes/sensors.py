@@ -41,6 +41,7 @@ def render_pictures(count: int, seed: int) -> np.ndarray:
     drives the straight parts of a held-out road, where nobody slows down for a bend."""
     from liquid_control.control.vehicle import steering_angle
     from liquid_control.sim.bodies.car import VEHICLE
+    from liquid_control.sim.tasks.lane_keeping import expert_curvature
     from liquid_control.sim.world import World
 
     world = World(
@@ -50,8 +51,8 @@ def render_pictures(count: int, seed: int) -> np.ndarray:
     )
     pictures: list[np.ndarray] = []
     while len(pictures) < count:
-        events = world.advance(steering_angle(world.task.expert(world), VEHICLE))
-        if abs(world.task.expert(world)) < STRAIGHT:
+        events = world.advance(steering_angle(expert_curvature(world), VEHICLE))
+        if abs(expert_curvature(world)) < STRAIGHT:
             pictures += [event.image.copy() for event in events if isinstance(event, Frame)]
         if world.truth.finished:
             world.reset(seed := seed + 1, held_out=True)
