@@ -15,14 +15,18 @@ OLD_VERBS = {
 OLD_FLAGS = {
     "--memory": "--core",
     "--policy.memory": "--policy.core",
+    "--memory-fit.looks": "--core-fit.passes",
+    "--memory-fit.most": "--core-fit.max-frames",
     "--memory-fit": "--core-fit",
     "--fit.memory-rate": "--fit.core-rate",
+    "--recipe.memory-fit.looks": "--recipe.core-fit.passes",
+    "--recipe.memory-fit.most": "--recipe.core-fit.max-frames",
     "--recipe.memory-fit": "--recipe.core-fit",
     "--exam-roads": "--evaluation-roads",
     "--wobble": "--steering-noise",
     "--bags": "--recordings",
 }
-"""A flag, or the prefix of a group of flags."""
+"""A flag, or the prefix of a group of flags. The first that fits counts."""
 
 
 class OldSpellingError(LiquidControlError):

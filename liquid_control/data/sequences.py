@@ -1,5 +1,5 @@
-"""Training sequences from episodes: windows of real, irregular time, with frames taken away and
-noise put on."""
+"""Training sequences from episodes: windows of real, irregular time, with frames removed and
+pictures augmented."""
 
 from __future__ import annotations
 
@@ -8,21 +8,34 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from liquid_control.config import check, number
+from liquid_control.config import TimelineConfig, check, number
 from liquid_control.data.episode import Episode
+
+FIRST_DT = TimelineConfig().nominal_dt
+"""dt [s] of the first frame of a window, as the time line gives it to a frame that starts a
+sequence."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """Random changes of training sequences: Gaussian image noise of uniformly drawn variance,
-    removed frames (their time is added to the dt of the next frame), shadows across the picture."""
+    """What is changed in a sequence each time it is drawn."""
 
-    noise_share: float = number(0.6, 0.0, 1.0, "", "share of sequences with image noise")
-    noise_variance: float = number(
-        0.3, 0.0, 1.0, "", "largest variance of that noise; images are 0 to 1"
+    noise_share: float = number(
+        0.6, 0.0, 1.0, "", "share of sequences whose pictures get Gaussian noise"
     )
-    drop_share: float = number(0.4, 0.0, 0.95, "", "largest share of frames removed of a sequence")
-    shadow_share: float = number(0.3, 0.0, 1.0, "", "share of sequences with a shadow")
+    noise_variance: float = number(
+        0.3, 0.0, 1.0, "", "largest variance of that noise, for pixels in 0..1; drawn uniformly"
+    )
+    drop_share: float = number(
+        0.4,
+        0.0,
+        0.95,
+        "",
+        "largest share of a sequence's frames that are removed; their time goes to the next frame",
+    )
+    shadow_share: float = number(
+        0.3, 0.0, 1.0, "", "share of sequences with a shadow across the picture"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -44,7 +57,7 @@ class Sequences:
     """Draws batches of windows from episodes, uniformly over frames; deterministic given the
     generator.
 
-    `nominal_dt` is given to the first frame of each window, whose memory starts empty.
+    The first frame of each window starts with an empty state and gets `FIRST_DT`.
     `mirror_share` of the windows are mirrored left to right; `blind_share` of them feel no turn:
     yaw rate and lateral acceleration are zero. Targets may be NaN; a window starts only where at
     least half of its curvatures are known. Pictures stay where the episodes have them, be it a
@@ -56,11 +69,11 @@ class Sequences:
         episodes: Sequence[Episode],
         length: int,
         augmentation: Augmentation,
-        nominal_dt: float,
+        *,
         mirror_share: float = 0.0,
         blind_share: float = 0.0,
     ) -> None:
-        self.length, self.augmentation, self.nominal_dt = length, augmentation, nominal_dt
+        self.length, self.augmentation = length, augmentation
         self.mirror_share, self.blind_share = mirror_share, blind_share
         self._normal = (
             normal_numbers(len(episodes)) if augmentation.noise_share else np.empty(0, np.float32)
@@ -79,8 +92,8 @@ class Sequences:
         self._room = run_end - np.arange(len(first))
         known = np.concatenate([[0], np.cumsum(np.isfinite(self._columns["curvature"]))])
         window_end = np.minimum(np.arange(len(first)) + length, len(first))
-        taught = known[window_end] - known[:-1]  # known targets among the next `length` frames
-        self._starts = np.flatnonzero((self._room >= length) & (2 * taught >= length))
+        targets = known[window_end] - known[:-1]  # known targets among the next `length` frames
+        self._starts = np.flatnonzero((self._room >= length) & (2 * targets >= length))
 
     @property
     def windows(self) -> int:
@@ -96,7 +109,7 @@ class Sequences:
             [self._window(rng, start) for start in rng.choice(self._starts, batch)]
         )  # (B, T)
         stamps = self._columns["stamp_ns"][index]
-        dt = np.full(index.shape, self.nominal_dt, np.float32)
+        dt = np.full(index.shape, FIRST_DT, np.float32)
         dt[:, 1:] = np.diff(stamps, axis=1) * 1e-9
         image = np.stack([self._pictures(frames) for frames in index])
         drawn = Batch(
@@ -111,7 +124,7 @@ class Sequences:
         if self.blind_share:
             drawn.inertial[rng.random(batch) < self.blind_share, :, :2] = 0.0
         for sequence in image:
-            spoil(rng, sequence, self.augmentation, self._normal)
+            augment(rng, sequence, self.augmentation, self._normal)
         return drawn
 
     def _pictures(self, frames: np.ndarray) -> np.ndarray:
@@ -132,7 +145,7 @@ class Sequences:
         return start + kept
 
 
-def spoil(
+def augment(
     rng: np.random.Generator, image: np.ndarray, options: Augmentation, normal: np.ndarray
 ) -> None:
     """Adds shadow, then noise, to one sequence (T, h, w, 3) uint8 in place. `normal`: as

@@ -1,10 +1,10 @@
-"""Does learning from recordings cost anything? The same simulated expert drives, once as episodes
-and once as rosbag2 with JPEG pictures and recorded commands, the same network, fit and seeds; then
-all kinds of policy on the same held-out roads.
+"""Measures whether learning from recordings costs anything: policies are trained on the same
+simulated drives, as episodes and as rosbag2 with JPEG pictures and recorded commands, with the same
+network, settings and seeds, and all drive the same held-out roads.
 
-No side has DAgger rounds or auxiliary targets, which a recording does not hold. Policies of kind
-`bags` learn from the command, as on a vehicle; in these drives that is what the safety gate let
-through. Those of kind `proposals` learn from what the expert wanted.
+No kind has DAgger rounds or auxiliary targets, which a recording does not hold. Policies of kind
+`bags` learn from the command, as on a vehicle: in these drives, the output of the safety gate.
+Those of kind `proposals` learn from the expert's proposal.
 """
 
 from __future__ import annotations
@@ -20,33 +20,37 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, WorldConfig, check, number, path
+from liquid_control.config import PolicyConfig, PreprocessConfig, check, number, path
 from liquid_control.data.episode import load_episode
-from liquid_control.deploy.export import export_onnx
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
-from liquid_control.policy.saved import save_model
 from liquid_control.recordings.rosbag.writer import PARTIAL, PROPOSAL, BagSettings
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.sim.collect import DriveJob, collect_missing
-from liquid_control.sim.seeds import LARGEST_SEED, road_seed
+from liquid_control.sim.scenario import expert_drives
+from liquid_control.sim.seeds import LARGEST_SEED
+from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes
 from liquid_control.system.verb import Verb
-from liquid_control.train.cloning import CloneSettings, clone, scaled_network
-from liquid_control.train.from_recordings import RecordedSettings, train_recorded
-from liquid_control.train.run_folder import commit, tensorboard
+from liquid_control.train.cloning import CloneSettings, clone
+from liquid_control.train.device import choose_device
+from liquid_control.train.from_recordings import train
+from liquid_control.train.recordings_settings import RecordingsSettings
+from liquid_control.train.run import Run, commit, described
 from liquid_control.train.split import split_recordings
+from liquid_control.train.starting_network import scaled_network
 
-STEERING_NOISE = (0.01, 0.02, 0.03, 0.045)
 RESAMPLES = 10_000
 FIGURES = ("departures", "rmse")
 KINDS = {"episodes": None, "bags": "", "proposals": PROPOSAL}
-"""Topic that each kind of policy takes its target from; None: the episode's own, empty: the one
+"""Topic that each kind of policy takes its target from; None: from the episode, empty: the topic
 that is found."""
+PLACES = ("out", "workers")
+"""Settings that do not decide the outcome."""
 
 
 @dataclasses.dataclass(frozen=True)
-class RecordingsSettings:
-    """The drives, the runs on them and the exam."""
+class RecordingsBenchSettings:
+    """The drives, the training runs on them and the evaluation."""
 
     out: Path = path(
         Path("runs/bench_recordings"),
@@ -59,7 +63,7 @@ class RecordingsSettings:
     )
     runs: int = number(3, 1, 100, "", "training runs of each kind, each with another seed")
     steps: int = number(900, 1, 10**7, "", "optimiser steps of a run")
-    exam_roads: int = number(40, 2, 1000, "", "held-out roads that each policy drives")
+    evaluation_roads: int = number(40, 2, 1000, "", "held-out roads that each policy drives")
     seed: int = number(
         0, 0, LARGEST_SEED, "", "seed of the roads, and of the first run; further runs count up"
     )
@@ -69,12 +73,12 @@ class RecordingsSettings:
         check(self)
 
 
-def bench_recordings(settings: RecordingsSettings) -> dict:
+def bench_recordings(settings: RecordingsBenchSettings) -> dict:
     """Returns each kind's figures with 95 % confidence intervals over roads, and those of the
     paired differences."""
     jobs = _drives(settings)
     collect_missing(jobs, processes(settings.workers), "drives")
-    exams = {kind: [] for kind in KINDS}
+    evaluations = {kind: [] for kind in KINDS}
     for run in range(settings.runs):
         for kind, steering in KINDS.items():
             folder = settings.out / f"{kind}_{run}"
@@ -84,81 +88,76 @@ def bench_recordings(settings: RecordingsSettings) -> dict:
                     _from_episodes(settings, how, folder)
                 else:
                     _from_bags(settings, how, folder, steering)
-            exams[kind].append(_exam(settings, folder))
-    episodes = [load_episode(path) for path, job in jobs.items() if job.recording is None]
+            evaluations[kind].append(_evaluation(settings, folder))
+    episodes = [load_episode(file) for file, job in jobs.items() if job.recording is None]
     answer = {
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
         "commit": commit(),
-        "settings": {
-            name: value
-            for name, value in dataclasses.asdict(settings).items()
-            if name not in ("out", "workers")
-        },
+        "settings": described(settings, PLACES),
         "drives": {
             "roads": len(episodes),
             "frames": sum(map(len, episodes)),
             "minutes": round(sum(np.ptp(episode.stamp_ns) for episode in episodes) / 6e10, 1),
         },
-        **compare(exams, settings.seed),
-        "runs": {kind: [_totals(exam) for exam in exams[kind]] for kind in KINDS},
+        **compare(evaluations, settings.seed),
+        "runs": {kind: [_totals(one) for one in evaluations[kind]] for kind in KINDS},
     }
-    partial = settings.out / "train_bags.partial"
-    partial.write_text(json.dumps(answer, indent=1) + "\n")
-    partial.replace(settings.out / "train_bags.json")
+    with write_atomically(settings.out / "train_bags.json") as partial:
+        partial.write_text(json.dumps(answer, indent=1) + "\n")
     return answer
 
 
-def compare(exams: Mapping[str, list[dict]], seed: int) -> dict:
+def compare(evaluations: Mapping[str, list[dict]], seed: int) -> dict:
     """Departures a road and lateral RMSE [m] by kind, [low, high] being 95 % intervals over roads,
     runs pooled within a road.
 
     `difference` is that of each other kind to `episodes`, road by road; `as_well` whether zero lies
     in its interval or above it.
     """
-    tables = {kind: _table(of_kind) for kind, of_kind in exams.items()}
+    tables = {kind: _table(of_kind) for kind, of_kind in evaluations.items()}
     roads = tables["episodes"].shape[0]
     rng = np.random.default_rng([seed, 0xB007])
     draws = rng.integers(roads, size=(RESAMPLES, roads))
-    told: dict = {}
+    found: dict = {}
     spread = {kind: _figures(table[draws]) for kind, table in tables.items()}
     for kind, table in tables.items():
-        told[kind] = {
+        found[kind] = {
             name: {"mean": value, "interval": _interval(spread[kind][name])}
             for name, value in _figures(table).items()
         }
     others = [kind for kind in tables if kind != "episodes"]
-    told["difference"] = {
+    found["difference"] = {
         kind: {
             name: {
-                "mean": told[kind][name]["mean"] - told["episodes"][name]["mean"],
+                "mean": found[kind][name]["mean"] - found["episodes"][name]["mean"],
                 "interval": _interval(spread[kind][name] - spread["episodes"][name]),
             }
             for name in FIGURES
         }
         for kind in others
     }
-    told["as_well"] = {
-        kind: {name: told["difference"][kind][name]["interval"][0] <= 0.0 for name in FIGURES}
+    found["as_well"] = {
+        kind: {name: found["difference"][kind][name]["interval"][0] <= 0.0 for name in FIGURES}
         for kind in others
     }
-    return told
+    return found
 
 
-def _totals(exam: dict) -> dict:
-    return {name: value for name, value in exam.items() if not isinstance(value, list)}
+def _totals(evaluation: dict) -> dict:
+    return {name: value for name, value in evaluation.items() if not isinstance(value, list)}
 
 
-def _table(exams: list[dict]) -> np.ndarray:
+def _table(evaluations: list[dict]) -> np.ndarray:
     """(R, 3): departures, metres², metres of each road, summed over the runs."""
     rows = [
         [
             (r["departures"], r["lateral_rmse_m"] ** 2 * r["distance_m"], r["distance_m"])
-            for r in exam["per_road"]
+            for r in evaluation["per_road"]
         ]
-        for exam in exams
+        for evaluation in evaluations
     ]
     table = np.sum(np.array(rows, np.float64), axis=0)
-    table[:, 0] /= len(exams)
+    table[:, 0] /= len(evaluations)
     return table
 
 
@@ -176,34 +175,26 @@ def _interval(values: np.ndarray) -> list[float]:
     return [float(value) for value in np.percentile(values, (2.5, 97.5))]
 
 
-def _drives(settings: RecordingsSettings) -> dict[Path, DriveJob]:
+def _drives(settings: RecordingsBenchSettings) -> dict[Path, DriveJob]:
     """Every drive twice: as an episode and as a recording. World, driver and noise come from the
     seed, so both are the same drive."""
     for kind in ("drives", "recordings"):
         (settings.out / kind).mkdir(parents=True, exist_ok=True)
     for broken in (settings.out / "recordings").glob(f"*{PARTIAL}"):
         shutil.rmtree(broken)
+    drives = expert_drives(
+        settings.seed, settings.long_roads, settings.short_roads, PreprocessConfig()
+    )
     jobs = {}
-    for index in range(settings.long_roads + settings.short_roads):
-        world = WorldConfig(
-            length=400.0 if index < settings.long_roads else 120.0, stratum=index % 8
-        )
-        name = f"expert_{index:04d}"
-        drive = DriveJob(
-            road_seed(settings.seed, index),
-            PreprocessConfig(),
-            world,
-            steering_noise=STEERING_NOISE[index // 8 % 4],
-        )
+    for name, drive in drives.items():
+        recorded = dataclasses.replace(drive, recording=BagSettings())
         jobs[settings.out / "drives" / f"{name}.npz"] = drive
-        jobs[settings.out / "recordings" / name] = dataclasses.replace(
-            drive, recording=BagSettings(), name=name
-        )
+        jobs[settings.out / "recordings" / name] = recorded
     return jobs
 
 
-def _from_episodes(settings: RecordingsSettings, how: CloneSettings, folder: Path) -> None:
-    """As `train_recorded` does, with what the simulation itself knows of the drives."""
+def _from_episodes(settings: RecordingsBenchSettings, how: CloneSettings, folder: Path) -> None:
+    """Trains as `train.from_recordings` does, on the episodes of the simulation."""
     episodes = {}
     for file in sorted((settings.out / "drives").glob("*.npz")):
         episode = load_episode(file)
@@ -211,26 +202,27 @@ def _from_episodes(settings: RecordingsSettings, how: CloneSettings, folder: Pat
             episode, auxiliary=np.full_like(episode.auxiliary, math.nan)
         )
     split = split_recordings(
-        episodes, RecordedSettings.held_out_share, how.seed, RecordedSettings.block
+        episodes, RecordingsSettings.held_out_share, how.seed, RecordingsSettings.block
     )
     torch.manual_seed(how.seed)
-    network, _ = scaled_network(PolicyConfig(), PreprocessConfig(), split)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tensorboard(folder) as writer:
-        result = clone(network, split, how, folder, 1.0, writer)
-    provenance = {"method": "behaviour cloning of simulated episodes", "history": result["history"]}
-    save_model(folder / "model", network, provenance, {"held_out": result["held_out"]}, export_onnx)
+    network, scales = scaled_network(PolicyConfig(), PreprocessConfig(), split)
+    device = choose_device("auto")
+    network.to(device)
+    method = "behaviour cloning of simulated episodes"
+    with Run(folder, method, described(how, ()), how.seed, device) as run:
+        metrics = clone(run, network, split, how)
+        run.save_model(network, {"split": split.names, "scales": scales}, metrics)
 
 
 def _from_bags(
-    settings: RecordingsSettings, how: CloneSettings, folder: Path, steering: str
+    settings: RecordingsBenchSettings, how: CloneSettings, folder: Path, steering: str
 ) -> None:
     bags = tuple(
-        sorted(path for path in (settings.out / "recordings").iterdir() if path.suffix != PARTIAL)
+        sorted(bag for bag in (settings.out / "recordings").iterdir() if bag.suffix != PARTIAL)
     )
     reading = RecordingSettings(topics=TopicMap(steering=steering))
-    train_recorded(
-        RecordedSettings(
+    train(
+        RecordingsSettings(
             bags,
             out=folder,
             cache=settings.out / "cache",
@@ -241,22 +233,21 @@ def _from_bags(
     )
 
 
-def _exam(settings: RecordingsSettings, folder: Path) -> dict:
-    place = folder / f"exam_{settings.exam_roads}.json"
+def _evaluation(settings: RecordingsBenchSettings, folder: Path) -> dict:
+    place = folder / f"evaluation_{settings.evaluation_roads}.json"
     if not place.exists():
-        exam = evaluate(
+        found = evaluate(
             EvaluationSettings(
-                folder / "model", settings.exam_roads, settings.seed, workers=settings.workers
+                folder / "model", settings.evaluation_roads, settings.seed, workers=settings.workers
             )
         )
-        partial = place.with_suffix(".partial")
-        partial.write_text(json.dumps(exam | {"model": folder.name}))
-        partial.replace(place)
+        with write_atomically(place) as partial:
+            partial.write_text(json.dumps(found | {"model": folder.name}))
     return json.loads(place.read_text())
 
 
 VERB = Verb(
-    RecordingsSettings,
+    RecordingsBenchSettings,
     bench_recordings,
     succeeded=lambda answer: all(answer["as_well"]["bags"].values()),
 )

@@ -1,20 +1,23 @@
-"""Training state on disk without pickles: network and optimiser tensors in safetensors, progress in
-its header."""
+"""Training state on disk without pickles: tensors of network and optimiser as safetensors, all else
+as JSON in the header."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from liquid_control.system.files import write_atomically
+
 
 def save_checkpoint(
-    path: Path, network: torch.nn.Module, optimiser: torch.optim.Adam, progress: dict
+    path: Path, network: torch.nn.Module, optimiser: torch.optim.Adam, facts: Mapping
 ) -> None:
-    """Writes beside and renames. `progress` is any JSON-able dict."""
+    """Writes atomically. `facts`: JSON-able."""
     tensors = {
         f"network.{name}": value.contiguous() for name, value in network.state_dict().items()
     }
@@ -22,16 +25,15 @@ def save_checkpoint(
         tensors |= {
             f"optimiser.{index}.{name}": value.contiguous() for name, value in state.items()
         }
-    partial = path.with_suffix(".partial")
-    save_file(tensors, partial, {"progress": json.dumps(progress)})
-    partial.replace(path)
+    with write_atomically(path) as partial:
+        save_file(tensors, partial, {"facts": json.dumps(facts)})
 
 
 def load_checkpoint(path: Path, network: torch.nn.Module, optimiser: torch.optim.Adam) -> dict:
-    """Restores network and optimiser in place; returns the progress."""
+    """Restores network and optimiser in place; returns the facts."""
     weights, states = {}, {}
     with safe_open(path, "pt") as file:
-        progress = json.loads(file.metadata()["progress"])
+        facts = json.loads(file.metadata()["facts"])
         for key in file.keys():  # noqa: SIM118  safe_open is no mapping
             kind, _, name = key.partition(".")
             if kind == "network":
@@ -43,4 +45,4 @@ def load_checkpoint(path: Path, network: torch.nn.Module, optimiser: torch.optim
     optimiser.load_state_dict(
         {"state": states, "param_groups": optimiser.state_dict()["param_groups"]}
     )
-    return progress
+    return facts

@@ -1,52 +1,22 @@
-"""Behaviour cloning of given drives: fits, validates on the held-out ones, stops when it no longer
-helps, keeps the best weights."""
+"""Behaviour cloning of given drives: fits a network, validates it on the held-out drives, stops
+when that no longer improves, and keeps the best weights."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
-from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
-from liquid_control.config import (
-    PolicyConfig,
-    PreprocessConfig,
-    TimelineConfig,
-    check,
-    group,
-    number,
-)
+from liquid_control.config import check, group, number
 from liquid_control.data.sequences import Augmentation, Sequences
-from liquid_control.errors import LiquidControlError
-from liquid_control.policy.network import INERTIAL_CENTRE, INERTIAL_SPREAD, PolicyNetwork
-from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
-from liquid_control.train.fit import FitSettings, fit, make_optimiser
-from liquid_control.train.fit_core import MemoryFitSettings, fit_memory
-from liquid_control.train.run_folder import CHECKPOINT
-from liquid_control.train.split import Split
-from liquid_control.train.validation import examine
-
-BEST = "best.safetensors"
-SENSE = 0.4
-"""Spread that the inertial inputs are given: about that of the image features beside them."""
-FURTHEST = 4.0
-"""Most that an inertial input is scaled up or down, so that a sensor that hardly moved in training
-cannot shout later."""
-
-
-class TooLittleError(LiquidControlError):
-    """What is left of the recordings is not enough to train on or to validate with."""
-
-    def __init__(self, part: str, frames: int, got: str, expected: str) -> None:
-        super().__init__(
-            f"the {part} part has {frames} frames and {got}, expected {expected}; give more or longer recordings"
-        )
-        self.part, self.frames = part, frames
+from liquid_control.policy.network import PolicyNetwork
+from liquid_control.train.fit import FitSettings, make_optimiser, optimise, schedule
+from liquid_control.train.fit_core import CoreFitSettings, fit_core
+from liquid_control.train.run import LOG_EVERY, Run
+from liquid_control.train.split import Split, require_enough
+from liquid_control.train.validation import best, should_stop, validate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,210 +57,101 @@ class CloneSettings:
     )
     augmentation: Augmentation = group(Augmentation())
     fit: FitSettings = group(FitSettings())
-    memory_fit: MemoryFitSettings = group(MemoryFitSettings())
+    core_fit: CoreFitSettings = group(CoreFitSettings())
 
     def __post_init__(self) -> None:
         check(self)
 
 
 def clone(
+    run: Run,
     network: PolicyNetwork,
     split: Split,
     settings: CloneSettings,
-    folder: Path,
-    rate: float,
-    writer,
+    rate: float = 1.0,
     fine_tuning: bool = False,
 ) -> dict:
     """Fits `network` in place to the learned drives, gives it the weights that did best on the
-    held-out ones, and fits the memory alone from there, which is kept where it does better still.
+    held-out ones, and trains the core on frozen features from there, which is kept where it does
+    better still.
 
-    When `fine_tuning`, the weights that it comes with take part in that as step 0. Goes on from the
-    checkpoint in `folder` where there is one, to the same weights as without the interruption; the
-    memory's fit is done again as a whole. Returns `held_out` (see `validation.examine`),
-    `best_step`, `steps`, `epochs`, `history` and `memory_fit`. Raises TooLittleError. `writer`: a
-    TensorBoard SummaryWriter.
+    When `fine_tuning`, the initial weights take part as step 0. A resumed run ends with the same
+    weights as one without interruption; the core's part is done again as a whole. Returns
+    `held_out` (see `validation.validate`), `best_step`, `steps`, `epochs`, `history` and
+    `core_fit`. Raises TooLittleError.
     """
+    learned = list(split.learned.values())
     sequences = Sequences(
-        list(split.learned.values()),
+        learned,
         settings.frames,
         settings.augmentation,
-        TimelineConfig().nominal_dt,
-        settings.mirror_share,
-        settings.blind_share,
+        mirror_share=settings.mirror_share,
+        blind_share=settings.blind_share,
     )
-    if not sequences.windows:
-        least = (
-            f"at least one unbroken sequence of {settings.frames}, half of them with a known target"
-        )
-        raise TooLittleError("learned", len(sequences), "no sequence to learn from", least)
-    known = sum(int(np.isfinite(episode.curvature).sum()) for episode in split.held_out.values())
-    if not known:
-        raise TooLittleError(
-            "held-out",
-            sum(map(len, split.held_out.values())),
-            "no known target",
-            "some to validate with",
-        )
+    require_enough(split, sequences)
     optimiser = make_optimiser(network, settings.fit)
-    checkpoint, best = folder / CHECKPOINT, folder / BEST
-    progress = {"step": 0, "history": []}
-    if checkpoint.exists():
-        progress = load_checkpoint(checkpoint, network, optimiser)
-    history = progress["history"]
-    epoch = settings.fit.batch * settings.frames / max(sequences.windows, 1)  # epochs in a step
-    with tqdm(total=settings.steps, initial=progress["step"], desc="fit", unit="step") as bar:
+    at = run.resume(network, optimiser, {"step": 0, "history": []})
+    step, history = at["step"], at["history"]
+    epochs = settings.fit.batch * settings.frames / sequences.windows  # in one step
+    if fine_tuning and not history:
+        history.append(_validate(run, network, split, 0, 0.0))
+        run.save_best(network)
+        run.checkpoint(network, optimiser, step=0, history=history)
 
-        def on_step(step: int, losses: dict[str, float]) -> None:
-            bar.update()
-            if step % 10 == 0:
-                bar.set_postfix({"loss": f"{losses['steering']:.4f}"}, refresh=False)
-                for name in ("steering", "rate"):
-                    writer.add_scalar(f"clone/{name}", losses[name], step)
+    # ---- fit the whole network
+    network.train()
+    last = step if should_stop(history, settings.patience) else settings.steps
+    for step in run.progress(range(at["step"] + 1, last + 1), "fit", settings.steps):
+        if (step - 1) % settings.validate_every == 0:
+            rng = np.random.default_rng([settings.seed, step - 1])
+        batch = sequences.draw(rng, settings.fit.batch)  # image (B, T, h, w, 3)
+        share = rate * schedule(step, settings.steps)
+        losses = optimise(network, optimiser, batch, settings.fit, share)
+        if step % LOG_EVERY == 0:
+            run.log("clone", step, losses)
+        if step % settings.validate_every == 0 or step == settings.steps:
+            history.append(_validate(run, network, split, step, step * epochs))
+            if best(history) is history[-1]:
+                run.save_best(network)
+            run.checkpoint(network, optimiser, step=step, history=history)
+            if should_stop(history, settings.patience):
+                break
+    run.load_best(network)
+    found = validate(network, split.held_out)
 
-        def look(step: int) -> None:
-            found = examine(network, split.held_out)
-            history.append(
-                {
-                    "step": step,
-                    "epoch": round(step * epoch, 3),
-                    "mae": found["mae"],
-                    "rmse": found["rmse"],
-                }
-            )
-            for name in ("rmse", "mae"):
-                writer.add_scalar(f"held_out/{name}", found[name], step)
-            if _best(history) is history[-1]:
-                partial = best.with_suffix(".partial")
-                save_file(
-                    {name: value.contiguous() for name, value in network.state_dict().items()},
-                    partial,
-                )
-                partial.replace(best)
-            save_checkpoint(checkpoint, network, optimiser, {"step": step, "history": history})
-            tqdm.write(
-                f"step {step}, epoch {history[-1]['epoch']:.2f}: held-out rmse {found['rmse']:.5f} 1/m, "
-                f"mae {found['mae']:.5f} 1/m",
-                file=sys.stderr,
-            )
-
-        step = progress["step"]
-        if fine_tuning and not history:
-            look(0)
-        while step < settings.steps and not _tired(history, settings.patience):
-            stop = min(step + settings.validate_every, settings.steps)
-            rng = np.random.default_rng([settings.seed, step])
-            fit(
-                network,
-                optimiser,
-                sequences,
-                settings.steps,
-                rng,
-                settings.fit,
-                rate,
-                step,
-                on_step,
-                stop,
-            )
-            step = stop
-            look(step)
-    network.load_state_dict(load_file(best))
-    found = examine(network, split.held_out)
-    after = _fit_memory(network, split, settings, rate) if settings.memory_fit.steps else None
-    kept = after is not None and after["rmse"] < found["rmse"]
-    if after and not kept:
-        network.load_state_dict(load_file(best))
-    told = {
-        "steps": settings.memory_fit.steps,
-        "kept": kept,
-        "rmse_before": found["rmse"],
-        "rmse_after": after["rmse"] if after else None,
-    }
+    # ---- train the core on frozen features
+    core = {"steps": settings.core_fit.steps, "kept": False}
+    core |= {"rmse_before": found["rmse"], "rmse_after": None}
+    if settings.core_fit.steps:
+        rng = np.random.default_rng([settings.seed, settings.steps, 1])
+        core_steps = fit_core(
+            network, learned, settings.augmentation, rng, settings.fit, settings.core_fit, rate
+        )
+        for core_step, losses in run.progress(core_steps, "fit the core", core["steps"]):
+            if core_step % LOG_EVERY == 0:
+                run.log("clone", core_step, losses)
+        after = validate(network, split.held_out)
+        core |= {"rmse_after": after["rmse"], "kept": after["rmse"] < found["rmse"]}
+        found = after if core["kept"] else found
+    if not core["kept"]:
+        run.load_best(network)
     return {
-        "held_out": after if kept else found,
-        "best_step": _best(history)["step"],
+        "held_out": found,
+        "best_step": best(history)["step"],
         "steps": step,
         "epochs": history[-1]["epoch"],
         "history": history,
-        "memory_fit": told,
+        "core_fit": core,
     }
 
 
-def _fit_memory(network: PolicyNetwork, split: Split, settings: CloneSettings, rate: float) -> dict:
-    """Fits the memory alone to the learned drives; returns how the network does on the held-out
-    ones then."""
-    with tqdm(total=settings.memory_fit.steps, desc="fit the memory", unit="step") as bar:
-        fit_memory(
-            network,
-            list(split.learned.values()),
-            settings.augmentation,
-            TimelineConfig().nominal_dt,
-            np.random.default_rng([settings.seed, settings.steps, 1]),
-            settings.fit,
-            settings.memory_fit,
-            rate,
-            lambda *_: bar.update(),
-        )
-    found = examine(network, split.held_out)
+def _validate(run: Run, network: PolicyNetwork, split: Split, step: int, epoch: float) -> dict:
+    """Errors on the held-out drives: a point of the curves and an entry of the history."""
+    found = validate(network, split.held_out)
+    run.log("held_out", step, {"rmse": found["rmse"], "mae": found["mae"]})
     tqdm.write(
-        f"the memory alone: held-out rmse {found['rmse']:.5f} 1/m, mae {found['mae']:.5f} 1/m",
+        f"step {step}, epoch {epoch:.2f}: held-out rmse {found['rmse']:.5f} 1/m, "
+        f"mae {found['mae']:.5f} 1/m",
         file=sys.stderr,
     )
-    return found
-
-
-def scaled_network(
-    policy: PolicyConfig, preprocess: PreprocessConfig, split: Split
-) -> tuple[PolicyNetwork, dict]:
-    """A fresh network whose scales of curvature and inertial inputs are the learned part's, and
-    these scales."""
-    policy = dataclasses.replace(policy, curvature_scale=curvature_scale(split))
-    network = PolicyNetwork(policy, preprocess)
-    return network, {
-        "from": "the learned part",
-        "curvature_scale": policy.curvature_scale,
-        **normalise_inertial(network, split),
-    }
-
-
-def curvature_scale(split: Split) -> float:
-    """Twice the root mean square of the learned curvatures [1/m]: what the network's output 1 shall
-    mean on these roads."""
-    known = np.concatenate([episode.curvature for episode in split.learned.values()])
-    known = known[np.isfinite(known)].astype(np.float64)
-    scale = 2.0 * float(np.sqrt(np.square(known).mean())) if len(known) else 0.0
-    return float(f"{min(max(scale, 1e-3), 10.0):.3g}")
-
-
-def normalise_inertial(network: PolicyNetwork, split: Split) -> dict:
-    """Sets the scale and shift of the inertial inputs so that the learned part spreads by `SENSE`
-    around zero; says what it measured.
-
-    Yaw rate and lateral acceleration stay centred on zero, since left and right are alike.
-    """
-    inertial = np.concatenate(
-        [episode.inertial[np.isfinite(episode.curvature)] for episode in split.learned.values()]
-    ).astype(np.float64)
-    centre, spread = (
-        np.array([0.0, 0.0, inertial[:, 2].mean()]),
-        np.sqrt(np.square(inertial).mean(0)),
-    )
-    spread[2] = inertial[:, 2].std()
-    scale = np.clip(
-        SENSE * np.array(INERTIAL_SPREAD) / np.maximum(spread, 1e-9), 1 / FURTHEST, FURTHEST
-    )
-    shift = (np.array(INERTIAL_CENTRE) - centre) / np.array(INERTIAL_SPREAD) * scale
-    with torch.no_grad():
-        network.input_scale[-3:] = torch.from_numpy(scale)
-        network.input_shift[-3:] = torch.from_numpy(shift)
-    return {"inertial_centre": centre.tolist(), "inertial_spread": spread.tolist()}
-
-
-def _best(history: list[dict]) -> dict:
-    return min(history, key=lambda look: look["rmse"] if math.isfinite(look["rmse"]) else math.inf)
-
-
-def _tired(history: list[dict], patience: int) -> bool:
-    return (
-        bool(patience and history) and len(history) - 1 - history.index(_best(history)) >= patience
-    )
+    return {"step": step, "epoch": round(epoch, 3), "mae": found["mae"], "rmse": found["rmse"]}

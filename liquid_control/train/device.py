@@ -1,4 +1,4 @@
-"""Where a network is trained: on the GPU where there is one."""
+"""The device that a network is trained on: the GPU where there is one."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is the GPU where PyTorch sees one, else the CPU. Raises ConfigError for `cuda` where
-    it sees none."""
-    seen = torch.cuda.is_available()
-    if name == "cuda" and not seen:
+    """`auto` is the GPU where PyTorch finds one, else the CPU. Raises ConfigError for `cuda` where
+    it finds none."""
+    found = torch.cuda.is_available()
+    if name == "cuda" and not found:
         raise ConfigError(
             "device",
             name,
-            "a GPU that PyTorch sees (`liquid-control doctor` says what it sees), or auto, or cpu",
+            "a GPU that PyTorch finds (see `liquid-control doctor`), or auto, or cpu",
         )
-    return torch.device("cuda" if seen and name != "cpu" else "cpu")
+    return torch.device("cuda" if found and name != "cpu" else "cpu")
 
 
 def device_of(network: torch.nn.Module) -> torch.device:
-    """Where the network's weights are, and its inputs must be."""
+    """The device of the network's weights, where its inputs must be."""
     return next(network.parameters()).device
 
 
 def device_name(device: torch.device) -> str:
-    """For people and for `model.json`: cpu, or what the GPU is called."""
+    """For `model.json`: cpu, or the model name of the GPU."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,29 +1,29 @@
-"""The second half of a fit: the memory alone, over long sequences of features that the encoder made
-once.
+"""Train the core on frozen features: the encoder makes features of every picture a few times, then
+the core is fitted to long sequences of them.
 
-A step of a 19-neuron memory costs a fiftieth of a step of the encoder in front of it, and a liquid
-cell needs many more of them: thousands of steps here cost seconds.
+A step of a 19-unit core costs a fiftieth of a step of the encoder before it, and a liquid core
+needs many more steps: thousands of them take seconds here.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
 from liquid_control.config import check, number
 from liquid_control.data.episode import Episode
-from liquid_control.data.sequences import Augmentation, Sequences, normal_numbers, spoil
+from liquid_control.data.sequences import Augmentation, Sequences, augment, normal_numbers
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.device import device_of
-from liquid_control.train.fit import FitSettings, memory_rate, schedule, steering_loss
+from liquid_control.train.fit import FitSettings, core_rate, descend, schedule, steering_loss
 
 
 @dataclasses.dataclass(frozen=True)
-class MemoryFitSettings:
-    """How the memory alone is fitted."""
+class CoreFitSettings:
+    """How the core is trained on frozen features."""
 
     steps: int = number(
         3000,
@@ -33,10 +33,10 @@ class MemoryFitSettings:
         "optimiser steps of the core alone after each fit of the whole network; 0: none",
     )
     frames: int = number(32, 2, 1024, "", "frames in a sequence")
-    looks: int = number(
+    passes: int = number(
         3, 1, 100, "", "passes over the pictures, each with other noise and shadows"
     )
-    most: int = number(
+    max_frames: int = number(
         200_000,
         1,
         10**9,
@@ -48,66 +48,69 @@ class MemoryFitSettings:
         check(self)
 
 
-def fit_memory(
+def fit_core(
     network: PolicyNetwork,
     episodes: Sequence[Episode],
     augmentation: Augmentation,
-    nominal_dt: float,
     rng: np.random.Generator,
     fitting: FitSettings,
-    settings: MemoryFitSettings,
+    settings: CoreFitSettings,
     rate: float = 1.0,
-    on_step: Callable[[int, dict[str, float]], None] = lambda step, losses: None,
-) -> None:
-    """Fits the cell and the scales around it in place; the encoder stays. Deterministic given
+) -> Iterator[tuple[int, dict[str, float]]]:
+    """Fits the cell and the scales around it in place, at `rate` times the base rates; the encoder
+    stays. Yields (step, losses) after each of the steps 1..`settings.steps`. Deterministic given
     `rng`."""
     if not settings.steps:
         return
-    episodes = _enough(episodes, settings.most, rng)
+    episodes = _enough(episodes, settings.max_frames, rng)
     normal = normal_numbers(len(episodes))
     encoded = [
-        encode(network, episode, augmentation, settings.frames, rng, normal)
+        encode(network, episode, augmentation, settings.frames, rng, normal)  # image (N, F)
         for episode in episodes
-        for _ in range(settings.looks)
+        for _ in range(settings.passes)
     ]
     plain = dataclasses.replace(
         augmentation, noise_share=0.0, shadow_share=0.0
-    )  # the pictures are spoiled already
-    sequences = Sequences(encoded, settings.frames, plain, nominal_dt)
+    )  # the pictures have their noise already
+    sequences = Sequences(encoded, settings.frames, plain)
     if not sequences.windows:
         return
-    scales = [network.input_scale, network.input_shift, network.output_scale, network.output_shift]
-    cell = list(network.cell.parameters())
-    base = (memory_rate(network, fitting), fitting.encoder_rate)
-    optimiser, device = torch.optim.Adam([{"params": cell}, {"params": scales}]), device_of(network)
+    optimiser, device = _make_optimiser(network, fitting, rate), device_of(network)
     network.train()
-    for step in range(settings.steps):
-        for group, value in zip(optimiser.param_groups, base, strict=True):
-            group["lr"] = value * rate * schedule(step, settings.steps)
+    for step in range(1, settings.steps + 1):
         batch = sequences.draw(rng, fitting.batch)
-        columns = (
+        features, inertial, dt = (
             torch.from_numpy(column).to(device)
             for column in (batch.image, batch.inertial, batch.dt)
         )
-        prediction = network.unroll_features(*columns)
+        prediction = network.unroll_features(features, inertial, dt)  # curvature (B, T)
         loss = steering_loss(
             prediction.curvature, batch, network.config.curvature_scale, fitting.curve_weight
         )
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(cell, fitting.clip)
-        optimiser.step()
-        on_step(step + 1, {"memory": float(loss.detach())})
+        descend(optimiser, loss, schedule(step, settings.steps))
+        yield step, {"core": float(loss.detach())}
 
 
-def _enough(episodes: Sequence[Episode], most: int, rng: np.random.Generator) -> Sequence[Episode]:
-    """All episodes, or as many of them, drawn in random order, as it takes to reach `most`
-    frames."""
-    if sum(map(len, episodes)) <= most:
+def _make_optimiser(network: PolicyNetwork, fitting: FitSettings, rate: float) -> torch.optim.Adam:
+    """Adam with the core, clipped, and the scales around it, which are not."""
+    core = list(network.cell.parameters())
+    scales = [network.input_scale, network.input_shift, network.output_scale, network.output_shift]
+    groups = [
+        {"params": core, "base_rate": core_rate(network, fitting) * rate, "clip": fitting.clip},
+        {"params": scales, "base_rate": fitting.encoder_rate * rate, "clip": None},
+    ]
+    return torch.optim.Adam(groups)
+
+
+def _enough(
+    episodes: Sequence[Episode], frames: int, rng: np.random.Generator
+) -> Sequence[Episode]:
+    """All episodes, or as many of them, drawn in random order, as it takes to reach `frames`."""
+    if sum(map(len, episodes)) <= frames:
         return episodes
     order = rng.permutation(len(episodes))
     reached = np.cumsum([len(episodes[index]) for index in order])
-    return [episodes[index] for index in order[: 1 + int(np.searchsorted(reached, most))]]
+    return [episodes[index] for index in order[: 1 + int(np.searchsorted(reached, frames))]]
 
 
 def encode(
@@ -118,14 +121,14 @@ def encode(
     rng: np.random.Generator,
     normal: np.ndarray,
 ) -> Episode:
-    """The episode with features (N, image_features) for pictures; every `frames` of them are
-    spoiled anew as `augmentation` says."""
+    """The episode with features (N, image_features) for pictures; each `frames` of them get an
+    augmentation of their own."""
     features = []
     network.eval()
     with torch.no_grad():
         for start in range(0, len(episode), frames):
-            image = np.array(episode.image[start : start + frames])
-            spoil(rng, image, augmentation, normal)
+            image = np.array(episode.image[start : start + frames])  # (frames, h, w, 3)
+            augment(rng, image, augmentation, normal)
             features.append(
                 network.encoder(torch.from_numpy(image).to(device_of(network))).cpu().numpy()
             )

@@ -1,5 +1,5 @@
-"""Recordings side by side to episodes: read on all cores or taken from the cache, judged, and every
-unusable one named in one go."""
+"""Load recordings as episodes: read on all cores or taken from the cache, inspected, and all
+unusable ones named in one error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,10 +26,9 @@ from liquid_control.inspection.recording import inspect_recording
 from liquid_control.recordings.driven_curvature import NoCurvatureError
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.view import ViewSettings, crop_for
+from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
-
-if TYPE_CHECKING:
-    from liquid_control.train.from_recordings import RecordedSettings
+from liquid_control.train.recordings_settings import RecordingsSettings
 
 ALIKE = 0.02
 """Largest difference of crops, as shares of the picture, between recordings that one policy can
@@ -38,8 +36,8 @@ learn from."""
 
 
 class RefusedRecordingsError(LiquidControlError):
-    """Recordings cannot be used, or not without saying so. `others`: how many could be; `doubtful`:
-    `problems` is readable in part."""
+    """Recordings cannot be used, or only with --unusable. `others`: number of usable ones;
+    `doubtful`: some of `problems` can be read."""
 
     def __init__(self, problems: Mapping[str, str], others: int, doubtful: bool) -> None:
         listed = "; ".join(problem.rstrip(".") for problem in problems.values())
@@ -54,9 +52,9 @@ class RefusedRecordingsError(LiquidControlError):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Gathered:
-    """Usable episodes by the path they were given as, facts about each, the preprocessing they had,
-    and why others were left out."""
+class LoadedRecordings:
+    """Usable episodes by the path that the settings name, facts about each, the preprocessing they
+    had, and why others were left out."""
 
     episodes: Mapping[str, Episode]
     facts: Mapping[str, Mapping]
@@ -69,15 +67,13 @@ class Gathered:
         return sorted(sorted(facts["files"].values()) for facts in self.facts.values())
 
 
-def gather(
-    settings: RecordedSettings, preprocess: PreprocessConfig, timeline: TimelineConfig
-) -> Gathered:
-    """Raises RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given
-    twice."""
-    paths = list(dict.fromkeys(Path(path) for path in (*settings.bags, *settings.held_out)))
+def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) -> LoadedRecordings:
+    """Episodes of all recordings that the settings name, held-out ones included. Raises
+    RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given twice."""
+    paths = list(dict.fromkeys(Path(path) for path in (*settings.recordings, *settings.held_out)))
     problems: dict[str, str] = {}
     preprocess = _crop(paths, settings, preprocess, problems)
-    reading = Reading(settings.recording, preprocess, timeline)
+    reading = Reading(settings.recording, preprocess, TimelineConfig())
     jobs = [
         _Job(path, reading, settings.cache, progress=len(paths) == 1)
         for path in paths
@@ -102,7 +98,7 @@ def gather(
             problems[name] = f"{name}: {error}"
             continue
         known = int(np.isfinite(episode.curvature).sum())
-        # What is wrong with a steering that nothing is taken from is nobody's concern.
+        # Faults of a steering signal that no target is taken from do not matter.
         found = [
             one
             for one in findings[name]
@@ -116,14 +112,15 @@ def gather(
             "seconds": round(_seconds(episode), 3),
             "findings": [one["text"] for one in found],
         }
-        told = [f"{one['text']} ({one['remedy']})" for one in found if one["train"] == FAULT]
+        faults = [f"{one['text']} ({one['remedy']})" for one in found if one["train"] == FAULT]
         if known < LEAST_FRAMES:
-            told.append(
-                f"{known} of {len(episode)} frames have a target, and {LEAST_FRAMES} are the least: driven too slowly "
-                "(--curvature.slowest), or signals with gaps (--curvature.max-gap)"
+            faults.append(
+                f"{known} of {len(episode)} frames have a target, and {LEAST_FRAMES} are the "
+                "least: driven too slowly (--curvature.slowest), "
+                "or signals with gaps (--curvature.max-gap)"
             )
-        if told:
-            doubts[name] = f"{name}: {'; '.join(told)}"
+        if faults:
+            doubts[name] = f"{name}: {'; '.join(faults)}"
     if settings.unusable != "use":
         problems |= doubts
     if problems and (settings.unusable == "refuse" or len(problems) == len(paths)):
@@ -136,12 +133,12 @@ def gather(
         {name: of[name] for name in of if name not in problems} for of in (episodes, facts)
     )
     _refuse_twins(facts)
-    return Gathered(episodes, facts, preprocess, problems)
+    return LoadedRecordings(episodes, facts, preprocess, problems)
 
 
 def _crop(
     paths: list[Path],
-    settings: RecordedSettings,
+    settings: RecordingsSettings,
     preprocess: PreprocessConfig,
     problems: dict[str, str],
 ) -> PreprocessConfig:
@@ -163,7 +160,10 @@ def _crop(
     for name, other in crops.items():
         for side in ("crop_top", "crop_bottom", "crop_left", "crop_right"):
             if abs(getattr(other, side) - getattr(first, side)) > ALIKE:
-                expected = f"the same as in {first_name} ({getattr(first, side)}): one policy has one camera"
+                expected = (
+                    f"the same as in {first_name} ({getattr(first, side)}): "
+                    "one policy has one camera"
+                )
                 raise ConfigError(f"{side} of {name}", getattr(other, side), expected)
     return first
 
@@ -171,13 +171,15 @@ def _crop(
 def _refuse_twins(facts: Mapping[str, Mapping]) -> None:
     """The same recording twice could be learned from and held out at once."""
     seen: dict[tuple, str] = {}
-    for name, told in facts.items():
+    for name, about in facts.items():
         content = tuple(
-            sorted(digest for file, digest in told["files"].items() if not file.endswith(".yaml"))
+            sorted(digest for file, digest in about["files"].items() if not file.endswith(".yaml"))
         )
         if content in seen:
             raise ConfigError(
-                "bags", f"{name} and {seen[content]}, the same recording", "each recording once"
+                "recordings",
+                f"{name} and {seen[content]}, the same recording",
+                "each recording once",
             )
         seen[content] = name
 
@@ -221,7 +223,6 @@ def _findings(job: _Job) -> list[dict]:
             for one in inspect_recording(job.path, job.reading.recording).facts["findings"]
             if one["train"] != OK
         ]
-    partial = place.with_suffix(".partial")
-    partial.write_text(json.dumps(found, indent=1))
-    partial.replace(place)
+    with write_atomically(place) as partial:
+        partial.write_text(json.dumps(found, indent=1))
     return found

@@ -1,15 +1,19 @@
-"""Which drives are learned from and which are held out: whole recordings, never windows, whose
-neighbours are almost the same pictures."""
+"""The drives that are learned from and those that are held out: whole recordings, never windows,
+whose neighbours are almost the same pictures."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from liquid_control.data.episode import Episode
+from liquid_control.data.sequences import Sequences
+from liquid_control.errors import ConfigError, LiquidControlError
 
 GAP = 2.0
 """Seconds left out between a held-out block and what is learned from, when one recording must do
@@ -18,13 +22,72 @@ BLOCKS = 5
 """A single recording is cut so that every `BLOCKS`th block is held out."""
 
 
+class TooLittleError(LiquidControlError):
+    """What is left of the recordings is not enough to train on or to validate with."""
+
+    def __init__(self, part: str, frames: int, got: str, expected: str) -> None:
+        super().__init__(
+            f"the {part} part has {frames} frames and {got}, expected {expected}; "
+            "give more or longer recordings"
+        )
+        self.part, self.frames = part, frames
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """Episodes by name. `by`: 'recording', or 'blocks of one recording', which flatters."""
+    """Episodes by name. `by`: 'recording', or 'blocks of one recording', whose held-out error is
+    too low."""
 
     learned: Mapping[str, Episode]
     held_out: Mapping[str, Episode]
     by: str
+
+    @property
+    def names(self) -> dict:
+        """For the provenance."""
+        return {"by": self.by, "learned": sorted(self.learned), "held_out": sorted(self.held_out)}
+
+
+def split_drives(
+    episodes: Mapping[str, Episode], held_out: Sequence[Path], share: float, seed: int, block: float
+) -> Split:
+    """Holds out the recordings `held_out`, or, when there are none, as `split_recordings` does.
+    Warns when one recording must serve both parts. Raises ConfigError when a part would be
+    empty."""
+    named = {str(path) for path in held_out}
+    if named:
+        learned = {name: episode for name, episode in episodes.items() if name not in named}
+        chosen = {name: episode for name, episode in episodes.items() if name in named}
+        if not learned or not chosen:
+            raise ConfigError(
+                "held_out",
+                f"{len(chosen)} of {len(episodes)} usable recordings",
+                "some to learn from and some held out",
+            )
+        return Split(learned, chosen, "recording")
+    split = split_recordings(episodes, share, seed, block)
+    if split.by != "recording":
+        print(
+            f"WARNING: one recording only. Learned and held-out parts are {split.by}, with gaps "
+            "between: same road, same light, same driver. The held-out error flatters; "
+            "give a second recording to know how good the policy is.",
+            file=sys.stderr,
+        )
+    return split
+
+
+def require_enough(split: Split, sequences: Sequences) -> None:
+    """Raises TooLittleError when there is no sequence to learn from or no target to validate
+    with. `sequences`: those of the learned part."""
+    if not sequences.windows:
+        expected = (
+            f"at least one unbroken sequence of {sequences.length}, "
+            "half of them with a known target"
+        )
+        raise TooLittleError("learned", len(sequences), "no sequence to learn from", expected)
+    if not sum(int(np.isfinite(each.curvature).sum()) for each in split.held_out.values()):
+        frames = sum(map(len, split.held_out.values()))
+        raise TooLittleError("held-out", frames, "no known target", "some to validate with")
 
 
 def split_recordings(
@@ -43,10 +106,10 @@ def split_recordings(
     order = [
         names[index] for index in np.random.default_rng([seed, 0x5B117]).permutation(len(names))
     ]
-    wanted = share * sum(map(len, episodes.values()))
+    enough = share * sum(map(len, episodes.values()))
     chosen, frames = [], 0
     for name in order[:-1]:
-        if chosen and frames >= wanted:
+        if chosen and frames >= enough:
             break
         chosen.append(name)
         frames += len(episodes[name])
@@ -56,7 +119,7 @@ def split_recordings(
 
 def split_blocks(episode: Episode, block: float) -> tuple[list[Episode], list[Episode]]:
     """Every fifth block of `block` seconds is held out, the last of five first; `GAP` seconds on
-    both sides of it belong to nobody.
+    both sides of it are left out.
 
     A recording shorter than `BLOCKS` blocks is cut into `BLOCKS` equal ones.
     """
@@ -78,7 +141,7 @@ def split_blocks(episode: Episode, block: float) -> tuple[list[Episode], list[Ep
 
 
 def pieces(episode: Episode, kept: np.ndarray) -> list[Episode]:
-    """The unbroken stretches of `kept` (N,) bool as episodes of their own; pictures are views."""
+    """The unbroken stretches of `kept` (N,) bool, each an episode; pictures are views."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], kept, [False]]).astype(np.int8)))
     found = []
     for start, end in zip(edges[::2], edges[1::2], strict=True):

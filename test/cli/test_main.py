@@ -124,6 +124,20 @@ def test_a_wrong_flag_gets_code_2(arguments, capsys):
         (["train", "imitation", "--help"], "train imitation is now spelled train simulation"),
         (["collect", "x", "--wobble", "0.1"], "--wobble is now spelled --steering-noise"),
         (["collect", "x", "--wobble=0.1"], "--wobble is now spelled --steering-noise"),
+        (["train", "imitation", "--seed", "0"], "train imitation is now spelled train simulation"),
+        (["train", "recordings", "--bags", "x"], "--bags is now spelled --recordings"),
+        (
+            ["train", "simulation", "--memory-fit.looks", "2"],
+            "--memory-fit.looks is now spelled --core-fit.passes",
+        ),
+        (
+            ["train", "simulation", "--memory-fit.steps=2"],
+            "--memory-fit.steps is now spelled --core-fit.steps",
+        ),
+        (
+            ["train", "simulation", "--exam-roads", "2"],
+            "--exam-roads is now spelled --evaluation-roads",
+        ),
     ],
 )
 def test_bad_input_is_one_clear_line_and_code_2(arguments, said, capsys):

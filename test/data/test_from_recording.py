@@ -337,13 +337,13 @@ def test_windows_start_only_where_half_of_the_targets_are_known():
         curvature,
         np.full((60, 4), np.nan, np.float32),
     )
-    sequences = Sequences([episode], 10, Augmentation(0, 0, 0, 0), 0.04)
+    sequences = Sequences([episode], 10, Augmentation(0, 0, 0, 0))
     assert (
         sequences.windows == 21
         and np.isfinite(sequences.draw(np.random.default_rng(0), 50).curvature).sum(1).min() >= 5
     )
     signs = np.sign(
-        Sequences([episode], 10, Augmentation(0, 0, 0, 0), 0.04, 0.5)
+        Sequences([episode], 10, Augmentation(0, 0, 0, 0), mirror_share=0.5)
         .draw(np.random.default_rng(0), 200)
         .curvature
     )
@@ -365,7 +365,7 @@ def test_blind_sequences_feel_no_turn_but_know_their_speed():
     )
     for share in (0.0, 0.5, 1.0):
         drawn = (
-            Sequences([episode], 10, Augmentation(0, 0, 0, 0), 0.04, blind_share=share)
+            Sequences([episode], 10, Augmentation(0, 0, 0, 0), blind_share=share)
             .draw(np.random.default_rng(0), 200)
             .inertial
         )

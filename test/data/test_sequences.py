@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from liquid_control.data.episode import Episode, EpisodeFileError, load_episode
-from liquid_control.data.sequences import Augmentation, Sequences, normal_numbers, spoil
+from liquid_control.data.sequences import Augmentation, Sequences, augment, normal_numbers
 
 PLAIN = Augmentation(noise_share=0.0, drop_share=0.0, shadow_share=0.0)
 
@@ -35,7 +35,7 @@ def episode(frames: int, seed: int = 0, starts: tuple[int, ...] = (0,)) -> Episo
 
 def test_windows_keep_all_columns_aligned_and_dt_is_the_stamps_difference_at_epoch_times():
     one = episode(200)
-    batch = Sequences([one], 16, PLAIN, nominal_dt=0.04).draw(np.random.default_rng(0), 64)
+    batch = Sequences([one], 16, PLAIN).draw(np.random.default_rng(0), 64)
     number = batch.curvature.astype(int)
     assert (np.diff(number, axis=1) == 1).all()
     assert (batch.image[..., 0, 0, 0] == number % 251).all() and (
@@ -50,9 +50,9 @@ def test_windows_keep_all_columns_aligned_and_dt_is_the_stamps_difference_at_epo
 
 def test_removed_frames_give_their_time_to_the_next_one():
     one = episode(400)
-    batch = Sequences(
-        [one], 16, Augmentation(noise_share=0, shadow_share=0, drop_share=0.5), 0.04
-    ).draw(np.random.default_rng(1), 64)
+    batch = Sequences([one], 16, Augmentation(noise_share=0, shadow_share=0, drop_share=0.5)).draw(
+        np.random.default_rng(1), 64
+    )
     number = batch.curvature.astype(int)
     gaps = np.diff(number, axis=1)
     assert gaps.min() >= 1 and gaps.max() > 2
@@ -66,7 +66,7 @@ def test_windows_never_cross_episodes_or_restarts():
         episode(40, 1, starts=(0, 19)),
         dataclasses.replace(second, curvature=second.curvature + 100),
     ]
-    sequences = Sequences(parts, 16, Augmentation(drop_share=0.4), 0.04)
+    sequences = Sequences(parts, 16, Augmentation(drop_share=0.4))
     number = sequences.draw(np.random.default_rng(2), 256).curvature
     run = np.digitize(number, (19, 100))
     assert len(sequences) == 70 and set(run.ravel()) == {0, 1, 2}
@@ -76,10 +76,7 @@ def test_windows_never_cross_episodes_or_restarts():
 def test_noise_has_the_variance_asked_for_and_the_source_stays_as_it_was():
     grey = dataclasses.replace(episode(64), image=np.full((64, 32, 64, 3), 128, np.uint8))
     sequences = Sequences(
-        [grey],
-        16,
-        Augmentation(noise_share=1.0, noise_variance=0.02, drop_share=0, shadow_share=0),
-        0.04,
+        [grey], 16, Augmentation(noise_share=1.0, noise_variance=0.02, drop_share=0, shadow_share=0)
     )
     deviations = [sequences.draw(np.random.default_rng(i), 1).image.std() / 255 for i in range(40)]
     assert max(deviations) < 0.02**0.5 * 1.05 and max(deviations) > 0.1 and min(deviations) < 0.08
@@ -91,7 +88,7 @@ def test_noise_reaches_every_picture_of_a_sequence_larger_than_its_supply():
     supply = np.random.default_rng(0).standard_normal(1000, np.float32)
     for normal in (supply, normal_numbers(0)):
         noisy = grey.copy()
-        spoil(
+        augment(
             np.random.default_rng(3),
             noisy,
             Augmentation(noise_share=1.0, noise_variance=0.01, shadow_share=0),
@@ -101,7 +98,7 @@ def test_noise_reaches_every_picture_of_a_sequence_larger_than_its_supply():
 
 
 def test_batches_repeat_with_the_generator():
-    sequences = Sequences([episode(100)], 16, Augmentation(), 0.04)
+    sequences = Sequences([episode(100)], 16, Augmentation())
     one, two = (sequences.draw(np.random.default_rng(7), 8) for _ in range(2))
     assert np.array_equal(one.image, two.image) and np.array_equal(one.dt, two.dt)
 

@@ -19,11 +19,11 @@ from liquid_control.experiments.driving.settings import DrivingSettings, Recipe,
 from liquid_control.model.cores import CANDIDATES
 from liquid_control.policy.saved import load_network
 from liquid_control.sim.conditions.table import CONDITIONS
-from liquid_control.train.fit_core import MemoryFitSettings
-from liquid_control.train.from_simulation import ImitationSettings
+from liquid_control.train.fit_core import CoreFitSettings
+from liquid_control.train.simulation_settings import SimulationSettings
 
 TINY = Recipe(
-    long_roads=0, short_roads=2, encoder_steps=2, rounds=0, memory_fit=MemoryFitSettings(2, looks=1)
+    long_roads=0, short_roads=2, encoder_steps=2, rounds=0, core_fit=CoreFitSettings(2, passes=1)
 )
 
 
@@ -183,8 +183,8 @@ def test_two_benchmarks_keep_out_of_each_others_folder(small, answer):
         run.bench_driving(small)
 
 
-def test_the_recipe_is_imitations_but_for_the_shared_encoder():
-    usual = ImitationSettings()
+def test_the_recipe_is_that_of_train_simulation_but_for_the_shared_encoder():
+    usual = SimulationSettings()
     shared = {"steps", "round_steps"}
     for field in dataclasses.fields(Recipe):
         if field.name not in shared | {"encoder_steps", "image_encoder"}:
@@ -200,7 +200,7 @@ def test_the_recipe_is_imitations_but_for_the_shared_encoder():
             ) == ("slim", 64, CANDIDATES[one.candidate].memory)
     (job, *_) = training.trainings(DrivingSettings())
     ours = dataclasses.replace(
-        job.settings, out=usual.out, workers=0, exam_roads=usual.exam_roads, encoder=""
+        job.settings, out=usual.out, workers=0, evaluation_roads=usual.evaluation_roads, encoder=""
     )
     assert dataclasses.replace(ours, **{name: getattr(usual, name) for name in shared}) == usual
 

@@ -38,8 +38,8 @@ from liquid_control.recordings.values import (
 )
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 from liquid_control.train.cloning import CloneSettings
-from liquid_control.train.fit_core import MemoryFitSettings
-from liquid_control.train.from_recordings import RecordedSettings, train_recorded
+from liquid_control.train.fit_core import CoreFitSettings
+from liquid_control.train.from_recordings import RecordingsSettings, train
 
 START_NS = 1_767_225_600_000_000_000
 DELIVERY_NS = {Frame: 30_000_000, ImuSample: 1_000_000}  # from stamp to receipt
@@ -351,8 +351,8 @@ def test_an_inspection_does_not_depend_on_the_format(bags, tmp_path):
 
 
 def test_training_does_not_depend_on_the_format(drives, tmp_path, monkeypatch):
-    monkeypatch.setattr("liquid_control.train.from_recordings.export_onnx", None)
-    clone = CloneSettings(steps=2, frames=8, memory_fit=MemoryFitSettings(steps=2))
+    monkeypatch.setattr("liquid_control.train.run.export_onnx", None)
+    clone = CloneSettings(steps=2, frames=8, core_fit=CoreFitSettings(steps=2))
     found = {}
     for name in ("bag", "toy"):
         paths = []
@@ -361,8 +361,8 @@ def test_training_does_not_depend_on_the_format(drives, tmp_path, monkeypatch):
             with open_recording(bag) as source:
                 toy = write_toy(bag.with_suffix(".toy"), source.samples())
             paths.append(bag if name == "bag" else toy)
-        found[name] = train_recorded(
-            RecordedSettings(
+        found[name] = train(
+            RecordingsSettings(
                 tuple(paths),
                 out=tmp_path / name / "run",
                 cache=tmp_path / name / "cache",

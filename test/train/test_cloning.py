@@ -15,9 +15,9 @@ from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Batch
 from liquid_control.experiments.recordings import compare
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.train.cloning import curvature_scale, normalise_inertial
 from liquid_control.train.fit import FitSettings, auxiliary_loss, steering_loss
 from liquid_control.train.split import GAP, Split, split_blocks, split_recordings
+from liquid_control.train.starting_network import curvature_scale, normalise_inertial
 from liquid_control.train.validation import errors, predict
 
 SIZE = PreprocessConfig(height=16, width=32)

@@ -1,4 +1,4 @@
-"""Where a network is trained. Without a GPU, PyTorch's meta device shows that a training step keeps
+"""The device that a network is trained on. Without a GPU, PyTorch's meta device shows that a training step keeps
 to the network's own device: it computes nothing, and refuses what lies elsewhere."""
 
 from __future__ import annotations
@@ -17,33 +17,35 @@ from liquid_control.model.model_file import read_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.train.device import choose_device, device_of
-from liquid_control.train.fit import FitSettings, auxiliary_loss, fit, make_optimiser, steering_loss
-from liquid_control.train.fit_core import MemoryFitSettings
-from liquid_control.train.from_simulation import ImitationSettings, train
+from liquid_control.train.fit import (
+    FitSettings,
+    auxiliary_loss,
+    make_optimiser,
+    optimise,
+    steering_loss,
+)
+from liquid_control.train.fit_core import CoreFitSettings
+from liquid_control.train.from_simulation import train
+from liquid_control.train.simulation_settings import SimulationSettings
 
 SIZE = PreprocessConfig(height=32, width=64)
 
 
-class OneBatch:
-    """Gives the same two sequences of three frames again and again."""
-
-    def __init__(self) -> None:
-        rng = np.random.default_rng(0)
-        numbers = {"inertial": (2, 3, 3), "curvature": (2, 3), "auxiliary": (2, 3, 4)}
-        drawn = {name: rng.normal(size=shape).astype(np.float32) for name, shape in numbers.items()}
-        self.batch = Batch(
-            rng.integers(0, 255, (2, 3, 32, 64, 3)).astype(np.uint8),
-            dt=np.full((2, 3), 0.04, np.float32),
-            **drawn,
-        )
-
-    def draw(self, rng: np.random.Generator, batch: int) -> Batch:
-        return self.batch
+def one_batch() -> Batch:
+    """Two sequences of three frames."""
+    rng = np.random.default_rng(0)
+    numbers = {"inertial": (2, 3, 3), "curvature": (2, 3), "auxiliary": (2, 3, 4)}
+    drawn = {name: rng.normal(size=shape).astype(np.float32) for name, shape in numbers.items()}
+    return Batch(
+        rng.integers(0, 255, (2, 3, 32, 64, 3)).astype(np.uint8),
+        dt=np.full((2, 3), 0.04, np.float32),
+        **drawn,
+    )
 
 
 @pytest.fixture
 def without_values(monkeypatch):
-    """Losses on the meta device have no value to tell."""
+    """Losses on the meta device have no value."""
     monkeypatch.setattr(torch.Tensor, "__float__", lambda tensor: 0.0)
 
 
@@ -53,21 +55,15 @@ def test_a_training_step_keeps_to_the_networks_device(name, without_values):
     for module in network.modules():
         if hasattr(module, "kernel"):
             module.kernel = "reference"
-    settings, rng, done = FitSettings(batch=2), np.random.default_rng(0), []
-    fit(
-        network,
-        make_optimiser(network, settings),
-        OneBatch(),
-        2,
-        rng,
-        settings,
-        on_step=lambda *told: done.append(told),
-    )
-    assert len(done) == 2 and device_of(network).type == "meta"
+    settings = FitSettings(batch=2)
+    optimiser = make_optimiser(network, settings)
+    for _ in range(2):
+        optimise(network, optimiser, one_batch(), settings, 1.0)
+    assert device_of(network).type == "meta"
 
 
 def test_the_meta_device_refuses_what_lies_elsewhere():
-    batch = OneBatch().batch
+    batch = one_batch()
     with pytest.raises(RuntimeError, match="device"):
         auxiliary_loss(torch.zeros(2, 3, 4, device="meta"), torch.from_numpy(batch.auxiliary))
     assert steering_loss(torch.zeros(2, 3, device="meta"), batch, 0.04, 0.5).device.type == "meta"
@@ -91,11 +87,11 @@ def test_auto_is_the_gpu_where_there_is_one(monkeypatch, seen, wanted, got):
 def test_a_gpu_that_is_not_there_is_refused_before_any_work(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="device: got 'cuda', expected a GPU"):
-        train(ImitationSettings(tmp_path / "run", device="cuda"))
+        train(SimulationSettings(tmp_path / "run", device="cuda"))
     assert not (tmp_path / "run").exists()
 
 
-def test_a_target_that_nobody_knows_carries_no_loss():
+def test_an_unknown_target_carries_no_loss():
     answers, target = torch.ones(2, 3, 4, requires_grad=True), torch.zeros(2, 3, 4)
     target[0] = torch.nan
     assert auxiliary_loss(answers, target).item() == 1.0
@@ -107,9 +103,9 @@ def test_a_target_that_nobody_knows_carries_no_loss():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_run_on_a_gpu_goes_on_without_one(tmp_path):
-    """The first round on the GPU, the same run again on the CPU, which finds it finished; the model
-    is as good as any."""
-    settings = ImitationSettings(
+    """The first round on the GPU, the same run again on the CPU, where it is finished already; the
+    weights are finite."""
+    settings = SimulationSettings(
         tmp_path / "run",
         seed=1,
         long_roads=0,
@@ -118,9 +114,9 @@ def test_a_run_on_a_gpu_goes_on_without_one(tmp_path):
         rounds=1,
         round_roads=2,
         round_steps=5,
-        exam_roads=0,
+        evaluation_roads=0,
         fit=FitSettings(batch=8),
-        memory_fit=MemoryFitSettings(10, 16, 1),
+        core_fit=CoreFitSettings(10, 16, 1),
         preprocess=SIZE,
         policy=PolicyConfig(encoder="slim"),
         device="cuda",

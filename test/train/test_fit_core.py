@@ -1,5 +1,5 @@
-"""The memory's own fit on real drives: it helps, only the memory moves, and the encoder is asked
-once."""
+"""Training the core on frozen features of real drives: it helps, only core and scales change, and
+the features are the encoder's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from liquid_control.data.sequences import Augmentation, normal_numbers
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.collect import CollectionSettings, collect_expert
 from liquid_control.train.fit import FitSettings
-from liquid_control.train.fit_core import MemoryFitSettings, _enough, encode, fit_memory
+from liquid_control.train.fit_core import CoreFitSettings, _enough, encode, fit_core
 
 SIZE = PreprocessConfig(height=32, width=64)
 PLAIN, NOISY = (
@@ -46,22 +46,15 @@ def network(memory: str = "ltc") -> PolicyNetwork:
 def run(
     episodes, memory: str = "ltc", steps: int = 60, augmentation: Augmentation = NOISY
 ) -> tuple[PolicyNetwork, list[float]]:
-    trained, losses = network(memory), []
-    fit_memory(
-        trained,
-        episodes,
-        augmentation,
-        0.04,
-        np.random.default_rng(0),
-        FitSettings(batch=8),
-        MemoryFitSettings(steps, 24, 2),
-        on_step=lambda step, loss: losses.append(loss["memory"]),
-    )
-    return trained, losses
+    trained = network(memory)
+    rng, settings = np.random.default_rng(0), CoreFitSettings(steps, 24, 2)
+    found = list(fit_core(trained, episodes, augmentation, rng, FitSettings(batch=8), settings))
+    assert [step for step, _ in found] == list(range(1, steps + 1))
+    return trained, [losses["core"] for _, losses in found]
 
 
 @pytest.mark.parametrize("memory", ["ltc", "cfc", "lstm"])
-def test_it_learns_and_only_memory_and_scales_move(episodes, memory):
+def test_it_learns_and_only_core_and_scales_move(episodes, memory):
     trained, losses = run(episodes, memory)
     assert len(losses) == 60 and np.mean(losses[-15:]) < 0.7 * np.mean(losses[:5])
     before = dict(network(memory).named_parameters())

@@ -1,5 +1,5 @@
-"""Training on recordings, for real and in seconds: bags in, a model out that says what the drivers
-did on roads it has not seen."""
+"""Training on recordings, for real and in seconds: the model predicts what the drivers did on held-
+out recordings."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ from liquid_control.policy.saved import load_network
 from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.signals import Observation
-from liquid_control.train.cloning import CloneSettings, TooLittleError
+from liquid_control.train.cloning import CloneSettings
 from liquid_control.train.fit import FitSettings
-from liquid_control.train.fit_core import MemoryFitSettings
-from liquid_control.train.from_recordings import RecordedSettings, train_recorded
+from liquid_control.train.fit_core import CoreFitSettings
+from liquid_control.train.from_recordings import train
 from liquid_control.train.load_recordings import RefusedRecordingsError
+from liquid_control.train.recordings_settings import RecordingsSettings
+from liquid_control.train.split import TooLittleError
 
 SIZE, SLIM = PreprocessConfig(height=16, width=32), PolicyConfig(encoder="slim")
 QUICK = CloneSettings(
     steps=240,
     validate_every=80,
     frames=8,
-    fit=FitSettings(batch=8, encoder_rate=5e-3, memory_rate=2e-2),
+    fit=FitSettings(batch=8, encoder_rate=5e-3, core_rate=2e-2),
     augmentation=Augmentation(noise_share=0.0, drop_share=0.0, shadow_share=0.0),
 )
-SHORTEST = dataclasses.replace(QUICK, steps=2, memory_fit=MemoryFitSettings(steps=2))
+SHORTEST = dataclasses.replace(QUICK, steps=2, core_fit=CoreFitSettings(steps=2))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def bags(tmp_path_factory, drives):
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory, bags):
     folder = tmp_path_factory.mktemp("run")
-    return RecordedSettings(
+    return RecordingsSettings(
         bags,
         out=folder / "run",
         cache=folder / "cache",
@@ -62,13 +64,13 @@ def settings(tmp_path_factory, bags):
 
 @pytest.fixture(scope="module")
 def run(settings):
-    return train_recorded(settings)
+    return train(settings)
 
 
 @pytest.fixture
 def without_export(monkeypatch):
     """Models without ONNX, whose export takes longer than these trainings."""
-    monkeypatch.setattr("liquid_control.train.from_recordings.export_onnx", None)
+    monkeypatch.setattr("liquid_control.train.run.export_onnx", None)
 
 
 def test_a_policy_learns_from_recordings_what_drivers_do_on_others(settings, run):
@@ -78,42 +80,41 @@ def test_a_policy_learns_from_recordings_what_drivers_do_on_others(settings, run
     assert found["rmse"] == run["held_out"]["rmse"] and found["frames"] == sum(
         each["frames"] for each in found["recordings"].values()
     )
-    told = info.provenance
-    learned, held_out = set(told["split"]["learned"]), set(told["split"]["held_out"])
+    data = info.provenance["data"]
+    learned, held_out = set(data["split"]["learned"]), set(data["split"]["held_out"])
     assert (
         run["split"] == "recording"
         and not learned & held_out
-        and learned | held_out == {str(bag) for bag in settings.bags}
+        and learned | held_out == {str(bag) for bag in settings.recordings}
     )
-    for name, facts in told["recordings"].items():
+    for name, facts in data["recordings"].items():
         assert (
             facts["source"] == "steering" and len(facts["files"]) == 2 and facts["targets"] > 200
         ), name
         assert not facts["findings"]
-    assert [look["step"] for look in told["history"]] == [80, 160, 240] and told["settings"][
-        "clone"
-    ]["seed"] == 0
+    assert [row["step"] for row in info.metrics["history"]] == [80, 160, 240]
+    assert info.provenance["settings"]["clone"]["seed"] == 0
     assert list((settings.out / "tensorboard").glob("events.*"))
 
 
-def test_the_memory_alone_is_fitted_too_and_kept_where_that_helps(
+def test_the_core_alone_is_fitted_too_and_kept_where_that_helps(
     settings, run, tmp_path, without_export
 ):
-    """A fit of the memory at a rate that ruins it is thrown away again."""
-    told = run["memory_fit"]
-    assert told["kept"] == (told["rmse_after"] < told["rmse_before"]) and told["steps"] == 3000
-    assert run["held_out"]["rmse"] == min(told["rmse_after"], told["rmse_before"])
+    """A fit of the core at a rate that ruins it is discarded."""
+    core = run["core_fit"]
+    assert core["kept"] == (core["rmse_after"] < core["rmse_before"]) and core["steps"] == 3000
+    assert run["held_out"]["rmse"] == min(core["rmse_after"], core["rmse_before"])
     shutil.copytree(
         settings.out, tmp_path / "run", ignore=shutil.ignore_patterns("settings.json", "model")
     )
-    ruined = dataclasses.replace(QUICK.fit, memory_rate=1e3)
-    clone = dataclasses.replace(QUICK, fit=ruined, memory_fit=MemoryFitSettings(steps=3))
-    spoiled = train_recorded(dataclasses.replace(settings, out=tmp_path / "run", clone=clone))
-    told = spoiled["memory_fit"]
-    assert not told["kept"] and told["rmse_after"] > told["rmse_before"] == pytest.approx(
-        run["memory_fit"]["rmse_before"], rel=1e-6
+    ruined = dataclasses.replace(QUICK.fit, core_rate=1e3)
+    clone = dataclasses.replace(QUICK, fit=ruined, core_fit=CoreFitSettings(steps=3))
+    worse = train(dataclasses.replace(settings, out=tmp_path / "run", clone=clone))
+    core = worse["core_fit"]
+    assert not core["kept"] and core["rmse_after"] > core["rmse_before"] == pytest.approx(
+        run["core_fit"]["rmse_before"], rel=1e-6
     )
-    assert spoiled["held_out"]["rmse"] == told["rmse_before"]
+    assert worse["held_out"]["rmse"] == core["rmse_before"]
 
 
 def test_the_model_runs_like_any_other(settings, run, drives):
@@ -141,20 +142,20 @@ def test_an_interrupted_run_ends_with_the_same_weights(
         )
         for name in ("whole", "again")
     )
-    train_recorded(whole)
-    examine, looks = cloning.examine, []
+    train(whole)
+    validate, validations = cloning.validate, []
 
     def stumble(*arguments):
-        looks.append(1)
-        if len(looks) == 2:
+        validations.append(1)
+        if len(validations) == 2:
             raise KeyboardInterrupt
-        return examine(*arguments)
+        return validate(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cloning, "examine", stumble)
+        patch.setattr(cloning, "validate", stumble)
         with pytest.raises(KeyboardInterrupt):
-            train_recorded(again)
-    train_recorded(again)
+            train(again)
+    train(again)
     for one, two in zip(
         load_network(whole.out / "model").parameters(),
         load_network(again.out / "model").parameters(),
@@ -164,9 +165,12 @@ def test_an_interrupted_run_ends_with_the_same_weights(
 
 
 def test_a_run_with_other_settings_or_recordings_is_refused(settings, run):
-    for change in ({"curvature": CurvatureSettings(source="gyro")}, {"bags": settings.bags[:3]}):
+    for change in (
+        {"curvature": CurvatureSettings(source="gyro")},
+        {"recordings": settings.recordings[:3]},
+    ):
         with pytest.raises(ConfigError, match="a run with other settings"):
-            train_recorded(dataclasses.replace(settings, **change))
+            train(dataclasses.replace(settings, **change))
 
 
 def test_fine_tuning_starts_from_the_model_and_keeps_its_sizes(
@@ -181,7 +185,7 @@ def test_fine_tuning_starts_from_the_model_and_keeps_its_sizes(
         preprocess=PreprocessConfig(),
         clone=dataclasses.replace(QUICK, steps=40),
     )
-    result = train_recorded(tuned)
+    result = train(tuned)
     info = read_model(result["model"])
     assert (info.policy, info.preprocess, info.wiring) == (
         start.policy,
@@ -189,7 +193,7 @@ def test_fine_tuning_starts_from_the_model_and_keeps_its_sizes(
         start.wiring,
     )
     assert (
-        info.provenance["from"]["files"] == dict(start.files)
+        info.provenance["data"]["from"]["files"] == dict(start.files)
         and result["held_out"]["rmse"] < 0.5 * result["held_out"]["rmse_straight"]
     )
     for flags, said in (
@@ -197,15 +201,15 @@ def test_fine_tuning_starts_from_the_model_and_keeps_its_sizes(
         ({"policy": PolicyConfig(unfolds=2)}, "no --policy flags"),
     ):
         with pytest.raises(ConfigError, match=said):
-            train_recorded(dataclasses.replace(tuned, out=tmp_path / "other", **flags))
+            train(dataclasses.replace(tuned, out=tmp_path / "other", **flags))
 
 
 def test_one_recording_is_cut_into_blocks_with_gaps_and_that_is_said_loudly(
     settings, bags, tmp_path, capsys, drives, without_export
 ):
     long = drives.write_drive(tmp_path / "long", 7, seconds=40.0)
-    result = train_recorded(
-        dataclasses.replace(settings, bags=(long,), out=tmp_path / "run", clone=SHORTEST)
+    result = train(
+        dataclasses.replace(settings, recordings=(long,), out=tmp_path / "run", clone=SHORTEST)
     )
     assert (
         result["split"] == "blocks of one recording"
@@ -215,10 +219,12 @@ def test_one_recording_is_cut_into_blocks_with_gaps_and_that_is_said_loudly(
 
 def test_held_out_recordings_may_be_named(settings, bags, tmp_path, without_export):
     named = dataclasses.replace(
-        settings, bags=bags[:2], held_out=bags[2:3], out=tmp_path / "run", clone=SHORTEST
+        settings, recordings=bags[:2], held_out=bags[2:3], out=tmp_path / "run", clone=SHORTEST
     )
-    train_recorded(named)
-    assert read_model(tmp_path / "run" / "model").provenance["split"]["held_out"] == [str(bags[2])]
+    train(named)
+    assert read_model(tmp_path / "run" / "model").provenance["data"]["split"]["held_out"] == [
+        str(bags[2])
+    ]
 
 
 def test_unusable_recordings_are_named_all_at_once_and_may_be_skipped(
@@ -228,10 +234,10 @@ def test_unusable_recordings_are_named_all_at_once_and_may_be_skipped(
     deaf = drives.write_drive(tmp_path / "deaf", 8, imu=False, steering=False)
     wheel = drives.write_drive(tmp_path / "wheel", 9, ratio=-30.0)
     mixed = dataclasses.replace(
-        settings, bags=(*bags[:2], blind, deaf, wheel), out=tmp_path / "run", clone=SHORTEST
+        settings, recordings=(*bags[:2], blind, deaf, wheel), out=tmp_path / "run", clone=SHORTEST
     )
     with pytest.raises(RefusedRecordingsError) as refused:
-        train_recorded(mixed)
+        train(mixed)
     text = str(refused.value)
     assert (
         set(refused.value.problems) == {str(blind), str(deaf), str(wheel)}
@@ -239,7 +245,7 @@ def test_unusable_recordings_are_named_all_at_once_and_may_be_skipped(
     )
     scale = float(text.split("--steering-scale ")[1].split(")")[0])
     assert scale == pytest.approx(-1 / 30, rel=0.1)
-    result = train_recorded(dataclasses.replace(mixed, unusable="skip"))
+    result = train(dataclasses.replace(mixed, unusable="skip"))
     assert (
         result["recordings"] == 2
         and set(result["left_out"]) == set(refused.value.problems)
@@ -247,12 +253,12 @@ def test_unusable_recordings_are_named_all_at_once_and_may_be_skipped(
     )
     mended = dataclasses.replace(
         mixed,
-        bags=(*bags[:2], wheel),
+        recordings=(*bags[:2], wheel),
         recording=RecordingSettings(steering_scale=scale),
         out=tmp_path / "mended",
     )
     with pytest.raises(RefusedRecordingsError) as refused:
-        train_recorded(mended)
+        train(mended)
     assert set(refused.value.problems) == {
         str(bag) for bag in bags[:2]
     }  # the scale suits the wheel, not the other two
@@ -264,18 +270,14 @@ def test_twins_and_too_little_are_refused(settings, bags, tmp_path):
     for file in bags[0].iterdir():
         (twin / file.name).write_bytes(file.read_bytes())
     with pytest.raises(ConfigError, match="the same recording"):
-        train_recorded(dataclasses.replace(settings, bags=(bags[0], twin), out=tmp_path / "run"))
+        train(dataclasses.replace(settings, recordings=(bags[0], twin), out=tmp_path / "run"))
     with pytest.raises(TooLittleError, match="no sequence to learn from"):
-        train_recorded(
-            dataclasses.replace(settings, out=tmp_path / "run", clone=CloneSettings(frames=1000))
-        )
+        train(dataclasses.replace(settings, out=tmp_path / "run", clone=CloneSettings(frames=1000)))
     with pytest.raises(ConfigError, match="at least one recording"):
-        train_recorded(RecordedSettings())
+        train(RecordingsSettings())
 
 
-def test_the_command_line_takes_bags_anywhere_and_answers_json(
-    bags, tmp_path, capsys, without_export
-):
+def test_the_command_line_takes_recordings_and_answers_json(bags, tmp_path, capsys, without_export):
     flags = [
         "--preprocess.height",
         "16",
@@ -294,7 +296,7 @@ def test_the_command_line_takes_bags_anywhere_and_answers_json(
         str(tmp_path / "run"),
         "--cache",
         str(tmp_path / "cache"),
-        "--bags",
+        "--recordings",
         *map(str, bags[:2]),
         *flags,
     ]
@@ -305,7 +307,7 @@ def test_the_command_line_takes_bags_anywhere_and_answers_json(
             [
                 "train",
                 "recordings",
-                "--bags",
+                "--recordings",
                 str(tmp_path / "absent"),
                 "--out",
                 str(tmp_path / "none"),

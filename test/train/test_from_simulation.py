@@ -1,10 +1,11 @@
-"""Training from nothing on a small budget, for real: worlds, processes, DAgger, checkpoint, model,
-exam."""
+"""Training in simulation on a small budget, for real: worlds, processes, DAgger, checkpoint, model,
+evaluation."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -18,10 +19,12 @@ from liquid_control.errors import ConfigError, ImageError
 from liquid_control.model.model_file import read_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.collect import CollectionSettings, collect_expert
+from liquid_control.train import from_simulation
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
-from liquid_control.train.fit import FitSettings, fit, make_optimiser
-from liquid_control.train.fit_core import MemoryFitSettings
-from liquid_control.train.from_simulation import ImitationSettings, train
+from liquid_control.train.fit import FitSettings, make_optimiser, optimise, schedule
+from liquid_control.train.fit_core import CoreFitSettings
+from liquid_control.train.from_simulation import train
+from liquid_control.train.simulation_settings import SimulationSettings
 
 SIZE, SLIM = PreprocessConfig(height=32, width=64), PolicyConfig(encoder="slim")
 SMALL = {
@@ -31,9 +34,9 @@ SMALL = {
     "rounds": 1,
     "round_roads": 2,
     "round_steps": 10,
-    "exam_roads": 2,
+    "evaluation_roads": 2,
     "fit": FitSettings(batch=8),
-    "memory_fit": MemoryFitSettings(20, 16, 1),
+    "core_fit": CoreFitSettings(20, 16, 1),
     "preprocess": SIZE,
     "policy": SLIM,
 }
@@ -41,19 +44,19 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    settings = ImitationSettings(out=tmp_path_factory.mktemp("run"), seed=1, **SMALL)
+    settings = SimulationSettings(out=tmp_path_factory.mktemp("run"), seed=1, **SMALL)
     return settings, train(settings)
 
 
 def test_a_run_leaves_a_model_that_says_how_it_was_made(run):
-    settings, exam = run
+    settings, evaluation = run
     info = read_model(settings.out / "model")
     assert info.provenance["settings"]["seed"] == 1 and info.provenance["settings"]["steps"] == 30
-    assert info.provenance["frames"] == sum(
+    assert info.provenance["seed"] == 1 and info.provenance["data"]["frames"] == sum(
         len(load_episode(p)) for p in (settings.out / "episodes").iterdir()
     )
-    assert info.metrics["distance_m"] == exam["distance_m"] and info.metrics["roads"] == 2
-    assert len(exam["per_road"]) == 2 and exam["speed_up"] > 0
+    assert info.metrics["distance_m"] == evaluation["distance_m"] and info.metrics["roads"] == 2
+    assert len(evaluation["per_road"]) == 2 and evaluation["speed_up"] > 0
     runtime = OnnxRuntime.load(settings.out / "model")
     assert runtime.neurons == 19
     assert list((settings.out / "tensorboard").glob("events.*"))
@@ -63,30 +66,36 @@ def test_a_finished_run_goes_on_where_it_was_and_other_settings_are_refused(run)
     settings, _ = run
     weights = (settings.out / "model" / "weights.safetensors").read_bytes()
     train(
-        dataclasses.replace(settings, exam_roads=2, workers=1, device="cpu")
-    )  # where it is done is nothing that decides
+        dataclasses.replace(settings, evaluation_roads=2, workers=1, device="cpu")
+    )  # the place of a run does not decide its outcome
     assert (settings.out / "model" / "weights.safetensors").read_bytes() == weights
-    with pytest.raises(ConfigError, match="other settings"):
-        train(dataclasses.replace(settings, steps=31))
+    with pytest.raises(ConfigError, match=r"other settings \(fit.batch, steps\)"):
+        train(dataclasses.replace(settings, steps=31, fit=FitSettings(batch=9)))
 
 
 def test_checkpoint_restores_network_optimiser_and_progress_exactly(tmp_path, run):
     settings, _ = run
     episodes = [load_episode(p) for p in sorted((settings.out / "episodes").iterdir())]
-    sequences = Sequences(episodes, 16, Augmentation(), 0.04)
+    sequences, options = Sequences(episodes, 16, Augmentation()), FitSettings(batch=4)
 
     def make():
         torch.manual_seed(0)
         network = PolicyNetwork(SLIM, SIZE)
         return network, make_optimiser(network, FitSettings())
 
+    def fit(network, optimiser, seed, first, last, steps):
+        rng = np.random.default_rng(seed)
+        for step in range(first, last + 1):
+            batch = sequences.draw(rng, options.batch)
+            optimise(network, optimiser, batch, options, schedule(step, steps))
+
     network, optimiser = make()
-    fit(network, optimiser, sequences, 4, np.random.default_rng(0), FitSettings(batch=4))
+    fit(network, optimiser, 0, 1, 4, 4)
     save_checkpoint(tmp_path / "c.safetensors", network, optimiser, {"step": 4})
     other, other_optimiser = make()
     assert load_checkpoint(tmp_path / "c.safetensors", other, other_optimiser) == {"step": 4}
     for net, opt in ((network, optimiser), (other, other_optimiser)):
-        fit(net, opt, sequences, 8, np.random.default_rng(1), FitSettings(batch=4), start=4)
+        fit(net, opt, 1, 5, 8, 8)
     for one, two in zip(network.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two)
 
@@ -96,17 +105,12 @@ def test_fitting_lowers_the_loss_on_real_drives(run):
     episodes = [load_episode(p) for p in sorted((settings.out / "episodes").glob("expert*"))]
     torch.manual_seed(0)
     network = PolicyNetwork(SLIM, SIZE)
-    losses = []
-    sequences = Sequences(episodes, 16, Augmentation(noise_share=0.0), 0.04)
-    fit(
-        network,
-        make_optimiser(network, FitSettings()),
-        sequences,
-        140,
-        np.random.default_rng(0),
-        FitSettings(batch=8),
-        on_step=lambda step, loss: losses.append(loss["steering"]),
-    )
+    sequences = Sequences(episodes, 16, Augmentation(noise_share=0.0))
+    optimiser, rng, losses = make_optimiser(network, FitSettings()), np.random.default_rng(0), []
+    for step in range(1, 141):
+        batch = sequences.draw(rng, 8)
+        found = optimise(network, optimiser, batch, FitSettings(), schedule(step, 140))
+        losses.append(found["steering"])
     assert np.mean(losses[-15:]) < 0.5 * np.mean(losses[:15])
 
 
@@ -127,7 +131,56 @@ def test_collection_is_the_same_for_any_number_of_workers(tmp_path):
 def test_settings_refuse_what_cannot_train():
     for bad in ({"seed": -1}, {"steps": -1}, {"frames": 1}, {"rounds": 1.5}):
         with pytest.raises(ConfigError):
-            ImitationSettings(**bad)
+            SimulationSettings(**bad)
+
+
+@pytest.mark.parametrize("kind", [FitSettings, Augmentation, CoreFitSettings])
+def test_every_setting_of_a_fit_is_bounded(kind):
+    for field in dataclasses.fields(kind):
+        for wrong in (field.metadata["low"] - 1, field.metadata["high"] + 1, math.nan, "many"):
+            with pytest.raises(ConfigError, match=field.name):
+                kind(**{field.name: wrong})
+    with pytest.raises(ConfigError, match="FitSettings.batch: got 0"):
+        FitSettings(batch=0)
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(run, tmp_path, monkeypatch):
+    """Interrupted between two checkpoints, in the first fit and in the DAgger round."""
+    settings = dataclasses.replace(
+        run[0], out=tmp_path / "total", steps=6, round_steps=5, evaluation_roads=0, workers=1
+    )
+    monkeypatch.setattr(from_simulation, "CHECKPOINT_EVERY", 2)
+    train(settings)
+    again = dataclasses.replace(settings, out=tmp_path / "again")
+    taken, interrupted_at = [], {4, 5 + 7}  # the 4th step of 6; after a repeated one, the 2nd of 5
+
+    def stumble(*arguments):
+        taken.append(1)
+        if len(taken) in interrupted_at:
+            raise KeyboardInterrupt
+        return optimise(*arguments)
+
+    monkeypatch.setattr(from_simulation, "optimise", stumble)
+    for _ in interrupted_at:
+        with pytest.raises(KeyboardInterrupt):
+            train(again)
+    train(again)
+    assert len(taken) > 6 + 5 + len(interrupted_at)
+    one, two = (
+        (folder / "model" / "weights.safetensors").read_bytes()
+        for folder in (settings.out, again.out)
+    )
+    assert one == two
+
+
+def test_a_run_of_an_earlier_version_is_refused(tmp_path):
+    """Settings were written without a format then."""
+    (tmp_path / "settings.json").write_text(json.dumps({"seed": 0, "memory_fit": {"steps": 3}}))
+    with pytest.raises(ConfigError, match="a run of another version.*cannot be resumed"):
+        train(SimulationSettings(tmp_path))
+    (tmp_path / "settings.json").write_text('{"seed": 0')
+    with pytest.raises(ConfigError, match="a damaged file"):
+        train(SimulationSettings(tmp_path))
 
 
 def test_a_crop_that_leaves_too_little_of_the_simulated_camera_is_refused_before_anything_is_driven(
@@ -135,7 +188,7 @@ def test_a_crop_that_leaves_too_little_of_the_simulated_camera_is_refused_before
 ):
     crop = {"out": tmp_path / "out", "preprocess": PreprocessConfig(crop_top=0.2)}
     for begin, settings in (
-        (train, ImitationSettings(**crop)),
+        (train, SimulationSettings(**crop)),
         (collect_expert, CollectionSettings(**crop)),
     ):
         with pytest.raises(ImageError, match="got 52x128, expected at least 64x128"):

@@ -25,7 +25,8 @@ PARTS = {
     "physics": (Physics, "step"),
     "scene": (world_module, "build_model"),
 }
-EMPTY = """<mujoco><visual><global offwidth="1280" offheight="720"/><quality offsamples="0" shadowsize="0"/></visual>
+EMPTY = """<mujoco><visual><global offwidth="1280" offheight="720"/>
+<quality offsamples="0" shadowsize="0"/></visual>
 <worldbody><camera name="front"/></worldbody></mujoco>"""
 LARGE = (640, 320), (1280, 640)
 """Two sizes, large enough that all but the pixels is little: their difference is what a pixel
@@ -52,14 +53,14 @@ def collecting(
     with timed(PARTS, time.process_time) as seconds:
         frames = collect(jobs, processes(1))
     total = time.process_time() - began
-    told = {
+    facts = {
         "frames": frames,
         "metres": roads * length,
         "seconds": total,
         "frames_per_second": frames / total,
         "parts": seconds | {"rest": total - sum(seconds.values())},
     }
-    return told, [load_episode(path) for path in jobs]
+    return facts, [load_episode(path) for path in jobs]
 
 
 def rendering_limit(rounds: int, seed: int) -> dict:
@@ -99,7 +100,7 @@ def rendering_limit(rounds: int, seed: int) -> dict:
 
 
 def _best(call: Callable[[], object], calls: int, rounds: int) -> float:
-    """Least seconds of one core for a call: whatever else the machine does can only add."""
+    """Least seconds of one core for a call: other load can only add."""
     call()
     found = []
     for _ in range(rounds):

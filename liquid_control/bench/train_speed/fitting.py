@@ -3,65 +3,62 @@ runs."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import itertools
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from liquid_control.config import TimelineConfig
 from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Sequences
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.train.fit import fit, make_optimiser, steering_loss
-from liquid_control.train.fit_core import fit_memory
-from liquid_control.train.from_simulation import ImitationSettings
+from liquid_control.train.fit import make_optimiser, optimise, schedule
+from liquid_control.train.fit_core import fit_core
+from liquid_control.train.simulation_settings import SimulationSettings
 
 WARM_UP = 3
 MATRIX, COPIED = 1024, 1 << 25
-"""Side of the matrices whose product says what the machine can compute; float32 values that are
-copied to say what it can move."""
+"""Side of the matrices whose product gives the arithmetic limit; number of float32 values whose
+copy gives the memory limit."""
 
 
-def fitting(episodes: Sequence[Episode], recipe: ImitationSettings, steps: int) -> dict:
-    """Seconds of one core for a step of the whole network, by part, and for one of the memory
-    alone; torch must have one thread."""
+def fitting(episodes: Sequence[Episode], recipe: SimulationSettings, steps: int) -> dict:
+    """Seconds of one core for a step of the whole network, by part, and for one of the core alone;
+    torch must have one thread."""
     torch.manual_seed(recipe.seed)
     network, rng = (
         PolicyNetwork(recipe.policy, recipe.preprocess),
         np.random.default_rng(recipe.seed),
     )
-    optimiser, nominal_dt = make_optimiser(network, recipe.fit), TimelineConfig().nominal_dt
-    sequences = Sequences(episodes, recipe.frames, recipe.augmentation, nominal_dt)
-    rows = [_step(network, optimiser, sequences, rng, recipe) for _ in range(WARM_UP + steps)][
+    optimiser = make_optimiser(network, recipe.fit)
+    sequences = Sequences(episodes, recipe.frames, recipe.augmentation)
+    rows = [timed_step(network, optimiser, sequences, rng, recipe) for _ in range(WARM_UP + steps)][
         WARM_UP:
     ]
     parts = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
-    whole = _per_step(
-        lambda told: fit(
-            network, optimiser, sequences, WARM_UP + steps, rng, recipe.fit, on_step=told
-        )
-    )
+    step = _per_step(_steps(network, optimiser, sequences, rng, recipe, WARM_UP + steps))
     frames = recipe.fit.batch * recipe.frames
-    told = {
+    facts = {
         "frames": frames,
-        "seconds": whole,
-        "frames_per_second": frames / whole,
+        "seconds": step,
+        "frames_per_second": frames / step,
         "parts": parts,
         "encoder_frames_per_second": frames
         / (parts["encoder, forward"] + parts["encoder, backward"]),
     }
-    if recipe.memory_fit.steps:
-        told |= _memory_alone(network, episodes, recipe, nominal_dt, rng, 10 * steps)
-    return told | {"encoder": _encoder_limit(network, sequences, rng, recipe, parts)}
+    if recipe.core_fit.steps:
+        facts |= _core_alone(network, episodes, recipe, rng, 10 * steps)
+    return facts | {"encoder": _encoder_limit(network, sequences, rng, recipe, parts)}
 
 
 def machine_limit(rounds: int) -> dict:
-    """What the machine gives with this many threads: float32 operations a second in a matrix
-    product, bytes a second in a copy."""
+    """Limits of the machine with torch's present number of threads: float32 operations per second
+    in a matrix product, bytes per second in a copy."""
     a, b, source = torch.rand(MATRIX, MATRIX), torch.rand(MATRIX, MATRIX), torch.rand(COPIED)
     product, target = torch.empty(MATRIX, MATRIX), torch.empty_like(source)
     flops = (
@@ -75,84 +72,80 @@ def machine_limit(rounds: int) -> dict:
     }
 
 
-def step_of_all_cores(episodes: Sequence[Episode], recipe: ImitationSettings, steps: int) -> float:
-    """Wall seconds of a step of the whole network with as many threads as torch takes by itself."""
+def step_of_all_cores(episodes: Sequence[Episode], recipe: SimulationSettings, steps: int) -> float:
+    """Wall seconds of a step of the whole network with torch's default number of threads."""
     network = PolicyNetwork(recipe.policy, recipe.preprocess)
-    sequences = Sequences(episodes, recipe.frames, recipe.augmentation, TimelineConfig().nominal_dt)
+    sequences = Sequences(episodes, recipe.frames, recipe.augmentation)
     optimiser, rng = make_optimiser(network, recipe.fit), np.random.default_rng(recipe.seed)
     return _per_step(
-        lambda told: fit(
-            network, optimiser, sequences, WARM_UP + steps, rng, recipe.fit, on_step=told
-        ),
-        time.perf_counter,
+        _steps(network, optimiser, sequences, rng, recipe, WARM_UP + steps), time.perf_counter
     )
 
 
-def _step(
+def timed_step(
     network: PolicyNetwork,
-    optimiser,
+    optimiser: torch.optim.Adam,
     sequences: Sequences,
     rng: np.random.Generator,
-    recipe: ImitationSettings,
+    recipe: SimulationSettings,
 ) -> dict[str, float]:
-    """One step as in `train.fit`, with the graph cut behind the encoder so that its backward pass
-    can be timed by itself."""
-    clock, marks = time.process_time, [time.process_time()]
-    batch = sequences.draw(rng, recipe.fit.batch)
-    image, inertial, dt = map(torch.from_numpy, (batch.image, batch.inertial, batch.dt))
-    optimiser.zero_grad()
-    marks.append(clock())
-    features = network.encoder(image.flatten(0, 1)).unflatten(0, image.shape[:2])
-    marks.append(clock())
-    held = features.detach().requires_grad_()
-    prediction = network.unroll_features(held, inertial, dt)
-    loss = steering_loss(
-        prediction.curvature, batch, network.config.curvature_scale, recipe.fit.curve_weight
-    )
-    (loss + recipe.fit.auxiliary_weight * prediction.auxiliary.square().mean()).backward()
-    marks.append(clock())
-    features.backward(held.grad)
-    marks.append(clock())
-    for group in optimiser.param_groups:
-        nn.utils.clip_grad_norm_(group["params"], recipe.fit.clip)
-    optimiser.step()
-    marks.append(clock())
-    names = ("batch", "encoder, forward", "memory", "encoder, backward", "optimiser")
+    """One optimiser step of training at the base rates; returns the seconds of one core of each
+    part of it."""
+    clock, marks = time.process_time, {"start": time.process_time()}
+    with _encoder_marks(network, lambda name: marks.update({name: clock()})):
+        batch = sequences.draw(rng, recipe.fit.batch)
+        optimise(network, optimiser, batch, recipe.fit, 1.0)
+    marks["optimiser"] = clock()
     return {
-        name: after - before for name, before, after in zip(names, marks, marks[1:], strict=False)
+        name: marks[name] - before
+        for name, before in zip(list(marks)[1:], marks.values(), strict=False)
     }
 
 
-def _memory_alone(
-    network: PolicyNetwork, episodes, recipe: ImitationSettings, nominal_dt: float, rng, steps: int
+@contextlib.contextmanager
+def _encoder_marks(network: PolicyNetwork, mark: Callable[[str], None]) -> Iterator[None]:
+    """Calls `mark` with the name of the part of a step that ends: `batch` where the encoder begins,
+    `encoder, forward`, `core` where the gradient of the features arrives, and
+    `encoder, backward` at each gradient of the encoder's parameters, of which the last counts."""
+
+    def encoded(encoder: torch.nn.Module, pictures: tuple, features: torch.Tensor) -> None:
+        mark("encoder, forward")
+        features.register_hook(lambda gradient: mark("core"))
+
+    encoder = network.encoder
+    hooks = [
+        encoder.register_forward_pre_hook(lambda encoder, pictures: mark("batch")),
+        encoder.register_forward_hook(encoded),
+        *(
+            parameter.register_post_accumulate_grad_hook(lambda _: mark("encoder, backward"))
+            for parameter in encoder.parameters()
+        ),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _core_alone(
+    network: PolicyNetwork,
+    episodes: Sequence[Episode],
+    recipe: SimulationSettings,
+    rng: np.random.Generator,
+    steps: int,
 ) -> dict:
-    settings = type(recipe.memory_fit)(
-        WARM_UP + steps, recipe.memory_fit.frames, recipe.memory_fit.looks
-    )
-    began, first = time.process_time(), []
-
-    def run(told: Callable[[int, dict], None]) -> None:
-        def on_step(step: int, losses: dict) -> None:
-            first.append(time.process_time())
-            told(step, losses)
-
-        fit_memory(
-            network,
-            episodes,
-            recipe.augmentation,
-            nominal_dt,
-            rng,
-            recipe.fit,
-            settings,
-            on_step=on_step,
-        )
-
-    step = _per_step(run)
-    pictures = settings.looks * sum(map(len, episodes))
+    settings = dataclasses.replace(recipe.core_fit, steps=WARM_UP + steps)
+    began = time.process_time()
+    core_steps = fit_core(network, episodes, recipe.augmentation, rng, recipe.fit, settings)
+    next(core_steps)  # encodes the pictures
+    first = time.process_time()
+    step = _per_step(core_steps)
+    pictures = settings.passes * sum(map(len, episodes))
     return {
-        "memory_step_s": step,
-        "memory_frames": recipe.fit.batch * settings.frames,
-        "encode_s": max(first[0] - began - step, 0.0) / pictures,
+        "core_step_s": step,
+        "core_frames": recipe.fit.batch * settings.frames,
+        "encode_s": max(first - began - step, 0.0) / pictures,
     }
 
 
@@ -160,7 +153,7 @@ def _encoder_limit(
     network: PolicyNetwork,
     sequences: Sequences,
     rng,
-    recipe: ImitationSettings,
+    recipe: SimulationSettings,
     parts: dict[str, float],
 ) -> dict:
     """Operations of the encoder's two passes, and the least traffic between its layers where each
@@ -190,16 +183,26 @@ def _encoder_limit(
     }
 
 
-def _per_step(
-    run: Callable[[Callable[[int, dict], None]], None],
-    clock: Callable[[], float] = time.process_time,
-) -> float:
-    """Median seconds between one step and the next, without the first few. `run` gets what is to be
-    called behind each step."""
-    marks: list[float] = []
-    run(lambda step, losses: marks.append(clock()))
+def _steps(
+    network: PolicyNetwork,
+    optimiser: torch.optim.Adam,
+    sequences: Sequences,
+    rng: np.random.Generator,
+    recipe: SimulationSettings,
+    steps: int,
+) -> Iterator[int]:
+    """The steps of a training, as `train.from_simulation` does them."""
+    for step in range(1, steps + 1):
+        batch = sequences.draw(rng, recipe.fit.batch)
+        optimise(network, optimiser, batch, recipe.fit, schedule(step, steps))
+        yield step
+
+
+def _per_step(steps: Iterator[object], clock: Callable[[], float] = time.process_time) -> float:
+    """Median seconds between one step and the next, without the first few."""
+    marks = [clock() for _ in steps]
     return statistics.median(
-        after - before for before, after in zip(marks[WARM_UP - 1 :], marks[WARM_UP:], strict=False)
+        after - before for before, after in itertools.pairwise(marks[WARM_UP - 1 :])
     )
 
 

@@ -14,7 +14,7 @@ COLOURS = {
     "encoder": "#b3541e",
     "encoder, forward": "#b3541e",
     "encoder, backward": "#dd8b5a",
-    "memory": "#7b2cbf",
+    "core": "#7b2cbf",
     "batch": "#e0a100",
     "optimiser": "#8d99ae",
     "rest": "#c9c9c9",
@@ -29,7 +29,7 @@ def write_report(answer: Mapping, out: Path) -> None:
 
 
 def table(answer: Mapping) -> str:
-    """Shares of collection, of a step and of a whole training, then what the limits are."""
+    """Shares of collection, of a step and of a whole training, then the limits."""
     collected, fitted, rendering, limit = (
         answer[name] for name in ("collecting", "fitting", "rendering", "limit")
     )
@@ -38,35 +38,42 @@ def table(answer: Mapping) -> str:
         answer["training"],
         "x".join(map(str, answer["picture"])),
     )
+    machine = ", ".join(f"{name} {value}" for name, value in answer["machine"].items())
     text = [
-        f"collection: {collected['frames_per_second']:.0f} frames/s on one core; {_shares(collected['parts'])}",
+        f"collection: {collected['frames_per_second']:.0f} frames/s on one core; "
+        f"{_shares(collected['parts'])}",
         f"a step of {fitted['frames']} frames of {height_width}, {answer['encoder']} encoder: "
-        f"{1e3 * fitted['seconds']:.0f} ms of one core, "
-        f"{fitted['frames_per_second']:.0f} frames/s ({answer['all_cores']['frames_per_second']:.0f} with all cores); "
+        f"{1e3 * fitted['seconds']:.0f} ms of one core, {fitted['frames_per_second']:.0f} frames/s "
+        f"({answer['all_cores']['frames_per_second']:.0f} with all cores); "
         f"{_shares(fitted['parts'])}",
-        f"the encoder by itself, both passes: {fitted['encoder_frames_per_second']:.0f} frames/s on one core",
+        "the encoder by itself, both passes: "
+        f"{fitted['encoder_frames_per_second']:.0f} frames/s on one core",
     ]
-    if "memory_step_s" in fitted:
+    if "core_step_s" in fitted:
         text.append(
-            f"a step of the memory ({answer['memory']}) alone, {fitted['memory_frames']} frames: "
-            f"{1e3 * fitted['memory_step_s']:.1f} ms; a picture encoded for it {1e6 * fitted['encode_s']:.0f} µs"
+            f"a step of the core ({answer['core']}) alone, {fitted['core_frames']} frames: "
+            f"{1e3 * fitted['core_step_s']:.1f} ms; "
+            f"a picture encoded for it {1e6 * fitted['encode_s']:.0f} µs"
         )
-    return "\n".join(
-        [
-            *text,
-            f"a whole training by the default recipe: {training['core_seconds']:.0f} s of one core; {_shares(training['shares'])}",
-            "",
-            f"encoder: {encoder['flops_per_second'] / 1e9:.1f} GFLOP/s, {100 * encoder['share_of_arithmetic']:.0f} % of "
-            f"a matrix product's {limit['flops_per_second'] / 1e9:.0f}; "
-            f"{encoder['bytes_per_second'] / 1e9:.1f} GB/s between its layers, "
-            f"{100 * encoder['share_of_memory']:.0f} % of a copy's {limit['bytes_per_second'] / 1e9:.1f}",
-            f"rendering: {1e6 * rendering['picture_s']:.0f} µs a picture of {rendering['width']}x{rendering['height']}; with no scene "
-            f"{1e6 * rendering['empty_s']:.0f}, with one pixel {1e6 * rendering['one_pixel_s']:.0f}; its pixels "
-            f"at the rasteriser's own rate ({1e9 * rendering['pixel_s']:.0f} ns each) {1e6 * rendering['pixels_s']:.0f} µs, "
-            f"{100 * rendering['share_of_fill_rate']:.0f} %",
-            ", ".join(f"{name} {value}" for name, value in answer["machine"].items()),
-        ]
-    )
+    text += [
+        "a whole training by the default recipe: "
+        f"{training['core_seconds']:.0f} s of one core; {_shares(training['shares'])}",
+        "",
+        f"encoder: {encoder['flops_per_second'] / 1e9:.1f} GFLOP/s, "
+        f"{100 * encoder['share_of_arithmetic']:.0f} % of a matrix product's "
+        f"{limit['flops_per_second'] / 1e9:.0f}; "
+        f"{encoder['bytes_per_second'] / 1e9:.1f} GB/s between its layers, "
+        f"{100 * encoder['share_of_memory']:.0f} % of a copy's "
+        f"{limit['bytes_per_second'] / 1e9:.1f}",
+        f"rendering: {1e6 * rendering['picture_s']:.0f} µs a picture of "
+        f"{rendering['width']}x{rendering['height']}; "
+        f"with no scene {1e6 * rendering['empty_s']:.0f}, "
+        f"with one pixel {1e6 * rendering['one_pixel_s']:.0f}; "
+        f"its pixels at the rasteriser's own rate ({1e9 * rendering['pixel_s']:.0f} ns each) "
+        f"{1e6 * rendering['pixels_s']:.0f} µs, {100 * rendering['share_of_fill_rate']:.0f} %",
+        machine,
+    ]
+    return "\n".join(text)
 
 
 def _shares(parts: Mapping[str, float]) -> str:

@@ -1,8 +1,8 @@
-"""`liquid-control bench train`: what a training's time goes into, and how close to the machine's
+"""`liquid-control bench train`: where the time of a training goes, and how close to the machine's
 limit that runs.
 
 Everything is measured on one core and in its CPU time, as `bench driving` trains, so that other
-load disturbs little; beside it one figure of all cores by the clock, as `train simulation` trains.
+load disturbs little; one figure is of all cores by the clock, as `train simulation` trains.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from liquid_control.bench.train_speed.collecting import collecting, rendering_li
 from liquid_control.bench.train_speed.fitting import fitting, machine_limit, step_of_all_cores
 from liquid_control.bench.train_speed.report import table, write_report
 from liquid_control.config import PolicyConfig, PreprocessConfig, check, group, number, path
+from liquid_control.sim.scenario import LONG_ROAD, POLICY_ROAD, SHORT_ROAD
 from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.verb import Verb
-from liquid_control.train.from_simulation import ImitationSettings
+from liquid_control.train.simulation_settings import SimulationSettings
 
 PACKAGES = ("torch", "mujoco", "numba", "numpy")
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainBenchSettings:
-    """Measures a few roads and steps, and reckons from them the default recipe of `train
+    """Measures a few roads and steps, and estimates from them the default recipe of `train
     simulation`."""
 
     out: Path = path(Path("doc/results"), "folder for train.json and train.png", writes="folder")
-    policy: PolicyConfig = group(ImitationSettings().policy)
-    preprocess: PreprocessConfig = group(ImitationSettings().preprocess)
+    policy: PolicyConfig = group(SimulationSettings().policy)
+    preprocess: PreprocessConfig = group(SimulationSettings().preprocess)
     roads: int = number(6, 1, 1000, "", "expert roads collected")
     length: float = number(200.0, 50.0, 2000.0, "m", "length of a road")
     steps: int = number(
@@ -50,7 +51,7 @@ class TrainBenchSettings:
 def bench_train(settings: TrainBenchSettings) -> dict:
     """Returns the whole answer, as in train.json."""
     recipe = dataclasses.replace(
-        ImitationSettings(),
+        SimulationSettings(),
         policy=settings.policy,
         preprocess=settings.preprocess,
         seed=settings.seed,
@@ -75,7 +76,7 @@ def bench_train(settings: TrainBenchSettings) -> dict:
     }
     answer = {
         "machine": machine(PACKAGES) | {"threads": threads, "cpus": os.cpu_count()},
-        "memory": settings.policy.memory,
+        "core": settings.policy.memory,
         "encoder": settings.policy.encoder,
         "picture": [recipe.preprocess.height, recipe.preprocess.width],
         "collecting": collected,
@@ -89,36 +90,34 @@ def bench_train(settings: TrainBenchSettings) -> dict:
     return answer
 
 
-def _training(collected: Mapping, fitted: Mapping, recipe: ImitationSettings) -> dict:
-    """Core seconds of a whole training by the default recipe, reckoned from what was measured, and
+def _training(collected: Mapping, fitted: Mapping, recipe: SimulationSettings) -> dict:
+    """Core seconds of a whole training by the default recipe, estimated from what was measured, and
     the share of each part.
 
     In the DAgger rounds the policy drives instead of the expert, for 0.1 ms a frame, which is left
     out.
     """
     rounds, parts, fit_parts = recipe.rounds, collected["parts"], fitted["parts"]
-    expert, driven = (
-        400.0 * recipe.long_roads + 120.0 * recipe.short_roads,
-        200.0 * recipe.round_roads * rounds,
-    )
+    expert = LONG_ROAD * recipe.long_roads + SHORT_ROAD * recipe.short_roads
+    driven = POLICY_ROAD * recipe.round_roads * rounds
     metres = (expert + driven) / collected["metres"]
     steps = recipe.steps + rounds * recipe.round_steps
-    looks = (
+    pictures = (
         collected["frames"]
         / collected["metres"]
         * ((1 + rounds) * expert + driven * (1 + rounds) / 2)
-        * recipe.memory_fit.looks
+        * recipe.core_fit.passes
     )
-    alone = recipe.memory_fit.steps * (1 + rounds)
+    alone = recipe.core_fit.steps * (1 + rounds)
     encoder = steps * (
         fit_parts["encoder, forward"] + fit_parts["encoder, backward"]
-    ) + looks * fitted.get("encode_s", 0.0) * bool(alone)
-    memory = steps * fit_parts["memory"] + alone * fitted.get("memory_step_s", 0.0)
+    ) + pictures * fitted.get("encode_s", 0.0) * bool(alone)
+    core = steps * fit_parts["core"] + alone * fitted.get("core_step_s", 0.0)
     seconds = {
         "rendering": metres * (parts["rendering"] + parts["renderer set-up"]),
         "physics": metres * parts["physics"],
         "encoder": encoder,
-        "memory": memory,
+        "core": core,
         "rest": metres * (parts["scene"] + parts["rest"])
         + steps * (fit_parts["batch"] + fit_parts["optimiser"]),
     }

@@ -1,4 +1,4 @@
-"""How long named functions take while a program runs as it always does."""
+"""Measures how long named functions take while a program runs unchanged."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 def timed(
     parts: Mapping[str, tuple[object, str]], clock: Callable[[], float]
 ) -> Iterator[dict[str, float]]:
-    """Seconds by part, added up while the context lasts. `parts`: what holds the function, and its
-    name there. Parts must not nest."""
+    """Seconds by part, summed while the context lasts. `parts`: the object that holds the function,
+    and its name there. Parts must not nest."""
     seconds = dict.fromkeys(parts, 0.0)
     before = {name: getattr(holder, function) for name, (holder, function) in parts.items()}
 

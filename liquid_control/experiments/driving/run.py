@@ -30,9 +30,10 @@ from liquid_control.model.packed import pack_model
 from liquid_control.sim.collect import simulate
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.table import find_conditions
+from liquid_control.sim.scenario import LONG_ROAD, POLICY_ROAD, SHORT_ROAD
 from liquid_control.sim.world import START_STATION
 from liquid_control.system.verb import Verb
-from liquid_control.train.run_folder import commit
+from liquid_control.train.run import commit
 
 COLLECTED, DRIVEN, STEP, START, ENCODED = 3.5e-3, 3.5e-3, 0.1, 8.0, 1e-4
 """Seconds of one core for a metre collected, a metre driven, an optimiser step, the start of a
@@ -169,20 +170,15 @@ def _work(settings: DrivingSettings, entries: Iterable[Entry], driven: Iterable[
 
 def training_cost(job: Training) -> float:
     """About how long one core trains [s]."""
-    asked, memory = job.settings, job.settings.memory_fit
-    driven, steps = (
-        asked.rounds * asked.round_roads * 200.0,
-        asked.steps + asked.rounds * asked.round_steps,
-    )
-    pictures = (
-        FRAMES
-        * memory.looks
-        * ((1 + asked.rounds) * (400.0 * asked.long_roads + 120.0 * asked.short_roads) + driven)
-    )
-    alone = (1 + asked.rounds) * memory.steps * MEMORY_STEP.get(asked.policy.memory, 3e-3) + (
-        ENCODED * pictures if memory.steps else 0.0
-    )
-    return START + driven * COLLECTED + steps * STEP + alone
+    recipe, core_fit = job.settings, job.settings.core_fit
+    driven = recipe.rounds * recipe.round_roads * POLICY_ROAD
+    expert = LONG_ROAD * recipe.long_roads + SHORT_ROAD * recipe.short_roads
+    steps = recipe.steps + recipe.rounds * recipe.round_steps
+    pictures = FRAMES * core_fit.passes * ((1 + recipe.rounds) * expert + driven)
+    core_step = MEMORY_STEP.get(recipe.policy.memory, 3e-3)
+    core = (1 + recipe.rounds) * core_fit.steps * core_step
+    encoded = ENCODED * pictures if core_fit.steps else 0.0
+    return START + driven * COLLECTED + steps * STEP + core + encoded
 
 
 def _answer(settings: DrivingSettings, entries: Iterable[Entry], grid: Grid) -> dict:

@@ -22,8 +22,8 @@ from liquid_control.errors import ConfigError
 from liquid_control.model.cores import CANDIDATES
 from liquid_control.sim.conditions.table import find_conditions
 from liquid_control.sim.seeds import LARGEST_SEED
-from liquid_control.train.fit_core import MemoryFitSettings
-from liquid_control.train.from_simulation import ImitationSettings
+from liquid_control.train.fit_core import CoreFitSettings
+from liquid_control.train.simulation_settings import SimulationSettings
 
 LIQUID = ("ltc", "cfc", "cfc_full", "cfc_mixed")
 """Candidates whose time constants depend on what they see; the rest are their rivals."""
@@ -40,7 +40,7 @@ ENCODERS = next(
     for field in dataclasses.fields(PolicyConfig)
     if field.name == "encoder"
 )
-USUAL = ImitationSettings()
+USUAL = SimulationSettings()
 """`train simulation` without a flag, which decides all of the recipe that the shared encoder leaves
 open."""
 
@@ -71,7 +71,7 @@ class Recipe:
     image_encoder: str = choice(USUAL.policy.encoder, ENCODERS, "image encoder of all presets")
     preprocess: PreprocessConfig = group(USUAL.preprocess)
     augmentation: Augmentation = group(USUAL.augmentation)
-    memory_fit: MemoryFitSettings = group(USUAL.memory_fit)
+    core_fit: CoreFitSettings = group(USUAL.core_fit)
 
     def __post_init__(self) -> None:
         check(self)
@@ -88,11 +88,7 @@ class Recipe:
 
 
 QUICK_RECIPE = Recipe(
-    long_roads=0,
-    short_roads=8,
-    encoder_steps=40,
-    rounds=0,
-    memory_fit=MemoryFitSettings(200, looks=1),
+    long_roads=0, short_roads=8, encoder_steps=40, rounds=0, core_fit=CoreFitSettings(200, passes=1)
 )
 
 

@@ -15,7 +15,10 @@ from liquid_control.errors import ConfigError
 from liquid_control.experiments.driving.settings import DrivingSettings
 from liquid_control.model.cores import CANDIDATES
 from liquid_control.sim.collect import DriveJob
-from liquid_control.train.from_simulation import PLACES, ImitationSettings, expert_drives, train
+from liquid_control.system.files import write_atomically
+from liquid_control.train.from_simulation import train
+from liquid_control.train.run import described
+from liquid_control.train.simulation_settings import PLACES, SimulationSettings, expert_drives
 
 TRAINED, LOG = "trained.json", "train.log"
 ENCODER = "feedforward"
@@ -28,7 +31,7 @@ class Training:
     learn from. `encoder`: the training whose encoder it starts with."""
 
     candidate: str
-    settings: ImitationSettings
+    settings: SimulationSettings
     experts: Path
     encoder: Training | None = None
 
@@ -38,15 +41,9 @@ class Training:
 
     @property
     def described(self) -> dict:
-        """All that decides what comes out."""
-        described = {
-            name: value
-            for name, value in dataclasses.asdict(self.settings).items()
-            if name not in PLACES
-        }
-        if self.encoder:
-            described["encoder"] = self.encoder.described
-        return json.loads(json.dumps(described))
+        """All that decides the outcome."""
+        settings = described(self.settings, PLACES)
+        return settings | {"encoder": self.encoder.described} if self.encoder else settings
 
 
 def trainings(settings: DrivingSettings) -> list[Training]:
@@ -66,7 +63,7 @@ def trainings(settings: DrivingSettings) -> list[Training]:
         for name, policy in CANDIDATES.items()
     }
     for seed in range(settings.seeds):
-        usual = ImitationSettings(seed=seed, **recipe, exam_roads=0, workers=1)
+        usual = SimulationSettings(seed=seed, **recipe, evaluation_roads=0, workers=1)
         experts, encoder = (
             work / "experts" / f"{seed}_{settings.recipe.long_roads}_{settings.recipe.short_roads}",
             None,
@@ -78,7 +75,7 @@ def trainings(settings: DrivingSettings) -> list[Training]:
                 policy=policies[ENCODER],
                 steps=encoder_steps,
                 rounds=0,
-                memory_fit=dataclasses.replace(usual.memory_fit, steps=0),
+                core_fit=dataclasses.replace(usual.core_fit, steps=0),
             )
             encoder = Training(ENCODER, alone, experts)
             usual = dataclasses.replace(usual, encoder=str(encoder.model))
@@ -125,8 +122,8 @@ def is_trained(job: Training) -> bool:
 
 
 def train_one(job: Training) -> None:
-    """Trains on one core; what it has to say goes to train.log in the run's folder. Goes on where
-    it was interrupted."""
+    """Trains on one core, resumed after an interruption; its output goes to train.log in the run's
+    folder."""
     import torch
 
     torch.set_num_threads(1)
@@ -142,20 +139,18 @@ def train_one(job: Training) -> None:
         contextlib.redirect_stdout(log),
     ):
         train(job.settings)
-    told = {
+    facts = {
         "candidate": job.candidate,
         "seconds": round(time.perf_counter() - started, 1),
         "settings": job.described,
     }
-    partial = job.settings.out / f"{TRAINED}.partial"
-    partial.write_text(json.dumps(told, indent=1) + "\n")
-    partial.replace(job.settings.out / TRAINED)
+    with write_atomically(job.settings.out / TRAINED) as partial:
+        partial.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # a file system without hard links
-        partial = target.with_suffix(".partial")
-        shutil.copyfile(source, partial)
-        partial.replace(target)
+        with write_atomically(target) as partial:
+            shutil.copyfile(source, partial)
