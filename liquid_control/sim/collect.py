@@ -38,6 +38,7 @@ from liquid_control.sim.recorder import DriveRecorder
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.tasks.lane_keeping import SET_SPEED
 from liquid_control.sim.world import World
+from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.jobs import Engine, processes, run_jobs
 from liquid_control.system.verb import Verb
 
@@ -151,6 +152,7 @@ def collect_missing(jobs: Mapping[Path, DriveJob], engine: Engine, title: str) -
 
 def collect(jobs: Mapping[Path, DriveJob], engine: Engine, title: str | None = None) -> int:
     """Simulates all jobs and writes each drive to its path as it comes. Returns the frames."""
+    keep_freed_memory()  # the pictures of each drive are some 30 MB in one block
     paths = list(jobs)
 
     def save(index: int, found: Episode | RecordedDrive) -> int:
@@ -168,6 +170,7 @@ def check_camera(wanted: PreprocessConfig, world: WorldConfig) -> None:
 
 def simulate(job: DriveJob) -> Episode | RecordedDrive:
     """Drives one road to its end, or until the task is terminated."""
+    keep_freed_memory()
     world = World(job.world, job.seed)
     runtime = _driver(job, world)
     gate = SafetyGate(vehicle=world.body.vehicle)
