@@ -1,8 +1,8 @@
-"""Hostile command lines: verbs with paths and values that no user means, in process. Each must end
-with a code, and with a message if the code is 2.
+"""Hostile command lines, run in this process: verbs with wrong paths and values. Each must end with
+an exit code, and with a message if the code is 2.
 
-Every line for a verb that works for long holds something that must be refused before the work. The
-verbs and their flags come from the entry point.
+Every line for a verb that works for a long time holds something that must be refused before the
+work. The verbs and their flags come from the entry point.
 """
 
 from __future__ import annotations
@@ -12,17 +12,15 @@ import dataclasses
 import io
 import os
 import random
-import shutil
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from liquid_control.config import REQUIRED, Flag, flags
-from liquid_control.model.installed import find_model
+from liquid_control.stress.soak.hostile_places import make_places
 from liquid_control.system.verb import EntryPoint
 
 FEW_FLAGS = 20
-"""Verbs with more take long to parse, and come less often."""
+"""Verbs with more flags take long to parse and are drawn less often."""
 NUMBERS = (
     "nan",
     "inf",
@@ -81,24 +79,24 @@ WORDS = (
 
 @dataclasses.dataclass(frozen=True)
 class Verbs:
-    """The verbs by what is wrong with a command line that holds them."""
+    """The verbs, sorted by the ways in which their command lines can be wrong."""
 
     words: tuple[str, ...]
-    """all of them, and the first words of families"""
+    """all verbs, and the first words of families"""
     quick: frozenset[str]
-    """those with few flags"""
+    """verbs with few flags"""
     reads_model: tuple[str, ...]
-    """the first argument is a model, or a model or a recording"""
+    """verbs whose first argument is a model, or a model or recording"""
     model_by_flag: tuple[str, ...]
-    """with the flag --model"""
+    """verbs with the flag --model"""
     out: tuple[str, ...]
-    """with a folder for results by --out, and nothing but a model to be given"""
+    """verbs with a folder --out that require nothing, or a model"""
     numbers: Mapping[str, tuple[str, ...]]
-    """flags that refuse all of `NUMBERS`"""
+    """for each verb, the flags that refuse all of `NUMBERS`"""
 
 
 def sort_verbs(settings: Mapping[str, type]) -> Verbs:
-    """From the settings of every verb."""
+    """Derives the lists from the settings of every verb."""
     known = {words: {flag.name: flag for flag in flags(kind)} for words, kind in settings.items()}
 
     def those(fits: Callable[[dict[str, Flag]], bool]) -> tuple[str, ...]:
@@ -131,32 +129,33 @@ def _is_positive(flag: Flag) -> bool:
 
 
 class CommandLine:
-    """Cases over a folder of places that are not what they seem to be."""
+    """Cases that use a folder of files which are not what their names say."""
 
     def __init__(self, folder: Path, entry: EntryPoint) -> None:
         self.main, self.folder = entry.main, folder
         self.home = folder / "home"  # where relative paths lead to
         self.home.mkdir()
         self.bad, self.blocked = make_places(folder / "places")
-        self.keys = tuple(place for place in self.bad if place)  # no key is no wish for a signature
+        self.keys = tuple(
+            place for place in self.bad if place
+        )  # without a key no signature is needed
         self.verbs = sort_verbs(entry.settings())  # imports them all, which takes seconds
 
     def run(self, rng: random.Random) -> str:
-        """One command line and how it ended; AssertionError when that is none of the ways it
-        may."""
+        """Runs one command line and returns how it ended. Raises AssertionError for an ending that
+        is not allowed."""
         must_refuse, arguments = self._draw(rng)
-        code, said = self._answer(arguments)
+        code, printed = self._answer(arguments)
         shown = [argument[:80] for argument in arguments]
         assert type(code) is int and code in (0, 1, 2), f"{shown} ended with {code!r}"
-        assert "Traceback" not in said, f"{shown} ended with a traceback: {said[-200:]}"
-        assert code != 2 or said.strip(), f"{shown} ended with 2 and without a word"
-        assert code == 2 or not must_refuse, f"{shown} ended with {code}: {said[-200:]}"
+        assert "Traceback" not in printed, f"{shown} ended with a traceback: {printed[-200:]}"
+        assert code != 2 or printed.strip(), f"{shown} ended with 2 and without a message"
+        assert code == 2 or not must_refuse, f"{shown} ended with {code}: {printed[-200:]}"
         return f"code {code}"
 
     def _answer(self, arguments: Sequence[str]) -> tuple[object, str]:
-        """The code, and what was said on stdout and stderr."""
-        # What Python makes of a terminal: bytes that are no text cannot be printed, on stderr they
-        # are escaped.
+        """The exit code, and the text on stdout and stderr."""
+        # As on a terminal: bytes that are no text cannot be printed; on stderr they are escaped.
         out, err = (
             io.TextIOWrapper(io.BytesIO(), "utf-8", errors, write_through=True)
             for errors in ("strict", "backslashreplace")
@@ -176,8 +175,7 @@ class CommandLine:
         return code, "".join(stream.buffer.getvalue().decode("utf-8") for stream in (out, err))
 
     def _draw(self, rng: random.Random) -> tuple[bool, list[str]]:
-        """Whether it must be refused, and a command line. Verbs whose hundred flags take long to
-        parse come less often."""
+        """(whether it must be refused, a command line)."""
         verbs = self.verbs
         kind = rng.choices(range(10), (3, 4, 6, 3, 4, 1, 1, 2, 6, 1))[0]
         few = rng.random() < 0.85
@@ -243,7 +241,7 @@ class CommandLine:
         return False, [*rng.choice(verbs.words).split(), rng.choice(("-h", "--help"))]
 
     def _more(self, rng: random.Random) -> list[str]:
-        """Further words, odd ones, that leave a line as wrong as it is."""
+        """Further odd words, which do not make a wrong line right."""
         return [
             rng.choice((*WORDS, *self.bad, *NUMBERS)) for _ in range(rng.choice((0, 0, 0, 1, 2)))
         ]
@@ -251,115 +249,9 @@ class CommandLine:
 
 @dataclasses.dataclass(frozen=True)
 class CommandLineMaker:
-    """Makes the cases of an empty folder, in any process."""
+    """Makes the cases in an empty folder, in any process."""
 
     entry: EntryPoint
 
     def __call__(self, folder: Path) -> Callable[[random.Random], str]:
         return CommandLine(folder, self.entry).run
-
-
-def make_places(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(paths that are neither a model nor a recording nor a key, places where nothing can be
-    written)."""
-    folder.mkdir()
-    model = find_model("lane_keeper")
-    file, fifo, loop, huge = folder / "file", folder / "fifo", folder / "loop", folder / "huge.mcap"
-    file.write_bytes(b"nothing\n")
-    os.mkfifo(fifo)
-    loop.symlink_to(loop)
-    (folder / "dangling").symlink_to(folder / "gone")
-    (folder / "empty").mkdir()
-    (folder / os.fsdecode(b"caf\xe9\n")).mkdir()
-    (folder / "empty.mcap").touch()
-    (folder / "directory.mcap").mkdir()
-    for name, suffix in (("fifo", ".mcap"), ("loop", ".db3"), ("dangling", ".mcap")):
-        (folder / f"link{suffix if name != 'dangling' else '_gone.mcap'}").symlink_to(folder / name)
-    with huge.open("wb") as sparse:
-        sparse.truncate(2**40)
-    with (
-        socket.socket(socket.AF_UNIX) as place,
-        contextlib.chdir(folder) if hasattr(contextlib, "chdir") else contextlib.nullcontext(),
-    ):
-        with contextlib.suppress(OSError):  # its name may be too long where there is no chdir
-            place.bind("socket")
-    for name, spoil in SPOILED.items():
-        spoil(Path(shutil.copytree(model, folder / name)))
-    bad = [folder / each.name for each in folder.iterdir()]
-    bad += [
-        folder / "missing",
-        file / "below",
-        loop / "below",
-        "/dev/null",
-        "/dev/zero",
-        "/dev/full",
-        "/proc/self/mem",
-        "/proc/self/fd/0",
-        "/",
-        "",
-        ".",
-        "..",
-        "~nobody_of_this_name",
-        "~/missing",
-        "a" * 300,
-        "b/" * 3000,
-        "\udcff\udcfe",
-        "new\nline",
-        " ",
-        "-1",
-    ]
-    blocked = [
-        file,
-        file / "below",
-        fifo,
-        fifo / "below",
-        loop,
-        loop / "below",
-        folder / "dangling",
-        "/dev/null",
-        "/dev/full",
-        "/dev/null/x",
-        "a" * 300,
-        folder / ("a" * 300),
-        "b/" * 3000,
-        folder / "socket",
-    ]
-    return tuple(map(str, bad)), tuple(map(str, blocked))
-
-
-def _fifo_for(name: str) -> Callable[[Path], None]:
-    def spoil(model: Path) -> None:
-        (model / name).unlink()
-        os.mkfifo(model / name)
-
-    return spoil
-
-
-def _loop_for(name: str) -> Callable[[Path], None]:
-    def spoil(model: Path) -> None:
-        (model / name).unlink()
-        (model / name).symlink_to(model / name)
-
-    return spoil
-
-
-def _folder_for(name: str) -> Callable[[Path], None]:
-    def spoil(model: Path) -> None:
-        (model / name).unlink()
-        (model / name).mkdir()
-
-    return spoil
-
-
-SPOILED = {
-    "model_fifo": _fifo_for("model.json"),
-    "model_loop": _loop_for("model.json"),
-    "model_folder": _folder_for("model.json"),
-    "weights_fifo": _fifo_for("weights.safetensors"),
-    "weights_loop": _loop_for("weights.safetensors"),
-    "onnx_folder": _folder_for("policy.onnx"),
-    "weights_huge": lambda model: os.truncate(model / "weights.safetensors", 2**40),
-    "model_huge": lambda model: os.truncate(model / "model.json", 2**40),
-    "no_weights": lambda model: (model / "weights.safetensors").unlink(),
-}
-"""Copies of the shipped model that are none any more."""
