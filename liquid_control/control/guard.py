@@ -166,10 +166,11 @@ class Guard:
         if driving:
             self._obeyed = self._action
         gate = self._soft if state is State.ENGAGING else self._gate
-        usable = not gate.unusable(self._action, steady_ns)
-        action = self._outdated(steady_ns) if usable and not driving else self._action
-        self.previous, verdict = gate.apply(
-            action, speed, steady_ns, self.previous, self.last_speed
+        action, why = self._action, gate.unusable(self._action, steady_ns)
+        if not driving and not why:  # a safe stop follows where the last bend was going
+            action, why = self._obeyed, Limit.STALE
+        self.previous, verdict = gate.limit(
+            action, why, speed, steady_ns, self.previous, self.last_speed
         )
         command = dataclasses.replace(self.previous, stamp_ns=self._stamp_ns, issued_ns=now_ns)
         return Decision(
@@ -242,15 +243,6 @@ class Guard:
         if self._speed is None or steady_ns - self._speed[1] > self.limits.speed_stale_after * 1e9:
             return None
         return self._speed[0]
-
-    def _outdated(self, steady_ns: int) -> Action | None:
-        """The last action that was obeyed, made too old to be obeyed again: a safe stop that knows
-        where its bend was going."""
-        if self._obeyed is None:
-            return None
-        return dataclasses.replace(
-            self._obeyed, stamp_ns=steady_ns - round(self.limits.stale_after * 1e9) - 1
-        )
 
 
 def _agree(reading: tuple[float, int], other: tuple[float, int] | None) -> bool:

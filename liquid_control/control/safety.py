@@ -60,13 +60,26 @@ class SafetyGate:
         one. `last_speed`: the one measured last, however long ago, from which the speed is taken
         away while `speed` is unknown.
         """
+        why = self.unusable(action, now_ns)
+        return self.limit(action, why, speed, now_ns, previous, last_speed)
+
+    def limit(
+        self,
+        action: Action | None,
+        why: Limit,
+        speed: float | None,
+        now_ns: int,
+        previous: Command | None,
+        last_speed: float | None = None,
+    ) -> tuple[Command, Verdict]:
+        """As `apply`, where it is known `why` the action cannot be used: what `unusable` says of it,
+        or a reason not to use a usable one."""
         measured = _finite(speed)
         before = _before(previous, now_ns, _finite(last_speed) if measured is None else measured)
         # Time without a command allows no more change than `stale_after` does: silence does not
         # save up for a jump.
         elapsed = min(before.elapsed, self.limits.stale_after)
-        limits = self.unusable(action, now_ns)
-        safe_stop = bool(limits)
+        limits, safe_stop = why, bool(why)
         if measured is None:
             limits |= Limit.SPEED_UNKNOWN
             # In a safe stop the angle was let through before: judging it at a speed never commanded

@@ -27,6 +27,7 @@ from std_msgs.msg import Float64
 from liquid_control.config import GateConfig, VehicleConfig, check, choice, number, switch
 from liquid_control.control.engagement import COMMANDING, EngagementConfig, State
 from liquid_control.control.guard import Decision, Guard
+from liquid_control.control.loop import PERIOD, Loop
 from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError
 from liquid_control.ros import (
@@ -53,7 +54,9 @@ LEVELS = {
 class SafetyNodeConfig:
     """What shapes the node; read once, when it starts."""
 
-    rate: float = number(20.0, 10.0, 500.0, "Hz", "commands per second while no proposal arrives")
+    rate: float = number(
+        1.0 / PERIOD, 10.0, 500.0, "Hz", "commands per second while no proposal arrives"
+    )
     proposal_type: str = choice(
         "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
     )
@@ -113,10 +116,9 @@ class SafetyNode(Node):
             kind, "proposal", self._on_proposal, qos.COMMAND_IN, event_callbacks=events
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._watchdog = self.create_timer(1.0 / self.config.rate, self._tick, clock=steady)
-        self._silence = self.create_timer(
-            engagement.proposal_stale_after, self._on_silence, clock=steady
-        )
+        period = 1.0 / self.config.rate
+        self._loop = Loop(period, silence=engagement.proposal_stale_after)
+        self._watchdog = self.create_timer(period, lambda: self._wake(proposed=False), clock=steady)
         self.create_timer(0.5, self._look_for_rivals, clock=steady)
         diagnostics.publish(self, self._report)
 
@@ -127,17 +129,18 @@ class SafetyNode(Node):
         self._proposals.tick()
         if not self.guard.push_proposal(action, now, time.monotonic_ns()):
             return
-        self._watchdog.reset()
-        self._silence.reset()
-        self._tick()
+        self._wake(proposed=True)
         if self._decision.command is not None:
             self._latency.tick((self._decision.command.issued_ns - action.stamp_ns) / 1e9)
 
-    def _on_silence(self) -> None:
-        """The last proposal has just become stale: the safe stop begins now, not at the watchdog's
-        next tick."""
-        self._silence.cancel()
-        self._tick()
+    def _wake(self, proposed: bool) -> None:
+        """At a proposal and from the watchdog, which is set to the loop's next instant."""
+        steady = time.monotonic_ns()
+        acts = self._loop.wake(steady, proposed)
+        self._watchdog.timer_period_ns = max(self._loop.next_ns - steady, 1)
+        self._watchdog.reset()
+        if acts:
+            self._tick()
 
     def _tick(self) -> None:
         now, steady = self.get_clock().now().nanoseconds, time.monotonic_ns()

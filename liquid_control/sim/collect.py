@@ -173,13 +173,12 @@ def simulate(job: DriveJob) -> Episode | RecordedDrive:
     keep_freed_memory()
     world = World(job.world, job.seed)
     runtime = _driver(job, world)
-    gate = SafetyGate(vehicle=world.body.vehicle)
-    controller = Controller(runtime, gate=gate, speed=SET_SPEED)
+    controller, gate = Controller(runtime, speed=SET_SPEED), SafetyGate(vehicle=world.body.vehicle)
     noise = steering_noise(np.random.default_rng([job.seed, 1]), job.steering_noise)
     try:
         if job.recording is None:
-            return _episode(world, controller, noise.__next__)
-        return _recording(job, world, controller, noise.__next__)
+            return _episode(world, controller, gate, noise.__next__)
+        return _recording(job, world, controller, gate, noise.__next__)
     finally:
         world.close()
 
@@ -196,11 +195,13 @@ def _driver(job: DriveJob, world: World) -> Runtime:
     return runtime
 
 
-def _episode(world: World, controller: Controller, disturbance: Callable[[], float]) -> Episode:
+def _episode(
+    world: World, controller: Controller, gate: SafetyGate, disturbance: Callable[[], float]
+) -> Episode:
     """Observations with the expert's action and the auxiliary targets at the end of their
     period."""
     rows, task = [], world.task
-    for step in drive(world, controller, disturbance):
+    for step in drive(world, controller, gate, disturbance):
         if step.action is not None:
             seen = controller.observation
             observed = seen.stamp_ns, seen.image, seen.measurements, seen.dt, seen.is_first
@@ -220,7 +221,11 @@ def _episode(world: World, controller: Controller, disturbance: Callable[[], flo
 
 
 def _recording(
-    job: DriveJob, world: World, controller: Controller, disturbance: Callable[[], float]
+    job: DriveJob,
+    world: World,
+    controller: Controller,
+    gate: SafetyGate,
+    disturbance: Callable[[], float],
 ) -> RecordedDrive:
     """The recorded command is that of the gate, without the steering noise: what the driver meant,
     not what moved the wheels."""
@@ -234,7 +239,7 @@ def _recording(
         directory = Path(folder) / job.name
         with BagWriter(directory, job.recording, facts, world.body.vehicle) as writer:
             recorder = DriveRecorder(writer, world, job.seed)
-            for step in drive(world, controller, disturbance, recorder.hear):
+            for step in drive(world, controller, gate, disturbance, recorder.hear):
                 # As on a robot, no command is recorded before the first proposal.
                 if controller.action is not None:
                     recorder.drive(step.command, step.action)

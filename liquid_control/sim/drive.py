@@ -1,5 +1,5 @@
-"""The closed loop: a controller drives a world. Collection, evaluation and gymnasium-free tests all
-use this one loop."""
+"""The closed loop: controller and safety gate drive a world. Collection, evaluation and the
+explanation of policies use it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ import math
 from collections.abc import Callable, Iterator
 
 from liquid_control.control.controller import Controller
+from liquid_control.control.loop import Loop
+from liquid_control.control.safety import SafetyGate
 from liquid_control.signals import Action, Command, SpeedSample, Verdict
+from liquid_control.sim.bodies.body import TIMESTEP
 from liquid_control.sim.truth import Event, Truth
-from liquid_control.sim.world import World
+from liquid_control.sim.world import STEPS_PER_ADVANCE, World
+
+IMU_PERIOD = STEPS_PER_ADVANCE * TIMESTEP
+"""Of one `World.advance` [s]."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Moment:
-    """One IMU period of a drive. `action` is the new action when a frame was used in it, else
-    None."""
+    """One IMU period of a drive: the command in effect after it and the gate's verdict on it.
+    `action`: the new action when a frame was used in this period, else None."""
 
     truth: Truth
     command: Command
@@ -27,27 +33,37 @@ class Moment:
 def drive(
     world: World,
     controller: Controller,
+    gate: SafetyGate,
     disturbance: Callable[[], float] | None = None,
     tap: Callable[[Event], Event] | None = None,
+    period: float = IMU_PERIOD,
 ) -> Iterator[Moment]:
-    """Yields every IMU period until the road ends; whoever iterates stops earlier or puts the
-    vehicle back.
+    """Yields every IMU period until the road ends. The caller may stop earlier, or put the vehicle
+    back and reset the controller.
 
     `disturbance` returns a steering angle [rad] added behind the gate, once per IMU period: the
-    recovery noise of collection. `tap` gets every event first, a recorder say; what it returns is
-    what the controller gets.
+    recovery noise of collection. `tap` gets every event first, a recorder for example; the
+    controller gets what it returns. `period` [s] of the gate's `Loop`; a robot's is
+    `control.loop.PERIOD`.
     """
+    loop, previous = Loop(period), None
     measured: float | None = None
     angle, cap = 0.0, math.inf
     while not world.truth.finished:
+        if (
+            controller.action is None
+        ):  # a new drive: no command is in effect before its first action
+            previous = None
         action = None
         for event in world.advance(angle, cap):
             event = tap(event) if tap else event
             outcome = controller.push(event, world.time_ns)
             action = outcome if isinstance(outcome, Action) else action
             measured = event.speed if isinstance(event, SpeedSample) else measured
-        command, verdict = controller.command(measured, world.time_ns)
-        if controller.action is not None:  # until the first frame there is nothing to obey
+        if loop.wake(world.time_ns, proposed=action is not None):
+            command, verdict = gate.apply(controller.action, measured, world.time_ns, previous)
+            previous = command
+        if controller.action is not None:
             angle, cap = command.steering_angle, command.speed
         angle = angle if disturbance is None else command.steering_angle + disturbance()
         yield Moment(world.truth, command, verdict, action)

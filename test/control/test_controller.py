@@ -9,6 +9,7 @@ import pytest
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.control.controller import Controller
+from liquid_control.control.safety import SafetyGate
 from liquid_control.errors import ConfigError
 from liquid_control.signals import Action, Frame, ImuSample, Limit, Reason, Rejected, SpeedSample
 
@@ -96,9 +97,9 @@ BROKEN = {
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
 def test_a_policy_that_breaks_loses_its_memory_and_its_last_action_goes_stale(answer):
     policy = Counter()
-    controller = Controller(policy)
+    controller, gate = Controller(policy), SafetyGate()
     action = drive(controller, 0, 40)[-1]
-    controller.command(10.0, 45 * MS)
+    command, _ = gate.apply(controller.action, 10.0, 45 * MS, None)
     policy.answer = answer
     assert drive(controller, 80, 120) == [
         Rejected(80 * MS, Reason.RUNTIME),
@@ -109,11 +110,11 @@ def test_a_policy_that_breaks_loses_its_memory_and_its_last_action_goes_stale(an
         and (controller.state == 0).all()
         and controller.counts["runtime_failures"] == 2
     )
-    _, verdict = controller.command(10.0, 300 * MS)
+    command, verdict = gate.apply(controller.action, 10.0, 300 * MS, command)
     assert verdict.safe_stop and verdict.limits is Limit.STALE
     policy.answer = None
     assert isinstance(drive(controller, 320)[0], Action) and (controller.state == 1).all()
-    assert not controller.command(10.0, 325 * MS)[1].safe_stop
+    assert not gate.apply(controller.action, 10.0, 325 * MS, command)[1].safe_stop
 
 
 def test_bends_lower_the_set_speed_to_what_is_comfortable():
@@ -126,20 +127,19 @@ def test_bends_lower_the_set_speed_to_what_is_comfortable():
 def test_commands_follow_one_another_through_the_gate():
     controller = Controller(Counter(0.2), speed=5.0)
     drive(controller, 0)
-    commands = [controller.command(1.0, ms * MS) for ms in (10, 20, 40)]
-    assert [command.steering_angle for command, _ in commands] == pytest.approx([0.0, 0.008, 0.024])
-    assert controller.previous is commands[-1][0]
+    commands = [None]
+    for ms in (10, 20, 40):
+        command, _ = SafetyGate().apply(controller.action, 1.0, ms * MS, commands[-1])
+        commands.append(command)
+    angles = [command.steering_angle for command in commands[1:]]
+    assert angles == pytest.approx([0.0, 0.008, 0.024])
 
 
 def test_reset_starts_a_new_drive():
     controller = Controller(Counter())
     drive(controller, 0, 40)
-    controller.command(1.0, 41 * MS)
     controller.reset()
-    assert (
-        controller.action is controller.previous is controller.observation is None
-        and not controller.state.any()
-    )
+    assert controller.action is controller.observation is None and not controller.state.any()
     assert drive(controller, 0)[0].stamp_ns == 0 and controller.frames_used == 3
 
 

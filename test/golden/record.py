@@ -1,8 +1,8 @@
 """Makes a golden recording: `python test/golden/record.py DIRECTORY`. The shipped policy drives the
 simulated car as the nodes would.
 
-The policy sees the pictures as a reader of the recording will, behind JPEG. The gate acts on every
-proposal and, as the safety node's timer makes it, 50 ms after its last command.
+The policy sees the pictures as a reader of the recording will, behind JPEG. The gate acts as the
+safety node's does, by `control.loop.Loop`.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from types import SimpleNamespace
 
 from liquid_control.config import WorldConfig
 from liquid_control.control.controller import Controller
+from liquid_control.control.loop import Loop
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.model.installed import find_model
 from liquid_control.perception.pictures import image_from_compressed
 from liquid_control.recordings.rosbag.messages import jpeg
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
-from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample, SteeringSample
+from liquid_control.signals import Command, Frame, ImuSample, Rejected, SpeedSample, SteeringSample
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.recorder import DriveRecorder
 from liquid_control.sim.world import World
 
-TIMER_NS = 50_000_000
 SEED, STATION, SECONDS = 5, 47.0, 8.0
 QUALITY = 90
 
@@ -35,12 +35,11 @@ class Car:
 
     def __init__(self, recorder: DriveRecorder) -> None:
         self.recorder = recorder
-        self.controller = Controller(
-            OnnxRuntime.load(find_model("lane_keeper")), gate=SafetyGate(vehicle=VEHICLE)
-        )
+        self.controller = Controller(OnnxRuntime.load(find_model("lane_keeper")))
+        self.gate, self.loop = SafetyGate(vehicle=VEHICLE), Loop()
         self.angle, self.cap = 0.0, 20.0
         self._speed: float | None = None
-        self._timer_ns: int | None = None
+        self._previous: Command | None = None
 
     def take(self, event: Frame | ImuSample | SpeedSample) -> None:
         self.recorder.hear(event)
@@ -48,8 +47,8 @@ class Car:
             self.recorder.received_ns,
             dataclasses.replace(event, stamp_ns=self.recorder.begin_ns + event.stamp_ns),
         )
-        while self._timer_ns is not None and self._timer_ns <= now_ns:
-            self._command(self._timer_ns)
+        for due_ns in self.loop.due_before(now_ns):
+            self._command(due_ns)
         if not isinstance(event, Frame):
             self.controller.push(event)
             self._speed = event.speed if isinstance(event, SpeedSample) else self._speed
@@ -60,18 +59,15 @@ class Car:
             action = self.controller.push(Frame(event.stamp_ns, seen), now_ns)
             if not isinstance(action, Rejected):
                 self.recorder.writer.write_proposal(action, now_ns)
-                self._command(now_ns)
+                if self.loop.wake(now_ns, proposed=True):
+                    self._command(now_ns)
 
     def _command(self, now_ns: int) -> None:
-        command, _ = self.controller.command(self._speed, now_ns)
+        command, _ = self.gate.apply(self.controller.action, self._speed, now_ns, self._previous)
         self.recorder.writer.write_steering(
             SteeringSample(command.stamp_ns, command.steering_angle, command.speed), now_ns
         )
-        self.angle, self.cap, self._timer_ns = (
-            command.steering_angle,
-            command.speed,
-            now_ns + TIMER_NS,
-        )
+        self._previous, self.angle, self.cap = command, command.steering_angle, command.speed
 
 
 def record(

@@ -148,9 +148,7 @@ def test_expert_keeps_the_lane_of_held_out_roads_through_controller_and_gate():
         )
         runtime = ExpertRuntime(world, PreprocessConfig(height=32, width=64))
         offsets = []
-        for moment in drive(
-            world, Controller(runtime, gate=SafetyGate(vehicle=VEHICLE), speed=20.0)
-        ):
+        for moment in drive(world, Controller(runtime, speed=20.0), SafetyGate(vehicle=VEHICLE)):
             offsets.append(moment.truth.lane_offset)
             assert abs(moment.truth.lane_offset) < 0.5 and moment.truth.speed < 15.5
         squares += np.square(offsets).tolist()

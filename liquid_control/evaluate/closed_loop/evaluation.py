@@ -124,16 +124,15 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
     )
     if condition.input_corruption:
         runtime = CorruptedInput(runtime, seed, **condition.input_corruption)
-    controller = Controller(
-        runtime, gate=SafetyGate(condition.gate, condition.vehicle), speed=SET_SPEED
-    )
+    controller = Controller(runtime, speed=SET_SPEED)
+    gate = SafetyGate(condition.gate, condition.vehicle)
     departures = off_road = standstills = gated = periods = stopped = 0
     outside, limited = False, False
     squares, distance, beyond, largest = 0.0, 0.0, 0.0, 0.0
     station = world.truth.station
     mark_station, mark_ns = station, 0
     stretches: list[list[tuple[int, float, float, float]]] = [[]]
-    for step in drive(world, controller):
+    for step in drive(world, controller, gate):
         truth = step.truth
         moved = max(truth.station - station, 0.0)
         station = truth.station

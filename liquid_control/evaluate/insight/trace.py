@@ -90,10 +90,10 @@ def record(
         dataclasses.replace(config, stratum=road % STRATA), road_seed(seed, road), held_out=True
     )
     witness = Witness(runtime)
-    controller = Controller(witness, gate=SafetyGate(vehicle=VEHICLE), speed=SET_SPEED)
+    controller, gate = Controller(witness, speed=SET_SPEED), SafetyGate(vehicle=VEHICLE)
     rows, pictures = [], []
     try:
-        for moment in drive(world, controller):
+        for moment in drive(world, controller, gate):
             if moment.action is not None:
                 seen, before, answered, after = witness.latest
                 truth = moment.truth

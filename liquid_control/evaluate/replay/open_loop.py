@@ -1,10 +1,8 @@
-"""Open loop: recordings through the same `Controller` as on the robot, on the recording's own
-clock. Nothing here looks at the wall's clock to decide anything, so two runs give the same commands
-to the last bit.
+"""Open loop: recordings through the robot's `Controller`, `Loop` and `SafetyGate`, on the
+recording's own clock. No decision depends on the wall clock, so two runs give the same commands to
+the last bit.
 
-The gate acts when the safety node's would: on every proposal, and on its own timer whenever
-`TIMER_NS` pass without one. Time is when the recorder received a message, as the node's clock is
-when it does; stamps are the messages' own.
+Now is when the recorder received a message, as it is for a node; stamps are the messages' own.
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ import numpy as np
 
 from liquid_control.config import GateConfig, PreprocessConfig, TimelineConfig, check, group, number
 from liquid_control.control.controller import Controller
+from liquid_control.control.loop import Loop
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
@@ -27,15 +26,13 @@ from liquid_control.evaluate.replay.log import Recorded, ReplayLog, Rows
 from liquid_control.perception.observer import PreparedFrame, prepare
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.settings import RecordingSettings
-from liquid_control.signals import Action, Frame, SpeedSample, SteeringSample
-
-TIMER_NS = 50_000_000
-"""The safety node's own timer: so long after the last command, silence or not, comes the next."""
+from liquid_control.signals import Action, Command, Frame, SpeedSample, SteeringSample
 
 BURST = 128
 """Samples taken at a time, some ten frames."""
 
 NOWHERE = float("nan")
+"""Stands for an angle or a speed that is not known yet."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +52,8 @@ class OpenLoopSettings:
 
 
 Watcher = Callable[[Frame, Sequence[Action | None], float], None]
-"""Sees every frame that arrives, each model's new action on it (None: rejected), and the angle that
-was last recorded [rad] or NaN."""
+"""Gets every frame that arrives, each model's new action on it (None: rejected), and the latest
+recorded angle [rad] or NaN."""
 
 
 def replay(
@@ -66,15 +63,14 @@ def replay(
     watch: Watcher | None = None,
     advance: Callable[[float], object] = lambda seconds: None,
 ) -> list[ReplayLog]:
-    """Drives one recording through every model at once, each with its own time line, memory and
-    gate; a log for each.
+    """Replays one recording through all models side by side, each with its own time line, state and
+    gate; returns a log for each.
 
-    `advance` is told the seconds of recording since it was last called. Raises RecordingError when
-    nothing can be read, TopicError and AmbiguousTopicError when the topics do not settle who
-    plays what.
+    `advance` gets the seconds of recording since its last call. Raises RecordingError when nothing
+    can be read, TopicError and AmbiguousTopicError when the topics do not determine the roles.
     """
     settings = settings or OpenLoopSettings()
-    drivers = [_Driver(runtime, settings) for runtime in models.values()]
+    robots = [_Robot(runtime, settings) for runtime in models.values()]
     kinds = {runtime.preprocess for runtime in models.values()}
 
     def prepare_for_all(frame: Frame) -> _Prepared:
@@ -82,7 +78,7 @@ def replay(
         return _Prepared(frame.stamp_ns, prepared, frame if watch else None)
 
     stamps, angles, offsets = array("q"), array("d"), array("d")
-    frames, steered, told = 0, NOWHERE, None
+    frames, steered, reported_ns = 0, NOWHERE, None
     began = time.perf_counter()
     with open_recording(bag, settings.recording) as recording:
         for receive_ns, sample in _in_bursts(recording.samples(prepare=prepare_for_all)):
@@ -91,15 +87,15 @@ def replay(
                 angles.append(sample.steering_angle)
                 steered = sample.steering_angle
                 continue
-            actions = [driver.take(receive_ns, sample) for driver in drivers]
+            actions = [robot.take(receive_ns, sample) for robot in robots]
             if isinstance(sample, _Prepared):
                 frames += 1
                 offsets.append((receive_ns - sample.stamp_ns) / 1e9)
                 if watch:
                     watch(sample.frame, actions, steered)
-                if told is not None:
-                    advance((receive_ns - told) / 1e9)
-                told = receive_ns
+                if reported_ns is not None:
+                    advance((receive_ns - reported_ns) / 1e9)
+                reported_ns = receive_ns
         decode_s = np.array(recording.decode_s)
         damage = tuple(map(str, recording.damage))
         skipped = dict(recording.skipped)
@@ -112,28 +108,28 @@ def replay(
         ReplayLog(
             model,
             Path(bag).name,
-            driver.rows.issued(),
+            robot.rows.issued(),
             recorded,
             settings.recording.vehicle,
             frames,
-            driver.controller.counts,
+            robot.controller.counts,
             skipped,
             damage,
             roles,
             length,
             wall,
             decode_s,
-            np.array(driver.step_s),
+            np.array(robot.step_s),
             offset,
         )
-        for model, driver in zip(models, drivers, strict=True)
+        for model, robot in zip(models, robots, strict=True)
     ]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class _Prepared:
-    """A frame preprocessed for each model; the frame itself only where it is watched, so that the
-    next picture is decoded into memory that is still in the cache."""
+    """A frame preprocessed for each model. `frame`: the original, only for a watcher: without one,
+    the next picture is decoded into memory that is still in the CPU's cache."""
 
     stamp_ns: int
     by_config: Mapping[PreprocessConfig, PreparedFrame]
@@ -141,30 +137,26 @@ class _Prepared:
 
 
 def _in_bursts(samples: Iterator) -> Iterator:
-    """The same samples, taken many at a time: a policy that steps several times in a row finds its
-    weights in the core's cache, where decoding would have replaced them in between."""
+    """The same samples, taken many at a time: while a policy steps several times in a row, its
+    weights stay in the CPU's cache; decoding in between would evict them."""
     while burst := list(itertools.islice(samples, BURST)):
         yield from burst
 
 
-class _Driver:
-    """One model at the wheel: policy node and safety node in one, on the recording's clock."""
+class _Robot:
+    """One model with its controller and gate, on the recording's clock."""
 
     def __init__(self, runtime: Runtime, settings: OpenLoopSettings) -> None:
         self.vehicle = settings.recording.vehicle
-        gate = SafetyGate(settings.gate, self.vehicle)
         self.preprocess = runtime.preprocess
         self.controller = Controller(
-            runtime,
-            settings.timeline,
-            gate,
-            settings.set_speed,
-            settings.comfort_lateral_acceleration,
+            runtime, settings.timeline, settings.set_speed, settings.comfort_lateral_acceleration
         )
         self.rows, self.step_s = Rows(), array("d")
+        self._gate, self._loop = SafetyGate(settings.gate, self.vehicle), Loop()
         self._fresh_ns = round(settings.gate.speed_stale_after * 1e9)
         self._speed: tuple[int, SpeedSample] | None = None
-        self._timer_ns: int | None = None
+        self._previous: Command | None = None
         self._clock_ns: int | None = None
         self._angle = NOWHERE
 
@@ -172,10 +164,11 @@ class _Driver:
         """The new action where the sample is a frame that the policy used."""
         if self._clock_ns is not None and receive_ns < self._clock_ns:
             self.controller.reset()  # as the nodes do when their clock goes back
-            self._timer_ns = self._speed = None
+            self._loop.reset()
+            self._previous = self._speed = None
         self._clock_ns = receive_ns
-        while self._timer_ns is not None and self._timer_ns < receive_ns:
-            self._issue(self._timer_ns, on_frame=False)
+        for due_ns in self._loop.due_before(receive_ns):
+            self._issue(due_ns, on_frame=False)
         if not isinstance(sample, _Prepared):
             self.controller.push(sample, receive_ns)
             self._speed = (receive_ns, sample) if isinstance(sample, SpeedSample) else self._speed
@@ -186,24 +179,23 @@ class _Driver:
         if not isinstance(action, Action):
             return None
         self._angle = steering_angle(action.curvature, self.vehicle)
-        self._issue(receive_ns, on_frame=True)
+        if self._loop.wake(receive_ns, proposed=True):
+            self._issue(receive_ns, on_frame=True)
         return action
 
     def _issue(self, now_ns: int, on_frame: bool) -> None:
-        controller = self.controller
+        action, observation = self.controller.action, self.controller.observation
         speed = self._known_speed(now_ns)
-        command, verdict = controller.command(speed, now_ns)
-        measured = NOWHERE if speed is None else speed
+        self._previous, verdict = self._gate.apply(action, speed, now_ns, self._previous)
         self.rows.add(
-            command,
+            self._previous,
             verdict,
-            controller.action,
+            action,
             self._angle,
-            measured,
-            float(controller.observation.measurements[0]),
+            NOWHERE if speed is None else speed,
+            float(observation.measurements[0]),
             on_frame,
         )
-        self._timer_ns = now_ns + TIMER_NS
 
     def _known_speed(self, now_ns: int) -> float | None:
         """The measured speed [m/s] while it is fresh by its stamp and by its arrival, as the safety

@@ -10,6 +10,7 @@ from liquid_control.config import GateConfig, WorldConfig
 from liquid_control.control.controller import Controller
 from liquid_control.control.engagement import State
 from liquid_control.control.guard import Guard, Wishes
+from liquid_control.control.loop import Loop
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.signals import Action, Command, Frame, ImuSample, SpeedSample
@@ -18,8 +19,6 @@ from liquid_control.sim.tasks.lane_keeping import expert_curvature
 from liquid_control.sim.world import World
 from liquid_control.stress.faults.injection import SOURCES, Fault, Tap, pass_through
 
-GATE_PERIOD = 0.05
-"""The gate's own timer [s]; each new proposal sets it back, as in its node."""
 EPOCH, BOOT = 1_760_000_000_000_000_000, 5_000_000_000
 """Where the stamps' clock and the steady one stand when the drive begins [ns]."""
 
@@ -61,7 +60,7 @@ def run_course(
     }
     ticks: list[Tick] = []
     command: Command | None = None
-    next_tick = 0.0
+    loop = Loop()
     while world.time_ns < seconds * 1e9 and not world.truth.finished:
         if command is None:
             events = world.advance(steering_angle(expert_curvature(world), VEHICLE))
@@ -74,8 +73,7 @@ def run_course(
             guard.push_proposal(action, now_ns, steady_ns)
             for action in pass_through(taps["command"], proposals, now)
         ]
-        if any(fresh) or now >= next_tick:
-            next_tick = now + GATE_PERIOD
+        if loop.wake(steady_ns, proposed=any(fresh)):
             decision = guard.tick(now_ns, steady_ns, wishes(now) if callable(wishes) else wishes)
             truth = world.truth
             command = decision.command

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 
-TICK = 0.05
-"""The gate's own timer [s]: nothing can be answered for sooner."""
+from liquid_control.control.loop import PERIOD
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Expectation:
     stays_on_road: bool = True
 
 
-FRAME_STALE, SPEED_STALE = 0.2 + 0.07 + TICK, 0.5 + 0.02 + TICK
+FRAME_STALE, SPEED_STALE = 0.2 + 0.07 + PERIOD, 0.5 + 0.02 + PERIOD
 """Bounds of the shipped configuration, each with one sample period and a tick: by then the fault
 must have been noticed."""
 
@@ -108,6 +107,6 @@ EXPECTED = {
         "a gap and a dropped frame together may just outlast a proposal"
     ),
     ("command", "nan"): Expectation(
-        "not finite is never used", 0.07 + TICK, brakes=True, stays_on_road=False
+        "not finite is never used", 0.07 + PERIOD, brakes=True, stays_on_road=False
     ),
 }

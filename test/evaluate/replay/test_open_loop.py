@@ -10,10 +10,11 @@ import pytest
 
 from liquid_control.cli import main as cli
 from liquid_control.control.controller import Controller
+from liquid_control.control.loop import PERIOD
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.evaluate.replay.files import COLUMNS, write_csv, write_parquet
-from liquid_control.evaluate.replay.open_loop import TIMER_NS, OpenLoopSettings, replay
+from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
 from liquid_control.model.installed import find_model
 from liquid_control.recordings.formats import open_recording
 from liquid_control.signals import Frame, Limit, SpeedSample
@@ -34,15 +35,16 @@ def large(make_drive, tmp_path_factory):
 
 def test_a_replay_is_the_controller_fed_by_hand(large, lane_keeper):
     (log,) = replay({"lane_keeper": lane_keeper}, large)
-    controller, curvatures, angles = Controller(lane_keeper, gate=SafetyGate()), [], []
-    speed = None
+    controller, curvatures, angles = Controller(lane_keeper), [], []
+    gate, speed, command = SafetyGate(), None, None
     with open_recording(large) as recording:
         for receive_ns, sample in recording.samples():
             action = controller.push(sample, receive_ns)
             speed = sample.speed if isinstance(sample, SpeedSample) else speed
             if isinstance(sample, Frame):
                 curvatures.append(action.curvature)
-                angles.append(controller.command(speed, receive_ns)[0].steering_angle)
+                command, _ = gate.apply(action, speed, receive_ns, command)
+                angles.append(command.steering_angle)
     assert np.array_equal(log.issued.curvature, curvatures) and np.array_equal(
         log.issued.steering_angle, angles
     )
@@ -72,8 +74,8 @@ def test_the_gate_goes_on_by_its_timer_through_a_hole_and_stops_the_vehicle(
     (log,) = replay({"one": scripted(lambda seconds: 0.01)}, bag)
     issued, on_frame = log.issued, log.issued.on_frame.astype(bool)
     timed = issued.issued_ns[~on_frame]
-    assert len(timed) == 20 and set(np.diff(timed)) == {TIMER_NS}
-    assert timed[0] == issued.issued_ns[on_frame][74] + TIMER_NS
+    assert len(timed) == 20 and set(np.diff(timed)) == {round(PERIOD * 1e9)}
+    assert timed[0] == issued.issued_ns[on_frame][74] + round(PERIOD * 1e9)
     stale = (issued.limits & Limit.STALE.value) != 0
     assert (
         np.array_equal(stale, (issued.issued_ns - issued.stamp_ns) > 200_000_000)

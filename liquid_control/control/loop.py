@@ -1,0 +1,65 @@
+"""When the safety gate acts. Simulation, replay, the fault course and the safety node decide it with
+this one class.
+
+The gate acts at once on a proposal, on a timer while none comes, and at the instant at which the
+last proposal becomes stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+PERIOD = 0.05
+"""The gate acts at least this often, with or without proposals [s]."""
+
+
+class Loop:
+    """The instants at which the gate acts, in ns of one clock that goes forward. It has no clock and
+    no thread: the caller calls `wake` at each proposal and at `next_ns`.
+
+    A proposal sets the timer back: a command just before a proposal would leave the wheels no time
+    to follow it within their rate limit. `period` [s] between two instants of the timer. `silence`
+    [s]: a proposal becomes stale this long after its arrival, and the gate acts then, once, without
+    waiting for the timer; None: the arrival of proposals is not judged.
+    """
+
+    def __init__(self, period: float = PERIOD, silence: float | None = None) -> None:
+        self._period_ns = round(period * 1e9)
+        self._silence_ns = None if silence is None else round(silence * 1e9)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets proposals and timer, for a new drive or a clock that went back."""
+        self._timer_ns: int | None = None
+        self._silent_ns: int | None = None
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the gate acts next if no proposal comes; None before the first `wake`."""
+        if self._timer_ns is None or self._silent_ns is None:
+            return self._timer_ns
+        return min(self._timer_ns, self._silent_ns)
+
+    def wake(self, now_ns: int, proposed: bool = False) -> bool:
+        """Whether the gate acts now; True at a proposal and at the first call. Several instants that
+        have passed since the last call are one."""
+        if proposed or self._timer_ns is None:
+            self._timer_ns = now_ns + self._period_ns
+            if proposed and self._silence_ns is not None:
+                self._silent_ns = now_ns + self._silence_ns
+            return True
+        if now_ns < self.next_ns:
+            return False
+        if self._timer_ns <= now_ns:
+            passed = (now_ns - self._timer_ns) // self._period_ns
+            self._timer_ns += (passed + 1) * self._period_ns
+        if self._silent_ns is not None and self._silent_ns <= now_ns:
+            self._silent_ns = None
+        return True
+
+    def due_before(self, now_ns: int) -> Iterator[int]:
+        """Every instant before `now_ns` at which the gate acts, in order, none left out: for a clock
+        that jumps from one recorded sample to the next. None before the first `wake`."""
+        while (at_ns := self.next_ns) is not None and at_ns < now_ns:
+            self.wake(at_ns)
+            yield at_ns
