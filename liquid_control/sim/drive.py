@@ -20,7 +20,7 @@ IMU_PERIOD = STEPS_PER_ADVANCE * TIMESTEP
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
-class Moment:
+class Step:
     """One IMU period of a drive: the command in effect after it and the gate's verdict on it.
     `action`: the new action when a frame was used in this period, else None."""
 
@@ -37,7 +37,7 @@ def drive(
     disturbance: Callable[[], float] | None = None,
     tap: Callable[[Event], Event] | None = None,
     period: float = IMU_PERIOD,
-) -> Iterator[Moment]:
+) -> Iterator[Step]:
     """Yields every IMU period until the road ends. The caller may stop earlier, or put the vehicle
     back and reset the controller.
 
@@ -50,9 +50,7 @@ def drive(
     measured: float | None = None
     angle, cap = 0.0, math.inf
     while not world.truth.finished:
-        if (
-            controller.action is None
-        ):  # a new drive: no command is in effect before its first action
+        if controller.action is None:  # a new drive, in which no command is in effect yet
             previous = None
         action = None
         for event in world.advance(angle, cap):
@@ -66,4 +64,4 @@ def drive(
         if controller.action is not None:
             angle, cap = command.steering_angle, command.speed
         angle = angle if disturbance is None else command.steering_angle + disturbance()
-        yield Moment(world.truth, command, verdict, action)
+        yield Step(world.truth, command, verdict, action)
