@@ -57,7 +57,7 @@ print(json.dumps(second - first))
 
 @dataclasses.dataclass(frozen=True)
 class CellsSettings:
-    """What `liquid-control bench cells` is asked."""
+    """Settings of `liquid-control bench cells`."""
 
     out: Path = path(Path("doc/results"), "folder for cells.json and cells.png", writes="folder")
     rounds: int = number(9, 1, 1000, "", "timings of each contender; the median counts")

@@ -105,7 +105,7 @@ LAST = '\nprint(json.dumps({"seconds": seconds, "frames": frames, "peak_mb": pea
 
 @dataclasses.dataclass(frozen=True)
 class ReplayBenchSettings:
-    """What `liquid-control bench replay` is asked."""
+    """Settings of `liquid-control bench replay`."""
 
     out: Path = path(Path("doc/results"), "folder for replay.json", writes="folder")
     model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")

@@ -106,7 +106,7 @@ def _quiet():
 
 @dataclasses.dataclass(frozen=True)
 class ExportSettings:
-    """What `liquid-control export` takes."""
+    """Settings of `liquid-control export`."""
 
     model: str = text(REQUIRED, "path of a model directory, or the name of an installed model")
 

@@ -1,4 +1,4 @@
-"""`liquid-control sign`: says whose model it is."""
+"""`liquid-control sign`: signs a model."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ class Camera:
 
 @dataclasses.dataclass(frozen=True)
 class ReplaySettings:
-    """What `liquid-control replay MODEL BAG [BAG ...]` is asked; with --golden and no model, all
-    golden recordings are examined."""
+    """Settings of `liquid-control replay MODEL BAG [BAG ...]`; with --golden and no model, all golden
+    recordings are compared."""
 
     model: str = text(
         "", "path of a model directory, or the name of an installed model", positional=True

@@ -47,8 +47,7 @@ open."""
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How every candidate is trained, by `train simulation`: the same for all of them, memory and
-    seed apart."""
+    """How each preset is trained: as by `train simulation`, the same for all but core and seed."""
 
     long_roads: int = number(USUAL.long_roads, 0, 10000, "", "expert roads of 400 m")
     short_roads: int = number(USUAL.short_roads, 0, 10000, "", "expert roads of 120 m")

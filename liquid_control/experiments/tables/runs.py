@@ -32,7 +32,7 @@ FOLDERS = {"half_cheetah": half_cheetah.load, "walker2d": walker2d.load}
 
 @dataclasses.dataclass(frozen=True)
 class TablesSettings:
-    """What `liquid-control bench tables` is asked."""
+    """Settings of `liquid-control bench tables`."""
 
     data: Path = path(Path("data"), "folder with half_cheetah and walker2d, the published data")
     out: Path = path(
