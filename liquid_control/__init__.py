@@ -1,0 +1,59 @@
+"""Drives a vehicle with a liquid neural network.
+
+The public names below load their module when they are first used, so that importing the package
+stays light and the robot's nodes load no PyTorch. `doc/api.md` shows each of them in use.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+PUBLIC = {
+    "LtcCell": "policy.cells.ltc",
+    "CfcCell": "policy.cells.cfc",
+    "WiredCfcCell": "policy.cells.wired_cfc",
+    "LstmCfcCell": "policy.cells.lstm_cfc",
+    "unroll": "policy.kernels.choose",
+    "from_ncps": "policy",
+    "NcpWiring": "model.wiring",
+    "FreeWiring": "model.free_wiring",
+    "PolicySpec": "model.spec",
+    "Feature": "model.spec",
+    "PolicyConfig": "config",
+    "PreprocessConfig": "config",
+    "PolicyNetwork": "policy.network",
+    "save_model": "policy.saved",
+    "load_network": "policy.saved",
+    "read_model": "model.model_file",
+    "find_model": "model.installed",
+    "OnnxRuntime": "deploy.onnx_runtime",
+    "TorchRuntime": "deploy.torch_runtime",
+    "export_onnx": "deploy.export",
+    "Frame": "signals",
+    "ImuSample": "signals",
+    "SpeedSample": "signals",
+    "SteeringSample": "signals",
+    "Observation": "signals",
+    "Observer": "perception.observer",
+    "Controller": "control.controller",
+    "SafetyGate": "control.safety",
+    "open_recording": "recordings.formats",
+    "Episode": "data.episode",
+    "World": "sim.world",
+    "MujocoWorlds": "sim.worlds",
+    "LiquidControlError": "errors",
+}
+"""Module of the package for each public name."""
+
+__all__ = sorted(PUBLIC)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> object:
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'liquid_control' has no public name {name!r}")
+    module = importlib.import_module(f"liquid_control.{PUBLIC[name]}")
+    return getattr(module, name, None) or importlib.import_module(f"{module.__name__}.{name}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -1,11 +1,13 @@
-"""The shape of the package, enforced: which room may know which, what may be imported where, what
-no module may do."""
+"""The structure of the package: which package imports which, where each dependency stays, and what
+no module does."""
 
 from __future__ import annotations
 
 import ast
+import collections
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,8 @@ SOURCES = (
     + [ROOT / "setup.py"]
 )
 
-VOCABULARY = {"signals", "config", "errors", "system"}
-ARROW = [
-    VOCABULARY,
+ORDER = (
+    {"signals", "errors", "config", "system"},
     {"stats", "report"},
     {"perception", "model"},
     {"policy"},
@@ -37,9 +38,10 @@ ARROW = [
     {"stress"},
     {"bench", "experiments"},
     {"cli"},
-]
-"""Rooms in the order in which an item passes them; a module knows its own level and those before
-it."""
+)
+"""A package imports packages of its own row and of the rows above it."""
+LARGEST_SHARE = 0.15
+"""Of all lines, that one package may have."""
 
 READERS_THAT_EXECUTE = {
     "eval",
@@ -75,11 +77,36 @@ ONLY_IN_ROS = {
     "launch",
     "launch_ros",
 }
-WITHOUT_TORCH = {"signals", "config", "errors", "perception", "control", "ros", "sim"}
+WITHOUT_TORCH = {
+    "signals",
+    "errors",
+    "config",
+    "system",
+    "stats",
+    "report",
+    "perception",
+    "model",
+    "control",
+    "recordings",
+    "data",
+    "inspection",
+    "sim",
+    "ros",
+    "stress",
+}
+TORCH_IN_DEPLOY = {"export.py", "torch_runtime.py"}
 LONGEST_FILE = 400
 
 
-def room(path: Path) -> str:
+NAMES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in MODULES
+}
+"""Path of each module by its dotted name."""
+
+
+def package(path: Path) -> str:
+    """The top-level package or module of a file: liquid_control/sim/tasks/task.py is in `sim`."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
@@ -88,8 +115,8 @@ def tree(path: Path) -> ast.Module:
 
 
 def imports(path: Path) -> list[str]:
-    """Dotted names of all that a module imports, at any depth; `from a.b import c` counts as a.b.c,
-    so rooms are seen too."""
+    """Dotted names of everything that a module imports, at any depth, in functions and for type
+    checkers too; `from a.b import c` counts as a.b.c."""
     names = []
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
@@ -100,8 +127,35 @@ def imports(path: Path) -> list[str]:
     return names
 
 
-def level(name: str) -> int:
-    return next(index for index, rooms in enumerate(ARROW) if name in rooms)
+def module_of(name: str) -> str | None:
+    """The module of this package that an imported name is, or is in."""
+    return next((part for part in (name, name.rpartition(".")[0]) if part in NAMES), None)
+
+
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    """The modules that each module imports."""
+    return {
+        name: {module_of(found) for found in imports(path)} - {name, None, "liquid_control"}
+        for name, path in NAMES.items()
+    }
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """What is left of a graph when everything that imports nothing left is taken away, repeatedly,
+    and everything that nothing left imports: empty when there is no circle."""
+    left = {name: set(edges) for name, edges in graph.items()}
+    while True:
+        used = set().union(*left.values()) if left else set()
+        ends = [name for name, edges in left.items() if not edges & left.keys() or name not in used]
+        if not ends:
+            return sorted([name, *sorted(edges & left.keys())] for name, edges in left.items())
+        for name in ends:
+            del left[name]
+
+
+def row(name: str) -> int:
+    return next(index for index, packages in enumerate(ORDER) if name in packages)
 
 
 def each(paths):
@@ -110,22 +164,65 @@ def each(paths):
     )
 
 
-@each([path for path in MODULES if path.parent != PACKAGE or path.stem != "__init__"])
-def test_imports_follow_the_arrow(path):
+@each([path for path in MODULES if path != PACKAGE / "__init__.py"])
+def test_imports_follow_the_order(path):
     for name in imports(path):
         if name.startswith("liquid_control."):
             other = name.split(".")[1]
-            assert level(other) <= level(room(path)), f"{room(path)} must not know {other}"
+            assert row(other) <= row(package(path)), f"{package(path)} must not import {other}"
+
+
+def test_no_module_is_in_an_import_circle(graph):
+    assert not circles(graph)
+
+
+def test_no_package_one_level_down_is_in_an_import_circle(graph):
+    """The units are the modules and packages directly below a top-level package."""
+
+    def unit(name: str) -> str:
+        return ".".join(name.split(".")[:3])
+
+    units: dict[str, set[str]] = {}
+    for name, edges in graph.items():
+        units.setdefault(unit(name), set()).update(unit(other) for other in edges)
+    assert not circles({name: edges - {name} for name, edges in units.items()})
+
+
+def test_a_circle_is_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"], ["c", "b"]]
+    assert not circles({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+
+
+def test_no_package_is_most_of_the_house():
+    lines = collections.Counter()
+    for path in MODULES:
+        lines[package(path)] += len(path.read_text().splitlines())
+    name, most = lines.most_common(1)[0]
+    assert most <= LARGEST_SHARE * lines.total(), name
 
 
 @each(MODULES)
-def test_each_dependency_stays_in_its_rooms(path):
+def test_each_dependency_stays_in_its_packages(path):
     tops = {name.split(".")[0] for name in imports(path)}
     assert not tops & NEVER_IMPORTED
-    if room(path) not in ("ros", "stress"):
+    if package(path) not in ("ros", "stress"):
         assert not tops & ONLY_IN_ROS
-    if room(path) in WITHOUT_TORCH:
+    if package(path) in WITHOUT_TORCH:
         assert "torch" not in tops
+    if package(path) == "deploy":
+        assert "torch" not in tops or path.name in TORCH_IN_DEPLOY
+
+
+def test_packages_without_torch_load_none():
+    names = [
+        name for name, path in NAMES.items() if package(path) in WITHOUT_TORCH - {"ros", "stress"}
+    ]
+    program = f"import importlib, sys\nfor name in {names}: importlib.import_module(name)\n"
+    program += "print('torch' in sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert loaded.stdout.strip() == "False", loaded.stderr
 
 
 @each(MODULES)
@@ -147,7 +244,7 @@ def test_files_stay_short(path):
     assert len(path.read_text().splitlines()) <= LONGEST_FILE
 
 
-@each(sorted(PACKAGE.rglob("__init__.py")))
+@each(sorted(PACKAGE.glob("*/**/__init__.py")))
 def test_package_files_stay_empty(path):
     assert path.read_text().strip() == ""
 

@@ -15,9 +15,9 @@ import pytest
 from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.errors import ConfigError
 from liquid_control.signals import Frame, ImuSample, Observation, SpeedSample
+from liquid_control.sim.condition_sheet import VISUAL, expert_frame
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.network_input import CorruptedInput
-from liquid_control.sim.conditions.sheet import VISUAL, expert_frame
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
 from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.scene import LINE_WIDTH, STRIP_LEFT, STRIP_RIGHT, TEXELS_ACROSS

@@ -1,4 +1,4 @@
-"""The contact sheet of all visual conditions: `python -m liquid_control.sim.conditions.sheet
+"""The contact sheet of all visual conditions: `python -m liquid_control.sim.condition_sheet
 OUT.jpg` draws doc/images/conditions.jpg.
 
 Each tile shows one road of each condition as the camera sees it (drawn larger than the policy's),
