@@ -29,9 +29,9 @@ from liquid_control.bench.replay_bag import (
 )
 from liquid_control.bench.timing import machine
 from liquid_control.config import check, number, path, text
-from liquid_control.evaluate.replay.files import beside
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
+from liquid_control.system.files import write_atomically
 from liquid_control.system.verb import Verb
 
 PACKAGES = ("rosbags", "opencv-python-headless", "onnxruntime", "numpy")
@@ -196,7 +196,8 @@ def bench_replay(settings: ReplayBenchSettings) -> dict:
     }
     settings.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(result, indent=1) + "\n"
-    beside(settings.out / "replay.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+    with write_atomically(settings.out / "replay.json") as partial:
+        partial.write_text(text, encoding="utf-8")
     return result
 
 

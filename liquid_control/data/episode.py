@@ -9,6 +9,7 @@ import numpy as np
 
 from liquid_control.data.npz import NpzError, read_npz
 from liquid_control.errors import LiquidControlError
+from liquid_control.system.files import write_atomically
 
 
 class EpisodeFileError(LiquidControlError):
@@ -37,12 +38,10 @@ class Episode:
         return len(self.stamp_ns)
 
     def save(self, path: Path) -> None:
-        """Writes beside and renames, so that a file that exists is whole."""
-        partial = path.with_suffix(".partial.npz")
-        np.savez(
-            partial, **{field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        )
-        partial.replace(path)
+        """Writes an uncompressed .npz atomically."""
+        arrays = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        with write_atomically(path) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)
 
 
 def load_episode(path: Path) -> Episode:

@@ -33,6 +33,7 @@ from liquid_control.recordings.driven_curvature import (
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.signals import ImuSample, Observation, Rejected, SpeedSample, SteeringSample
+from liquid_control.system.files import write_atomically
 from liquid_control.system.sha256 import sha256_of
 
 FORMAT = 2
@@ -153,11 +154,8 @@ def file_hashes(path: Path, cache: Path) -> dict[str, str]:
         key = f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}"
         found[key] = known.get(key) or sha256_of(file)
     if set(found) - set(known):
-        partial = memory.with_name(
-            f"hashes.{hashlib.sha256(str(path).encode()).hexdigest()[:8]}.partial"
-        )
-        partial.write_text(json.dumps(known | found, indent=1))
-        partial.replace(memory)
+        with write_atomically(memory) as partial:
+            partial.write_text(json.dumps(known | found, indent=1))
     names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
     return dict(zip(names, found.values(), strict=True))
 

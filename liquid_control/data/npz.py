@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.errors import LiquidControlError
+from liquid_control.system.files import write_atomically
 
 LOCAL_HEADER = 30
 """Bytes of a zip member's header before its name; the lengths of name and extra field are its last
@@ -30,20 +31,19 @@ class NpzError(LiquidControlError):
 def write_npz(
     path: Path, arrays: Mapping[str, np.ndarray], large: str, content: Path, shape: tuple[int, ...]
 ) -> None:
-    """Writes beside and renames. Array `large`, uint8 of `shape`, is the bytes of file `content`;
-    none stays in memory."""
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, **arrays)
-    with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
-        with (
-            archive.open(f"{large}.npy", "w", force_zip64=True) as member,
-            content.open("rb") as source,
-        ):
-            np.lib.format.write_array_header_1_0(
-                member, {"descr": "|u1", "fortran_order": False, "shape": shape}
-            )
-            shutil.copyfileobj(source, member, CHUNK)
-    partial.replace(path)
+    """Writes atomically. Array `large`, uint8 of `shape`, is the bytes of file `content`, which is
+    copied piece by piece."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    with write_atomically(path) as partial:
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+        with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
+            with (
+                archive.open(f"{large}.npy", "w", force_zip64=True) as member,
+                content.open("rb") as source,
+            ):
+                np.lib.format.write_array_header_1_0(member, header)
+                shutil.copyfileobj(source, member, CHUNK)
 
 
 def read_npz(

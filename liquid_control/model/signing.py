@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 
 from liquid_control.config import REQUIRED, path, switch, text
@@ -11,6 +10,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import MODEL, read_model
 from liquid_control.model.signature import SIGNATURE, make_key, sign
+from liquid_control.system.files import write_atomically
 from liquid_control.system.verb import Verb
 
 
@@ -33,9 +33,9 @@ def sign_model(settings: SignSettings) -> dict:
     folder = find_model(settings.model)
     read_model(folder)
     facts = {"public_key": str(make_key(settings.key))} if settings.new_key else {}
-    partial, place = folder / f".{SIGNATURE}.{os.getpid()}.part", folder / SIGNATURE
-    partial.write_text(sign((folder / MODEL).read_bytes(), settings.key), encoding="ascii")
-    partial.replace(place)
+    place = folder / SIGNATURE
+    with write_atomically(place, durable=True) as partial:
+        partial.write_text(sign((folder / MODEL).read_bytes(), settings.key), encoding="ascii")
     return {"signature": str(place), **facts}
 
 

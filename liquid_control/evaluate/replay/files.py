@@ -4,8 +4,8 @@ equal files mean equal commands."""
 from __future__ import annotations
 
 import csv
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import LONGEST_GAP
 from liquid_control.recordings.driven_curvature import Track, at
 from liquid_control.signals import Limit
+from liquid_control.system.files import write_atomically
 
 COLUMNS = (
     "bag",
@@ -71,27 +72,22 @@ def columns(log: ReplayLog) -> dict[str, Sequence]:
 
 
 def write_csv(logs: Iterable[ReplayLog], path: Path) -> None:
-    """Writes beside and renames."""
-
-    def write(partial: Path) -> None:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
-            for log in logs:
-                writer.writerows(_rows(columns(log)))
-
-    beside(path, write)
+    """Writes atomically."""
+    with write_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for log in logs:
+            writer.writerows(_rows(columns(log)))
 
 
 def write_parquet(logs: Iterable[ReplayLog], path: Path) -> None:
-    """Writes beside and renames. Raises MissingDependencyError without pyarrow."""
+    """Writes atomically, at least one log. Raises MissingDependencyError without pyarrow."""
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError:
         raise MissingDependencyError("pyarrow", REMEDY) from None
-
-    def write(partial: Path) -> None:
+    with write_atomically(path) as partial, ExitStack() as stack:
         writer = None
         for log in logs:
             table = pyarrow.table(
@@ -101,24 +97,8 @@ def write_parquet(logs: Iterable[ReplayLog], path: Path) -> None:
                 }
             )
             if writer is None:
-                writer = parquet.ParquetWriter(partial, table.schema)
+                writer = stack.enter_context(parquet.ParquetWriter(partial, table.schema))
             writer.write_table(table)
-        if writer is not None:
-            writer.close()
-
-    beside(path, write)
-
-
-def beside(path: Path, write: Callable[[Path], object]) -> None:
-    """Lets `write` fill a file beside `path`, which then takes its place: a file that is there is
-    whole."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        write(partial)
-        if partial.exists():
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _rows(table: dict[str, Sequence]) -> Iterator[tuple]:

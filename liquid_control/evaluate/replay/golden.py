@@ -26,9 +26,10 @@ from liquid_control.config import from_mapping
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, LiquidControlError
 from liquid_control.evaluate.replay.differences import differences
-from liquid_control.evaluate.replay.files import beside, write_csv
+from liquid_control.evaluate.replay.files import write_csv
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
 from liquid_control.model.installed import find_model, installed_models
+from liquid_control.system.files import write_atomically
 
 GOLDEN, COMMANDS = "golden.json", "commands.csv"
 LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "rosbags")
@@ -149,7 +150,8 @@ def _write(directory: Path, entry: Golden) -> None:
     write_csv([log], directory / COMMANDS)
     kept = dataclasses.replace(entry, model_files=model_files, versions=_versions())
     text = json.dumps(dataclasses.asdict(kept), indent=1) + "\n"
-    beside(directory / GOLDEN, lambda partial: partial.write_text(text, encoding="utf-8"))
+    with write_atomically(directory / GOLDEN) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _replay(directory: Path, entry: Golden):

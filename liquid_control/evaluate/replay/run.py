@@ -19,7 +19,7 @@ from tqdm import tqdm
 from liquid_control.config import check, group, number, path, several, switch, text
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, MissingDependencyError
-from liquid_control.evaluate.replay.files import REMEDY, beside, write_csv, write_parquet
+from liquid_control.evaluate.replay.files import REMEDY, write_csv, write_parquet
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import Comparison, compare, figures, gate_figures, worst
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
@@ -27,6 +27,7 @@ from liquid_control.evaluate.replay.text import table
 from liquid_control.model.installed import find_model
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.source import Source
+from liquid_control.system.files import write_atomically
 from liquid_control.system.verb import Verb
 
 APART = 5.0
@@ -143,10 +144,8 @@ def run(settings: ReplaySettings) -> dict:
         write_csv(rows, settings.out / "commands.csv")
         write_parquet(rows, settings.out / "commands.parquet")
         text = json.dumps(facts, indent=1) + "\n"
-        beside(
-            settings.out / "summary.json",
-            lambda partial: partial.write_text(text, encoding="utf-8"),
-        )
+        with write_atomically(settings.out / "summary.json") as partial:
+            partial.write_text(text, encoding="utf-8")
         report = settings.out / "report.html"
         drawn = (logs, comparisons, keepers, films, settings.camera, settings.worst)
         write_report(report, facts, *drawn)

@@ -19,6 +19,7 @@ from liquid_control.model.artefacts import ONNX
 from liquid_control.model.model_file import read_model
 from liquid_control.model.packed import PackedModel
 from liquid_control.sim.conditions.condition import Condition
+from liquid_control.system.files import write_atomically
 from liquid_control.system.sha256 import sha256_of
 
 FORMAT = 2
@@ -141,9 +142,8 @@ class Scores:
         head = ",\n".join(
             f" {json.dumps(name)}: {json.dumps(self._told[name])}" for name in ("recipe", "model")
         )
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(f'{{\n{head},\n "drives": {{\n{drives}\n }}\n}}\n')
-        partial.replace(self.path)
+        with write_atomically(self.path) as partial:
+            partial.write_text(f'{{\n{head},\n "drives": {{\n{drives}\n }}\n}}\n')
 
 
 def drive_cell(job: tuple[PackedModel, Cell]) -> dict[str, list[float]]:

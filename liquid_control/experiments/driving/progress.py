@@ -17,6 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from liquid_control.errors import ConfigError
+from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 
 SESSIONS = "sessions.json"
@@ -136,6 +137,5 @@ def _read(folder: Path) -> list[dict]:
 
 
 def _write(folder: Path, sessions: list[dict]) -> None:
-    partial = folder / f"{SESSIONS}.partial"
-    partial.write_text(json.dumps(sessions, indent=1) + "\n")
-    partial.replace(folder / SESSIONS)
+    with write_atomically(folder / SESSIONS) as partial:
+        partial.write_text(json.dumps(sessions, indent=1) + "\n")

@@ -22,6 +22,7 @@ from liquid_control.experiments.tables import event_xor, half_cheetah, walker2d
 from liquid_control.experiments.tables.recipes import RECIPES, TARGETS, Recipe
 from liquid_control.experiments.tables.report import write_report
 from liquid_control.system.allocator import keep_freed_memory
+from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.plain_json import plain
 from liquid_control.system.threads import wait_without_spinning
@@ -168,9 +169,8 @@ def perform(run: Run) -> None:
         "date": datetime.date.today().isoformat(),
     }
     run.path.parent.mkdir(parents=True, exist_ok=True)
-    partial = run.path.with_suffix(".tmp")
-    partial.write_text(json.dumps(plain(facts), separators=(",", ":")) + "\n")
-    partial.replace(run.path)
+    with write_atomically(run.path) as partial:
+        partial.write_text(json.dumps(plain(facts), separators=(",", ":")) + "\n")
 
 
 VERB = Verb(TablesSettings, run_tables)

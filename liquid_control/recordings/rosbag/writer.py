@@ -18,6 +18,7 @@ from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError, MissingDependencyError, RecordingError
 from liquid_control.recordings.rosbag import messages
 from liquid_control.signals import Action, Frame, ImuSample, SpeedSample, SteeringSample
+from liquid_control.system.files import write_atomically
 
 VERSION = 8
 """Of metadata.yaml: the last one whose quality of service is a text of numbers, as Humble wants it;
@@ -243,11 +244,9 @@ class BagWriter:
     def _close(self, facts: Mapping[str, str]) -> None:
         self._writer.finish()
         self._file.close()
-        scratch = self._partial / "metadata.yaml.new"
-        scratch.write_text(
-            _as_yaml({"rosbag2_bagfile_information": self._information(facts)}), encoding="utf-8"
-        )
-        scratch.replace(self._partial / "metadata.yaml")
+        text = _as_yaml({"rosbag2_bagfile_information": self._information(facts)})
+        with write_atomically(self._partial / "metadata.yaml") as partial:
+            partial.write_text(text, encoding="utf-8")
 
     def _information(self, facts: Mapping[str, str]) -> dict:
         count, begin = sum(self.counts.values()), self._first or 0

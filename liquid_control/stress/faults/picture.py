@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from liquid_control.stress.faults.injection import KINDS, SOURCES
+from liquid_control.system.files import write_atomically
 
 NOTICED, DROVE_ON, NO_PROMISE, BROKEN = "#c9e4de", "#dbeafe", "#f1efe7", "#f4b6b0"
 LEGEND = {
@@ -52,10 +53,9 @@ def draw_matrix(rows: list[dict], path: Path) -> None:
         fontsize=9,
     )
     figure.tight_layout()
-    partial = path.with_suffix(".partial.png")
-    figure.savefig(partial)
+    with write_atomically(path) as partial:
+        figure.savefig(partial, format="png")
     pyplot.close(figure)
-    partial.replace(path)
 
 
 def colour(row: dict) -> str:

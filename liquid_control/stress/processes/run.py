@@ -22,6 +22,7 @@ from liquid_control.errors import ConfigError, DriveError, MissingDependencyErro
 from liquid_control.model.installed import find_model
 from liquid_control.stress.processes import expectations
 from liquid_control.stress.processes.judgement import summary, table, wrong
+from liquid_control.system.files import write_atomically
 from liquid_control.system.verb import Verb
 
 LARGEST_SEED = 2**31 - 1
@@ -168,9 +169,8 @@ def _kept(path: Path) -> list[dict]:
 
 
 def _write(path: Path, values: dict) -> None:
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with write_atomically(path) as partial:
+        partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 VERB = Verb(ProcessSoakSettings, soak_processes, table, lambda facts: not facts["wrong"])
