@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from liquid_control.errors import ConfigError
@@ -52,6 +52,14 @@ def group(default: object, *, flat: bool = False):
     return dataclasses.field(default=default, metadata={"flat": flat})
 
 
+def variant(name: str, variants: Callable[[], Mapping[str, type]], doc: str, *, alias: str):
+    """The field by which several settings classes name themselves. On the command line it is the
+    flag of the field that holds the settings, or `alias`; `variants` are the classes by name, and
+    the other flags of the group are those of the class that is named."""
+    metadata = {"doc": doc, "help": doc, "variants": variants, "alias": alias, "flat": True}
+    return dataclasses.field(default=name, kw_only=True, metadata=metadata)
+
+
 def _field(default: object, doc: str, values: str = "", **metadata):
     """`doc`: one line; `values`: the allowed ones. `help` is both, for the command line."""
     shown = {"help": f"{doc}; {values}" if values else doc} | metadata
@@ -65,7 +73,7 @@ def _range(low: float, high: float, unit: str) -> str:
 
 
 class Flag(NamedTuple):
-    """A field of settings, by the name of its flag: "policy.inter" for --policy.inter."""
+    """A field of settings, by the name of its flag: "fit.batch" for --fit.batch."""
 
     name: str
     field: dataclasses.Field
@@ -80,7 +88,10 @@ def flags(settings: type, prefix: str = "") -> Iterator[Flag]:
         kind, meta = kinds[field.name], field.metadata
         name = prefix + (meta.get("flag") or field.name.replace("_", "-"))
         if dataclasses.is_dataclass(kind):
+            kind = type(field.default) if dataclasses.is_dataclass(field.default) else kind
             yield from flags(kind, prefix if meta.get("flat") else f"{name}.")
+        elif "variants" in meta:
+            yield Flag(prefix.rstrip("."), field, kind, False)
         else:
             required = field.default is field.default_factory is dataclasses.MISSING
             yield Flag(name, field, kind, required or meta.get("positional", False))
@@ -112,11 +123,11 @@ def check(config: object) -> None:
 
 
 def from_mapping(kind: type, values: Mapping):
-    """Builds config dataclass `kind` from a mapping (YAML, JSON); unknown names are refused,
-    missing ones take defaults."""
+    """Builds config dataclass `kind` from a mapping (YAML, JSON), and a field that holds settings
+    from a mapping within it. Unknown names are refused, missing ones take defaults."""
     if not isinstance(values, Mapping):
         raise ConfigError(kind.__name__, values, "a mapping of field names to values")
-    known = {field.name for field in dataclasses.fields(kind)}
+    known = {field.name: field.default for field in dataclasses.fields(kind)}
     for name in values:
         if name not in known:
             raise ConfigError(
@@ -124,7 +135,13 @@ def from_mapping(kind: type, values: Mapping):
                 values[name],
                 "one of the fields " + ", ".join(sorted(known)),
             )
-    return kind(**values)
+    return kind(**{name: _from_value(known[name], value) for name, value in values.items()})
+
+
+def _from_value(default: object, value: object):
+    if dataclasses.is_dataclass(default) and not dataclasses.is_dataclass(value):
+        return from_mapping(type(default), value)
+    return value
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,69 +204,6 @@ class PreprocessConfig:
                     getattr(self, low) + getattr(self, high),
                     "at most 0.95",
                 )
-
-
-WIRED = ("ltc", "cfc")
-"""Memories whose neurons are joined by a neural circuit policy's wiring; the others are fully
-connected."""
-MEMORIES = (
-    *WIRED,
-    "cfc_full",
-    "cfc_mixed",
-    "ct_rnn",
-    "gru",
-    "gru_timed",
-    "lstm",
-    "feedforward",
-    "feedforward_stack",
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class PolicyConfig:
-    """The network: encoder, memory, scales. A wired memory reads the wiring's fields, an unwired
-    one `units` instead."""
-
-    encoder: str = choice(
-        "strided",
-        ("strided", "slim", "published"),
-        "image encoder: for 64x128, 32x64, or the head of 79,420 parameters",
-    )
-    memory: str = choice(
-        "ltc",
-        MEMORIES,
-        "recurrent core: ltc and cfc are wired circuits, the others are baselines",
-        alias="--memory",
-    )
-    units: int = number(19, 1, 4096, "", "units of an unwired memory")
-    backbone: int = number(
-        128,
-        0,
-        4096,
-        "",
-        "units of the layer before the heads of cfc_full and cfc_mixed; 0 leaves it out",
-    )
-    stack: int = number(4, 1, 256, "", "frames that feedforward_stack sees at once")
-    image_features: int = number(29, 1, 1024, "", "features that the encoder makes of one image")
-    inter: int = number(12, 1, 4096, "", "inter neurons")
-    command: int = number(6, 1, 4096, "", "command neurons")
-    motor: int = number(1, 1, 1, "", "motor neurons; the one steers")
-    sensory_fanout: int = number(6, 1, 4096, "", "inter neurons that each sensory neuron drives")
-    inter_fanout: int = number(4, 1, 4096, "", "command neurons that each inter neuron drives")
-    recurrent_command: int = number(6, 0, 65536, "", "synapses among command neurons")
-    motor_fanin: int = number(6, 1, 4096, "", "command neurons that drive the motor neuron")
-    wiring_seed: int = number(22222, 0, 2**31 - 1, "", "seed of the wiring draw")
-    unfolds: int = number(3, 1, 64, "", "solver steps of the LTC and the CT-RNN per frame")
-    time_scale: float = number(
-        20.0, 1e-3, 1e4, "1/s", "cell time per second: 20 makes a 50 ms frame one unit"
-    )
-    curvature_scale: float = number(0.04, 1e-4, 10.0, "1/m", "curvature at network output 1")
-    output_gain: float = number(
-        4.0, 0.01, 100.0, "", "network output per unit of the motor neuron's state"
-    )
-
-    def __post_init__(self) -> None:
-        check(self)
 
 
 @dataclasses.dataclass(frozen=True)

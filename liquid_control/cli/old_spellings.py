@@ -17,6 +17,17 @@ OLD_FLAGS = {
     "--policy.memory": "--policy.core",
     "--memory-fit.looks": "--core-fit.passes",
     "--memory-fit.most": "--core-fit.max-frames",
+    "--policy.inter": "--policy.core.wiring.inter",
+    "--policy.command": "--policy.core.wiring.command",
+    "--policy.sensory-fanout": "--policy.core.wiring.sensory-fanout",
+    "--policy.inter-fanout": "--policy.core.wiring.inter-fanout",
+    "--policy.recurrent-command": "--policy.core.wiring.recurrent-command",
+    "--policy.motor-fanin": "--policy.core.wiring.motor-fanin",
+    "--policy.wiring-seed": "--policy.core.wiring.seed",
+    "--policy.unfolds": "--policy.core.unfolds",
+    "--policy.units": "--policy.core.units",
+    "--policy.backbone": "--policy.core.backbone",
+    "--policy.stack": "--policy.core.stack",
     "--memory-fit": "--core-fit",
     "--fit.memory-rate": "--fit.core-rate",
     "--recipe.memory-fit.looks": "--recipe.core-fit.passes",
@@ -57,5 +68,5 @@ def refuse_old_flags(settings: type, arguments: Sequence[str]) -> None:
         for old, new in OLD_FLAGS.items():
             if name not in known and (name == old or name.startswith(f"{old}.")):
                 renamed = new + name.removeprefix(old)
-                if renamed in known or new in groups:
+                if renamed in known or groups & {new, renamed.rpartition(".")[0]}:
                     raise OldSpellingError(name, renamed)

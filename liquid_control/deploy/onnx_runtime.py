@@ -35,7 +35,7 @@ class OnnxRuntime:
         options.log_severity_level = 3  # errors; the warnings are about its own optimisations
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = info.onnx_path
-        self.info, self.preprocess, self.neurons = info, info.preprocess, info.neurons
+        self.info, self.preprocess, self.neurons = info, info.preprocess, info.state_size
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"], enable_fallback=0

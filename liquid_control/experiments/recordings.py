@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, check, number, path
+from liquid_control.config import PreprocessConfig, check, number, path
 from liquid_control.data.episode import load_episode
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.recordings.rosbag.writer import PARTIAL, PROPOSAL, BagSettings
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.sim.collect import DriveJob, collect_missing

@@ -24,7 +24,7 @@ def inspect_model(model: str, out: Path | None = None) -> dict:
     if out is not None:
         if info.wiring is None:
             raise ConfigError(
-                "out", str(out), f"no file: {info.policy.memory} has no wiring to draw"
+                "out", str(out), f"no file: {info.policy.core.name} has no wiring to draw"
             )
         from liquid_control.inspection.wiring_picture import draw_wiring
 
@@ -39,7 +39,7 @@ def describe(info: ModelInfo) -> dict:
     return {
         "model": str(info.directory),
         "created": info.created,
-        "memory": info.policy.memory,
+        "core": info.policy.core.name,
         **_size(info),
         "parameters": {
             "all": sum(weights.values()),
@@ -59,12 +59,12 @@ def describe(info: ModelInfo) -> dict:
 
 
 def _size(info: ModelInfo) -> dict:
-    """Neurons by layer and synapses of a circuit; units and state of a memory without a wiring."""
+    """Neurons by layer and synapses of a circuit; units and state of a core without a wiring."""
     wiring = info.wiring
     if wiring is None:
         return {
-            "units": info.policy.units,
-            "state": info.neurons,
+            "units": info.state[0].size,
+            "state": info.state_size,
             "wiring": "none, fully connected",
         }
     layers = {

@@ -14,12 +14,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig, from_mapping
+from liquid_control.config import PreprocessConfig, from_mapping
 from liquid_control.errors import ConfigError, ModelFileError, brief
 from liquid_control.model.artefacts import ONNX, Artefact, read_artefacts, read_files
 from liquid_control.model.car import MEASUREMENTS
-from liquid_control.model.cores import state_names
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.signature import verify
+from liquid_control.model.state import StateArray
 from liquid_control.model.untrusted_file import AGAIN, read_bounded
 from liquid_control.model.wiring import NcpWiring
 
@@ -28,6 +29,7 @@ FORMAT = "liquid_control/2"
 FIRST_FORMAT = "liquid_control/1"
 """What release 0.1 wrote: "files", a mapping of names to hashes, instead of "artefacts"."""
 MODEL = "model.json"
+OUTPUTS = 1
 LARGEST_JSON = 2**23
 """Of model.json [bytes]; a wiring of 65,536 synapses takes 2 MB. Parsed, it takes at most 25 times
 as much memory."""
@@ -35,8 +37,8 @@ as much memory."""
 
 @dataclasses.dataclass(frozen=True)
 class ModelInfo:
-    """All of model.json, checked. `wiring`: None for a memory without one; `versions`: of the
-    libraries that saved it; `created`: UTC; `recurrent_parameters`: of the memory, None in a model
+    """All of model.json, checked. `wiring`: None for a core without one; `versions`: of the
+    libraries that saved it; `created`: UTC; `recurrent_parameters`: of the core, None in a model
     saved before they were counted.
     """
 
@@ -54,12 +56,17 @@ class ModelInfo:
     @property
     def state_names(self) -> tuple[str, ...]:
         """A name for each number of the state, in order."""
-        return state_names(self.policy)
+        return self.policy.core.state_names(_inputs(self.policy), OUTPUTS)
 
     @property
-    def neurons(self) -> int:
-        """Size U of the state."""
-        return len(self.state_names)
+    def state(self) -> tuple[StateArray, ...]:
+        """The arrays of the state."""
+        return self.policy.core.state(_inputs(self.policy), OUTPUTS)
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in the state, over all arrays."""
+        return sum(array.size for array in self.state)
 
     @property
     def files(self) -> dict[str, str]:
@@ -121,7 +128,7 @@ def read_model(directory: str | Path, require_signature: str | Path = "") -> Mod
             raise ModelFileError(path, f"{name!r} is missing or not a {kind.__name__}", AGAIN)
     try:
         policy, preprocess = (
-            from_mapping(PolicyConfig, values["policy"]),
+            PolicyConfig.from_dict(values["policy"]),
             from_mapping(PreprocessConfig, values["preprocess"]),
         )
         wiring = _wiring(path, policy, values.get("wiring"))
@@ -157,23 +164,19 @@ def to_text(directory: Path, values: Mapping) -> str:
 def _wiring(path: Path, policy: PolicyConfig, given: object) -> NcpWiring | None:
     """Raises ModelFileError and ConfigError. Sizes are held against the policy's first: a wiring of
     2^63 neurons would fill the memory."""
-    if policy.memory not in WIRED:
+    core = policy.core
+    if not core.wired:
         if given is not None:
-            raise ModelFileError(path, f"has a wiring, and {policy.memory} has none", AGAIN)
+            raise ModelFileError(path, f"has a wiring, and {core.name} has none", AGAIN)
         return None
-    expected = (
-        policy.image_features + len(MEASUREMENTS),
-        policy.inter,
-        policy.command,
-        policy.motor,
-    )
-    if (
-        isinstance(given, Mapping)
-        and tuple(given.get(name) for name in ("inputs", "inter", "command", "motor")) != expected
-    ):
+    expected = core.wiring.sizes(_inputs(policy), OUTPUTS)
+    if isinstance(given, Mapping) and {name: given.get(name) for name in expected} != expected:
         raise ModelFileError(
-            path,
-            f"the wiring does not have the policy's {expected} inputs, inter, command and motor neurons",
-            AGAIN,
+            path, f"the wiring does not have the sizes of its policy, {expected}", AGAIN
         )
     return NcpWiring.from_dict(given)
+
+
+def _inputs(policy: PolicyConfig) -> int:
+    """Inputs of the core."""
+    return policy.image_features + len(MEASUREMENTS)

@@ -1,40 +1,33 @@
-"""From a policy's config to the memory behind its encoder: a wired circuit, or an unwired cell
-whose units one line reads out."""
+"""From a core's settings to the cell behind a policy's encoder: a circuit whose motor neurons are the
+outputs, or a cell whose outputs one linear layer reads out."""
 
 from __future__ import annotations
 
+import importlib
+
 from torch import Tensor, nn
 
-from liquid_control.config import PolicyConfig
+from liquid_control.errors import ConfigError
+from liquid_control.model.cores import CoreConfig
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cells.cell import Cell
-from liquid_control.policy.cells.cfc import CfcCell
-from liquid_control.policy.cells.ct_rnn import CtRnnCell
-from liquid_control.policy.cells.feedforward import FeedForwardCell
-from liquid_control.policy.cells.gru import GruCell
-from liquid_control.policy.cells.lstm import LstmCell
-from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.cells.sequence_checks import State
-from liquid_control.policy.cells.wired_cfc import MaskedHeads, WiredCfcCell
 from liquid_control.policy.kernels import choose
 
 
 class Readout(Cell):
-    """A cell whose outputs one linear layer turns into one motor output (B, 1). The state is the
-    cell's."""
+    """A cell whose outputs (B, U) one linear layer turns into the core's outputs (B, M). The state
+    is the cell's."""
 
-    def __init__(self, recurrent: Cell) -> None:
+    def __init__(self, recurrent: Cell, outputs: int) -> None:
         super().__init__()
-        self.recurrent, self.readout = recurrent, nn.Linear(recurrent.outputs, 1)
-        self.inputs, self.outputs, self.state = recurrent.inputs, 1, recurrent.state
+        self.recurrent, self.readout = recurrent, nn.Linear(recurrent.outputs, outputs)
+        self.inputs, self.outputs, self.state = recurrent.inputs, outputs, recurrent.state
 
     def forward(self, x: Tensor, h: State, dt: Tensor) -> tuple[Tensor, State]:
         """`step` without its checks: the graph that is exported."""
         y, h = self.recurrent(x, h, dt)
         return self.readout(y), h
-
-    def read(self, h: State) -> Tensor:
-        return self.readout(self.recurrent.read(h))
 
     def forward_sequence(
         self, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
@@ -43,47 +36,32 @@ class Readout(Cell):
         y, h = choose.forward_sequence(self.recurrent, x, h, dt, is_first, mask)
         return self.readout(y), h
 
+    def time_constants_of_step(
+        self, x: Tensor, before: State, dt: Tensor, after: State
+    ) -> Tensor | None:
+        """Those of the cell."""
+        return self.recurrent.time_constants_of_step(x, before, dt, after)
 
-def build_memory(config: PolicyConfig, inputs: int, wiring: NcpWiring | None) -> nn.Module:
-    """The cell that `config.memory` names, with one output. `wiring` is for the wired ones and None
-    for the others."""
-    units, name = config.units, config.memory
-    if name == "ltc":
-        # Features and states lie in -1..1: half-activation points in their midst and gentle slopes
-        # keep every synapse alive from the start.
-        return LtcCell(
-            wiring,
-            config.unfolds,
-            sensory_mu=(-0.5, 0.5),
-            recurrent_mu=(-0.25, 0.25),
-            sigma=(0.9, 2.4),
-        )
-    if name == "cfc":
-        return WiredCfcCell(wiring)
-    if name in ("cfc_full", "cfc_mixed"):
-        return Readout(
-            CfcCell(
-                inputs, units, config.backbone, "default" if name == "cfc_full" else "mixed_memory"
-            )
-        )
-    if name == "ct_rnn":
-        # Explicit Euler steps would be unstable after a silence of 6 * unfolds units of time or
-        # more.
-        return Readout(CtRnnCell(inputs, units, config.unfolds, exponential=True))
-    if name in ("feedforward", "feedforward_stack"):
-        return Readout(
-            FeedForwardCell(inputs, units, config.stack if name == "feedforward_stack" else 1)
-        )
-    if name == "lstm":
-        return Readout(LstmCell(inputs, units, timed=False, one_bias=True))
-    return Readout(GruCell(inputs, units, timed=name == "gru_timed", one_bias=True))
+    def read(self, h: State) -> Tensor:
+        """The outputs (B, M) that stand in a state."""
+        return self.readout(self.recurrent.read(h))
 
 
-def count_parameters(memory: nn.Module) -> int:
-    """Numbers of a memory that training sets and steering depends on: not those that are frozen or
-    that a wiring masks."""
-    trained = sum(parameter.numel() for parameter in memory.parameters() if parameter.requires_grad)
-    masked = sum(
-        int((part.mask == 0).sum()) for part in memory.modules() if isinstance(part, MaskedHeads)
-    )
-    return trained - masked
+def build_core(
+    config: CoreConfig, inputs: int, outputs: int, wiring: NcpWiring | None = None
+) -> Cell:
+    """The cell of a core, with these numbers of inputs and outputs. `wiring`: for a core that has
+    one. Raises ConfigError."""
+    module, function = config.cell.split(":")
+    cell = getattr(importlib.import_module(module), function)(config, inputs, wiring)
+    if cell.state != config.state(inputs, outputs):
+        raise ConfigError(f"{config.cell} state", cell.state, config.state(inputs, outputs))
+    return cell if config.wired else Readout(cell, outputs)
+
+
+def count_parameters(core: nn.Module) -> int:
+    """Numbers of a core that training sets and that have an effect: not those that are frozen, or
+    masked by a module's buffer `mask` (0 where a weight has no effect)."""
+    trained = sum(parameter.numel() for parameter in core.parameters() if parameter.requires_grad)
+    masks = (mask for name, mask in core.named_buffers() if name.rpartition(".")[2] == "mask")
+    return trained - sum(int((mask == 0).sum()) for mask in masks)

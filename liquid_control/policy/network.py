@@ -1,4 +1,4 @@
-"""The whole policy: image and inertial features → memory → path curvature."""
+"""The whole policy: image and inertial features → core → path curvature."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from liquid_control.config import WIRED, PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError
 from liquid_control.model.car import MEASUREMENTS
+from liquid_control.model.cores import CoreConfig
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cells.cell import join_state, split_state
 from liquid_control.policy.cells.sequence_checks import State
-from liquid_control.policy.cores import build_memory, count_parameters
+from liquid_control.policy.cores import build_core, count_parameters
 from liquid_control.policy.encoder import PublishedEncoder, SlimEncoder, StridedEncoder
 from liquid_control.policy.kernels.choose import unroll
 
+OUTPUTS = 1
 INERTIAL_CENTRE = (0.0, 0.0, 10.0)
 """Subtracted from `signals.MEASUREMENTS` (rad/s, m/s², m/s) before the division by
 `INERTIAL_SPREAD`."""
@@ -45,7 +48,7 @@ class PolicyNetwork(nn.Module):
     """Encoder, recurrent cell and scales, all of them inside, so that pictures and SI numbers go in
     and curvature comes out.
 
-    `wiring` is drawn from `config` unless given (as by a model file), and None for a memory without
+    `wiring` is drawn from `config` unless given (as by a model file), and None for a core without
     one. Raises ConfigError for sizes that do not fit.
     """
 
@@ -54,14 +57,16 @@ class PolicyNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.preprocess = config, preprocess
-        self.wiring = draw_wiring(config) if wiring is None and config.memory in WIRED else wiring
         sensory = config.image_features + len(MEASUREMENTS)
-        _check_wiring(self.wiring, config, sensory)
+        if wiring is None and config.core.wired:
+            wiring = config.core.wiring.draw(sensory, OUTPUTS)
+        self.wiring = wiring
+        _check_wiring(self.wiring, config.core, sensory, OUTPUTS)
         encoder = {"slim": SlimEncoder, "strided": StridedEncoder, "published": PublishedEncoder}[
             config.encoder
         ]
         self.encoder = encoder(preprocess.height, preprocess.width, config.image_features)
-        self.cell = build_memory(config, sensory, self.wiring)
+        self.cell = build_core(config.core, sensory, OUTPUTS, self.wiring)
         self.auxiliary = nn.Linear(config.image_features, len(AUXILIARY))
         self.input_scale, self.input_shift = (
             nn.Parameter(torch.ones(sensory)),
@@ -77,7 +82,7 @@ class PolicyNetwork(nn.Module):
 
     @property
     def recurrent_parameters(self) -> int:
-        """Trained numbers of the memory and its readout, as papers count them: 1,065 of the LTC on
+        """Trained numbers of the core and its readout, as papers count them: 1,065 of the LTC on
         the published wiring."""
         return count_parameters(self.cell)
 
@@ -143,7 +148,7 @@ class PolicyNetwork(nn.Module):
         return self._curvature(motor), join_state(h)
 
     def sense(self, image: Tensor, inertial: Tensor) -> Tensor:
-        """What the memory is given: image (B, h, w, 3), inertial (B, 3) SI → (B, image_features +
+        """The core's input: image (B, h, w, 3), inertial (B, 3) SI → (B, image_features +
         3), scaled."""
         return self._sense(self.encoder(image), inertial)
 
@@ -173,38 +178,12 @@ class PolicyNetwork(nn.Module):
             raise ShapeError("inertial", inertial.shape, expected)
 
 
-def draw_wiring(config: PolicyConfig) -> NcpWiring:
-    """The wiring that a policy config asks for, with the inertial features as the last sensory
-    neurons."""
-    return NcpWiring.build(
-        inputs=config.image_features + len(MEASUREMENTS),
-        inter=config.inter,
-        command=config.command,
-        motor=config.motor,
-        sensory_fanout=config.sensory_fanout,
-        inter_fanout=config.inter_fanout,
-        recurrent_command=config.recurrent_command,
-        motor_fanin=config.motor_fanin,
-        seed=config.wiring_seed,
-    )
-
-
-def _check_wiring(wiring: NcpWiring | None, config: PolicyConfig, inputs: int) -> None:
-    if config.memory not in WIRED:
+def _check_wiring(wiring: NcpWiring | None, core: CoreConfig, inputs: int, outputs: int) -> None:
+    if not core.wired:
         if wiring is not None:
-            raise ConfigError(
-                "wiring",
-                f"one for {config.memory}",
-                f"none: only {' and '.join(WIRED)} have a wiring",
-            )
+            raise ConfigError("wiring", f"one for {core.name}", "none: the core has no wiring")
         return
-    sizes, wanted = (
-        (wiring.inputs, wiring.inter, wiring.command, wiring.motor),
-        (inputs, config.inter, config.command, config.motor),
-    )
-    if sizes != wanted:
-        raise ConfigError(
-            "wiring",
-            sizes,
-            f"{wanted} inputs, inter, command and motor neurons, as the config says",
-        )
+    expected = core.wiring.sizes(inputs, outputs)
+    sizes = {name: getattr(wiring, name) for name in expected}
+    if sizes != expected:
+        raise ConfigError("wiring", sizes, f"{expected}, as the config says")

@@ -138,13 +138,7 @@ def _weights(info: ModelInfo) -> dict[str, Tensor]:
 
 
 def _refuse_what_files_cannot_hold(info: ModelInfo, weights: dict[str, Tensor]) -> None:
-    """A wired CfC allocates masks as large as its weights before its shapes are known."""
-    if info.policy.memory != "cfc" or info.wiring is None:
-        return
-    sizes = (info.wiring.inputs, info.wiring.inter, info.wiring.command, info.wiring.motor)
-    least = CFC_HEADS * sum(
-        units * (before + units) for before, units in zip(sizes, sizes[1:], strict=False)
-    )
+    least = info.policy.core.least_weights(info.wiring)
     held = sum(value.numel() for value in weights.values())
     if held < least:
         raise ModelFileError(

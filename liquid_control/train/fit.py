@@ -11,7 +11,6 @@ from torch import Tensor
 
 from liquid_control.config import check, number
 from liquid_control.data.sequences import Batch
-from liquid_control.model.cores import MEMORY_RATES
 from liquid_control.policy.network import AUXILIARY_UNITS, PolicyNetwork
 from liquid_control.train.device import device_of
 
@@ -54,7 +53,7 @@ def make_optimiser(network: PolicyNetwork, settings: FitSettings) -> torch.optim
 
 def core_rate(network: PolicyNetwork, settings: FitSettings) -> float:
     """The learning rate of the network's recurrent core."""
-    return settings.core_rate or MEMORY_RATES[network.config.memory]
+    return settings.core_rate or network.config.core.rate
 
 
 def schedule(step: int, steps: int) -> float:

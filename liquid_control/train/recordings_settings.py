@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 from liquid_control.config import (
-    PolicyConfig,
     PreprocessConfig,
     check,
     choice,
@@ -19,6 +18,7 @@ from liquid_control.config import (
 )
 from liquid_control.errors import ConfigError
 from liquid_control.model.model_file import ModelInfo
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.view import ViewSettings

@@ -5,18 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from liquid_control.config import (
-    PolicyConfig,
-    PreprocessConfig,
-    check,
-    choice,
-    group,
-    number,
-    path,
-    text,
-)
+from liquid_control.config import PreprocessConfig, check, choice, group, number, path, text
 from liquid_control.data.sequences import Augmentation
 from liquid_control.model.packed import pack_model
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.sim import scenario
 from liquid_control.sim.collect import DriveJob
 from liquid_control.train.device import DEVICES

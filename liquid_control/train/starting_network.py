@@ -8,10 +8,11 @@ import dataclasses
 import numpy as np
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import ModelInfo
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import INERTIAL_CENTRE, INERTIAL_SPREAD, PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.train.split import Split

@@ -16,7 +16,9 @@ import torch
 from liquid_control.cli import main as cli
 from liquid_control.cli.arguments import parse
 from liquid_control.cli.doctor import DoctorSettings, examine
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
+from liquid_control.model.cores import LstmConfig
+from liquid_control.model.policy_config import PolicyConfig
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +58,52 @@ def test_help_lists_the_exit_codes(capsys):
 
 @pytest.mark.parametrize("words", ["train simulation", "train recordings"])
 @pytest.mark.parametrize(
-    "given", [["--memory", "lstm"], ["--memory=lstm"], ["--policy.memory", "lstm"]]
+    "given",
+    [
+        ["--core", "lstm", "--core.units", "8"],
+        ["--core=lstm", "--policy.core.units", "8"],
+        ["--policy.core.units", "8", "--policy.core", "lstm"],
+    ],
 )
 def test_the_core_has_a_short_flag(words, given):
     settings = next(one for one in cli.VERBS if one.words == words).load().settings
-    request = parse(settings, words, "s", [*given, "--policy.units", "8"])
-    assert request.settings.policy == PolicyConfig(memory="lstm", units=8)
+    request = parse(settings, words, "s", given)
+    assert request.settings.policy == PolicyConfig(core=LstmConfig(units=8))
+
+
+@pytest.mark.parametrize(
+    "given, said",
+    [
+        (["--core", "transformer"], "'transformer', expected one of ltc, cfc"),
+        (["--memory", "lstm"], "--memory is now spelled --core"),
+        (["--policy.memory=lstm"], "--policy.memory is now spelled --policy.core"),
+        (["--policy.units", "8"], "--policy.units is now spelled --policy.core.units"),
+        (["--policy.wiring-seed", "8"], "now spelled --policy.core.wiring.seed"),
+    ],
+)
+def test_wrong_and_old_flags_of_the_core_are_refused_by_name(given, said, capsys):
+    assert cli.main(["train", "imitation", "--out", "never_made", *given]) == cli.WRONG_USAGE
+    assert said in capsys.readouterr().err
+
+
+def test_settings_of_another_core_are_refused(capsys):
+    with pytest.raises(SystemExit) as leaving:
+        cli.main(["train", "imitation", "--core", "lstm", "--core.unfolds", "8"])
+    assert leaving.value.code == 2 and "unfolds" in capsys.readouterr().err
+
+
+def test_help_shows_the_settings_of_the_core_that_is_named(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "imitation", "--core", "feedforward_stack", "--help"])
+    shown = capsys.readouterr().out
+    assert "--policy.core.stack" in shown and "--policy.core.unfolds" not in shown
+    assert "--core" in shown and "gru_timed" in shown
 
 
 def test_a_short_flag_is_not_known_where_its_long_form_is_not(capsys):
     with pytest.raises(SystemExit) as leaving:
-        cli.main(["collect", "somewhere", "--memory", "lstm"])
-    assert leaving.value.code == 2 and "--memory" in capsys.readouterr().err
+        cli.main(["collect", "somewhere", "--core", "lstm"])
+    assert leaving.value.code == 2 and "--core" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", cli.VERBS, ids=lambda verb: verb.words)
@@ -110,8 +146,8 @@ def test_a_wrong_flag_gets_code_2(arguments, capsys):
         (["evaluate", "no_such_model"], "no_such_model"),
         (["export", "no_such_model"], "no_such_model"),
         (
-            ["train", "simulation", "--out", "never_made", "--policy.inter", "0"],
-            "PolicyConfig.inter: got 0",
+            ["train", "simulation", "--out", "never_made", "--core.wiring.inter", "0"],
+            "WiringConfig.inter: got 0",
         ),
         (["train", "simulation", "--out", "never_made", "--steps", "-1"], "steps: got -1"),
         (["collect", "--json=never_made"], "--json: got 'never_made', expected no value"),

@@ -1,5 +1,5 @@
-"""Every unwired memory drives the same with ONNX Runtime as with PyTorch, its state fed back. (The
-circuits: test_runtimes.)"""
+"""Every core without wiring steps the same with ONNX Runtime as with PyTorch, its state fed back.
+(The circuits: test_runtimes.)"""
 
 from __future__ import annotations
 
@@ -8,31 +8,22 @@ import onnx
 import pytest
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.export import INPUTS, export_onnx
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.torch_runtime import TorchRuntime
+from liquid_control.model.cores import CORES
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import save_model
 
 SIZE = (16, 24)
-MEMORIES = (
-    "cfc_full",
-    "cfc_mixed",
-    "ct_rnn",
-    "gru_timed",
-    "lstm",
-    "feedforward",
-    "feedforward_stack",
-)
-"""gru is gru_timed without its dt; what a graph does with an input that it does not use is seen at
-the lstm."""
 
 
-@pytest.mark.parametrize("memory", MEMORIES)
-def test_irregular_steps_of_three_drives_at_once(tmp_path, memory):
+@pytest.mark.parametrize("core", [core for core in CORES.values() if not core.wired])
+def test_irregular_steps_of_three_drives_at_once(tmp_path, core):
     torch.manual_seed(0)
-    network = PolicyNetwork(PolicyConfig(memory=memory, units=12), PreprocessConfig(*SIZE))
+    network = PolicyNetwork(PolicyConfig(core=core(units=12)), PreprocessConfig(*SIZE))
     save_model(tmp_path, network, {}, {}, export=export_onnx)
     fast, reference, rng = (
         OnnxRuntime.load(tmp_path),

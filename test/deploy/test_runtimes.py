@@ -10,12 +10,14 @@ import onnx
 import pytest
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.export import export_model, export_onnx
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError, ImageError, ModelFileError, ShapeError, TimeError
+from liquid_control.model.cores import CORES
 from liquid_control.model.model_file import read_model
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import save_model
 from liquid_control.signals import Observation
@@ -27,7 +29,7 @@ SIZE = (32, 64)
 def model(request, tmp_path_factory):
     torch.manual_seed(0)
     directory = tmp_path_factory.mktemp(request.param)
-    network = PolicyNetwork(PolicyConfig(memory=request.param), PreprocessConfig(*SIZE))
+    network = PolicyNetwork(PolicyConfig(core=CORES[request.param]()), PreprocessConfig(*SIZE))
     save_model(directory, network, {}, {}, export=export_onnx)
     return directory
 

@@ -16,7 +16,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.experiments.driving import claims as judged
 from liquid_control.experiments.driving import drives, progress, run, training
 from liquid_control.experiments.driving.settings import DrivingSettings, Recipe, shortened
-from liquid_control.model.cores import CANDIDATES
+from liquid_control.model.cores import PRESETS
 from liquid_control.policy.saved import load_network
 from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.train.fit_core import CoreFitSettings
@@ -50,7 +50,14 @@ def test_all_conditions_that_claims_and_charts_name_exist():
         *judged.STRIPPED.values(),
     }
     assert named | {name for *_, places in CURVES for name in places} <= set(CONDITIONS)
-    assert set(judged.TOLD_TIME) <= set(CANDIDATES)
+
+
+def test_what_the_claims_are_about_comes_from_the_cores():
+    without_time = {name for name, core in PRESETS.items() if not core.uses_time}
+    assert without_time == {"gru", "lstm_19", "lstm_64", "feedforward", "feedforward_stack"}
+    liquid = {name for name, core in PRESETS.items() if core.liquid}
+    assert liquid == {"ltc", "cfc", "cfc_full", "cfc_mixed"}
+    assert judged.CIRCUITS == {"ltc": "the LTC circuit", "cfc": "the CfC circuit"}
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +203,8 @@ def test_the_recipe_is_that_of_train_simulation_but_for_the_shared_encoder():
             assert (
                 one.settings.policy.encoder,
                 one.settings.preprocess.width,
-                one.settings.policy.memory,
-            ) == ("slim", 64, CANDIDATES[one.candidate].memory)
+                one.settings.policy.core,
+            ) == ("slim", 64, PRESETS[one.candidate])
     (job, *_) = training.trainings(DrivingSettings())
     ours = dataclasses.replace(
         job.settings, out=usual.out, workers=0, evaluation_roads=usual.evaluation_roads, encoder=""
@@ -209,7 +216,7 @@ def test_candidates_of_one_seed_start_with_one_encoder_trained_before_no_memory(
     jobs = training.trainings(small)
     assert {job.encoder.model for job in jobs} == {small.out / "encoders" / "0" / "model"}
     assert (
-        jobs[0].encoder.settings.policy.memory == "feedforward"
+        jobs[0].encoder.settings.policy.core.name == "feedforward"
         and jobs[0].encoder.settings.rounds == 0
     )
     given, made = load_network(jobs[0].encoder.model), [load_network(job.model) for job in jobs]

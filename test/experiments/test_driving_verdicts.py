@@ -19,7 +19,7 @@ from liquid_control.experiments.driving.claims import (
 )
 from liquid_control.experiments.driving.report import page, table
 from liquid_control.experiments.driving.settings import QUICK_RECIPE
-from liquid_control.model.cores import CANDIDATES
+from liquid_control.model.cores import PRESETS
 
 RIVALS = ("gru", "lstm_64")
 
@@ -145,7 +145,7 @@ def test_the_page_of_all_candidates_and_conditions_fetches_nothing():
     grid = {
         (name, condition): columns(20, roads=2, seeds=1)
         for condition in ("clean", "noise_0.3", "dropped_0", "dropped_70")
-        for name in CANDIDATES
+        for name in PRESETS
     }
     answer = {
         "command": "<liquid>",
@@ -156,8 +156,8 @@ def test_the_page_of_all_candidates_and_conditions_fetches_nothing():
         "seeds": 1,
         "recipe": dataclasses.asdict(QUICK_RECIPE),
         "candidates": {
-            name: {"parameters": 1, "memory": name, "state": 1, "training_s": [None]}
-            for name in CANDIDATES
+            name: {"parameters": 1, "core": name, "state": 1, "training_s": [None]}
+            for name in PRESETS
         },
         "distance_m": 1e4,
         "least_distance_m": 1e3,
@@ -173,6 +173,6 @@ def test_the_page_of_all_candidates_and_conditions_fetches_nothing():
     text = page(answer)
     assert not re.search(r"(src|href)=[\"'](?!data:)", text)
     assert "&lt;liquid&gt;" in text and "A quick run" in text and "A fault of the benchmark" in text
-    assert text.count('<g class="curve') == 4 * len(CANDIDATES)
-    for name in (*CANDIDATES, "noise_0.3"):
+    assert text.count('<g class="curve') == 4 * len(PRESETS)
+    for name in (*PRESETS, "noise_0.3"):
         assert name in text and name in table(answer)

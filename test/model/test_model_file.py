@@ -12,13 +12,16 @@ import pytest
 import safetensors.torch
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ModelFileError
+from liquid_control.model.cores import CfcConfig, LtcConfig, WiringConfig
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network, save_model
 
+DRAW = WiringConfig(seed=5)
 PREPROCESS = PreprocessConfig(height=24, width=40, crop_top=0.3)
 
 
@@ -66,9 +69,9 @@ def sign(model):
     edit(model, lambda v: v["artefacts"][0].update(sha256=sha256))
 
 
-@pytest.mark.parametrize("memory", ["ltc", "cfc"])
-def test_what_was_saved_is_what_is_loaded(tmp_path, memory):
-    network = save(tmp_path, memory=memory, wiring_seed=5)
+@pytest.mark.parametrize("core", [LtcConfig(wiring=DRAW), CfcConfig(wiring=DRAW)])
+def test_what_was_saved_is_what_is_loaded(tmp_path, core):
+    network = save(tmp_path, core=core)
     loaded, info = load_network(tmp_path), read_model(tmp_path)
     assert (
         loaded.config == network.config == info.policy
@@ -101,8 +104,8 @@ def test_reading_imports_neither_torch_nor_onnxruntime(model):
 def test_saving_again_replaces_the_files_and_leaves_others(model):
     (model / "notes.txt").write_text("mine")
     (model / "policy.onnx").write_text("of older weights")
-    save(model, wiring_seed=9)
-    assert read_model(model).policy.wiring_seed == 9
+    save(model, core=LtcConfig(wiring=DRAW))
+    assert read_model(model).policy.core.wiring.seed == 5
     assert sorted(p.name for p in model.iterdir()) == [
         "model.json",
         "notes.txt",
@@ -111,7 +114,10 @@ def test_saving_again_replaces_the_files_and_leaves_others(model):
 
 
 def test_a_failed_save_leaves_the_old_model_whole(model):
-    network, before = PolicyNetwork(PolicyConfig(wiring_seed=9), PREPROCESS), read_model(model)
+    network, before = (
+        PolicyNetwork(PolicyConfig(core=LtcConfig(wiring=DRAW)), PREPROCESS),
+        read_model(model),
+    )
 
     def broken_export(network, path):
         path.write_text("half a graph")
@@ -184,14 +190,17 @@ def test_other_formats_are_refused(model, values):
         (lambda v: v["artefacts"][0].update(precision="int8"), "lists no weights"),
         (lambda v: v["artefacts"].append(v["artefacts"][0]), "two artefacts of the same file"),
         (lambda v: v.update(artefacts=v["artefacts"] * 65), "a list of at most 64"),
-        (lambda v: v["policy"].update(unfolds=0), "PolicyConfig.unfolds"),
+        (lambda v: v["policy"]["core"].update(unfolds=0), "LtcConfig.unfolds"),
         (lambda v: v["policy"].update(time_scale=float("nan")), "PolicyConfig.time_scale"),
         (lambda v: v["policy"].update(invented=1), "PolicyConfig.invented"),
         (lambda v: v["preprocess"].update(height="32"), "PreprocessConfig.height"),
         (lambda v: v["wiring"]["sensory"].pop(), "NcpWiring.sha256"),
         (lambda v: v["wiring"].pop("sha256"), "NcpWiring"),
-        (lambda v: v["policy"].update(inter=13), "does not have the policy's"),
-        (lambda v: v["policy"].update(image_features=13), "does not have the policy's"),
+        (
+            lambda v: v["policy"]["core"]["wiring"].update(inter=13),
+            "does not have the sizes of its policy",
+        ),
+        (lambda v: v["policy"].update(image_features=13), "does not have the sizes of its policy"),
         (lambda v: v["artefacts"][0].update(sha256=None), "does not match its hash"),
     ],
 )

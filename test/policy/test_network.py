@@ -5,12 +5,14 @@ import dataclasses
 import pytest
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError, TimeError
+from liquid_control.model.cores import CfcConfig, LtcConfig, WiringConfig
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.network import PolicyNetwork
 
-LTC, CFC = PolicyConfig(encoder="slim"), PolicyConfig(encoder="slim", memory="cfc")
+LTC, CFC = PolicyConfig(encoder="slim"), PolicyConfig(encoder="slim", core=CfcConfig())
 SIZE = PreprocessConfig(height=32, width=64)
 
 
@@ -139,8 +141,9 @@ def test_bad_arguments_are_refused():
     [
         (PolicyConfig(encoder="published"), None),  # 29 features do not share out over 8 maps
         (PolicyConfig(image_features=1), None),
-        (PolicyConfig(sensory_fanout=13), None),
-        (PolicyConfig(command=8), None),  # six of them alone would reach the motor neuron
+        (PolicyConfig(core=LtcConfig(wiring=WiringConfig(sensory_fanout=13))), None),
+        # six of them alone would reach the motor neuron
+        (PolicyConfig(core=LtcConfig(wiring=WiringConfig(command=8))), None),
         (PolicyConfig(), NcpWiring.build(inputs=20)),
         (PolicyConfig(), NcpWiring.build(motor=2)),
         (PolicyConfig(), NcpWiring.build(inter=10)),

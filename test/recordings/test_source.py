@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import RecordingError
 from liquid_control.evaluate.replay.open_loop import replay
 from liquid_control.inspection.inspect_any import InspectAnySettings, inspect_any, is_recording
 from liquid_control.inspection.recording import inspect_source
 from liquid_control.model.installed import find_model
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.recordings import formats
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.in_memory import InMemoryRecording

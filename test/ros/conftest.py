@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 MAKE_MODEL = """
 import sys, torch
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.deploy.export import export_onnx
 from liquid_control.policy.saved import save_model
 from liquid_control.policy.network import PolicyNetwork

@@ -147,7 +147,7 @@ def test_a_wiring_of_more_neurons_than_memory_is_refused_before_it_is_built(mode
         values = json.loads((find_model("lane_keeper") / "model.json").read_text())
         values["wiring"]["inter"] = inter
         (model / "model.json").write_text(json.dumps(values))
-        with pytest.raises(ModelFileError, match="does not have the policy's"):
+        with pytest.raises(ModelFileError, match="does not have the sizes of its policy"):
             read_model(model)
 
 

@@ -76,7 +76,7 @@ def test_a_network_larger_than_its_weights_is_refused_before_it_is_built(
 )
 def test_sizes_out_of_bounds_are_refused_by_name(model, policy):
     change(model, lambda values: values["policy"].update(policy))
-    with pytest.raises(ModelFileError, match=f"PolicyConfig.{next(iter(policy))}"):
+    with pytest.raises(ModelFileError, match=rf"Config\.{next(iter(policy))}"):
         read_model(model)
 
 

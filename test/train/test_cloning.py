@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Batch
 from liquid_control.experiments.recordings import compare
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.fit import FitSettings, auxiliary_loss, steering_loss
 from liquid_control.train.split import GAP, Split, split_blocks, split_recordings

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.data.sequences import Batch
 from liquid_control.errors import ConfigError
-from liquid_control.model.cores import CANDIDATES
+from liquid_control.model.cores import PRESETS
 from liquid_control.model.model_file import read_model
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.train.device import choose_device, device_of
@@ -49,9 +50,9 @@ def without_values(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "__float__", lambda tensor: 0.0)
 
 
-@pytest.mark.parametrize("name", CANDIDATES)
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_training_step_keeps_to_the_networks_device(name, without_values):
-    network = PolicyNetwork(dataclasses.replace(CANDIDATES[name], encoder="slim"), SIZE).to("meta")
+    network = PolicyNetwork(PolicyConfig(encoder="slim", core=PRESETS[name]), SIZE).to("meta")
     for module in network.modules():
         if hasattr(module, "kernel"):
             module.kernel = "reference"

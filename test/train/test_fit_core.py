@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, WorldConfig
+from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.data.episode import load_episode
 from liquid_control.data.sequences import Augmentation, normal_numbers
+from liquid_control.model.cores import CORES
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.collect import CollectionSettings, collect_expert
 from liquid_control.train.fit import FitSettings
@@ -38,9 +40,9 @@ def episodes(tmp_path_factory):
     return [load_episode(path) for path in sorted(folder.glob("*.npz"))]
 
 
-def network(memory: str = "ltc") -> PolicyNetwork:
+def network(core: str = "ltc") -> PolicyNetwork:
     torch.manual_seed(0)
-    return PolicyNetwork(PolicyConfig(encoder="slim", memory=memory), SIZE)
+    return PolicyNetwork(PolicyConfig(encoder="slim", core=CORES[core]()), SIZE)
 
 
 def run(

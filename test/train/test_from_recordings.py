@@ -12,11 +12,13 @@ import pytest
 import torch
 
 from liquid_control.cli import main as cli
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.data.sequences import Augmentation
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError
+from liquid_control.model.cores import LtcConfig
 from liquid_control.model.model_file import read_model
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.saved import load_network
 from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.settings import RecordingSettings
@@ -198,7 +200,7 @@ def test_fine_tuning_starts_from_the_model_and_keeps_its_sizes(
     )
     for flags, said in (
         ({"preprocess": PreprocessConfig(height=20)}, "16x32"),
-        ({"policy": PolicyConfig(unfolds=2)}, "no --policy flags"),
+        ({"policy": PolicyConfig(core=LtcConfig(unfolds=2))}, "no --policy flags"),
     ):
         with pytest.raises(ConfigError, match=said):
             train(dataclasses.replace(tuned, out=tmp_path / "other", **flags))

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig, WorldConfig
+from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.data.episode import load_episode
 from liquid_control.data.sequences import Augmentation, Sequences
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, ImageError
 from liquid_control.model.model_file import read_model
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.collect import CollectionSettings, collect_expert
 from liquid_control.train import from_simulation

@@ -19,7 +19,8 @@ from liquid_control.bench.timing import machine
 from liquid_control.bench.train_speed.collecting import collecting, rendering_limit
 from liquid_control.bench.train_speed.fitting import fitting, machine_limit, step_of_all_cores
 from liquid_control.bench.train_speed.report import table, write_report
-from liquid_control.config import PolicyConfig, PreprocessConfig, check, group, number, path
+from liquid_control.config import PreprocessConfig, check, group, number, path
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.sim.scenario import LONG_ROAD, POLICY_ROAD, SHORT_ROAD
 from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.verb import Verb
@@ -76,7 +77,7 @@ def bench_train(settings: TrainBenchSettings) -> dict:
     }
     answer = {
         "machine": machine(PACKAGES) | {"threads": threads, "cpus": os.cpu_count()},
-        "core": settings.policy.memory,
+        "core": settings.policy.core.name,
         "encoder": settings.policy.encoder,
         "picture": [recipe.preprocess.height, recipe.preprocess.width],
         "collecting": collected,

@@ -21,7 +21,6 @@ from liquid_control.evaluate.insight.film import write_film
 from liquid_control.evaluate.insight.intervention import Effect, choose_lesions, intervene_all
 from liquid_control.evaluate.insight.lesions import synapse_signs, synapse_strengths
 from liquid_control.evaluate.insight.page import write_explanation
-from liquid_control.evaluate.insight.time_constants import meaning, title
 from liquid_control.evaluate.insight.trace import joined, record
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
@@ -91,7 +90,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
     strengths, signs = synapse_strengths(network, states), synapse_signs(network)
     facts = {
         "model": str(settings.model),
-        "memory": info.policy.memory,
+        "core": info.policy.core.name,
         "roads": settings.roads,
         "seed": settings.seed,
         "steps": len(trace),
@@ -105,8 +104,8 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         "saliency_under_noise": findings.similarity_under_noise(
             seer, network, trace, settings.seed
         ),
-        "time_constant_is": meaning(network),
-        "time_constant_title": title(network),
+        "time_constant_is": info.policy.core.time_constant,
+        "time_constant_title": info.policy.core.time_constant_title,
         "neurons": neurons.rows,
         "synapses": [
             {"source": s, "target": t, "strength": v, "sign": signs.get((s, t), 0)}
@@ -146,7 +145,7 @@ def brief(facts: Mapping) -> dict:
         if facts["intact"]
         else {}
     )
-    kept = ("model", "memory", "steps", "departures", "lateral_rmse_m", "pc1_share")
+    kept = ("model", "core", "steps", "departures", "lateral_rmse_m", "pc1_share")
     return {
         **{name: facts[name] for name in kept},
         "largest step": facts["lipschitz"][0],

@@ -23,7 +23,7 @@ from liquid_control.sim.conditions.table import CLEAN
 from liquid_control.system.jobs import processes, run_jobs
 
 MOST_UNITS = 24
-"""Of an unwired memory with more units, those that the readout hears most."""
+"""Of a core without wiring and with more units, those with the largest readout weights."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

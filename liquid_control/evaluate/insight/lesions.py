@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from liquid_control.config import WIRED, TimelineConfig
+from liquid_control.config import TimelineConfig
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError
 from liquid_control.policy.cells.cfc_rule import advance
 from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 from liquid_control.policy.cores import Readout
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.signals import Observation
@@ -54,15 +55,14 @@ def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> Torc
     network, memories = copy.deepcopy(network), torch.tensor(states, dtype=torch.float32)
     hold = lesion.way == "hold"
     with torch.no_grad():
-        if network.config.memory not in WIRED:
+        if network.wiring is None:
             return _unwired(network, lesion, memories, hold)
         if lesion.target is None and lesion.source in network.wiring.motor_neurons:
             network.output_shift += (
                 float(memories[:, lesion.source].mean() * network.output_scale) * hold
             )
             network.output_scale.zero_()
-        operate = _operate_ltc if isinstance(network.cell, LtcCell) else _operate_cfc
-        operate(network.cell, lesion, memories, hold)
+        OPERATIONS[type(network.cell)](network.cell, lesion, memories, hold)
     return TorchRuntime(network)
 
 
@@ -71,24 +71,21 @@ def synapse_strengths(network: PolicyNetwork, states: np.ndarray) -> dict[tuple[
     drive. LTC: the spread of the current w σ(.) (erev - v). CfC: how far the target's next state
     moves (root mean square) when it hears the source's mean in the source's place; a CfC's layer
     listens to all of its own neurons, and those count, but among inter neurons, whose inputs are
-    not at hand here. Empty for a memory without wiring."""
-    if network.config.memory not in WIRED:
+    not at hand here. Empty for a core without wiring."""
+    strengths = STRENGTHS.get(type(network.cell))
+    if strengths is None:
         return {}
-    cell, memories = network.cell, torch.tensor(states, dtype=torch.float32)
     with torch.no_grad():
-        if not isinstance(cell, LtcCell):
-            return _cfc_strengths(network, memories)
-        pairs, part = (
-            [(source, target) for source, target, _ in network.wiring.synapses],
-            cell.recurrent,
-        )
-        targets = memories[:, [target for _, target in pairs]]
-        current = (
-            _activations(part, memories)
-            * torch.nn.functional.softplus(part.raw_w)
-            * (part.erev - targets)
-        )
-        return dict(zip(pairs, current.std(dim=0).tolist(), strict=True))
+        return strengths(network, torch.tensor(states, dtype=torch.float32))
+
+
+def _ltc_strengths(network: PolicyNetwork, states: Tensor) -> dict[tuple[int, int], float]:
+    part = network.cell.recurrent
+    pairs = [(source, target) for source, target, _ in network.wiring.synapses]
+    targets = states[:, [target for _, target in pairs]]
+    conductance = torch.nn.functional.softplus(part.raw_w)
+    current = _activations(part, states) * conductance * (part.erev - targets)
+    return dict(zip(pairs, current.std(dim=0).tolist(), strict=True))
 
 
 def _cfc_strengths(network: PolicyNetwork, states: Tensor) -> dict[tuple[int, int], float]:
@@ -121,7 +118,7 @@ def _cfc_strengths(network: PolicyNetwork, states: Tensor) -> dict[tuple[int, in
 
 def synapse_signs(network: PolicyNetwork) -> dict[tuple[int, int], int]:
     """1 or -1 by the sign of each LTC synapse's trained reversal potential, by (source, target);
-    empty for other memories, whose synapses pull either way from one moment to the next."""
+    empty for other cores, whose synapses have no fixed sign."""
     if not isinstance(network.cell, LtcCell):
         return {}
     signs = torch.sign(network.cell.recurrent.erev.detach()).int().tolist()
@@ -188,7 +185,7 @@ def _unwired(network: PolicyNetwork, lesion: Lesion, states: Tensor, hold: bool)
     the readout stops listening."""
     if lesion.target is not None or not isinstance(network.cell, Readout):
         raise ConfigError(
-            "Lesion.target", lesion.target, "none: a memory without wiring has no synapse to name"
+            "Lesion.target", lesion.target, "none: a core without wiring has no synapse to name"
         )
     if lesion.source >= network.cell.recurrent.outputs:
         raise ConfigError(
@@ -222,3 +219,9 @@ def _require(found: list, lesion: Lesion) -> None:
         raise ConfigError(
             "Lesion", (lesion.source, lesion.target), "a synapse of the wiring, as (source, target)"
         )
+
+
+OPERATIONS = {LtcCell: _operate_ltc, WiredCfcCell: _operate_cfc}
+"""How a synapse of a wired cell is silenced, by class of cell."""
+STRENGTHS = {LtcCell: _ltc_strengths, WiredCfcCell: _cfc_strengths}
+"""How strong its synapses are."""

@@ -114,7 +114,7 @@ def _circuit(facts: Mapping, info: ModelInfo, names: list[str]) -> str:
     synapses = {
         pair: (value / largest, f"{names[pair[0]]} → {names[pair[1]]} {words(pair)}")
         for pair, value in strengths.items()
-        if facts["memory"] == "ltc" or value > FAINT * largest
+        if facts["core"] == "ltc" or value > FAINT * largest
     }
     signs = {(one["source"], one["target"]): one["sign"] for one in facts["synapses"]}
     return circuit_map(info.wiring, damage, tips, synapses, signs)

@@ -25,13 +25,11 @@ from liquid_control.experiments.driving.figures import (
     figure,
     pooled,
 )
-from liquid_control.experiments.driving.settings import LIQUID
-from liquid_control.model.cores import CANDIDATES
+from liquid_control.model.cores import PRESETS
 from liquid_control.stats.bootstrap import LEVEL
 
 SUPPORTED, REFUTED, UNDECIDED = "supported", "not supported", "undecided"
-CIRCUITS = {"ltc": "the LTC circuit", "cfc": "the CfC circuit"}
-TOLD_TIME = ("ltc", "cfc", "cfc_full", "cfc_mixed", "ct_rnn_19", "ct_rnn_64", "gru_timed")
+CIRCUITS = {name: f"the {core.title} circuit" for name, core in PRESETS.items() if core.wired}
 STRIPPED = {f"{name}_stripped": name for name in ("jitter", "dropped_50", "rate_10", "silence")}
 LEAST_SEEDS = 3
 MARGIN = 0.03
@@ -124,7 +122,7 @@ def claims(grid: Grid) -> list[dict]:
         list(dict.fromkeys(name for name, _ in grid)),
         {condition for _, condition in grid},
     )
-    rivals = [name for name in names if name in CANDIDATES and name not in LIQUID]
+    rivals = [name for name in names if name in PRESETS and not PRESETS[name].liquid]
     circuits = [name for name in CIRCUITS if name in names]
     found = []
     for who in circuits if rivals else ():
@@ -132,14 +130,17 @@ def claims(grid: Grid) -> list[dict]:
             there = [name for name in wanted if name in conditions]
             if there:
                 compared = compare(grid, DEPARTURES, who, rivals, there)
-                told = f"{_capital(words)}, {CIRCUITS[who]} leaves the lane less often than every memory that is not liquid"
+                told = (
+                    f"{_capital(words)}, {CIRCUITS[who]} leaves the lane less often than every "
+                    "core that is not liquid"
+                )
                 found.append(
                     _told(grid, theme, told, DEPARTURES, who, there, compared, verdict(compared))
                 )
     found += [
         _uses_time(grid, who, conditions)
         for who in names
-        if who in TOLD_TIME and _pairs(conditions)
+        if who in PRESETS and PRESETS[who].uses_time and _pairs(conditions)
     ]
     found += [
         _as_precise(grid, who) for who in circuits if "clean" in conditions and "lstm_64" in names
@@ -162,7 +163,7 @@ def blind_differences(grid: Grid) -> dict[str, float]:
             same_models=True,
         )[0]
         for who in names
-        if pairs and who in CANDIDATES and who not in TOLD_TIME
+        if pairs and who in PRESETS and not PRESETS[who].uses_time
     }
 
 
@@ -196,7 +197,10 @@ def _as_precise(grid: Grid, who: str) -> dict:
     one = compared[0]
     found = SUPPORTED if one.high < MARGIN else REFUTED if one.low > MARGIN else UNDECIDED
     found = UNDECIDED if one.seeds < LEAST_SEEDS else found
-    words = f"{_capital(CIRCUITS[who])} of 19 neurons is as precise on clean roads as an LSTM of 64 units, up to {MARGIN} m"
+    words = (
+        f"{_capital(CIRCUITS[who])} of 19 neurons is as precise on clean roads as an LSTM of 64 "
+        f"units, up to {MARGIN} m"
+    )
     return _told(grid, "size", words, RMSE, who, ["clean"], compared, found)
 
 

@@ -110,8 +110,8 @@ class Scores:
 
     @property
     def model(self) -> dict:
-        """What is told about the model: sha256 (of its policy.onnx), memory, recurrent_parameters,
-        neurons, seconds, command, commit."""
+        """What is told about the model: sha256 (of its policy.onnx), core, recurrent_parameters,
+        state_size, seconds, command, commit."""
         return self._told["model"]
 
     def adopt(self, model: Path) -> None:
@@ -177,8 +177,8 @@ def _facts(model: Path) -> dict:
     info = read_model(model)
     told = {
         "sha256": sha256_of(model / ONNX),
-        "memory": info.policy.memory,
+        "core": info.policy.core.name,
         "recurrent_parameters": info.recurrent_parameters,
-        "neurons": info.neurons,
+        "state_size": info.state_size,
     }
     return told | {name: info.provenance.get(name) for name in ("seconds", "command", "commit")}

@@ -37,18 +37,8 @@ from liquid_control.train.run import commit
 
 COLLECTED, DRIVEN, STEP, START, ENCODED = 3.5e-3, 3.5e-3, 0.1, 8.0, 1e-4
 """Seconds of one core for a metre collected, a metre driven, an optimiser step, the start of a
-training and a picture encoded, as measured: with `MEMORY_STEP` the shares of the bar that each
-gets, and what the plan in doc/benchmark.md is computed from."""
-
-MEMORY_STEP = {
-    "cfc_full": 12e-3,
-    "cfc_mixed": 17e-3,
-    "ct_rnn": 8e-3,
-    "gru": 7e-3,
-    "gru_timed": 7e-3,
-    "lstm": 5e-3,
-}
-"""Seconds of one core for an optimiser step of the memory alone; 3 ms of the others."""
+training and a picture encoded, as measured: with the cores' `step_seconds` the shares of the
+bar that each gets, and the basis of the plan in doc/benchmark.md."""
 
 FRAMES = 2.3
 """Frames in a metre collected."""
@@ -175,8 +165,7 @@ def training_cost(job: Training) -> float:
     expert = LONG_ROAD * recipe.long_roads + SHORT_ROAD * recipe.short_roads
     steps = recipe.steps + recipe.rounds * recipe.round_steps
     pictures = FRAMES * core_fit.passes * ((1 + recipe.rounds) * expert + driven)
-    core_step = MEMORY_STEP.get(recipe.policy.memory, 3e-3)
-    core = (1 + recipe.rounds) * core_fit.steps * core_step
+    core = (1 + recipe.rounds) * core_fit.steps * recipe.policy.core.step_seconds
     encoded = ENCODED * pictures if core_fit.steps else 0.0
     return START + driven * COLLECTED + steps * STEP + core + encoded
 
@@ -214,8 +203,8 @@ def _about(entries: list[Entry]) -> Mapping:
     told = [entry.scores.model for entry in entries]
     return {
         "parameters": told[0]["recurrent_parameters"],
-        "state": told[0]["neurons"],
-        "memory": told[0]["memory"],
+        "state": told[0]["state_size"],
+        "core": told[0]["core"],
         "models": [one["sha256"] for one in told],
         "training_s": [(one["seconds"] or {}).get("total") for one in told],
     }

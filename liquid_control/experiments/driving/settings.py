@@ -7,7 +7,6 @@ import dataclasses
 from pathlib import Path
 
 from liquid_control.config import (
-    PolicyConfig,
     PreprocessConfig,
     check,
     choice,
@@ -19,17 +18,15 @@ from liquid_control.config import (
 )
 from liquid_control.data.sequences import Augmentation
 from liquid_control.errors import ConfigError
-from liquid_control.model.cores import CANDIDATES
+from liquid_control.model.cores import PRESETS
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.sim.conditions.table import find_conditions
 from liquid_control.sim.seeds import LARGEST_SEED
 from liquid_control.train.fit_core import CoreFitSettings
 from liquid_control.train.simulation_settings import SimulationSettings
 
-LIQUID = ("ltc", "cfc", "cfc_full", "cfc_mixed")
-"""Candidates whose time constants depend on what they see; the rest are their rivals."""
-
-CHOSEN = tuple(CANDIDATES)
-"""Driven unless asked otherwise: every kind of memory, and both sizes of those that have two."""
+CHOSEN = tuple(PRESETS)
+"""Driven by default: every core, and both sizes of those that have two."""
 
 QUICK_CANDIDATES, QUICK_CONDITIONS = (
     ("ltc", "gru"),
@@ -128,9 +125,9 @@ class DrivingSettings:
     def __post_init__(self) -> None:
         check(self)
         find_conditions(self.conditions)
-        unknown = [name for name in self.candidates if name not in CANDIDATES]
+        unknown = [name for name in self.candidates if name not in PRESETS]
         if unknown:
-            raise ConfigError("candidates", ", ".join(unknown), "any of " + ", ".join(CANDIDATES))
+            raise ConfigError("candidates", ", ".join(unknown), "any of " + ", ".join(PRESETS))
         if len(set(self.candidates)) < len(self.candidates):
             raise ConfigError("candidates", " ".join(self.candidates), "each one once")
         if not self.candidates and not self.models:

@@ -15,8 +15,7 @@ from liquid_control.experiments.driving.figures import (
     pooled,
     row,
 )
-from liquid_control.experiments.driving.settings import LIQUID
-from liquid_control.model.cores import CANDIDATES
+from liquid_control.model.cores import PRESETS
 from liquid_control.sim.conditions.table import CONDITIONS
 
 REFERENCE = "ltc"
@@ -54,7 +53,7 @@ def standings(grid: Grid) -> dict[str, list[dict]]:
         list(dict.fromkeys(name for name, _ in grid)),
         list(dict.fromkeys(condition for _, condition in grid)),
     )
-    rivals = [name for name in names if name in CANDIDATES and name not in LIQUID]
+    rivals = [name for name in names if name in PRESETS and not PRESETS[name].liquid]
     return {
         who: [_standing(grid, who, rivals, condition) for condition in conditions]
         for who in CIRCUITS

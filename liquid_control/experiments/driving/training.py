@@ -13,7 +13,8 @@ from pathlib import Path
 
 from liquid_control.errors import ConfigError
 from liquid_control.experiments.driving.settings import DrivingSettings
-from liquid_control.model.cores import CANDIDATES
+from liquid_control.model.cores import PRESETS
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.sim.collect import DriveJob
 from liquid_control.system.files import write_atomically
 from liquid_control.train.from_simulation import train
@@ -59,8 +60,7 @@ def trainings(settings: DrivingSettings) -> list[Training]:
         [],
     )
     policies = {
-        name: dataclasses.replace(policy, encoder=image_encoder)
-        for name, policy in CANDIDATES.items()
+        name: PolicyConfig(encoder=image_encoder, core=core) for name, core in PRESETS.items()
     }
     for seed in range(settings.seeds):
         usual = SimulationSettings(seed=seed, **recipe, evaluation_roads=0, workers=1)

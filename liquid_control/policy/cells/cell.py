@@ -90,6 +90,14 @@ class Cell(nn.Module):
             outputs.append(y)
         return torch.stack(outputs, dim=1), h
 
+    def time_constants_of_step(
+        self, x: Tensor, before: State, dt: Tensor, after: State
+    ) -> Tensor | None:
+        """How long each of the first numbers of the state (B, N) remembers, in the unit of dt, in
+        the step from `before` to `after`; None for cells whose step does not depend on time. What
+        that is in a core: `CoreConfig.time_constant`."""
+        return None
+
     def read(self, h: State) -> Tensor:
         """The outputs (B, M) before the first input, which masked inputs repeat: the first numbers
         of the state."""

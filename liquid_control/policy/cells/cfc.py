@@ -7,19 +7,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
+from liquid_control.model.cores import CfcFullConfig, CfcMixedConfig
 from liquid_control.policy.cells.cell import Cell, check_kernel, check_sizes
 from liquid_control.policy.cells.cfc_rule import (
     ACTIVATIONS,
+    HEADS,
     VARIANTS,
     LstmStep,
     advance,
     closed_form_state,
     find_option,
+    gate_times,
     head_count,
     pure_parameters,
     unroll_steps,
 )
 from liquid_control.policy.cells.sequence_checks import State
+
+
+def build(config: CfcFullConfig | CfcMixedConfig, inputs: int, wiring: None) -> CfcCell:
+    """The core of a policy."""
+    variant = "mixed_memory" if isinstance(config, CfcMixedConfig) else "default"
+    return CfcCell(inputs, config.units, config.backbone, variant)
 
 
 class CfcCell(Cell):
@@ -69,8 +78,21 @@ class CfcCell(Cell):
     def forward(self, x: Tensor, h: State, dt: Tensor) -> tuple[Tensor, State]:
         """`step` without its checks: the graph that is exported."""
         h, c = (h, None) if self.memory is None else self.memory(x, *h)
+        h = advance(self.rule, self._heads(x, h), dt, self.rate, self.asymptote)
+        return h, h if c is None else (h, c)
+
+    def time_constants_of_step(
+        self, x: Tensor, before: State, dt: Tensor, after: State
+    ) -> Tensor | None:
+        """1 / |t_a| of each unit's time gate (B, U); None for the pure rule, which has none."""
+        if self.rule == "pure":
+            return None
+        h = before if self.memory is None else self.memory(x, *before)[0]
+        return gate_times(self._heads(x, h).chunk(HEADS, dim=1)[2])
+
+    def _heads(self, x: Tensor, h: Tensor) -> Tensor:
+        """x (B, F), h (B, U) → ff1, ff2, t_a, t_b (B, 4 U)."""
         z = torch.cat([x, h], dim=1)
         for layer in () if self.backbone is None else (self.backbone, *self.deeper):
             z = F.dropout(ACTIVATIONS[self.activation](layer(z)), self.dropout, self.training)
-        h = advance(self.rule, self.heads(z), dt, self.rate, self.asymptote)
-        return h, h if c is None else (h, c)
+        return self.heads(z)

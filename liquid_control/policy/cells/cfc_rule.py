@@ -73,6 +73,11 @@ def advance(
     return torch.lerp(torch.tanh(ff1), torch.tanh(ff2), share)
 
 
+def gate_times(t_a: Tensor) -> Tensor:
+    """How long dt must grow until the odds of each time gate σ(t_a dt + t_b) change by e."""
+    return 1.0 / t_a.abs().clamp_min(1e-9)
+
+
 def unroll_steps(
     cell: Cell, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, State]:

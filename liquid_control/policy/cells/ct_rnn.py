@@ -10,9 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
+from liquid_control.model.cores import CtRnnConfig
 from liquid_control.model.state import StateArray
 from liquid_control.policy.cells.cell import Cell, check_sizes
 from liquid_control.policy.cells.sequence_checks import reset_mask
+
+
+def build(config: CtRnnConfig, inputs: int, wiring: None) -> CtRnnCell:
+    """The core of a policy. Explicit Euler steps would be unstable after a gap of 6 * unfolds units
+    of time or more."""
+    return CtRnnCell(inputs, config.units, config.unfolds, exponential=True)
 
 
 class CtRnnCell(Cell):
@@ -54,6 +61,12 @@ class CtRnnCell(Cell):
             h = self._solve(drive, h if keep is None else h * keep[:, t], delta)
             outputs.append(h)
         return torch.stack(outputs, dim=1), h
+
+    def time_constants_of_step(
+        self, x: Tensor, before: Tensor, dt: Tensor, after: Tensor
+    ) -> Tensor:
+        """tau, always."""
+        return torch.full_like(after, float(self.tau))
 
     def _solve(self, drive: Tensor, h: Tensor, delta: Tensor) -> Tensor:
         """drive (B, U) from the input, held for all substeps of delta (B, 1)."""

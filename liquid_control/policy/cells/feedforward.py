@@ -6,9 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from liquid_control.model.cores import FeedForwardConfig, FeedForwardStackConfig
 from liquid_control.model.state import StateArray
 from liquid_control.policy.cells.cell import Cell, check_sizes
 from liquid_control.policy.cells.sequence_checks import State
+
+
+def build(
+    config: FeedForwardConfig | FeedForwardStackConfig, inputs: int, wiring: None
+) -> FeedForwardCell:
+    """The core of a policy."""
+    return FeedForwardCell(inputs, config.units, config.stack)
 
 
 class FeedForwardCell(Cell):

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from liquid_control.model.cores import GruConfig, GruTimedConfig
 from liquid_control.model.state import StateArray
 from liquid_control.policy.cells.cell import Cell, check_sizes
 from liquid_control.policy.cells.gates import initialise_gates
@@ -17,6 +18,11 @@ from liquid_control.policy.cells.sequence_checks import reset_mask
 
 GATES = 3
 """Reset, update, new."""
+
+
+def build(config: GruConfig | GruTimedConfig, inputs: int, wiring: None) -> GruCell:
+    """The core of a policy."""
+    return GruCell(inputs, config.units, timed=config.uses_time, one_bias=True)
 
 
 class GruCell(Cell):

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from liquid_control.model.cores import LstmConfig
 from liquid_control.model.state import StateArray
 from liquid_control.policy.cells.cell import Cell, check_sizes
 from liquid_control.policy.cells.gates import initialise_gates
@@ -17,6 +18,11 @@ from liquid_control.policy.cells.sequence_checks import reset_mask
 
 GATES = 4
 """Input, forget, cell, output."""
+
+
+def build(config: LstmConfig, inputs: int, wiring: None) -> LstmCell:
+    """The core of a policy."""
+    return LstmCell(inputs, config.units, timed=False, one_bias=True)
 
 
 class LstmCell(Cell):

@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from liquid_control.model.cores import LtcConfig
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.state import StateArray
 from liquid_control.model.wiring import NcpWiring
@@ -31,6 +32,14 @@ from liquid_control.model.wiring_draw import Synapse
 from liquid_control.policy.cells.cell import Cell, check_kernel, check_sizes
 from liquid_control.policy.cells.ltc_solver import solve_sequence
 from liquid_control.policy.cells.sequence_checks import check_step, reset_mask
+
+
+def build(config: LtcConfig, inputs: int, wiring: NcpWiring) -> LtcCell:
+    """The core of a policy. Features and states lie in -1..1: half-activation points within that
+    range and gentle slopes give every synapse a gradient from the start."""
+    return LtcCell(
+        wiring, config.unfolds, sensory_mu=(-0.5, 0.5), recurrent_mu=(-0.25, 0.25), sigma=(0.9, 2.4)
+    )
 
 
 class LtcCell(Cell):
@@ -121,6 +130,12 @@ class LtcCell(Cell):
             @ conductance[:, self.neurons :]
         )
         return F.softplus(self.raw_cm) / (F.softplus(self.raw_gleak) + sensory + recurrent)
+
+    def time_constants_of_step(
+        self, x: Tensor, before: Tensor, dt: Tensor, after: Tensor
+    ) -> Tensor:
+        """`time_constants` after the step."""
+        return self.time_constants(x, after)
 
     def _map_inputs(self, x: Tensor) -> Tensor:
         return x * self.input_scale + self.input_shift if self.affine else x

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from liquid_control.model.cores import CfcConfig
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cells.cell import Cell, check_kernel
@@ -17,11 +18,17 @@ from liquid_control.policy.cells.cfc_rule import (
     advance,
     closed_form_state,
     find_option,
+    gate_times,
     head_count,
     pure_parameters,
     unroll_steps,
 )
 from liquid_control.policy.cells.sequence_checks import State
+
+
+def build(config: CfcConfig, inputs: int, wiring: NcpWiring) -> WiredCfcCell:
+    """The core of a policy."""
+    return WiredCfcCell(wiring)
 
 
 class WiredCfcCell(Cell):
@@ -70,6 +77,21 @@ class WiredCfcCell(Cell):
             after.append(x)
         h = torch.cat(after[::-1], dim=1)  # computed inter to motor, numbered motor to inter
         return h[:, : self.outputs], h if c is None else (h, c)
+
+    def time_constants_of_step(
+        self, x: Tensor, before: State, dt: Tensor, after: State
+    ) -> Tensor | None:
+        """1 / |t_a| of each neuron's time gate (B, U); None for the pure rule, which has none."""
+        if self.rule == "pure":
+            return None
+        h = before if self.memory is None else self.memory(x, *before)[0]
+        _, after = self(x, before, dt)
+        after = after if self.memory is None else after[0]
+        slopes = []
+        for name, first, end in self.layers:
+            slopes.append(getattr(self, name)(x, h[:, first:end]).chunk(HEADS, dim=1)[2])
+            x = after[:, first:end]  # the next layer listens to the new state of this one
+        return gate_times(torch.cat(slopes[::-1], dim=1))
 
 
 class MaskedHeads(nn.Module):

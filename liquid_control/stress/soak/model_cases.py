@@ -12,10 +12,7 @@ import shutil
 from pathlib import Path
 
 from liquid_control.config import (
-    MEMORIES,
-    WIRED,
     GateConfig,
-    PolicyConfig,
     PreprocessConfig,
     TimelineConfig,
     VehicleConfig,
@@ -27,8 +24,10 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, ModelFileError
 from liquid_control.model.artefacts import ONNX, ROLES, WEIGHTS, Artefact
 from liquid_control.model.car import MEASUREMENTS
+from liquid_control.model.cores import CORES
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import FORMAT, MODEL, read_model
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.recordings.settings import TopicMap
 from liquid_control.stress.soak.sensor_cases import spoiled
@@ -43,7 +42,8 @@ CONFIGS = (
     EngagementConfig,
     TopicMap,
 )
-SIZES = ("units", "backbone", "stack", "image_features", "inter", "command", "unfolds")
+SIZES = (1, 8, 64, 512, 1024, 4096)
+"""Drawn for fields that the weights do not fit."""
 VALUES = (
     None,
     True,
@@ -123,26 +123,27 @@ class ModelCopy:
         return _ending(read_model, self.folder)
 
     def _claims(self, rng: random.Random) -> str:
-        """Sizes within the bounds of each field that the weights do not have: refused before memory
-        is taken for them."""
-        values = json.loads(self.whole[MODEL])
-        policy = {"memory": rng.choice(MEMORIES)}
-        policy |= {
-            rng.choice(SIZES): rng.choice((1, 8, 64, 512, 1024, 4096))
-            for _ in range(rng.choice((0, 1, 3)))
-        }
-        values["policy"] |= policy
+        """Sizes within the bounds of each field that the weights do not have: refused before
+        memory is allocated for them."""
+        values = json.loads(self.model_jsons[1])
+        core = dataclasses.asdict(CORES[rng.choice(list(CORES))]())
+        policy = values["policy"] = values["policy"] | {"core": core}
+        wiring = core.get("wiring", {})
+        places = [(policy, "image_features"), (wiring, "inter"), (wiring, "command")]
+        places += [(core, name) for name in ("units", "backbone", "stack", "unfolds")]
+        for _ in range(rng.choice((0, 1, 3))):
+            group, name = rng.choice(places)
+            if name in group:
+                group[name] = rng.choice(SIZES)
         values["preprocess"] |= {
             rng.choice(("height", "width")): rng.choice((8, 78, 1024))
             for _ in range(rng.randrange(3))
         }
-        if values["policy"]["memory"] not in WIRED:
+        if not wiring:
             values["wiring"] = None
-        elif policy.keys() & {"inter", "command", "image_features"}:
-            inputs, inter, command = (
-                values["policy"][name] for name in ("image_features", "inter", "command")
-            )
-            inputs += len(MEASUREMENTS)
+        elif any(name in group and group[name] in SIZES for group, name in places[:3]):
+            inputs = policy["image_features"] + len(MEASUREMENTS)
+            inter, command = wiring["inter"], wiring["command"]
             values["wiring"] = NcpWiring(
                 inputs, inter, command, 1, ((0, 1 + command, 1),), ((1 + command, 1, 1), (1, 0, 1))
             ).to_dict()
@@ -179,7 +180,12 @@ def _in_this_format(model_json: bytes) -> bytes:
     files = values.pop("files")
     roles = {file: role for role, file in ROLES.items()}
     artefacts = [Artefact(roles[file], file, sha256) for file, sha256 in files.items()]
-    values |= {"format": FORMAT, "artefacts": [dataclasses.asdict(one) for one in artefacts]}
+    policy = PolicyConfig.from_dict(values["policy"])
+    values |= {
+        "format": FORMAT,
+        "policy": dataclasses.asdict(policy),
+        "artefacts": [dataclasses.asdict(one) for one in artefacts],
+    }
     return json.dumps(values, indent=1).encode()
 
 

@@ -1,4 +1,4 @@
-"""Networks of any memory, and traces of their own steps."""
+"""Networks with any core, and traces of their own steps."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.evaluate.insight.trace import Trace
+from liquid_control.model.cores import CORES
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 
 STEPS = 12
@@ -16,13 +18,12 @@ SIZE = (32, 64)
 
 @pytest.fixture
 def network():
-    """`network(memory, **config)`: untrained, the same every time."""
+    """`network(core, settings, **config)`: untrained, the same every time."""
 
-    def make(memory: str = "ltc", **changes) -> PolicyNetwork:
+    def make(core: str = "ltc", settings: dict | None = None, **config) -> PolicyNetwork:
         torch.manual_seed(3)
-        return PolicyNetwork(
-            PolicyConfig(encoder="slim", memory=memory, **changes), PreprocessConfig(*SIZE)
-        ).eval()
+        config = PolicyConfig(encoder="slim", core=CORES[core](**settings or {}), **config)
+        return PolicyNetwork(config, PreprocessConfig(*SIZE)).eval()
 
     return make
 

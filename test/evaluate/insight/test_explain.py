@@ -10,22 +10,15 @@ import pytest
 
 from liquid_control.config import WorldConfig
 from liquid_control.evaluate.insight.explain import ExplainSettings, explain
+from liquid_control.model.cores import WiringConfig
 from liquid_control.policy.saved import save_model
 
 
-@pytest.mark.parametrize("memory, lesion_roads", [("cfc", 1), ("lstm", 0)])
-def test_a_page_a_video_and_figures_of_any_memory(network, tmp_path, memory, lesion_roads):
+@pytest.mark.parametrize("core, lesion_roads", [("cfc", 1), ("lstm", 0)])
+def test_a_page_a_video_and_figures_of_any_core(network, tmp_path, core, lesion_roads):
     """Untrained: it leaves the road early, and all of that is told."""
-    net = network(
-        memory,
-        inter=2,
-        command=2,
-        motor_fanin=2,
-        sensory_fanout=2,
-        inter_fanout=2,
-        recurrent_command=1,
-        units=5,
-    )
+    draw = WiringConfig(2, 2, sensory_fanout=2, inter_fanout=2, recurrent_command=1, motor_fanin=2)
+    net = network(core, {"wiring": draw} if core == "cfc" else {"units": 5})
     save_model(tmp_path / "model", net, {}, {})
     settings = ExplainSettings(
         tmp_path / "model",
@@ -44,7 +37,7 @@ def test_a_page_a_video_and_figures_of_any_memory(network, tmp_path, memory, les
         == 5 * lesion_roads
     )
     assert len(facts["neurons"]) == 5 and (facts["neurons"][0]["time_constant_s"] is None) == (
-        memory == "lstm"
+        core == "lstm"
     )
     assert [row["variance"] for row in facts["saliency_under_noise"]] == [0.1, 0.2, 0.3]
     page = (tmp_path / "out/explain.html").read_text()

@@ -37,9 +37,9 @@ def answers(
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("memory", ["ltc", "cfc", "gru", "cfc_full"])
-def test_nobody_hears_a_silenced_neuron(network, driven, memory, way):
-    net = network(memory)
+@pytest.mark.parametrize("core", ["ltc", "cfc", "gru", "cfc_full"])
+def test_nobody_hears_a_silenced_neuron(network, driven, core, way):
+    net = network(core)
     trace = driven(net)
     neuron = net.wiring.command_neurons[2] if net.wiring else 4
     intact = answers(silenced(net, Lesion(neuron, way=way), trace.after), trace)
@@ -53,9 +53,9 @@ def test_nobody_hears_a_silenced_neuron(network, driven, memory, way):
     assert np.abs(heard - whole).max() > 1e-3, "without the lesion they do"
 
 
-@pytest.mark.parametrize("memory", ["ltc", "cfc"])
-def test_one_synapse_cut_changes_its_target_first(network, driven, memory):
-    net = network(memory, unfolds=1)
+@pytest.mark.parametrize("core", ["ltc", "cfc"])
+def test_one_synapse_cut_changes_its_target_first(network, driven, core):
+    net = network(core, {"unfolds": 1} if core == "ltc" else {})
     trace = driven(net)
     command = net.wiring.command_neurons[1]
     before = {name: value.clone() for name, value in net.state_dict().items()}
@@ -68,16 +68,16 @@ def test_one_synapse_cut_changes_its_target_first(network, driven, memory):
     )
 
 
-@pytest.mark.parametrize("memory", ["ltc", "cfc"])
-def test_a_held_neuron_keeps_sending_its_mean(network, driven, memory):
+@pytest.mark.parametrize("core", ["ltc", "cfc"])
+def test_a_held_neuron_keeps_sending_its_mean(network, driven, core):
     """Held at the very state that it is in, it sends what it would have sent; cut, it does not."""
-    net = network(memory, unfolds=1)
+    net = network(core, {"unfolds": 1} if core == "ltc" else {})
     trace = driven(net)
     trace = dataclasses.replace(trace, before=np.repeat(trace.before[5:6], len(trace), axis=0))
     neuron = net.wiring.command_neurons[2]
     # one step later: of a CfC only the same layer has heard the state before
     hearers = [
-        n for n in (net.wiring.command_neurons if memory == "cfc" else range(19)) if n != neuron
+        n for n in (net.wiring.command_neurons if core == "cfc" else range(19)) if n != neuron
     ]
     intact = answers(TorchRuntime(net), trace)[1][:, hearers]
     held, cut = (
@@ -88,9 +88,9 @@ def test_a_held_neuron_keeps_sending_its_mean(network, driven, memory):
     assert np.abs(cut - intact).max() > 20 * np.abs(held - intact).max()
 
 
-@pytest.mark.parametrize("memory", ["ltc", "cfc"])
-def test_a_silenced_motor_neuron_steers_nowhere(network, driven, memory):
-    net = network(memory)
+@pytest.mark.parametrize("core", ["ltc", "cfc"])
+def test_a_silenced_motor_neuron_steers_nowhere(network, driven, core):
+    net = network(core)
     trace = driven(net)
     for way, expected in (
         ("cut", 0.0),
@@ -101,11 +101,11 @@ def test_a_silenced_motor_neuron_steers_nowhere(network, driven, memory):
 
 
 def test_strengths_and_signs_name_every_synapse(network, driven):
-    for memory in ("ltc", "cfc"):
-        net = network(memory)
+    for core in ("ltc", "cfc"):
+        net = network(core)
         strengths = synapse_strengths(net, driven(net).after)
         wired = {(source, target) for source, target, _ in net.wiring.synapses}
-        assert wired == set(strengths) if memory == "ltc" else wired < set(strengths)
+        assert wired == set(strengths) if core == "ltc" else wired < set(strengths)
         assert min(strengths.values()) > 0
     fresh = network("ltc")
     assert synapse_signs(fresh) == {

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from liquid_control.evaluate.insight import activity
-from liquid_control.evaluate.insight.time_constants import meaning, time_constants
+from liquid_control.evaluate.insight.time_constants import time_constants
 
 
 def test_a_line_has_one_component():
@@ -57,7 +57,7 @@ def test_time_constants_are_those_of_the_cell(network, driven):
         x = net.sense(torch.tensor(trace.image), torch.tensor(trace.inertial))
         expected = net.cell.time_constants(x, torch.tensor(trace.after)) / net.config.time_scale
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-6)
-    assert "conductances" in meaning(net)
+    assert "conductances" in net.config.core.time_constant
 
 
 def test_the_stand_in_of_a_cfc_is_the_slope_of_its_time_gate(network, driven):
@@ -78,7 +78,7 @@ def test_the_stand_in_of_a_cfc_is_the_slope_of_its_time_gate(network, driven):
     slope = ((odds[1] - odds[0]) / 0.5).abs().numpy()
     found = 1.0 / time_constants(net, trace)[:, inter]
     np.testing.assert_allclose(np.median(np.abs(found / slope - 1)), 0.0, atol=0.01)
-    assert "no conductances" in meaning(net)
+    assert "no conductances" in net.config.core.time_constant
 
 
 def test_gates_that_know_no_time_have_no_time_constant(network, driven):

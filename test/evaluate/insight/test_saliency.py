@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from liquid_control.config import PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.saliency import VisualBackProp, enlarge, propagate_back, scaled
 from liquid_control.errors import ModelFileError, ShapeError
 from liquid_control.evaluate.insight.gradient import gradient_saliency
 from liquid_control.evaluate.insight.similarity import C1, C2, WINDOW, structural_similarity
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import save_model
 from liquid_control.report.heat_overlay import lay_over

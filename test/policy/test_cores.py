@@ -1,5 +1,5 @@
-"""Every memory is a policy like any other: the same encoder and scales, the same face, its size and
-names in the model file."""
+"""Every core in `CORES` and `PRESETS` is a policy: the same encoder and scales, the same interface,
+its size and names in the model file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from liquid_control.config import MEMORIES, WIRED, PolicyConfig, PreprocessConfig
+from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError, ModelFileError, TimeError
 from liquid_control.inspection.model import inspect_model
-from liquid_control.model.cores import CANDIDATES, state_names
+from liquid_control.model.cores import (
+    CORES,
+    PRESETS,
+    CfcConfig,
+    LstmConfig,
+    LtcConfig,
+    WiringConfig,
+)
 from liquid_control.model.model_file import read_model
+from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cells.feedforward import FeedForwardCell
 from liquid_control.policy.cells.ltc import LtcCell
@@ -24,19 +32,21 @@ from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network, save_model
 
 SMALL = PreprocessConfig(height=16, width=24)
-BLIND = {"gru", "lstm_19", "lstm_64", "feedforward", "feedforward_stack"}
-"""Candidates that are not told dt."""
-MEMORYLESS = {"feedforward"}
+WITHOUT_STATE = {"feedforward"}
+"""Presets whose step does not depend on the state."""
+INPUTS, OUTPUTS = 32, 1
 
-each = pytest.mark.parametrize("name", CANDIDATES)
-each_unwired = pytest.mark.parametrize(
-    "memory", [memory for memory in MEMORIES if memory not in WIRED]
-)
+each = pytest.mark.parametrize("name", PRESETS)
+each_unwired = pytest.mark.parametrize("name", [name for name in CORES if not CORES[name].wired])
 
 
-def build(config, seed=0):
+def build(core, seed=0):
     torch.manual_seed(seed)
-    return PolicyNetwork(config, SMALL)
+    return PolicyNetwork(PolicyConfig(core=core), SMALL)
+
+
+def size(core):
+    return len(core.state_names(INPUTS, OUTPUTS))
 
 
 def sequence(batch, time):
@@ -55,13 +65,55 @@ def sequence(batch, time):
     )
 
 
-def test_every_memory_is_a_candidate():
-    assert {config.memory for config in CANDIDATES.values()} == set(MEMORIES)
+def test_every_core_has_a_preset():
+    assert {core.name for core in PRESETS.values()} == set(CORES)
+
+
+@each
+def test_the_state_has_a_name_for_each_number_of_its_arrays(name):
+    core = PRESETS[name]
+    arrays = core.state(INPUTS, OUTPUTS)
+    assert size(core) == len(set(core.state_names(INPUTS, OUTPUTS)))
+    assert size(core) == sum(array.size for array in arrays)
+    assert build(core).cell.state == arrays
+
+
+@each
+def test_settings_survive_the_way_through_json(name):
+    config = PolicyConfig(core=PRESETS[name], time_scale=11.0)
+    assert PolicyConfig.from_dict(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_settings_of_another_name_and_unknown_cores_are_refused():
+    with pytest.raises(ConfigError, match="LstmConfig.name"):
+        LstmConfig(name="gru")
+    with pytest.raises(ConfigError, match="PolicyConfig.core"):
+        PolicyConfig(core="lstm")
+    for values in ({"core": {"name": "transformer"}}, {"core": "lstm"}, {"core": {"units": 3}}, 5):
+        with pytest.raises(ConfigError):
+            PolicyConfig.from_dict(values)
+
+
+def test_settings_of_version_0_1_0_are_read():
+    """Flat, with the settings of all cores, of which only the core's own count."""
+    others = {"units": 5, "backbone": 6, "stack": 7, "motor": 1, "unfolds": 2, "inter": 13}
+    former = others | {"wiring_seed": 3, "time_scale": 11.0}
+    read = {name: PolicyConfig.from_dict(former | {"memory": name}) for name in CORES}
+    wiring = WiringConfig(inter=13, seed=3)
+    assert read["ltc"] == PolicyConfig(core=LtcConfig(wiring=wiring, unfolds=2), time_scale=11.0)
+    assert read["cfc"].core == CfcConfig(wiring=wiring)
+    assert read["lstm"].core == LstmConfig(units=5)
+    assert read["feedforward_stack"].core == CORES["feedforward_stack"](units=5, stack=7)
+    for name in CORES:
+        assert read[name].core.name == name
+        for wrong in ({"units": 0}, {"motor": 2}, {"inter": 10**9}, {"neurons": 3}):
+            with pytest.raises(ConfigError, match=next(iter(wrong))):
+                PolicyConfig.from_dict(former | {"memory": name} | wrong)
 
 
 def test_recurrent_parameters_are_the_published_ones():
     """Lechner et al. 2020, Table 2."""
-    count = {name: build(config).recurrent_parameters for name, config in CANDIDATES.items()}
+    count = {name: build(core).recurrent_parameters for name, core in PRESETS.items()}
     assert (count["ltc"], count["ct_rnn_64"], count["lstm_64"]) == (1065, 6273, 24897)
     inputs, units = 32, 19
     assert count["ct_rnn_19"] == units * (inputs + units + 1) + units + 1
@@ -70,7 +122,7 @@ def test_recurrent_parameters_are_the_published_ones():
     assert count["feedforward_stack"] - count["feedforward"] == 3 * inputs * 64
 
 
-def test_the_page_about_the_candidates_has_their_sizes():
+def test_the_page_about_the_cores_has_their_sizes():
     page = (Path(__file__).resolve().parents[2] / "doc" / "candidates.md").read_text(
         encoding="utf-8"
     )
@@ -78,27 +130,27 @@ def test_the_page_about_the_candidates_has_their_sizes():
         r"^\| (`[^|]*) \| `(\w+)` \|[^|]*\| ([\d, ]*) \| ([\d, ]*) \|$", page, re.MULTILINE
     )
     told = {}
-    for names, memory, parameters, states in rows:
+    for names, core, parameters, states in rows:
         for name, count, state in zip(
             re.findall(r"`(\w+)`", names), parameters.split(", "), states.split(", "), strict=True
         ):
-            told[name] = memory, int(count.replace(",", "")), int(state)
+            told[name] = core, int(count.replace(",", "")), int(state)
     sizes = {
-        name: (c.memory, build(c).recurrent_parameters, len(state_names(c)))
-        for name, c in CANDIDATES.items()
+        name: (core.name, build(core).recurrent_parameters, size(core))
+        for name, core in PRESETS.items()
     }
     assert told == sizes
 
 
 def test_synapses_that_a_cfc_wiring_lacks_do_not_count():
-    network = build(PolicyConfig(memory="cfc"))
+    network = build(CfcConfig())
     between = 12 * 12 + 6 * 6 + 1  # every layer listens to all of itself
     assert network.recurrent_parameters == 4 * (32 * 6 + 12 * 4 + 6 + between + 19)
 
 
 @each
 def test_unroll_equals_steps(name):
-    network, (image, inertial, dt, is_first) = build(CANDIDATES[name]), sequence(3, 7)
+    network, (image, inertial, dt, is_first) = build(PRESETS[name]), sequence(3, 7)
     with torch.no_grad():
         prediction, state = network.unroll(image, inertial, dt, is_first), network.initial_state(3)
         for t in range(7):
@@ -106,37 +158,37 @@ def test_unroll_equals_steps(name):
             curvature, state = network.step(image[:, t], inertial[:, t], dt[:, t], state)
             assert (prediction.curvature[:, t] - curvature).abs().max() < 1e-6
     assert (prediction.state - state).abs().max() < 1e-5
-    assert state.shape == (3, len(state_names(network.config)))
+    assert state.shape == (3, size(PRESETS[name]))
 
 
 @each
 def test_a_sequence_may_be_cut_anywhere(name):
-    network, (image, inertial, dt, _) = build(CANDIDATES[name]), sequence(2, 6)
+    network, (image, inertial, dt, _) = build(PRESETS[name]), sequence(2, 6)
     with torch.no_grad():
         whole = network.unroll(image, inertial, dt)
         head = network.unroll(image[:, :2], inertial[:, :2], dt[:, :2])
         tail = network.unroll(image[:, 2:], inertial[:, 2:], dt[:, 2:], state=head.state)
         forgotten = network.unroll(image[:, 2:], inertial[:, 2:], dt[:, 2:])
     assert (torch.cat([head.curvature, tail.curvature], 1) - whole.curvature).abs().max() < 1e-6
-    assert torch.equal(forgotten.curvature, tail.curvature) == (name in MEMORYLESS)
+    assert torch.equal(forgotten.curvature, tail.curvature) == (name in WITHOUT_STATE)
 
 
 @each
-def test_time_is_seen_by_all_but_the_blind(name):
-    network, (image, inertial, dt, _) = build(CANDIDATES[name]), sequence(2, 4)
+def test_time_is_seen_by_the_cores_that_say_so(name):
+    network, (image, inertial, dt, _) = build(PRESETS[name]), sequence(2, 4)
     with torch.no_grad():
         same = torch.equal(
             network.unroll(image, inertial, dt).curvature,
             network.unroll(image, inertial, 2 * dt).curvature,
         )
-    assert same == (name in BLIND)
+    assert same != PRESETS[name].uses_time
     with pytest.raises(TimeError):
         network.unroll(image, inertial, 0 * dt)
 
 
 @each
 def test_every_trained_parameter_learns(name):
-    network, (image, inertial, dt, is_first) = build(CANDIDATES[name]), sequence(8, 6)
+    network, (image, inertial, dt, is_first) = build(PRESETS[name]), sequence(8, 6)
     prediction = network.unroll(image, inertial, dt, is_first)
     (prediction.curvature.square().sum() * 1e4 + prediction.auxiliary.square().sum()).backward()
     trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
@@ -145,8 +197,8 @@ def test_every_trained_parameter_learns(name):
     ] == []
 
 
-def test_one_seed_gives_all_candidates_one_encoder():
-    encoders = [build(config).encoder.state_dict() for config in CANDIDATES.values()]
+def test_one_seed_gives_all_presets_one_encoder():
+    encoders = [build(core).encoder.state_dict() for core in PRESETS.values()]
     for encoder in encoders[1:]:
         assert all(torch.equal(value, encoders[0][name]) for name, value in encoder.items())
 
@@ -154,7 +206,8 @@ def test_one_seed_gives_all_candidates_one_encoder():
 def test_a_circuit_draws_its_weights_in_the_order_that_older_models_did():
     """Encoder, circuit, auxiliary head: so that a recipe and its seed give the same network as
     before."""
-    network = build(PolicyConfig(encoder="slim"), seed=7)
+    torch.manual_seed(7)
+    network = PolicyNetwork(PolicyConfig(encoder="slim"), SMALL)
     torch.manual_seed(7)
     parts = {
         "encoder": SlimEncoder(SMALL.height, SMALL.width, 29),
@@ -173,23 +226,23 @@ def test_a_circuit_draws_its_weights_in_the_order_that_older_models_did():
 
 
 @each_unwired
-def test_only_circuits_have_a_wiring(memory):
-    assert build(PolicyConfig(memory=memory)).wiring is None
-    with pytest.raises(ConfigError, match="only ltc and cfc have a wiring"):
-        PolicyNetwork(PolicyConfig(memory=memory), SMALL, NcpWiring.build())
+def test_only_circuits_have_a_wiring(name):
+    assert build(CORES[name]()).wiring is None
+    with pytest.raises(ConfigError, match=f"{name}', expected none: the core has no wiring"):
+        PolicyNetwork(PolicyConfig(core=CORES[name]()), SMALL, NcpWiring.build())
 
 
 def test_states_are_named_in_order():
-    names = state_names(PolicyConfig())
+    names = LtcConfig().state_names(INPUTS, OUTPUTS)
     assert (names[0], names[1], names[7], names[18]) == (
         "motor_0",
         "command_0",
         "inter_0",
         "inter_11",
     )
-    names = state_names(CANDIDATES["lstm_64"])
+    names = PRESETS["lstm_64"].state_names(INPUTS, OUTPUTS)
     assert (len(names), names[63], names[64]) == (128, "unit_63", "memory_0")
-    network, (image, inertial, dt, _) = build(CANDIDATES["lstm_64"]), sequence(1, 2)
+    network, (image, inertial, dt, _) = build(PRESETS["lstm_64"]), sequence(1, 2)
     cell, state = network.cell.recurrent, network.unroll(image, inertial, dt).state
     assert (
         state[:, :64].abs() < state[:, 64:].abs()
@@ -215,8 +268,8 @@ def test_a_stack_sees_its_frames_and_no_others():
 
 
 @each_unwired
-def test_a_model_file_says_what_the_memory_is(tmp_path, memory):
-    network = build(PolicyConfig(memory=memory, units=11))
+def test_a_model_file_says_what_the_core_is(tmp_path, name):
+    network = build(CORES[name](units=11))
     save_model(tmp_path, network, {}, {})
     loaded, info, facts = (
         load_network(tmp_path),
@@ -231,10 +284,10 @@ def test_a_model_file_says_what_the_memory_is(tmp_path, memory):
         == network.recurrent_parameters
         == facts["parameters"]["recurrent"]
     )
-    assert info.neurons == network.cell.state_size == facts["state"] and facts["units"] == 11
-    for name, value in network.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name], value), name
-    with pytest.raises(ConfigError, match=f"{memory} has no wiring"):
+    assert info.state_size == network.cell.state_size == facts["state"] and facts["units"] == 11
+    for key, value in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value), key
+    with pytest.raises(ConfigError, match=f"{name} has no wiring"):
         inspect_model(str(tmp_path), tmp_path / "wiring.svg")
     assert not (tmp_path / "wiring.svg").exists()
 
@@ -245,14 +298,14 @@ def edit(model, change):
     (model / "model.json").write_text(json.dumps(values))
 
 
-def test_a_model_of_before_the_candidates_is_read(tmp_path):
-    network = build(PolicyConfig())
+def test_a_model_of_before_the_cores_is_read(tmp_path):
+    network = build(LtcConfig())
     save_model(tmp_path, network, {}, {})
     edit(
         tmp_path,
         lambda v: (
-            [v["policy"].pop(name) for name in ("units", "backbone", "stack")]
-            + [v.pop("recurrent_parameters")]
+            v["policy"].update(memory=v["policy"].pop("core")["name"]),
+            v.pop("recurrent_parameters"),
         ),
     )
     info = read_model(tmp_path)
@@ -265,7 +318,7 @@ def test_a_model_of_before_the_candidates_is_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("memory", "change", "words"),
+    ("core", "change", "words"),
     [
         (
             "lstm",
@@ -275,29 +328,29 @@ def test_a_model_of_before_the_candidates_is_read(tmp_path):
         ("ltc", lambda v: v.update(wiring=None), "NcpWiring"),
         ("ltc", lambda v: v.pop("wiring"), "NcpWiring"),
         ("lstm", lambda v: v.update(recurrent_parameters=0), "recurrent_parameters"),
-        ("lstm", lambda v: v["policy"].update(memory="transformer"), "PolicyConfig.memory"),
-        ("lstm", lambda v: v["policy"].update(units=0), "PolicyConfig.units"),
+        ("lstm", lambda v: v["policy"]["core"].update(name="transformer"), "one of ltc, cfc"),
+        ("lstm", lambda v: v["policy"]["core"].update(units=0), "LstmConfig.units"),
     ],
 )
-def test_a_changed_memory_is_refused(tmp_path, memory, change, words):
-    save_model(tmp_path, build(PolicyConfig(memory=memory)), {}, {})
+def test_a_changed_core_is_refused(tmp_path, core, change, words):
+    save_model(tmp_path, build(CORES[core]()), {}, {})
     edit(tmp_path, change)
     with pytest.raises(ModelFileError, match=words):
         read_model(tmp_path)
 
 
 def test_weights_of_another_size_are_refused(tmp_path):
-    save_model(tmp_path, build(PolicyConfig(memory="lstm")), {}, {})
-    edit(tmp_path, lambda v: v["policy"].update(units=20))
+    save_model(tmp_path, build(LstmConfig()), {}, {})
+    edit(tmp_path, lambda v: v["policy"]["core"].update(units=20))
     with pytest.raises(ModelFileError, match="does not fit the network"):
         load_network(tmp_path)
 
 
-def test_sizes_are_the_ones_asked_for():
-    for memory, fields in (
+def test_sizes_are_those_of_the_settings():
+    for name, settings in (
         ("cfc_full", {"backbone": 0}),
         ("feedforward_stack", {"stack": 1}),
         ("ct_rnn", {"units": 1}),
     ):
-        config = dataclasses.replace(PolicyConfig(), memory=memory, **fields)
-        assert build(config).cell.state_size == len(state_names(config))
+        core = CORES[name](**settings)
+        assert build(core).cell.state_size == size(core)
