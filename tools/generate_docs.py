@@ -37,6 +37,13 @@ class Row(NamedTuple):
     default: object
 
 
+class Group(NamedTuple):
+    """Settings in other settings: the heading of their table, and how their flags begin."""
+
+    heading: str
+    prefix: str
+
+
 def main(arguments: list[str]) -> int:
     pages = {COMMANDS: commands_page(), NODES: nodes_page(NODES.read_text(encoding="utf-8"))}
     if arguments == ["--check"]:
@@ -58,15 +65,15 @@ def main(arguments: list[str]) -> int:
 
 def commands_page() -> str:
     """doc/commands.md."""
-    groups: dict[type, str] = {}  # settings in settings: the name that their flags begin with
+    groups: dict[type, Group] = {}  # settings in settings
     sections, tables = [], []
     for verb in VERBS:
         sections += ["", *_verb(verb.words, verb.summary, verb.load().settings, groups)]
-    while waiting := [kind for kind in groups if f"### {groups[kind]}" not in tables]:
+    while waiting := [kind for kind in groups if f"### {groups[kind].heading}" not in tables]:
         kind = waiting[0]
         text = " ".join(kind.__doc__.split())
-        tables += ["", f"### {groups[kind]}", "", text, ""]
-        tables += _settings(kind(), f"{groups[kind]}.", groups)
+        tables += ["", f"### {groups[kind].heading}", "", text, ""]
+        tables += _settings(kind(), groups[kind].prefix, groups)
     return "\n".join(
         [
             "# Commands",
@@ -95,7 +102,7 @@ def commands_page() -> str:
     )
 
 
-def _verb(words: str, summary: str, kind: type, groups: dict[type, str]) -> Iterator[str]:
+def _verb(words: str, summary: str, kind: type, groups: dict[type, Group]) -> Iterator[str]:
     positional = [row for row in _split(kind)[0] if _is_positional(row)]
     typed = [
         row.name.upper() if row.default is REQUIRED else f"[{row.name.upper()}]"
@@ -112,7 +119,7 @@ def _verb(words: str, summary: str, kind: type, groups: dict[type, str]) -> Iter
     yield from _settings(kind, "", groups)
 
 
-def _settings(whole: object, prefix: str, groups: dict[type, str]) -> Iterator[str]:
+def _settings(whole: object, prefix: str, groups: dict[type, Group]) -> Iterator[str]:
     """A table of the fields of settings, and links to the tables of the settings in them."""
     rows, nested = _split(whole)
     if rows:
@@ -125,7 +132,11 @@ def _settings(whole: object, prefix: str, groups: dict[type, str]) -> Iterator[s
         yield ""
     for name, default in nested:
         kind = type(default)
-        group = groups.setdefault(kind, name)
+        variant = _variant(default)
+        if variant is not None:
+            yield from _variants(f"{prefix}{name}", variant, groups)
+            continue
+        group = groups.setdefault(kind, Group(name, f"{prefix}{name}.")).heading
         usual = {row.name: row.default for row in _split(kind())[0]}
         other = [
             f"`--{prefix}{name}.{row.name}` {_default(row)}"
@@ -134,6 +145,20 @@ def _settings(whole: object, prefix: str, groups: dict[type, str]) -> Iterator[s
         ]
         defaults = f", with other defaults: {', '.join(other)}" if other else ""
         yield f"- `--{prefix}{name}.*`: see [{group}](#{_anchor(group)}){defaults}"
+
+
+def _variants(flag: str, variant: dataclasses.Field, groups: dict[type, Group]) -> Iterator[str]:
+    """Links to the tables of the settings classes of which `flag` names one."""
+    for name, kind in variant.metadata["variants"]().items():
+        heading = f"{flag.rpartition('.')[2]} {name}"
+        group = groups.setdefault(kind, Group(heading, f"{flag}.")).heading
+        yield f"- `--{flag} {name}`: see [{group}](#{_anchor(group)})"
+
+
+def _variant(whole: object) -> dataclasses.Field | None:
+    """The field by which settings name themselves as one of several classes, if they do."""
+    fields = dataclasses.fields(whole)
+    return next((field for field in fields if "variants" in field.metadata), None)
 
 
 def _split(whole: object) -> tuple[list[Row], list[tuple[str, object]]]:
@@ -145,6 +170,8 @@ def _split(whole: object) -> tuple[list[Row], list[tuple[str, object]]]:
     for field in dataclasses.fields(kind):
         default = field.default if whole is kind else getattr(whole, field.name)
         name = field.metadata.get("flag") or field.name.replace("_", "-")
+        if "variants" in field.metadata:
+            continue  # a row of the settings around it
         if not dataclasses.is_dataclass(kinds[field.name]):
             rows.append(Row(name, kinds[field.name], field, default))
         elif field.metadata.get("flat"):
@@ -152,6 +179,8 @@ def _split(whole: object) -> tuple[list[Row], list[tuple[str, object]]]:
             rows += inner[0]
             nested += inner[1]
         else:
+            if variant := _variant(default):
+                rows.append(Row(name, str, variant, variant.default))
             nested.append((name, default))
     return rows, nested
 
@@ -180,6 +209,8 @@ def _default(row: Row) -> str:
 
 
 def _values(row: Row) -> str:
+    if "variants" in row.field.metadata:
+        return " or ".join(row.field.metadata["variants"]())
     if row.field.metadata.get("values"):
         return row.field.metadata["values"]
     if row.kind is bool:
