@@ -82,19 +82,19 @@ def test_the_core_has_a_short_flag(words, given):
     ],
 )
 def test_wrong_and_old_flags_of_the_core_are_refused_by_name(given, said, capsys):
-    assert cli.main(["train", "imitation", "--out", "never_made", *given]) == cli.WRONG_USAGE
+    assert cli.main(["train", "simulation", "--out", "never_made", *given]) == cli.WRONG_USAGE
     assert said in capsys.readouterr().err
 
 
 def test_settings_of_another_core_are_refused(capsys):
     with pytest.raises(SystemExit) as leaving:
-        cli.main(["train", "imitation", "--core", "lstm", "--core.unfolds", "8"])
+        cli.main(["train", "simulation", "--core", "lstm", "--core.unfolds", "8"])
     assert leaving.value.code == 2 and "unfolds" in capsys.readouterr().err
 
 
 def test_help_shows_the_settings_of_the_core_that_is_named(capsys):
     with pytest.raises(SystemExit):
-        cli.main(["train", "imitation", "--core", "feedforward_stack", "--help"])
+        cli.main(["train", "simulation", "--core", "feedforward_stack", "--help"])
     shown = capsys.readouterr().out
     assert "--policy.core.stack" in shown and "--policy.core.unfolds" not in shown
     assert "--core" in shown and "gru_timed" in shown
@@ -154,10 +154,10 @@ def test_a_wrong_flag_gets_code_2(arguments, capsys):
         (["drive", "--no-video=false"], "--no-video: got 'false', expected no value"),
         (["replay", "a", "b", "--golden_update=0"], "--golden_update: got '0', expected no value"),
         (["train", "simulation", "--fit.batch", "0"], "FitSettings.batch: got 0, expected 1 to"),
-        (["train", "imitation", "--bags", "x"], "now spelled train recordings --recordings"),
-        (["train", "imitation", "--out", "x", "--bags=x"], "now spelled train recordings"),
-        (["train", "imitation"], "train imitation is now spelled train simulation"),
-        (["train", "imitation", "--help"], "train imitation is now spelled train simulation"),
+        (["train", "simulation", "--bags", "x"], "now spelled train recordings --recordings"),
+        (["train", "simulation", "--out", "x", "--bags=x"], "now spelled train recordings"),
+        (["train", "simulation"], "train imitation is now spelled train simulation"),
+        (["train", "simulation", "--help"], "train imitation is now spelled train simulation"),
         (["collect", "x", "--wobble", "0.1"], "--wobble is now spelled --steering-noise"),
         (["collect", "x", "--wobble=0.1"], "--wobble is now spelled --steering-noise"),
         (["train", "imitation", "--seed", "0"], "train imitation is now spelled train simulation"),
