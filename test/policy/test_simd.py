@@ -9,7 +9,7 @@ import pytest
 from numba import njit
 
 from liquid_control.policy.kernels.cpu import simd
-from liquid_control.policy.kernels.cpu.jit import compiled
+from liquid_control.policy.kernels.cpu.jit import jit
 from liquid_control.policy.kernels.cpu.thread_pool import run_blocks
 
 
@@ -66,7 +66,7 @@ def test_every_block_is_worked_on_once_and_errors_arrive():
 def test_a_kernel_that_cannot_be_kept_on_disk_is_compiled_all_the_same():
     """numba refuses to cache a function that comes from no file, as it does where nothing can be
     written."""
-    assert compiled(eval("lambda a, b: a / b"))(1.0, 0.0) == np.inf
+    assert jit(eval("lambda a, b: a / b"))(1.0, 0.0) == np.inf
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

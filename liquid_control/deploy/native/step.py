@@ -1,9 +1,9 @@
-"""One input at a time on a robot: batch 1, numpy in and out, a few microseconds, no PyTorch.
+"""One step of a cell at batch 1, for robots: numpy in and out, a few microseconds, no PyTorch.
 
-The same equations as the cells' `step`, from the same parameters: a cell's `state_dict` as numpy
-arrays, or what safetensors reads from a model's weights. Construction compiles: seconds the first
-time on a machine, from numba's cache after that. An object holds scratch memory and serves one
-thread; the state it returns is yours.
+The equations are those of the cells' `step`, with the same parameters: a cell's `state_dict` as
+numpy arrays, or the weights of a model as safetensors reads them. Construction compiles: seconds
+the first time on a machine, from numba's cache after that. An object has scratch memory, so that it
+serves one thread; the state it returns is a new array.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class LtcStep:
         scratch = _padded(max(len(wiring.sensory), len(wiring.synapses))) + 6 * _padded(
             self.neurons
         )
-        self._memory = _memory(
+        self._buffer = _buffer(
             wiring,
             (unfolds,),
             np.concatenate(circuit(wiring)[0]),
@@ -74,7 +74,7 @@ class LtcStep:
 
     @classmethod
     def from_cell(cls, cell) -> LtcStep:
-        """The step of an LtcCell, with its weights of now."""
+        """The step of an LtcCell with its present weights."""
         return cls(cell.wiring, _arrays(cell), cell.unfolds)
 
     def initial_state(self) -> np.ndarray:
@@ -122,7 +122,7 @@ class WiredCfcStep:
         scratch = max(existing.shape[1] for *_, existing in layers) + _padded(
             max(len(neurons) for _, neurons, _ in layers)
         )
-        self._memory = _memory(
+        self._buffer = _buffer(
             wiring, (len(layers), GATES[variant]), lists, np.concatenate(tables), scratch
         )
         self.step(np.zeros(self.inputs, np.float32), self.initial_state(), 1.0)
@@ -130,7 +130,7 @@ class WiredCfcStep:
 
     @classmethod
     def from_cell(cls, cell) -> WiredCfcStep:
-        """The step of a WiredCfcCell, with its weights of now."""
+        """The step of a WiredCfcCell with its present weights."""
         return cls(cell.wiring, _arrays(cell), cell.variant, cell.dense_time)
 
     def initial_state(self) -> np.ndarray:
@@ -145,14 +145,13 @@ class WiredCfcStep:
 def _step(
     kernel, x: np.ndarray, h: np.ndarray, dt: float, owner: LtcStep | WiredCfcStep
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Most calls are good ones: what is wrong with an argument is found out when the kernel does
-    not take it."""
+    """Arguments are checked only when the kernel refuses them, because most calls are correct."""
     neurons = owner.neurons
     out = np.empty(neurons + owner.outputs, np.float32)
     if type(x) is not np.ndarray or x.dtype is not FLOAT:
         x = np.ascontiguousarray(x, np.float32)
     try:
-        good = kernel(x, h, dt, owner._memory, out)
+        good = kernel(x, h, dt, owner._buffer, out)
     except TypeError:
         good = False
     if not good:
@@ -162,28 +161,28 @@ def _step(
                 raise ShapeError(name, value.shape, (size,))
         if not 0.0 < dt < math.inf:
             raise TimeError(dt)
-        kernel(x, h, float(dt), owner._memory, out)
+        kernel(x, h, float(dt), owner._buffer, out)
     return out[neurons:], out[:neurons]
 
 
-def _memory(
+def _buffer(
     wiring: NcpWiring | FreeWiring,
     numbers: tuple,
     lists: np.ndarray,
     tables: np.ndarray,
     scratch: int,
 ) -> np.ndarray:
-    """The one array of `step_cpu`, its parts at cache lines."""
+    """The one array of `step_cpu`, its parts aligned to cache lines."""
     tables_at = HEADER + _padded(len(lists))
     scratch_at = tables_at + _padded(len(tables))
-    memory = lines(_padded(scratch_at + scratch) // LANES, np.float32).reshape(-1)
-    memory[:] = 1
-    whole = memory.view(np.int32)
+    buffer = lines(_padded(scratch_at + scratch) // LANES, np.float32).reshape(-1)
+    buffer[:] = 1
+    integers = buffer.view(np.int32)
     header = (wiring.inputs, wiring.neurons, wiring.motor, tables_at, scratch_at, *numbers)
-    whole[: len(header)] = header
-    whole[HEADER : HEADER + len(lists)] = lists
-    memory[tables_at : tables_at + len(tables)] = tables
-    return memory
+    integers[: len(header)] = header
+    integers[HEADER : HEADER + len(lists)] = lists
+    buffer[tables_at : tables_at + len(tables)] = tables
+    return buffer
 
 
 def _padded(size: int) -> int:
@@ -191,7 +190,7 @@ def _padded(size: int) -> int:
 
 
 def _columns(table: np.ndarray) -> np.ndarray:
-    """(S, columns) → its columns one after the other, each padded with zeros to full lanes."""
+    """(S, columns) → its columns one after the other, each padded with zeros to full vectors."""
     result = np.zeros((table.shape[1], _padded(len(table))), np.float32)
     result[:, : len(table)] = table.T
     return result.ravel()

@@ -1,8 +1,8 @@
-"""One step at batch 1 as numba kernels: the sixteen lanes are synapses (LTC) or neurons (CfC).
+"""One step at batch 1 as numba kernels: the sixteen vector lanes are synapses (LTC) or neurons (CfC).
 
-All that a kernel needs lies in one float32 array, because every array that is handed over costs 70
-ns. It begins with `HEADER` int32, then come the int32 lists, the tables and scratch rows; `step`
-writes it. A kernel returns False when an argument cannot be used, and looks no further.
+All constants of a kernel are in one float32 array, because every array argument costs 70 ns. It
+begins with `HEADER` int32; the int32 lists, the tables and scratch rows follow; `step` writes it. A
+kernel returns False for an unusable argument.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from liquid_control.policy.kernels.cpu.jit import compiled
+from liquid_control.policy.kernels.cpu.jit import jit
 from liquid_control.policy.kernels.cpu.simd import LANES, exp2, load, sigmoid, store, tanh
 
 HEADER = 16
@@ -20,19 +20,19 @@ HEADS = 4
 """ff1, ff2, t_a, t_b."""
 
 
-@compiled
-def ltc_step(x, h, dt, memory, out):
+@jit
+def ltc_step(x, h, dt, buffer, out):
     """x (F,), h (U,) → out (U + M,), the state and then the output. Lists: the circuit. Tables: the
     weights column by column, synapses and neurons padded to full lanes, then scale and shift of the
     output."""
-    header = memory[:HEADER].view(np.int32)
+    header = buffer[:HEADER].view(np.int32)
     inputs, neurons, motor, unfolds = header[0], header[1], header[2], header[5]
     if len(x) != inputs or len(h) != neurons or not 0.0 < dt < np.inf:
         return False
     lists, tables, scratch = (
-        memory[HEADER : header[3]].view(np.int32),
-        memory[header[3] :],
-        memory[header[4] :],
+        buffer[HEADER : header[3]].view(np.int32),
+        buffer[header[3] :],
+        buffer[header[4] :],
     )
     lanes = _lanes(neurons)
     starts = lists[: neurons + 1]
@@ -80,11 +80,11 @@ def ltc_step(x, h, dt, memory, out):
     return True
 
 
-@compiled
-def cfc_step(x, h, dt, memory, out):
+@jit
+def cfc_step(x, h, dt, buffer, out):
     """x (F,), h (U,) → out (U + M,), the state and then the output. Lists: first neuron and size of
     each layer. Tables: their matrices (sources + 1, HEADS, padded units), bias last."""
-    header = memory[:HEADER].view(np.int32)
+    header = buffer[:HEADER].view(np.int32)
     sources, neurons, motor, layers, gate = (
         header[0],
         header[1],
@@ -95,9 +95,9 @@ def cfc_step(x, h, dt, memory, out):
     if len(x) != sources or len(h) != neurons or not 0.0 < dt < np.inf:
         return False
     lists, table, values = (
-        memory[HEADER : header[3]].view(np.int32),
-        memory[header[3] :],
-        memory[header[4] :],
+        buffer[HEADER : header[3]].view(np.int32),
+        buffer[header[3] :],
+        buffer[header[4] :],
     )
     dt = np.float32(dt)
     values[:sources] = x

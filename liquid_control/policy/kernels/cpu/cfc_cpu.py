@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from liquid_control.policy.kernels.cpu.jit import compiled
+from liquid_control.policy.kernels.cpu.jit import jit
 from liquid_control.policy.kernels.cpu.simd import (
     LANES,
     clear,
@@ -40,7 +40,7 @@ class Weights(NamedTuple):
     bias: np.ndarray  # (U, HEADS)
 
 
-@compiled
+@jit
 def forward(first, last, circuit, weights, sequence, gate, kept, y, h):
     """Blocks `first` to `last`: y (B, T, M) after each input and h (B, U) after the last are
     written, and rows of kept (blocks, T, U, KEPT) unless it is empty. `gate` 1: h = ff1 (1 - s) +
@@ -84,7 +84,7 @@ def forward(first, last, circuit, weights, sequence, gate, kept, y, h):
                 h[block * LANES + lane, u] = rows[features + neurons + u, lane]
 
 
-@compiled
+@jit
 def backward(first, last, circuit, weights, sequence, gate, kept, d_y, d_h, gradients):
     """Blocks `first` to `last`: from d_y (B, T, M) and d_h (B, U) to all of `gradients`."""
     batch, time, features = sequence.x.shape

@@ -13,8 +13,7 @@ from liquid_control.model.wiring import NcpWiring
 
 
 class Circuit(NamedTuple):
-    """Which neuron listens to what, all int64. Neurons stand in the order in which they are
-    computed."""
+    """The sources of each neuron, all int64. Neurons are in the order of computation."""
 
     neuron: np.ndarray  # (U,) its place in the state
     start: np.ndarray  # (U + 1,) its connections are start[i] to start[i + 1]
@@ -25,7 +24,7 @@ class Circuit(NamedTuple):
 def wired_circuit(
     wiring: NcpWiring | FreeWiring, dense_time: bool = False
 ) -> tuple[Circuit, np.ndarray]:
-    """As `WiredCfcCell` has it. A layer of an NCP listens to the layer before it (the inputs, or
+    """The circuit of a `WiredCfcCell`. A layer of an NCP listens to the layer before it (the inputs, or
     the state after this input) and to its own state before it; a free wiring is one layer.
     `dense_time`: some heads listen to all that a layer can see."""
     before, after = wiring.inputs, wiring.inputs + wiring.neurons

@@ -62,8 +62,8 @@ def unroll_behind_lstm(
 
 
 def _applies(cell: CfcCell, x: Tensor, mask: Tensor | None, kernel: str) -> bool:
-    """Whether `_unroll` can do this, and is faster than the readable loop or asked for by
-    `kernel`."""
+    """Whether `_unroll` can do this, and is faster than the readable loop or required
+    by `kernel`."""
     if mask is not None or cell.backbone is None:
         return False
     if cell.variant not in RULES or cell.activation not in KNOWN:
@@ -99,7 +99,7 @@ class _Unroll(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, h, dt, keep, activation, masks, depth, behind, *parameters):
         dense = [_Dense(*pair) for pair in zip(parameters[::2], parameters[1::2], strict=True)]
-        layers, heads, memory = (
+        layers, heads, lstm = (
             dense[:depth],
             dense[depth],
             dense[depth + 1] if len(dense) > depth + 1 else None,
@@ -109,14 +109,14 @@ class _Unroll(torch.autograd.Function):
         clock, states, tape = dt.t().contiguous().unsqueeze(2), [], []
         for t, entry in enumerate(x.unbind(1)):
             h, c = (h, c) if keep is None else (h * keep[t], c * keep[t])
-            remembered = None
-            if memory:
-                i, ig, fg, og = memory.forward(torch.cat([entry, h], dim=1)).chunk(HEADS, dim=1)
+            gates = None
+            if lstm:
+                i, ig, fg, og = lstm.forward(torch.cat([entry, h], dim=1)).chunk(HEADS, dim=1)
                 _tanh(i), ig.sigmoid_(), fg.sigmoid_(), og.sigmoid_()
                 before, c = c, torch.addcmul(c * fg, i, ig)
                 seen = _tanh(c.clone())
                 entry, h = (seen * og, h) if behind else (entry, seen * og)
-                remembered = i, ig, fg, og, before, seen
+                gates = i, ig, fg, og, before, seen
             z, outputs = torch.cat([entry, h], dim=1), []
             for index, layer in enumerate(layers):
                 outputs.append(_activate(layer.forward(z), activation))
@@ -127,7 +127,7 @@ class _Unroll(torch.autograd.Function):
             s = torch.addcmul(t_b, t_a, clock[t]).sigmoid_()
             h = torch.lerp(ff1, ff2, s)
             states.append(h)
-            tape.append((remembered, outputs, ff1, ff2, t_a, s))
+            tape.append((gates, outputs, ff1, ff2, t_a, s))
         ctx.kept = dense, tape, clock, keep, activation, masks, depth, behind, x.shape[2]
         return torch.stack(states, dim=1), c.clone()
 
@@ -135,7 +135,7 @@ class _Unroll(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, d_states, d_c):
         dense, tape, clock, keep, activation, masks, depth, behind, features = ctx.kept
-        layers, heads, memory = (
+        layers, heads, lstm = (
             dense[:depth],
             dense[depth],
             dense[depth + 1] if len(dense) > depth + 1 else None,
@@ -143,7 +143,7 @@ class _Unroll(torch.autograd.Function):
         d_h, d_x, d_dt = torch.zeros_like(d_states[:, 0]), [], []
         units = d_h.shape[1]
         for t in reversed(range(len(clock))):
-            remembered, outputs, ff1, ff2, t_a, s = tape[t]
+            gates, outputs, ff1, ff2, t_a, s = tape[t]
             d_h = d_h + d_states[:, t]
             d_ff2 = d_h * s
             d_s = _sigmoid_back(d_h * (ff2 - ff1), s)
@@ -159,15 +159,15 @@ class _Unroll(torch.autograd.Function):
                 d_z = d_z.mul_(masks[index][t]) if masks else d_z
                 d_z = layers[index].backward(_activate_back(d_z, *outputs[index], activation), t)
             d_entry, d_h = d_z[:, :-units], d_z[:, -units:]
-            if memory:
-                i, ig, fg, og, before, seen = remembered
+            if lstm:
+                i, ig, fg, og, before, seen = gates
                 d_seen = d_entry if behind else d_h
                 d_c = d_c + _tanh_back(d_seen * og, seen)
                 d_gates = [
                     _sigmoid_back(d, gate)
                     for d, gate in ((d_c * i, ig), (d_c * before, fg), (d_seen * seen, og))
                 ]
-                d_both = memory.backward(torch.cat([_tanh_back(d_c * ig, i), *d_gates], dim=1), t)
+                d_both = lstm.backward(torch.cat([_tanh_back(d_c * ig, i), *d_gates], dim=1), t)
                 d_c, d_in, d_own = d_c * fg, d_both[:, :features], d_both[:, features:]
                 d_entry, d_h = (d_in, d_own + d_h) if behind else (d_entry + d_in, d_own)
             d_h, d_c = (d_h, d_c) if keep is None else (d_h * keep[t], d_c * keep[t])

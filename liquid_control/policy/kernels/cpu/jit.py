@@ -1,4 +1,4 @@
-"""How every kernel is compiled."""
+"""How the CPU kernels are compiled."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numba import njit
 from liquid_control.policy.kernels.cpu.simd import FUSE
 
 
-def compiled(function: Callable) -> Callable:
-    """`function` as machine code, made at its first call for each set of argument types and kept on
-    disk.
+def jit(function: Callable) -> Callable:
+    """`function` as machine code, compiled at its first call for each set of argument types and
+    cached on disk.
 
-    Other threads run beside it, division follows IEEE 754, and rounding is as `lanes.FUSE` says.
-    Where no folder can be written (neither beside the source nor in the user's cache) every process
-    compiles for itself.
+    It releases the interpreter lock, division follows IEEE 754, and rounding is as `simd.FUSE`
+    says. Where no folder can be written (neither next to the source nor in the user's cache) every
+    process compiles it again.
     """
     options = {"nogil": True, "error_model": "numpy", "fastmath": set(FUSE)}
     try:

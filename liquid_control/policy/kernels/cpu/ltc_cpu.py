@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from liquid_control.policy.kernels.cpu.jit import compiled
+from liquid_control.policy.kernels.cpu.jit import jit
 from liquid_control.policy.kernels.cpu.simd import (
     LANES,
     clear,
@@ -52,7 +52,7 @@ class Weights(NamedTuple):
     neurons: np.ndarray  # (U, NEURON)
 
 
-@compiled
+@jit
 def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
     """Blocks `first` to `last`: y (B, T, M) after each input and h (B, U) after the last are
     written, and rows of states (blocks, T, U) before each input unless it is empty."""
@@ -90,7 +90,7 @@ def forward(first, last, circuit, weights, sequence, unfolds, states, y, h):
                 h[block * LANES + lane, u] = v[unfolds * neurons + u, lane]
 
 
-@compiled
+@jit
 def backward(first, last, circuit, weights, sequence, unfolds, states, d_y, d_h, gradients):
     """Blocks `first` to `last`: from d_y (B, T, M) and d_h (B, U) to all of `gradients`."""
     batch, time, features = sequence.x.shape

@@ -1,4 +1,4 @@
-"""What every kernel over sequences takes and gives. One class each: numba tells named tuples apart
+"""Arguments and results of all kernels over sequences. One class each: numba identifies named tuples
 by their fields alone."""
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Sequence(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """What a backward pass writes. `weights` has one row per block: the tables of the kernel's
+    """Output of a backward pass. `weights` has one row per block: the arrays of the kernel's
     `Weights`, flattened."""
 
     x: np.ndarray  # (B, T, F)
@@ -30,7 +30,7 @@ class Gradients(NamedTuple):
 
 
 def empty_gradients(sequence: Sequence, blocks: int, numbers: int) -> Gradients:
-    """Arrays for a backward pass to write."""
+    """Uninitialised gradients of a sequence."""
     return Gradients(
         *(np.empty_like(array) for array in sequence[:3]),
         np.empty((blocks, numbers), sequence.h.dtype),

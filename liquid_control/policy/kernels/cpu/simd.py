@@ -1,12 +1,12 @@
 """Sixteen samples side by side as one value inside numba functions: arithmetic on it is SIMD on any
 processor.
 
-LLVM's own vectoriser gives up on loops over many arrays that might overlap; here nothing is left to
-it. A value of type `Lanes` comes from `load`, takes + - * / with another one or with a number, and
+LLVM's vectoriser gives up on loops over many arrays that might overlap, so vectors are explicit
+here. A value of type `Lanes` comes from `load`, takes + - * / with another one or with a number, and
 goes back with `store`. One sample never touches another's lane, and NaN stays in its lane.
 
-numba's cache watches the file of the function that it keeps, not this one: whoever changes this
-file also edits the kernels.
+numba's cache is invalidated by the file of the cached function, not by this one: edit the kernels
+too when this file changes.
 """
 
 from __future__ import annotations

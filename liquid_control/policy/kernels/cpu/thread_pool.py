@@ -1,10 +1,9 @@
-"""Blocks of samples on several cores: threads of our own around kernels that release the
-interpreter lock.
+"""Runs kernels that release the interpreter lock over blocks of samples, on a pool of threads.
 
-numba's parallel loops would bring a second OpenMP beside PyTorch's (both spin on the same cores,
-and a fork ends the process), or a layer that must not be entered twice. Here each thread takes the
-next piece when it is done with one, so a core that another program keeps busy does less, and
-results do not depend on who did what.
+numba's parallel loops are not used: they load a second OpenMP next to PyTorch's (both spin on the
+same cores, and a fork ends the process), or a threading layer that is not reentrant. Here each
+thread takes the next piece when it has finished one, so a busy core does less; results do not
+depend on which thread computed what.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 PIECES = 4
-"""Pieces per thread: enough to even out, few enough for the cost of a call (some 20 µs) not to
-matter."""
+"""Pieces per thread: enough to balance the load, few enough that calls (some 20 µs each) cost
+little."""
 
 
 def run_blocks(kernel: Callable, blocks: int, threads: int, *arguments: object) -> None:
-    """kernel(first, last, *arguments) over all of 0..blocks, in pieces, on at most `threads`
-    threads, this one included."""
+    """Calls kernel(first, last, *arguments) on pieces that cover blocks 0..blocks, on at most
+    `threads` threads, the calling one included."""
     threads = min(threads, blocks)
     if threads <= 1:
         kernel(0, blocks, *arguments)
