@@ -19,8 +19,8 @@ class Loop:
 
     A proposal sets the timer back: a command just before a proposal would leave the wheels no time
     to follow it within their rate limit. `period` [s] between two instants of the timer. `silence`
-    [s]: a proposal becomes stale this long after its arrival, and the gate acts then, once, without
-    waiting for the timer; None: the arrival of proposals is not judged.
+    [s]: a proposal that arrived longer ago is stale, and the gate acts at the first such
+    nanosecond, once, without waiting for the timer; None: the arrival of proposals is not judged.
     """
 
     def __init__(self, period: float = PERIOD, silence: float | None = None) -> None:
@@ -46,7 +46,7 @@ class Loop:
         if proposed or self._timer_ns is None:
             self._timer_ns = now_ns + self._period_ns
             if proposed and self._silence_ns is not None:
-                self._silent_ns = now_ns + self._silence_ns
+                self._silent_ns = now_ns + self._silence_ns + 1
             return True
         if now_ns < self.next_ns:
             return False

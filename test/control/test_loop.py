@@ -28,27 +28,30 @@ PERIOD_MS = round(PERIOD * 1e3)
 
 
 def run(loop: Loop, proposals: list[int], until: int) -> list[int]:
-    """The instants [ms] at which the gate acts when the caller wakes at each proposal and at
-    `next_ns`."""
+    """The instants [ns since the start] at which the gate acts when the caller wakes at each
+    proposal [ms] and at `next_ns`."""
     acted = []
     for proposal in [*proposals, None]:
         end = STEADY + (until if proposal is None else proposal) * MS
         while loop.next_ns is not None and loop.next_ns < end:
             now = loop.next_ns
             assert loop.wake(now) and loop.next_ns > now
-            acted.append((now - STEADY) // MS)
+            acted.append(now - STEADY)
         if proposal is not None:
             assert loop.wake(end, proposed=True)
-            acted.append(proposal)
+            acted.append(proposal * MS)
     return acted
 
 
 def test_the_gate_acts_on_proposals_its_timer_and_once_on_silence():
-    assert run(Loop(0.05, silence=0.17), [0, 40, 95], 400) == [
+    acted = run(Loop(0.05, silence=0.17), [0, 40, 95], 400)
+    assert [ns // MS for ns in acted] == [
         *(0, 40, 90, 95, 145, 195, 245),
-        *(265, 295, 345, 395),  # silence at 95 + 170, and it leaves the timer alone
+        *(265, 295, 345, 395),  # silence behind 95 + 170, and it leaves the timer alone
     ]
-    assert run(Loop(0.05), [0, 40], 250) == [0, 40, 90, 140, 190, 240]
+    assert acted[7] == 265 * MS + 1, "the first nanosecond at which the proposal is older"
+    acted = run(Loop(0.05), [0, 40], 250)
+    assert acted == [ms * MS for ms in (0, 40, 90, 140, 190, 240)]
 
 
 @settings(max_examples=200, deadline=None)
@@ -58,15 +61,15 @@ def test_the_gate_acts_on_proposals_its_timer_and_once_on_silence():
     st.one_of(st.none(), st.integers(1, 300)),
 )
 def test_any_proposals_give_the_instants_of_the_definition(proposals, period, silence):
-    expected = set(proposals)
+    expected = {proposal * MS for proposal in proposals}
     for begin, end in zip(proposals, [*proposals[1:], 2500], strict=True):
-        expected |= set(range(begin + period, end, period))
+        expected |= {ms * MS for ms in range(begin + period, end, period)}
         if silence is not None and begin + silence < end:
-            expected.add(begin + silence)
+            expected.add((begin + silence) * MS + 1)
     loop = Loop(period * 1e-3, None if silence is None else silence * 1e-3)
     acted = run(loop, proposals, 2500)
     assert acted == sorted(expected)
-    assert np.diff(acted).max(initial=0) <= period
+    assert np.diff(acted).max(initial=0) <= period * MS
 
 
 def test_the_first_call_acts_and_an_early_one_does_not():
