@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from liquid_control.config import GateConfig
-from liquid_control.control.engagement import State
+from liquid_control.control.engagement import EngagementConfig, State
+from liquid_control.control.loop import PERIOD
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.model.installed import find_model
 from liquid_control.model.packed import pack_model
 from liquid_control.signals import Action, Command, Frame, SpeedSample
 from liquid_control.sim.bodies.car import VEHICLE
-from liquid_control.stress.faults.course import Tick
+from liquid_control.stress.faults.course import Tick, run_course
 from liquid_control.stress.faults.expectations import EXPECTED, Expectation
 from liquid_control.stress.faults.injection import (
     BURST,
@@ -171,6 +173,21 @@ def test_in_closed_loop_what_must_happen_happens(source, kind):
     assert (
         outcome["broken"] == [] and outcome["limit_violations"] == 0 and outcome["commands"] > 150
     )
+
+
+def test_silence_is_noticed_when_the_last_proposal_becomes_stale_and_not_at_the_next_tick():
+    """The world has steps of 10 ms; the gate's timer alone would notice after 0.2 s."""
+    fault = Fault("command", "off", 5.0, 7.0)
+    ticks = run_course(OnnxRuntime.load(find_model("lane_keeper")), 11, 5.5, fault)
+    index = next(
+        i for i, tick in enumerate(ticks) if tick.seconds >= 5.0 and tick.state is State.DEGRADED
+    )
+    assert ticks[index].reason == "proposal stale"
+    proposed = max(tick.command.stamp_ns for tick in ticks if tick.command)
+    arrived = next(tick for tick in ticks if tick.command and tick.command.stamp_ns == proposed)
+    noticed = EngagementConfig().proposal_stale_after + 0.01
+    gaps = [tick.seconds - arrived.seconds for tick in ticks[index - 3 : index + 2]]
+    assert gaps == pytest.approx([PERIOD, 2 * PERIOD, 3 * PERIOD, noticed, 4 * PERIOD])
 
 
 def test_the_picture_is_drawn(tmp_path):

@@ -60,7 +60,7 @@ def run_course(
     }
     ticks: list[Tick] = []
     command: Command | None = None
-    loop = Loop()
+    loop = Loop(silence=guard.config.proposal_stale_after)
     while world.time_ns < seconds * 1e9 and not world.truth.finished:
         if command is None:
             events = world.advance(steering_angle(expert_curvature(world), VEHICLE))
