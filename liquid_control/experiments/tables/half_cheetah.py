@@ -23,9 +23,17 @@ VALIDATION, TEST, TRAIN = slice(0, 5), slice(5, 15), slice(15, 25)
 
 
 def load(data: Path) -> Splits:
-    """Windows from the files in `data`/half_cheetah; dt is 1, the sampling period. Raises
-    TableDataError."""
-    traces = read_traces(data, SOURCE, WINDOW + 2)
+    """`split` of the files in `data`/half_cheetah. Raises TableDataError."""
+    return split(read(data))
+
+
+def read(data: Path) -> list[np.ndarray]:
+    """The runs in `data`/half_cheetah, (T, 17) float32 each. Raises TableDataError."""
+    return read_traces(data, SOURCE, WINDOW + 2)
+
+
+def split(traces: list[np.ndarray]) -> Splits:
+    """Windows; dt is 1, the sampling period."""
     return Splits(
         train=_windows(traces[TRAIN]),
         validation=_windows(traces[VALIDATION]),

@@ -1,7 +1,7 @@
 """`liquid-control bench tables`: trains and tests on the published tables, run by run, and reports.
 
-A run is one model on one table with one seed. Its result is one small file; a run whose file is
-there, made by the same recipe, is not repeated, so the command can be stopped and started at will.
+A run is one model on one table with one seed. Its result is one small file. A run whose file was
+made by the same recipe is not repeated, so the command can be stopped and resumed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from liquid_control.system.plain_json import plain
 from liquid_control.system.threads import wait_without_spinning
 from liquid_control.system.verb import Verb
 
-FOLDERS = {"half_cheetah": half_cheetah.load, "walker2d": walker2d.load}
+PUBLISHED = {"half_cheetah": half_cheetah, "walker2d": walker2d}
+"""Tables with published data; a module has `read(data)` and `split(traces)`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,40 +60,50 @@ class Run:
     model: str
     seed: int
     recipe: Recipe
-    data: Path
-    out: Path
     place: int = 0
 
     @property
-    def path(self) -> Path:
-        return self.out / "tables" / f"{self.table}-{self.model}-{self.seed}.json"
+    def name(self) -> str:
+        return f"{self.table}-{self.model}-{self.seed}"
 
-    @property
-    def done(self) -> bool:
-        """Its file is there, whole, and made by this recipe."""
+    def path(self, out: Path) -> Path:
+        return out / "tables" / f"{self.name}.json"
+
+    def is_done(self, out: Path) -> bool:
+        """Its file is there, complete, and made by this recipe."""
         try:
-            return json.loads(self.path.read_text())["recipe"] == dataclasses.asdict(self.recipe)
+            done = json.loads(self.path(out).read_text())["recipe"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
+        return done == dataclasses.asdict(self.recipe)
 
 
 def run_tables(settings: TablesSettings) -> dict:
     """Runs what is missing and writes the report. Returns the figures of each table and model, and
     where the report is. Raises TableDataError and ConfigError."""
     runs = plan(settings)
-    for table in dict.fromkeys(run.table for run in runs if run.table in FOLDERS):
-        FOLDERS[table](settings.data)  # bad data stops here, before the first hour of training
-    missing = [run for run in runs if not run.done]
+    traces = {}
+    for table in dict.fromkeys(run.table for run in runs if run.table in PUBLISHED):
+        PUBLISHED[table].load(settings.data)  # bad data is refused before the first training
+        traces[table] = PUBLISHED[table].read(settings.data)
+    missing = [run for run in runs if not run.is_done(settings.out)]
     workers = settings.workers or os.cpu_count() or 1
     missing = [
         dataclasses.replace(run, place=1 + index % workers) for index, run in enumerate(missing)
     ]
-    run_jobs(perform, missing, processes(settings.workers), "runs")
+    jobs = [(run, traces.get(run.table)) for run in missing]
+    (settings.out / "tables").mkdir(parents=True, exist_ok=True)
+
+    def write(index: int, facts: dict) -> None:
+        with write_atomically(missing[index].path(settings.out)) as partial:
+            partial.write_text(json.dumps(plain(facts), separators=(",", ":")) + "\n")
+
+    run_jobs(perform, jobs, processes(settings.workers), "runs", write)
     rows = write_report(settings.out)
-    told = ("mean", "sd", "runs", "published_mean", "reached")
+    shown = ("mean", "sd", "runs", "published_mean", "reached")
     figures = {
         table: {
-            model: {name: row[name] for name in told if row[name] is not None}
+            model: {name: row[name] for name in shown if row[name] is not None}
             for model, row in models.items()
             if row["runs"]
         }
@@ -102,7 +113,7 @@ def run_tables(settings: TablesSettings) -> dict:
 
 
 def plan(settings: TablesSettings) -> list[Run]:
-    """All runs asked for: models that have a target first, then the models they are compared
+    """All runs of the settings: models that have a target first, then the models they are compared
     with."""
     wanted = settings.only or tuple(RECIPES)
     known = [
@@ -120,14 +131,16 @@ def plan(settings: TablesSettings) -> list[Run]:
     ]
     chosen.sort(key=lambda pair: pair[1] not in TARGETS[pair[0]])
     return [
-        Run(table, model, seed, RECIPES[table][model], settings.data, settings.out)
+        Run(table, model, seed, RECIPES[table][model])
         for table, model in chosen
         for seed in range(settings.seeds or RECIPES[table][model].seeds)
     ]
 
 
-def perform(run: Run) -> None:
-    """Trains and tests one run, on one thread, and writes its file."""
+def perform(job: tuple[Run, list[np.ndarray] | None]) -> dict:
+    """Trains and tests one run on one thread. `job`: the run, and the traces of its table, None for
+    a table that is generated. Returns its facts, all that its file holds."""
+    run, traces = job
     wait_without_spinning()
     keep_freed_memory()
     import torch
@@ -138,20 +151,19 @@ def perform(run: Run) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(run.seed)
     recipe = run.recipe
-    splits = (
-        FOLDERS[run.table](run.data)
-        if run.table in FOLDERS
-        else event_xor.make(recipe.samples, recipe.longest, recipe.tests)
-    )
+    if traces is None:
+        splits = event_xor.make(recipe.samples, recipe.longest, recipe.tests)
+    else:
+        splits = PUBLISHED[run.table].split(traces)
     network = build(run.model, recipe, splits.train, run.seed)
-    with tqdm(total=recipe.epochs, desc=run.path.stem, position=run.place, leave=False) as bar:
+    with tqdm(total=recipe.epochs, desc=run.name, position=run.place, leave=False) as bar:
 
         def show(epoch: int, error: float) -> None:
             bar.set_postfix_str(f"validation {error:.3f}", refresh=False)
             bar.update()
 
         results = train(network, recipe, splits, run.seed, show)
-    facts = {
+    return {
         "table": run.table,
         "model": run.model,
         "seed": run.seed,
@@ -168,9 +180,6 @@ def perform(run: Run) -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared with other work",
         "date": datetime.date.today().isoformat(),
     }
-    run.path.parent.mkdir(parents=True, exist_ok=True)
-    with write_atomically(run.path) as partial:
-        partial.write_text(json.dumps(plain(facts), separators=(",", ":")) + "\n")
 
 
 VERB = Verb(TablesSettings, run_tables)

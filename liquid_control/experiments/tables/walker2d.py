@@ -34,9 +34,17 @@ FILE_SEED, STEP_SEED = 125487, 891374
 
 
 def load(data: Path) -> Splits:
-    """Windows from the files in `data`/walker2d; dt is the number of steps elapsed. Raises
-    TableDataError."""
-    traces = read_traces(data, SOURCE, WINDOW + 2)
+    """`split` of the files in `data`/walker2d. Raises TableDataError."""
+    return split(read(data), data / SOURCE.folder)
+
+
+def read(data: Path) -> list[np.ndarray]:
+    """The runs in `data`/walker2d, (T, 17) float32 each. Raises TableDataError."""
+    return read_traces(data, SOURCE, WINDOW + 2)
+
+
+def split(traces: list[np.ndarray], folder: Path = Path(SOURCE.folder)) -> Splits:
+    """Windows; dt is the number of steps elapsed. Raises TableDataError, which names the folder."""
     order = np.arange(len(traces))
     np.random.RandomState(FILE_SEED).shuffle(order)
     first, second = int(TEST_SHARE * len(order)), int((TEST_SHARE + VALIDATION_SHARE) * len(order))
@@ -47,7 +55,7 @@ def load(data: Path) -> Splits:
         order[:first],
     ]  # one stream of numbers runs through them in this order
     return Splits(
-        *(_windows([_thin(traces[index], rng) for index in part], data) for part in parts)
+        *(_windows([_thin(traces[index], rng) for index in part], folder) for part in parts)
     )
 
 
@@ -59,13 +67,11 @@ def _thin(
     return trace[kept], np.diff(kept, prepend=-1).astype(np.float32), trace[kept + 1]
 
 
-def _windows(runs: list[tuple[np.ndarray, np.ndarray, np.ndarray]], data: Path) -> Series:
+def _windows(runs: list[tuple[np.ndarray, np.ndarray, np.ndarray]], folder: Path) -> Series:
     cuts = [(run, start) for run in runs for start in range(0, len(run[0]) - WINDOW, STRIDE)]
     if not cuts:
         raise TableDataError(
-            data / SOURCE.folder,
-            f"no run is longer than {WINDOW} steps once thinned out",
-            SOURCE.remedy,
+            folder, f"no run is longer than {WINDOW} steps once thinned out", SOURCE.remedy
         )
     x, dt, y = (
         np.stack([run[column][start : start + WINDOW] for run, start in cuts])
