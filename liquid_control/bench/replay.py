@@ -195,9 +195,8 @@ def bench_replay(settings: ReplayBenchSettings) -> dict:
         "must": MUST,
     }
     settings.out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(result, indent=1) + "\n"
     with write_atomically(settings.out / "replay.json") as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return result
 
 

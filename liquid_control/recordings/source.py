@@ -79,7 +79,7 @@ class Source(ABC):
         return []
 
     def close(self) -> None:  # noqa: B027  a format without files has nothing to close
-        """Closes the files; everything but `records` stays usable."""
+        """Closes the files; everything but `records` stays usable. May be called again."""
 
     def __enter__(self) -> Source:
         return self

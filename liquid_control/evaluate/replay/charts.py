@@ -25,13 +25,13 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 320, 52, 14, 12, 40
 CELLS = 56
 SHORTEST_BAR = 1.5
 STEP = 1.0  # s of dead reckoning between drawn points
-LONGEST_STEP = 1.0  # s; over a longer gap the path does not go on
+LONGEST_STEP = 1.0  # s; the path stops over a longer gap
 MAP_HEIGHT, MAP_MARGIN = 320, 24
 
 
 def scatter(recorded: np.ndarray, angle: np.ndarray, classes: str) -> str:
-    """How often (N,) the policy's angle met the driver's [rad], in cells whose opacity grows with
-    the logarithm of the count."""
+    """Two-dimensional histogram of the policy's angle (N,) against the driver's (N,) [rad]; the
+    opacity of a cell grows with the logarithm of its count."""
     edge = max(float(np.percentile(np.abs(np.concatenate([recorded, angle])), 99.9)), 0.01) * 1.05
     degrees = math.degrees(edge)
     counts, edges = np.histogramdd(
@@ -63,8 +63,8 @@ def scatter(recorded: np.ndarray, angle: np.ndarray, classes: str) -> str:
 
 
 def bins(rows: Mapping[str, Sequence[Mapping]], label: Callable[[float], str], unit: str) -> str:
-    """RMSE [°] in every bin, a bar for each model (name → rows of `figures`), a line across where
-    driving straight ahead would be."""
+    """RMSE [°] in every bin: a bar for each model (rows of `figures` by name), and a line for
+    driving straight ahead."""
     places = sorted(
         {(row["from"], row["to"]) for of_model in rows.values() for row in of_model},
         key=lambda place: place[0],
@@ -84,7 +84,10 @@ def bins(rows: Mapping[str, Sequence[Mapping]], label: Callable[[float], str], u
             left = LEFT + places.index((row["from"], row["to"])) * slot + slot * 0.14
             rmse, straight = math.degrees(row["rmse"]), math.degrees(row["straight_ahead"])
             top = min(y(rmse), y(0) - SHORTEST_BAR)
-            figures = f"{row['frames']} frames, RMSE {rmse:.2f}°, bias {math.degrees(row['bias']):+.2f}°, straight ahead {straight:.2f}°"
+            figures = (
+                f"{row['frames']} frames, RMSE {rmse:.2f}°, "
+                f"bias {math.degrees(row['bias']):+.2f}°, straight ahead {straight:.2f}°"
+            )
             title = f"<title>{figures}</title>"
             parts.append(
                 element(
@@ -114,8 +117,8 @@ def bins(rows: Mapping[str, Sequence[Mapping]], label: Callable[[float], str], u
 
 
 def residual(found: Mapping[str, tuple[np.ndarray, np.ndarray, int]]) -> str:
-    """Autocorrelation of each model's error, (lags [s], values, samples) by name, with the band
-    that white noise would keep to."""
+    """Autocorrelation of each model's error, (lags [s], values, samples) by name, with the band of
+    white noise."""
     if not found:
         return ""
     end = max(float(lags[-1]) for lags, _, _ in found.values())
@@ -140,8 +143,8 @@ def residual(found: Mapping[str, tuple[np.ndarray, np.ndarray, int]]) -> str:
 
 
 def path_map(log: ReplayLog, marks: Mapping[str, float]) -> str:
-    """Where the vehicle went, by dead reckoning from yaw rate and speed; `marks`: words → seconds.
-    Empty where either is not recorded."""
+    """Path by dead reckoning from yaw rate and speed; `marks`: seconds by label. Empty where either
+    is not recorded."""
     frames = log.issued.of_frames()
     known = np.isfinite(frames.measured_speed) & np.isfinite(frames.yaw_rate)
     if "imu" not in log.roles or np.count_nonzero(known) < 10:
@@ -164,7 +167,7 @@ def path_map(log: ReplayLog, marks: Mapping[str, float]) -> str:
         (MAP_HEIGHT - 2 * MAP_MARGIN - 20) / max(high[1] - low[1], 1.0),
     )
     placed = (path - (low + high) / 2) * scale * [1, -1] + [WIDTH / 2, MAP_HEIGHT / 2 - 8]
-    kept = np.unique(
+    drawn = np.unique(
         np.concatenate(
             [
                 np.searchsorted(seconds, np.arange(0.0, seconds[-1], max(STEP, seconds[-1] / 900))),
@@ -172,7 +175,7 @@ def path_map(log: ReplayLog, marks: Mapping[str, float]) -> str:
             ]
         )
     )
-    parts = [element("polyline", "line way", points=path_points(placed[kept]))]
+    parts = [element("polyline", "line way", points=path_points(placed[drawn]))]
     for name, place in (("start", 0), ("end", -1)):
         parts.append(
             element("circle", name, cx=float(placed[place, 0]), cy=float(placed[place, 1]), r=5)
@@ -197,8 +200,8 @@ def _axes(
     square: bool = False,
     numbered: bool = True,
 ) -> tuple[Callable[[float], float], Callable[[float], float], list[str]]:
-    """Functions from data to the page, and the grid with its numbers and words; `square` gives both
-    axes one scale."""
+    """Functions from data to pixels, and the grid with numbers and labels; `square`: both axes have
+    one scale."""
     left, right, top, base = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
     if square:
         spare = ((right - left) - (base - top)) / 2

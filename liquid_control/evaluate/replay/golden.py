@@ -1,20 +1,22 @@
-"""Golden recordings: the commands of named bags, kept, so that no change of code, model or library
-moves them unseen.
+"""Golden recordings: stored commands of named recordings, so that every change of code, model or
+library that moves them is seen.
 
-    DIR/<name>/golden.json    the bag and the model (by path from there, or by an installed model's
-    name), tolerance, settings, versions DIR/<name>/commands.csv   the commands, as `liquid-control
-    replay` writes them
+    DIR/<name>/golden.json    recording and model (by path from there, or an installed model's
+                              name), tolerance, settings, versions
+    DIR/<name>/commands.csv   the commands, as `liquid-control replay` writes them
 
-Settings hold only what differs from the defaults: a default that changes moves the robot's
-commands, too.
+Settings hold only the differences from the defaults: a changed default moves the robot's commands,
+too.
 """
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import tempfile
@@ -25,14 +27,24 @@ from pathlib import Path
 from liquid_control.config import from_mapping
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, LiquidControlError
-from liquid_control.evaluate.replay.differences import differences
-from liquid_control.evaluate.replay.files import write_csv
+from liquid_control.evaluate.replay.log import COLUMNS, write_csv
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
 from liquid_control.model.installed import find_model, installed_models
 from liquid_control.system.files import write_atomically
 
 GOLDEN, COMMANDS = "golden.json", "commands.csv"
 LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "rosbags")
+
+COUNTED = {
+    "moved": "beyond it",
+    "missing": "missing",
+    "surplus": "surplus",
+    "otherwise_limited": "limited otherwise",
+}
+COMPARED = {"curvature": "1/m", "steering_angle": "rad", "speed": "m/s"}
+SPEED_PER_RADIAN = 100.0
+"""Speeds may differ by this per radian of tolerance [m/s per rad]: they follow from the curvature,
+whose square root they divide by."""
 
 
 class GoldenError(LiquidControlError):
@@ -57,8 +69,8 @@ class Golden:
 
 
 def golden(settings) -> dict:
-    """What `liquid-control replay --golden DIR` does with its `ReplaySettings`: examine all, or
-    with --golden-update write one or all."""
+    """`liquid-control replay --golden DIR`, with its `ReplaySettings`: checks all, or with
+    --golden-update writes one or all."""
     directory: Path = settings.golden
     if settings.model and not (settings.golden_update and settings.bags):
         raise ConfigError(
@@ -103,14 +115,14 @@ def read(directory: Path) -> Golden:
 
 
 def examine(directory: Path) -> dict:
-    """Replays one golden recording; says where and how far its commands moved, and what changed
-    since they were kept."""
-    kept = read(directory)
-    log, model_files = _replay(directory, kept)
+    """Replays one golden recording: where and how far its commands moved, and what changed since
+    they were stored."""
+    stored = read(directory)
+    log, model_files = _replay(directory, stored)
     try:
         with tempfile.TemporaryDirectory() as folder:
             write_csv([log], Path(folder, COMMANDS))
-            compared = differences(directory / COMMANDS, Path(folder, COMMANDS), kept.tolerance)
+            compared = differences(directory / COMMANDS, Path(folder, COMMANDS), stored.tolerance)
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise GoldenError(
             directory / COMMANDS,
@@ -118,25 +130,113 @@ def examine(directory: Path) -> dict:
             "Write it again with --golden-update",
         ) from None
     changed = {
-        name: [kept.model_files.get(name), sha]
+        name: [stored.model_files.get(name), sha]
         for name, sha in model_files.items()
-        if kept.model_files.get(name) != sha
+        if stored.model_files.get(name) != sha
     }
     versions = _versions()
     return {
         "name": directory.name,
         "bag": log.bag,
-        "model": kept.model,
+        "model": stored.model,
         **compared,
-        "tolerance": kept.tolerance,
+        "tolerance": stored.tolerance,
         "model_changed": sorted(changed),
         "versions_changed": {
-            name: [kept.versions.get(name), now]
+            name: [stored.versions.get(name), now]
             for name, now in versions.items()
-            if kept.versions.get(name) != now
+            if stored.versions.get(name) != now
         },
         "damage": list(log.damage),
     }
+
+
+def differences(expected_file: Path, got_file: Path, tolerance: float) -> dict:
+    """Whether two files of commands agree. Rows pair by cause and time of issue: `missing` and
+    `surplus` have no partner, `moved` are beyond the tolerance (angles and curvature in rad and
+    1/m, speed 100 times that); any of these fails. `first_ns`: when the first of them was issued.
+    `largest`: the largest difference of each column, and its time. `otherwise_limited`: other
+    limits acted, which does not fail."""
+    expected, got = _rows(expected_file), _rows(got_file)
+    of_got = {(row["cause"], row["issued_ns"]): row for row in got}
+    keys = {(row["cause"], row["issued_ns"]) for row in expected}
+    missing = [
+        row["issued_ns"] for row in expected if (row["cause"], row["issued_ns"]) not in of_got
+    ]
+    surplus = [row["issued_ns"] for row in got if (row["cause"], row["issued_ns"]) not in keys]
+    moved, limits = [], 0
+    largest: dict[str, dict] = {
+        name: {"difference": 0.0, "unit": unit, "at_ns": None} for name, unit in COMPARED.items()
+    }
+    for row in expected:
+        other = of_got.get((row["cause"], row["issued_ns"]))
+        if other is None:
+            continue
+        beyond = False
+        for name, entry in largest.items():
+            difference = _apart(row[name], other[name])
+            beyond |= difference > tolerance * (SPEED_PER_RADIAN if name == "speed" else 1.0)
+            if difference > entry["difference"]:
+                entry.update(difference=difference, at_ns=row["issued_ns"])
+        otherwise = row["limits"] != other["limits"] or row["safe_stop"] != other["safe_stop"]
+        limits += otherwise
+        if beyond:
+            moved.append(row["issued_ns"])
+    stamps = missing + surplus + moved
+    return {
+        "passed": not stamps,
+        "commands": len(expected),
+        "missing": len(missing),
+        "surplus": len(surplus),
+        "moved": len(moved),
+        "otherwise_limited": limits,
+        "identical": expected_file.read_bytes() == got_file.read_bytes(),
+        "first_ns": min(stamps, default=None),
+        "first_s": (min(stamps) - min(int(row["issued_ns"]) for row in expected + got)) / 1e9
+        if stamps
+        else None,
+        "largest": largest,
+    }
+
+
+def table(facts: Mapping) -> str:
+    """A line for each golden recording, and what to know of those that moved."""
+    lines = []
+    for one in facts["results"]:
+        state = (
+            "moved"
+            if not one["passed"]
+            else "identical"
+            if one["identical"]
+            else "within tolerance"
+        )
+        lines.append(
+            f"{one['name']}: {state}, {one['commands']} commands of {one['model']} on {one['bag']}"
+        )
+        if one["passed"] and one["identical"]:
+            continue
+        biggest = ", ".join(
+            f"{name} {entry['difference']:.3g} {entry['unit']}"
+            for name, entry in one["largest"].items()
+        )
+        lines.append(f"  largest differences: {biggest}; tolerance {one['tolerance']:g} rad")
+        if not one["passed"]:
+            counts = ", ".join(f"{one[key]} {words}" for key, words in COUNTED.items())
+            lines.append(
+                f"  {counts}; first {one['first_s']:.3f} s after the start, at {one['first_ns']} ns"
+            )
+        changes = [f"the model's {name}" for name in one["model_changed"]]
+        changes += [
+            f"{name} {then} → {now}" for name, (then, now) in one["versions_changed"].items()
+        ]
+        lines.append(
+            "  changed since: "
+            + (
+                ", ".join(changes)
+                or "neither model nor libraries; so the code, the defaults or the bag"
+            )
+        )
+    return "\n".join(lines + ["golden: " + ("all hold" if facts["passed"] else "commands moved")])
 
 
 def robot(values: Mapping) -> OpenLoopSettings:
@@ -148,15 +248,15 @@ def _write(directory: Path, entry: Golden) -> None:
     log, model_files = _replay(directory, entry)
     directory.mkdir(parents=True, exist_ok=True)
     write_csv([log], directory / COMMANDS)
-    kept = dataclasses.replace(entry, model_files=model_files, versions=_versions())
-    text = json.dumps(dataclasses.asdict(kept), indent=1) + "\n"
+    stored = dataclasses.replace(entry, model_files=model_files, versions=_versions())
     with write_atomically(directory / GOLDEN) as partial:
+        text = json.dumps(dataclasses.asdict(stored), indent=1) + "\n"
         partial.write_text(text, encoding="utf-8")
 
 
 def _replay(directory: Path, entry: Golden):
-    beside_it = (directory / entry.model).resolve()  # the folder itself may not be there yet
-    runtime = OnnxRuntime.load(find_model(beside_it if beside_it.is_dir() else entry.model))
+    by_path = (directory / entry.model).resolve()  # `directory` may not exist yet
+    runtime = OnnxRuntime.load(find_model(by_path if by_path.is_dir() else entry.model))
     (log,) = replay(
         {runtime.info.directory.name: runtime},
         (directory / entry.bag).resolve(),
@@ -198,9 +298,28 @@ def _model_name(model: str, start: Path) -> str:
 
 
 def _versions() -> dict[str, str]:
-    """Of what the commands depend on; a library that is not installed under this name has none."""
+    """Of the libraries that the commands depend on, where they are installed."""
     versions = {"python": platform.python_version()}
     for name in LIBRARIES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions
+
+
+def _rows(path: Path) -> list[dict]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        rows = list(reader)
+    if tuple(reader.fieldnames or ()) != COLUMNS:
+        raise ValueError(f"columns {reader.fieldnames}, expected {', '.join(COLUMNS)}")
+    for row in rows:
+        row["issued_ns"] = int(row["issued_ns"])
+        for name in COMPARED:
+            row[name] = float(row[name]) if row[name] else math.nan
+    return rows
+
+
+def _apart(a: float, b: float) -> float:
+    if math.isnan(a) and math.isnan(b):
+        return 0.0
+    return abs(a - b) if math.isfinite(a) and math.isfinite(b) else math.inf

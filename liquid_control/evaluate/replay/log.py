@@ -1,16 +1,48 @@
-"""What a replay leaves behind: a row for every command, the recorded steering, counts and times. A
-few bytes a frame, never a picture."""
+"""Log of a replay: every command, the recorded steering, counts and times, and the commands as CSV
+and parquet. A few bytes a frame, no pictures.
+
+Numbers are written to the last bit, so that equal files mean equal commands.
+"""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 
 from liquid_control.config import VehicleConfig
-from liquid_control.signals import Action, Command, Verdict
+from liquid_control.errors import MissingDependencyError
+from liquid_control.recordings.driven_curvature import Track, at
+from liquid_control.signals import Action, Command, Limit, Verdict
+from liquid_control.system.files import write_atomically
+
+LONGEST_GAP = 0.5
+"""Recorded angles further apart than this [s] are not interpolated."""
+
+REMEDY = "Install the report extra: pip install 'liquid_control[report]', or leave out --out"
+
+COLUMNS = (
+    "bag",
+    "model",
+    "cause",
+    "stamp_ns",
+    "issued_ns",
+    "curvature",
+    "proposed_angle",
+    "steering_angle",
+    "speed",
+    "measured_speed",
+    "recorded_angle",
+    "limits",
+    "safe_stop",
+)
+"""Cause: frame (a new proposal) or timer (the gate's own). Angles in rad, curvature in 1/m, speeds
+in m/s; empty is unknown."""
 
 ROW = {
     "stamp_ns": "q",
@@ -29,11 +61,13 @@ ROW = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Issued:
-    """Commands in the order of their issue, (C,) each: stamp of the frame behind it and time of
-    issue [ns]; whether a new proposal caused it (else the gate's own timer); what the policy asks
-    for: path curvature [1/m] and the front-wheel angle of it [rad]; what the gate allows: angle
-    [rad] and speed [m/s]; measured speed [m/s] and mean yaw rate [rad/s], NaN where unknown;
-    `Limit` values; safe stop."""
+    """Commands in the order of their issue, (C,) each.
+
+    `stamp_ns`: of the frame behind it; `issued_ns`; `on_frame`: caused by a new proposal, else by
+    the gate's timer. The proposal: path `curvature` [1/m], `proposed_angle` of the front wheels
+    [rad]. After the gate: `steering_angle` [rad], `speed` [m/s]. `measured_speed` [m/s] and mean
+    `yaw_rate` [rad/s], NaN where unknown; `limits`: values of `Limit`; `safe_stop`.
+    """
 
     stamp_ns: np.ndarray
     issued_ns: np.ndarray
@@ -52,13 +86,13 @@ class Issued:
 
     def of_frames(self) -> Issued:
         """Only the commands that a frame caused: one row a frame."""
-        kept = self.on_frame.astype(bool)
-        return Issued(*(getattr(self, field.name)[kept] for field in dataclasses.fields(self)))
+        chosen = self.on_frame.astype(bool)
+        return Issued(*(getattr(self, field.name)[chosen] for field in dataclasses.fields(self)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recorded:
-    """What the recorded driver did: stamps (S,) ns and front-wheel angles (S,) rad, as recorded."""
+    """The driver's steering as recorded: stamps (S,) ns and front-wheel angles (S,) rad."""
 
     stamp_ns: np.ndarray
     steering_angle: np.ndarray
@@ -69,13 +103,13 @@ class Recorded:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ReplayLog:
-    """One model on one bag.
+    """One model on one recording.
 
-    `counts`: the controller's own. `skipped`: messages that could not be decoded, by reason.
-    `damage`: what could not be read. `roles`: topic by role. `seconds`: length of the recording.
-    `wall`: how long the replay of the bag took, all its models together. `decode_s`: (F,) seconds
-    that each picture took to decode and shrink; `step_s`: (F,) seconds of each step of the policy.
-    `clock_offset`: median of receipt minus stamp [s].
+    `counts`: the controller's. `skipped`: messages that could not be decoded, by reason. `damage`:
+    what could not be read. `roles`: stream by role. `seconds`: length of the recording. `wall`:
+    seconds that the replay took, all models together. `decode_s` (F,): seconds to decode and
+    preprocess each picture; `step_s` (F,): seconds of each step of the policy. `clock_offset`:
+    median of receipt minus stamp [s].
     """
 
     model: str
@@ -137,3 +171,82 @@ class Rows:
 
     def issued(self) -> Issued:
         return Issued(*(np.array(column) for column in self._columns.values()))
+
+
+def columns(log: ReplayLog) -> dict[str, Sequence]:
+    """`COLUMNS` of one log, floats as float64 arrays with NaN for unknown."""
+    issued = log.issued
+    recorded = at(
+        issued.stamp_ns,
+        Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy(),
+        LONGEST_GAP,
+    )
+    names = {value: " ".join(Limit(value).names()) for value in np.unique(issued.limits).tolist()}
+    count = len(issued)
+    return dict(
+        zip(
+            COLUMNS,
+            (
+                [log.bag] * count,
+                [log.model] * count,
+                np.where(issued.on_frame, "frame", "timer").tolist(),
+                issued.stamp_ns,
+                issued.issued_ns,
+                issued.curvature,
+                issued.proposed_angle,
+                issued.steering_angle,
+                issued.speed,
+                issued.measured_speed,
+                recorded,
+                [names[value] for value in issued.limits.tolist()],
+                issued.safe_stop.astype(int).tolist(),
+            ),
+            strict=True,
+        )
+    )
+
+
+def write_csv(logs: Iterable[ReplayLog], path: Path) -> None:
+    """Writes `COLUMNS` of all logs, atomically."""
+    with write_atomically(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for log in logs:
+            writer.writerows(_rows(columns(log)))
+
+
+def write_parquet(logs: Iterable[ReplayLog], path: Path) -> None:
+    """Writes `COLUMNS` of at least one log, atomically. Raises MissingDependencyError without
+    pyarrow."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        raise MissingDependencyError("pyarrow", REMEDY) from None
+    with write_atomically(path) as partial, ExitStack() as stack:
+        writer = None
+        for log in logs:
+            table = pyarrow.table(
+                {
+                    name: pyarrow.array(values, from_pandas=True)
+                    for name, values in columns(log).items()
+                }
+            )
+            if writer is None:
+                writer = stack.enter_context(parquet.ParquetWriter(partial, table.schema))
+            writer.write_table(table)
+
+
+def _rows(table: dict[str, Sequence]) -> Iterator[tuple]:
+    """Rows of plain values; floats in the shortest form that reads back as the same float."""
+    plain = [
+        _texts(values)
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f"
+        else list(values)
+        for values in table.values()
+    ]
+    return zip(*plain, strict=True)
+
+
+def _texts(values: np.ndarray) -> list[str]:
+    return [repr(value) if value == value else "" for value in values.tolist()]

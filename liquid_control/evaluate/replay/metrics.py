@@ -1,8 +1,7 @@
-"""How close a replayed policy comes to the recorded driver: errors of angle and curvature, where
-they come from, what they are worth.
+"""Error of a replayed policy against the recorded driver: angle and curvature, by bend and speed, and
+in comparison with trivial drivers.
 
-What the policy asks for is judged, before the gate: the gate's limits would otherwise hide what the
-policy does wrong.
+The proposals are compared, before the gate: its limits would hide errors of the policy.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from liquid_control.evaluate.replay.log import ReplayLog
+from liquid_control.evaluate.replay.log import LONGEST_GAP, ReplayLog
 from liquid_control.recordings.driven_curvature import (
     CurvatureSettings,
     Motion,
@@ -26,13 +25,10 @@ from liquid_control.stats.delay import Delay, estimate_delay
 from liquid_control.stats.whiteness import whiteness
 
 STANDSTILL = 0.5
-"""Slower frames [m/s] are not compared: a driver who stands may hold the wheel anywhere."""
-
-LONGEST_GAP = 0.5
-"""Recorded angles further apart than this [s] are not bridged."""
+"""Slower frames [m/s] are not compared: at standstill the wheel may be anywhere."""
 
 BEFORE = 1.0
-"""How far back the driver looks who does again what he did before [s]."""
+"""Delay of the trivial driver that repeats the recorded steering [s]."""
 
 BENDS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, math.inf)  # 1/m
 SPEEDS = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, math.inf)  # m/s
@@ -41,11 +37,14 @@ FEWEST = 3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison:
-    """The frames of one log on which model and driver can be compared, (N,) each: seconds since the
-    first frame, the angles that the policy asks for, that the gate allows and that the driver had
-    [rad], the curvature that the policy asks for and the driver drove [1/m], speed [m/s]; NaN where
-    unknown. `delayed`: the driver's angle `delay.seconds` later. `standing`: frames left out as too
-    slow. `source`: what the driven curvature is from."""
+    """The frames of one log on which model and driver can be compared, (N,) each; NaN where
+    unknown.
+
+    `seconds`: since the first frame. Angles [rad]: `angle` proposed, `allowed` by the gate,
+    `recorded`; the driver's last one (`held`), `BEFORE` seconds earlier (`before`) and
+    `delay.seconds` later (`delayed`). Curvature [1/m]: proposed, `driven` by `source`, and by the
+    recorded steering (`bend`). `speed` [m/s]. `standing`: number of frames left out as too slow.
+    """
 
     model: str
     bag: str
@@ -72,7 +71,7 @@ class Comparison:
 
 
 def compare(log: ReplayLog) -> Comparison | None:
-    """None when no steering was recorded, or none while the policy drove."""
+    """None when no steering was recorded on the frames that the policy used."""
     frames, steering = (
         log.issued.of_frames(),
         Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy(),
@@ -124,8 +123,8 @@ def compare(log: ReplayLog) -> Comparison | None:
 
 
 def figures(parts: Sequence[Comparison]) -> dict:
-    """Every figure of one model over one or several bags, for JSON; angles in rad, curvature in
-    1/m."""
+    """All metrics of one model over one or several recordings, for JSON; angles in rad, curvature
+    in 1/m."""
     angle, recorded, driven, curvature = (
         _joined(parts, name) for name in ("angle", "recorded", "driven", "curvature")
     )
@@ -151,12 +150,12 @@ def figures(parts: Sequence[Comparison]) -> dict:
     }
 
 
-def agreement(said: np.ndarray, wanted: np.ndarray) -> dict:
-    """MAE, RMSE, mean (`bias`) and largest of said minus wanted, their correlation, and how many
-    pairs there are; None without any."""
-    known = np.isfinite(said) & np.isfinite(wanted)
-    said, wanted = said[known], wanted[known]
-    error = said - wanted
+def agreement(value: np.ndarray, reference: np.ndarray) -> dict:
+    """MAE, RMSE, mean (`bias`) and largest of value minus reference (N,), their correlation, and
+    the number of finite pairs; None where there are fewer than FEWEST."""
+    known = np.isfinite(value) & np.isfinite(reference)
+    value, reference = value[known], reference[known]
+    error = value - reference
     if len(error) < FEWEST:
         return {
             "mae": None,
@@ -166,21 +165,21 @@ def agreement(said: np.ndarray, wanted: np.ndarray) -> dict:
             "correlation": None,
             "pairs": len(error),
         }
-    varies = np.ptp(said) > 0 and np.ptp(wanted) > 0
+    varies = np.ptp(value) > 0 and np.ptp(reference) > 0
     return {
         "mae": float(np.mean(np.abs(error))),
         "rmse": _rms(error),
         "bias": float(np.mean(error)),
         "largest": float(np.max(np.abs(error))),
-        "correlation": float(np.corrcoef(said, wanted)[0, 1]) if varies else None,
+        "correlation": float(np.corrcoef(value, reference)[0, 1]) if varies else None,
         "pairs": len(error),
     }
 
 
 def trivial(parts: Sequence[Comparison]) -> dict:
-    """What drivers without eyes reach on the same frames, RMSE in rad: straight ahead, the mean of
-    all recorded angles, what the driver did `BEFORE`, and his own last recorded angle, which is the
-    answer itself but for its age."""
+    """Errors of trivial drivers on the same frames, RMSE in rad: straight ahead, the mean of all
+    recorded angles, the recorded angle `BEFORE` seconds earlier, and the last recorded angle, which
+    is the reference itself but for its age."""
     recorded, held, before = (_joined(parts, name) for name in ("recorded", "held", "before"))
     return {
         "straight_ahead": _rms(recorded),
@@ -191,8 +190,8 @@ def trivial(parts: Sequence[Comparison]) -> dict:
 
 
 def gate_figures(log: ReplayLog) -> dict:
-    """Commands and seconds on which each limit acted, by name; `any`: at least one. A command
-    counts until the next one."""
+    """Commands and seconds on which each limit acted, by name; `any`: at least one. A command lasts
+    until the next one."""
     limits, issued = log.issued.limits, log.issued.issued_ns
     lasting = np.minimum(np.diff(issued, append=issued[-1:]), 10**9).clip(0) / 1e9
     acted = {"any": limits != 0, "safe_stop": log.issued.safe_stop != 0}
@@ -208,8 +207,8 @@ def gate_figures(log: ReplayLog) -> dict:
 
 
 def worst(parts: Sequence[Comparison], count: int, apart: float = 5.0) -> list[dict]:
-    """The frames of largest error, at least `apart` seconds from one another, over all bags: stamp,
-    seconds, angles [rad], speed."""
+    """The frames of largest error over all recordings, at least `apart` seconds from one another:
+    stamp, seconds, angles [rad], speed [m/s]."""
     places = [
         (abs(part.error[i]), part, i)
         for part in parts

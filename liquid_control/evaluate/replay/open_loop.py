@@ -26,6 +26,7 @@ from liquid_control.evaluate.replay.log import Recorded, ReplayLog, Rows
 from liquid_control.perception.observer import PreparedFrame, prepare
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.source import Source
 from liquid_control.signals import Action, Command, Frame, SpeedSample, SteeringSample
 
 BURST = 128
@@ -58,18 +59,30 @@ recorded angle [rad] or NaN."""
 
 def replay(
     models: Mapping[str, Runtime],
-    bag: str | Path,
+    path: str | Path,
     settings: OpenLoopSettings | None = None,
     watch: Watcher | None = None,
     advance: Callable[[float], object] = lambda seconds: None,
 ) -> list[ReplayLog]:
-    """Replays one recording through all models side by side, each with its own time line, state and
-    gate; returns a log for each.
-
-    `advance` gets the seconds of recording since its last call. Raises RecordingError when nothing
-    can be read, TopicError and AmbiguousTopicError when the topics do not determine the roles.
-    """
+    """As `replay_source`, of the recording at `path`. Raises as `open_recording` does."""
     settings = settings or OpenLoopSettings()
+    with open_recording(path, settings.recording) as source:
+        return replay_source(models, source, settings, watch, advance)
+
+
+def replay_source(
+    models: Mapping[str, Runtime],
+    source: Source,
+    settings: OpenLoopSettings,
+    watch: Watcher | None = None,
+    advance: Callable[[float], object] = lambda seconds: None,
+) -> list[ReplayLog]:
+    """Replays one recording through every model at once, each with its own time line, state and
+    gate; a log for each.
+
+    `source` is open, with `settings.recording`. `advance` is called with the seconds of recording
+    since its last call.
+    """
     robots = [_Robot(runtime, settings) for runtime in models.values()]
     kinds = {runtime.preprocess for runtime in models.values()}
 
@@ -78,47 +91,41 @@ def replay(
         return _Prepared(frame.stamp_ns, prepared, frame if watch else None)
 
     stamps, angles, offsets = array("q"), array("d"), array("d")
-    frames, steered, reported_ns = 0, NOWHERE, None
+    frames, steered, advanced_ns = 0, NOWHERE, None
     began = time.perf_counter()
-    with open_recording(bag, settings.recording) as recording:
-        for receive_ns, sample in _in_bursts(recording.samples(prepare=prepare_for_all)):
-            if isinstance(sample, SteeringSample):
-                stamps.append(sample.stamp_ns)
-                angles.append(sample.steering_angle)
-                steered = sample.steering_angle
-                continue
-            actions = [robot.take(receive_ns, sample) for robot in robots]
-            if isinstance(sample, _Prepared):
-                frames += 1
-                offsets.append((receive_ns - sample.stamp_ns) / 1e9)
-                if watch:
-                    watch(sample.frame, actions, steered)
-                if reported_ns is not None:
-                    advance((receive_ns - reported_ns) / 1e9)
-                reported_ns = receive_ns
-        decode_s = np.array(recording.decode_s)
-        damage = tuple(map(str, recording.damage))
-        skipped = dict(recording.skipped)
-        roles = {role: stream.name for role, stream in recording.roles.items()}
-        length = recording.seconds
+    for receive_ns, sample in _in_bursts(source.samples(prepare=prepare_for_all)):
+        if isinstance(sample, SteeringSample):
+            stamps.append(sample.stamp_ns)
+            angles.append(sample.steering_angle)
+            steered = sample.steering_angle
+            continue
+        actions = [robot.take(receive_ns, sample) for robot in robots]
+        if isinstance(sample, _Prepared):
+            frames += 1
+            offsets.append((receive_ns - sample.stamp_ns) / 1e9)
+            if watch:
+                watch(sample.frame, actions, steered)
+            if advanced_ns is not None:
+                advance((receive_ns - advanced_ns) / 1e9)
+            advanced_ns = receive_ns
     recorded = Recorded(np.array(stamps, np.int64), np.array(angles))
     wall = time.perf_counter() - began
     offset = float(np.median(offsets)) if frames else None
     return [
         ReplayLog(
             model,
-            Path(bag).name,
+            source.path.name,
             robot.rows.issued(),
             recorded,
             settings.recording.vehicle,
             frames,
             robot.controller.counts,
-            skipped,
-            damage,
-            roles,
-            length,
+            dict(source.skipped),
+            tuple(map(str, source.damage)),
+            {role: stream.name for role, stream in source.roles.items()},
+            source.seconds,
             wall,
-            decode_s,
+            np.array(source.decode_s),
             np.array(robot.step_s),
             offset,
         )

@@ -1,5 +1,5 @@
-"""The page of a replay: policies beside the recorded driver. One file, nothing fetched, no larger
-for longer recordings."""
+"""The page of a replay: policies against the recorded driver, in one file whose size does not grow
+with the recordings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import numpy as np
 from liquid_control.evaluate.replay.charts import bins, path_map, residual, scatter
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import Comparison, figures
-from liquid_control.evaluate.replay.pictures import draw
+from liquid_control.evaluate.replay.pictures import Watched, draw
 from liquid_control.evaluate.replay.tables import HEAD, clock, frame_rows, table, tiles
-from liquid_control.evaluate.replay.words import degrees, sentences, verdict
+from liquid_control.evaluate.replay.text import degrees, sentences, verdict
 from liquid_control.report.charts import Series, stretches, time_chart
 from liquid_control.report.media import jpeg_source, video_source
 from liquid_control.report.page import write_page
@@ -38,17 +38,15 @@ def write_report(
     facts: Mapping,
     logs: list[list[ReplayLog]],
     comparisons: Mapping[str, list[Comparison]],
-    keepers: Mapping,
-    films: Mapping,
+    watched: Mapping[str, Watched],
     camera: object,
     worst: int,
 ) -> None:
-    """`facts` as in summary.json; `keepers`: (Keeper, CameraView or None) by bag; `films`: Film by
-    bag."""
+    """`facts` as in summary.json; `logs` by recording, then by model; `watched` by recording."""
     models = list(facts["models"])
     judged = {model: facts["overall"].get(model) for model in models}
     first = judged[models[0]]
-    moments = _moments(facts, logs, keepers, worst)
+    moments = _moments(facts, logs, watched, worst)
     write_page(
         "replay",
         path,
@@ -69,10 +67,14 @@ def write_report(
         charts=_charts(comparisons),
         moments=moments,
         compared=first is not None,
-        paths=any(view is not None for _, view in keepers.values()),
+        paths=any(one.view is not None for one in watched.values()),
         bags=_bags(facts, logs, comparisons, moments),
         left_out=max(len(logs) - MOST_BAGS, 0),
-        videos={bag: video_source(film.path) for bag, film in films.items() if film.frames},
+        videos={
+            bag: video_source(one.video.path)
+            for bag, one in watched.items()
+            if one.video is not None and one.video.frames
+        },
     )
 
 
@@ -106,9 +108,9 @@ def _charts(comparisons: Mapping[str, list[Comparison]]) -> dict:
 
 
 def _moments(
-    facts: Mapping, logs: list[list[ReplayLog]], keepers: Mapping, count: int
+    facts: Mapping, logs: list[list[ReplayLog]], watched: Mapping[str, Watched], count: int
 ) -> list[dict]:
-    """The worst moments of all models that a picture was kept of: number, words, picture, a chart
+    """The worst moments of all models with a retained picture: number, words, picture, and a chart
     of the seconds around."""
     places = sorted(
         (one for of_model in facts["worst"].values() for one in of_model),
@@ -124,15 +126,15 @@ def _moments(
             for one in shown
             if one["bag"] == place["bag"] and abs(one["seconds"] - place["seconds"]) < AROUND
         ]
-        keeper, view = keepers[place["bag"]]
-        picture = None if near else keeper.nearest(place["stamp_ns"])
+        pictures = watched[place["bag"]]
+        picture = None if near else pictures.moments.nearest(place["stamp_ns"])
         if picture is None:
             continue
         of_bag = by_bag[place["bag"]]
         angles = {"driver": place["recorded"]} | {
             log.model: _angle_at(log, place["stamp_ns"]) for log in of_bag
         }
-        canvas = draw(picture, angles, of_bag[0].vehicle, view)
+        canvas = draw(picture, angles, of_bag[0].vehicle, pictures.view)
         side = "left" if place["error"] > 0 else "right"
         shown.append(
             place
@@ -163,13 +165,13 @@ def _bags(
     comparisons: Mapping[str, list[Comparison]],
     moments: list[dict],
 ) -> list[dict]:
-    """What is shown of each recording: its facts and charts."""
+    """Facts and charts of each recording that is shown."""
     error = {
         part.bag: float(np.mean(part.error**2)) for parts in comparisons.values() for part in parts
     }
-    kept = sorted(logs, key=lambda of_bag: -error.get(of_bag[0].bag, 0.0))[:MOST_BAGS]
+    chosen = sorted(logs, key=lambda of_bag: -error.get(of_bag[0].bag, 0.0))[:MOST_BAGS]
     shown = []
-    for of_bag in (of_bag for of_bag in logs if of_bag in kept):
+    for of_bag in (of_bag for of_bag in logs if of_bag in chosen):
         log, found = (
             of_bag[0],
             [part for parts in comparisons.values() for part in parts if part.bag == of_bag[0].bag],

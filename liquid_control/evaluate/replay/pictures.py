@@ -1,5 +1,5 @@
-"""Pictures of a replay: what the camera saw with the angles of policy and driver drawn in, as
-single moments and as a video."""
+"""Pictures of a replay: camera pictures with the angles of policy and driver, as single moments and
+as a video."""
 
 from __future__ import annotations
 
@@ -20,29 +20,25 @@ from liquid_control.signals import Action, Frame
 
 WIDTH, ROW, LABEL, FIGURE = 720, 32, 180, 84
 DRIVER = (245, 238, 232)
-MODELS = (
-    (36, 158, 245),
-    (191, 212, 45),
-    (250, 139, 167),
-    (113, 113, 248),
-)  # BGR; as --m0 to --m3 on the page
+MODELS = ((36, 158, 245), (191, 212, 45), (250, 139, 167), (113, 113, 248))
+"""BGR; --m0 to --m3 on the page."""
 SHOWN = 0.35
 """Steering angle at the end of a bar [rad]; it grows with the largest one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Moment:
-    """A frame that is kept: its stamp, JPEG of the picture as it came, and how wrong the policy was
-    [rad] by the last recorded angle."""
+    """A retained frame: stamp, picture (h, WIDTH, 3) RGB, and the policy's error [rad] against the
+    last recorded angle."""
 
     stamp_ns: int
     picture: np.ndarray
     error: float
 
 
-class Keeper:
-    """Keeps the pictures of the `count` worst moments, `apart` seconds from one another, while the
-    frames go by."""
+class WorstMoments:
+    """A `Watcher` that retains the pictures of the `count` worst moments, `apart` seconds from one
+    another."""
 
     def __init__(self, vehicle: VehicleConfig, count: int, apart: float) -> None:
         self.moments: list[Moment] = []
@@ -50,6 +46,8 @@ class Keeper:
 
     def __call__(self, frame: Frame, actions: Sequence[Action | None], recorded: float) -> None:
         """Without a recorded angle the strongest steering counts as the worst."""
+        if not self._count:
+            return
         wanted = recorded if math.isfinite(recorded) else 0.0
         error = max(
             (
@@ -66,16 +64,16 @@ class Keeper:
         ]
         if any(moment.error >= error for moment in near):
             return
-        kept = [moment for moment in self.moments if moment not in near]
-        if len(kept) >= self._count:
-            least = min(kept, key=lambda moment: moment.error)
+        others = [moment for moment in self.moments if moment not in near]
+        if len(others) >= self._count:
+            least = min(others, key=lambda moment: moment.error)
             if least.error >= error:
                 return
-            kept.remove(least)
-        self.moments = [*kept, Moment(frame.stamp_ns, shrink(frame.image), error)]
+            others.remove(least)
+        self.moments = [*others, Moment(frame.stamp_ns, shrink(frame.image), error)]
 
     def nearest(self, stamp_ns: int) -> np.ndarray | None:
-        """The kept picture (h, WIDTH, 3) RGB whose stamp is nearest, within half of `apart`."""
+        """The retained picture (h, WIDTH, 3) RGB whose stamp is nearest, at most `apart` away."""
         best = min(self.moments, key=lambda moment: abs(moment.stamp_ns - stamp_ns), default=None)
         return (
             best.picture
@@ -98,9 +96,9 @@ def draw(
     view: CameraView | None,
     words: str = "",
 ) -> np.ndarray:
-    """The picture (h, WIDTH, 3) RGB with each driver's path on the road where the `view` is known,
-    over a bar for each of the `angles` [rad]: the recorded driver first, then the models. Returns
-    BGR, (h + a row each, WIDTH, 3)."""
+    """The picture (h, WIDTH, 3) RGB with each path on the road where the `view` is known, above a
+    bar for each of the `angles` [rad]: the recorded driver first, then the models. Returns BGR,
+    (h + a row each, WIDTH, 3)."""
     height = picture.shape[0]
     canvas = np.full((height + ROW * len(angles) + 10, WIDTH, 3), PANEL, np.uint8)
     road = np.ascontiguousarray(picture[..., ::-1])
@@ -137,9 +135,9 @@ def draw(
     return canvas
 
 
-class Film:
-    """Writes the first `seconds` of a recording as H.264 MP4, a frame at its own stamp; a context
-    manager, to be called with frames."""
+class ReplayVideo:
+    """A `Watcher` that writes the first `seconds` of a recording as H.264 MP4, each frame at its own
+    stamp; a context manager."""
 
     def __init__(
         self,
@@ -154,7 +152,7 @@ class Film:
         self._video, self._first = VideoWriter(path), None
         self._angles = [math.nan] * len(models)
 
-    def __enter__(self) -> Film:
+    def __enter__(self) -> ReplayVideo:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -178,3 +176,25 @@ class Film:
         canvas = canvas[: canvas.shape[0] // 2 * 2]
         if self._video.shape in (None, canvas.shape[:2]):  # else the camera changed its shape
             self._video.write(since, canvas)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Watched:
+    """Pictures of one recording for the report: a `Watcher` and a context manager. `view`: of its
+    camera, None where it is not calibrated; `video`: None where none is written."""
+
+    moments: WorstMoments
+    view: CameraView | None
+    video: ReplayVideo | None = None
+
+    def __enter__(self) -> Watched:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.video is not None:
+            self.video.__exit__(*error)
+
+    def __call__(self, frame: Frame, actions: Sequence[Action | None], recorded: float) -> None:
+        self.moments(frame, actions, recorded)
+        if self.video is not None:
+            self.video(frame, actions, recorded)

@@ -1,5 +1,4 @@
-"""The figures of a replay's page: tiles, the table of policies and drivers without eyes, what
-became of the frames."""
+"""Tables of a replay's page: tiles, policies and trivial drivers, and the use of the frames."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from liquid_control.evaluate.replay.words import degrees, lag
+from liquid_control.evaluate.replay.text import degrees, lag
 
 HEAD = (
     "frames",
@@ -75,8 +74,8 @@ def tiles(facts: Mapping, first: Mapping | None, model: str) -> list[tuple[str, 
 
 
 def table(facts: Mapping) -> list[tuple[str, str, list[str]]]:
-    """(classes, name, cells) of each row: models over all recordings, then one by one, then drivers
-    without eyes."""
+    """(classes, name, cells) of each row: models over all recordings, then one by one, then trivial
+    drivers."""
     rows = []
     several = len(facts["bags"]) > 1
     for number, model in enumerate(facts["models"]):
@@ -108,8 +107,7 @@ def table(facts: Mapping) -> list[tuple[str, str, list[str]]]:
 
 
 def frame_rows(results: list[Mapping]) -> list[tuple[str, list[str]]]:
-    """Name and a cell for each model: what became of the frames, what the gate did, how long a step
-    takes."""
+    """Name and a cell for each model: use of the frames, limits of the gate, times of a step."""
     rows = [
         ("frames", [f"{r['frames']}" for r in results]),
         ("used", [f"{r['frames_used']}" for r in results]),

@@ -13,7 +13,7 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.loop import PERIOD
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
-from liquid_control.evaluate.replay.files import COLUMNS, write_csv, write_parquet
+from liquid_control.evaluate.replay.log import COLUMNS, write_csv, write_parquet
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
 from liquid_control.model.installed import find_model
 from liquid_control.recordings.formats import open_recording

@@ -13,8 +13,8 @@ import pytest
 from liquid_control.cli import main as cli
 from liquid_control.config import VehicleConfig
 from liquid_control.evaluate.replay.charts import bins, residual, scatter
-from liquid_control.evaluate.replay.pictures import MODELS, Keeper, draw
-from liquid_control.evaluate.replay.words import sentences, verdict
+from liquid_control.evaluate.replay.pictures import MODELS, WorstMoments, draw
+from liquid_control.evaluate.replay.text import sentences, verdict
 from liquid_control.report.charts import Series, time_chart
 from liquid_control.report.overlay import CameraView
 from liquid_control.signals import Action, Frame
@@ -114,17 +114,22 @@ def test_the_video_is_as_long_as_asked(written):
     )
 
 
-def test_the_keeper_keeps_the_pictures_of_the_worst_moments():
-    keeper = Keeper(VEHICLE, 2, apart=1.0)
+def test_the_pictures_of_the_worst_moments_are_retained():
+    moments = WorstMoments(VEHICLE, 2, apart=1.0)
     wrong = {40: 0.03, 41: 0.04, 42: 0.035, 100: 0.01, 160: 0.02}
     for i in range(200):
-        keeper(
+        moments(
             Frame(i * 40_000_000, np.full((8, 16, 3), i, np.uint8)),
             [None, Action(0, wrong.get(i, 0.001), 5.0)],
             0.0,
         )
-    assert sorted(moment.stamp_ns // 40_000_000 for moment in keeper.moments) == [41, 160]
-    assert keeper.nearest(41 * 40_000_000).mean() == 41 and keeper.nearest(100 * 40_000_000) is None
+    assert sorted(moment.stamp_ns // 40_000_000 for moment in moments.moments) == [41, 160]
+    assert (
+        moments.nearest(41 * 40_000_000).mean() == 41 and moments.nearest(100 * 40_000_000) is None
+    )
+    none = WorstMoments(VEHICLE, 0, apart=1.0)
+    none(Frame(0, np.zeros((8, 16, 3), np.uint8)), [Action(0, 0.1, 5.0)], 0.0)
+    assert none.moments == [] and none.nearest(0) is None
 
 
 @pytest.mark.parametrize("view", [None, CameraView()])
