@@ -13,12 +13,16 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import torch
 
+from liquid_control.cli import doctor
 from liquid_control.cli import main as cli
 from liquid_control.cli.arguments import parse
+from liquid_control.cli.checks import finding
 from liquid_control.cli.doctor import DoctorSettings, examine
+from liquid_control.cli.verbs import Entry
 from liquid_control.config import PreprocessConfig
 from liquid_control.model.cores import LstmConfig
 from liquid_control.model.policy_config import PolicyConfig
+from liquid_control.system.verb import Interrupted, Verb
 
 
 @pytest.fixture(scope="module")
@@ -298,6 +302,25 @@ def test_doctor_says_whether_training_can_use_the_gpu(tmp_path, monkeypatch):
             and "PyTorch for GPUs" in found["torch"]["advice"]
             and "triton" not in found
         )
+
+
+@pytest.mark.parametrize("flags, shown", [([], "metres  3\n"), (["--json"], '{"metres": 3}\n')])
+def test_a_verb_that_ctrl_c_ended_early_still_reports(flags, shown, monkeypatch, capsys):
+    def run(settings):
+        raise Interrupted({"metres": 3})
+
+    monkeypatch.setattr(doctor, "STOPS", Verb(DoctorSettings, run), raising=False)
+    monkeypatch.setattr(cli, "VERBS", (Entry("stops", "stops", "cli.doctor:STOPS"),))
+    assert cli.main(["stops", *flags]) == 130
+    assert capsys.readouterr().out == shown
+
+
+def test_a_probe_that_fails_or_hangs_is_an_error_and_not_the_end(monkeypatch):
+    assert finding.probe("cli.checks.gpu", "onnx_providers")[1] == ""
+    result, error = finding.probe("cli.checks.gpu", "absent")
+    assert result is None and "absent" in error
+    monkeypatch.setattr(finding, "LONGEST", 0.01)
+    assert finding.probe("cli.checks.gpu", "torch_devices") == (None, "no answer within 0.01 s")
 
 
 def test_ctrl_c_is_quiet_and_130():
