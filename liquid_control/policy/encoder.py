@@ -65,7 +65,7 @@ class PublishedEncoder(nn.Module):
     """The convolutional head of the neural circuit policy (Lechner et al. 2020, Table 2): 79,420
     parameters at 78x200 with 32 features.
 
-    Each of the last convolution's 8 maps has a linear layer of its own. The features are normalised
+    Each of the last convolution's 8 maps has a separate linear layer. The features are normalised
     without parameters so that they fit the range of the sensory neurons. (N, h, w, 3) uint8 RGB →
     (N, features) in -1..1.
     """

@@ -215,16 +215,16 @@ def _copy_heads(weight: Tensor, bias: Tensor, ours: nn.Module, peer: nn.Module) 
         ours.asymptote.copy_(peer.A.flatten())
 
 
-def _copy_lstm(memory: LstmStep, lstm: nn.Module, order: np.ndarray) -> None:
+def _copy_lstm(ours: LstmStep, lstm: nn.Module, order: np.ndarray) -> None:
     """`order`: the place of each of our neurons in their state. Their forget gate adds 1 outside
     its bias."""
     units = len(order)
     rows = np.concatenate([gate * units + order for gate in range(4)])
-    memory.gates.weight.copy_(
+    ours.gates.weight.copy_(
         torch.cat([lstm.input_map.weight[rows], lstm.recurrent_map.weight[rows][:, order]], dim=1)
     )
-    memory.gates.bias.copy_(lstm.input_map.bias[rows])
-    memory.gates.bias[2 * units : 3 * units] += 1.0
+    ours.gates.bias.copy_(lstm.input_map.bias[rows])
+    ours.gates.bias[2 * units : 3 * units] += 1.0
 
 
 def _not_negative(value: Tensor) -> Tensor:

@@ -59,6 +59,12 @@ WITHOUT_STATE = {"feedforward"}
 """Cells whose step does not depend on the state."""
 
 
+@pytest.fixture
+def cells():
+    """The list of all cells."""
+    return CELLS
+
+
 def _kernels(kind):
     return ("auto", "reference") if type(CELLS[kind]()) in REGISTERED else ("auto",)
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from liquid_control.errors import ConfigError, NotFiniteError, ShapeError, TimeError
+from liquid_control.model.cores import CORES
 from liquid_control.policy.cells.cell import KERNELS, join_state, split_state
+from liquid_control.policy.cores import build_core
 from liquid_control.policy.kernels import choose
 
 DOUBLE = torch.float64
@@ -264,6 +266,13 @@ def test_wrong_shapes_are_refused_with_both_shapes_in_the_message(cell):
         with pytest.raises(ShapeError) as error:
             cell.step(*arguments)
         assert got in str(error.value) and expected in str(error.value)
+
+
+def test_the_list_of_cells_has_the_cell_of_every_core(cells):
+    listed = {type(make()) for make in cells.values()}
+    for name, core in CORES.items():
+        built = build_core(core(), 32, 1, core().wiring.draw(32, 1) if core.wired else None)
+        assert type(built if core.wired else built.recurrent) in listed, name
 
 
 def test_kernels_are_chosen_by_name(cell):

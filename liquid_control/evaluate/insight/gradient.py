@@ -1,5 +1,5 @@
 """Where a small change of the picture would change the answer: |d curvature / d pixel|, through
-encoder and memory."""
+encoder and core."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def gradient_saliency(
     network: PolicyNetwork, trace: Trace, steps: np.ndarray, images: np.ndarray | None = None
 ) -> np.ndarray:
     """(N, h, w) float32, each step's largest |d curvature / d value| over the three channels, the
-    memory's state held as it was (Simonyan et al. 2013). `steps` (N,) of the trace; `images` (N, h,
+    core's state held as it was (Simonyan et al. 2013). `steps` (N,) of the trace; `images` (N, h,
     w, 3) uint8 instead of the trace's own."""
     images = trace.image[steps] if images is None else images
     found = []

@@ -52,17 +52,17 @@ def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> Torc
         raise ConfigError(
             "Lesion.source", lesion.source, f"a neuron from 0 to {states.shape[1] - 1}"
         )
-    network, memories = copy.deepcopy(network), torch.tensor(states, dtype=torch.float32)
+    network, recorded = copy.deepcopy(network), torch.tensor(states, dtype=torch.float32)
     hold = lesion.way == "hold"
     with torch.no_grad():
         if network.wiring is None:
-            return _unwired(network, lesion, memories, hold)
+            return _unwired(network, lesion, recorded, hold)
         if lesion.target is None and lesion.source in network.wiring.motor_neurons:
             network.output_shift += (
-                float(memories[:, lesion.source].mean() * network.output_scale) * hold
+                float(recorded[:, lesion.source].mean() * network.output_scale) * hold
             )
             network.output_scale.zero_()
-        OPERATIONS[type(network.cell)](network.cell, lesion, memories, hold)
+        OPERATIONS[type(network.cell)](network.cell, lesion, recorded, hold)
     return TorchRuntime(network)
 
 

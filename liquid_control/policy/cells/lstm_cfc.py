@@ -1,5 +1,5 @@
-"""Mixed memory as in the code of the CfC's paper: an LSTM whose output is the input of a CfC that
-has a state of its own.
+"""Mixed memory as in the code of the CfC's paper: an LSTM whose output is the input of a CfC with a
+separate state.
 
 Lechner and Hasani 2022; Hasani et al., Nature Machine Intelligence 2022. (`CfcCell`'s variant
 mixed_memory, as in ncps, instead lets the CfC read the input and carry the LSTM's output through

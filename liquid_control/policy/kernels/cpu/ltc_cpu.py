@@ -1,10 +1,9 @@
 """The LTC over a whole sequence, forward and backward, as numba kernels over the synapse list.
 
 Sixteen samples form a block; a block's numbers lie as (neuron, lane), so every operation below
-works on sixteen samples at once (see `lanes`), and blocks run on several cores (see `blocks`).
+works on sixteen samples at once (see `simd`), and blocks run on several cores (see `thread_pool`).
 `ltc.py` is the definition: same equations, same names. The forward pass keeps the voltages before
-each input; the backward pass solves that input again with everything kept, then goes back through
-it.
+each input; the backward pass solves that input again, keeping all substeps, and differentiates it.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ vleak, gleak."""
 
 
 class Circuit(NamedTuple):
-    """Which synapse comes from where, sorted by target: those of neuron u are start[u] to start[u +
-    1], all int64."""
+    """The sources of synapses, sorted by target: those of neuron u are start[u] to start[u + 1], all
+    int64."""
 
     sensory_start: np.ndarray  # (U + 1,)
     sensory_source: np.ndarray  # (S,) input

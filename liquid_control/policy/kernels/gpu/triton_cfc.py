@@ -1,7 +1,7 @@
 """The CfC's state over a whole sequence for GPUs, in triton. `cfc.py` is the definition.
 
-What the inputs add to the heads is one matrix product over all of them (`pre`), and so are the
-gradients of the weights; here is what only goes step by step. A program takes one sample through
+The inputs' part of the heads is one matrix product over all inputs (`pre`), and so are the gradients
+of the weights; here are the sequential parts. A program takes one sample through
 time with its state and the weights in registers. The state is updated in place, layer by layer: a
 layer listens to the layers before it after this input, and to its own state before it.
 """
@@ -61,9 +61,7 @@ def advance(
         if RESETS:
             state = tl.where(tl.load(is_first + row), 0.0, state)
         before = state
-        following = row + tl.where(
-            t + 1 < time, 1, 0
-        )  # asked for now, so that it is here when its turn comes
+        following = row + tl.where(t + 1 < time, 1, 0)  # prefetched
         next_ff1, next_ff2, next_t_a, next_t_b = _load_four(
             pre + following * 4 * units + u, units, real
         )
@@ -124,8 +122,8 @@ def advance_back(
     MASKED: tl.constexpr,
 ):
     """Sample p back: from d_y (B, T, M) and d_last (B, U) to d_pre (B T, 4, U), d_h (B, U) and d_dt
-    (B, T). Here weights are (4, U, F + U): in memory the neurons that threads have stand side by
-    side, so that a thread adds up alone."""
+    (B, T). Here weights are (4, U, F + U): the neurons of neighbouring threads are adjacent in
+    memory, and each thread sums alone."""
     sample = tl.program_id(0).to(tl.int64)
     u = tl.arange(0, SIZE)
     real = u < units

@@ -2,11 +2,11 @@
 equations, same names.
 
 A program takes one sample through time, with its voltages and all weights in registers: mostly one
-warp, with a neuron (or two) per thread, which exchange voltages. Those synapses that reach a neuron
-are spread over as many threads as there are: in a circuit of layers few neurons have many. The way
-back has the voltages of every substep, so that only their gradient is a chain; there a thread has
-the synapses that leave its neuron. It writes the gradients of the parameters from its own sample,
-and whoever launched it adds them up. No atomics: the same bits every time.
+warp, with a neuron (or two) per thread, which exchange voltages. The synapses that reach a neuron
+are spread over all threads, because in a circuit of layers few neurons have many. The backward pass
+has the voltages of every substep, so that only their gradient is a chain; there a thread has the
+synapses that leave its neuron. It writes the gradients of the parameters from its sample, and the
+caller adds them up. No atomics: the same bits every time.
 
 Weights and their gradients are one flat list: raw_cm, raw_gleak, vleak of the neurons, then the
 recurrent synapses'.
@@ -28,8 +28,7 @@ from liquid_control.policy.kernels.gpu.triton_synapses import (
 )
 
 SIZES = ["time", "unfolds", "units", "motor", "synapses"]
-"""Triton compiles anew for a size of 1 and for multiples of 16, unless it is told not to: no
-sequence should have to wait for that."""
+"""Sizes that triton must not specialise on: it would compile again for 1 and for multiples of 16."""
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -80,9 +79,7 @@ def solve(
         before = v
         capacitance = cm * (unfolds / span)
         constant, total = numerator + gleak * vleak, denominator + gleak + capacitance
-        following = row + tl.where(
-            t + 1 < time, 1, 0
-        )  # asked for now, so that it is here when its turn comes
+        following = row + tl.where(t + 1 < time, 1, 0)  # prefetched
         numerator, denominator = _load_drive(drive, following, u, units, real)
         span = tl.load(dt + following)
         rest = kept + row * (2 * unfolds + 1) * units + u

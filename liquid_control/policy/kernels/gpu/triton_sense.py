@@ -1,8 +1,8 @@
-"""What the inputs drive in an LTC, for GPUs: it does not depend on the state, so it is computed for
-all inputs at once.
+"""The sensory currents of an LTC, for GPUs: they do not depend on the state, so that they are computed
+for all inputs at once.
 
-A program does some rows (inputs of any sample and time), and writes the gradients of the parameters
-from its own rows; whoever launched it adds them up. No atomics: the same bits every time.
+A program computes some rows (inputs of any sample and time) and writes the gradients of the
+parameters from these rows; the caller adds them up. No atomics: the same bits every time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from liquid_control.policy.kernels.gpu.triton_synapses import (
 )
 
 SIZES = ["rows", "chunk", "features", "units", "synapses"]
-"""Triton compiles anew for a size of 1 and for multiples of 16, unless it is told not to: no
-sequence should have to wait for that."""
+"""Sizes that triton must not specialise on: it would compile again for 1 and for multiples of 16."""
 
 
 @triton.jit(do_not_specialize=SIZES)

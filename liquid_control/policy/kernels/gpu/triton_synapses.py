@@ -1,7 +1,7 @@
 """Synapses as dense tiles in triton, for the kernels of the LTC.
 
-`there` (a tile) says which number in the list of synapses stands between a source and a target, or
--1: no synapse, which conducts nothing. The parameters of a list of S synapses are one flat list:
+`there` (a tile) is the number, in the list of synapses, of that between a source and a target; -1
+where there is none, which has no conductance. The parameters of a list of S synapses are one flat list:
 raw_w (S), sigma (S), mu (S), erev (S); so are their gradients.
 """
 
