@@ -38,24 +38,14 @@ PACKAGES = ("rosbags", "opencv-python-headless", "onnxruntime", "numpy")
 MUST = {"times_real_time": 15.0, "share": 0.8, "peak_mb": 600.0, "index_s": 5.0}
 
 PRELUDE = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 import cv2
 cv2.setNumThreads(1)
 from liquid_control.signals import Frame
-
-def peak_mb():
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
-    except (OSError, StopIteration):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
+from liquid_control.system.memory_use import peak_bytes
 bag, model, scratch = sys.argv[1:]
 """
-"""A process that is started inherits the largest size of the one that starts it in `ru_maxrss`;
-VmHWM is its own."""
-
 PROGRAMS = {
     "replay": """
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
@@ -100,7 +90,9 @@ seconds = time.perf_counter() - began
 decode, no more. Read and decode: our reader as replay uses it, without a policy; where all cores
 are busy decoding, what a policy costs comes on top."""
 
-LAST = '\nprint(json.dumps({"seconds": seconds, "frames": frames, "peak_mb": peak_mb()}))\n'
+LAST = (
+    '\nprint(json.dumps({"seconds": seconds, "frames": frames, "peak_mb": peak_bytes() / 2**20}))\n'
+)
 
 
 @dataclasses.dataclass(frozen=True)

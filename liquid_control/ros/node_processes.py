@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from liquid_control.errors import DriveError
+from liquid_control.system.memory_use import status_bytes
 from liquid_control.system.parent_death import end_with_parent, load_libc
 
 DOMAINS = range(1, 102)
@@ -161,16 +162,10 @@ class Children:
     def memory_mb(self) -> dict[str, float]:
         """Largest resident memory so far [MB] of those that run, by name, where the kernel
         tells."""
-        peaks = {}
-        for name, process in self._running.items():
-            try:
-                lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
-            except OSError:
-                continue
-            peaks[name] = next(
-                round(int(line.split()[1]) / 1024, 1) for line in lines if line.startswith("VmHWM:")
-            )
-        return peaks
+        peaks = {
+            name: status_bytes(process.pid).get("VmHWM") for name, process in self._running.items()
+        }
+        return {name: round(peak / 2**20, 1) for name, peak in peaks.items() if peak is not None}
 
     def end(self) -> None:
         """Asks all to end, one after the other in the order they were started in, and kills those

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import time
-from pathlib import Path
 
 from liquid_control.control.engagement import State
 from liquid_control.ros.node_processes import Child
@@ -12,6 +11,7 @@ from liquid_control.stress.processes import deaths
 from liquid_control.stress.processes.expectations import FLOODS
 from liquid_control.stress.processes.rig import Rig
 from liquid_control.stress.processes.rogue import SENDS
+from liquid_control.system.memory_use import status_bytes
 
 WRONG_TYPES_RATE = 500.0
 """What nobody reads costs only the machine that sends it; more would test the scheduler [Hz]."""
@@ -82,11 +82,8 @@ def _acknowledged(rig: Rig) -> bool:
 
 def memory_mb(rig: Rig) -> dict[str, float]:
     """Resident memory [MB] of gate and policy now."""
-    found = {}
-    for node, pid in rig.children.pids.items():
-        if node in ("safety_node", "policy_node"):
-            lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-            found[node] = next(
-                int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")
-            )
-    return found
+    return {
+        node: status_bytes(pid)["VmRSS"] / 2**20
+        for node, pid in rig.children.pids.items()
+        if node in ("safety_node", "policy_node")
+    }

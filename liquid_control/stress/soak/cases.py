@@ -9,13 +9,13 @@ import os
 import random
 import resource
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from liquid_control.stress.soak.growth import footprint
+from liquid_control.system.memory_use import peak_bytes, status_bytes
 
 Case = Callable[[random.Random], str]
 """Runs one case and says how it ended, or raises."""
@@ -72,7 +72,7 @@ def run_cases(job: tuple[str, Maker, int, int, int]) -> dict:
 def _one(run: Case, seed: str, watch: Watch) -> tuple[str, float, int]:
     """How a case ended, its seconds, and by how many bytes it raised the most that this process
     ever held."""
-    peak = _peak()
+    peak = peak_bytes()
     watch.begin()
     try:
         ending = run(random.Random(seed))
@@ -80,7 +80,7 @@ def _one(run: Case, seed: str, watch: Watch) -> tuple[str, float, int]:
         ending = f"raised {type(error).__name__}: {str(error)[:300]}"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
-    return ending, watch.passed(), _peak() - peak
+    return ending, watch.passed(), peak_bytes() - peak
 
 
 class Watch:
@@ -110,18 +110,6 @@ def _waited() -> float:
         return 0.0
 
 
-def _peak() -> int:
-    """The most that this process held [bytes]. Linux: of this program, where getrusage also knows
-    that of the one it was started by."""
-    try:
-        rows = Path("/proc/self/status").read_text().splitlines()
-        return next(int(row.split()[1]) * 1024 for row in rows if row.startswith("VmHWM:"))
-    except (OSError, StopIteration):
-        pass
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return held if sys.platform == "darwin" else held * 1024
-
-
 @contextlib.contextmanager
 def _watched() -> Iterator[Watch]:
     """Ends by `Hang` what the interval timer finds still at work. Only a main thread can be
@@ -138,17 +126,12 @@ def _watched() -> Iterator[Watch]:
 def _fenced() -> Iterator[None]:
     """No more than `FENCE` beyond what this process has now; nothing is bounded where there is no
     /proc."""
-    status = Path("/proc/self/status")
-    if not status.is_file():
+    used = status_bytes().get("VmData")
+    if used is None:
         yield
         return
-    has = next(
-        int(line.split()[1]) * 1024
-        for line in status.read_text().splitlines()
-        if line.startswith("VmData:")
-    )
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    wanted = has + FENCE
+    wanted = used + FENCE
     resource.setrlimit(
         resource.RLIMIT_DATA,
         (wanted if soft == resource.RLIM_INFINITY else min(wanted, soft), hard),

@@ -1,11 +1,9 @@
-"""Whether a process that works for hours grows: its own memory and open files after each piece of
-work, as a robust slope.
+"""Growth of a long-running process: its memory and open files after each job, as a robust slope.
 
-Memory is what the kernel counts as the process's own: anonymous, shared and swapped pages. Pages of
-files (libraries, weights) are left out, because the kernel takes and gives those as it likes. The
-slope is Theil and Sen's, the median of the slopes between all pairs: a block that the allocator
-keeps once, or a road larger than all before, does not look like growth, and a leak in every piece
-of work does.
+Memory is the sum of anonymous, shared and swapped pages. Pages of files (libraries, weights) are
+left out, because the kernel loads and drops them independently of the process. The slope is Theil
+and Sen's, the median of the slopes between all pairs: a block that the allocator keeps once, or one
+large road, does not count as growth; a leak in every job does.
 """
 
 from __future__ import annotations
@@ -15,26 +13,27 @@ import os
 import statistics
 from pathlib import Path
 
+from liquid_control.system.memory_use import status_bytes
+
 WARM_UP, ENOUGH = 30, 60
 """Pieces of work before a process has loaded all it needs and met its largest road, and how many
 behind them tell a slope."""
 POINTS = 300
 """At most so many points take part in a slope; more are joined to medians of neighbours."""
-OWN = ("RssAnon:", "RssShmem:", "VmSwap:")
+OWN = ("RssAnon", "RssShmem", "VmSwap")
 
 
 def footprint() -> dict[str, int | None]:
     """This process now, without what its garbage collector would free: `pid`, memory of its own
     [bytes], open file descriptors; None where there is no /proc."""
-    own = Path("/proc/self")
-    if not (own / "status").is_file():
-        return {"pid": os.getpid(), "memory_bytes": None, "files": None}
     gc.collect()
-    rows = (line.split() for line in (own / "status").read_text().splitlines())
+    sizes = status_bytes()
+    if not sizes:
+        return {"pid": os.getpid(), "memory_bytes": None, "files": None}
     return {
         "pid": os.getpid(),
-        "memory_bytes": sum(int(row[1]) * 1024 for row in rows if row and row[0] in OWN),
-        "files": len(list((own / "fd").iterdir())),
+        "memory_bytes": sum(sizes.get(name, 0) for name in OWN),
+        "files": len(list(Path("/proc/self/fd").iterdir())),
     }
 
 
