@@ -146,7 +146,7 @@ def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
         yield "agreement", f"steering and gyro: correlation {fit['correlation']:.2f}{fitted}{late}"
     seen = facts["clock"]["picture_to_gyro"]
     if seen["delay"]:
-        late = _delay(seen["delay"], "the gyro tells", "the pictures")
+        late = _delay(seen["delay"], "the gyro turns", "the pictures")
         yield "clocks", f"pictures and gyro: correlation {seen['delay']['correlation']:.2f}{late}"
     apart = facts["clock"]["receipt_camera_minus_imu"]
     if apart is not None:

@@ -1,4 +1,4 @@
-"""Listens to a drive and keeps what it hears, until it is made into a DriveLog. Knows nothing of
+"""Records the topics of a drive in memory, for a DriveLog, and into a rosbag2. Starts no
 processes."""
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ TOTALS = (
 
 class Recorder(Node):
     """Topics as in sim_node, policy_node and safety_node, steering as TwistStamped. `recording`
-    switches keeping on and off.
+    switches recording on and off.
 
-    With `bag`, the messages themselves are written to it, as they came over the wire and in the
-    order of their arrival; pictures are then the compressed ones. Each is held back until the next
-    `take`, when all that came before it is here.
+    With `bag`, the serialised messages are written to it in the order of their arrival; pictures
+    are then the compressed ones. A message is written by the next `take`, when all messages that
+    arrived before it have been received.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Recorder(Node):
         self._poses: dict[int, tuple] = {}
         self._lanes: dict[int, tuple] = {}
         self._bag = bag
-        self._heard: list[tuple[int, str, type, bytes]] = []  # arrival, topic, class, message
+        self._pending: list[tuple[int, str, type, bytes]] = []  # arrival, topic, class, message
         topics = [
             (TwistStamped, "proposal", self._on_proposal),
             (TwistStamped, "command", self._on_command),
@@ -109,8 +109,8 @@ class Recorder(Node):
         ]
 
     def take(self) -> None:
-        """Handles all that came in; to be called several times a second. Arrival is the
-        middleware's own, untroubled by our queue."""
+        """Handles all received messages; to be called several times a second. Arrival times are
+        those of the DDS transport, without the delay of this queue."""
         began = time.time_ns()
         for topic, mailbox, callback in self._mail:
             if self._bag is None:
@@ -119,27 +119,28 @@ class Recorder(Node):
                 continue
             for data, received in mailbox.take(serialised=True):
                 if self.recording and topic not in UNRECORDED:
-                    self._heard.append((received, topic, mailbox.kind, data))
+                    self._pending.append((received, topic, mailbox.kind, data))
                 if callback is not _ignore:
                     callback(deserialize_message(data, mailbox.kind), received)
-        self._write_heard(began)
+        self._write_pending(began)
 
     def finish(self) -> None:
-        """Writes what is still held back."""
-        self._write_heard(2**63)
+        """Writes the messages that are not written yet."""
+        self._write_pending(2**63)
 
-    def _write_heard(self, before_ns: int) -> None:
+    def _write_pending(self, before_ns: int) -> None:
         for received, topic, kind, data in sorted(
-            (heard for heard in self._heard if heard[0] < before_ns), key=lambda heard: heard[0]
+            (message for message in self._pending if message[0] < before_ns),
+            key=lambda message: message[0],
         ):
             self._bag.write(topic, conversions.type_name(kind), data, received)
-        self._heard = [heard for heard in self._heard if heard[0] >= before_ns]
+        self._pending = [message for message in self._pending if message[0] >= before_ns]
 
     def log(
         self, figures: Mapping[str, float], children: Children, facts: Mapping[str, str]
     ) -> DriveLog:
-        """All that was kept; `figures` join the counts that the nodes reported. `children`: the
-        processes, which have ended."""
+        """The recorded drive. `figures` are added to the counts that the nodes reported. `children`:
+        the processes, which have ended."""
         self._encoder.shutdown(wait=True)
         pictures = [
             (stamp, encoded)
@@ -166,8 +167,8 @@ class Recorder(Node):
         )
 
     def totals(self) -> dict[str, float]:
-        """Counts from the nodes' latest diagnostics; the gate's are left to the commands that were
-        kept."""
+        """Counts from the nodes' latest diagnostics, without the gate's, which are counted from the
+        recorded commands."""
         values = {
             name: value for _, node in self.diagnostics.values() for name, value in node.items()
         }
@@ -178,7 +179,7 @@ class Recorder(Node):
         }
 
     def _judged_commands(self) -> list[tuple]:
-        """Commands with the issue and limits that the k-th verdict about a frame tells of its k-th
+        """Commands with time of issue and limits: the k-th verdict about a frame belongs to its k-th
         command."""
         rows, seen = [], {}
         for stamp, angle, speed, received in self._commands:
@@ -265,7 +266,7 @@ class Recorder(Node):
 
 
 def _ignore(message: object, received: int) -> None:
-    """For topics that are only recorded; their messages stay as they are."""
+    """For topics that are only written to the bag."""
 
 
 def _jpeg(message: Image) -> bytes | None:

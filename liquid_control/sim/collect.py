@@ -239,7 +239,7 @@ def _recording(
         directory = Path(folder) / job.name
         with BagWriter(directory, job.recording, facts, world.body.vehicle) as writer:
             recorder = DriveRecorder(writer, world, job.seed)
-            for step in drive(world, controller, gate, disturbance, recorder.hear):
+            for step in drive(world, controller, gate, disturbance, recorder.sample):
                 # As on a robot, no command is recorded before the first proposal.
                 if controller.action is not None:
                     recorder.drive(step.command, step.action)

@@ -1,5 +1,5 @@
-"""A simulated drive as a recording: what its sensors say, what its driver commands, and the truth,
-with stamps as on a real day."""
+"""A simulated drive as a rosbag2: sensor samples, the driver's commands and the truth, with stamps
+as on a real day."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ EPOCH_NS = 1_767_225_600_000_000_000
 
 DAY = 86_400
 TRANSFER_NS = 1_000
-"""A message takes so long to the recorder."""
+"""Delay of a message to the recorder [ns]."""
 
 REACTION_NS = 50_000
-"""Commands are received so long after the samples of their IMU period, whatever their number."""
+"""Delay of commands after the samples of their IMU period [ns], whatever their number."""
 
 TRUTH_EVERY_NS = 40_000_000
 
 
 class DriveRecorder:
-    """Writes what it hears of a drive in `world`.
+    """Writes the samples, commands and truth of a drive in `world`.
 
     `begin_ns`: the stamp of simulated time zero, a second of the day that `seed` names.
     `received_ns`: when the latest event was received.
@@ -35,10 +35,10 @@ class DriveRecorder:
         self._focal = world.physics.focal_length * world.config.image_height
         self.received_ns = 0
         self._truth_due_ns = 0
-        self._told: tuple[float, float] | None = None
+        self._sent: tuple[float, float] | None = None
 
-    def hear(self, event: Event) -> Event:
-        """Writes what a sensor says, received just after its stamp and after what came before; a
+    def sample(self, event: Event) -> Event:
+        """Writes a sensor's sample, received just after its stamp and after the sample before; a
         tap of sim.drive.drive."""
         stamp_ns = self.begin_ns + event.stamp_ns
         self.received_ns = received_ns = max(self.received_ns, stamp_ns) + TRANSFER_NS
@@ -57,11 +57,11 @@ class DriveRecorder:
         return event
 
     def drive(self, command: Command, action: Action | None) -> None:
-        """Writes what the vehicle is told in this period, where it is new, and a new proposal."""
-        told = command.steering_angle, command.speed
-        if action is None and told == self._told:
+        """Writes the command of this period, where it differs from the last one, and a new proposal."""
+        sent = command.steering_angle, command.speed
+        if action is None and sent == self._sent:
             return
-        self._told = told
+        self._sent = sent
         received_ns = self.begin_ns + self.world.time_ns + REACTION_NS
         if action is not None:
             self.writer.write_proposal(
@@ -74,7 +74,7 @@ class DriveRecorder:
         )
 
     def judge(self, truth: Truth) -> None:
-        """Writes the truth when it is due, as sim_node tells it."""
+        """Writes the truth when it is due, as sim_node publishes it."""
         if truth.stamp_ns < self._truth_due_ns:
             return
         self._truth_due_ns = truth.stamp_ns + TRUTH_EVERY_NS

@@ -42,7 +42,7 @@ class Car:
         self._previous: Command | None = None
 
     def take(self, event: Frame | ImuSample | SpeedSample) -> None:
-        self.recorder.hear(event)
+        self.recorder.sample(event)
         now_ns, event = (
             self.recorder.received_ns,
             dataclasses.replace(event, stamp_ns=self.recorder.begin_ns + event.stamp_ns),

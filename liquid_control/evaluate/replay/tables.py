@@ -28,13 +28,13 @@ def tiles(facts: Mapping, first: Mapping | None, model: str) -> list[tuple[str, 
     """Headline figures of the first model: (label, figure, small print)."""
     results = [result for result in facts["results"] if result["model"] == model]
     used, frames = sum(r["frames_used"] for r in results), sum(r["frames"] for r in results)
-    whole, gated = (
+    total, gated = (
         sum(bag["seconds"] for bag in facts["bags"]),
         sum(r["gate"]["any"]["seconds"] for r in results),
     )
     step = max((r["step_ms"]["p99"] or 0.0 for r in results), default=0.0)
     count = len(facts["bags"])
-    shown = [("recorded", clock(whole), f"in {count} recording" + "s" * (count != 1))]
+    shown = [("recorded", clock(total), f"in {count} recording" + "s" * (count != 1))]
     if first is not None:
         steering = first["steering"]
         shown += [
@@ -62,7 +62,7 @@ def tiles(facts: Mapping, first: Mapping | None, model: str) -> list[tuple[str, 
         (
             "gate acted",
             f"{gated:.1f} s",
-            f"{100 * gated / whole:.0f} % of the time" if whole else "",
+            f"{100 * gated / total:.0f} % of the time" if total else "",
         ),
         (
             "replayed at",
@@ -141,11 +141,11 @@ def frame_rows(results: list[Mapping]) -> list[tuple[str, list[str]]]:
 
 def clock(seconds: float) -> str:
     """1:02:03 or 4:05."""
-    whole = round(seconds)
+    total = round(seconds)
     return (
-        f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-        if whole >= 3600
-        else f"{whole // 60}:{whole % 60:02}"
+        f"{total // 3600}:{total // 60 % 60:02}:{total % 60:02}"
+        if total >= 3600
+        else f"{total // 60}:{total % 60:02}"
     )
 
 
