@@ -248,9 +248,7 @@ def measure(work: Path) -> dict:
         f"{row['source']} {row['kind']}": [
             row["noticed"],
             row["departed"],
-            row["commands"],
             row["limit_violations"],
-            row["largest_offset_m"],
             bool(row["broken"]),
         ]
         for row in table
