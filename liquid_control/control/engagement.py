@@ -1,14 +1,17 @@
-"""Who drives: the states of the safety gate and what leads from one to the next. Pure; knows no
-messages and no clocks of its own.
+"""The states of the safety gate and their transitions. Pure: no messages and no clock.
 
-    disengaged ── asked for, healthy for a while ──► engaging ── ramp over ──► engaged engaging,
-    engaged ── unhealthy ──► degraded ── standing ──► stopped;  degraded ── healthy again ──►
-    engaged stopped ── as from disengaged ──► engaging any ── takeover, dead-man let go ──►
-    disengaged any ── emergency stop, complaint ──► fault ── acknowledged, no cause left ──►
-    disengaged
+    disengaged ───────── engage requested, healthy for a while ──► engaging
+    engaging ─────────── ramp over ──► engaged
+    engaging, engaged ── unhealthy ──► degraded
+    degraded ─────────── healthy again ──► engaged
+    degraded ─────────── standing ──► stopped
+    stopped ──────────── as from disengaged ──► engaging
+    any ──────────────── takeover, dead-man released ──► disengaged
+    any ──────────────── emergency stop or another fault ──► fault
+    fault ────────────── acknowledged, no cause left ──► disengaged
 
-The driver always wins, a fault included: while the takeover lasts no command is issued, and the
-fault stays latched behind it.
+A takeover has priority over every state, a fault included: while it lasts no command is issued, and
+the fault stays latched.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from liquid_control.config import check, choice, number, switch
 
 
 class State(enum.Enum):
-    """`disengaged`: no commands, the wheels are the driver's. `engaging`: drives, but moves the
-    wheels softly. `degraded`: safe behaviour, back by itself when the inputs are. `stopped`:
-    standing after that. `fault`: safe behaviour, latched."""
+    """`disengaged`: no commands, the driver steers. `engaging`: drives with reduced steering rate
+    and jerk. `degraded`: safe behaviour until the inputs are healthy again. `stopped`: standing
+    after that. `fault`: safe behaviour, latched."""
 
     DISENGAGED = "disengaged"
     ENGAGING = "engaging"
@@ -86,22 +89,19 @@ class EngagementConfig:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readings:
-    """What is known at one tick. `unhealthy` and `complaints` name what is wrong, empty when
-    nothing is; complaints are faults.
-
-    `asked`: an edge of `engage` since the last tick. `held`: the dead-man is held, or there is
-    none. `acknowledged`: since the last tick.
+    """What is known at one tick. `unhealthy` and `faults` name what is wrong. `unready`: problems
+    that prevent a start but not driving on. `engage_requested` and `acknowledged`: since the last
+    tick. `held`: the dead-man is held, or there is none.
     """
 
     steady_ns: int
     unhealthy: tuple[str, ...] = ()
     unready: tuple[str, ...] = ()
-    """what is good enough to go on driving with, but not to start"""
-    complaints: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
     standing: bool = False
     takeover: bool = False
     held: bool = True
-    asked: bool = False
+    engage_requested: bool = False
     acknowledged: bool = False
 
 
@@ -116,8 +116,8 @@ class Engagement:
 
     def step(self, readings: Readings) -> State:
         """The state after this tick; `reason` says why it is so."""
-        if readings.complaints:
-            return self._enter(State.FAULT, ", ".join(readings.complaints), readings)
+        if readings.faults:
+            return self._enter(State.FAULT, ", ".join(readings.faults), readings)
         if self.state is State.FAULT and not readings.acknowledged:
             return self.state
         if self.state is State.FAULT:
@@ -128,7 +128,7 @@ class Engagement:
                 self._may_start = False
             self._healthy_since = None
             return self._enter(
-                State.DISENGAGED, "taken over" if readings.takeover else "enable let go", readings
+                State.DISENGAGED, "taken over" if readings.takeover else "enable released", readings
             )
         self._note_health(readings)
         if self.state in DRIVING:
@@ -146,7 +146,7 @@ class Engagement:
         return self.state
 
     def _while_not_driving(self, readings: Readings) -> State:
-        self._may_start |= readings.asked
+        self._may_start |= readings.engage_requested
         if self.state is State.DEGRADED:
             if not readings.unhealthy:
                 return self._enter(State.ENGAGED, "inputs are back", readings)
@@ -157,7 +157,7 @@ class Engagement:
         if self._may_start and self._ready(readings):
             return self._enter(
                 State.ENGAGING,
-                "asked for" if self.config.engage == "manual" else "inputs are healthy",
+                "engage requested" if self.config.engage == "manual" else "inputs are healthy",
                 readings,
             )
         if self.state is State.DISENGAGED:
@@ -167,7 +167,7 @@ class Engagement:
                 if wrong
                 else "healthy for too short a time"
                 if self._may_start
-                else "waits to be asked"
+                else "waits for an engage request"
             )
             return self._enter(State.DISENGAGED, waiting, readings)
         return self.state

@@ -1,8 +1,8 @@
-"""The safety gate with its states: proposals, speed and the driver's wishes in; commands, or
-silence, out. Knows no ROS.
+"""The safety gate with its states: proposals, measured speed and the operator's requests in;
+commands, or none, out. Knows no ROS; `control.loop` says when it ticks.
 
-It runs on a steady clock: a proposal's age is what the stamps' clock said when it arrived plus the
-steady time since, so that a clock that stands still or jumps can neither make an old proposal young
+It runs on a steady clock: a proposal's age is its age by the stamps' clock at arrival plus the
+steady time since. A stamps' clock that stands still or jumps can neither make an old proposal young
 nor open a limit.
 """
 
@@ -30,30 +30,31 @@ CLOCK_TOLERANCE = 0.5
 """The stamps' clock may differ from the steady one by this much between two ticks before it counts
 as jumped or stopped [s]."""
 LARGEST_SPEED = 100.0
-"""A reading beyond this is no speed [m/s]."""
+"""A larger reading is not a speed [m/s]."""
 SPEED_NOISE, LARGEST_CHANGE = 2.0, 20.0
-"""Two readings may differ by this [m/s] and by this a second [m/s²]; no vehicle on wheels does
-more."""
+"""Two readings may differ by this [m/s], and by this per second [m/s²]: more than any vehicle on
+wheels reaches."""
 AGREE_WITHIN = 1.0
 """Readings further apart than this are not compared [s]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Wishes:
-    """What people want at one tick. `enabled`: the dead-man is held and fresh. `complaints`: faults
-    that others found."""
+class OperatorRequest:
+    """What the operator requests at one tick. `takeover` lasts; `engage_requested` and
+    `acknowledged` are edges since the last tick; `enabled`: the dead-man is held and fresh.
+    `faults`: an emergency stop, and faults found outside of the gate."""
 
     takeover: bool = False
     enabled: bool = False
-    asked: bool = False
+    engage_requested: bool = False
     acknowledged: bool = False
-    complaints: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decision:
-    """`command` is None while the wheels are the driver's; `steady_ns` is when it was issued, on
-    the clock that limits are counted by."""
+    """`command` is None while the driver steers; `steady_ns` is when it was issued, on the clock
+    that limits are counted by."""
 
     state: State
     reason: str
@@ -63,9 +64,9 @@ class Decision:
 
 
 class Guard:
-    """`tick` at least as often as commands are wanted. All times in ns: `now_ns` of the stamps'
+    """One `tick` is one decision; a `Loop` says when. All times in ns: `now_ns` of the stamps'
     clock, `steady_ns` of one that only goes forward. Nothing raises, whatever is pushed. `rejected`
-    counts proposals by reason."""
+    counts proposals and measurements by reason."""
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class Guard:
         self.previous: Command | None = None
         self.steering_angle: float | None = None
         self._action: Action | None = None  # stamped on the steady clock
-        self._obeyed: Action | None = None
+        self._followed: Action | None = None
         self._stamp_ns = 0
         self._arrivals: collections.deque[int] = collections.deque(maxlen=512)
         self._speed: tuple[float, int] | None = None  # [m/s], when on the steady clock [ns]
@@ -129,7 +130,7 @@ class Guard:
     def push_speed(self, sample: SpeedSample, now_ns: int, steady_ns: int) -> bool:
         """Takes a measured speed; False when its stamp is further from now than the limit allows,
         or it is not finite, impossible, or further from the reading before than any vehicle gets in
-        the time between. So it takes two that agree to be believed again."""
+        the time between. Two consistent readings are needed to recover."""
         reading = sample.speed, steady_ns - max(now_ns - sample.stamp_ns, 0)
         stale = abs(now_ns - sample.stamp_ns) > self.limits.speed_stale_after * 1e9
         possible = not stale and abs(sample.speed) <= LARGEST_SPEED
@@ -150,12 +151,17 @@ class Guard:
         self.steering_angle = angle
         return True
 
-    def tick(self, now_ns: int, steady_ns: int, wishes: Wishes = Wishes()) -> Decision:  # noqa: B008  frozen
-        """One command, or none where the wheels are the driver's."""
+    def tick(
+        self,
+        now_ns: int,
+        steady_ns: int,
+        request: OperatorRequest = OperatorRequest(),  # noqa: B008  frozen
+    ) -> Decision:
+        """One command, or none while the driver steers."""
         speed = self.known_speed(steady_ns)
-        state = self.engagement.step(self._readings(now_ns, steady_ns, speed, wishes))
-        if state not in COMMANDING or wishes.takeover:
-            # Driving will start from where wheels and vehicle are then.
+        state = self.engagement.step(self._readings(now_ns, steady_ns, speed, request))
+        if state not in COMMANDING or request.takeover:
+            # Driving starts from where wheels and vehicle are then.
             self.previous = Command(
                 0, steady_ns, self.steering_angle or 0.0, max(speed or 0.0, 0.0)
             )
@@ -164,11 +170,11 @@ class Guard:
             )
         driving = state in DRIVING
         if driving:
-            self._obeyed = self._action
+            self._followed = self._action
         gate = self._soft if state is State.ENGAGING else self._gate
         action, why = self._action, gate.unusable(self._action, steady_ns)
-        if not driving and not why:  # a safe stop follows where the last bend was going
-            action, why = self._obeyed, Limit.STALE
+        if not driving and not why:  # a safe stop may follow the last bend that was driven
+            action, why = self._followed, Limit.STALE
         self.previous, verdict = gate.limit(
             action, why, speed, steady_ns, self.previous, self.last_speed
         )
@@ -178,9 +184,9 @@ class Guard:
         )
 
     def _readings(
-        self, now_ns: int, steady_ns: int, speed: float | None, wishes: Wishes
+        self, now_ns: int, steady_ns: int, speed: float | None, request: OperatorRequest
     ) -> Readings:
-        unhealthy = [*self._proposal_troubles(steady_ns), *self._clock_troubles(now_ns, steady_ns)]
+        unhealthy = [*self._proposal_problems(steady_ns), *self._clock_problems(now_ns, steady_ns)]
         if speed is None and self.config.needs_speed:
             unhealthy.append("no speed")
         rate = (
@@ -193,37 +199,37 @@ class Guard:
             and self.previous.speed == 0.0
             and (speed is None or abs(speed) <= self.config.standstill)
         )
-        held = wishes.enabled or not self.config.dead_man
+        held = request.enabled or not self.config.dead_man
         return Readings(
             steady_ns,
             tuple(unhealthy),
             slow,
-            wishes.complaints,
+            request.faults,
             standing,
-            wishes.takeover,
+            request.takeover,
             held,
-            wishes.asked,
-            wishes.acknowledged,
+            request.engage_requested,
+            request.acknowledged,
         )
 
-    def _proposal_troubles(self, steady_ns: int) -> list[str]:
+    def _proposal_problems(self, steady_ns: int) -> list[str]:
         if self._action is None:
             return ["no proposal"]
-        troubles = []
+        problems = []
         if steady_ns - self._arrivals[-1] > self.config.proposal_stale_after * 1e9:
-            troubles.append("proposal stale")
+            problems.append("proposal stale")
         age = steady_ns - self._action.stamp_ns
         if age > self.limits.stale_after * 1e9:
-            troubles.append("frame stale")
+            problems.append("frame stale")
         if -age > self.limits.max_future * 1e9:
-            troubles.append("frame in the future")
+            problems.append("frame in the future")
         if not (math.isfinite(self._action.curvature) and math.isfinite(self._action.speed)):
-            troubles.append("proposal not finite")
-        return troubles
+            problems.append("proposal not finite")
+        return problems
 
-    def _clock_troubles(self, now_ns: int, steady_ns: int) -> list[str]:
-        """A clock that stands still while time goes on is trouble as long as it does; a jump is
-        counted, and proposals tell the rest."""
+    def _clock_problems(self, now_ns: int, steady_ns: int) -> list[str]:
+        """A clock that stands still is unhealthy for as long as it does. A jump is only counted:
+        the proposals' stamps show its effect."""
         if self._clocks is not None:
             moved, passed = now_ns - self._clocks[0], steady_ns - self._clocks[1]
             self.clock_jumps += moved != 0 and abs(moved - passed) > CLOCK_TOLERANCE * 1e9
@@ -246,8 +252,8 @@ class Guard:
 
 
 def _agree(reading: tuple[float, int], other: tuple[float, int] | None) -> bool:
-    """Whether a vehicle can have both speeds at these times; readings from too far apart say
-    nothing about each other."""
+    """Whether a vehicle can have both speeds at these times; False for readings too far apart to
+    be compared."""
     if other is None or abs(reading[1] - other[1]) > AGREE_WITHIN * 1e9:
         return False
     return (

@@ -1,12 +1,9 @@
-"""Measurements: message to signals, for messages of ROS and of recordings alike. Pure functions on
-anything with the right attributes."""
+"""Measurements: message to signals, for messages of ROS and of recordings alike. Pure functions of
+any object with the message's attributes."""
 
 from __future__ import annotations
 
 from liquid_control.signals import ImuSample, SpeedSample
-
-CREEP = 0.05
-"""Speed [m/s] below which a twist does not determine the curvature."""
 
 
 def stamp_ns(stamp) -> int:
@@ -27,9 +24,3 @@ def imu_sample(message) -> ImuSample:
 def speed_sample(message) -> SpeedSample:
     """Forward speed of a nav_msgs Odometry."""
     return SpeedSample(stamp_ns(message.header.stamp), message.twist.twist.linear.x)
-
-
-def curvature_of(twist, held: float) -> float:
-    """Path curvature [1/m] of a geometry_msgs Twist whose angular.z is a yaw rate (Nav2's
-    convention), `held` below CREEP."""
-    return held if abs(twist.linear.x) < CREEP else twist.angular.z / twist.linear.x

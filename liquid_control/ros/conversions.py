@@ -19,15 +19,9 @@ from sensor_msgs.msg import Imu
 from std_msgs.msg import Header
 
 from liquid_control.config import VehicleConfig
-from liquid_control.control.vehicle import curvature, steering_angle
+from liquid_control.control.vehicle import CREEP, curvature, curvature_of, steering_angle
 from liquid_control.errors import MissingDependencyError
-from liquid_control.perception.measurements import (
-    CREEP,
-    curvature_of,
-    imu_sample,
-    speed_sample,
-    stamp_ns,
-)
+from liquid_control.perception.measurements import imu_sample, speed_sample, stamp_ns
 from liquid_control.signals import Action, Command, ImuSample
 
 __all__ = [

@@ -1,5 +1,5 @@
-"""What the driver wants, as messages: takeover, dead-man, joystick, and the services that engage,
-stop and acknowledge."""
+"""Operator input: takeover, dead-man and joystick as topics, engage, emergency stop and acknowledge
+as services."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from liquid_control.config import check, number
-from liquid_control.control.guard import Wishes
+from liquid_control.control.guard import OperatorRequest
 from liquid_control.ros import qos
 
 
@@ -28,26 +28,26 @@ class JoystickConfig:
         check(self)
 
 
-class Driver:
-    """Listens on `takeover`, `enable` (Bool) and `joy`; answers `~/engage`, `~/emergency_stop` and
+class OperatorInput:
+    """Subscribes to `takeover`, `enable` (Bool) and `joy`; serves `~/engage`, `~/emergency_stop` and
     `~/acknowledge` (Trigger).
 
-    A takeover lasts from true to false; silence changes nothing, so that a dead publisher cannot
-    give the wheels back to the policy. A dead-man that has not been heard of for
-    `enable_stale_after` [s] counts as let go.
+    A takeover lasts from true to false. Silence does not end it, so that a dead publisher cannot
+    return control to the policy. A dead-man without a message for `enable_stale_after` [s] counts
+    as released.
     """
 
     def __init__(self, node: Node, buttons: JoystickConfig, enable_stale_after: float) -> None:
         self._buttons, self._stale_after = buttons, enable_stale_after
         self._takeover = {"topic": False, "joystick": False}
         self._enabled_until = 0.0
-        self._pressed = self._asked = self._acknowledged = False
+        self._pressed = self._engage_requested = self._acknowledged = False
         self._emergency = False
-        node.create_subscription(Bool, "takeover", self._on_takeover, qos.WISH)
+        node.create_subscription(Bool, "takeover", self._on_takeover, qos.OPERATOR)
         node.create_subscription(
-            Bool, "enable", lambda message: self._on_enable(message.data), qos.WISH
+            Bool, "enable", lambda message: self._on_enable(message.data), qos.OPERATOR
         )
-        node.create_subscription(Joy, "joy", self._on_joystick, qos.WISH)
+        node.create_subscription(Joy, "joy", self._on_joystick, qos.OPERATOR)
         for name, note in (
             ("engage", self._on_engage),
             ("emergency_stop", self._on_emergency),
@@ -57,20 +57,19 @@ class Driver:
                 Trigger, f"~/{name}", lambda request, response, note=note: _answer(response, note())
             )
 
-    def take(self, complaints: tuple[str, ...]) -> Wishes:
-        """What is wanted now; edges are handed out once. `complaints` of others join an emergency
+    def take(self, faults: tuple[str, ...]) -> OperatorRequest:
+        """The request now; edges are handed out once. `faults` found elsewhere join an emergency
         stop."""
-        enabled = time.monotonic() <= self._enabled_until
         emergency = ("emergency stop",) if self._emergency else ()
-        wishes = Wishes(
-            any(self._takeover.values()),
-            enabled,
-            self._asked,
-            self._acknowledged,
-            (*emergency, *complaints),
+        request = OperatorRequest(
+            takeover=any(self._takeover.values()),
+            enabled=time.monotonic() <= self._enabled_until,
+            engage_requested=self._engage_requested,
+            acknowledged=self._acknowledged,
+            faults=(*emergency, *faults),
         )
-        self._asked = self._acknowledged = self._emergency = False
-        return wishes
+        self._engage_requested = self._acknowledged = self._emergency = False
+        return request
 
     def _on_takeover(self, message: Bool) -> None:
         self._takeover["topic"] = message.data
@@ -86,12 +85,12 @@ class Driver:
         if self._buttons.enable_button >= 0:
             self._on_enable(is_down(self._buttons.enable_button))
         down = is_down(self._buttons.engage_button)
-        self._asked |= down and not self._pressed
+        self._engage_requested |= down and not self._pressed
         self._pressed = down
 
     def _on_engage(self) -> str:
-        self._asked = True
-        return "asked; engages once all inputs are healthy"
+        self._engage_requested = True
+        return "requested; engages once all inputs are healthy"
 
     def _on_emergency(self) -> str:
         self._emergency = True
@@ -99,7 +98,7 @@ class Driver:
 
     def _on_acknowledge(self) -> str:
         self._acknowledged = True
-        return "acknowledged; engage anew when ready"
+        return "acknowledged; engage again when ready"
 
 
 def _answer(response: Trigger.Response, message: str) -> Trigger.Response:

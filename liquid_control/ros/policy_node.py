@@ -29,8 +29,8 @@ from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
-from liquid_control.ros.polled_subscription import Mailbox
-from liquid_control.ros.saliency import Gaze
+from liquid_control.ros.polled_subscription import PolledSubscription
+from liquid_control.ros.saliency import SaliencyThread
 from liquid_control.signals import Frame, Rejected
 
 OVERLAY_QUALITY = 80
@@ -104,7 +104,7 @@ class PolicyNode(LifecycleNode):
         parameters.follow(self, {"": self.cruise}, lambda changed: self._set_cruise(changed[""]))
         self.controller: Controller | None = None
         self._active = False
-        self._gaze: Gaze | None = None
+        self._saliency_thread: SaliencyThread | None = None
         self._undecodable: collections.Counter[str] = collections.Counter()
         self._frames, self._imu, self._speed, self._latency, self._step = (
             Meter() for _ in range(5)
@@ -162,20 +162,20 @@ class PolicyNode(LifecycleNode):
         )
         result = super().on_activate(state)
         self._active = True
-        self._gaze = (
-            Gaze(self._info, self.config.saliency_rate, self._publish_saliency)
+        self._saliency_thread = (
+            SaliencyThread(self._info, self.config.saliency_rate, self._publish_saliency)
             if self._saliency
             else None
         )
         self._pictures = self.create_subscription(
             kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA
         )
-        self._inertial = Mailbox(self, Imu, "imu/data", qos.INERTIAL)
-        self._odometry = Mailbox(self, Odometry, "odom", qos.INERTIAL)
+        self._inertial = PolledSubscription(self, Imu, "imu/data", qos.INERTIAL)
+        self._odometry = PolledSubscription(self, Odometry, "odom", qos.INERTIAL)
         return result
 
     def on_deactivate(self, state) -> TransitionCallbackReturn:
-        self._fall_silent()
+        self._stop_proposing()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state) -> TransitionCallbackReturn:
@@ -183,21 +183,21 @@ class PolicyNode(LifecycleNode):
         return super().on_cleanup(state)
 
     def on_shutdown(self, state) -> TransitionCallbackReturn:
-        self._fall_silent()
+        self._stop_proposing()
         return super().on_shutdown(state)
 
     def destroy_node(self) -> None:
-        self._fall_silent()  # no thread may publish while the context goes away
+        self._stop_proposing()  # no thread may publish while the context goes away
         super().destroy_node()
 
-    def _fall_silent(self) -> None:
+    def _stop_proposing(self) -> None:
         if self._active:
             self.destroy_subscription(self._pictures)
             self._inertial.close()
             self._odometry.close()
-        if self._gaze:
-            self._gaze.close()
-        self._active, self._gaze = False, None
+        if self._saliency_thread:
+            self._saliency_thread.close()
+        self._active, self._saliency_thread = False, None
 
     def _on_picture(self, message, decode) -> None:
         began = time.monotonic()
@@ -229,11 +229,11 @@ class PolicyNode(LifecycleNode):
                 )
             )
 
-        if self._gaze:
-            self._gaze.offer(stamp, picture)
+        if self._saliency_thread:
+            self._saliency_thread.offer(stamp, picture)
 
     def _publish_saliency(self, stamp_ns: int, overlay: np.ndarray) -> None:
-        """Called on the gaze's thread."""
+        """Called in the saliency thread."""
         message = images.compressed_message(overlay, OVERLAY_QUALITY)
         message.header = conversions.header(stamp_ns, self.config.model)
         self._saliency.publish(message)
@@ -275,12 +275,12 @@ class PolicyNode(LifecycleNode):
             "proposal_listeners": self._proposals.get_subscription_count(),
             "frames_received": self._frames.count,
         }
-        if self._gaze:
+        if self._saliency_thread:
             values |= {
-                "saliency_published": self._gaze.published,
-                "saliency_failures": self._gaze.failures,
+                "saliency_published": self._saliency_thread.published,
+                "saliency_failures": self._saliency_thread.failures,
             }
-            values["saliency step [ms]"] = 1e3 * self._gaze.took
+            values["saliency step [ms]"] = 1e3 * self._saliency_thread.elapsed
         values |= self.controller.counts if self.controller else {}
         values |= {
             f"rejected_{problem.replace(' ', '_')}": count

@@ -1,8 +1,8 @@
-"""A subscription that waits to be asked.
+"""A subscription that is polled.
 
-Waking an rclpy executor costs more than the small messages of an IMU are worth: what is only needed
-with the next picture or the next command is taken then, all at once and in order, so that a picture
-never overtakes the samples that came before it.
+Waking an rclpy executor costs more than handling a small IMU message. A sample that is needed only
+with the next picture or command is taken then, all waiting samples at once and in order, so that a
+picture never overtakes earlier samples.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _NeverReady(CallbackGroup):
         pass
 
 
-class Mailbox:
+class PolledSubscription:
     """Keeps the latest messages of `topic`, as many as the profile's depth, until they are
     taken."""
 

@@ -1,5 +1,4 @@
-"""Publishers that should not be there: somebody else who commands the vehicle, or two who
-propose."""
+"""Conflicting publishers: another node that commands the vehicle, or two nodes that propose."""
 
 from __future__ import annotations
 
@@ -9,9 +8,8 @@ UNKNOWN = "_NODE_NAME_UNKNOWN_"
 
 
 def publishers(node: Node, topic: str) -> set[str]:
-    """Full names of the nodes that publish `topic`. One that was killed and started again counts
-    once, though the middleware may remember both for a while; those whose names are not known yet
-    do not count."""
+    """Full names of the nodes that publish `topic`. A node that was killed and restarted counts
+    once, although DDS may list both for a while; nodes without a known name do not count."""
     found = node.get_publishers_info_by_topic(topic)
     return {
         f"{info.node_namespace.rstrip('/')}/{info.node_name}"
@@ -20,8 +18,9 @@ def publishers(node: Node, topic: str) -> set[str]:
     }
 
 
-def complaints(node: Node) -> tuple[str, ...]:
-    """What is wrong with the publishers of `command` and `proposal`, seen from the gate's node."""
+def find_conflicts(node: Node) -> tuple[str, ...]:
+    """The conflicts between publishers of `command` and of `proposal`, seen from the gate's
+    node."""
     found = []
     others = publishers(node, "command") - {node.get_fully_qualified_name()}
     if others:

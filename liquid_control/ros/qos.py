@@ -23,7 +23,7 @@ INERTIAL = _keep(200, ReliabilityPolicy.BEST_EFFORT)
 COMMAND_IN = _keep(1, ReliabilityPolicy.RELIABLE)
 """Proposals and commands as they are received: the newest alone is obeyed."""
 
-WISH = _keep(10, ReliabilityPolicy.BEST_EFFORT)
+OPERATOR = _keep(10, ReliabilityPolicy.BEST_EFFORT)
 """Takeover, dead-man and joystick: heard from whoever offers them, reliably or not."""
 
 RECORDING = _keep(100, ReliabilityPolicy.BEST_EFFORT)

@@ -30,7 +30,7 @@ from liquid_control.evaluate.drive.log import (
 from liquid_control.recordings.rosbag.writer import BagWriter
 from liquid_control.ros import conversions, images, qos
 from liquid_control.ros.node_processes import Children
-from liquid_control.ros.polled_subscription import Mailbox
+from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Limit
 
 JPEG_QUALITY = 92
@@ -104,7 +104,11 @@ class Recorder(Node):
             topics.append((Image, "camera/image_raw", self._on_picture))
         profile = qos.RECORDING if bag is None else qos.INERTIAL
         self._mail = [
-            (self.resolve_topic_name(topic), Mailbox(self, kind, topic, profile), callback)
+            (
+                self.resolve_topic_name(topic),
+                PolledSubscription(self, kind, topic, profile),
+                callback,
+            )
             for kind, topic, callback in topics
         ]
 
@@ -112,16 +116,16 @@ class Recorder(Node):
         """Handles all received messages; to be called several times a second. Arrival times are
         those of the DDS transport, without the delay of this queue."""
         began = time.time_ns()
-        for topic, mailbox, callback in self._mail:
+        for topic, subscription, callback in self._mail:
             if self._bag is None:
-                for message, received in mailbox.take():
+                for message, received in subscription.take():
                     callback(message, received)
                 continue
-            for data, received in mailbox.take(serialised=True):
+            for data, received in subscription.take(serialised=True):
                 if self.recording and topic not in UNRECORDED:
-                    self._pending.append((received, topic, mailbox.kind, data))
+                    self._pending.append((received, topic, subscription.kind, data))
                 if callback is not _ignore:
-                    callback(deserialize_message(data, mailbox.kind), received)
+                    callback(deserialize_message(data, subscription.kind), received)
         self._write_pending(began)
 
     def finish(self) -> None:

@@ -1,13 +1,12 @@
 """The safety gate as a node: proposed steering in, allowed steering out. Imports neither PyTorch
 nor ONNX Runtime nor OpenCV.
 
-A plain node, not a lifecycle one: a watchdog that waits to be activated is not a watchdog. While
-the wheels are the driver's it keeps silent; once engaged it commands with every proposal, and on
-its own timer whatever becomes of the policy. Each proposal sets that timer back: a command just
-before a proposal would leave the wheels no time to follow it within their rate limit.
+A plain node, not a lifecycle node: it watches from its start, without an activation. While the
+driver steers it publishes no command; once engaged it acts when `control.loop.Loop` says so, on
+proposals and without them.
 
-Ages and limits run on the steady clock (`control.guard`), so that a /clock which stands still or
-jumps opens nothing.
+Ages and limits use the steady clock (`control.guard`): a /clock that stands still or jumps opens no
+limit.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ from liquid_control.ros import (
     qos,
 )
 from liquid_control.ros.diagnostics import Meter
-from liquid_control.ros.operator import Driver, JoystickConfig
-from liquid_control.ros.polled_subscription import Mailbox
+from liquid_control.ros.operator import JoystickConfig, OperatorInput
+from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Limit, Verdict
 
 LEVELS = {
@@ -52,7 +51,7 @@ LEVELS = {
 
 @dataclasses.dataclass(frozen=True)
 class SafetyNodeConfig:
-    """What shapes the node; read once, when it starts."""
+    """Read once, when the node starts."""
 
     rate: float = number(
         1.0 / PERIOD, 10.0, 500.0, "Hz", "commands per second while no proposal arrives"
@@ -97,19 +96,19 @@ class SafetyNode(Node):
         self._proposals, self._speeds, self._commands, self._latency = (Meter() for _ in range(4))
         self._acted: collections.Counter[str] = collections.Counter()
         self._mismatches: collections.Counter[str] = collections.Counter()
-        self._rivals: tuple[str, ...] = ()
+        self._conflicts: tuple[str, ...] = ()
         self._decision = Decision(
             State.DISENGAGED, "not engaged yet", None, Verdict(Limit.NONE, False), 0
         )
-        self._told: tuple[State, str] | None = None
+        self._published_state: tuple[State, str] | None = None
         self._kind = conversions.steering_type(self.config.command_type)
         outgoing = qos.command_out(period=2.0 / self.config.rate, lifespan=limits.stale_after)
         self._out = self.create_publisher(self._kind, "command", outgoing)
         self._verdicts = self.create_publisher(DiagnosticStatus, "~/verdict", qos.STATUS)
         self._states = self.create_publisher(DiagnosticStatus, "~/state", qos.LATCHED)
-        self._odometry = Mailbox(self, Odometry, "odom", qos.INERTIAL)
-        self._angles = Mailbox(self, Float64, "steering_angle", qos.INERTIAL)
-        self._driver = Driver(self, buttons, engagement.enable_stale_after)
+        self._odometry = PolledSubscription(self, Odometry, "odom", qos.INERTIAL)
+        self._angles = PolledSubscription(self, Float64, "steering_angle", qos.INERTIAL)
+        self._operator = OperatorInput(self, buttons, engagement.enable_stale_after)
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
         kind = conversions.steering_type(self.config.proposal_type)
         self.create_subscription(
@@ -119,7 +118,7 @@ class SafetyNode(Node):
         period = 1.0 / self.config.rate
         self._loop = Loop(period, silence=engagement.proposal_stale_after)
         self._watchdog = self.create_timer(period, lambda: self._wake(proposed=False), clock=steady)
-        self.create_timer(0.5, self._look_for_rivals, clock=steady)
+        self.create_timer(0.5, self._find_conflicts, clock=steady)
         diagnostics.publish(self, self._report)
 
     def _on_proposal(self, message) -> None:
@@ -149,8 +148,8 @@ class SafetyNode(Node):
             self._speeds.tick()
         for message, _ in self._angles.take():
             self.guard.push_steering_angle(message.data)
-        complaints = self._rivals if self.config.rivals_are_faults else ()
-        self._decision = decision = self.guard.tick(now, steady, self._driver.take(complaints))
+        faults = self._conflicts if self.config.rivals_are_faults else ()
+        self._decision = decision = self.guard.tick(now, steady, self._operator.take(faults))
         if decision.command is not None:
             self._out.publish(
                 conversions.command_message(decision.command, self._kind, self.vehicle)
@@ -159,10 +158,10 @@ class SafetyNode(Node):
             self._acted.update(decision.verdict.limits.names())
             self._acted["activations"] += bool(decision.verdict.limits)
             self._publish_verdict(decision)
-        if (decision.state, decision.reason) != self._told:
-            self._tell(decision)
+        if (decision.state, decision.reason) != self._published_state:
+            self._publish_state(decision)
 
-    def _tell(self, decision: Decision) -> None:
+    def _publish_state(self, decision: Decision) -> None:
         """State and reason: latched on ~/state whenever one changes, in the log when the state
         does."""
         level = LEVELS.get(decision.state, diagnostics.OK)
@@ -172,17 +171,17 @@ class SafetyNode(Node):
                 "safety gate state", "liquid_control", level, decision.state.value, values
             )
         )
-        if self._told is None or self._told[0] is not decision.state:
-            said = f"{decision.state.value}: {decision.reason}"
+        if self._published_state is None or self._published_state[0] is not decision.state:
+            line = f"{decision.state.value}: {decision.reason}"
             if level == diagnostics.ERROR:  # rclpy wants one severity for each line that logs
-                self.get_logger().error(said)
+                self.get_logger().error(line)
             else:
-                self.get_logger().info(said)
-        self._told = decision.state, decision.reason
+                self.get_logger().info(line)
+        self._published_state = decision.state, decision.reason
 
     def _publish_verdict(self, decision: Decision) -> None:
-        """For each command the limits that acted, with the command itself to know it by; all
-        digits, so that others can check us."""
+        """For each command the limits that acted, with the command to identify it. Numbers have all
+        their digits, so that they can be checked."""
         verdict = decision.verdict
         level = (
             diagnostics.ERROR
@@ -191,7 +190,9 @@ class SafetyNode(Node):
             if verdict.limits
             else diagnostics.OK
         )
-        told = {name: repr(value) for name, value in dataclasses.asdict(decision.command).items()}
+        command = {
+            name: repr(value) for name, value in dataclasses.asdict(decision.command).items()
+        }
         speeds = {
             "measured_speed": repr(self.guard.known_speed(decision.steady_ns)),
             "last_speed": repr(self.guard.last_speed),
@@ -201,7 +202,7 @@ class SafetyNode(Node):
             "state": decision.state.value,
             "steady_ns": decision.steady_ns,
             **speeds,
-            **told,
+            **command,
         }
         self._verdicts.publish(
             diagnostics.status(
@@ -218,11 +219,11 @@ class SafetyNode(Node):
             )
         self.guard.limits = limits
 
-    def _look_for_rivals(self) -> None:
-        found = publisher_conflicts.complaints(self)
-        for complaint in set(found) - set(self._rivals):
-            self.get_logger().error(complaint)
-        self._rivals = found
+    def _find_conflicts(self) -> None:
+        found = publisher_conflicts.find_conflicts(self)
+        for conflict in set(found) - set(self._conflicts):
+            self.get_logger().error(conflict)
+        self._conflicts = found
 
     def _on_mismatch(self, event) -> None:
         self._mismatches["proposal"] = event.total_count
@@ -247,13 +248,13 @@ class SafetyNode(Node):
         values |= {
             "clock_jumps": self.guard.clock_jumps,
             "qos_mismatches": self._mismatches.total(),
-            "rivals": "; ".join(self._rivals),
+            "rivals": "; ".join(self._conflicts),
         }
         level, acted = (
             LEVELS.get(decision.state, diagnostics.OK),
             ", ".join(decision.verdict.limits.names()),
         )
-        if self._rivals:
+        if self._conflicts:
             level = diagnostics.ERROR
         if level == diagnostics.OK and acted:
             return diagnostics.WARN, f"{decision.state.value}, limited: {acted}", values

@@ -1,10 +1,9 @@
-"""Where the policy looks, on a topic, while it drives: worked out beside the control loop and never
-in it. Imports no PyTorch.
+"""Publishes saliency from a separate thread, so that it never delays control. Imports no PyTorch.
 
-A thread of its own takes the picture that was just driven by, at a low rate, and rests nine times
-as long as it worked. The control loop only leaves its picture and goes on; what comes too fast is
-overwritten. The thread has the process's own priority: with a lower one it could be kept from
-running just while it holds the interpreter's lock, and the control loop would wait for it.
+The thread takes the latest picture that the policy used, at a low rate, and rests nine times as
+long as it worked; pictures in between are overwritten. It has the priority of the process: at a
+lower one it might be preempted while it holds the interpreter's lock, and the control loop would
+wait for it.
 """
 
 from __future__ import annotations
@@ -26,32 +25,32 @@ WIDTH = 320
 REST = 9.0
 """Seconds of rest for each second of work."""
 SWITCH = 5e-4
-"""How long the control loop waits at most before the thread has to hand over the interpreter's lock
-[s]; Python's own is ten times that."""
+"""Longest wait of the control loop for the interpreter's lock [s]; Python's default is ten times
+longer."""
 
 
-class Gaze:
-    """`publish(stamp_ns, overlay)` is called on the thread with each overlay (H, W, 3) uint8 RGB,
-    at most `rate` [Hz] times a second.
+class SaliencyThread:
+    """Calls `publish(stamp_ns, overlay)` in its thread with each overlay (H, W, 3) uint8 RGB, at
+    most `rate` [Hz] times per second.
 
-    `published` and `failures` count overlays, `took` is how long the latest was worked on [s].
-    Raises ModelFileError.
+    `published` and `failures` count overlays, `elapsed` is the work on the latest [s]. Raises
+    ModelFileError.
     """
 
     def __init__(
         self, info: ModelInfo, rate: float, publish: Callable[[int, np.ndarray], None]
     ) -> None:
-        self._seer, self._config = VisualBackProp.load(info), info.preprocess
+        self._saliency, self._config = VisualBackProp.load(info), info.preprocess
         self._publish, self._period = publish, 1.0 / rate
         self._latest: tuple[int, np.ndarray] | None = None
         self._wanted, self._ended = threading.Event(), threading.Event()
-        self.published, self.failures, self.took = 0, 0, 0.0
+        self.published, self.failures, self.elapsed = 0, 0, 0.0
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH))
-        self._thread = threading.Thread(target=self._run, name="gaze", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="saliency", daemon=True)
         self._thread.start()
 
     def offer(self, stamp_ns: int, picture: np.ndarray) -> None:
-        """Leaves the picture (H, W, 3) uint8 RGB that was just driven by. Costs the caller two
+        """Hands over the picture (H, W, 3) uint8 RGB of the latest step. Costs the caller two
         assignments; never waits or raises."""
         self._latest = stamp_ns, picture
         self._wanted.set()
@@ -71,12 +70,12 @@ class Gaze:
             began = time.monotonic()
             try:
                 stamp, picture = self._latest
-                saliency = self._seer.saliency(preprocess(picture, self._config))
+                saliency = self._saliency.saliency(preprocess(picture, self._config))
                 self._publish(
                     stamp, lay_over(picture, saliency, self._config, min(WIDTH, picture.shape[1]))
                 )
                 self.published += 1
             except Exception:  # noqa: BLE001  a debug topic never takes the policy down
                 self.failures += 1
-            self.took = time.monotonic() - began
-            self._ended.wait(max(self._period - self.took, REST * self.took))
+            self.elapsed = time.monotonic() - began
+            self._ended.wait(max(self._period - self.elapsed, REST * self.elapsed))

@@ -27,7 +27,7 @@ from liquid_control.config import WorldConfig, check, choice, number, switch
 from liquid_control.errors import MissingDependencyError
 from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
-from liquid_control.ros.polled_subscription import Mailbox
+from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.real_time import Pace
 from liquid_control.signals import Command, Frame, ImuSample, SpeedSample
 
@@ -128,7 +128,7 @@ class SimNode(Node):
             if self.config.publish_clock
             else None
         )
-        self._commands_in = Mailbox(
+        self._commands_in = PolledSubscription(
             self, conversions.steering_type(self.config.command_type), "command", qos.COMMAND_IN
         )
         parameters.follow(

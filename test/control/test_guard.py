@@ -8,7 +8,7 @@ import pytest
 
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.control.engagement import EngagementConfig, State
-from liquid_control.control.guard import Guard, Wishes
+from liquid_control.control.guard import Guard, OperatorRequest
 from liquid_control.signals import Action, SpeedSample
 
 MS = 1_000_000
@@ -29,8 +29,13 @@ class Rig:
         self.policy = self.odometry = self.clock = True
         self.decision = None
 
-    def run(self, seconds: float, wishes: Wishes = Wishes(), until: State | None = None) -> State:  # noqa: B008
-        """Stops early once `until` is reached; edges in `wishes` last one tick."""
+    def run(
+        self,
+        seconds: float,
+        request: OperatorRequest = OperatorRequest(),  # noqa: B008
+        until: State | None = None,
+    ) -> State:
+        """Stops early once `until` is reached; edges in `request` last one tick."""
         for _ in range(round(seconds * 1e9 / PERIOD)):
             self.steady += PERIOD
             self.now += PERIOD if self.clock else 0
@@ -40,7 +45,7 @@ class Rig:
                 )
             if self.odometry:
                 self.guard.push_speed(SpeedSample(self.now, self.speed), self.now, self.steady)
-            self.decision = self.guard.tick(self.now, self.steady, wishes)
+            self.decision = self.guard.tick(self.now, self.steady, request)
             if self.decision.state is until:
                 break
         return self.decision.state
@@ -73,10 +78,10 @@ def test_it_starts_from_the_measured_angle_and_speed():
 
 def test_manual_waits_to_be_asked_and_an_early_question_is_kept_until_inputs_are_healthy():
     rig = Rig(EngagementConfig(engage="manual"))
-    assert rig.run(3.0) is State.DISENGAGED and rig.decision.reason == "waits to be asked"
-    assert rig.run(0.02, Wishes(asked=True)) is State.ENGAGING
+    assert rig.run(3.0) is State.DISENGAGED and rig.decision.reason == "waits for an engage request"
+    assert rig.run(0.02, OperatorRequest(engage_requested=True)) is State.ENGAGING
     rig = Rig(EngagementConfig(engage="manual"))
-    rig.run(0.1, Wishes(asked=True))
+    rig.run(0.1, OperatorRequest(engage_requested=True))
     assert rig.run(0.5) is State.DISENGAGED and rig.run(0.6) is State.ENGAGING
 
 
@@ -88,10 +93,13 @@ def test_a_takeover_wins_within_one_tick_in_every_state_and_stays_until_asked(st
         rig.policy, rig.speed = False, 0.0 if state is State.STOPPED else 8.0
         rig.run(5.0, until=state)
     assert rig.decision.state is state and rig.decision.command is not None
-    assert rig.run(0.02, Wishes(takeover=True)) is State.DISENGAGED and rig.decision.command is None
+    assert (
+        rig.run(0.02, OperatorRequest(takeover=True)) is State.DISENGAGED
+        and rig.decision.command is None
+    )
     rig.policy, rig.speed = True, 8.0
     assert rig.run(5.0) is State.DISENGAGED
-    rig.run(0.02, Wishes(asked=True))
+    rig.run(0.02, OperatorRequest(engage_requested=True))
     assert rig.run(2.5) is State.ENGAGED
 
 
@@ -118,7 +126,7 @@ def test_standing_after_that_it_engages_anew_only_as_from_the_start():
     assert rig.run(0.9) is State.STOPPED and rig.run(0.3) is State.ENGAGING
     rig = Rig(EngagementConfig(engage="manual"))
     rig.run(1.5)
-    rig.run(0.02, Wishes(asked=True))
+    rig.run(0.02, OperatorRequest(engage_requested=True))
     rig.policy, rig.speed = False, 0.0
     assert rig.run(5.0) is State.STOPPED
     rig.policy = True
@@ -141,7 +149,7 @@ def test_each_input_that_goes_bad_degrades_with_its_reason_and_heals(spoil, reas
     assert rig.decision.state is State.DEGRADED
     rig.run(0.5)
     assert reason in rig.decision.reason or reason in ", ".join(
-        rig.guard._clock_troubles(rig.now, rig.steady)
+        rig.guard._clock_problems(rig.now, rig.steady)
     )
     rig.odometry, rig.curvature, rig.clock = healthy["odometry"], healthy["curvature"], True
     rig.run(0.2)
@@ -155,35 +163,39 @@ def test_without_need_of_a_speed_its_loss_only_tightens_the_limits():
 
 
 @pytest.mark.parametrize(
-    "wish", [Wishes(complaints=("emergency stop",)), Wishes(complaints=("second publisher",))]
+    "fault",
+    [OperatorRequest(faults=("emergency stop",)), OperatorRequest(faults=("second publisher",))],
 )
-def test_a_fault_is_latched_until_acknowledged_without_cause(wish):
+def test_a_fault_is_latched_until_acknowledged_without_cause(fault):
     rig = engaged()
-    assert rig.run(0.02, wish) is State.FAULT and rig.decision.reason == wish.complaints[0]
+    assert rig.run(0.02, fault) is State.FAULT and rig.decision.reason == fault.faults[0]
     speed = rig.decision.command.speed
     rig.run(0.5)
     assert rig.decision.state is State.FAULT and rig.decision.command.speed < speed
-    assert rig.run(0.02, Wishes(asked=True)) is State.FAULT
-    assert rig.run(0.02, Wishes(acknowledged=True, complaints=wish.complaints)) is State.FAULT
-    assert rig.run(0.02, Wishes(acknowledged=True)) is State.DISENGAGED
+    assert rig.run(0.02, OperatorRequest(engage_requested=True)) is State.FAULT
+    assert rig.run(0.02, OperatorRequest(acknowledged=True, faults=fault.faults)) is State.FAULT
+    assert rig.run(0.02, OperatorRequest(acknowledged=True)) is State.DISENGAGED
     assert rig.run(5.0) is State.DISENGAGED
-    rig.run(0.02, Wishes(asked=True))
+    rig.run(0.02, OperatorRequest(engage_requested=True))
     assert rig.run(2.5) is State.ENGAGED
 
 
 def test_the_driver_wins_over_a_fault_too_and_the_fault_stays():
     rig = engaged()
-    rig.run(0.02, Wishes(complaints=("emergency stop",)))
-    assert rig.run(0.02, Wishes(takeover=True)) is State.FAULT and rig.decision.command is None
+    rig.run(0.02, OperatorRequest(faults=("emergency stop",)))
+    assert (
+        rig.run(0.02, OperatorRequest(takeover=True)) is State.FAULT
+        and rig.decision.command is None
+    )
     assert rig.run(0.02) is State.FAULT and rig.decision.command is not None
 
 
 def test_the_dead_man_must_be_held():
     rig = Rig(EngagementConfig(dead_man=True))
-    assert rig.run(3.0) is State.DISENGAGED and rig.decision.reason == "enable let go"
-    assert rig.run(3.0, Wishes(enabled=True)) is State.ENGAGED
+    assert rig.run(3.0) is State.DISENGAGED and rig.decision.reason == "enable released"
+    assert rig.run(3.0, OperatorRequest(enabled=True)) is State.ENGAGED
     assert rig.run(0.02) is State.DISENGAGED
-    assert rig.run(3.0, Wishes(enabled=True)) is State.DISENGAGED, "an edge is needed"
+    assert rig.run(3.0, OperatorRequest(enabled=True)) is State.DISENGAGED, "an edge is needed"
 
 
 def test_old_and_repeated_proposals_are_refused_unless_the_clock_went_back():
@@ -257,7 +269,7 @@ def test_a_follower_without_anything_obeyed_holds_its_angle():
     rig = Rig(limits=GateConfig(safe_behaviour="follow"))
     rig.guard.steering_angle = 0.1
     rig.run(0.5)
-    assert rig.run(0.02, Wishes(complaints=("emergency stop",))) is State.FAULT
+    assert rig.run(0.02, OperatorRequest(faults=("emergency stop",))) is State.FAULT
     assert rig.decision.command.steering_angle == 0.1 and rig.decision.verdict.safe_stop
 
 

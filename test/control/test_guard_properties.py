@@ -1,4 +1,4 @@
-"""The gate with its states under any history of proposals, speeds, clocks and wishes."""
+"""The gate with its states under any history of proposals, speeds, clocks and request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.control.engagement import COMMANDING, EngagementConfig, State
-from liquid_control.control.guard import Guard, Wishes
+from liquid_control.control.guard import Guard, OperatorRequest
 from liquid_control.signals import Action, SpeedSample
 
 MS = 1_000_000
@@ -27,7 +27,7 @@ events = st.lists(
         ),  # proposal: age [ms], curvature, speed
         st.one_of(st.none(), st.tuples(st.integers(-900, 900), anything)),  # speed
         st.builds(
-            Wishes,
+            OperatorRequest,
             st.booleans(),
             st.booleans(),
             st.booleans(),
@@ -48,7 +48,7 @@ def test_no_history_whatsoever_breaks_a_limit_or_a_promise(history, dead_man, be
     limits = GateConfig(safe_behaviour=behaviour)
     guard = Guard(limits, VehicleConfig(), config)
     now, steady, last = EPOCH, 0, None
-    for passed, moved, proposal, speed, wishes in history:
+    for passed, moved, proposal, speed, request in history:
         now, steady = now + moved, steady + passed
         if proposal:
             guard.push_proposal(
@@ -56,15 +56,15 @@ def test_no_history_whatsoever_breaks_a_limit_or_a_promise(history, dead_man, be
             )
         if speed:
             guard.push_speed(SpeedSample(now - speed[0] * MS, speed[1]), now, steady)
-        decision = guard.tick(now, steady, wishes)
+        decision = guard.tick(now, steady, request)
         command = decision.command
-        if wishes.takeover or (
-            dead_man and not wishes.enabled and decision.state is not State.FAULT
+        if request.takeover or (
+            dead_man and not request.enabled and decision.state is not State.FAULT
         ):
             assert command is None
         if decision.state not in COMMANDING:
             assert command is None
-        if wishes.complaints:
+        if request.faults:
             assert decision.state is State.FAULT
         if command is not None:
             assert (

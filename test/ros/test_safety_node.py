@@ -237,7 +237,7 @@ def test_a_takeover_silences_it_until_it_is_asked_again(verdicts, probe):
     drive(probe, 0.3)
     probe.send("takeover", Bool(data=False))
     drive(probe, 1.6)
-    assert not verdicts and state(probe) == ("disengaged", "waits to be asked")
+    assert not verdicts and state(probe) == ("disengaged", "waits for an engage request")
     assert probe.call(Trigger, "safety_node/engage", Trigger.Request()).success
     engage(probe)
 

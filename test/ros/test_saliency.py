@@ -17,7 +17,7 @@ from liquid_control.model.model_file import read_model
 from liquid_control.perception.preprocess import preprocess
 from liquid_control.report.heat_overlay import lay_over
 from liquid_control.ros import conversions, images, qos
-from liquid_control.ros.saliency import WIDTH, Gaze
+from liquid_control.ros.saliency import WIDTH, SaliencyThread
 
 RATE = 10.0
 PICTURE = np.random.default_rng(4).integers(0, 256, (240, 640, 3), np.uint8)
@@ -32,16 +32,16 @@ def waited_for(condition, patience: float = 20.0) -> None:
 
 @pytest.fixture
 def watched(model):
-    """Starts a gaze that keeps what it publishes, and ends it."""
+    """Starts a saliency thread that keeps what it publishes, and ends it."""
     started = []
 
     def start(publish):
-        started.append(Gaze(read_model(model), RATE, publish))
+        started.append(SaliencyThread(read_model(model), RATE, publish))
         return started[-1]
 
     yield start
-    for gaze in started:
-        gaze.close()
+    for thread in started:
+        thread.close()
 
 
 def test_an_overlay_is_of_the_latest_picture_and_on_another_thread(watched, model):
@@ -51,11 +51,11 @@ def test_an_overlay_is_of_the_latest_picture_and_on_another_thread(watched, mode
         seen.append((stamp, overlay, threading.get_ident()))
         held.wait(20.0)
 
-    gaze = watched(publish)
-    gaze.offer(1, PICTURE)
+    thread = watched(publish)
+    thread.offer(1, PICTURE)
     waited_for(lambda: seen)
     for stamp in range(2, 50):  # it is still busy with the first: none of these waits
-        gaze.offer(stamp, PICTURE[:, ::-1])
+        thread.offer(stamp, PICTURE[:, ::-1])
     held.set()
     waited_for(lambda: len(seen) == 2)
     assert [stamp for stamp, *_ in seen] == [1, 49]
@@ -70,15 +70,15 @@ def test_an_overlay_is_of_the_latest_picture_and_on_another_thread(watched, mode
 
 def test_it_keeps_to_its_rate_and_ends(watched):
     times = []
-    gaze = watched(lambda stamp, overlay: times.append(time.monotonic()))
+    thread = watched(lambda stamp, overlay: times.append(time.monotonic()))
     began = time.monotonic()
     while len(times) < 4:
-        gaze.offer(len(times), PICTURE)
+        thread.offer(len(times), PICTURE)
         time.sleep(0.002)
     assert times[-1] - began >= 3 / RATE - 0.05
-    gaze.close()
+    thread.close()
     count = len(times)
-    gaze.offer(99, PICTURE)
+    thread.offer(99, PICTURE)
     time.sleep(2.5 / RATE)
     assert len(times) == count
 
@@ -91,14 +91,14 @@ def test_a_failure_is_counted_and_the_next_one_succeeds(watched):
             raise RuntimeError("no context")
         seen.append(stamp)
 
-    gaze = watched(publish)
-    gaze.offer(1, PICTURE)
-    waited_for(lambda: gaze.failures == 1)
-    gaze.offer(2, np.zeros((4, 4, 3), np.uint8))  # smaller than the policy's own
-    waited_for(lambda: gaze.failures == 2)
-    gaze.offer(3, PICTURE)
+    thread = watched(publish)
+    thread.offer(1, PICTURE)
+    waited_for(lambda: thread.failures == 1)
+    thread.offer(2, np.zeros((4, 4, 3), np.uint8))  # smaller than the policy's own
+    waited_for(lambda: thread.failures == 2)
+    thread.offer(3, PICTURE)
     waited_for(lambda: seen)
-    assert seen == [3] and gaze.published == 1
+    assert seen == [3] and thread.published == 1
 
 
 def test_a_driving_node_publishes_overlays_and_neurons_without_torch(

@@ -16,7 +16,7 @@ from liquid_control.stress.soak.drives import (
     QUIET,
     SoakSettings,
     draw_faults,
-    draw_wishes,
+    draw_requests,
     run_drive,
     soak,
 )
@@ -32,13 +32,13 @@ def test_every_fault_in_every_source_comes_and_the_end_of_a_drive_is_quiet():
 
 
 def test_wishes_come_and_go_and_the_gate_is_asked_again():
-    wishes = [draw_wishes(random.Random(seed)) for seed in range(60)]
-    seen = [[wish(0.1 * tick) for tick in range(600)] for wish in wishes]
+    request = [draw_requests(random.Random(seed)) for seed in range(60)]
+    seen = [[request(0.1 * tick) for tick in range(600)] for request in request]
     assert any(w.takeover for row in seen for w in row) and any(
-        w.complaints for row in seen for w in row
+        w.faults for row in seen for w in row
     )
-    assert all(not row[-1].takeover and not row[-1].complaints for row in seen)
-    assert all(row[-1].asked for row in seen if any(w.takeover or w.complaints for w in row))
+    assert all(not row[-1].takeover and not row[-1].faults for row in seen)
+    assert all(row[-1].engage_requested for row in seen if any(w.takeover or w.faults for w in row))
 
 
 def rows(memory, files=lambda i: 9, pid=1, count=150):

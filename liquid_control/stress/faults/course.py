@@ -1,5 +1,5 @@
-"""One drive in the simulated world through the real controller and gate, with one fault, kept tick
-by tick."""
+"""One drive in the simulated world through the robot's controller and gate, with faults: every
+decision of the gate is recorded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from liquid_control.config import GateConfig, WorldConfig
 from liquid_control.control.controller import Controller
 from liquid_control.control.engagement import State
-from liquid_control.control.guard import Guard, Wishes
+from liquid_control.control.guard import Guard, OperatorRequest
 from liquid_control.control.loop import Loop
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
@@ -25,8 +25,8 @@ EPOCH, BOOT = 1_760_000_000_000_000_000, 5_000_000_000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tick:
-    """One decision of the gate, and where the vehicle was. `known_speed`: what the gate took for
-    the measured speed; `last_speed`: the last one that it knew."""
+    """One decision of the gate, and where the vehicle was. `known_speed`: the measured speed that
+    the gate used; `last_speed`: the last one that it knew."""
 
     seconds: float
     state: State
@@ -45,10 +45,10 @@ def run_course(
     seed: int,
     seconds: float,
     faults: Fault | Sequence[Fault] | None,
-    wishes: Wishes | Callable[[float], Wishes] = Wishes(),  # noqa: B008  frozen
+    request: OperatorRequest | Callable[[float], OperatorRequest] = OperatorRequest(),  # noqa: B008
 ) -> list[Tick]:
-    """Drives a held-out road; until the gate engages, and after it was taken over, the expert has
-    the wheel. `wishes`: or what they are at a time [s]."""
+    """Drives a held-out road. The expert steers until the gate engages and after a takeover.
+    `request`: the operator's, or a function of the time [s]."""
     faults = [faults] if isinstance(faults, Fault) else faults or ()
     world = World(
         WorldConfig(length=max(20.0 * seconds, 100.0), cruise_high=12.0), seed, held_out=True
@@ -74,7 +74,8 @@ def run_course(
             for action in pass_through(taps["command"], proposals, now)
         ]
         if loop.wake(steady_ns, proposed=any(fresh)):
-            decision = guard.tick(now_ns, steady_ns, wishes(now) if callable(wishes) else wishes)
+            requested = request(now) if callable(request) else request
+            decision = guard.tick(now_ns, steady_ns, requested)
             truth = world.truth
             command = decision.command
             ticks.append(
@@ -104,7 +105,7 @@ def _sense(
     now_ns: int,
     steady_ns: int,
 ) -> list[Action]:
-    """Gives controller and gate what arrives; returns what the policy proposes."""
+    """Pushes the arriving samples into controller and gate; returns the policy's proposals."""
     arrived = {
         source: pass_through(
             taps[source],

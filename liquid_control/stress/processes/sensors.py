@@ -23,7 +23,7 @@ from std_msgs.msg import Float64
 
 from liquid_control.config import VehicleConfig, WorldConfig, check, number, switch, text
 from liquid_control.ros import conversions, images, parameters, process, qos
-from liquid_control.ros.polled_subscription import Mailbox
+from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Frame, ImuSample
 
 PERIOD = 0.01
@@ -96,7 +96,7 @@ class Sensors(Node):
             self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
             self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
             self._steering_angle = self.create_publisher(Float64, "steering_angle", qos.INERTIAL)
-            self._commands = Mailbox(
+            self._commands = PolledSubscription(
                 self, conversions.steering_type("twist_stamped"), "command", qos.COMMAND_IN
             )
 

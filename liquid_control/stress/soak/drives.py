@@ -14,7 +14,7 @@ from pathlib import Path
 
 from liquid_control.config import GateConfig, check, number, path, text
 from liquid_control.control.engagement import DRIVING
-from liquid_control.control.guard import Wishes
+from liquid_control.control.guard import OperatorRequest
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.model.installed import find_model
 from liquid_control.model.packed import PackedModel, pack_model
@@ -97,7 +97,7 @@ def run_drive(job: tuple[PackedModel, int, int]) -> dict:
     """Drive number `index` of a seed, judged; an exception is part of the answer."""
     model, seed, index = job
     rng = random.Random(f"soak {seed} {index}")
-    faults, wishes = draw_faults(rng), draw_wishes(rng)
+    faults, request = draw_faults(rng), draw_requests(rng)
     row = {
         "index": index,
         "seed": seed,
@@ -108,7 +108,7 @@ def run_drive(job: tuple[PackedModel, int, int]) -> dict:
     }
     ticks = []
     try:
-        ticks = run_course(load_packed(model), road_seed(seed, index), DRIVE, faults, wishes)
+        ticks = run_course(load_packed(model), road_seed(seed, index), DRIVE, faults, request)
     except Exception:  # noqa: BLE001  an unhandled error is what a soak looks for
         row["error"] = traceback.format_exc(limit=-3)
     wrong = violations(ticks, GateConfig(), VEHICLE)
@@ -138,21 +138,22 @@ def draw_faults(rng: random.Random) -> list[Fault]:
     ]
 
 
-def draw_wishes(rng: random.Random):
-    """Wishes by time: none, a takeover or an emergency stop in the middle of the drive, behind
-    which the gate is asked to drive again."""
+def draw_requests(rng: random.Random):
+    """The operator's request by time: none, or a takeover or an emergency stop in the middle of the
+    drive and a request to engage after it."""
     kind, begin = (
         rng.choice(("none", "takeover", "emergency stop")),
         rng.uniform(QUIET, DRIVE - QUIET - 5.0),
     )
 
-    def at(now: float) -> Wishes:
+    def at(now: float) -> OperatorRequest:
         during, after = begin <= now < begin + 2.0, now >= begin + 2.0
         if kind == "takeover":
-            return Wishes(takeover=during, asked=after)
+            return OperatorRequest(takeover=during, engage_requested=after)
         if kind == "emergency stop":
-            return Wishes(complaints=(kind,) if during else (), acknowledged=after, asked=after)
-        return Wishes()
+            faults = (kind,) if during else ()
+            return OperatorRequest(faults=faults, acknowledged=after, engage_requested=after)
+        return OperatorRequest()
 
     return at
 
