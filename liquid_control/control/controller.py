@@ -23,8 +23,8 @@ class Controller:
     """Joins observer and policy. After construction nothing raises, whatever the samples hold.
 
     `runtime`: the policy. `speed`: set speed [m/s], approached from the measured one; bends lower
-    it so that lateral acceleration stays within `comfort_lateral_acceleration` [m/s²], which belongs
-    below the gate's limit: above it, the gate acts in every bend. `state`: (U,) float32, the
+    it so that lateral acceleration stays within `comfort_lateral_acceleration` [m/s²]; keep that
+    below the gate's limit, or the gate acts in every bend. `state`: (U,) float32, the
     policy's state. `observation`: the latest, preprocessed. `action`: the latest; None in a new
     drive. Raises ConfigError for a set speed or comfort value that is not a finite number in range.
     """

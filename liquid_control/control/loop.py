@@ -1,5 +1,5 @@
-"""When the safety gate acts. Simulation, replay, the fault course and the safety node decide it with
-this one class.
+"""When the safety gate acts: one class for simulation, replay, the fault course and the safety
+node.
 
 The gate acts at once on a proposal, on a timer while none comes, and at the instant at which the
 last proposal becomes stale.
@@ -14,8 +14,8 @@ PERIOD = 0.05
 
 
 class Loop:
-    """The instants at which the gate acts, in ns of one clock that goes forward. It has no clock and
-    no thread: the caller calls `wake` at each proposal and at `next_ns`.
+    """The instants at which the gate acts, in ns of one clock that goes forward. It has no clock
+    and no thread: the caller calls `wake` at each proposal and at `next_ns`.
 
     A proposal sets the timer back: a command just before a proposal would leave the wheels no time
     to follow it within their rate limit. `period` [s] between two instants of the timer. `silence`
@@ -41,8 +41,8 @@ class Loop:
         return min(self._timer_ns, self._silent_ns)
 
     def wake(self, now_ns: int, proposed: bool = False) -> bool:
-        """Whether the gate acts now; True at a proposal and at the first call. Several instants that
-        have passed since the last call are one."""
+        """Whether the gate acts now; True at a proposal and at the first call. Several instants
+        that have passed since the last call are one."""
         if proposed or self._timer_ns is None:
             self._timer_ns = now_ns + self._period_ns
             if proposed and self._silence_ns is not None:
@@ -58,8 +58,8 @@ class Loop:
         return True
 
     def due_before(self, now_ns: int) -> Iterator[int]:
-        """Every instant before `now_ns` at which the gate acts, in order, none left out: for a clock
-        that jumps from one recorded sample to the next. None before the first `wake`."""
+        """Every instant before `now_ns` at which the gate acts, in order and without omission: for
+        a clock that jumps from one recorded sample to the next. None before the first `wake`."""
         while (at_ns := self.next_ns) is not None and at_ns < now_ns:
             self.wake(at_ns)
             yield at_ns

@@ -1,25 +1,25 @@
-"""The safety gate: the last word before the vehicle, and a pure function of its arguments. It
-trusts nobody, its inputs least of all.
+"""The safety gate: the last stage before the vehicle, and a pure function of its arguments. It
+assumes nothing about its inputs.
 
 Each command is judged against the one before it and the time between them, so that limits hold for
-every pair of commands under any irregular timing. Hard limits, which hold whatever comes in, since
-the command before satisfies all of them and standing by it does too:
+every pair of commands under any irregular timing. Hard limits, which hold for any input, since the
+command before satisfies all of them and repeating it does too:
 
 1. the steering angle stays within the largest angle;
 2. it changes no faster than the largest rate;
 3. lateral jerk by steering, measured speed² x change of curvature per second, stays within its
 limit;
-4. the speed asked for stays within 0 and the largest speed, rises no faster than the largest
+4. the commanded speed stays within 0 and the largest speed, rises no faster than the largest
    acceleration and falls no faster than the largest deceleration (counted from the measured speed
    where that is lower);
-5. the pair of angle and speed asked for never means more lateral acceleration than allowed.
+5. the commanded pair of angle and speed never means more lateral acceleration than allowed.
 
-And one that needs time when the speed reading jumps, because a wheel that jumps is the greater
-danger: lateral acceleration at the measured speed stays within its limit, or the angle falls as
+One limit needs time when the speed reading jumps, because a jump of the steering angle is more
+dangerous: lateral acceleration at the measured speed stays within its limit, or the angle falls as
 fast as 2 and 3 allow.
 
-With no usable action the speed is taken away, and the wheels hold their angle, since snapping it to
-zero on a bend leaves the road (or do what `GateConfig.safe_behaviour` says).
+Without a usable action the speed is taken away and the wheels hold their angle (or follow
+`GateConfig.safe_behaviour`): an angle set to zero in a bend leaves the road.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from liquid_control.control.vehicle import curvature, steering_angle
 from liquid_control.signals import Action, Command, Limit, Verdict
 
 _FOREVER_NS = 2**62
-"""A longer time counts as this: a whole number may be too large for a float."""
+"""A longer time counts as this: an integer may be too large for a float."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +72,12 @@ class SafetyGate:
         previous: Command | None,
         last_speed: float | None = None,
     ) -> tuple[Command, Verdict]:
-        """As `apply`, where it is known `why` the action cannot be used: what `unusable` says of it,
-        or a reason not to use a usable one."""
+        """As `apply`, where it is known `why` the action cannot be used: the answer of `unusable`,
+        or a reason not to use a usable action."""
         measured = _finite(speed)
         before = _before(previous, now_ns, _finite(last_speed) if measured is None else measured)
-        # Time without a command allows no more change than `stale_after` does: silence does not
-        # save up for a jump.
+        # Time without a command allows no more change than `stale_after` does, so that a long
+        # silence does not allow a jump.
         elapsed = min(before.elapsed, self.limits.stale_after)
         limits, safe_stop = why, bool(why)
         if measured is None:
@@ -130,8 +130,8 @@ class SafetyGate:
         return Limit.FUTURE if stamp - now > self.limits.max_future * 1e9 else Limit.NONE
 
     def _angle_without_action(self, action: Action | None, why: Limit, before: float) -> float:
-        """What the wheels do in a safe stop. A stale action still says where its bend was going; no
-        other one is believed."""
+        """The wanted angle of a safe stop. Only a stale action is still followed, where configured;
+        another unusable one is not."""
         if self.limits.safe_behaviour == "follow" and why is Limit.STALE and action is not None:
             return steering_angle(float(action.curvature), self.vehicle)
         return before
@@ -140,7 +140,7 @@ class SafetyGate:
         self, wanted: float, speed: float, before: float, elapsed: float
     ) -> tuple[float, Limit]:
         """The angle nearest to `wanted` within all limits. It lies between the one before and one
-        that is bearable at the measured speed, so a speed that may be asked for is never too fast
+        that is bearable at the measured speed, so a speed that may be commanded is never too fast
         for it."""
         largest = self._largest_angle()
         target = _clip(wanted, -largest, largest)
@@ -178,7 +178,7 @@ class SafetyGate:
     def _limit_speed(
         self, wanted: float, angle: float, slowest: float, fastest: float
     ) -> tuple[float, Limit]:
-        """The speed nearest to `wanted` within all limits, beside an angle that was let through."""
+        """The speed nearest to `wanted` within all limits, given the angle that was let through."""
         speed = _clip(wanted, 0.0, self.limits.max_speed)
         limits = Limit.NONE if speed == wanted else Limit.SPEED
         bend = abs(curvature(angle, self.vehicle))
@@ -191,16 +191,16 @@ class SafetyGate:
             speed = fastest
         if speed < slowest:
             limits |= Limit.DECELERATION
-            # A command that was not ours, or was issued under other limits, may leave no speed that
-            # keeps all of them.
+            # A previous command of another source, or issued under other limits, may leave no speed
+            # that keeps all of them.
             speed = min(slowest, bearable, self.limits.max_speed)
         return speed, limits
 
 
 @dataclasses.dataclass(frozen=True)
 class _Before:
-    """The last command made sound: stamp, angle [rad], speed [m/s], the slower of commanded and
-    measured speed, seconds since it."""
+    """The last command with finite values: stamp, angle [rad], speed [m/s], the slower of commanded
+    and measured speed, seconds since it."""
 
     stamp_ns: int
     angle: float
@@ -210,7 +210,7 @@ class _Before:
 
 
 def _before(previous: Command | None, now_ns: int, measured: float | None) -> _Before:
-    """A clock that went back, or no command, is no time at all."""
+    """No time has passed where there is no command or the clock went back."""
     rolling = None if measured is None else max(measured, 0.0)
     if previous is None:
         return _Before(0, 0.0, rolling or 0.0, rolling or 0.0, 0.0)

@@ -1,9 +1,8 @@
-"""Recordings as episodes: decoded, preprocessed and aligned once, through the robot's own time
-line, then kept on disk.
+"""Recordings as episodes: decoded once, observed by the robot's `Observer`, then cached on disk.
 
-A cached recording is one .npz named by a hash of the bag's bytes and of all settings that shape it.
-Pictures go to disk as they are decoded and come back as a memory map, so neither reading nor
-training holds a recording in memory.
+A cached recording is one .npz named by a hash of the recording's bytes and of all settings that
+affect it. Pictures go to disk as they are decoded and come back as a memory map, so neither reading
+nor training holds a recording in memory.
 """
 
 from __future__ import annotations
@@ -37,9 +36,9 @@ from liquid_control.system.files import write_atomically
 from liquid_control.system.sha256 import sha256_of
 
 FORMAT = 2
-"""Counts up when the same bag and settings are to give other arrays."""
+"""Increased when the same recording and settings give other arrays than before."""
 LEAST_FRAMES = 32
-"""A recording with fewer usable frames teaches nothing, and is more likely a mistake."""
+"""A recording with fewer usable frames is too short to train on."""
 COLUMNS = ("stamp_ns", "inertial", "dt", "is_first")
 TRACKS = tuple(field.name for field in dataclasses.fields(Motion))
 
@@ -54,7 +53,7 @@ class UnusableRecordingError(LiquidControlError):
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """All that shapes what is read from a bag."""
+    """All settings that affect what is read from a recording."""
 
     recording: RecordingSettings
     preprocess: PreprocessConfig
@@ -108,10 +107,10 @@ class _Samples:
 
 
 def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False) -> RecordedDrive:
-    """The drive in bag `path`, from folder `cache` where it is there, else read and put there.
+    """The drive in recording `path`: from folder `cache`, or read and cached there.
 
-    Raises RecordingError and the topics' errors as `open_recording` does, UnusableRecordingError with too few
-    usable frames.
+    Raises RecordingError and the topics' errors as `open_recording` does, UnusableRecordingError
+    with too few usable frames.
     """
     files = file_hashes(path, cache)
     place = cached_at(path, files, reading, cache)
@@ -123,17 +122,17 @@ def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False
 
 
 def cached_at(path: Path, files: Mapping[str, str], reading: Reading, cache: Path) -> Path:
-    """Where a recording is cached: a name from its own, from its bytes and from all that shapes
-    what is read."""
-    told = json.dumps(
+    """The file in which a recording is cached, named by its own name, its bytes and all settings
+    that affect what is read."""
+    described = json.dumps(
         [FORMAT, sorted(files.values()), dataclasses.asdict(reading)], default=str, sort_keys=True
     )
-    return cache / f"{path.stem}-{hashlib.sha256(told.encode()).hexdigest()[:20]}.npz"
+    return cache / f"{path.stem}-{hashlib.sha256(described.encode()).hexdigest()[:20]}.npz"
 
 
 def file_hashes(path: Path, cache: Path) -> dict[str, str]:
-    """SHA-256 of each file of a bag by name. Remembered in `cache` by size and time of change, for
-    a bag may be large. Raises RecordingError for what is no recording, before it reads all of it."""
+    """SHA-256 of each file of a recording by name, cached in `cache` by size and time of change.
+    Raises RecordingError for a path that is not a recording, before it reads all of it."""
     open_recording(path, guess=True).close()
     cache.mkdir(parents=True, exist_ok=True)
     files = (
@@ -250,14 +249,14 @@ def _too_short(
     reasons |= {f"skipped: {name}": count for name, count in skipped.items()}
     if damage:
         reasons["damaged places"] = len(damage)
-    told = "; ".join(f"{name} {count}" for name, count in reasons.items())
+    listed = "; ".join(f"{name} {count}" for name, count in reasons.items())
     stamps = rejected.get("duplicate", 0) + rejected.get("older", 0) > frames
     remedy = (
         "Header stamps stand still: try --stamps receive"
         if stamps
         else "Record for longer, or leave it out"
     )
-    return UnusableRecordingError(path, problem + (f" ({told})" if told else ""), remedy)
+    return UnusableRecordingError(path, problem + (f" ({listed})" if listed else ""), remedy)
 
 
 def _open(path: Path, place: Path) -> RecordedDrive:

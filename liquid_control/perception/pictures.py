@@ -1,8 +1,8 @@
-"""Pictures: message to (H, W, 3) uint8 RGB. Pure functions; what a message claims is checked before
-a byte of it is used.
+"""Pictures: message to (H, W, 3) uint8 RGB. Pure functions; the header of a message is checked
+before its data are used.
 
-A message is anything with the attributes of sensor_msgs Image or CompressedImage and `data` that
-speak the buffer protocol.
+A message is any object with the attributes of sensor_msgs Image or CompressedImage whose `data`
+support the buffer protocol.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ ENCODINGS = {
     **{f"bayer_{pattern}16": (2, 1, code) for pattern, code in _BAYER.items()},
 }
 """Encoding of sensor_msgs/image_encodings.hpp: bytes per value, values per pixel, OpenCV's
-conversion. 8UC3 is BGR as OpenCV keeps it."""
+conversion. 8UC3 is BGR, OpenCV's own order."""
 
-LARGEST_SIDE = 16384  # px; a damaged header shall not ask for terabytes
+LARGEST_SIDE = 16384  # px; a damaged header must not allocate terabytes
 LARGEST_AREA = 2**26  # px of a compressed picture, for the same reason
 MOST_PIXELS = {"jpeg": 1024, "png": 8256}
-"""Pixels that a byte of compressed data can stand for: in a progressive JPEG of one colour some
-350; in a PNG of one bit a pixel 8 x 1032, the most that deflate does. More is a damaged header, and
-decoding all the nothing behind it would take seconds."""
+"""Most pixels per byte of compressed data: some 350 in a progressive JPEG of one colour; 8 x 1032
+in a PNG of one bit per pixel, deflate's largest ratio. More means a damaged header, and decoding
+the missing data would take seconds."""
 
 _SIGNATURES = {"jpeg": (b"\xff\xd8", b"\xff\xd9"), "png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")}
 _PADDING = 64  # bytes that some cameras append behind the end marker
@@ -102,7 +102,7 @@ def image_from_compressed(message) -> np.ndarray:
     """The picture of a JPEG or PNG message. Raises ImageError for another format and for data that
     do not begin and end as it should.
 
-    The decoder itself is no judge: it fills the missing part of a truncated JPEG with grey.
+    The decoder does not detect this: it fills the missing part of a truncated JPEG with grey.
     """
     data = memoryview(message.data).cast("B")
     head = bytes(data[:8])
@@ -117,11 +117,11 @@ def image_from_compressed(message) -> np.ndarray:
         )
     if _SIGNATURES[begins][1] not in bytes(data[-_PADDING:]):
         raise ImageError(
-            "data", f"{len(data)} bytes of {begins} without its end marker", "the whole picture"
+            "data", f"{len(data)} bytes of {begins} without its end marker", "a complete picture"
         )
     if begins == "png" and not _chunks_fit(data):
         raise ImageError(
-            "data", f"{len(data)} bytes of png with a chunk longer than that", "the whole picture"
+            "data", f"{len(data)} bytes of png with a chunk longer than that", "a complete picture"
         )
     height, width = _png_size(data) if begins == "png" else _jpeg_size(data)
     largest = min(LARGEST_AREA, MOST_PIXELS[begins] * len(data))
@@ -129,9 +129,8 @@ def image_from_compressed(message) -> np.ndarray:
         raise ImageError(
             "size", f"{height}x{width}", f"1 to {largest} pixels in {len(data)} bytes of {begins}"
         )
-    swapped = (
-        "compressed rgb" in message.format
-    )  # a publisher that gave RGB to an encoder of BGR, and says so
+    # The publisher gave RGB to an encoder of BGR, as its format says.
+    swapped = "compressed rgb" in message.format
     flags = (
         cv2.IMREAD_COLOR if _TO_RGB is None or swapped else _TO_RGB
     ) | cv2.IMREAD_IGNORE_ORIENTATION
@@ -147,7 +146,7 @@ def image_from_compressed(message) -> np.ndarray:
 
 
 def _png_size(data: memoryview) -> tuple[int, int]:
-    """Height and width in the first chunk, which the format wants to be IHDR."""
+    """Height and width in the first chunk, which must be IHDR."""
     width, height = (
         struct.unpack(">II", data[16:24]) if data[12:16] == b"IHDR" and len(data) >= 24 else (0, 0)
     )
@@ -155,7 +154,7 @@ def _png_size(data: memoryview) -> tuple[int, int]:
 
 
 def _chunks_fit(data: memoryview) -> bool:
-    """Whether each chunk of a PNG ends within the data; OpenCV would take up to 4 GB for one that
+    """Whether each chunk of a PNG ends within the data; OpenCV allocates up to 4 GB for one that
     does not."""
     at = len(_SIGNATURES["png"][0])
     while at + 12 <= len(data):
@@ -173,7 +172,6 @@ def _jpeg_size(data: memoryview) -> tuple[int, int]:
         marker = data[at + 1]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             return struct.unpack(">HH", data[at + 5 : at + 9])
-        at += (
-            1 if marker == 0xFF else 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
-        )  # fill bytes may precede a marker
+        # Fill bytes may precede a marker.
+        at += 1 if marker == 0xFF else 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
     return 0, 0

@@ -1,7 +1,7 @@
-"""The one preprocessing, used by the robot, the simulation, training and replay alike.
+"""The preprocessing of pictures, the same for robot, simulation, training and replay.
 
-It only crops and resizes: standardisation of the pixels is inside the network, and so inside the
-ONNX graph.
+It only crops and resizes. The pixels are standardised inside the network, and so inside the ONNX
+graph.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
     """Crops (H, W, 3) uint8 RGB by `config`'s shares and shrinks it by area to (height, width, 3),
     contiguous.
 
-    A picture that is already of that size comes back as it is, without a copy. Raises ImageError
-    for another type or shape, and for a picture smaller than the policy's: enlarging would invent
-    detail that the policy never saw in training.
+    A contiguous picture of that size is returned without a copy. Raises ImageError for another type
+    or shape, and for a picture smaller than the policy's: an enlarged picture has no detail of the
+    size that the policy was trained on.
     """
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         raise ImageError(

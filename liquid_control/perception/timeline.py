@@ -1,4 +1,4 @@
-"""The time line: stamped frames and measurements, in any order, become observations with a known dt.
+"""The time line: stamped frames and measurements, in any order, give observations with a known dt.
 
 A frame as old as the last one or slightly older is refused; a gap, a backward clock jump or a first
 frame starts a new sequence.
@@ -33,8 +33,8 @@ class Timeline:
     nothing raises; what is refused is counted.
 
     `measurements`: names of those that an observation gets, in order, each of `MEASURABLE`; others
-    raise ConfigError. `rejected` counts refused frames by reason, `measurements_rejected` dropped IMU and speed
-    samples; both survive `reset`.
+    raise ConfigError. `rejected` counts refused frames by reason, `measurements_rejected` dropped
+    IMU and speed samples; both survive `reset`.
 
     Without a receiver's clock (`now_ns`) a stamp far ahead is indistinguishable from a gap. It then
     starts a new sequence, and the next true frame reads as a backward jump and starts another one:

@@ -29,8 +29,8 @@ class JoystickConfig:
 
 
 class OperatorInput:
-    """Subscribes to `takeover`, `enable` (Bool) and `joy`; serves `~/engage`, `~/emergency_stop` and
-    `~/acknowledge` (Trigger).
+    """Subscribes to `takeover`, `enable` (Bool) and `joy`; serves `~/engage`, `~/emergency_stop`
+    and `~/acknowledge` (Trigger).
 
     A takeover lasts from true to false. Silence does not end it, so that a dead publisher cannot
     return control to the policy. A dead-man without a message for `enable_stale_after` [s] counts

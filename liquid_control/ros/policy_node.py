@@ -1,9 +1,9 @@
 """The policy as a lifecycle node: camera, IMU and speed in, proposed steering out. Imports no
 PyTorch.
 
-configure loads the model and makes its first step; activate subscribes; deactivate falls silent,
-and the safety node then stops the vehicle. With `autostart` the node does the first two by itself.
-A message that cannot be used is counted and forgotten.
+configure loads the model and makes its first step; activate subscribes; deactivate ends the
+proposals, and the safety node then stops the vehicle. With `autostart` the node does the first two
+without a manager. A message that cannot be used is counted and dropped.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ OVERLAY_QUALITY = 80
 """JPEG quality of ~/saliency."""
 
 SILENT = 1.0
-"""Without a usable picture for so long [s] an active node reports an error."""
+"""An active node reports an error after this long without a usable picture [s]."""
 
 
 @dataclasses.dataclass(frozen=True)
 class PolicyNodeConfig:
-    """What shapes the node; read once, when it starts."""
+    """Read once, when the node starts."""
 
     model: str = text("lane_keeper", "model directory, or the name of an installed model")
     require_signature: str = text(
@@ -249,7 +249,7 @@ class PolicyNode(LifecycleNode):
     def _on_clock_jump(self, jump) -> None:
         if self.controller:
             self.controller.reset()
-            self.get_logger().warning("the clock jumped; the policy starts anew")
+            self.get_logger().warning("the clock jumped; the policy starts a new sequence")
 
     def _set_cruise(self, cruise: CruiseConfig) -> None:
         self.cruise = cruise
@@ -261,7 +261,7 @@ class PolicyNode(LifecycleNode):
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         if self._active:
-            self._take_inertial()  # they are missed, too, while no picture comes
+            self._take_inertial()  # without pictures nothing else takes them
         values = {
             **self._frames.flow("camera"),
             **self._imu.flow("imu"),

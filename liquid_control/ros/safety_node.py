@@ -228,7 +228,7 @@ class SafetyNode(Node):
     def _on_mismatch(self, event) -> None:
         self._mismatches["proposal"] = event.total_count
         self.get_logger().error(
-            "a publisher of proposals offers a quality of service that cannot match (wanted: reliable)"
+            "a publisher of proposals offers an incompatible quality of service (not reliable)"
         )
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:

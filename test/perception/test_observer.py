@@ -177,7 +177,7 @@ SAMPLES = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(SAMPLES, st.one_of(st.none(), st.integers(0, 1500).map(lambda ms: EPOCH + ms * MS)))
 def test_any_history_gives_what_the_order_says_and_every_frame_is_counted_once(samples, now_ns):
-    """Against the three steps written out; and frames that other threads prepared change nothing."""
+    """Against the three steps written out; frames that other threads prepared give the same."""
     observer, ahead, timeline = Observer(SMALL), Observer(SMALL), Timeline()
     last, run, frames, used = None, 0, 0, 0
     for sample in samples:

@@ -1,12 +1,12 @@
 """What must happen in each cell of the fault matrix.
 
-Written down before the first run. That run found a frozen camera and a wild speed going unnoticed,
-and a stop without speed that began from the speed asked for: the controller now refuses repeated
-pictures, the gate refuses impossible speeds, and a stop begins from the speed measured last. Two
-promises were withdrawn: intermittent camera and command were to drive on, but gaps of 0.1 s and the
-camera's own dropped frames outlast a proposal's 0.2 s by some milliseconds now and then; and a
-vehicle that stops blind was to stay on the road, which nobody who holds an angle can promise: that
-it brakes is what is checked instead.
+Written before the first run. That run found that a frozen camera and an impossible speed went
+unnoticed, and that a stop without a measured speed began from the commanded speed. Since then the
+observer refuses repeated pictures, the gate refuses impossible speeds, and a stop begins from the
+speed measured last. Two promises were withdrawn. Intermittent camera and command were to drive on,
+but gaps of 0.1 s and the camera's own dropped frames sometimes outlast a proposal's life by some
+milliseconds. A vehicle that stops blind was to stay on the road, which a held angle cannot promise;
+that it brakes is checked instead.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Expectation:
     `degrades_within`: seconds after the fault began in which the gate must have left the driving
     states, None where it may drive on. `brakes`: from then to the fault's end the vehicle slows
     down. `drives_on`: it must not leave the driving states at all. `stays_on_road`: the vehicle
-    does not leave the road; a source that lies in a way nobody can tell carries no such promise.
-    `why`: the reasoning. It is always driving again a second after the fault (and, had it stopped,
-    after the time that engaging takes).
+    does not leave the road; there is no such promise for well-formed wrong values. `why`: the
+    reasoning. It always drives again a second after the fault (after a stop, within the time that
+    engaging takes).
     """
 
     why: str
@@ -36,12 +36,12 @@ class Expectation:
 
 
 FRAME_STALE, SPEED_STALE = 0.2 + 0.07 + PERIOD, 0.5 + 0.02 + PERIOD
-"""Bounds of the shipped configuration, each with one sample period and a tick: by then the fault
-must have been noticed."""
+"""A fault must be noticed within these [s]: the bounds of the shipped configuration, each with one
+sample period and one period of the gate."""
 
 BLIND = "no frame, no new proposal: the last one goes stale"
 REFUSED = "every sample is refused, as if there was none"
-LIES = "well-formed lies: nobody can tell, the limits bound what they do"
+UNDETECTABLE = "well-formed wrong values: not detectable, the limits bound their effect"
 INERTIAL_HELP = "the camera alone will do"
 
 EXPECTED = {
@@ -52,8 +52,8 @@ EXPECTED = {
         brakes=True,
         stays_on_road=False,
     ),
-    ("camera", "garbage"): Expectation(LIES, stays_on_road=False),
-    ("camera", "wrong"): Expectation(LIES, stays_on_road=False),
+    ("camera", "garbage"): Expectation(UNDETECTABLE, stays_on_road=False),
+    ("camera", "wrong"): Expectation(UNDETECTABLE, stays_on_road=False),
     ("camera", "slow"): Expectation(
         "each gap is longer than a proposal lives", FRAME_STALE, stays_on_road=False
     ),
@@ -69,7 +69,7 @@ EXPECTED = {
     ("imu", "garbage"): Expectation(
         "clipped inside the policy to one input among 32", drives_on=True, stays_on_road=False
     ),
-    ("imu", "wrong"): Expectation(LIES, drives_on=True, stays_on_road=False),
+    ("imu", "wrong"): Expectation(UNDETECTABLE, drives_on=True, stays_on_road=False),
     ("imu", "slow"): Expectation(INERTIAL_HELP, drives_on=True),
     ("imu", "delayed"): Expectation(INERTIAL_HELP, drives_on=True),
     ("imu", "intermittent"): Expectation(INERTIAL_HELP, drives_on=True),
@@ -94,9 +94,9 @@ EXPECTED = {
     ("command", "off"): Expectation(
         "the watchdog's case", FRAME_STALE, brakes=True, stays_on_road=False
     ),
-    ("command", "stuck"): Expectation(LIES, drives_on=True, stays_on_road=False),
-    ("command", "garbage"): Expectation(LIES, drives_on=True, stays_on_road=False),
-    ("command", "wrong"): Expectation(LIES, drives_on=True, stays_on_road=False),
+    ("command", "stuck"): Expectation(UNDETECTABLE, drives_on=True, stays_on_road=False),
+    ("command", "garbage"): Expectation(UNDETECTABLE, drives_on=True, stays_on_road=False),
+    ("command", "wrong"): Expectation(UNDETECTABLE, drives_on=True, stays_on_road=False),
     ("command", "slow"): Expectation(
         "each gap is longer than a proposal lives", FRAME_STALE, stays_on_road=False
     ),

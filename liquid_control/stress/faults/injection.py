@@ -1,5 +1,5 @@
-"""What can go wrong with a stream of samples: one that stops, sticks, lies, lags or stutters. As in
-PX4's failure injection."""
+"""Faults of a stream of samples: it stops, repeats, has wrong values, lags or is interrupted. The
+kinds are those of PX4's failure injection."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SOURCES = ("camera", "imu", "speed", "command")
 KINDS = ("off", "stuck", "garbage", "wrong", "slow", "delayed", "intermittent", "nan")
 
 SLOW_PERIOD, DELAY, BURST = 0.5, 0.35, 0.1
-"""Seconds: between two samples of a slow source, that a delayed one lags, and that an intermittent
-one is silent and speaks by turns."""
+"""Seconds: between two samples of a slow source, of a delayed source's lag, and of an intermittent
+source's silences and of the time between them."""
 
 Sample = Frame | ImuSample | SpeedSample | Action
 
@@ -31,8 +31,7 @@ class Fault:
 
 
 class Tap:
-    """Stands in one source's stream: samples go in as they are made, and come out as the fault
-    leaves them."""
+    """Injects one fault into one source's stream of samples."""
 
     def __init__(self, fault: Fault | None, seed: int = 0) -> None:
         self._fault, self._rng = fault, np.random.default_rng(seed)
@@ -41,7 +40,7 @@ class Tap:
         self._next = 0.0
 
     def pass_on(self, samples: list[Sample], now: float) -> list[Sample]:
-        """What arrives at `now` [s] when these samples were made."""
+        """The samples that arrive at `now` [s] when these are sent."""
         fault = self._fault
         if fault is None:
             return samples
@@ -56,9 +55,9 @@ class Tap:
         if not active:
             self._last = samples[-1] if samples else self._last
             return samples
-        return [changed for sample in samples for changed in self._spoil(sample, now)]
+        return [changed for sample in samples for changed in self._inject(sample, now)]
 
-    def _spoil(self, sample: Sample, now: float) -> list[Sample]:
+    def _inject(self, sample: Sample, now: float) -> list[Sample]:
         kind = self._fault.kind
         if kind == "off":
             return []
@@ -75,12 +74,11 @@ class Tap:
                 if self._last is not None
                 else []
             )
-        return [_false(sample, kind, self._rng)]
+        return [_falsified(sample, kind, self._rng)]
 
 
-def _false(sample: Sample, kind: str, rng: np.random.Generator) -> Sample:
-    """The sample with its numbers made garbage (as large as they come), wrong (the other way round)
-    or NaN."""
+def _falsified(sample: Sample, kind: str, rng: np.random.Generator) -> Sample:
+    """The sample with its numbers replaced: garbage (of any size), wrong (mirrored) or NaN."""
     scale = {"garbage": rng.uniform(-1, 1), "wrong": -1.0, "nan": float("nan")}[kind]
     wild = 1e3 if kind == "garbage" else 1.0
     if isinstance(sample, Frame):
@@ -118,7 +116,7 @@ def _false(sample: Sample, kind: str, rng: np.random.Generator) -> Sample:
 
 
 def pass_through(taps: list[Tap], samples: list[Sample], now: float) -> list[Sample]:
-    """What arrives at `now` [s] behind several taps in one stream."""
+    """The samples that arrive at `now` [s] behind several taps in one stream."""
     for tap in taps:
         samples = tap.pass_on(samples, now)
     return samples

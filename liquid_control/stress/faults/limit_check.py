@@ -1,5 +1,5 @@
 """Whether commands kept the gate's limits: the physical quantities computed from the sequence
-alone, knowing nothing of the gate's code."""
+alone, independent of the gate's code."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ TOLERANCE = 1e-9
 
 
 def violations(ticks: list[Tick], limits: GateConfig, vehicle: VehicleConfig) -> list[str]:
-    """One line for every limit that a command broke; pairs are judged only where both follow each
-    other."""
+    """One line for every limit that a command broke. Two commands are judged as a pair only where
+    no decision without a command lies between them."""
     found = []
     for before, after in zip([None, *ticks], ticks, strict=False):
         if after.command is None:
             continue
-        broken = _alone(after, limits, vehicle)
+        broken = _single(after, limits, vehicle)
         if before is not None and before.command is not None:
             broken += _pair(before, after, limits, vehicle)
         for name, value, limit in broken:
@@ -27,7 +27,7 @@ def violations(ticks: list[Tick], limits: GateConfig, vehicle: VehicleConfig) ->
     return found
 
 
-def _alone(
+def _single(
     tick: Tick, limits: GateConfig, vehicle: VehicleConfig
 ) -> list[tuple[str, float, float]]:
     angle, speed = tick.command.steering_angle, tick.command.speed

@@ -31,7 +31,8 @@ BACK_WITHIN, BACK_FROM_STANDSTILL = 1.0, 2.5
 which engages anew."""
 
 BRAKING_SHARE, BRAKING_DELAY = 0.8, 0.3
-"""The simulated vehicle follows the speed it is told with a lag [s]."""
+"""Share of the gate's deceleration that counts as braking, and the lag with which the simulated
+vehicle follows a commanded speed [s]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +52,7 @@ class FaultSettings:
 
 
 def inject_faults(settings: FaultSettings) -> dict:
-    """Facts by cell under `cells`; `broken` counts cells in which something that must hold did
-    not."""
+    """Facts by cell under `cells`; `broken` counts the cells with an unmet expectation."""
     started = time.perf_counter()
     model = pack_model(find_model(settings.model))
     cells = [(source, kind) for source in SOURCES for kind in KINDS]
@@ -97,7 +97,7 @@ def run_cell(job: tuple[PackedModel, str, str, int]) -> dict:
 
 
 def judge(ticks: list[Tick], fault: Fault, expected: Expectation) -> dict:
-    """What happened, and under `broken` what should not have."""
+    """What happened, and under `broken` the expectations that were not met."""
     wrong = violations(ticks, GateConfig(), VEHICLE)
     during = [tick for tick in ticks if fault.begin <= tick.seconds < fault.end]
     after = [tick for tick in ticks if tick.seconds >= fault.end]
@@ -113,14 +113,14 @@ def judge(ticks: list[Tick], fault: Fault, expected: Expectation) -> dict:
         broken.append("was not driving when the fault began")
     if expected.degrades_within is not None and (left is None or left > expected.degrades_within):
         broken.append(
-            f"noticed after {left if left is None else round(left, 2)} s, must be within {expected.degrades_within:.2f} s"
+            f"noticed after {left if left is None else round(left, 2)} s, "
+            f"must be within {expected.degrades_within:.2f} s"
         )
     if expected.brakes and left is not None and not _brakes(during, fault.begin + left):
         broken.append("did not brake")
     if expected.drives_on and left is not None:
-        broken.append(
-            f"left driving after {left:.2f} s ({next(t.reason for t in during if t.state not in DRIVING)})"
-        )
+        reason = next(tick.reason for tick in during if tick.state not in DRIVING)
+        broken.append(f"left driving after {left:.2f} s ({reason})")
     if expected.stays_on_road and departed:
         broken.append("left the road")
     if not departed and (back is None or back > (BACK_FROM_STANDSTILL if stopped else BACK_WITHIN)):
@@ -138,7 +138,7 @@ def judge(ticks: list[Tick], fault: Fault, expected: Expectation) -> dict:
 
 
 def _brakes(during: list[Tick], since: float) -> bool:
-    """Whether the vehicle slowed down about as fast as the gate takes speed away, or stands."""
+    """Whether the vehicle slows down about as fast as the gate takes speed away, or stands."""
     stopping = [tick for tick in during if tick.seconds >= since]
     lost = stopping[0].speed - stopping[-1].speed
     due = (

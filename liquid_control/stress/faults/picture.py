@@ -11,7 +11,7 @@ NOTICED, DROVE_ON, NO_PROMISE, BROKEN = "#c9e4de", "#dbeafe", "#f1efe7", "#f4b6b
 LEGEND = {
     NOTICED: "noticed in time, back by itself",
     DROVE_ON: "drives on through it",
-    NO_PROMISE: "cannot be told: limits hold, the lane may be lost",
+    NO_PROMISE: "not detectable: limits hold, the lane may be lost",
     BROKEN: "not as it must be",
 }
 
