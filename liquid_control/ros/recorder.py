@@ -143,8 +143,8 @@ class Recorder(Node):
     def log(
         self, figures: Mapping[str, float], children: Children, facts: Mapping[str, str]
     ) -> DriveLog:
-        """The recorded drive. `figures` are added to the counts that the nodes reported. `children`:
-        the processes, which have ended."""
+        """The recorded drive. `figures` are added to the counts that the nodes reported.
+        `children`: the processes, which have ended."""
         self._encoder.shutdown(wait=True)
         pictures = [
             (stamp, encoded)
@@ -183,8 +183,8 @@ class Recorder(Node):
         }
 
     def _judged_commands(self) -> list[tuple]:
-        """Commands with time of issue and limits: the k-th verdict about a frame belongs to its k-th
-        command."""
+        """Commands with time of issue and limits: the k-th verdict about a frame belongs to its
+        k-th command."""
         rows, seen = [], {}
         for stamp, angle, speed, received in self._commands:
             verdicts = self._verdicts.get(stamp, [(received, 0)])

@@ -57,7 +57,7 @@ class DriveRecorder:
         return event
 
     def drive(self, command: Command, action: Action | None) -> None:
-        """Writes the command of this period, where it differs from the last one, and a new proposal."""
+        """Writes the command of this period, where it differs from the last, and a new proposal."""
         sent = command.steering_angle, command.speed
         if action is None and sent == self._sent:
             return

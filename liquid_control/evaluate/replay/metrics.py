@@ -1,5 +1,5 @@
-"""Error of a replayed policy against the recorded driver: angle and curvature, by bend and speed, and
-in comparison with trivial drivers.
+"""Error of a replayed policy against the recorded driver: angle and curvature, by bend and speed,
+and in comparison with trivial drivers.
 
 The proposals are compared, before the gate: its limits would hide errors of the policy.
 """

@@ -136,8 +136,8 @@ def draw(
 
 
 class ReplayVideo:
-    """A `Watcher` that writes the first `seconds` of a recording as H.264 MP4, each frame at its own
-    stamp; a context manager."""
+    """A `Watcher` that writes the first `seconds` of a recording as H.264 MP4, each frame at its
+    own stamp; a context manager."""
 
     def __init__(
         self,

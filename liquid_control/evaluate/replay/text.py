@@ -1,4 +1,4 @@
-"""Results of a replay as text: the table for the terminal, and sentences that explain the figures."""
+"""Results of a replay as text: the table for the terminal, and sentences on the figures."""
 
 from __future__ import annotations
 
