@@ -10,6 +10,7 @@ import numpy as np
 
 from liquid_control.config import TimelineConfig, check, number
 from liquid_control.data.episode import Episode
+from liquid_control.perception.noise import add_gaussian_noise
 
 FIRST_DT = TimelineConfig().nominal_dt
 """dt [s] of the first frame of a window, as the time line gives it to a frame that starts a
@@ -153,12 +154,12 @@ def augment(
     if rng.random() < options.shadow_share:
         image[:] = image * _shadow(rng, *image.shape[1:3])[..., None]
     if rng.random() < options.noise_share:
-        deviation = 255 * rng.uniform(0, options.noise_variance) ** 0.5
+        deviation = rng.uniform(0, options.noise_variance) ** 0.5
         if len(normal) <= image.size:  # hundreds of large pictures
             normal = np.resize(normal, 2 * image.size)
         offset = rng.integers(len(normal) - image.size)
         noise = normal[offset : offset + image.size].reshape(image.shape)
-        image[:] = np.clip(image + noise * np.float32(deviation), 0, 255)
+        image[:] = add_gaussian_noise(image, deviation, noise, rounded=False)
 
 
 def normal_numbers(seed: int) -> np.ndarray:

@@ -18,8 +18,8 @@ from liquid_control.evaluate.insight.gradient import gradient_saliency
 from liquid_control.evaluate.insight.similarity import RANGE, structural_similarity
 from liquid_control.evaluate.insight.time_constants import time_constants
 from liquid_control.evaluate.insight.trace import Trace
+from liquid_control.perception.noise import add_gaussian_noise
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.sim.conditions.network_input import add_noise
 
 VARIANCES = (0.1, 0.2, 0.3)
 FRAMES = 200
@@ -55,10 +55,14 @@ def saliency(
 def noisy(trace: Trace, steps: np.ndarray, variance: float, seed: int) -> np.ndarray:
     """The trace's pictures with Gaussian noise of `variance` (of 0..1), a stream of its own for
     each frame."""
+    size = trace.image.shape[1:]
+    normal = (
+        np.random.default_rng([seed, int(step)]).standard_normal(size, np.float32) for step in steps
+    )
     return np.array(
         [
-            add_noise(trace.image[step], variance**0.5, np.random.default_rng([seed, int(step)]))
-            for step in steps
+            add_gaussian_noise(trace.image[step], variance**0.5, drawn)
+            for step, drawn in zip(steps, normal, strict=True)
         ]
     )
 

@@ -13,17 +13,8 @@ import math
 import numpy as np
 
 from liquid_control.deploy.runtime import Runtime
+from liquid_control.perception.noise import add_gaussian_noise
 from liquid_control.signals import Observation
-
-
-def add_noise(image: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian noise of `deviation` (of 0..1) on every value of a picture (..., 3) uint8, clipped.
-    Lechner et al. 2020."""
-    noise = rng.standard_normal(image.shape, np.float32)
-    noise *= 255.0 * deviation
-    noise += image
-    np.clip(noise, 0, 255, out=noise)
-    return np.rint(noise, out=noise).astype(np.uint8)
 
 
 def add_salt_and_pepper(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -64,7 +55,8 @@ class CorruptedInput:
         """The observation as the network gets it."""
         image, rng = observation.image, frame_generator(self._seed, observation.stamp_ns)
         if self._deviation:
-            image = add_noise(image, self._deviation, rng)
+            normal = rng.standard_normal(image.shape, np.float32)
+            image = add_gaussian_noise(image, self._deviation, normal)
         if self._share:
             image = add_salt_and_pepper(image, self._share, rng)
         return dataclasses.replace(observation, image=image, dt=self._constant_dt or observation.dt)
