@@ -1,10 +1,10 @@
-"""Where a policy looks: VisualBackProp on its encoder's maps, computed with numpy from the saved
-weights. Never imports torch.
+"""Saliency of a policy's encoder: VisualBackProp on its maps, with numpy from the saved weights.
+Never imports torch.
 
 Bojarski et al., "VisualBackProp: efficient visualization of CNNs", 2016, as Lechner et al. 2020
 apply it: the mean over the channels of the last map is enlarged to the map before and multiplied
 with that map's own mean, and so on back to the picture. It shows what the convolutions respond to,
-all features together, and knows nothing of how the memory weighs them.
+all features together, and does not include the weights that the core gives them.
 """
 
 from __future__ import annotations
@@ -16,20 +16,13 @@ import cv2
 import numpy as np
 
 from liquid_control.errors import ModelFileError
+from liquid_control.model.encoders import STRIDES
 from liquid_control.model.model_file import ModelInfo, read_model
-
-STRIDES = {
-    "slim": ((2, 2), (2, 2), (2, 2), (2, 1)),
-    "strided": ((4, 4), (2, 2), (2, 2), (2, 1)),
-    "published": ((2, 2), (2, 2), (2, 2), (1, 1), (1, 1)),
-}
-"""Rows and columns that each convolution of `policy.encoder` steps by; each pads half its
-kernel."""
 
 
 class VisualBackProp:
     """`weights`: per convolution (out, in, k, k) and bias (out,), float32; `strides` as in
-    `STRIDES`. Each is followed by a ReLU."""
+    `model.encoders`."""
 
     def __init__(
         self, weights: Sequence[tuple[np.ndarray, np.ndarray]], strides: Sequence[tuple[int, int]]
@@ -60,8 +53,8 @@ class VisualBackProp:
         )
 
     def maps(self, image: np.ndarray) -> list[np.ndarray]:
-        """What each convolution makes of image (h, w, 3) uint8 RGB: (rows, columns, channels)
-        float32 behind its ReLU."""
+        """Output of each convolution for image (h, w, 3) uint8 RGB: (rows, columns, channels)
+        float32 after its ReLU."""
         pixels = image.astype(np.float32)
         pixels -= pixels.mean()
         pixels /= max(
@@ -74,8 +67,8 @@ class VisualBackProp:
         return maps
 
     def saliency(self, image: np.ndarray) -> np.ndarray:
-        """(h, w) float32 in 0..1 for image (h, w, 3) uint8 RGB; all zeros where the encoder sees
-        nothing at all."""
+        """(h, w) float32 in 0..1 for image (h, w, 3) uint8 RGB; all zeros where the encoder responds
+        to nothing."""
         means = [layer.mean(axis=2) for layer in self.maps(image)]
         return scaled(
             propagate_back(means, [stride for *_, stride in self._layers], image.shape[:2])

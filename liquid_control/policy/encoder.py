@@ -7,18 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
+from liquid_control.model.encoders import STRIDES
 
 
 class SlimEncoder(nn.Module):
     """Four strided convolutions for small images (some 35,000 parameters at 32x64 with 29
     features).
 
-    (N, h, w, 3) uint8 RGB → (N, features) in -1..1. `first`: size and stride of the first
-    convolution.
+    (N, h, w, 3) uint8 RGB → (N, features) in -1..1. `size`: kernel of the first convolution.
     """
 
     def __init__(
-        self, height: int, width: int, features: int, first: tuple[int, int] = (5, 2)
+        self, height: int, width: int, features: int, kind: str = "slim", size: int = 5
     ) -> None:
         super().__init__()
         if features < 2:
@@ -27,12 +27,10 @@ class SlimEncoder(nn.Module):
                 features,
                 "at least 2, because they are normalised against each other",
             )
-        # The last one keeps the columns: they carry where the lane is.
-        size, stride = first
-        strides = ((stride, stride), (2, 2), (2, 2), (2, 1))
+        strides = STRIDES[kind]
         sizes = _sizes(height, width, strides)
         self.convolutions = nn.Sequential(
-            nn.Conv2d(3, 16, size, stride, size // 2),
+            nn.Conv2d(3, 16, size, strides[0], size // 2),
             nn.ReLU(),
             nn.Conv2d(16, 24, 3, strides[1], 1),
             nn.ReLU(),
@@ -58,7 +56,7 @@ class StridedEncoder(SlimEncoder):
     """
 
     def __init__(self, height: int, width: int, features: int) -> None:
-        super().__init__(height, width, features, first=(7, 4))
+        super().__init__(height, width, features, "strided", 7)
 
 
 class PublishedEncoder(nn.Module):
@@ -80,18 +78,18 @@ class PublishedEncoder(nn.Module):
                 features,
                 f"a multiple of {self.MAPS}, the published encoder's maps",
             )
-        strides = ((2, 2), (2, 2), (2, 2), (1, 1), (1, 1))
+        strides = STRIDES["published"]
         sizes = _sizes(height, width, strides)
         self.convolutions = nn.Sequential(
-            nn.Conv2d(3, 24, 5, 2, 2),
+            nn.Conv2d(3, 24, 5, strides[0], 2),
             nn.ReLU(),
-            nn.Conv2d(24, 36, 5, 2, 2),
+            nn.Conv2d(24, 36, 5, strides[1], 2),
             nn.ReLU(),
-            nn.Conv2d(36, 48, 3, 2, 1),
+            nn.Conv2d(36, 48, 3, strides[2], 1),
             nn.ReLU(),
-            nn.Conv2d(48, 64, 3, 1, 1),
+            nn.Conv2d(48, 64, 3, strides[3], 1),
             nn.ReLU(),
-            nn.Conv2d(64, self.MAPS, 3, 1, 1),
+            nn.Conv2d(64, self.MAPS, 3, strides[4], 1),
             nn.ReLU(),
         )
         self.linears = nn.ModuleList(
