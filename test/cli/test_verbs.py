@@ -16,11 +16,14 @@ verbs = pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.words)
 
 
 def settings_of(kind, found):
-    """The dataclass and all that its fields hold."""
+    """The dataclass and all that its fields hold, in every variant."""
     found.add(kind)
-    for hint in typing.get_type_hints(kind).values():
-        if dataclasses.is_dataclass(hint) and hint not in found:
-            settings_of(hint, found)
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        variants = field.metadata.get("variants", dict)()
+        for held in (hints[field.name], type(field.default), *variants.values()):
+            if dataclasses.is_dataclass(held) and held not in found:
+                settings_of(held, found)
     return found
 
 
