@@ -2,7 +2,8 @@
 order. The robot's nodes, simulation, training from recordings and replay all use this one object.
 
 A picture is preprocessed before its stamp is judged, so that a repeated picture is recognised in
-every frame, a frame with a bad stamp included.
+every frame, a frame with a bad stamp included. Preprocessing only crops and resizes: pixels are
+standardised inside the network, and so inside the ONNX graph.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
 from liquid_control.errors import ImageError
-from liquid_control.perception.preprocess import preprocess
 from liquid_control.perception.timeline import MEASURABLE, Timeline
 from liquid_control.signals import Frame, ImuSample, Observation, Reason, Rejected, SpeedSample
 
@@ -33,6 +34,37 @@ class PreparedFrame:
     stamp_ns: int
     image: np.ndarray | None
     error: ImageError | None = None
+
+
+def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
+    """Crops (H, W, 3) uint8 RGB by `config`'s shares and shrinks it by area to (height, width, 3),
+    contiguous.
+
+    A contiguous picture of that size is returned without a copy. Raises ImageError for another type
+    or shape, and for a picture smaller than the policy's: an enlarged picture has no detail of the
+    size that the policy was trained on.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        raise ImageError(
+            "type", getattr(image, "dtype", type(image).__name__), "a numpy array of uint8"
+        )
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ImageError("shape", image.shape, "(height, width, 3)")
+    rows, columns = image.shape[:2]
+    top, bottom = int(rows * config.crop_top), rows - int(rows * config.crop_bottom)
+    left, right = int(columns * config.crop_left), columns - int(columns * config.crop_right)
+    size = (bottom - top, right - left)
+    if size[0] < config.height or size[1] < config.width:
+        cut = "" if size == (rows, columns) else " after the crop"
+        raise ImageError(
+            f"size{cut}",
+            f"{size[0]}x{size[1]}",
+            f"at least {config.height}x{config.width}, the policy's size",
+        )
+    cropped = image[top:bottom, left:right]
+    if size == (config.height, config.width):
+        return np.ascontiguousarray(cropped)
+    return cv2.resize(cropped, (config.width, config.height), interpolation=cv2.INTER_AREA)
 
 
 def prepare(frame: Frame, config: PreprocessConfig) -> PreparedFrame:

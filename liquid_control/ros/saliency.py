@@ -17,7 +17,7 @@ import numpy as np
 
 from liquid_control.deploy.saliency import VisualBackProp
 from liquid_control.model.model_file import ModelInfo
-from liquid_control.perception.preprocess import preprocess
+from liquid_control.perception.observer import preprocess
 from liquid_control.report.heat_overlay import lay_over
 
 WIDTH = 320

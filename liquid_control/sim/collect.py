@@ -28,7 +28,7 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.data.episode import Episode
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.model.packed import PackedModel
-from liquid_control.perception.preprocess import preprocess
+from liquid_control.perception.observer import preprocess
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter, check_free
 from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import CorruptedInput

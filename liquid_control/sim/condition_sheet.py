@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from liquid_control.config import PreprocessConfig, WorldConfig
-from liquid_control.perception.preprocess import preprocess
+from liquid_control.perception.observer import preprocess
 from liquid_control.signals import Frame, Observation
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.conditions.condition import Condition

@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
 from liquid_control.errors import ImageError
-from liquid_control.perception.observer import MOST_REPEATS, MOVING_SPEED, Observer, prepare
-from liquid_control.perception.preprocess import preprocess
+from liquid_control.perception.observer import (
+    MOST_REPEATS,
+    MOVING_SPEED,
+    Observer,
+    prepare,
+    preprocess,
+)
 from liquid_control.perception.timeline import Timeline
 from liquid_control.signals import (
     Action,

@@ -7,7 +7,7 @@ import pytest
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ImageError
-from liquid_control.perception.preprocess import preprocess
+from liquid_control.perception.observer import preprocess
 
 SMALL = PreprocessConfig(height=32, width=64)
 NOISE = np.random.default_rng(0).integers(0, 256, (96, 192, 3), dtype=np.uint8)

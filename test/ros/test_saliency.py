@@ -14,7 +14,7 @@ from sensor_msgs.msg import CompressedImage, JointState
 
 from liquid_control.deploy.saliency import VisualBackProp
 from liquid_control.model.model_file import read_model
-from liquid_control.perception.preprocess import preprocess
+from liquid_control.perception.observer import preprocess
 from liquid_control.report.heat_overlay import lay_over
 from liquid_control.ros import conversions, images, qos
 from liquid_control.ros.saliency import WIDTH, SaliencyThread
