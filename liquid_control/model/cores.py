@@ -34,7 +34,7 @@ class CoreConfig:
     `title`: the core in a word or two;
     `cell`: "module:function" that builds its cell: build(config, inputs, wiring) -> Cell;
     `rate`: learning rate: the best of 0.005, 0.01, 0.02 and 0.04 in 1500 steps behind one encoder,
-    by the error on held-out drives (doc/candidates.md);
+    by the error on held-out drives (doc/cores.md);
     `uses_time`: whether its step depends on dt;
     `liquid`: whether its time constants depend on its input;
     `time_constant`, `time_constant_title`: the meaning of its cell's `time_constants_of_step`, in

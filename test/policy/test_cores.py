@@ -123,9 +123,7 @@ def test_recurrent_parameters_are_the_published_ones():
 
 
 def test_the_page_about_the_cores_has_their_sizes():
-    page = (Path(__file__).resolve().parents[2] / "doc" / "candidates.md").read_text(
-        encoding="utf-8"
-    )
+    page = (Path(__file__).resolve().parents[2] / "doc" / "cores.md").read_text(encoding="utf-8")
     rows = re.findall(
         r"^\| (`[^|]*) \| `(\w+)` \|[^|]*\| ([\d, ]*) \| ([\d, ]*) \|$", page, re.MULTILINE
     )

@@ -98,7 +98,7 @@ class DrivingSettings:
         writes="folder",
     )
     candidates: tuple[str, ...] = several(
-        CHOSEN, "presets by name (doc/candidates.md), trained with the recipe"
+        CHOSEN, "presets by name (doc/cores.md), trained with the recipe"
     )
     models: tuple[Path, ...] = several(
         (), "trained models that drive too, by path or by the name of an installed one"
