@@ -41,6 +41,8 @@ from liquid_control.train.split import split_recordings
 from liquid_control.train.starting_network import scaled_network
 
 RESAMPLES = 10_000
+"""Of `compare`, which draws the same roads for every kind. `stats.bootstrap` draws in another way,
+so its intervals would differ from those in doc/results/train_bags.json."""
 FIGURES = ("departures", "rmse")
 KINDS = {"episodes": None, "bags": "", "proposals": PROPOSAL}
 """Topic that each kind of policy takes its target from; None: from the episode, empty: the topic

@@ -16,18 +16,18 @@ LAYERS = {
     "unit": (250, 165, 96),
 }
 """Colour of each layer's traces, in the order that signals pass them; the units are those of a
-memory without layers."""
+core without layers."""
 
 LABELS = 92
 GAP = 5
 PIXELS_PER_SECOND = 80
 MOST = 24
-"""Rows that can still be told apart; of more neurons as many are drawn, spread evenly."""
+"""Largest number of rows that stay distinct; of more neurons this many are drawn, spread evenly."""
 
 
 def by_layer(names: Sequence[str]) -> list[int]:
     """Indices of the neurons from inter over command to motor, the order in which they are drawn,
-    or of the units of an unwired memory. What it stores beside them (an LSTM's cell state, earlier
+    or of the units of an unwired core. Its other states (an LSTM's cell state, earlier
     frames) is not drawn."""
     return [
         i for layer in LAYERS for i, name in enumerate(names) if name.partition(" ")[0] == layer

@@ -1,4 +1,4 @@
-"""How sure a figure is: percentile bootstrap over roads, and over training seeds where there are
+"""Confidence intervals: percentile bootstrap over roads, and over training seeds where there are
 several.
 
 A figure is a ratio of sums over roads (departures per metre, squared offset per metre), so that
@@ -22,8 +22,7 @@ RESAMPLES = 2000
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Interval:
-    """Between `low` and `high` lies the figure with the confidence asked for; `high` may be
-    infinite."""
+    """A confidence interval; `high` may be infinite."""
 
     low: float
     high: float
@@ -43,7 +42,7 @@ def ratio_interval(
 def rate_interval(
     counts: np.ndarray, exposure: np.ndarray, level: float = LEVEL, seed: int = 0
 ) -> Interval:
-    """Of events per unit of exposure. No event at all is no proof of none: then `high` is the
+    """Of events per unit of exposure. With no event, `high` is the
     Poisson bound, 3.0 / exposure at 95 %."""
     found = ratio_interval(counts, exposure, level, seed)
     if np.sum(counts) > 0:

@@ -1,5 +1,5 @@
-"""What one drive leaves behind in memory: pictures, proposals, commands, neurons and truth over
-time. Knows no ROS.
+"""The record of one drive: pictures, proposals, commands, neurons and ground truth over time. No
+ROS.
 
 All stamps are integer nanoseconds of one clock; `received_ns` is when the recorder got the message,
 on the same clock.
@@ -51,7 +51,7 @@ class Proposals:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Commands:
-    """What the vehicle was told: stamp of the frame behind it, issue, steering angle [rad], speed
+    """Commands to the vehicle: stamp of the frame behind it, issue, steering angle [rad], speed
     [m/s], receipt; (C,) each.
 
     `limits`: the values of `signals.Limit` that acted; leave it out where the recorder cannot know.
@@ -72,7 +72,7 @@ class Commands:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Neurons:
-    """States of the policy's memory after each frame: stamps (N,), states (N, U);
+    """States of the policy's core after each frame: stamps (N,), states (N, U);
     `DriveLog.state_names` says what they are."""
 
     stamp_ns: np.ndarray = ()
@@ -108,7 +108,7 @@ class DriveLog:
     `counters` are totals from the nodes' diagnostics by name: frames_sent, frames_received,
     frames_used, rejected_*, runtime_failures, inertial_rejected, gate_activations and gate_<limit>.
     `exit_codes` of the processes by name, 0 where the end was clean; `died` names those that ended
-    before they were asked to. `state_names` are the names of the neurons' states as the policy
+    before the drive did. `state_names` are the names of the neurons' states as the policy
     gives them (motor_0, unit_3, memory_3); without them a wired circuit's are assumed. `facts` are
     printed in the report's head, such as the model's name and the seed.
     """

@@ -76,7 +76,7 @@ def _charts(log: DriveLog, figures: Mapping) -> dict[str, str]:
             levels=levels,
         )
     if len(commands.stamp_ns):
-        asked = np.degrees(
+        proposed = np.degrees(
             [steering_angle(float(bend), log.vehicle) for bend in proposals.curvature]
         )
         steering = [
@@ -85,8 +85,10 @@ def _charts(log: DriveLog, figures: Mapping) -> dict[str, str]:
             )
         ]
         speeds = [Series("gate allows", "allowed", seconds["commands"], commands.speed)]
-        if len(asked):
-            steering.insert(0, Series("policy asks for", "proposed", seconds["proposals"], asked))
+        if len(proposed):
+            steering.insert(
+                0, Series("policy asks for", "proposed", seconds["proposals"], proposed)
+            )
             speeds.insert(
                 0, Series("policy asks for", "proposed", seconds["proposals"], proposals.speed)
             )

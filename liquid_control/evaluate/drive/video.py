@@ -1,5 +1,4 @@
-"""Makes drive.mp4: what the camera saw, what the policy proposed, what the gate allowed and what
-the neurons did."""
+"""drive.mp4: camera picture, proposed and allowed steering, and the activity of the neurons."""
 
 from __future__ import annotations
 
@@ -121,7 +120,7 @@ def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Instant:
-    """What the panel beside the picture shows; NaN is unknown. Seconds, m/s, m, rad, rad, ms."""
+    """Values of the panel next to the picture; NaN is unknown. Seconds, m/s, m, rad, rad, ms."""
 
     seconds: float
     speed: float

@@ -1,5 +1,4 @@
-"""`liquid-control explain`: what a policy looks at, what its neurons do, and what the drive loses
-without each of them."""
+"""`liquid-control explain`: a policy's saliency, its neurons, and the loss without each of them."""
 
 from __future__ import annotations
 
@@ -73,7 +72,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         record(runtime, road, settings.seed, settings.world, PICTURE if road == 0 else None)
         for road in bar
     ]
-    trace, seer = joined(traces), VisualBackProp.load(info)
+    trace, back_prop = joined(traces), VisualBackProp.load(info)
     names = [
         spoken(info.state_names)[index] for index in sorted(by_layer(spoken(info.state_names)))
     ]
@@ -102,7 +101,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         "pc2_share": float(neurons.shares[1]) if len(neurons.shares) > 1 else 0.0,
         "lipschitz": sorted((row["largest_step"] for row in neurons.rows), reverse=True),
         "saliency_under_noise": findings.similarity_under_noise(
-            seer, network, trace, settings.seed
+            back_prop, network, trace, settings.seed
         ),
         "time_constant_is": info.policy.core.time_constant,
         "time_constant_title": info.policy.core.time_constant_title,
@@ -116,7 +115,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
     }
     settings.out.mkdir(parents=True, exist_ok=True)
     film = (
-        _film(settings, runtime.preprocess, seer, network, traces[0], names)
+        _film(settings, runtime.preprocess, back_prop, network, traces[0], names)
         if settings.video
         else None
     )
@@ -173,18 +172,23 @@ def _effect(effect: Effect, names: list[str]) -> dict:
 
 
 def _film(
-    settings: ExplainSettings, preprocess, seer: VisualBackProp, network, trace, names: list[str]
+    settings: ExplainSettings,
+    preprocess,
+    back_prop: VisualBackProp,
+    network,
+    trace,
+    names: list[str],
 ) -> Path:
     steps = np.arange(len(trace.pictures))
-    spoiled = findings.noisy(trace, steps, findings.VARIANCES[0], settings.seed)
+    corrupted = findings.noisy(trace, steps, findings.VARIANCES[0], settings.seed)
     clean, under_noise = (
-        findings.saliency(seer, network, trace, steps),
-        np.array([seer.saliency(picture) for picture in spoiled]),
+        findings.saliency(back_prop, network, trace, steps),
+        np.array([back_prop.saliency(picture) for picture in corrupted]),
     )
-    maps = {"looks": clean.looks, "matters": clean.matters, "looks under noise": under_noise}
+    maps = {"encoder": clean.encoder, "gradient": clean.gradient, "encoder, noisy": under_noise}
     path = settings.out / "explain.mp4"
     write_film(
-        trace, names, maps, preprocess, spoiled, findings.likeness(clean.looks, under_noise), path
+        trace, names, maps, preprocess, corrupted, findings.ssim(clean.encoder, under_noise), path
     )
     return path
 

@@ -1,5 +1,4 @@
-"""explain.mp4: the camera, what the encoder responds to, what the answer hangs on, what noise does
-to that, and every neuron."""
+"""explain.mp4: the camera, both kinds of saliency, the effect of noise on it, and every neuron."""
 
 from __future__ import annotations
 
@@ -18,9 +17,9 @@ from liquid_control.report.video import VideoWriter
 
 TITLES = (
     "camera",
-    "where the encoder looks (VisualBackProp)",
-    "what the answer hangs on (gradient)",
-    "where it looks, noise variance 0.1",
+    "saliency of the encoder (VisualBackProp)",
+    "saliency of the curvature (gradient)",
+    "of the encoder, noise variance 0.1",
 )
 PANEL_WIDTH, PANEL_HEIGHT, CAPTION, STRIP_HEIGHT = 480, 240, 26, 230
 WIDTH, HEIGHT = 2 * PANEL_WIDTH, 2 * (PANEL_HEIGHT + CAPTION) + CAPTION + STRIP_HEIGHT + 8
@@ -37,8 +36,8 @@ def write_film(
 ) -> int:
     """Writes H.264 of the trace's pictures at their own times; returns the number of frames.
 
-    `names` (N,) of the neurons; `maps`: `looks`, `matters` and `looks under noise` (T, h, w) in
-    0..1; `noisy` (T, h, w, 3) the pictures of the last; `ssim` (T,) of the maps with and without
+    `names` (N,) of the neurons; `maps`: `encoder`, `gradient` and `encoder, noisy`
+    (T, h, w) in 0..1; `noisy` (T, h, w, 3) the pictures of the last; `ssim` (T,) of the maps with and without
     noise.
     """
     with VideoWriter(path) as video:
@@ -78,11 +77,9 @@ def frames(
     for index, picture in enumerate(trace.pictures):
         panels = (
             picture,
-            lay_over(picture, maps["looks"][index], config, PANEL_WIDTH),
-            lay_over(picture, maps["matters"][index], config, PANEL_WIDTH),
-            lay_over(
-                noisy[index], maps["looks under noise"][index], PreprocessConfig(), PANEL_WIDTH
-            ),
+            lay_over(picture, maps["encoder"][index], config, PANEL_WIDTH),
+            lay_over(picture, maps["gradient"][index], config, PANEL_WIDTH),
+            lay_over(noisy[index], maps["encoder, noisy"][index], PreprocessConfig(), PANEL_WIDTH),
         )
         for place, panel in enumerate(panels):
             row, column = divmod(place, 2)

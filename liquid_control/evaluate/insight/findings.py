@@ -1,4 +1,4 @@
-"""From a trace to figures: saliency with and without noise, and a row of facts for every neuron."""
+"""Figures of a trace: saliency with and without noise, and a row for every neuron."""
 
 from __future__ import annotations
 
@@ -23,37 +23,36 @@ from liquid_control.policy.network import PolicyNetwork
 
 VARIANCES = (0.1, 0.2, 0.3)
 FRAMES = 200
-"""As many frames as the published comparison."""
+"""As in the published comparison."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Maps:
-    """Saliency of T steps, (T, h, w) in 0..1: `looks` by VisualBackProp, `matters` by gradient."""
+    """Saliency of T steps, (T, h, w) in 0..1: of the encoder by VisualBackProp, of the curvature by
+    its gradient."""
 
-    looks: np.ndarray
-    matters: np.ndarray
+    encoder: np.ndarray
+    gradient: np.ndarray
 
 
 def saliency(
-    seer: VisualBackProp,
+    back_prop: VisualBackProp,
     network: PolicyNetwork,
     trace: Trace,
     steps: np.ndarray,
     images: np.ndarray | None = None,
 ) -> Maps:
-    """Both maps of the trace's `steps` (T,), or of `images` (T, h, w, 3) uint8 seen in their
+    """Both maps of the trace's `steps` (T,), or of `images` (T, h, w, 3) uint8 in their
     place."""
     pictures = trace.image[steps] if images is None else images
     gradients = gradient_saliency(network, trace, steps, images)
     size = trace.image.shape[1:3]
-    looks = np.array([seer.saliency(picture) for picture in pictures], np.float32).reshape(
-        -1, *size
-    )
-    return Maps(looks, np.array([scaled(one) for one in gradients], np.float32).reshape(-1, *size))
+    maps = ([back_prop.saliency(one) for one in pictures], [scaled(one) for one in gradients])
+    return Maps(*(np.array(one, np.float32).reshape(-1, *size) for one in maps))
 
 
 def noisy(trace: Trace, steps: np.ndarray, variance: float, seed: int) -> np.ndarray:
-    """The trace's pictures with Gaussian noise of `variance` (of 0..1), a stream of its own for
+    """The trace's pictures with Gaussian noise of `variance` (of 0..1), from a generator for
     each frame."""
     size = trace.image.shape[1:]
     normal = (
@@ -67,7 +66,7 @@ def noisy(trace: Trace, steps: np.ndarray, variance: float, seed: int) -> np.nda
     )
 
 
-def likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """SSIM (T,) of two stacks of maps (T, h, w) in 0..1."""
     return np.array(
         [structural_similarity(RANGE * x, RANGE * y) for x, y in zip(a, b, strict=True)]
@@ -75,20 +74,20 @@ def likeness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def similarity_under_noise(
-    seer: VisualBackProp, network: PolicyNetwork, trace: Trace, seed: int
+    back_prop: VisualBackProp, network: PolicyNetwork, trace: Trace, seed: int
 ) -> list[dict]:
     """For each of `VARIANCES` the mean SSIM of both kinds of saliency with and without noise, over
     `FRAMES` frames."""
     steps = trace.evenly(FRAMES)
-    clean, rows = saliency(seer, network, trace, steps), []
+    clean, rows = saliency(back_prop, network, trace, steps), []
     for variance in VARIANCES:
-        spoiled = saliency(seer, network, trace, steps, noisy(trace, steps, variance, seed))
+        corrupted = saliency(back_prop, network, trace, steps, noisy(trace, steps, variance, seed))
         rows.append(
             {
                 "variance": variance,
                 "frames": len(steps),
-                "ssim_visual_backprop": float(likeness(clean.looks, spoiled.looks).mean()),
-                "ssim_gradient": float(likeness(clean.matters, spoiled.matters).mean()),
+                "ssim_visual_backprop": float(ssim(clean.encoder, corrupted.encoder).mean()),
+                "ssim_gradient": float(ssim(clean.gradient, corrupted.gradient).mean()),
             }
         )
     return rows
@@ -108,8 +107,7 @@ class Neurons:
 
 
 def examine_neurons(network: PolicyNetwork, trace: Trace, names: Sequence[str]) -> Neurons:
-    """Everything that the states tell of each of the `names` (N,), which are the first N numbers of
-    the state."""
+    """Figures of each of the `names` (N,), which are the first N numbers of the state."""
     states = trace.after[:, : len(names)]
     constants = time_constants(network, trace)
     components = principal_components(states)

@@ -29,7 +29,7 @@ WAYS = ("cut", "hold")
 NOTHING = -100.0
 """Conductance before its softplus: 4e-44 S, which no float32 sum notices."""
 FLAT = 1e-4
-"""Slope of a synapse that no longer looks at its source."""
+"""Slope of a synapse that does not depend on its source."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""explain.html: one self-contained page, light and dark, in the look of a drive's report."""
+"""explain.html, the page of `liquid-control explain`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from liquid_control.report.strip import by_layer, normalised
 OCTAVES = 1.0
 """Time constants are coloured fully at this many doublings from the neuron's median."""
 FAINT = 0.04
-"""Synapses of a CfC weaker than this share of the strongest are not drawn: each of its layers
-listens to all of its own neurons."""
+"""Synapses of a CfC weaker than this share of the strongest are not drawn: in each of its layers
+every neuron is connected to every other."""
 
 
 def write_explanation(
@@ -95,12 +95,12 @@ def _circuit(facts: Mapping, info: ModelInfo, names: list[str]) -> str:
     worst = max(one["lateral_rmse_m"] for one in held.values()) - intact
 
     def words(part: tuple) -> str:
-        told = [
+        effects = [
             f"{way} {_effect(table[part])}"
             for way, table in (("cut", cut), ("held", held))
             if part in table
         ]
-        return "; ".join(told)
+        return "; ".join(effects)
 
     damage = {
         n: max(one["lateral_rmse_m"] - intact, 0.0) / max(worst, 0.05)
@@ -122,13 +122,13 @@ def _circuit(facts: Mapping, info: ModelInfo, names: list[str]) -> str:
 
 def _rows(facts: Mapping) -> list[dict]:
     """Per neuron, as text; `bad` marks a departure."""
-    told = {
+    by_part = {
         (one["source"], one["way"]): one for one in facts["interventions"] if one["target"] is None
     }
     rows = []
     for index, row in enumerate(facts["neurons"]):
         tau = row["time_constant_s"]
-        ways = {way: told.get((index, way)) for way in ("cut", "hold")}
+        ways = {way: by_part.get((index, way)) for way in ("cut", "hold")}
         rows.append(
             {
                 "neuron": row["neuron"],
@@ -152,12 +152,12 @@ def _synapse_rows(facts: Mapping) -> list[dict]:
         for one in facts["interventions"]
         if one["target"] is not None
     )
-    told = {(one["source"], one["target"], one["way"]): one for one in facts["interventions"]}
+    by_part = {(one["source"], one["target"], one["way"]): one for one in facts["interventions"]}
     strengths = {(one["source"], one["target"]): one["strength"] for one in facts["synapses"]}
     return [
         {"part": part, "strength": f"{strengths[s, t]:.3f}"}
-        | {way: _effect(told[s, t, way]) for way in ("cut", "hold")}
-        | {f"{way}_bad": bool(told[s, t, way]["departures"]) for way in ("cut", "hold")}
+        | {way: _effect(by_part[s, t, way]) for way in ("cut", "hold")}
+        | {f"{way}_bad": bool(by_part[s, t, way]["departures"]) for way in ("cut", "hold")}
         for s, t, part in pairs
     ]
 
@@ -178,12 +178,12 @@ def _tiles(facts: Mapping) -> list[tuple[str, str, str]]:
             f"lateral RMSE, {facts['departures']} of {facts['roads']} roads left",
         ),
         (
-            "looks, under noise",
+            "encoder, with noise",
             f"{noise['ssim_visual_backprop']:.2f}",
             f"SSIM of VisualBackProp at variance {noise['variance']}",
         ),
         (
-            "matters, under noise",
+            "gradient, with noise",
             f"{noise['ssim_gradient']:.2f}",
             "SSIM of the gradient's map, same noise",
         ),
@@ -203,7 +203,7 @@ def _tiles(facts: Mapping) -> list[tuple[str, str, str]]:
     ]
     if held:
         worst = max(held, key=lambda one: one["lateral_rmse_m"])
-        tiles.append(("hardest to miss", worst["part"], f"{_effect(worst)} without what it says"))
+        tiles.append(("most needed", worst["part"], f"{_effect(worst)} without its signal"))
     return tiles
 
 

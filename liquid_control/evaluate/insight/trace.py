@@ -1,5 +1,4 @@
-"""A drive as the policy lived it: what went into every step, what it remembered before and after,
-and where the road bent."""
+"""A drive step by step: the policy's inputs, its state before and after, and the road's curvature."""
 
 from __future__ import annotations
 
@@ -26,9 +25,9 @@ LONGEST = 400.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trace:
-    """T steps. `road` (T,) which road; `seconds` (T,) since its start; `image` (T, h, w, 3) uint8,
-    `inertial` (T, 3), `dt` (T,) s and `is_first` (T,) what the policy was given; `before`, `after`
-    (T, U) its state; `curvature` (T,) what it answered and `road_curvature` (T,) what the road has
+    """T steps. `road` (T,) index of the road; `seconds` (T,) since its start; `image` (T, h, w, 3) uint8,
+    `inertial` (T, 3), `dt` (T,) s and `is_first` (T,) the policy's inputs; `before`, `after`
+    (T, U) its state; `curvature` (T,) its output and `road_curvature` (T,) the road's
     there [1/m], positive left; `lane_offset` (T,) m, `speed` (T,) m/s. `pictures`: larger ones of
     the same moments (H, W, 3), of the first road only; `departures`: drives that ended beyond the
     lane."""
@@ -56,8 +55,8 @@ class Trace:
         return np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(int))
 
 
-class Witness:
-    """A `Runtime` around another that keeps what goes in and out of its latest step."""
+class StepRecorder:
+    """A `Runtime` around another that keeps inputs and outputs of its latest step."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.preprocess, self.neurons, self._runtime = runtime.preprocess, runtime.neurons, runtime
@@ -89,19 +88,19 @@ def record(
     world = World(
         dataclasses.replace(config, stratum=road % STRATA), road_seed(seed, road), held_out=True
     )
-    witness = Witness(runtime)
-    controller, gate = Controller(witness, speed=SET_SPEED), SafetyGate(vehicle=VEHICLE)
+    recorder = StepRecorder(runtime)
+    controller, gate = Controller(recorder, speed=SET_SPEED), SafetyGate(vehicle=VEHICLE)
     rows, pictures = [], []
     try:
-        for moment in drive(world, controller, gate):
-            if moment.action is not None:
-                seen, before, answered, after = witness.latest
-                truth = moment.truth
+        for step in drive(world, controller, gate):
+            if step.action is not None:
+                observation, before, answered, after = recorder.latest
+                truth = step.truth
                 values = (
-                    seen.image,
-                    np.asarray(seen.measurements),
-                    seen.dt,
-                    seen.is_first,
+                    observation.image,
+                    np.asarray(observation.measurements),
+                    observation.dt,
+                    observation.is_first,
                     before,
                     after,
                     answered,
@@ -118,7 +117,7 @@ def record(
                 )
                 if picture is not None:
                     pictures.append(world.render(*picture))
-            if is_departing(moment.truth) or moment.truth.stamp_ns > LONGEST * 1e9:
+            if is_departing(step.truth) or step.truth.stamp_ns > LONGEST * 1e9:
                 break
     finally:
         world.close()
@@ -127,7 +126,7 @@ def record(
             "the drive had fewer than two steps, so there is nothing to explain; give longer roads (--world.length)"
         )
     columns = (np.array(column) for column in zip(*rows, strict=True))
-    return Trace(*columns, pictures=tuple(pictures), departures=int(is_departing(moment.truth)))
+    return Trace(*columns, pictures=tuple(pictures), departures=int(is_departing(step.truth)))
 
 
 def joined(traces: list[Trace]) -> Trace:

@@ -1,5 +1,9 @@
-"""Whether commands kept the gate's limits: the physical quantities computed from the sequence
-alone, independent of the gate's code."""
+"""Limit violations in a sequence of commands, computed independently of the gate's code.
+
+This check sees what a vehicle receives: commands, their times and the measured speeds of a drive,
+also of real processes. `soak.gate_judge` judges single steps and reads each verdict, so it also
+checks the rules of a safe stop and of an unknown speed. Both stay: their inputs differ.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""What a command breaks, computed from the sequence of commands and from the measured speed alone;
-knows nothing of the gate's code."""
+"""Rules that a step of the gate breaks, computed independently of the gate's code.
+
+It reads the verdict of every step and any object as a speed, which a recorded drive does not have;
+`faults.limit_check` judges the commands of a drive.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ UNUSABLE = Limit.STALE | Limit.FUTURE | Limit.NOT_FINITE
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """One answer of the gate, and what was measured: `speed` as given, any object; `last_speed`,
-    the one known last."""
+    """One answer of the gate and its inputs: `speed` as given, any object; `last_speed`, the last
+    known one [m/s]."""
 
     command: Command
     verdict: Verdict
@@ -31,7 +34,7 @@ class Step:
 
 
 def as_number(value: object) -> float | None:
-    """Whatever Python takes for a finite number, as one."""
+    """The value as a finite float, None for anything else."""
     try:
         value = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -40,7 +43,7 @@ def as_number(value: object) -> float | None:
 
 
 def broken_alone(step: Step, limits: GateConfig, vehicle: VehicleConfig) -> list[str]:
-    """What a single command breaks, whatever came before."""
+    """Rules that a single command breaks, without the one before."""
     command, verdict = step.command, step.verdict
     sideways = command.speed**2 * abs(math.tan(command.steering_angle)) / vehicle.wheelbase
     kept = {
@@ -60,8 +63,8 @@ def broken_alone(step: Step, limits: GateConfig, vehicle: VehicleConfig) -> list
 def broken_between(
     before: Command | None, now_ns: int, step: Step, limits: GateConfig, vehicle: VehicleConfig
 ) -> list[str]:
-    """What a command breaks against the one before it (None: the first), `now_ns` being when it was
-    issued."""
+    """Rules that a command breaks against the one before it (None: the first); `now_ns`: its time
+    of issue."""
     command, verdict = step.command, step.verdict
     rolling = step.known_speed if step.known_speed is not None else step.last_speed
     rolling = None if rolling is None else max(float(rolling), 0.0)
