@@ -133,7 +133,10 @@ _ROWS = (
         camera_roll=0.05,
     ),
     Condition(
-        "wheelbase_long", "body", "wheelbase 3.4 m instead of 2.6, and told so", wheelbase=3.4
+        "wheelbase_long",
+        "body",
+        "wheelbase 3.4 m instead of 2.6, known to controller and gate",
+        wheelbase=3.4,
     ),
     Condition(
         "wheelbase_wrong",
