@@ -36,6 +36,7 @@ OLD_FLAGS = {
     "--exam-roads": "--evaluation-roads",
     "--wobble": "--steering-noise",
     "--bags": "--recordings",
+    "--candidates": "--presets",
 }
 """A flag, or the prefix of a group of flags. The first that fits counts."""
 

@@ -72,7 +72,8 @@ def _make_current() -> None:
 
 
 class Renderer:
-    """Draws one model's cameras. Close it when its model is no longer used, to free its textures."""
+    """Draws one model's cameras. Close it when its model is no longer used, to free its
+    textures."""
 
     _latest: Renderer | None = None  # of all renderers: its frame buffer is bound
 

@@ -14,7 +14,7 @@ import torch
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError
 from liquid_control.experiments.driving import claims as judged
-from liquid_control.experiments.driving import drives, progress, run, training
+from liquid_control.experiments.driving import run, stages, training, trials
 from liquid_control.experiments.driving.settings import DrivingSettings, Recipe, shortened
 from liquid_control.model.cores import PRESETS
 from liquid_control.policy.saved import load_network
@@ -29,9 +29,9 @@ TINY = Recipe(
 
 def test_settings_that_mean_nothing_are_refused(tmp_path):
     for wrong in (
-        {"candidates": ("ltc", "transformer")},
-        {"candidates": ("ltc", "ltc")},
-        {"candidates": ()},
+        {"presets": ("ltc", "transformer")},
+        {"presets": ("ltc", "ltc")},
+        {"presets": ()},
         {"conditions": ("hail",)},
     ):
         with pytest.raises(ConfigError):
@@ -39,7 +39,7 @@ def test_settings_that_mean_nothing_are_refused(tmp_path):
     with pytest.raises(ConfigError):
         Recipe(long_roads=0, short_roads=0)
     assert shortened(DrivingSettings(quick=True, roads=5)).roads == 5
-    assert shortened(DrivingSettings(quick=True)).candidates == ("ltc", "gru")
+    assert shortened(DrivingSettings(quick=True)).presets == ("ltc", "gru")
 
 
 def test_all_conditions_that_claims_and_charts_name_exist():
@@ -115,11 +115,8 @@ def test_what_is_on_disk_is_neither_trained_nor_driven_again(small, answer, monk
     monkeypatch.setattr(run, "train_one", lambda job: pytest.fail("trained again"))
     monkeypatch.setattr(
         run,
-        "drive_cell",
-        lambda job: (
-            driven.append((job[1].entrant, job[1].condition.name)),
-            drives.drive_cell(job),
-        )[1],
+        "run_trial",
+        lambda job: (driven.append((job[1].name, job[1].condition.name)), trials.run_trial(job))[1],
     )
     again = run.bench_driving(dataclasses.replace(small, videos=False))
     assert driven == [("ltc", "clean")]
@@ -137,41 +134,37 @@ def test_what_is_on_disk_is_neither_trained_nor_driven_again(small, answer, monk
 def test_whoever_has_the_results_needs_no_models(small, answer, tmp_path, monkeypatch):
     shutil.copytree(small.out / "drives", tmp_path / "drives")
     monkeypatch.setattr(run, "train_one", lambda job: pytest.fail("trained again"))
-    monkeypatch.setattr(run, "drive_cell", lambda job: pytest.fail("driven again"))
+    monkeypatch.setattr(run, "run_trial", lambda job: pytest.fail("driven again"))
     again = run.bench_driving(dataclasses.replace(small, out=tmp_path))
     assert again["rows"] == json.loads((small.out / "driving.json").read_text())["rows"]
     assert again["candidates"] == answer["candidates"]
 
 
 def test_drives_of_a_model_that_was_trained_anew_are_forgotten(small, answer, tmp_path):
-    (job,) = (job for job in training.trainings(small) if job.candidate == "ltc")
-    (other,) = (job for job in training.trainings(small) if job.candidate == "feedforward")
+    (job,) = (job for job in training.trainings(small) if job.preset == "ltc")
+    (other,) = (job for job in training.trainings(small) if job.preset == "feedforward")
     shutil.copytree(small.out / "drives", tmp_path / "drives")
-    scores = drives.Scores(tmp_path / "drives" / "ltc_0.json", job.described)
-    cell = dataclasses.replace(a_cell(small), scores=scores.path)
-    scores.adopt(job.model)
-    assert scores.has(cell)
-    scores.adopt(other.model)
-    assert not scores.has(cell) and not drives.Scores(scores.path, job.described).has(cell)
-
-
-def a_cell(small):
-    return drives.Cell(
-        "ltc",
-        0,
-        small.out / "models" / "ltc_0" / "model",
-        CONDITIONS["clean"],
-        small.roads,
-        small.length,
-        small.seed,
-        small.out / "drives" / "ltc_0.json",
+    results = trials.ModelResults(tmp_path / "drives" / "ltc_0.json", job.described)
+    trial = a_trial(small)
+    results.set_model(job.model)
+    assert results.has(trial)
+    results.set_model(other.model)
+    assert not results.has(trial) and not trials.ModelResults(results.path, job.described).has(
+        trial
     )
 
 
+def a_trial(small):
+    return trials.Trial("ltc", 0, CONDITIONS["clean"], small.roads, small.length, small.seed)
+
+
 def test_other_roads_are_driven_anew_and_other_recipes_refused(small, answer):
-    (job,) = (job for job in training.trainings(small) if job.candidate == "ltc")
-    scores, cell = drives.Scores(small.out / "drives" / "ltc_0.json", job.described), a_cell(small)
-    assert scores.has(cell)
+    (job,) = (job for job in training.trainings(small) if job.preset == "ltc")
+    results, trial = (
+        trials.ModelResults(small.out / "drives" / "ltc_0.json", job.described),
+        a_trial(small),
+    )
+    assert results.has(trial)
     for change in (
         {"roads": 3},
         {"length": 70.0},
@@ -179,14 +172,14 @@ def test_other_roads_are_driven_anew_and_other_recipes_refused(small, answer):
         {"condition": CONDITIONS["fog"]},
         {"condition": dataclasses.replace(CONDITIONS["clean"], blur=0.1)},
     ):
-        assert not scores.has(dataclasses.replace(cell, **change))
+        assert not results.has(dataclasses.replace(trial, **change))
     other = dataclasses.replace(small, recipe=dataclasses.replace(TINY, steps=3))
     with pytest.raises(ConfigError, match="another recipe"):
         run.bench_driving(other)
 
 
 def test_two_benchmarks_keep_out_of_each_others_folder(small, answer):
-    with progress.alone(small.out), pytest.raises(ConfigError, match="another benchmark"):
+    with stages.exclusive_lock(small.out), pytest.raises(ConfigError, match="another benchmark"):
         run.bench_driving(small)
 
 
@@ -204,7 +197,7 @@ def test_the_recipe_is_that_of_train_simulation_but_for_the_shared_encoder():
                 one.settings.policy.encoder,
                 one.settings.preprocess.width,
                 one.settings.policy.core,
-            ) == ("slim", 64, PRESETS[one.candidate])
+            ) == ("slim", 64, PRESETS[one.preset])
     (job, *_) = training.trainings(DrivingSettings())
     ours = dataclasses.replace(
         job.settings, out=usual.out, workers=0, evaluation_roads=usual.evaluation_roads, encoder=""
@@ -234,12 +227,12 @@ def test_candidates_of_one_seed_start_with_one_encoder_trained_before_no_memory(
 
 
 def test_what_a_killed_run_took_of_the_cores_is_unknown_and_not_nothing(tmp_path):
-    def told(*cores):
-        stages = [{"jobs": 1, "done": 1, "wall_s": 10.0, "core_s": core} for core in cores]
+    def seconds(*cores):
+        done = [{"jobs": 1, "done": 1, "wall_s": 10.0, "core_s": core} for core in cores]
         (tmp_path / "sessions.json").write_text(
-            json.dumps([{"began": "", "stages": {"driving": stage}} for stage in stages])
+            json.dumps([{"began": "", "stages": {"driving": stage}} for stage in done])
         )
-        return progress.earlier_seconds(tmp_path)
+        return stages.earlier_seconds(tmp_path)
 
-    assert told(19.0, 18.0) == (20.0, 37.0)
-    assert told(19.0, None) == (20.0, None)
+    assert seconds(19.0, 18.0) == (20.0, 37.0)
+    assert seconds(19.0, None) == (20.0, None)

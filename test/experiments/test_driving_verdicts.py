@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from liquid_control.experiments.driving import claims as judged
-from liquid_control.experiments.driving import drives, figures, standing
+from liquid_control.experiments.driving import figures, trials
 from liquid_control.experiments.driving.claims import (
     REFUTED,
     SUPPORTED,
     UNDECIDED,
-    Compared,
+    Comparison,
     verdict,
 )
 from liquid_control.experiments.driving.report import page, table
@@ -29,7 +29,7 @@ def columns(
 ) -> dict[str, np.ndarray]:
     """Drives of 200 m with about `rate` departures per 10 km."""
     rng, shape = np.random.default_rng(seed), (seeds, roads)
-    found = {name: np.zeros(shape) for name in drives.FIELDS}
+    found = {name: np.zeros(shape) for name in trials.FIELDS}
     departures = rng.poisson(rate * 200 / 1e4, shape).astype(float)
     return found | {
         "distance_m": np.full(shape, 200.0),
@@ -42,7 +42,7 @@ def columns(
     }
 
 
-def a_grid(ltc: float, gru: float, lstm: float) -> drives.Grid:
+def a_grid(ltc: float, gru: float, lstm: float) -> trials.Results:
     found = {}
     for number, (name, rate) in enumerate((("ltc", ltc), ("gru", gru), ("lstm_64", lstm))):
         for condition in ("clean", "noise_0.1", "noise_0.2", "jitter", "jitter_stripped"):
@@ -67,7 +67,7 @@ def test_the_verdict_on_noise_follows_the_rates(rates, expected):
 
 
 def test_whoever_never_fails_proves_nothing_over_whoever_never_fails():
-    assert verdict([Compared("gru", 0.0, 0.0, 0.0, 0.0, 3)]) == UNDECIDED
+    assert verdict([Comparison("gru", 0.0, 0.0, 0.0, 0.0, 3)]) == UNDECIDED
     assert verdict([]) == UNDECIDED
 
 
@@ -77,7 +77,7 @@ def test_a_single_training_decides_nothing():
         for place, of in a_grid(5, 150, 200).items()
     }
     assert {claim["verdict"] for claim in judged.claims(grid)} == {UNDECIDED}
-    assert {one["standing"] for one in standing.standings(grid)["ltc"]} == {"undecided"}
+    assert {one["standing"] for one in judged.standings(grid)["ltc"]} == {"undecided"}
 
 
 def test_using_time_is_measured_on_the_same_models():
@@ -122,7 +122,7 @@ def test_losing_conditions_are_listed_like_winning_ones():
             for who in rates
         )
     }
-    found = {one["condition"]: one for one in standing.standings(grid)["ltc"]}
+    found = {one["condition"]: one for one in judged.standings(grid)["ltc"]}
     assert {name: one["standing"] for name, one in found.items()} == {
         "fog": "wins",
         "rain": "loses",
@@ -131,7 +131,7 @@ def test_losing_conditions_are_listed_like_winning_ones():
     assert [one["rival"] for one in found["rain"]["worse_than"]] == ["gru"]
     against = {
         row["condition"]: row["against"]["departures_per_10km"]
-        for row in standing.rows(grid)
+        for row in judged.rows(grid)
         if row["candidate"] == "gru"
     }
     assert {name: one["outcome"] for name, one in against.items()} == {
@@ -167,8 +167,8 @@ def test_the_page_of_all_candidates_and_conditions_fetches_nothing():
         "blind": {"gru": 0.5},
         "report": "",
         "claims": judged.claims(grid),
-        "standings": standing.standings(grid),
-        "rows": standing.rows(grid),
+        "standings": judged.standings(grid),
+        "rows": judged.rows(grid),
     }
     text = page(answer)
     assert not re.search(r"(src|href)=[\"'](?!data:)", text)

@@ -17,7 +17,8 @@ from liquid_control.sim.bodies.table import BODIES
 from liquid_control.sim.tasks.lane_keeping import OFF_ROAD, expert_curvature
 from liquid_control.sim.world import World
 
-SLED = """<mujoco><visual><global offwidth="1280" offheight="720"/><quality offsamples="0"/></visual>
+SLED = """<mujoco>
+<visual><global offwidth="1280" offheight="720"/><quality offsamples="0"/></visual>
 <worldbody>
  <light name="sun" type="directional" dir="0 0 -1"/>
  <geom name="floor" type="plane" size="0 0 100" friction="0" group="4"/>

@@ -64,7 +64,8 @@ def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
 
     An intervention is a vehicle put back after it left the road or stood still. `off_road_share`:
     of the distance, with a wheel over the edge of the lane (the centre beyond the departure
-    threshold). `largest_offset_m` has no interval, because a bootstrap cannot give one for an extreme.
+    threshold). `largest_offset_m` has no interval, because a bootstrap cannot give one for an
+    extreme.
     """
 
     def column(name: str) -> np.ndarray:

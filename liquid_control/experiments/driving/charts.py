@@ -12,8 +12,7 @@ from liquid_control.report.charts import element, path_points, rule, svg, tick_l
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 560, 320, 52, 16, 12, 44
 SPREAD = 3.2
-"""Candidates' points stand this far beside each other, so that their whiskers can be told apart
-[px]."""
+"""The policies' points are this far apart, so that their whiskers do not overlap [px]."""
 ROW, NAMES, PLOT = 20, 130, 250
 
 CURVES = (
@@ -52,7 +51,7 @@ def curves(
     words: str,
     logarithmic: bool,
 ) -> str:
-    """A measure of every candidate over the conditions in `places`, with 95 % whiskers; empty where
+    """A measure of every policy over the conditions in `places`, with 95 % whiskers; empty where
     fewer than two were driven."""
     names = list(dict.fromkeys(row["candidate"] for row in rows))
     there = [name for name in places if any(row["condition"] == name for row in rows)]
@@ -90,7 +89,8 @@ def curves(
             if row is None:
                 continue
             least, most = (top if bound is None else bound for bound in row[f"{measure.name}_ci"])
-            title = f"<title>{escape(name)}, {condition}: {written(row, measure)} {measure.unit}</title>"
+            figure = f"{written(row, measure)} {measure.unit}"
+            title = f"<title>{escape(name)}, {condition}: {figure}</title>"
             at = x(place) + aside
             line.append((at, y(row[measure.name])))
             marks.append(element("line", "whisker", x1=at, x2=at, y1=y(least), y2=y(most)))
@@ -101,7 +101,7 @@ def curves(
 
 
 def forest(compared: Sequence[Mapping], measure: Measure) -> str:
-    """The claimant's measure minus each rival's, a row each: left of 0 the claimant is better."""
+    """The policy's measure minus each baseline's, a row each: left of 0 the policy is better."""
     furthest = (
         max(
             (abs(v) for one in compared for v in (one["low"], one["high"], one["difference"])),
@@ -136,8 +136,8 @@ def forest(compared: Sequence[Mapping], measure: Measure) -> str:
             element("circle", f"point {one['outcome']}", cx=x(one["difference"]), cy=middle, r=4)
         )
         low, high, value = (measure.written(one[name]) for name in ("low", "high", "rival_value"))
-        told = f"{one['difference']:+.{measure.digits}f} [{low}, {high}] against {value}"
-        parts.append(element("text", "tick", told, x=NAMES + PLOT + 10, y=middle + 4))
+        label = f"{one['difference']:+.{measure.digits}f} [{low}, {high}] against {value}"
+        parts.append(element("text", "tick", label, x=NAMES + PLOT + 10, y=middle + 4))
     parts.append(element("text", "tick", "← better", x=NAMES, y=height - 6))
     parts.append(tick_label("worse →", NAMES + PLOT, height - 6, "end"))
     return svg("".join(parts), width, height, "forest", {"style": f"max-width:{width}px"})
@@ -146,4 +146,5 @@ def forest(compared: Sequence[Mapping], measure: Measure) -> str:
 def written(row: Mapping, measure: Measure) -> str:
     """A figure with its 95 % interval."""
     low, high = row[f"{measure.name}_ci"]
-    return f"{measure.written(row[measure.name])} [{measure.written(low)}, {'∞' if high is None else measure.written(high)}]"
+    bounds = f"[{measure.written(low)}, {'∞' if high is None else measure.written(high)}]"
+    return f"{measure.written(row[measure.name])} {bounds}"

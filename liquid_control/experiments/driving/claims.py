@@ -1,11 +1,10 @@
-"""What the field says of liquid policies, each claim with a rule fixed beforehand that makes it
-supported, not supported or undecided.
+"""Claims of the literature about liquid policies, each judged supported, not supported or undecided
+by a rule that was fixed before, and the figures of every policy under every condition.
 
-One rule for all: intervals of paired differences, at 1 - 0.05 / k each where k rivals are compared
-(Bonferroni), so that all k hold together with 95 %. Better, worse: the interval lies wholly below,
-above 0. Supported: better than every rival. Not supported: worse than at least one. Undecided:
-everything else, and all where a side has fewer than `LEAST_SEEDS` trainings, which say nothing of
-the next.
+One rule for all: intervals of paired differences, at 1 - 0.05 / k each for k baselines
+(Bonferroni), so that all k hold together with 95 %. Better, worse: the whole interval is below,
+above 0. Supported: better than every baseline. Not supported: worse than at least one. Undecided:
+everything else, and every comparison with fewer than `LEAST_SEEDS` trainings on a side.
 """
 
 from __future__ import annotations
@@ -15,17 +14,20 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from liquid_control.experiments.driving.drives import Grid
 from liquid_control.experiments.driving.figures import (
     DEPARTURES,
+    MEASURES,
     RMSE,
     Measure,
     bounds,
     difference,
     figure,
     pooled,
+    row,
 )
+from liquid_control.experiments.driving.trials import Results
 from liquid_control.model.cores import PRESETS
+from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.stats.bootstrap import LEVEL
 
 SUPPORTED, REFUTED, UNDECIDED = "supported", "not supported", "undecided"
@@ -34,6 +36,11 @@ STRIPPED = {f"{name}_stripped": name for name in ("jitter", "dropped_50", "rate_
 LEAST_SEEDS = 3
 MARGIN = 0.03
 """How much larger a lateral RMSE may be and still count as the same precision [m]."""
+
+REFERENCE = "ltc"
+"""The policy that the others are compared with in the table; without it, the first one."""
+
+WINS, LOSES = "wins", "loses"
 
 THEMES = (
     ("noise", "under image noise", ("noise_0.1", "noise_0.2", "noise_0.3")),
@@ -67,9 +74,9 @@ THEMES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Compared:
-    """Claimant minus rival; `low`, `high` at the level that all of the claim's comparisons share.
-    `seeds`: of the side with fewer."""
+class Comparison:
+    """Policy minus baseline (`rival`); `low`, `high` at the level that all comparisons of a claim
+    share. `seeds`: of the side with fewer."""
 
     rival: str
     rival_value: float
@@ -86,17 +93,21 @@ class Compared:
 
 
 def compare(
-    grid: Grid, measure: Measure, who: str, rivals: Sequence[str], conditions: Sequence[str]
-) -> list[Compared]:
-    """`who` against each rival over the conditions together, with intervals that hold together at
-    `LEVEL`."""
-    level = 1 - (1 - LEVEL) / max(len(rivals), 1)
-    own, found = pooled(grid, who, conditions), []
-    for rival in rivals:
-        other = pooled(grid, rival, conditions)
+    results: Results,
+    measure: Measure,
+    who: str,
+    baselines: Sequence[str],
+    conditions: Sequence[str],
+) -> list[Comparison]:
+    """`who` against each baseline over the conditions together, with intervals that hold together
+    at `LEVEL`."""
+    level = 1 - (1 - LEVEL) / max(len(baselines), 1)
+    own, found = pooled(results, who, conditions), []
+    for rival in baselines:
+        other = pooled(results, rival, conditions)
         value, interval = difference(measure, own, other, level)
         found.append(
-            Compared(
+            Comparison(
                 rival,
                 figure(measure, other)[0],
                 value,
@@ -108,7 +119,7 @@ def compare(
     return found
 
 
-def verdict(compared: Sequence[Compared]) -> str:
+def verdict(compared: Sequence[Comparison]) -> str:
     """By the rule above; nothing compared is undecided."""
     outcomes = [one.outcome for one in compared]
     if "worse" in outcomes:
@@ -116,50 +127,61 @@ def verdict(compared: Sequence[Compared]) -> str:
     return SUPPORTED if outcomes and set(outcomes) == {"better"} else UNDECIDED
 
 
-def claims(grid: Grid) -> list[dict]:
-    """Every claim that these drives can say something about, ready for JSON."""
+def claims(results: Results) -> list[dict]:
+    """Every claim that these results can judge, ready for JSON."""
     names, conditions = (
-        list(dict.fromkeys(name for name, _ in grid)),
-        {condition for _, condition in grid},
+        list(dict.fromkeys(name for name, _ in results)),
+        {condition for _, condition in results},
     )
-    rivals = [name for name in names if name in PRESETS and not PRESETS[name].liquid]
+    baselines = [name for name in names if name in PRESETS and not PRESETS[name].liquid]
     circuits = [name for name in CIRCUITS if name in names]
     found = []
-    for who in circuits if rivals else ():
+    for who in circuits if baselines else ():
         for theme, words, wanted in THEMES:
             there = [name for name in wanted if name in conditions]
             if there:
-                compared = compare(grid, DEPARTURES, who, rivals, there)
-                told = (
+                compared = compare(results, DEPARTURES, who, baselines, there)
+                words_of_claim = (
                     f"{_capital(words)}, {CIRCUITS[who]} leaves the lane less often than every "
                     "core that is not liquid"
                 )
                 found.append(
-                    _told(grid, theme, told, DEPARTURES, who, there, compared, verdict(compared))
+                    _claim(
+                        results,
+                        theme,
+                        words_of_claim,
+                        DEPARTURES,
+                        who,
+                        there,
+                        compared,
+                        verdict(compared),
+                    )
                 )
     found += [
-        _uses_time(grid, who, conditions)
+        _uses_time(results, who, conditions)
         for who in names
         if who in PRESETS and PRESETS[who].uses_time and _pairs(conditions)
     ]
     found += [
-        _as_precise(grid, who) for who in circuits if "clean" in conditions and "lstm_64" in names
+        _as_precise(results, who)
+        for who in circuits
+        if "clean" in conditions and "lstm_64" in names
     ]
     return found
 
 
-def blind_differences(grid: Grid) -> dict[str, float]:
-    """RMSE with true stamps minus that with stripped ones [m] of the candidates that are not told
-    time: any but 0 is a fault of ours."""
+def blind_differences(results: Results) -> dict[str, float]:
+    """RMSE with true stamps minus that with stripped ones [m] of the presets that do not use time:
+    any but 0 is a fault of the benchmark."""
     names, pairs = (
-        dict.fromkeys(name for name, _ in grid),
-        _pairs({condition for _, condition in grid}),
+        dict.fromkeys(name for name, _ in results),
+        _pairs({condition for _, condition in results}),
     )
     return {
         who: difference(
             RMSE,
-            pooled(grid, who, list(pairs.values())),
-            pooled(grid, who, list(pairs)),
+            pooled(results, who, list(pairs.values())),
+            pooled(results, who, list(pairs)),
             same_models=True,
         )[0]
         for who in names
@@ -167,14 +189,51 @@ def blind_differences(grid: Grid) -> dict[str, float]:
     }
 
 
-def _uses_time(grid: Grid, who: str, conditions: set[str]) -> dict:
+def rows(results: Results) -> list[dict]:
+    """One row per policy and condition; under `against` each measure's difference from the
+    reference, with its 95 % interval."""
+    names = list(dict.fromkeys(name for name, _ in results))
+    reference = REFERENCE if REFERENCE in names else names[0]
+    found = []
+    for name, condition in results:
+        columns = pooled(results, name, [condition])
+        facts = {
+            "candidate": name,
+            "condition": condition,
+            "family": CONDITIONS[condition].family,
+        } | row(columns)
+        if name != reference:
+            other = pooled(results, reference, [condition])
+            facts["against"] = {"reference": reference} | {
+                key: _against(measure, columns, other) for key, measure in MEASURES.items()
+            }
+        found.append(facts)
+    return found
+
+
+def standings(results: Results) -> dict[str, list[dict]]:
+    """By circuit, for each condition: whether it `wins` against every baseline, `loses` against
+    one, or is `undecided`."""
+    names, conditions = (
+        list(dict.fromkeys(name for name, _ in results)),
+        list(dict.fromkeys(condition for _, condition in results)),
+    )
+    baselines = [name for name in names if name in PRESETS and not PRESETS[name].liquid]
+    return {
+        who: [_standing(results, who, baselines, condition) for condition in conditions]
+        for who in CIRCUITS
+        if who in names and baselines
+    }
+
+
+def _uses_time(results: Results, who: str, conditions: set[str]) -> dict:
     """The same models with true stamps and with none: the intervals are paired by road and by
     model, and there is one comparison."""
     pairs = _pairs(conditions)
-    true, stripped = pooled(grid, who, list(pairs.values())), pooled(grid, who, list(pairs))
+    true, stripped = pooled(results, who, list(pairs.values())), pooled(results, who, list(pairs))
     value, interval = difference(RMSE, true, stripped, same_models=True)
     compared = [
-        Compared(
+        Comparison(
             "stamps stripped",
             figure(RMSE, stripped)[0],
             value,
@@ -187,13 +246,14 @@ def _uses_time(grid: Grid, who: str, conditions: set[str]) -> dict:
     words = (
         f"{claimant} uses time: it drives more precisely with true stamps than with a constant dt"
     )
-    return _told(grid, "time", words, RMSE, who, list(pairs.values()), compared, verdict(compared))
+    return _claim(
+        results, "time", words, RMSE, who, list(pairs.values()), compared, verdict(compared)
+    )
 
 
-def _as_precise(grid: Grid, who: str) -> dict:
-    """Not inferior by more than `MARGIN`: another rule, since being better is not what is
-    claimed."""
-    compared = compare(grid, RMSE, who, ["lstm_64"], ["clean"])
+def _as_precise(results: Results, who: str) -> dict:
+    """Not inferior by more than `MARGIN`: another rule, because the claim is not to be better."""
+    compared = compare(results, RMSE, who, ["lstm_64"], ["clean"])
     one = compared[0]
     found = SUPPORTED if one.high < MARGIN else REFUTED if one.low > MARGIN else UNDECIDED
     found = UNDECIDED if one.seeds < LEAST_SEEDS else found
@@ -201,7 +261,7 @@ def _as_precise(grid: Grid, who: str) -> dict:
         f"{_capital(CIRCUITS[who])} of 19 neurons is as precise on clean roads as an LSTM of 64 "
         f"units, up to {MARGIN} m"
     )
-    return _told(grid, "size", words, RMSE, who, ["clean"], compared, found)
+    return _claim(results, "size", words, RMSE, who, ["clean"], compared, found)
 
 
 def _pairs(conditions: set[str]) -> dict[str, str]:
@@ -217,17 +277,17 @@ def _capital(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
-def _told(
-    grid: Grid,
+def _claim(
+    results: Results,
     theme: str,
     words: str,
     measure: Measure,
     who: str,
     conditions: Sequence[str],
-    compared: Sequence[Compared],
+    compared: Sequence[Comparison],
     found: str,
 ) -> dict:
-    value, interval = figure(measure, pooled(grid, who, conditions))
+    value, interval = figure(measure, pooled(results, who, conditions))
     return {
         "theme": theme,
         "claim": f"{words}.",
@@ -240,3 +300,32 @@ def _told(
         "level": 1 - (1 - LEVEL) / max(len(compared), 1),
         "compared": [dataclasses.asdict(one) | {"outcome": one.outcome} for one in compared],
     }
+
+
+def _standing(results: Results, who: str, baselines: Sequence[str], condition: str) -> dict:
+    compared = compare(results, DEPARTURES, who, baselines, [condition])
+    own = compared[0].rival_value + compared[0].difference
+    found = {SUPPORTED: WINS, REFUTED: LOSES}.get(verdict(compared), UNDECIDED)
+    return {
+        "condition": condition,
+        "standing": found,
+        "value": own,
+        "better_than": [_comparison(one) for one in compared if one.outcome == "better"],
+        "worse_than": [_comparison(one) for one in compared if one.outcome == "worse"],
+        "rivals": len(compared),
+    }
+
+
+def _comparison(compared: Comparison) -> dict:
+    return {
+        "rival": compared.rival,
+        "value": compared.rival_value,
+        "difference": compared.difference,
+        "ci": [compared.low, compared.high],
+    }
+
+
+def _against(measure, columns: Mapping, other: Mapping) -> dict:
+    value, interval = difference(measure, columns, other)
+    outcome = "better" if interval.high < 0 else "worse" if interval.low > 0 else "undecided"
+    return {"difference": value, "ci": bounds(interval), "outcome": outcome}

@@ -1,10 +1,11 @@
-"""Films the worst drive of each candidate, as its network saw it: driven once more, which gives the
-same drive, bit for bit."""
+"""Films the worst drive of each policy, as its network saw it. The drive is repeated, which gives
+the same one, bit for bit."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.closed_loop.evaluation import drive_with
-from liquid_control.experiments.driving.drives import Cell, Grid
+from liquid_control.experiments.driving.trials import Results, Trial
 from liquid_control.report.media import data_uri
 from liquid_control.report.video import VideoWriter
 from liquid_control.signals import Observation
@@ -32,11 +33,9 @@ PAPER, INK, MARK = (38, 27, 20), (245, 238, 232), (36, 191, 251)
 
 
 class Filmed:
-    """A `Runtime` around another that keeps what it was shown and what it answered; two starts with
-    nothing between are a vehicle put back.
-
-    (The controller starts afresh when it is reset and again at the first frame; after a long
-    silence only at the frame.)
+    """A `Runtime` around another that keeps its inputs and answers. Two starts with no step between
+    them are a vehicle put back: the controller starts afresh when it is reset and again at the
+    first frame, but after a long silence only at the frame.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -60,47 +59,55 @@ class Filmed:
         return curvature, state
 
 
-def film_failures(driven: Sequence[Cell], grid: Grid) -> list[dict]:
-    """Per candidate: `name`, `words` and a `source` (an MP4 as data URI) of its worst drive; who
-    never failed has none."""
-    places: dict[str, list[tuple[Cell, int]]] = {}
-    for (name, condition), columns in grid.items():
-        cells = [
-            cell for cell in driven if (cell.entrant, cell.condition.name) == (name, condition)
+def film_failures(
+    trials: Sequence[Trial], results: Results, models: Mapping[tuple[str, int], Path]
+) -> list[dict]:
+    """Per policy: `name`, `words` and a `source` (an MP4 as data URI) of its worst drive, empty for
+    a policy that never failed. `models`: directories by name and number."""
+    places: dict[str, list[tuple[Trial, int]]] = {}
+    for (name, condition), columns in results.items():
+        of_place = [
+            trial for trial in trials if (trial.name, trial.condition.name) == (name, condition)
         ]
-        places.setdefault(name, []).extend(
-            (cell, index) for cell, index in zip(cells, range(len(columns["road"])), strict=True)
-        )
-    return [_film(name, grid, cells) for name, cells in places.items()]
+        places.setdefault(name, []).extend(zip(of_place, range(len(columns["road"])), strict=True))
+    return [_film(name, results, of_name, models) for name, of_name in places.items()]
 
 
-def _film(name: str, grid: Grid, cells: Sequence[tuple[Cell, int]]) -> dict:
-    badness = ("off_road", "departures", "outside_m", "largest_offset_m")
+def _film(
+    name: str,
+    results: Results,
+    trials: Sequence[tuple[Trial, int]],
+    models: Mapping[tuple[str, int], Path],
+) -> dict:
+    """`trials`: each with its row in the results."""
+    severity = ("off_road", "departures", "outside_m", "largest_offset_m")
 
-    def worst_road(cell: Cell, index: int) -> tuple[tuple[float, ...], int]:
-        columns = grid[name, cell.condition.name]
+    def worst_road(trial: Trial, row: int) -> tuple[tuple[float, ...], int]:
+        columns = results[name, trial.condition.name]
         return max(
-            (tuple(columns[key][index, road] for key in badness), road)
-            for road in range(cell.roads)
+            (tuple(columns[key][row, road] for key in severity), road)
+            for road in range(trial.roads)
         )
 
-    cell, index = max(cells, key=lambda place: worst_road(*place)[0])
-    _, road = worst_road(cell, index)
-    told = {key: values[index, road] for key, values in grid[name, cell.condition.name].items()}
-    if not told["departures"] and not told["off_road"]:
+    trial, row = max(trials, key=lambda place: worst_road(*place)[0])
+    _, road = worst_road(trial, row)
+    facts = {key: values[row, road] for key, values in results[name, trial.condition.name].items()}
+    if not facts["departures"] and not facts["off_road"]:
         return {"name": name, "words": "never left its lane", "source": ""}
     words = (
-        f"{cell.condition.name}, model {cell.number}, road {road}: {told['departures']:.0f} departures, put back "
-        f"{told['off_road'] + told['standstills']:.0f} times in {told['distance_m']:.0f} m"
+        f"{trial.condition.name}, model {trial.number}, road {road}: "
+        f"{facts['departures']:.0f} departures, put back "
+        f"{facts['off_road'] + facts['standstills']:.0f} times in {facts['distance_m']:.0f} m"
     )
-    if not cell.model.exists():  # trained elsewhere, and only its results are here
+    model = models[trial.name, trial.number]
+    if not model.exists():  # trained elsewhere, and only its results are here
         return {
             "name": name,
             "words": f"{words}; not filmed, since the model is not here",
             "source": "",
         }
-    filmed = Filmed(OnnxRuntime.load(cell.model))
-    drive_with(filmed, cell.job(road))
+    filmed = Filmed(OnnxRuntime.load(model))
+    drive_with(filmed, trial.job(road))
     return {"name": name, "words": words, "source": data_uri("video/mp4", _encoded(filmed))}
 
 
@@ -121,9 +128,17 @@ def _encoded(filmed: Filmed) -> bytes:
             )
             cv2.line(canvas, (size[0] // 2, size[1] + 20), (at, size[1] + 20), MARK, 8)
             put_back = any(0 <= stamp_ns - restart <= 600_000_000 for restart in filmed.restarts)
-            told = f"{(stamp_ns - filmed.shown[0][0]) * 1e-9:5.1f} s{'   put back' if put_back else ''}"
+            seconds = (stamp_ns - filmed.shown[0][0]) * 1e-9
+            caption = f"{seconds:5.1f} s{'   put back' if put_back else ''}"
             cv2.putText(
-                canvas, told, (8, size[1] + 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA
+                canvas,
+                caption,
+                (8, size[1] + 26),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.5,
+                INK,
+                1,
+                cv2.LINE_AA,
             )
             video.write((stamp_ns - shown[0][0]) * 1e-9, canvas)
     return file.getvalue()

@@ -1,5 +1,5 @@
-"""Figures of one candidate under one condition, or several together, and paired differences between
-two, each with its interval."""
+"""Figures of one policy under one condition or several together, and paired differences between two
+policies, each with its interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from liquid_control.experiments.driving.drives import Grid
+from liquid_control.experiments.driving.trials import Results
 from liquid_control.stats.bootstrap import (
     LEVEL,
     Interval,
@@ -115,11 +115,11 @@ MEASURES = {
 DEPARTURES, RMSE = MEASURES["departures_per_10km"], MEASURES["lateral_rmse_m"]
 
 
-def pooled(grid: Grid, entrant: str, conditions: Sequence[str]) -> dict[str, np.ndarray]:
-    """Columns of a candidate over all `conditions` together, each road one block: the same roads
-    serve every condition."""
+def pooled(results: Results, policy: str, conditions: Sequence[str]) -> dict[str, np.ndarray]:
+    """Columns of a policy over all `conditions` together, each road one block, because every
+    condition has the same roads."""
     columns: dict[str, np.ndarray] = {}
-    parts = [grid[entrant, condition] for condition in conditions]
+    parts = [results[policy, condition] for condition in conditions]
     metres, seconds = (
         np.sum([part[name] for part in parts], 0) for name in ("distance_m", "simulated_s")
     )
@@ -165,10 +165,10 @@ def difference(
 
 
 def row(columns: Mapping[str, np.ndarray]) -> dict:
-    """All figures of a candidate under one condition, ready for JSON; NAME_ci is the 95 % interval,
+    """All figures of a policy under one condition, ready for JSON; NAME_ci is the 95 % interval,
     an infinite bound is None."""
     metres = columns["distance_m"].sum()
-    told: dict[str, object] = {
+    facts: dict[str, object] = {
         "models": len(columns["distance_m"]),
         "roads": columns["distance_m"].shape[1],
         "distance_m": round(float(metres), 1),
@@ -177,11 +177,11 @@ def row(columns: Mapping[str, np.ndarray]) -> dict:
     }
     for name, measure in MEASURES.items():
         value, interval = figure(measure, columns)
-        told |= {name: value, f"{name}_ci": bounds(interval)}
+        facts |= {name: value, f"{name}_ci": bounds(interval)}
     between = reciprocal(figure(MEASURES["interventions_per_10km"], columns)[1])
-    return told | {
-        "metres_between_interventions": float(metres / told["interventions"])
-        if told["interventions"]
+    return facts | {
+        "metres_between_interventions": float(metres / facts["interventions"])
+        if facts["interventions"]
         else None,
         "metres_between_interventions_ci": bounds(Interval(between.low * PER, between.high * PER)),
         "largest_offset_m": float(columns["largest_offset_m"].max()),

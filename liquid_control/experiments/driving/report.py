@@ -1,4 +1,4 @@
-"""The answer as files: driving.json, driving.csv (a row per candidate and condition), roads.csv
+"""The answer as files: driving.json, driving.csv (a row per policy and condition), roads.csv
 (per road), and the page, driving.html."""
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from liquid_control.experiments.driving.charts import CURVES, curves, forest, written
-from liquid_control.experiments.driving.claims import REFUTED, SUPPORTED, UNDECIDED
-from liquid_control.experiments.driving.drives import FIELDS, WHOLE, Cell, Grid
+from liquid_control.experiments.driving.claims import LOSES, REFUTED, SUPPORTED, UNDECIDED, WINS
 from liquid_control.experiments.driving.failures import film_failures
 from liquid_control.experiments.driving.figures import DEPARTURES, MEASURES, RMSE, Measure
 from liquid_control.experiments.driving.settings import DrivingSettings
-from liquid_control.experiments.driving.standing import LOSES, WINS
-from liquid_control.experiments.driving.standing import UNDECIDED as OPEN
+from liquid_control.experiments.driving.trials import FIELDS, INTEGER_FIELDS, Results, Trial
 from liquid_control.report.page import render_page
 from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.sim.seeds import road_seed
@@ -28,14 +26,19 @@ MARKS = {"better": "▼", "worse": "▲"}
 
 
 def write_report(
-    answer: Mapping, settings: DrivingSettings, driven: Sequence[Cell], grid: Grid
+    answer: Mapping,
+    settings: DrivingSettings,
+    trials: Sequence[Trial],
+    results: Results,
+    models: Mapping[tuple[str, int], Path],
 ) -> Path:
-    """Writes all files into `settings.out`, each atomically; returns the page's path."""
+    """Writes all files into `settings.out`, each atomically; returns the page's path. `models`:
+    directories by name and number."""
     out = settings.out
-    films = film_failures(driven, grid) if settings.videos else []
+    films = film_failures(trials, results, models) if settings.videos else []
     _write(out / "driving.json", json.dumps(answer, indent=1) + "\n")
     _write(out / "driving.csv", _table([_flat(row) for row in answer["rows"]]))
-    _write(out / "roads.csv", _table(_roads(driven, grid)))
+    _write(out / "roads.csv", _table(_roads(trials, results)))
     _write(out / "driving.html", page(answer, films))
     return out / "driving.html"
 
@@ -70,7 +73,7 @@ def page(answer: Mapping, films: Sequence[Mapping] = ()) -> str:
         charts=[chart for chart in charts if chart[2]],
         films=films,
         standings=answer["standings"],
-        orders=(WINS, LOSES, OPEN),
+        orders=(WINS, LOSES, UNDECIDED),
         departures=DEPARTURES,
         conditions=CONDITIONS,
     )
@@ -78,7 +81,7 @@ def page(answer: Mapping, films: Sequence[Mapping] = ()) -> str:
 
 
 def table(answer: Mapping) -> str:
-    """For the terminal: departures per 10 km of every candidate, then the verdicts."""
+    """For the terminal: departures per 10 km of every policy, then the verdicts."""
     names = list(answer["candidates"])
     by_place = {(row["candidate"], row["condition"]): row for row in answer["rows"]}
     conditions = list(dict.fromkeys(row["condition"] for row in answer["rows"]))
@@ -94,13 +97,16 @@ def table(answer: Mapping) -> str:
     ]
     text += ["", *(f"{claim['verdict']:13}  {claim['claim']}" for claim in answer["claims"])]
     kilometres, minutes = answer["distance_m"] / 1000, answer["wall_s"] / 60
-    told = f"{kilometres:.1f} km at {answer['speed_up_per_core']:.0f} times real time a core, {minutes:.1f} min; {answer['report']}"
-    return "\n".join([*text, "", told])
+    total = (
+        f"{kilometres:.1f} km at {answer['speed_up_per_core']:.0f} times real time a core, "
+        f"{minutes:.1f} min; {answer['report']}"
+    )
+    return "\n".join([*text, "", total])
 
 
 def _map(rows: Sequence[Mapping], measure: Measure) -> dict:
     """One heat map: a family of conditions after another, a row each, a cell for every
-    candidate."""
+    policy."""
     largest = max(row[measure.name] for row in rows) or 1.0
     families: dict[str, dict[str, list[dict]]] = {}
     for row in rows:
@@ -109,10 +115,16 @@ def _map(rows: Sequence[Mapping], measure: Measure) -> dict:
             math.log1p(value) / math.log1p(largest) if measure.kind == "rate" else value / largest
         )
         against = row.get("against", {}).get(measure.name)
-        title = f"{row['candidate']}, {row['condition']}: {written(row, measure)} {measure.unit}, {row['distance_m'] / 1000:.1f} km"
+        title = (
+            f"{row['candidate']}, {row['condition']}: {written(row, measure)} {measure.unit}, "
+            f"{row['distance_m'] / 1000:.1f} km"
+        )
         if against:
             low, high = (measure.written(bound) for bound in against["ci"])
-            title += f"; from {row['against']['reference']} {against['difference']:+.{measure.digits}f} [{low}, {high}]"
+            title += (
+                f"; from {row['against']['reference']} "
+                f"{against['difference']:+.{measure.digits}f} [{low}, {high}]"
+            )
         cell = {
             "name": row["candidate"],
             "text": measure.written(value),
@@ -164,22 +176,22 @@ def _table(rows: Iterable[Mapping]) -> str:
     return text.getvalue()
 
 
-def _roads(driven: Sequence[Cell], grid: Grid) -> Iterator[dict]:
+def _roads(trials: Sequence[Trial], results: Results) -> Iterator[dict]:
     count: collections.Counter = collections.Counter()
-    for cell in driven:
-        place = cell.entrant, cell.condition.name
-        for road in range(cell.roads):
-            values = {name: grid[place][name][count[place], road] for name in FIELDS}
-            told = {
-                name: int(value) if name in WHOLE else float(value)
+    for trial in trials:
+        place = trial.name, trial.condition.name
+        for road in range(trial.roads):
+            values = {name: results[place][name][count[place], road] for name in FIELDS}
+            numbers = {
+                name: int(value) if name in INTEGER_FIELDS else float(value)
                 for name, value in values.items()
             }
             yield {
-                "candidate": cell.entrant,
-                "model": cell.number,
-                "condition": cell.condition.name,
-                "seed": road_seed(cell.seed, road),
-            } | told
+                "candidate": trial.name,
+                "model": trial.number,
+                "condition": trial.condition.name,
+                "seed": road_seed(trial.seed, road),
+            } | numbers
         count[place] += 1
 
 

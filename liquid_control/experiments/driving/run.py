@@ -1,5 +1,5 @@
-"""`bench driving`: trains every candidate, lets all of them drive the same held-out roads under
-every condition, and judges the claims."""
+"""`bench driving`: trains every preset, lets all models drive the same held-out roads under every
+condition, and judges the claims."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import dataclasses
 import functools
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from liquid_control.errors import ConfigError
-from liquid_control.experiments.driving.claims import blind_differences, claims
-from liquid_control.experiments.driving.drives import Cell, Grid, Scores, drive_cell, read_grid
-from liquid_control.experiments.driving.progress import Progress, Stage, alone, earlier_seconds
+from liquid_control.experiments.driving.claims import blind_differences, claims, rows, standings
 from liquid_control.experiments.driving.report import table, write_report
 from liquid_control.experiments.driving.settings import DrivingSettings, shortened
-from liquid_control.experiments.driving.standing import rows, standings
+from liquid_control.experiments.driving.stages import (
+    Stage,
+    earlier_seconds,
+    exclusive_lock,
+    run_stages,
+)
 from liquid_control.experiments.driving.training import (
     Training,
     is_trained,
@@ -25,10 +28,16 @@ from liquid_control.experiments.driving.training import (
     train_one,
     trainings,
 )
+from liquid_control.experiments.driving.trials import (
+    ModelResults,
+    Results,
+    Trial,
+    collect_results,
+    run_trial,
+)
 from liquid_control.model.installed import find_model
 from liquid_control.model.packed import pack_model
 from liquid_control.sim.collect import simulate
-from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.table import find_conditions
 from liquid_control.sim.scenario import LONG_ROAD, POLICY_ROAD, SHORT_ROAD
 from liquid_control.sim.world import START_STATION
@@ -45,92 +54,92 @@ FRAMES = 2.3
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
-    """One trained model that drives; `training` makes it where it is one of ours."""
+class TrainedModel:
+    """Model `number` of the policy `name`, and the results of its trials. `training`: how it is
+    trained, None for a model that was given."""
 
-    entrant: str
+    name: str
     number: int
-    model: Path
-    scores: Scores
+    path: Path
+    results: ModelResults
     training: Training | None = None
+
+    @property
+    def is_there(self) -> bool:
+        return self.training is None or is_trained(self.training)
 
 
 def bench_driving(settings: DrivingSettings) -> dict:
-    """Returns the whole answer, as in driving.json. Raises ConfigError for names that meet, and
-    what training and driving raise."""
+    """Returns the whole answer, as in driving.json. Raises ConfigError for two models of one name,
+    and what training and driving raise."""
     settings, started = shortened(settings), time.perf_counter()
     conditions = find_conditions(settings.conditions)
-    with alone(settings.out):
-        entries = _entries(settings)
-        driven = [
-            _cell(settings, entry, condition) for condition in conditions for entry in entries
+    with exclusive_lock(settings.out):
+        models = {(model.name, model.number): model for model in _models(settings)}
+        trials = [
+            Trial(*key, condition, settings.roads, settings.length, settings.seed)
+            for condition in conditions
+            for key in models
         ]
-        _work(settings, entries, driven)
-        scores = {entry.scores.path: entry.scores for entry in entries}
-        grid = read_grid(driven, scores)
-        answer = _answer(settings, entries, grid)
+        _run(settings, models, trials)
+        results = collect_results(trials, {key: model.results for key, model in models.items()})
+        answer = _answer(settings, models.values(), results)
         wall, core = earlier_seconds(settings.out)
         answer |= {"this_run_s": time.perf_counter() - started, "wall_s": wall, "core_s": core}
-        answer["report"] = str(write_report(answer, settings, driven, grid))
+        paths = {key: model.path for key, model in models.items()}
+        answer["report"] = str(write_report(answer, settings, trials, results, paths))
     return answer
 
 
-def _entries(settings: DrivingSettings) -> list[Entry]:
+def _models(settings: DrivingSettings) -> list[TrainedModel]:
     folder, found = settings.out / "drives", []
     for job in trainings(settings):
-        scores = Scores(folder / f"{job.candidate}_{job.settings.seed}.json", job.described)
-        found.append(Entry(job.candidate, job.settings.seed, job.model, scores, job))
+        file = folder / f"{job.preset}_{job.settings.seed}.json"
+        results = ModelResults(file, job.described)
+        found.append(TrainedModel(job.preset, job.settings.seed, job.model, results, job))
     for given in settings.models:
         path = find_model(given)
         name = path.resolve().parent.name if path.name == "model" else path.name
-        if name in {entry.entrant for entry in found}:
+        if name in {model.name for model in found}:
             raise ConfigError(
-                "models",
-                name,
-                "models whose names differ from each other's and from the candidates'",
+                "models", name, "models whose names differ from each other's and from the presets'"
             )
-        found.append(Entry(name, 0, path, Scores(folder / f"{name}.json")))
+        found.append(TrainedModel(name, 0, path, ModelResults(folder / f"{name}.json")))
     return found
 
 
-def _cell(settings: DrivingSettings, entry: Entry, condition: Condition) -> Cell:
-    return Cell(
-        entry.entrant,
-        entry.number,
-        entry.model,
-        condition,
-        settings.roads,
-        settings.length,
-        settings.seed,
-        entry.scores.path,
-    )
+def _run(
+    settings: DrivingSettings,
+    models: Mapping[tuple[str, int], TrainedModel],
+    trials: Sequence[Trial],
+) -> None:
+    """Expert drives, then trainings, then trials, each side by side on all cores, under one bar. A
+    model is trained only when it is missing and a trial of it is, too."""
 
+    def model_of(trial: Trial) -> TrainedModel:
+        return models[trial.name, trial.number]
 
-def _work(settings: DrivingSettings, entries: Iterable[Entry], driven: Iterable[Cell]) -> None:
-    """Expert drives, then trainings, then benchmark drives, each side by side on all cores, under
-    one bar.
-
-    A model is trained where it is missing and something is left for it to drive: whoever has all
-    its drives need not have it.
-    """
-    by_path = {entry.scores.path: entry for entry in entries}
-    for entry in by_path.values():
-        if entry.training is None or is_trained(entry.training):
-            entry.scores.adopt(entry.model)
-    missing = [cell for cell in driven if not by_path[cell.scores].scores.has(cell)]
-    wanted = {cell.scores: by_path[cell.scores].training for cell in missing}
-    untrained = {
-        path: job for path, job in wanted.items() if job is not None and not is_trained(job)
+    for model in models.values():
+        if model.is_there:
+            model.results.set_model(model.path)
+    wanted = {
+        (trial.name, trial.number): model_of(trial)
+        for trial in trials
+        if not model_of(trial).results.has(trial)
     }
+    untrained = {key: model for key, model in wanted.items() if not model.is_there}
     missing = [
-        cell
-        for cell in driven
-        if cell.scores in untrained or not by_path[cell.scores].scores.has(cell)
+        trial
+        for trial in trials
+        if (trial.name, trial.number) in untrained or not model_of(trial).results.has(trial)
     ]
-    experts = missing_drives(list(untrained.values()))
+    jobs = [model.training for model in untrained.values()]
+    by_path = {model.path: model.results for model in untrained.values()}
+    experts = missing_drives(jobs)
     packed = functools.lru_cache(maxsize=None)(pack_model)
-    by_job = {job.model: by_path[path].scores for path, job in untrained.items()}
-    Progress(settings.out, settings.workers).run(
+    run_stages(
+        settings.out,
+        settings.workers,
         Stage(
             "expert drives",
             simulate,
@@ -139,21 +148,21 @@ def _work(settings: DrivingSettings, entries: Iterable[Entry], driven: Iterable[
             lambda path, episode: episode.save(path),
             experts.__getitem__,
         ),
-        Stage("encoders", train_one, missing_encoders(list(untrained.values())), training_cost),
+        Stage("encoders", train_one, missing_encoders(jobs), training_cost),
         Stage(
             "training",
             train_one,
-            sorted(untrained.values(), key=training_cost, reverse=True),
+            sorted(jobs, key=training_cost, reverse=True),
             training_cost,
-            lambda job, _: by_job[job.model].adopt(job.model),
+            lambda job, _: by_path[job.model].set_model(job.model),
         ),
         Stage(
             "driving",
-            drive_cell,
+            run_trial,
             missing,
-            lambda cell: cell.roads * (cell.length - START_STATION) * DRIVEN,
-            lambda cell, columns: by_path[cell.scores].scores.put(cell, columns),
-            lambda cell: (packed(cell.model), cell),
+            lambda trial: trial.roads * (trial.length - START_STATION) * DRIVEN,
+            lambda trial, columns: model_of(trial).results.put(trial, columns),
+            lambda trial: (packed(model_of(trial).path), trial),
         ),
     )
 
@@ -170,12 +179,12 @@ def training_cost(job: Training) -> float:
     return START + driven * COLLECTED + steps * STEP + core + encoded
 
 
-def _answer(settings: DrivingSettings, entries: Iterable[Entry], grid: Grid) -> dict:
-    seconds = sum(columns["cpu_s"].sum() for columns in grid.values())
-    simulated = sum(columns["simulated_s"].sum() for columns in grid.values())
-    candidates: dict[str, list[Entry]] = {}
-    for entry in entries:
-        candidates.setdefault(entry.entrant, []).append(entry)
+def _answer(settings: DrivingSettings, models: Iterable[TrainedModel], results: Results) -> dict:
+    seconds = sum(columns["cpu_s"].sum() for columns in results.values())
+    simulated = sum(columns["simulated_s"].sum() for columns in results.values())
+    by_name: dict[str, list[TrainedModel]] = {}
+    for model in models:
+        by_name.setdefault(model.name, []).append(model)
     return {
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
         "commit": commit(),
@@ -185,28 +194,28 @@ def _answer(settings: DrivingSettings, entries: Iterable[Entry], grid: Grid) -> 
         "road_seed": settings.seed,
         "seeds": settings.seeds,
         "recipe": dataclasses.asdict(settings.recipe),
-        "candidates": {name: _about(of) for name, of in candidates.items()},
-        "distance_m": float(sum(columns["distance_m"].sum() for columns in grid.values())),
+        "candidates": {name: _about(of) for name, of in by_name.items()},
+        "distance_m": float(sum(columns["distance_m"].sum() for columns in results.values())),
         "least_distance_m": float(
-            min(columns["distance_m"].sum(1).min() for columns in grid.values())
+            min(columns["distance_m"].sum(1).min() for columns in results.values())
         ),
         "driving_core_s": float(seconds),
         "speed_up_per_core": float(simulated / seconds),
-        "claims": claims(grid),
-        "blind": blind_differences(grid),
-        "standings": standings(grid),
-        "rows": rows(grid),
+        "claims": claims(results),
+        "blind": blind_differences(results),
+        "standings": standings(results),
+        "rows": rows(results),
     }
 
 
-def _about(entries: list[Entry]) -> Mapping:
-    told = [entry.scores.model for entry in entries]
+def _about(models: list[TrainedModel]) -> Mapping:
+    facts = [model.results.model for model in models]
     return {
-        "parameters": told[0]["recurrent_parameters"],
-        "state": told[0]["state_size"],
-        "core": told[0]["core"],
-        "models": [one["sha256"] for one in told],
-        "training_s": [(one["seconds"] or {}).get("total") for one in told],
+        "parameters": facts[0]["recurrent_parameters"],
+        "state": facts[0]["state_size"],
+        "core": facts[0]["core"],
+        "models": [each["sha256"] for each in facts],
+        "training_s": [(each["seconds"] or {}).get("total") for each in facts],
     }
 
 

@@ -1,5 +1,5 @@
-"""What `bench driving` is asked: who drives, under which conditions, on how many roads, and how
-everybody was trained."""
+"""Settings of `bench driving`: which policies drive, under which conditions, on how many roads, and
+how they are trained."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from liquid_control.train.simulation_settings import SimulationSettings
 CHOSEN = tuple(PRESETS)
 """Driven by default: every core, and both sizes of those that have two."""
 
-QUICK_CANDIDATES, QUICK_CONDITIONS = (
+QUICK_PRESETS, QUICK_CONDITIONS = (
     ("ltc", "gru"),
     ("clean", "noise_0.3", "dropped_50", "dropped_50_stripped"),
 )
@@ -97,7 +97,7 @@ class DrivingSettings:
         "folder of results and report, small files; an interrupted benchmark resumes",
         writes="folder",
     )
-    candidates: tuple[str, ...] = several(
+    presets: tuple[str, ...] = several(
         CHOSEN, "presets by name (doc/cores.md), trained with the recipe"
     )
     models: tuple[Path, ...] = several(
@@ -125,29 +125,28 @@ class DrivingSettings:
     def __post_init__(self) -> None:
         check(self)
         find_conditions(self.conditions)
-        unknown = [name for name in self.candidates if name not in PRESETS]
+        unknown = [name for name in self.presets if name not in PRESETS]
         if unknown:
-            raise ConfigError("candidates", ", ".join(unknown), "any of " + ", ".join(PRESETS))
-        if len(set(self.candidates)) < len(self.candidates):
-            raise ConfigError("candidates", " ".join(self.candidates), "each one once")
-        if not self.candidates and not self.models:
-            raise ConfigError("candidates", (), "at least one, or a model")
+            raise ConfigError("presets", ", ".join(unknown), "any of " + ", ".join(PRESETS))
+        if len(set(self.presets)) < len(self.presets):
+            raise ConfigError("presets", " ".join(self.presets), "each one once")
+        if not self.presets and not self.models:
+            raise ConfigError("presets", (), "at least one, or a model")
 
     @property
-    def workshop(self) -> Path:
-        """Where expert drives and trainings are."""
+    def work_folder(self) -> Path:
+        """Folder of expert drives and trainings."""
         return self.work or self.out
 
 
 def shortened(settings: DrivingSettings) -> DrivingSettings:
-    """The settings that `--quick` stands for; what was asked beside it and differs from the
-    defaults stays."""
+    """The settings that `--quick` stands for; other flags that differ from their defaults stay."""
     if not settings.quick:
         return settings
     plain, quick = (
         DrivingSettings(),
         {
-            "candidates": QUICK_CANDIDATES,
+            "presets": QUICK_PRESETS,
             "conditions": QUICK_CONDITIONS,
             "roads": 3,
             "length": 150.0,
@@ -155,9 +154,9 @@ def shortened(settings: DrivingSettings) -> DrivingSettings:
             "recipe": QUICK_RECIPE,
         },
     )
-    kept = {
+    changed = {
         name: value
         for name, value in quick.items()
         if getattr(settings, name) == getattr(plain, name)
     }
-    return dataclasses.replace(settings, **kept)
+    return dataclasses.replace(settings, **changed)

@@ -1,5 +1,8 @@
-"""Every candidate is trained by `train simulation` with one recipe: the expert's drives and the
-encoder to start with are shared by the candidates of a seed, DAgger rounds are each one's own."""
+"""Every preset is trained by `train simulation` with one recipe. The presets of a seed share the
+expert's drives and the encoder that they start with; each has its own DAgger rounds.
+
+A training is a job with a folder: it resumes from its checkpoint there, and its episodes are too
+many to travel."""
 
 from __future__ import annotations
 
@@ -23,15 +26,15 @@ from liquid_control.train.simulation_settings import PLACES, SimulationSettings,
 
 TRAINED, LOG = "trained.json", "train.log"
 ENCODER = "feedforward"
-"""The candidate whose encoder all start with: the one that favours no way of remembering."""
+"""The preset whose encoder all start with: it favours no kind of memory."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """One model to train. `experts`: folder with the episodes that all candidates of this seed
-    learn from. `encoder`: the training whose encoder it starts with."""
+    """One model to train. `experts`: folder with the episodes that all presets of this seed learn
+    from. `encoder`: the training whose encoder it starts with."""
 
-    candidate: str
+    preset: str
     settings: SimulationSettings
     experts: Path
     encoder: Training | None = None
@@ -56,7 +59,7 @@ def trainings(settings: DrivingSettings) -> list[Training]:
     encoder_steps, image_encoder, work, found = (
         recipe.pop("encoder_steps"),
         recipe.pop("image_encoder"),
-        settings.workshop,
+        settings.work_folder,
         [],
     )
     policies = {
@@ -79,7 +82,7 @@ def trainings(settings: DrivingSettings) -> list[Training]:
             )
             encoder = Training(ENCODER, alone, experts)
             usual = dataclasses.replace(usual, encoder=str(encoder.model))
-        for name in settings.candidates:
+        for name in settings.presets:
             own = dataclasses.replace(
                 usual, out=work / "models" / f"{name}_{seed}", policy=policies[name]
             )
@@ -140,7 +143,7 @@ def train_one(job: Training) -> None:
     ):
         train(job.settings)
     facts = {
-        "candidate": job.candidate,
+        "candidate": job.preset,
         "seconds": round(time.perf_counter() - started, 1),
         "settings": job.described,
     }

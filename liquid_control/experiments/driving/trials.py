@@ -1,5 +1,5 @@
-"""What each model did under each condition: driven once, kept in one small file for each model,
-read again by whoever resumes."""
+"""Trials: one model drives the same held-out roads under one condition. Results are stored in one
+small file per model, so that an interrupted benchmark resumes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ from liquid_control.system.files import write_atomically
 from liquid_control.system.sha256 import sha256_of
 
 FORMAT = 2
-"""To be raised when the same model would drive otherwise: drives of another format are driven
-again."""
+"""Raise it when the same model would drive differently: trials of another format are repeated."""
 
 FIELDS = [
     field.name
     for field in dataclasses.fields(RoadResult)
     if field.name not in ("condition", "seed")
 ]
-WHOLE = (
+INTEGER_FIELDS = (
     "road",
     "stratum",
     "departures",
@@ -41,60 +40,61 @@ WHOLE = (
     "standstills",
     "frames_dropped",
 )
-"""Fields that are whole numbers; the others are kept to seven digits."""
+"""The other fields are stored with seven digits."""
+
+Results = dict[tuple[str, str], dict[str, np.ndarray]]
+"""By (name, condition): each number of `RoadResult` as an array (S, N) over training seeds and
+roads."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
-    """One model under one condition, over all roads. `number`: which of the entrant's models it is;
-    `scores` keeps what came out."""
+class Trial:
+    """Model `number` of the policy `name` under one condition, over all roads."""
 
-    entrant: str
+    name: str
     number: int
-    model: Path
     condition: Condition
     roads: int
     length: float
     seed: int
-    scores: Path
 
     def job(self, road: int) -> RoadJob:
         return RoadJob(self.condition.name, road, self.seed, WorldConfig(length=self.length))
 
     @property
     def about(self) -> dict:
-        """All that decides what comes out, the model apart."""
+        """All that decides the result, the model apart."""
         numbers = {
             field.name: getattr(self.condition, field.name)
             for field in dataclasses.fields(self.condition)
             if field.name not in ("name", "summary")
             and getattr(self.condition, field.name) != field.default
         }
-        told = {
+        facts = {
             "format": FORMAT,
             "roads": self.roads,
             "length": self.length,
             "seed": self.seed,
             "condition": numbers,
         }
-        return json.loads(json.dumps(told))
+        return json.loads(json.dumps(facts))
 
 
-class Scores:
-    """The drives of one model, in one file that is written anew after each condition, beside and
-    renamed. They outlive the model itself.
+class ModelResults:
+    """The trials of one model in one file, which is written after each of them. The file serves
+    without the model.
 
-    `recipe`: all that decides what training makes; None for a model that was given. Raises
-    ConfigError where the file is about a model of another recipe.
+    `recipe`: all that decides the outcome of its training; None for a model that was given. Raises
+    ConfigError when the file belongs to a model of another recipe.
     """
 
     def __init__(self, path: Path, recipe: Mapping | None = None) -> None:
         self.path = path
-        self._told: dict = {"recipe": recipe, "model": {}, "drives": {}}
+        self._stored: dict = {"recipe": recipe, "model": {}, "drives": {}}
         if path.exists():
             try:
-                self._told = json.loads(path.read_text())
-                known = self._told["recipe"], self._told["model"], self._told["drives"]
+                self._stored = json.loads(path.read_text())
+                known = self._stored["recipe"], self._stored["model"], self._stored["drives"]
             except (ValueError, KeyError, TypeError):
                 raise ConfigError(
                     str(path),
@@ -110,75 +110,74 @@ class Scores:
 
     @property
     def model(self) -> dict:
-        """What is told about the model: sha256 (of its policy.onnx), core, recurrent_parameters,
+        """Facts about the model: sha256 (of its policy.onnx), core, recurrent_parameters,
         state_size, seconds, command, commit."""
-        return self._told["model"]
+        return self._stored["model"]
 
-    def adopt(self, model: Path) -> None:
-        """Says which model these drives are by, from now on; drives by another are forgotten."""
-        told = _facts(model)
-        if told["sha256"] != self.model.get("sha256"):
-            self._told |= {"model": told, "drives": {}}
+    def set_model(self, model: Path) -> None:
+        """Sets the model that the trials belong to; trials of another are dropped."""
+        facts = _model_facts(model)
+        if facts["sha256"] != self.model.get("sha256"):
+            self._stored |= {"model": facts, "drives": {}}
             self._write()
 
-    def has(self, cell: Cell) -> bool:
-        """Whether this condition was driven on these roads, with these numbers."""
-        return self._told["drives"].get(cell.condition.name, {}).get("about") == cell.about
+    def has(self, trial: Trial) -> bool:
+        """Whether this trial is stored, with the same roads and the same condition."""
+        return self._stored["drives"].get(trial.condition.name, {}).get("about") == trial.about
 
-    def put(self, cell: Cell, columns: Mapping[str, Sequence[float]]) -> None:
-        self._told["drives"][cell.condition.name] = {"about": cell.about, "columns": columns}
+    def put(self, trial: Trial, columns: Mapping[str, Sequence[float]]) -> None:
+        self._stored["drives"][trial.condition.name] = {"about": trial.about, "columns": columns}
         self._write()
 
-    def columns(self, cell: Cell) -> dict[str, list[float]]:
+    def columns(self, trial: Trial) -> dict[str, list[float]]:
         """Each number of `RoadResult`, road by road."""
-        return self._told["drives"][cell.condition.name]["columns"]
+        return self._stored["drives"][trial.condition.name]["columns"]
 
     def _write(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         drives = ",\n".join(
-            f"  {json.dumps(name)}: {json.dumps(told)}"
-            for name, told in self._told["drives"].items()
+            f"  {json.dumps(name)}: {json.dumps(stored)}"
+            for name, stored in self._stored["drives"].items()
         )
         head = ",\n".join(
-            f" {json.dumps(name)}: {json.dumps(self._told[name])}" for name in ("recipe", "model")
+            f" {json.dumps(name)}: {json.dumps(self._stored[name])}" for name in ("recipe", "model")
         )
         with write_atomically(self.path) as partial:
             partial.write_text(f'{{\n{head},\n "drives": {{\n{drives}\n }}\n}}\n')
 
 
-def drive_cell(job: tuple[PackedModel, Cell]) -> dict[str, list[float]]:
-    """A model drives all roads of a cell; returns its columns."""
-    model, cell = job
+def run_trial(job: tuple[PackedModel, Trial]) -> dict[str, list[float]]:
+    """A model drives all roads of a trial; returns the columns of its results."""
+    model, trial = job
     runtime = load_packed(model)
-    results = [drive_with(runtime, cell.job(road)) for road in range(cell.roads)]
-    kinds = {name: int if name in WHOLE else lambda value: float(f"{value:.7g}") for name in FIELDS}
-    return {name: [kinds[name](getattr(result, name)) for result in results] for name in FIELDS}
+    results = [drive_with(runtime, trial.job(road)) for road in range(trial.roads)]
+
+    def rounded(name: str, value: float) -> float:
+        return int(value) if name in INTEGER_FIELDS else float(f"{value:.7g}")
+
+    return {name: [rounded(name, getattr(result, name)) for result in results] for name in FIELDS}
 
 
-Grid = dict[tuple[str, str], dict[str, np.ndarray]]
-"""By (entrant, condition): each number of `RoadResult` as an array (S, N) over training seeds and
-roads."""
-
-
-def read_grid(driven: Sequence[Cell], scores: Mapping[Path, Scores]) -> Grid:
-    """All cells' results as arrays. `scores`: by path, of all cells."""
+def collect_results(
+    trials: Sequence[Trial], stored: Mapping[tuple[str, int], ModelResults]
+) -> Results:
+    """The results of all trials as arrays. `stored`: by name and number."""
     rows: dict[tuple[str, str], list[dict[str, list[float]]]] = {}
-    for cell in driven:
-        rows.setdefault((cell.entrant, cell.condition.name), []).append(
-            scores[cell.scores].columns(cell)
-        )
+    for trial in trials:
+        columns = stored[trial.name, trial.number].columns(trial)
+        rows.setdefault((trial.name, trial.condition.name), []).append(columns)
     return {
         place: {name: np.array([model[name] for model in models], float) for name in FIELDS}
         for place, models in rows.items()
     }
 
 
-def _facts(model: Path) -> dict:
+def _model_facts(model: Path) -> dict:
     info = read_model(model)
-    told = {
+    facts = {
         "sha256": sha256_of(model / ONNX),
         "core": info.policy.core.name,
         "recurrent_parameters": info.recurrent_parameters,
         "state_size": info.state_size,
     }
-    return told | {name: info.provenance.get(name) for name in ("seconds", "command", "commit")}
+    return facts | {name: info.provenance.get(name) for name in ("seconds", "command", "commit")}
