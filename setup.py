@@ -34,7 +34,8 @@ def share(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
 setup(
     name=NAME,
     version="0.1.0",
-    description="Drives a vehicle with a liquid neural network: camera and IMU in, steering out, through a safety gate.",
+    description="Drives a vehicle with a liquid neural network: camera and IMU in, steering out, "
+    "through a safety gate.",
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),

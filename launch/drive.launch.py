@@ -26,7 +26,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "vehicle",
             default_value=[SHARE, "/config/vehicles/full_size.yaml"],
-            description="YAML file with the vehicle's dimensions and the gate's limits; config/vehicles holds presets.",
+            description="YAML file with the vehicle's dimensions and the gate's limits; "
+            "config/vehicles holds presets.",
         ),
         DeclareLaunchArgument(
             "command_type",

@@ -58,7 +58,8 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "vehicle",
             default_value=[SHARE, "/config/vehicles/simulated.yaml"],
-            description="YAML file with the dimensions and limits of the vehicle that was recorded.",
+            description="YAML file with the dimensions and limits of the vehicle "
+            "that was recorded.",
         ),
         DeclareLaunchArgument(
             "image_transport",

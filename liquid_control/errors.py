@@ -55,7 +55,8 @@ class TimeError(LiquidControlError):
 
     def __init__(self, got: object, expected: str = "finite positive seconds") -> None:
         super().__init__(
-            f"dt: got {got}, expected {expected}; reject duplicate and older stamps first (perception.timeline does)"
+            f"dt: got {got}, expected {expected}; "
+            "reject duplicate and older stamps first (perception.timeline does)"
         )
         self.got = got
 
@@ -65,7 +66,8 @@ class NotFiniteError(LiquidControlError):
 
     def __init__(self, name: str, got: float, index: tuple[int, ...]) -> None:
         super().__init__(
-            f"{name}: got {got} at {index}, expected finite numbers; drop or repair the sample, or mask it out"
+            f"{name}: got {got} at {index}, expected finite numbers; "
+            "drop or repair the sample, or mask it out"
         )
         self.name, self.got, self.index = name, got, index
 
@@ -117,7 +119,8 @@ class AmbiguousTopicError(LiquidControlError):
     def __init__(self, role: str, candidates: tuple[str, ...]) -> None:
         listed = ", ".join(candidates)
         super().__init__(
-            f"{len(candidates)} topics could be the {role}: {listed}. Say which, for example --topics.{role} {candidates[0]}"
+            f"{len(candidates)} topics could be the {role}: {listed}. "
+            f"Say which, for example --topics.{role} {candidates[0]}"
         )
         self.role, self.candidates = role, candidates
 

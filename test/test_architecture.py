@@ -281,9 +281,10 @@ def test_behaviour_is_not_switched_by_environment_variables():
                 assert key.value in foreign, f"{path}: {key.value}"
 
 
-def test_the_linter_has_nothing_to_say():
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]])
+def test_the_linter_has_nothing_to_say(arguments):
     linted = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--no-cache", "."],
+        [sys.executable, "-m", "ruff", *arguments, "--no-cache", "."],
         cwd=ROOT,
         capture_output=True,
         text=True,

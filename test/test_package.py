@@ -51,7 +51,12 @@ def test_manifest_is_format_3_and_agrees_with_setup_py():
     assert MANIFEST.findtext("license") == "Apache-2.0"
     assert MANIFEST.findtext("export/build_type") == "ament_python"
     assert f'version="{MANIFEST.findtext("version")}"' in setup
-    assert f'description="{MANIFEST.findtext("description")}"' in setup
+    keywords = {
+        node.arg: node.value.value
+        for node in ast.walk(ast.parse(setup))
+        if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant)
+    }
+    assert keywords["description"] == MANIFEST.findtext("description")
     assert f"{MANIFEST.findtext('version')} (" in (ROOT / "CHANGELOG.rst").read_text()
 
 
@@ -160,7 +165,8 @@ def test_colcon_installs_every_file_inside_the_package(workspace):
 
 
 def test_the_installed_package_runs_and_finds_its_model(workspace):
-    shell = ". install/setup.sh && exec install/liquid_control/lib/liquid_control/liquid-control inspect lane_keeper"
+    program = "install/liquid_control/lib/liquid_control/liquid-control"
+    shell = f". install/setup.sh && exec {program} inspect lane_keeper"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         ["sh", "-c", shell], cwd=workspace, env=environment, capture_output=True, text=True

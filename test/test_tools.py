@@ -47,7 +47,8 @@ def test_the_bill_of_materials_lists_every_pin():
         ("No known vulnerabilities found", 0, 0),
         ("Found 2 known vulnerabilities in 1 package", 1, 1),
         (
-            "ERROR:pip_audit._cli:numpy: Dependency not found on PyPI and could not be audited: numpy (2.4.6)",
+            "ERROR:pip_audit._cli:numpy: "
+            "Dependency not found on PyPI and could not be audited: numpy (2.4.6)",
             1,
             2,
         ),

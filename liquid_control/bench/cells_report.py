@@ -44,12 +44,14 @@ def table(result: Mapping) -> str:
     ]
     first, machine = result["first_use"], result["machine"]
     text.append(
-        f"first use: {first['compiling']:.1f} s to compile, {first['cached']:.2f} s when the disk has it"
+        f"first use: {first['compiling']:.1f} s to compile, "
+        f"{first['cached']:.2f} s when the disk has it"
     )
     if "gpu" in machine:
         text.append(f"{machine['gpu']}, CUDA {machine['cuda']}, triton {machine['triton']}")
     text.append(
-        f"{machine['processor']}, {machine['threads']} threads, torch {machine['torch']}, numba {machine['numba']}, "
+        f"{machine['processor']}, {machine['threads']} threads, "
+        f"torch {machine['torch']}, numba {machine['numba']}, "
         f"ncps {machine['ncps']}, {machine['date']}"
     )
     return "\n".join(text)

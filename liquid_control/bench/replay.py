@@ -82,7 +82,8 @@ seconds = time.perf_counter() - began
     "replay --out": """
 from liquid_control.evaluate.replay.run import ReplaySettings, run
 began = time.perf_counter()
-frames = run(ReplaySettings(model, (Path(bag),), out=Path(scratch, "report"), video=0.0))["frames_used"]
+settings = ReplaySettings(model, (Path(bag),), out=Path(scratch, "report"), video=0.0)
+frames = run(settings)["frames_used"]
 seconds = time.perf_counter() - began
 """,
 }
@@ -235,7 +236,10 @@ def table(result: Mapping) -> str:
     text += [f"{name}: {rate:.0f} frames/s" for name, rate in result["frames_per_second"].items()]
     recording, host = result["recording"], result["machine"]
     rates = f"{recording['camera_hz']:g} Hz, IMU at {recording['imu_hz']:g} Hz"
-    size = f"{recording['bytes_per_picture'] / 1000:.0f} kB a picture, {recording['long_bytes'] / 1e9:.1f} GB"
+    size = (
+        f"{recording['bytes_per_picture'] / 1000:.0f} kB a picture, "
+        f"{recording['long_bytes'] / 1e9:.1f} GB"
+    )
     text.append(f"{recording['picture']} at {rates}: {size}")
     text.append(f"{host['processor']}, {host['cores']} cores, load {host['load']}, {host['date']}")
     return "\n".join(text)

@@ -161,7 +161,8 @@ def _read_metadata(kind: type, whole: object) -> StructConstructorSpec:
 
 
 def _default(field: dataclasses.Field, whole: object) -> object:
-    """The default of a field; `whole`: the default of the dataclass that has it, if there is one."""
+    """The default of a field; `whole`: the default of the dataclass that has it, if there is
+    one."""
     if _is_settings(whole):
         return getattr(whole, field.name)
     if field.default is not dataclasses.MISSING:

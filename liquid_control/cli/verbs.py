@@ -1,5 +1,5 @@
-"""The verbs of the command line as a table. To add one, define a `Verb` in the module of its function and
-name it here."""
+"""The verbs of the command line as a table. To add one, define a `Verb` in the module of its
+function and name it here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from liquid_control.system.verb import Verb
 @dataclasses.dataclass(frozen=True)
 class Entry:
     """`words` as typed, one line of `summary`, and `target`, "module:NAME" of its `Verb` below
-    `liquid_control`, imported when the verb is chosen. `trains`: it runs PyTorch on several threads.
+    `liquid_control`, imported when the verb is chosen. `trains`: it runs PyTorch on several
+    threads.
     """
 
     words: str

@@ -44,7 +44,7 @@ class OnnxRuntime:
             curvature, state = self.step_batch(
                 image, np.zeros((1, 3)), np.full(1, 0.04), self.initial_state()[None]
             )
-        except Exception as error:  # onnxruntime has an exception class of its own for each way a graph can be wrong
+        except Exception as error:  # onnxruntime raises many classes for a faulty graph
             raise ModelFileError(
                 path,
                 f"does not run ({str(error).strip()})",

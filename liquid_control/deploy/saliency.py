@@ -67,8 +67,8 @@ class VisualBackProp:
         return maps
 
     def saliency(self, image: np.ndarray) -> np.ndarray:
-        """(h, w) float32 in 0..1 for image (h, w, 3) uint8 RGB; all zeros where the encoder responds
-        to nothing."""
+        """(h, w) float32 in 0..1 for image (h, w, 3) uint8 RGB; all zeros where the encoder
+        responds to nothing."""
         means = [layer.mean(axis=2) for layer in self.maps(image)]
         return scaled(
             propagate_back(means, [stride for *_, stride in self._layers], image.shape[:2])

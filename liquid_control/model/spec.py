@@ -1,5 +1,5 @@
-"""What a policy takes and gives: named inputs, outputs and state. A car's curvature is one spec, see
-`model.car`."""
+"""What a policy takes and gives: named inputs, outputs and state. A car's curvature is one spec,
+see `model.car`."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ TAKEN = ("image", "measurements", "dt", "action")
 class Feature:
     """One number that a policy is given or gives.
 
-    `low`, `high`: bounds in `unit`, None for none; the network clips measurements to them. `centre`,
-    `scale`: the network works with (value - centre) / scale. `mirror`: the sign of the value when
-    left and right are exchanged: -1 for a turn, 1 for a speed. Raises ConfigError.
+    `low`, `high`: bounds in `unit`, None for none; the network clips measurements to them.
+    `centre`, `scale`: the network works with (value - centre) / scale. `mirror`: the sign of the
+    value when left and right are exchanged: -1 for a turn, 1 for a speed. Raises ConfigError.
     """
 
     name: str

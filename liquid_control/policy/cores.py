@@ -1,5 +1,5 @@
-"""From a core's settings to the cell behind a policy's encoder: a circuit whose motor neurons are the
-outputs, or a cell whose outputs one linear layer reads out."""
+"""From a core's settings to the cell behind a policy's encoder: a circuit whose motor neurons are
+the outputs, or a cell whose outputs one linear layer reads out."""
 
 from __future__ import annotations
 

@@ -158,7 +158,8 @@ def _refuse_other_shapes(
         if given.get(name) != wanted.get(name)
     ]
     if wrong:
-        problem = f"does not fit the network in model.json ({len(wrong)} tensors; {'; '.join(wrong[:3])[:500]})"
+        listed = "; ".join(wrong[:3])[:500]
+        problem = f"does not fit the network in model.json ({len(wrong)} tensors; {listed})"
         raise ModelFileError(info.weights_path, problem, AGAIN)
 
 

@@ -77,7 +77,7 @@ def run(
                 Node.destroy_node(half)  # its own would look for what it does not have yet
             node = executor = half = None
             gc.unfreeze()
-            gc.collect()  # a lifecycle node's participant goes, with its shared memory, only when nothing refers to it any more
+            gc.collect()  # frees a lifecycle node's participant and its shared memory
             rclpy.try_shutdown()
         except KeyboardInterrupt:  # a second Ctrl-C while it already ends
             pass

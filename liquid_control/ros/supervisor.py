@@ -115,7 +115,8 @@ class Supervisor:
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         if not self._wait(condition, PATIENCE):
             raise DriveError(
-                f"waited {PATIENCE:.0f} s in vain for {what}; the nodes' logs, beside the report, may say why"
+                f"waited {PATIENCE:.0f} s in vain for {what}; "
+                "the nodes' logs, next to the report, may say why"
             )
 
     def _wait(self, condition: Callable[[], bool], patience: float) -> bool:

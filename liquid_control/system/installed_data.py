@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def shared_folders(name: str) -> list[Path]:
-    """Where the folder of this name may be, the nearest first: next to the package's sources, and in
-    `share/liquid_control` of every prefix above the installed package."""
+    """Where the folder of this name may be, the nearest first: next to the package's sources, and
+    in `share/liquid_control` of every prefix above the installed package."""
     above = Path(__file__).resolve().parents[2:]
     return [above[0] / name, *(prefix / "share" / "liquid_control" / name for prefix in above)]

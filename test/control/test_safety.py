@@ -189,7 +189,7 @@ def test_a_safe_stop_holds_the_angle_of_a_bend_also_when_the_speed_goes_unknown(
     assert previous.speed == 0.0
 
 
-def test_an_unknown_speed_is_judged_as_the_last_commanded_one_should_that_be_larger_since_the_limit_was_lowered():
+def test_an_unknown_speed_counts_as_the_last_commanded_one_above_a_lowered_limit():
     command, _ = GATE.apply(Action(NOW, 0.1, 2.0), None, NOW, before(0.0, 30.0))
     assert 30.0**2 * curvature(command.steering_angle, CAR) == pytest.approx(3.0)
 

@@ -110,7 +110,7 @@ def test_a_pair_and_a_speed_too_fast_are_both_named():
     assert verdict.limits == Limit.SPEED | Limit.LATERAL_ACCELERATION | Limit.ACCELERATION
 
 
-def test_a_command_before_that_was_not_ours_may_make_the_speed_fall_faster_but_never_break_another_limit():
+def test_after_a_foreign_command_only_the_fall_of_speed_may_be_faster():
     command, verdict = gate().apply(Action(NOW, 0.0, 5.0), 30.0, NOW, before(0.0, 30.0))
     assert command.speed == GateConfig().max_speed and Limit.DECELERATION in verdict.limits
     command, _ = gate().apply(Action(NOW, 0.2, 5.0), 15.0, NOW, before(0.3, 15.0))

@@ -142,7 +142,8 @@ def test_the_graph_is_as_documented(model):
 
 def test_running_never_imports_torch(model):
     code = (
-        "import sys; from liquid_control.deploy.onnx_runtime import OnnxRuntime; OnnxRuntime.load(sys.argv[1]);"
+        "import sys; from liquid_control.deploy.onnx_runtime import OnnxRuntime;"
+        "OnnxRuntime.load(sys.argv[1]);"
         "print([m for m in ('torch', 'safetensors', 'onnx') if m in sys.modules])"
     )
     assert (

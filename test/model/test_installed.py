@@ -12,7 +12,11 @@ import pytest
 import liquid_control.model.installed as models
 from liquid_control.errors import ModelFileError
 
-PROGRAM = "import sys; from liquid_control.model.installed import find_model; print(find_model(sys.argv[1]))"
+PROGRAM = """
+import sys
+from liquid_control.model.installed import find_model
+print(find_model(sys.argv[1]))
+"""
 
 
 def install(package: Path) -> None:

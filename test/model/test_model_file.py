@@ -90,7 +90,8 @@ def test_what_was_saved_is_what_is_loaded(tmp_path, core):
 
 def test_reading_imports_neither_torch_nor_onnxruntime(model):
     code = (
-        "import sys; from liquid_control.model.model_file import read_model; read_model(sys.argv[1]);"
+        "import sys; from liquid_control.model.model_file import read_model;"
+        "read_model(sys.argv[1]);"
         "print([m for m in ('torch', 'onnxruntime', 'safetensors') if m in sys.modules])"
     )
     assert (

@@ -1,4 +1,5 @@
-"""The interface of a policy: features with unit, scale, bounds and mirror sign, to JSON and back."""
+"""The interface of a policy: features with unit, scale, bounds and mirror sign, to JSON and
+back."""
 
 from __future__ import annotations
 

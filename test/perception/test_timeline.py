@@ -15,7 +15,7 @@ from liquid_control.perception.timeline import MEASURABLE, SAMPLES_KEPT, Timelin
 from liquid_control.signals import Frame, ImuSample, Observation, Reason, Rejected, SpeedSample
 
 MS = 1_000_000
-EPOCH = 1_760_000_000_000_000_000  # stamps of today, where float64 seconds step by 0.2 µs and float32 by 128 s
+EPOCH = 1_760_000_000_000_000_000  # today; float64 seconds step by 0.2 µs, float32 by 128 s
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 
 

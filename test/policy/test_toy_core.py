@@ -1,5 +1,5 @@
-"""A core is its cell and one row of `CORES`: this file adds one, and everything else trains, exports,
-loads and steps it."""
+"""A core is its cell and one row of `CORES`: this file adds one, and everything else trains,
+exports, loads and steps it."""
 
 from __future__ import annotations
 

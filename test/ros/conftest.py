@@ -34,7 +34,8 @@ from liquid_control.deploy.export import export_onnx
 from liquid_control.policy.saved import save_model
 from liquid_control.policy.network import PolicyNetwork
 torch.manual_seed(0)
-save_model(sys.argv[1], PolicyNetwork(PolicyConfig(), PreprocessConfig()), {}, {}, export=export_onnx)
+network = PolicyNetwork(PolicyConfig(), PreprocessConfig())
+save_model(sys.argv[1], network, {}, {}, export=export_onnx)
 """
 
 

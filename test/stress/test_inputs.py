@@ -89,7 +89,10 @@ import json, resource
 from liquid_control.stress.soak.cases import run_cases
 ways = {"eats": lambda rng: str(len(b"x" * 2**29)), "bursts": lambda rng: str(len(b"x" * 2**36))}
 before = resource.getrlimit(resource.RLIMIT_DATA)
-wrong = {name: run_cases((name, lambda folder, name=name: ways[name], 0, 0, 1))["wrong"] for name in ways}
+wrong = {
+    name: run_cases((name, lambda folder, name=name: ways[name], 0, 0, 1))["wrong"]
+    for name in ways
+}
 print(json.dumps([wrong, resource.getrlimit(resource.RLIMIT_DATA) == before]))
 """
 

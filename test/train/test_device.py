@@ -1,5 +1,6 @@
-"""The device that a network is trained on. Without a GPU, PyTorch's meta device shows that a training step keeps
-to the network's own device: it computes nothing, and refuses what lies elsewhere."""
+"""The device that a network is trained on. Without a GPU, PyTorch's meta device shows that a
+training step keeps to the network's own device: it computes nothing, and refuses what lies
+elsewhere."""
 
 from __future__ import annotations
 

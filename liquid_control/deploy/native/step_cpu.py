@@ -1,4 +1,5 @@
-"""One step at batch 1 as numba kernels: the sixteen vector lanes are synapses (LTC) or neurons (CfC).
+"""One step at batch 1 as numba kernels: the sixteen vector lanes are synapses (LTC) or neurons
+(CfC).
 
 All constants of a kernel are in one float32 array, because every array argument costs 70 ns. It
 begins with `HEADER` int32; the int32 lists, the tables and scratch rows follow; `step` writes it. A

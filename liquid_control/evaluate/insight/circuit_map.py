@@ -81,10 +81,12 @@ def _synapse(source: int, target: int, places: dict, strength: float, tip: str, 
     if source == target:
         path = f"M{x0:.0f},{y0 - 8:.0f} c 46,-52 -46,-52 0,0"
     elif x0 == x1:
-        path = f"M{x0:.0f},{y0:.0f} Q{x0 + (90 if y1 > y0 else -90):.0f},{(y0 + y1) / 2:.0f} {x1:.0f},{y1:.0f}"
+        side = x0 + (90 if y1 > y0 else -90)
+        path = f"M{x0:.0f},{y0:.0f} Q{side:.0f},{(y0 + y1) / 2:.0f} {x1:.0f},{y1:.0f}"
     else:
         bend = 0.45 * (x1 - x0)
-        path = f"M{x0:.0f},{y0:.0f} C{x0 + bend:.0f},{y0:.0f} {x1 - bend:.0f},{y1:.0f} {x1:.0f},{y1:.0f}"
+        curve = f"C{x0 + bend:.0f},{y0:.0f} {x1 - bend:.0f},{y1:.0f}"
+        path = f"M{x0:.0f},{y0:.0f} {curve} {x1:.0f},{y1:.0f}"
     return element("path", f"synapse {kind}", title, d=path, **style)
 
 

@@ -133,17 +133,8 @@ def brief(facts: Mapping) -> dict:
         for row in facts["saliency_under_noise"]
     }
     worst = sorted(facts["interventions"], key=lambda one: -one["lateral_rmse_m"])[:5]
-    missed = {
-        f"without {one['part']} ({one['way']})": f"{one['lateral_rmse_m']:.2f} m, {one['departures']} departures"
-        for one in worst
-    }
-    intact = (
-        {
-            "intact": f"{facts['intact']['lateral_rmse_m']:.2f} m, {facts['intact']['departures']} departures"
-        }
-        if facts["intact"]
-        else {}
-    )
+    missed = {f"without {one['part']} ({one['way']})": _result(one) for one in worst}
+    intact = {"intact": _result(facts["intact"])} if facts["intact"] else {}
     kept = ("model", "core", "steps", "departures", "lateral_rmse_m", "pc1_share")
     return {
         **{name: facts[name] for name in kept},
@@ -152,6 +143,10 @@ def brief(facts: Mapping) -> dict:
         **intact,
         **missed,
     }
+
+
+def _result(one: Mapping) -> str:
+    return f"{one['lateral_rmse_m']:.2f} m, {one['departures']} departures"
 
 
 def _effect(effect: Effect, names: list[str]) -> dict:

@@ -36,8 +36,8 @@ def write_film(
 ) -> int:
     """Writes H.264 of the trace's pictures at their own times; returns the number of frames.
 
-    `names` (N,) of the neurons; `maps`: `encoder`, `gradient` and `encoder, noisy`
-    (T, h, w) in 0..1; `noisy` (T, h, w, 3) the pictures of the last; `ssim` (T,) of the maps with and without
+    `names` (N,) of the neurons; `maps`: `encoder`, `gradient` and `encoder, noisy` (T, h, w) in
+    0..1; `noisy` (T, h, w, 3) the pictures of the last; `ssim` (T,) of the maps with and without
     noise.
     """
     with VideoWriter(path) as video:

@@ -1,4 +1,5 @@
-"""A drive step by step: the policy's inputs, its state before and after, and the road's curvature."""
+"""A drive step by step: the policy's inputs, its state before and after, and the road's
+curvature."""
 
 from __future__ import annotations
 
@@ -25,12 +26,11 @@ LONGEST = 400.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trace:
-    """T steps. `road` (T,) index of the road; `seconds` (T,) since its start; `image` (T, h, w, 3) uint8,
-    `inertial` (T, 3), `dt` (T,) s and `is_first` (T,) the policy's inputs; `before`, `after`
-    (T, U) its state; `curvature` (T,) its output and `road_curvature` (T,) the road's
-    there [1/m], positive left; `lane_offset` (T,) m, `speed` (T,) m/s. `pictures`: larger ones of
-    the same moments (H, W, 3), of the first road only; `departures`: drives that ended beyond the
-    lane."""
+    """T steps. `road` (T,) index of the road; `seconds` (T,) since its start; `image` (T, h, w, 3)
+    uint8, `inertial` (T, 3), `dt` (T,) s and `is_first` (T,) the policy's inputs; `before`, `after`
+    (T, U) its state; `curvature` (T,) its output and `road_curvature` (T,) the road's there [1/m],
+    positive left; `lane_offset` (T,) m, `speed` (T,) m/s. `pictures`: larger ones of the same
+    moments (H, W, 3), of the first road only; `departures`: drives that ended beyond the lane."""
 
     road: np.ndarray
     seconds: np.ndarray
@@ -123,7 +123,8 @@ def record(
         world.close()
     if len(rows) < 2:
         raise DriveError(
-            "the drive had fewer than two steps, so there is nothing to explain; give longer roads (--world.length)"
+            "the drive had fewer than two steps, so there is nothing to explain; "
+            "give longer roads (--world.length)"
         )
     columns = (np.array(column) for column in zip(*rows, strict=True))
     return Trace(*columns, pictures=tuple(pictures), departures=int(is_departing(step.truth)))

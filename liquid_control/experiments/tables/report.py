@@ -19,12 +19,16 @@ NOTES = "notes.md"
 """Kept by hand in the folder of the runs; ends the report when it is there."""
 INTRODUCTION = """# The published tables, ours beside theirs
 
-Made by `liquid-control bench tables`. Mean ± standard deviation over seeds (n of them); every run is a file in `tables/`, trained
-and tested on one thread of two cores shared with other work. **Bold**: the best of ours in its table. The column "to reach" is
-what this project asked of itself: the figure published for that model. "Last epoch": the test result of the weights after the last
+Made by `liquid-control bench tables`. Mean ± standard deviation over seeds (n of them); every \
+run is a file in `tables/`, trained
+and tested on one thread of two cores shared with other work. **Bold**: the best of ours in its \
+table. The column "to reach" is
+what this project asked of itself: the figure published for that model. "Last epoch": the test \
+result of the weights after the last
 epoch, where the protocol asks for those of the best validation epoch."""
 
-HEADER = """| model | ours | n | published | to reach | ours, last epoch | parameters | CPU seconds a run |
+HEADER = """\
+| model | ours | n | published | to reach | ours, last epoch | parameters | CPU seconds a run |
 |---|---|---|---|---|---|---|---|"""
 
 
@@ -112,8 +116,10 @@ def markdown(rows: dict) -> str:
                 "" if row["cpu_seconds_per_run"] is None else f"{row['cpu_seconds_per_run']:.0f}"
             )
             parts.append(
-                f"| {model} | {ours} | {row['runs']} | {_figure(row['published_mean'], row['published_sd'])} | {reached} | "
-                f"{_figure(row['last_epoch_mean'], row['last_epoch_sd'])} | {row['parameters'] or ''} | {seconds} |"
+                f"| {model} | {ours} | {row['runs']} | "
+                f"{_figure(row['published_mean'], row['published_sd'])} | {reached} | "
+                f"{_figure(row['last_epoch_mean'], row['last_epoch_sd'])} | "
+                f"{row['parameters'] or ''} | {seconds} |"
             )
         others = [
             (name, figures) for name, figures in PUBLISHED[table].items() if name not in models
@@ -174,7 +180,8 @@ def draw(rows: dict, runs: dict[tuple[str, str], list[dict]], path: Path) -> Non
         above.set_xticks(range(len(models)), [model.replace("_", "\n") for model in models])
         above.set_xlim(-0.5, len(models) - 0.5)
         above.set_title(
-            f"{TITLES[table]}: {METRICS[table]}, {'higher' if table in HIGHER_IS_BETTER else 'lower'} is better",
+            f"{TITLES[table]}: {METRICS[table]}, "
+            f"{'higher' if table in HIGHER_IS_BETTER else 'lower'} is better",
             fontsize=10,
         )
         above.grid(axis="y", alpha=0.3)

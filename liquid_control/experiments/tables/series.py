@@ -57,7 +57,10 @@ class Source:
 
     @property
     def remedy(self) -> str:
-        return f"Fetch {self.origin}, {self.files} .npy files, and put them into the folder {self.folder} of --data"
+        return (
+            f"Fetch {self.origin}, {self.files} .npy files, "
+            f"and put them into the folder {self.folder} of --data"
+        )
 
 
 def read_traces(data: Path, source: Source, rows: int) -> list[np.ndarray]:

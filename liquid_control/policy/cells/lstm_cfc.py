@@ -16,8 +16,8 @@ from liquid_control.policy.cells.cfc_rule import LstmStep, closed_form_state, un
 
 
 class LstmCfcCell(Cell):
-    """u, c ← LSTM(x, h, c), then h ← CfC(u, h, dt). The state is h and c; h is the output. `kernel`:
-    see `cell.KERNELS`. Raises ConfigError."""
+    """u, c ← LSTM(x, h, c), then h ← CfC(u, h, dt). The state is h and c; h is the output.
+    `kernel`: see `cell.KERNELS`. Raises ConfigError."""
 
     def __init__(
         self,

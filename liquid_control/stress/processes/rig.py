@@ -143,7 +143,8 @@ class Rig:
             self.check()
             if time.monotonic() > deadline:
                 raise DriveError(
-                    f"waited {patience:.0f} s in vain for {what}; the gate is {self.observer.states[-1:]}"
+                    f"waited {patience:.0f} s in vain for {what}; "
+                    f"the gate is {self.observer.states[-1:]}"
                 )
             time.sleep(0.005)
 
@@ -160,7 +161,8 @@ class Rig:
         for name in self.children.died():
             if name not in self._gone:
                 raise DriveError(
-                    f"{name} ended with code {self.children.exit_codes[name]}: {self.children.last_words(name)}"
+                    f"{name} ended with code {self.children.exit_codes[name]}: "
+                    f"{self.children.last_words(name)}"
                 )
 
     def kill(self, name: str, signum: int = signal.SIGKILL) -> int:

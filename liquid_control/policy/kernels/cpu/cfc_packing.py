@@ -24,9 +24,9 @@ class Circuit(NamedTuple):
 def wired_circuit(
     wiring: NcpWiring | FreeWiring, dense_time: bool = False
 ) -> tuple[Circuit, np.ndarray]:
-    """The circuit of a `WiredCfcCell`. A layer of an NCP listens to the layer before it (the inputs, or
-    the state after this input) and to its own state before it; a free wiring is one layer.
-    `dense_time`: some heads listen to all that a layer can see."""
+    """The circuit of a `WiredCfcCell`. A layer of an NCP listens to the layer before it (the
+    inputs, or the state after this input) and to its own state before it; a free wiring is one
+    layer. `dense_time`: some heads listen to all that a layer can see."""
     before, after = wiring.inputs, wiring.inputs + wiring.neurons
     free = isinstance(wiring, FreeWiring)
     existing = np.zeros((wiring.neurons, after + wiring.neurons), bool)

@@ -34,8 +34,8 @@ vleak, gleak."""
 
 
 class Circuit(NamedTuple):
-    """The sources of synapses, sorted by target: those of neuron u are start[u] to start[u + 1], all
-    int64."""
+    """The sources of synapses, sorted by target: those of neuron u are start[u] to start[u + 1],
+    all int64."""
 
     sensory_start: np.ndarray  # (U + 1,)
     sensory_source: np.ndarray  # (S,) input

@@ -1,5 +1,5 @@
-"""Arguments and results of all kernels over sequences. One class each: numba identifies named tuples
-by their fields alone."""
+"""Arguments and results of all kernels over sequences. One class each: numba identifies named
+tuples by their fields alone."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 processor.
 
 LLVM's vectoriser gives up on loops over many arrays that might overlap, so vectors are explicit
-here. A value of type `Lanes` comes from `load`, takes + - * / with another one or with a number, and
-goes back with `store`. One sample never touches another's lane, and NaN stays in its lane.
+here. A value of type `Lanes` comes from `load`, takes + - * / with another one or with a number,
+and goes back with `store`. One sample never touches another's lane, and NaN stays in its lane.
 
 numba's cache is invalidated by the file of the cached function, not by this one: edit the kernels
 too when this file changes.

@@ -180,7 +180,7 @@ class Places(NamedTuple):
     threads have a neuron each."""
 
     sensory: Tensor  # (U, F)
-    arriving: Tensor  # (FAN, SIZE) numbers of the recurrent synapses that each thread adds up for the neuron they reach
+    arriving: Tensor  # (FAN, SIZE) recurrent synapses that each thread adds up for their target
     sources: Tensor  # (FAN, SIZE) and where they come from
     parts: Tensor  # (PARTS, SIZE) the threads that do so for each neuron
     leaving: Tensor  # (FAN, SIZE) numbers of the recurrent synapses that leave each neuron

@@ -1,9 +1,9 @@
 """The CfC's state over a whole sequence for GPUs, in triton. `cfc.py` is the definition.
 
-The inputs' part of the heads is one matrix product over all inputs (`pre`), and so are the gradients
-of the weights; here are the sequential parts. A program takes one sample through
-time with its state and the weights in registers. The state is updated in place, layer by layer: a
-layer listens to the layers before it after this input, and to its own state before it.
+The inputs' part of the heads is one matrix product over all inputs (`pre`), and so are the
+gradients of the weights; here are the sequential parts. A program takes one sample through time
+with its state and the weights in registers. The state is updated in place, layer by layer: a layer
+listens to the layers before it after this input, and to its own state before it.
 """
 
 from __future__ import annotations

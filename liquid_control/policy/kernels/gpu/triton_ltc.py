@@ -28,7 +28,8 @@ from liquid_control.policy.kernels.gpu.triton_synapses import (
 )
 
 SIZES = ["time", "unfolds", "units", "motor", "synapses"]
-"""Sizes that triton must not specialise on: it would compile again for 1 and for multiples of 16."""
+"""Sizes that triton must not specialise on: it would compile again for 1 and for multiples of
+16."""
 
 
 @triton.jit(do_not_specialize=SIZES)

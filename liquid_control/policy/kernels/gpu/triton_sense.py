@@ -1,5 +1,5 @@
-"""The sensory currents of an LTC, for GPUs: they do not depend on the state, so that they are computed
-for all inputs at once.
+"""The sensory currents of an LTC, for GPUs: they do not depend on the state, so that they are
+computed for all inputs at once.
 
 A program computes some rows (inputs of any sample and time) and writes the gradients of the
 parameters from these rows; the caller adds them up. No atomics: the same bits every time.
@@ -19,7 +19,8 @@ from liquid_control.policy.kernels.gpu.triton_synapses import (
 )
 
 SIZES = ["rows", "chunk", "features", "units", "synapses"]
-"""Sizes that triton must not specialise on: it would compile again for 1 and for multiples of 16."""
+"""Sizes that triton must not specialise on: it would compile again for 1 and for multiples of
+16."""
 
 
 @triton.jit(do_not_specialize=SIZES)

@@ -1,8 +1,8 @@
 """Synapses as dense tiles in triton, for the kernels of the LTC.
 
 `there` (a tile) is the number, in the list of synapses, of that between a source and a target; -1
-where there is none, which has no conductance. The parameters of a list of S synapses are one flat list:
-raw_w (S), sigma (S), mu (S), erev (S); so are their gradients.
+where there is none, which has no conductance. The parameters of a list of S synapses are one flat
+list: raw_w (S), sigma (S), mu (S), erev (S); so are their gradients.
 """
 
 from __future__ import annotations
