@@ -1,4 +1,4 @@
-# Every target sets up what it needs first; a second run finds all of it there and starts at once.
+# Every target first runs the set-up, which does nothing when all is installed.
 #   make drive ARGS="--seconds 60 --seed 7 --json"
 #   make test ARGS="test/control -k gate"
 #   make PYTHON=/path/to/python3.12 setup
@@ -7,7 +7,7 @@ PYTHON ?=
 MAKEFLAGS += --no-print-directory
 RUN := .venv/bin
 
-# A sourced ROS installation must not mix with the ROS wheels inside .venv; where there are no wheels it is what we use.
+# A sourced ROS installation must not mix with the ROS wheels inside .venv; without wheels it is used itself.
 ifeq ($(shell uname -m),x86_64)
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
@@ -16,19 +16,19 @@ endif
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make drive     watch the shipped policy drive (ARGS: see liquid-control drive --help)"
-	@echo "make test      run the tests (ARGS are pytest's)"
+	@echo "make drive     drive with the shipped policy in simulation (ARGS: see liquid-control drive --help)"
+	@echo "make test      run the tests (ARGS: those of pytest)"
 	@echo "make lint      run ruff"
 	@echo "make train     train a policy in simulation (ARGS: see liquid-control train simulation --help)"
 	@echo "make evaluate  evaluate the shipped policy on held-out roads"
 	@echo "make doctor    check this machine's set-up"
 	@echo "make docs      write the tables of doc/commands.md and doc/nodes.md from the code"
-	@echo "make coverage  check that the tests of the safety gate reach every line and branch of it"
-	@echo "make mutation  change the safety gate's code in many small ways and check that a test fails each time"
+	@echo "make coverage  check that the tests reach every line and branch of the safety gate"
+	@echo "make mutation  mutation testing of the safety gate: a test must fail for every small change of its code"
 	@echo "make soak      long tests: 10 million commands, 100,000 malformed inputs of each kind, 8 simulated hours of faults, 100 kills and floods of real nodes"
 	@echo "make audit     check the pinned packages for known vulnerabilities (needs the network)"
 	@echo "make sbom      write the software bill of materials, out/sbom.json (CycloneDX)"
-	@echo "make setup     set up only: system libraries, .venv, pinned packages"
+	@echo "make setup     install system libraries, .venv and the pinned packages"
 	@echo "make clean     remove .venv and all generated files"
 
 setup:

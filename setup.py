@@ -1,4 +1,4 @@
-"""Built by colcon as an ament_python package and by pip as a plain one."""
+"""Package set-up: colcon builds it as an ament_python package, pip as a plain one."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ TEST = [
 
 
 def share(folder: str, pattern: str) -> list[tuple[str, list[str]]]:
-    """Files below `folder`, each to the same place below share/liquid_control."""
+    """The files in `folder`, for installation at the same path in share/liquid_control."""
     files = [path for path in sorted(Path(folder).rglob(pattern)) if path.is_file()]
     return [
         (f"share/{NAME}/{parent}", [str(f) for f in files if f.parent == parent])

@@ -1,5 +1,5 @@
-"""On a vehicle: the policy and the safety gate. Camera, IMU, odometry and whoever obeys `command`
-are the vehicle's own."""
+"""Policy and safety gate on a vehicle. The vehicle provides camera, IMU and odometry, and executes
+`command`."""
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, Shutdown
@@ -39,7 +39,7 @@ def generate_launch_description() -> LaunchDescription:
             "image_transport",
             default_value="raw",
             choices=["raw", "compressed"],
-            description="Which camera topic to listen to.",
+            description="Transport of the camera topic to subscribe to.",
         ),
         DeclareLaunchArgument(
             "image", default_value="camera/image_raw", description="Topic of the camera's pictures."
@@ -54,7 +54,7 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "autostart",
             default_value="true",
-            description="Whether the policy configures and activates by itself.",
+            description="Whether the policy node configures and activates itself at start.",
         ),
         DeclareLaunchArgument(
             "namespace", default_value="", description="Namespace of nodes and topics."
@@ -62,7 +62,7 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "use_sim_time",
             default_value="false",
-            description="Whether time comes from /clock (simulation, bags).",
+            description="Whether the nodes use /clock (simulation, bags).",
         ),
     ]
     shared = [

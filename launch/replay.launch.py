@@ -1,8 +1,8 @@
-"""The robot's nodes against a recording: what drive.launch.py starts, and `ros2 bag play --clock`
-in place of vehicle and sensors.
+"""The robot's nodes on a recording: the nodes of drive.launch.py, and `ros2 bag play --clock`
+instead of vehicle and sensors.
 
-Only camera, IMU and odometry are played: commands that were recorded are not mixed with those of
-the nodes. Where a recording loops, /clock jumps back and the policy starts anew.
+Only camera, IMU and odometry are played, so that recorded commands do not mix with those of the
+nodes. When a looping recording restarts, /clock jumps back and the policy resets its state.
 """
 
 import os
@@ -28,7 +28,7 @@ CLOSED = (
     if os.environ.get("ROS_DISTRO") == "humble"
     else ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 )
-"""What keeps nodes on this machine; Humble does not know the range yet."""
+"""Restricts nodes to this machine; Humble has no discovery range."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -40,15 +40,15 @@ def generate_launch_description() -> LaunchDescription:
             "loop",
             default_value="false",
             choices=["true", "false"],
-            description="Whether to play it again and again.",
+            description="Whether to play it in a loop.",
         ),
         DeclareLaunchArgument(
-            "rate", default_value="1.0", description="How many times as fast as recorded."
+            "rate", default_value="1.0", description="Playback speed relative to the recorded one."
         ),
         DeclareLaunchArgument(
             "delay",
             default_value="5.0",
-            description="Seconds that the nodes get to start before the recording does.",
+            description="Seconds between the start of the nodes and that of the recording.",
         ),
         DeclareLaunchArgument(
             "model",
@@ -65,7 +65,7 @@ def generate_launch_description() -> LaunchDescription:
             "image_transport",
             default_value="compressed",
             choices=["raw", "compressed"],
-            description="How the pictures were recorded.",
+            description="Transport of the recorded pictures.",
         ),
         DeclareLaunchArgument(
             "image",
@@ -84,13 +84,13 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "use_sim_time",
             default_value="true",
-            description="Whether time comes from the recording, by /clock.",
+            description="Whether the nodes use the /clock of the recording.",
         ),
         DeclareLaunchArgument(
             "localhost",
             default_value="true",
             choices=["true", "false"],
-            description="Whether the nodes stay closed to the network.",
+            description="Whether the nodes are restricted to this machine.",
         ),
     ]
     here_only = SetEnvironmentVariable(
@@ -116,7 +116,7 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def play(context) -> list[ExecuteProcess]:
-    """The player, with the flags that the arguments ask for."""
+    """The player process, with the flags of the launch arguments."""
     image = LaunchConfiguration("image").perform(context)
     if LaunchConfiguration("image_transport").perform(context) == "compressed":
         image += "/compressed"

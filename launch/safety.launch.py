@@ -49,7 +49,7 @@ def generate_launch_description() -> LaunchDescription:
             "engage",
             default_value="manual",
             choices=["manual", "automatic"],
-            description="Who starts the driving.",
+            description="Whether driving starts automatically, or only after a call of ~/engage.",
         ),
         DeclareLaunchArgument(
             "namespace", default_value="", description="Namespace of node and topics."
@@ -57,7 +57,7 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "use_sim_time",
             default_value="false",
-            description="Whether time comes from /clock (simulation, bags).",
+            description="Whether the node uses /clock (simulation, bags).",
         ),
     ]
     safety = Node(

@@ -1,5 +1,4 @@
-"""The MuJoCo world as the robot, with the robot's nodes: what drive.launch.py starts, and a vehicle
-for it."""
+"""The robot's nodes of drive.launch.py with a simulated vehicle in a MuJoCo world."""
 
 import os
 
@@ -23,7 +22,7 @@ CLOSED = (
     if os.environ.get("ROS_DISTRO") == "humble"
     else ("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 )
-"""What keeps nodes on this machine; Humble does not know the range yet."""
+"""Restricts nodes to this machine; Humble has no discovery range."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -36,7 +35,7 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "seed",
             default_value="0",
-            description="Whole number that names the road, its look and the vehicle.",
+            description="Integer seed of the road, its appearance and the vehicle.",
         ),
         DeclareLaunchArgument(
             "use_sim_time",
@@ -47,7 +46,7 @@ def generate_launch_description() -> LaunchDescription:
             "localhost",
             default_value="true",
             choices=["true", "false"],
-            description="Whether the nodes stay closed to the network.",
+            description="Whether the nodes are restricted to this machine.",
         ),
     ]
     here_only = SetEnvironmentVariable(

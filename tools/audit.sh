@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Holds every pinned package against the known vulnerabilities, which pip-audit asks the package index for: this needs the network.
-# Ends with 0 when none is known, 1 when one is, 2 when that could not be found out; never with 0 for what was not looked up.
-# The ROS wheels (ros-*) are left out: PyPI's advisories do not know them. `make sbom` lists all packages and needs no network.
+# Checks every pinned package for known vulnerabilities with pip-audit, which reads them from the package index: this needs the network.
+# Exit codes: 0 none is known, 1 at least one is known, 2 not audited; never 0 for packages that were not checked.
+# The ROS wheels (ros-*) are excluded: PyPI's advisories do not cover them. `make sbom` lists all packages and needs no network.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 not_audited() {
-    echo "audit: NOT AUDITED: $1. Nothing is known about the packages; run it again where the package index can be reached." >&2
+    echo "audit: NOT AUDITED: $1. The packages were not checked; run it again where the package index can be reached." >&2
     exit 2
 }
 
@@ -19,13 +19,13 @@ if [ "$(cat "$venv/ready" 2>/dev/null)" != "$version" ]; then
     echo "$version" >"$venv/ready"
 fi
 audited=$(mktemp)
-said=$(mktemp)
-trap 'rm -f "$audited" "$said"' EXIT
+messages=$(mktemp)
+trap 'rm -f "$audited" "$messages"' EXIT
 grep -hv '^ros-' requirements.txt constraints.txt >"$audited"
 status=0
-"$venv/bin/pip-audit" --strict --progress-spinner off --no-deps --disable-pip -r "$audited" "$@" 2>"$said" || status=$?
-cat "$said" >&2
-if [ "$status" -ne 0 ] && ! grep -qE 'known vulnerabilit' "$said"; then
-    not_audited "the advisories could not be asked for"
+"$venv/bin/pip-audit" --strict --progress-spinner off --no-deps --disable-pip -r "$audited" "$@" 2>"$messages" || status=$?
+cat "$messages" >&2
+if [ "$status" -ne 0 ] && ! grep -qE 'known vulnerabilit' "$messages"; then
+    not_audited "the advisories could not be read"
 fi
 exit "$status"

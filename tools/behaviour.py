@@ -1,14 +1,14 @@
-"""Shows that a change moved nothing: what this checkout computes, as hashes and numbers, to be held
-against another's.
+"""Checks that a change does not alter behaviour: writes the results of a checkout as hashes and
+numbers, and compares two of them.
 
     python tools/behaviour.py write before.json      # some 3 minutes on two cores
     (change the code)
     python tools/behaviour.py write after.json
     python tools/behaviour.py compare before.json after.json
 
-Everything goes through the command line, so modules may move freely. Weights, episodes and replayed
-commands must agree to the bit, an exported graph to 1e-6, verdicts and closed-loop metrics exactly.
-Run both sides on one machine: processors round differently.
+All results come from the command line, so modules may be moved. Weights, episodes and replayed
+commands must be bit-equal, outputs of an exported graph equal within 1e-6, verdicts and closed-loop
+metrics equal. Run both sides on one machine: processors round differently.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def answer(*arguments: str) -> dict:
 
 
 def spelled(shown: str, *spellings: str) -> str:
-    """The first spelling of a flag that a verb's help lists: today's come first, then that of
-    0.1.0, so that one file can run on both sides."""
+    """The first of the spellings of a flag that occurs in a verb's help: the present one, then
+    those of 0.1.0, so that this file runs on both sides."""
     return next(flag for flag in spellings if f"{flag} " in shown)
 
 
 def hash_arrays(arrays) -> str:
-    """Of the bytes of all arrays, whatever their names and order."""
+    """Hash of the bytes of all arrays, independent of their names and order."""
     parts = sorted(
         hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest() for array in arrays
     )
@@ -94,7 +94,7 @@ def weights(model: Path) -> str:
 
 
 def numbers(value: object, name: str = "") -> dict[str, float]:
-    """Every number in an answer by its path, but for times."""
+    """Every number in an answer by its path, except times."""
     if isinstance(value, dict):
         return {
             k: v
@@ -112,7 +112,7 @@ def numbers(value: object, name: str = "") -> dict[str, float]:
 
 
 def graph(path: Path) -> list[float]:
-    """Outputs of 40 irregular steps of an exported policy, its state fed back."""
+    """Outputs of 40 irregular steps of an exported policy, with its state fed back."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -138,7 +138,7 @@ def columns(
     folder: Path,
     keep: tuple[str, ...] = ("stamp_ns", "issued_ns", "curvature", "steering_angle", "speed"),
 ) -> str:
-    """Of the replayed commands as written to commands.csv."""
+    """Number and hash of the replayed commands in commands.csv."""
     with (folder / "commands.csv").open() as source:
         rows = [tuple(row.get(name) for name in keep) for row in csv.DictReader(source)]
     return f"{len(rows)} {hashlib.sha256(repr(rows).encode()).hexdigest()[:20]}"
@@ -259,7 +259,7 @@ def measure(work: Path) -> dict:
 
 
 def compare(before: dict, after: dict) -> list[str]:
-    """What differs, a line each."""
+    """The differences, one per line."""
     lines = []
     for name, values in before["graphs"].items():
         gap = np.abs(np.array(values) - np.array(after["graphs"].get(name, np.nan))).max()

@@ -3,8 +3,8 @@
     python tools/generate_docs.py            # or make docs
     python tools/generate_docs.py --check    # exit code 1 if a file is out of step
 
-doc/commands.md is generated as a whole. In doc/nodes.md the text between
-`<!-- parameters of NODE -->` and `<!-- end -->` is.
+doc/commands.md is generated completely, doc/nodes.md between
+`<!-- parameters of NODE -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def _anchor(heading: str) -> str:
 
 
 def nodes_page(text: str) -> str:
-    """doc/nodes.md with its tables of parameters renewed. `text`: as it is."""
+    """doc/nodes.md with new tables of parameters. `text`: the present page."""
     from importlib import import_module
 
     for name in NODE_MODULES:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Mutation testing of control/safety.py: each small change of its code must make a test of test/control/test_safety*.py fail.
-# Those tests leave nothing to chance, so neither does the answer. Fails when a mutant survives; takes about a minute.
+# Mutation testing of control/safety.py: for each small change of its code a test of test/control/test_safety*.py must fail.
+# The tests are deterministic, and so is the result. Fails when a mutant survives; takes about a minute.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

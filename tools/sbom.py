@@ -1,7 +1,7 @@
 """Writes a software bill of materials (CycloneDX 1.5, JSON) of every pinned package to stdout.
-Reads the pins alone: needs no network.
+Reads only the pins and needs no network.
 
-Licences are those that the installed packages name; of a package that is not installed here, none.
+Licences come from the metadata of the installed packages; a package that is not installed has none.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;]+)\s*(?:
 
 
 def pins() -> list[tuple[str, str, str]]:
-    """(name, version, environment marker) of every pin, in order of names. SystemExit for a line
-    that is none."""
+    """(name, version, environment marker) of every pin, sorted by name. SystemExit for a
+    line that is not a pin."""
     found = set()
     for file in ("requirements.txt", "constraints.txt"):
         for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
@@ -27,24 +27,24 @@ def pins() -> list[tuple[str, str, str]]:
                 continue
             match = PIN.match(line)
             if match is None:
-                raise SystemExit(f"sbom: {file}: {line!r} is no pin; write name==version")
+                raise SystemExit(f"sbom: {file}: {line!r} is not a pin; write name==version")
             found.add((match[1].lower(), match[2], (match[3] or "").strip()))
     return sorted(found)
 
 
 def licence(name: str, version: str) -> str:
     try:
-        told = importlib.metadata.metadata(name)
+        metadata = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         return ""
-    if told["Version"] != version:
+    if metadata["Version"] != version:
         return ""
     classified = [
         line.rpartition(" :: ")[2]
-        for line in told.get_all("Classifier") or ()
+        for line in metadata.get_all("Classifier") or ()
         if line.startswith("License")
     ]
-    named = [told["License-Expression"] or "", *classified]
+    named = [metadata["License-Expression"] or "", *classified]
     return next((text for text in named if text), "")
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes this machine ready: system libraries, .venv with the pinned packages, this package.
-# Does nothing when all of that is there; repairs what was interrupted. Speaks on stderr only.
+# Sets up this machine: system libraries, .venv with the pinned packages, this package.
+# Does nothing when all is installed; repairs an interrupted set-up. Prints to stderr only.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,7 +9,7 @@ fail() { say "$@"; exit 1; }
 
 works() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1; }
 
-# Wheels of ROS 2 exist for x86-64; elsewhere the Python that a sourced ROS installation belongs to is the only one that will do.
+# Wheels of ROS 2 exist for x86-64 only; elsewhere the Python of a sourced ROS installation is required.
 has_ros() { [ "$(uname -m)" = x86_64 ] || "$1" -c 'import rclpy' >/dev/null 2>&1; }
 
 find_python() {
@@ -22,14 +22,14 @@ find_python() {
         return
     done
     [ -z "$found" ] || fail "there are no ROS 2 wheels for $(uname -m), and rclpy is not importable in $found." \
-        "Install ROS 2 with apt, source its setup.bash and try again; README.md, 'On a robot', has the steps."
+        "Install ROS 2 with apt, source its setup.bash and try again; doc/robot.md has the steps."
     fail "no Python 3.10, 3.11 or 3.12 found (tried: $names). Install one, or name it: make PYTHON=/path/to/python3.11"
 }
 
-# A library counts as there when the dynamic linker knows it, whoever installed it.
+# A library is installed if the dynamic linker finds it.
 has_library() { [[ "$(/sbin/ldconfig -p)" == *"$1"* ]]; }
 
-# sim/rendering.py draws through EGL where a GPU is, else through OSMesa, else through Mesa's EGL.
+# sim/rendering.py renders with EGL on a GPU, else with OSMesa, else with Mesa's EGL.
 can_draw() {
     [ -e /dev/nvidiactl ] || ! has_library libOSMesa.so || return 0
     has_library libEGL.so.1 && has_library libGL.so.1 && { [ -e /dev/nvidiactl ] || has_library libEGL_mesa.so; }
@@ -44,19 +44,19 @@ missing_packages() {
 
 install_packages() {
     local as_root=()
-    command -v apt-get >/dev/null || fail "this machine has no apt-get. Install with its own package manager what gives: $*"
+    command -v apt-get >/dev/null || fail "this machine has no apt-get. Install the equivalent of these packages with its package manager: $*"
     if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null || fail "not root and no sudo. Have someone run: apt-get install $*"
+        command -v sudo >/dev/null || fail "not root and no sudo. Ask an administrator to run: apt-get install $*"
         as_root=(sudo)
         [ -t 0 ] || as_root+=(-n)
-        "${as_root[@]}" true || fail "sudo refused. Have someone run: apt-get install $*"
+        "${as_root[@]}" true || fail "sudo refused. Ask an administrator to run: apt-get install $*"
     fi
     say "installing system packages: $*"
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-    "${apt[@]}" update >&2 || say "apt-get update failed; trying with the package lists that are there"
+    "${apt[@]}" update >&2 || say "apt-get update failed; trying with the present package lists"
     local package known=()
     for package in "$@"; do
-        # Distributions of 2025 and later have no libosmesa6; there Mesa's EGL does the same.
+        # Distributions of 2025 and later have no libosmesa6; Mesa's EGL replaces it there.
         [ "$package" = libosmesa6 ] && ! apt-cache show libosmesa6 >/dev/null 2>&1 || known+=("$package")
     done
     "${apt[@]}" install --yes --no-install-recommends "${known[@]}" >&2 || fail "apt-get install ${known[*]} failed; see above"
@@ -77,8 +77,8 @@ say "setting up with $python ($("$python" -V)); the first time takes some minute
 mapfile -t packages < <(missing_packages "$python")
 [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
 
-# Without the stamp a set-up was interrupted: pip cannot tell a half-written package from a whole one. Scripts of a moved
-# repository name an interpreter that is elsewhere. Both start anew; changed requirements alone only install the difference.
+# Without the stamp, a set-up was interrupted: pip cannot distinguish an incomplete package from a complete one. Scripts of a
+# moved repository contain the path of another interpreter. Both cases start again; changed requirements alone only install the difference.
 in_place() { head -n 1 .venv/bin/liquid-control 2>/dev/null | grep -qF "$PWD/.venv/bin/"; }
 { [ -f "$ready" ] && works .venv/bin/python && in_place; } || { rm -f "$ready"; "$python" -m venv --clear .venv; }
 rm -f "$ready"
