@@ -6,9 +6,9 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import importlib.metadata
-import os
 import platform
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import safetensors
@@ -21,6 +21,7 @@ from liquid_control.model.artefacts import ONNX, ROLES, WEIGHTS, Artefact
 from liquid_control.model.model_file import FORMAT, MODEL, ModelInfo, read_model, to_text
 from liquid_control.model.untrusted_file import AGAIN, LARGEST_FILE, hash_of, read_bounded
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.system.files import write_atomically
 from liquid_control.system.plain_json import plain
 
 CFC_HEADS = 4
@@ -63,7 +64,7 @@ def save_model(
     plain JSON data.
 
     `export` (deploy.export.export_onnx) writes policy.onnx and returns its parity; without it the
-    model has no graph yet. Every file is written under another name and renamed, model.json last;
+    model has no graph yet. Every file is written atomically, model.json last;
     other files in the directory stay. Raises ModelFileError when a weight is not finite.
     """
     directory = Path(directory)
@@ -79,12 +80,12 @@ def save_model(
             "Training diverged: lower the learning rates",
         )
     directory.mkdir(parents=True, exist_ok=True)
-    parts = {
-        name: directory / f".{name}.{os.getpid()}.part"
-        for name in ((WEIGHTS, ONNX) if export else (WEIGHTS,))
-    }
     parity = {WEIGHTS: 0.0}
-    try:
+    with ExitStack() as stack:  # renames in reverse order, model.json last
+        parts = {
+            name: stack.enter_context(write_atomically(directory / name, durable=True))
+            for name in (MODEL, WEIGHTS, *((ONNX,) if export else ()))
+        }
         parts[WEIGHTS].write_bytes(safetensors.torch.save(weights))
         if export:
             parity[ONNX] = export(network, parts[ONNX])
@@ -105,13 +106,7 @@ def save_model(
             "metrics": plain(metrics),
             "versions": _versions(),
         }
-        parts[MODEL] = directory / f".{MODEL}.{os.getpid()}.part"
         parts[MODEL].write_text(to_text(directory, values), encoding="utf-8")
-        for name, part in parts.items():
-            os.replace(part, directory / name)
-    finally:
-        for part in parts.values():
-            part.unlink(missing_ok=True)
     if not export:
         (directory / ONNX).unlink(missing_ok=True)  # of the weights that were replaced
 
