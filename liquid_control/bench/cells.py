@@ -1,4 +1,4 @@
-"""`liquid-control bench cells`: how fast the cells are, beside ncps in the same run.
+"""`liquid-control bench cells`: speed of the cells, next to ncps in the same run.
 
 Both sides have the same wiring (an NCP of 19 neurons on 32 inputs), the same weights (`from_ncps`)
 and the same threads; ncps keeps its own settings (6 unfolds, a scalar time step), ours get their

@@ -1,4 +1,4 @@
-"""How fast forward and backward are on a GPU, beside ncps on the same GPU."""
+"""Speed of forward and backward on a GPU, next to ncps on the same GPU."""
 
 from __future__ import annotations
 

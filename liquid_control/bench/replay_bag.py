@@ -37,7 +37,7 @@ def make_bag(
     pictures: int = PICTURES,
     seed: int = 0,
 ) -> None:
-    """Writes a recording of `seconds` with so many different `pictures`; `advance` is told each
+    """Writes a recording of `seconds` with this many different `pictures`; `advance` receives each
     second."""
     rng = np.random.default_rng(seed)
     encoded = [jpeg(natural_picture(rng), QUALITY) for _ in range(pictures)]

@@ -1,4 +1,4 @@
-"""Fair timing: contenders take turns, medians count, and the machine is named."""
+"""Timing: calls alternate, the median counts, and the machine is part of the result."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def take_turns(
 ) -> dict[str, float]:
     """Median seconds per call of each contender.
 
-    In every round each is called once to warm up, and then as often as a timing takes, so that
-    whatever else the machine does meets all of them. `advance` is called after each timing.
+    In every round each is called once to warm up and then for one timing, so that other load on
+    the machine affects all of them. `advance` is called after each timing.
     """
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
@@ -36,8 +36,8 @@ def take_turns(
 
 
 def machine(packages: tuple[str, ...]) -> dict:
-    """Processor, cores, how many processes wanted them in the last minute (`load`), system,
-    versions and date, for the file that keeps a measurement."""
+    """Processor, cores, load average over the last minute (`load`), system, versions and date,
+    for the file of a measurement."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "processor": _processor(),

@@ -34,6 +34,25 @@ def by_layer(names: Sequence[str]) -> list[int]:
     ]
 
 
+def display_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of states as shown, counted from one: command_0 becomes "command 1"; a single motor
+    neuron has no number."""
+    parts = [(name, *name.rpartition("_")[::2]) for name in names]
+    numbered = [
+        f"{layer} {int(index) + 1}" if index.isdecimal() else name for name, layer, index in parts
+    ]
+    return tuple("motor" if name == "motor 1" else name for name in numbered)
+
+
+def circuit_names(count: int) -> tuple[str, ...]:
+    """Display names of a wired circuit's `count` states in their order: one motor neuron, a third
+    of the others command, the rest inter (1, 6, 12 of 19)."""
+    command = (count - 1) // 3
+    layers = [("command", i + 1) for i in range(command)]
+    layers += [("inter", i + 1) for i in range(count - 1 - command)]
+    return ("motor",)[:count] + tuple(f"{layer} {number}" for layer, number in layers)
+
+
 def normalised(state: np.ndarray) -> np.ndarray:
     """States (N, U) about their median, in units that differ from neuron to neuron, squeezed into
     -1..1 so that a burst hides no detail."""

@@ -15,6 +15,7 @@ import numpy as np
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import ShapeError
 from liquid_control.report.overlay import CameraView
+from liquid_control.report.strip import circuit_names, display_names
 
 
 def table(kind: type, rows: Iterable[tuple]):
@@ -131,7 +132,8 @@ class DriveLog:
         """What to call each of the U states for people: motor, command 1 …, inter 1 …, unit 1 …,
         memory 1 …, past 1 …"""
         count = self.neurons.state.shape[1] if len(self.neurons.stamp_ns) else 0
-        return spoken(self.state_names) if len(self.state_names) == count else neuron_names(count)
+        named = len(self.state_names) == count
+        return display_names(self.state_names) if named else circuit_names(count)
 
     @property
     def start_ns(self) -> int:
@@ -146,26 +148,6 @@ class DriveLog:
     def seconds(self, stamps_ns: np.ndarray) -> np.ndarray:
         """Stamps as float64 seconds since `start_ns`."""
         return (np.asarray(stamps_ns, np.int64) - self.start_ns) / 1e9
-
-
-def spoken(names: Iterable[str]) -> tuple[str, ...]:
-    """Names for people, who count from one: command_0 is command 1; the one motor neuron needs no
-    number."""
-    parts = [(name, *name.rpartition("_")[::2]) for name in names]
-    numbered = [
-        f"{layer} {int(index) + 1}" if index.isdecimal() else name for name, layer, index in parts
-    ]
-    return tuple("motor" if name == "motor 1" else name for name in numbered)
-
-
-def neuron_names(count: int) -> tuple[str, ...]:
-    """A wired circuit's states in their order: one motor neuron, a third of the others command, the
-    rest inter (1, 6, 12 of 19)."""
-    command = (count - 1) // 3
-    layers = [("command", i + 1) for i in range(command)] + [
-        ("inter", i + 1) for i in range(count - 1 - command)
-    ]
-    return ("motor",)[:count] + tuple(f"{layer} {number}" for layer, number in layers)
 
 
 def _to_columns(part: object) -> None:

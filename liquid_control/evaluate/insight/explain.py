@@ -14,7 +14,6 @@ from tqdm import tqdm
 from liquid_control.config import REQUIRED, WorldConfig, check, group, number, path, switch
 from liquid_control.deploy.saliency import VisualBackProp
 from liquid_control.deploy.torch_runtime import TorchRuntime
-from liquid_control.evaluate.drive.log import spoken
 from liquid_control.evaluate.insight import findings
 from liquid_control.evaluate.insight.film import write_film
 from liquid_control.evaluate.insight.intervention import Effect, choose_lesions, intervene_all
@@ -24,7 +23,7 @@ from liquid_control.evaluate.insight.trace import joined, record
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.policy.saved import load_network
-from liquid_control.report.strip import by_layer
+from liquid_control.report.strip import by_layer, display_names
 from liquid_control.sim.seeds import LARGEST_SEED
 from liquid_control.system.verb import Verb, as_lines
 
@@ -73,9 +72,8 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         for road in bar
     ]
     trace, back_prop = joined(traces), VisualBackProp.load(info)
-    names = [
-        spoken(info.state_names)[index] for index in sorted(by_layer(spoken(info.state_names)))
-    ]
+    names = display_names(info.state_names)
+    names = [names[index] for index in sorted(by_layer(names))]
     neurons = findings.examine_neurons(network, trace, names)
     states = trace.after[trace.evenly(STATES)]
     intact, effects = None, []

@@ -14,7 +14,7 @@ from liquid_control.stress.processes.rogue import SENDS
 from liquid_control.system.memory_use import status_bytes
 
 WRONG_TYPES_RATE = 500.0
-"""What nobody reads costs only the machine that sends it; more would test the scheduler [Hz]."""
+"""Rate of messages without a reader; a higher one would test the scheduler [Hz]."""
 FORGOTTEN = 30.0
 """DDS remembers a writer that ended without a word for 20 s, and so long the fault stays [s]."""
 

@@ -168,24 +168,24 @@ class Observer:
             pass
 
     def _on_verdict(self, message: DiagnosticStatus) -> None:
-        told = {pair.key: pair.value for pair in message.values}
+        values = {pair.key: pair.value for pair in message.values}
         command = Command(
-            int(told["stamp_ns"]),
-            int(told["issued_ns"]),
-            float(told["steering_angle"]),
-            float(told["speed"]),
+            int(values["stamp_ns"]),
+            int(values["issued_ns"]),
+            float(values["steering_angle"]),
+            float(values["speed"]),
         )
         measured, last = (
-            (None if told[name] == "None" else float(told[name]))
+            (None if values[name] == "None" else float(values[name]))
             for name in ("measured_speed", "last_speed")
         )
-        stopping = told["safe_stop"] == "True"
+        stopping = values["safe_stop"] == "True"
         self.decided.append(
             Decided(
                 time.monotonic_ns(),
-                int(told["steady_ns"]),
+                int(values["steady_ns"]),
                 stopping,
-                State(told["state"]),
+                State(values["state"]),
                 command,
                 measured,
                 last,

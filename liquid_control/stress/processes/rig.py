@@ -157,7 +157,7 @@ class Rig:
         return found
 
     def check(self) -> None:
-        """Raises DriveError when a process died that nobody killed."""
+        """Raises DriveError when a process died without being killed by the test."""
         for name in self.children.died():
             if name not in self._gone:
                 raise DriveError(

@@ -101,7 +101,8 @@ class Sensors(Node):
             )
 
     def run(self, executor: SingleThreadedExecutor) -> None:
-        """Sends everything in its own time until told to stop; what a freeze missed is left out."""
+        """Sends every sample when it is due, until the process is told to stop; samples due
+        during a freeze are left out."""
         ticks = shots = 0
         began = time.monotonic()
         while rclpy.ok():

@@ -102,8 +102,7 @@ class Watch:
 
 
 def _waited() -> float:
-    """How long others had the core while the main thread could have worked [s]; 0 where nobody
-    tells."""
+    """Time that the main thread was runnable but waited for a processor [s]; 0 without /proc."""
     try:
         return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
     except (OSError, IndexError):

@@ -18,12 +18,11 @@ from liquid_control.evaluate.drive.log import (
     Pictures,
     Proposals,
     Track,
-    neuron_names,
 )
 from liquid_control.evaluate.drive.video import HEIGHT, WIDTH, frames, write_video
 from liquid_control.report import overlay
 from liquid_control.report.overlay import CameraView
-from liquid_control.report.strip import LABELS, Strip, by_layer, normalised
+from liquid_control.report.strip import LABELS, Strip, by_layer, circuit_names, normalised
 
 
 def test_the_video_is_what_browsers_play_and_keeps_every_pictures_time(log, tmp_path):
@@ -98,7 +97,7 @@ def test_a_left_bend_is_drawn_to_the_left():
 
 
 def test_neurons_are_named_and_ordered_along_the_signal():
-    names = neuron_names(19)
+    names = circuit_names(19)
     assert (names[0], names[1], names[6], names[7], names[18]) == (
         "motor",
         "command 1",
@@ -107,7 +106,7 @@ def test_neurons_are_named_and_ordered_along_the_signal():
         "inter 12",
     )
     assert [names[i] for i in by_layer(names)][::6] == ["inter 1", "inter 7", "command 1", "motor"]
-    assert neuron_names(0) == () and neuron_names(1) == ("motor",)
+    assert circuit_names(0) == () and circuit_names(1) == ("motor",)
 
 
 def test_an_unwired_memory_shows_its_units_and_not_what_it_stores():
@@ -117,7 +116,7 @@ def test_an_unwired_memory_shows_its_units_and_not_what_it_stores():
     assert log.neuron_names[2:6] == ("unit 3", "unit 4", "memory 1", "memory 2")
     assert by_layer(log.neuron_names) == [0, 1, 2, 3]
     unnamed = DriveLog(neurons=log.neurons)
-    assert unnamed.neuron_names == neuron_names(8)  # as recorded before states had names
+    assert unnamed.neuron_names == circuit_names(8)  # as recorded before states had names
 
 
 def test_of_many_neurons_some_are_drawn_inside_the_canvas():
@@ -144,7 +143,7 @@ def test_the_strip_moves_with_time_and_not_with_frames():
     pictures = []
     for seconds in (np.arange(0, 2, 0.04), np.arange(0, 2, 0.04)[::2]):
         canvas = np.zeros((222, 960, 3), np.uint8)
-        strip = Strip(canvas, neuron_names(19))
+        strip = Strip(canvas, circuit_names(19))
         for second in seconds:
             strip.push(second, np.full(19, float(second > 1.0)))
         pictures.append(canvas[:, LABELS:].astype(int).sum((0, 2)))
