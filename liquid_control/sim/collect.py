@@ -242,8 +242,8 @@ def _recording(
             for step in drive(world, controller, gate, disturbance, recorder.sample):
                 # As on a robot, no command is recorded before the first proposal.
                 if controller.action is not None:
-                    recorder.drive(step.command, step.action)
-                recorder.judge(step.truth)
+                    recorder.command(step.command, step.action)
+                recorder.truth(step.truth)
                 if world.task.is_terminated(step.truth):
                     break
         files = {file.name: file.read_bytes() for file in directory.iterdir()}

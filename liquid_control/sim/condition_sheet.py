@@ -42,12 +42,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="picture to write (.jpg or .png)")
     parser.add_argument("--seed", type=int, default=9, help=f"road, 0 to {LARGEST_SEED}")
     parser.add_argument("--seconds", type=float, default=5.0, help="how far into the drive")
-    asked = parser.parse_args(arguments)
-    tiles = [tile(condition, asked.seed, asked.seconds) for condition in VISUAL]
+    options = parser.parse_args(arguments)
+    tiles = [tile(condition, options.seed, options.seconds) for condition in VISUAL]
     blank = np.full_like(tiles[0], 250)
     tiles += [blank] * (-len(tiles) % COLUMNS)
     sheet = np.vstack([np.hstack(tiles[i : i + COLUMNS]) for i in range(0, len(tiles), COLUMNS)])
-    cv2.imwrite(str(asked.out), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 78])
+    cv2.imwrite(str(options.out), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 78])
 
 
 def tile(condition: Condition, seed: int, seconds: float) -> np.ndarray:

@@ -56,7 +56,7 @@ class DriveRecorder:
             writer.write_speed(type(event)(stamp_ns, event.speed), received_ns)
         return event
 
-    def drive(self, command: Command, action: Action | None) -> None:
+    def command(self, command: Command, action: Action | None) -> None:
         """Writes the command of this period, where it differs from the last, and a new proposal."""
         sent = command.steering_angle, command.speed
         if action is None and sent == self._sent:
@@ -73,7 +73,7 @@ class DriveRecorder:
             received_ns,
         )
 
-    def judge(self, truth: Truth) -> None:
+    def truth(self, truth: Truth) -> None:
         """Writes the truth when it is due, as sim_node publishes it."""
         if truth.stamp_ns < self._truth_due_ns:
             return

@@ -202,7 +202,7 @@ def _roadside(
             STRIP_LEFT + rng.uniform(2.5, 25.0) if left else STRIP_RIGHT - rng.uniform(2.0, 25.0)
         )
         height, width = rng.uniform(2.5, 9.0), rng.uniform(1.0, 2.4)
-        place = _beside(road, rng.uniform(0, road.length), offset)
+        place = _roadside_point(road, rng.uniform(0, road.length), offset)
         if place is None:
             continue
         cell = int(rng.integers(1, 5))
@@ -210,7 +210,7 @@ def _roadside(
         parts.append(_cone(place, 0.25 * height, height, width, 0.02, cell))
     for station in np.arange(rng.uniform(0, 50), road.length, 50.0):
         for offset in (STRIP_LEFT + 0.6, STRIP_RIGHT - 0.6):
-            place = _beside(road, station, offset)
+            place = _roadside_point(road, station, offset)
             if place is not None:
                 parts.append(_cone(place, 0.0, 1.0, 0.06, 0.05, 5))
     if not parts:
@@ -223,8 +223,8 @@ def _roadside(
     )
 
 
-def _beside(road: Road, station: float, offset: float) -> np.ndarray | None:
-    """The point beside the road, or None where another stretch of the road passes it."""
+def _roadside_point(road: Road, station: float, offset: float) -> np.ndarray | None:
+    """A point at the roadside, or None where another stretch of the road passes it."""
     x, y, heading, _ = road.at(station)
     place = np.array([x - offset * np.sin(heading), y + offset * np.cos(heading)])
     nearest = np.min((road.x - place[0]) ** 2 + (road.y - place[1]) ** 2) ** 0.5

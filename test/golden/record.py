@@ -83,7 +83,7 @@ def record(
         while world.time_ns < seconds * 1e9:
             for event in world.advance(car.angle, car.cap):
                 car.take(event)
-            recorder.judge(world.truth)
+            recorder.truth(world.truth)
     world.close()
 
 

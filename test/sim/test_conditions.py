@@ -141,7 +141,7 @@ def test_every_condition_drives_and_changes_something_and_repeats_itself(conditi
 @pytest.mark.parametrize(
     "name", ["noise_0.3", "rain", "dropped_50", "jitter", "stamps_wrong", "silence", "latency_100"]
 )
-def test_what_is_spoiled_does_not_depend_on_how_one_drives(name):
+def test_corruption_does_not_depend_on_how_one_drives(name):
     left, right = frames(CONDITIONS[name], 6.0, 0.03), frames(CONDITIONS[name], 6.0, -0.03)
     assert [(at, frame.stamp_ns) for at, frame in left] == [
         (at, frame.stamp_ns) for at, frame in right
@@ -232,7 +232,7 @@ def test_silences_last_up_to_a_second_with_rests_between():
     assert np.diff(taken[silences]).min() > 3.0
 
 
-def test_a_policy_without_stamps_is_told_a_constant_and_nobody_else_is():
+def test_only_a_policy_without_stamps_gets_a_constant_dt():
     given = corrupted(CONDITIONS["dropped_50_stripped"], 3)
     seen = Observation(9, np.zeros((32, 64, 3), np.uint8), np.zeros(3), 0.111, False)
     assert given.corrupt(seen).dt == 0.04 and seen.dt == 0.111
@@ -328,7 +328,7 @@ def test_weather_does_to_the_picture_what_its_name_says(pictures):
     assert pictures["low_sun"].max() == 255 and pictures["low_sun"][road].std() < clean[road].std()
 
 
-def test_pictures_are_spoiled_as_told(pictures):
+def test_pictures_are_corrupted_as_their_condition_says(pictures):
     def detail(image):
         return np.abs(np.diff(image, axis=1)).mean()
 

@@ -1,5 +1,5 @@
-"""What a driving condition is: how a world, its sensors and its vehicle differ from the clean one.
-Values only."""
+"""A driving condition as values: how a world, its sensors and its vehicle differ from the clean
+one."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ FAMILIES = ("clean", "picture", "weather", "time", "body")
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """One row of the benchmark; every field left at its default leaves the clean world bit for bit
-    as it is.
+    """One row of the benchmark. A field at its default leaves the clean world bit for bit as it is.
 
     A value that WorldConfig has too is -1 where the world's own setting stays.
     """
@@ -69,14 +68,10 @@ class Condition:
     latency: float = number(0.0, 0.0, 2.0, "s", "how late frames arrive; stamps stay true")
     stamp_error: float = number(0.0, 0.0, 0.1, "s", "standard deviation of the stamps' error")
     constant_dt: float = number(
-        0.0,
-        0.0,
-        1.0,
-        "s",
-        "what the policy is told as dt, whatever the stamps say; 0 tells the truth",
+        0.0, 0.0, 1.0, "s", "dt that the policy gets, whatever the stamps; 0: the true one"
     )
     patience: float = number(
-        0.0, 0.0, 2.0, "s", "added to the gate's stale_after, as whoever mounts such a camera must"
+        0.0, 0.0, 2.0, "s", "added to the gate's stale_after, as such a camera needs"
     )
 
     camera_left: float = number(0.0, -1.0, 1.0, "m", "camera moved to the left")

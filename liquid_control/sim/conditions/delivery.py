@@ -1,5 +1,4 @@
-"""What happens to frames between the camera and the policy: silence, late arrival, stamps that
-lie."""
+"""Faults of frames between the camera and the policy: silence, late arrival, wrong stamps."""
 
 from __future__ import annotations
 
@@ -16,8 +15,8 @@ REST = (3.0, 9.0)
 
 
 class Delivery:
-    """Carries the frames of one road. Silences and errors depend on time alone, so every policy
-    meets the same."""
+    """Carries the frames of one road. Silences and errors depend on time alone, so that they are
+    the same for every policy."""
 
     def __init__(self, condition: Condition, rng: np.random.Generator) -> None:
         self._condition = condition
@@ -28,7 +27,7 @@ class Delivery:
         self._under_way: deque[tuple[int, Frame]] = deque()
 
     def is_silent(self, exposed: float) -> bool:
-        """Whether a frame exposed then [s] is lost in a burst of silence; asked in order of
+        """Whether a frame exposed then [s] is lost in a burst of silence. Call it in order of
         time."""
         longest = self._condition.silence
         if not longest:
@@ -41,7 +40,7 @@ class Delivery:
         return exposed >= self._silent_from
 
     def stamp(self, exposed: float) -> int:
-        """The stamp [ns] of a frame exposed then [s]; asked once for each frame."""
+        """The stamp [ns] of a frame exposed then [s]. Call it once for each frame."""
         error = (
             self._condition.stamp_error * self._errors.standard_normal()
             if self._condition.stamp_error
@@ -60,5 +59,5 @@ class Delivery:
         return frames
 
     def forget(self) -> None:
-        """Loses what is under way: the vehicle was put elsewhere."""
+        """Drops the frames under way, because the vehicle was put elsewhere."""
         self._under_way.clear()

@@ -1,5 +1,5 @@
-"""What happens between the scene and the camera's picture: focus, exposure, rain in front of the
-lens, glare, headlamps.
+"""Optical effects on the camera's picture: focus, exposure, rain in front of the lens, glare,
+headlamps.
 
 All of it works on the camera's picture, whatever its size, and costs a few array operations.
 """
@@ -88,7 +88,7 @@ def _exposure(contrast: float, brightness: float) -> np.ndarray | None:
 @functools.lru_cache(maxsize=4)
 def headlamps(height: int, width: int) -> np.ndarray:
     """Two low beams' light over the picture, (height, width, 3) uint8: a wide pool on the road,
-    dark above the horizon and beside."""
+    dark above the horizon and at both sides."""
     row, column = np.mgrid[0:height, 0:width].astype(np.float32)
     across, down = (column + 0.5) / width - 0.5, (row + 0.5) / height
     pool = np.exp(-((across / (0.14 + 0.35 * np.maximum(down - 0.3, 0))) ** 2)) * np.clip(

@@ -10,7 +10,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.sim.conditions.condition import Condition
 
 TRAINING_DT = TimelineConfig().nominal_dt
-"""What a policy without stamps is told: the mean period of the cameras that it was trained with
+"""The dt of a policy without stamps: the mean period of the cameras that it was trained with
 [s]."""
 
 CLEAN = Condition(

@@ -1,5 +1,5 @@
-"""Weather and light as they change the look of a road, and the parts of the scene that only they
-have: snow, shadows on the road."""
+"""Weather and light: how they change the appearance of a road, and the parts of the scene that only
+they have: snow, shadows on the road."""
 
 from __future__ import annotations
 

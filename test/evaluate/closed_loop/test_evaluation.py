@@ -27,18 +27,18 @@ SHORT = WorldConfig(length=120.0, trees=5)
 
 
 class Constant:
-    """A policy of one idea; keeps the dt that it was told."""
+    """A policy with one answer; keeps the dt that it was given."""
 
     preprocess, neurons = PreprocessConfig(), 1
 
     def __init__(self, curvature: float) -> None:
-        self.curvature, self.told = curvature, []
+        self.curvature, self.given = curvature, []
 
     def initial_state(self) -> np.ndarray:
         return np.zeros(1, np.float32)
 
     def step(self, observation, state):
-        self.told.append((observation.stamp_ns, observation.dt))
+        self.given.append((observation.stamp_ns, observation.dt))
         return self.curvature, state
 
 
@@ -114,8 +114,8 @@ def test_who_does_not_steer_leaves_the_road_and_is_put_back():
 def test_who_falls_silent_is_stopped_by_the_gate_and_moved_on(monkeypatch):
     class Once(Constant):
         def step(self, observation, state):
-            self.told.append(observation.dt)
-            return (0.0 if len(self.told) == 1 else math.nan), state
+            self.given.append(observation.dt)
+            return (0.0 if len(self.given) == 1 else math.nan), state
 
     monkeypatch.setattr(evaluation, "STANDSTILL", 1.0)
     result = drive_with(Once(0.0), job())
@@ -131,14 +131,14 @@ def test_policies_meet_the_same_frames_and_are_told_the_dt_of_the_condition(name
     straight, bending = Constant(0.0), Constant(0.02)
     for policy in (straight, bending):
         drive_with(policy, job(name))
-    both = min(len(straight.told), len(bending.told), 40)
-    seen = {stamp for stamp, _ in straight.told[:both]} & {
-        stamp for stamp, _ in bending.told[:both]
+    both = min(len(straight.given), len(bending.given), 40)
+    seen = {stamp for stamp, _ in straight.given[:both]} & {
+        stamp for stamp, _ in bending.given[:both]
     }
     assert len(seen) > 0.7 * both  # all but those lost where either was put back
     if name.endswith("stripped"):
-        assert {dt for _, dt in straight.told} == {0.04}
-        assert np.diff([stamp for stamp, _ in straight.told]).max() > 0.1e9
+        assert {dt for _, dt in straight.given} == {0.04}
+        assert np.diff([stamp for stamp, _ in straight.given]).max() > 0.1e9
 
 
 def rows(yaw, speed: float = 10.0, steering=lambda t: 0.0 * t, seconds: float = 20.0):
