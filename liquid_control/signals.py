@@ -100,7 +100,7 @@ class Action:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Command:
-    """What the vehicle is told: front-wheel steering angle [rad] and speed [m/s].
+    """Command to the vehicle: front-wheel steering angle [rad] and speed [m/s].
 
     `stamp_ns` is the stamp of the frame that caused it, so anyone downstream can measure latency;
     `issued_ns` is when the gate issued it.

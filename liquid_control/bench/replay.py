@@ -1,8 +1,8 @@
-"""`liquid-control bench replay`: how fast recordings are replayed, what that takes of memory, and
-how soon an index is looked through.
+"""`liquid-control bench replay`: speed and memory of replaying recordings, and the time to
+read an index.
 
-Every measurement is a process of its own, and the contenders take turns, so that whatever else the
-machine does meets all of them.
+Every measurement is a separate process, and the contenders alternate, so that other load on the
+machine affects all of them.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ frames = run(settings)["frames_used"]
 seconds = time.perf_counter() - began
 """,
 }
-"""What is measured, each in a process of its own. Plain rosbags loop: what one writes to read and
-decode, no more. Read and decode: our reader as replay uses it, without a policy; where all cores
-are busy decoding, what a policy costs comes on top."""
+"""The measurements, each in a separate process. Plain rosbags loop: a minimal program that reads
+and decodes with the package rosbags. Read and decode: the reader of replay without a policy; if
+all cores decode, the time of the policy is added."""
 
 LAST = (
     '\nprint(json.dumps({"seconds": seconds, "frames": frames, "peak_mb": peak_bytes() / 2**20}))\n'

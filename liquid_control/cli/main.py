@@ -29,7 +29,7 @@ EXIT_CODES = """exit codes:
 
 
 class ClosedPipeSafeStream:
-    """A text stream that survives a closed pipe: text that nobody reads is dropped, also when
+    """A text stream that survives a closed pipe: unread text is dropped, also when
     Python flushes at exit. Characters that the encoding lacks are written as escapes."""
 
     def __init__(self, stream: TextIO) -> None:

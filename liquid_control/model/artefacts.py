@@ -1,4 +1,4 @@
-"""The files of a model beside model.json: what each one is for, and its hash."""
+"""The files of a model other than model.json: the role of each, and its hash."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def find_model(model: str | Path) -> Path:
         path = Path(model).expanduser()
         if path.is_dir():
             return path
-    except (OSError, RuntimeError):  # a name too long, or the home of nobody
+    except (OSError, RuntimeError):  # a name too long, or the home of an unknown user
         pass
     installed = {folder.name: folder for folder in installed_models()}
     if str(model) in installed:

@@ -22,7 +22,7 @@ FORMER_NAMES = {
     "backbone": ("backbone",),
     "stack": ("stack",),
 }
-"""Settings of cores that models of version 0.1.0 have beside the other fields, and where they are
+"""Settings of cores that models of version 0.1.0 have among the other fields, and their place
 now."""
 
 
@@ -53,7 +53,7 @@ class PolicyConfig:
     @classmethod
     def from_dict(cls, values: object) -> PolicyConfig:
         """The inverse of `dataclasses.asdict`, also for models of version 0.1.0, which call the
-        core memory and have its settings beside the other fields. Raises ConfigError."""
+        core memory and have its settings among the other fields. Raises ConfigError."""
         if not isinstance(values, Mapping):
             raise ConfigError("PolicyConfig", values, "a mapping of field names to values")
         values = dict(values)

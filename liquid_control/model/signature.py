@@ -19,9 +19,7 @@ FORMAT = "liquid_control/signature/1"
 SIGNATURE = "model.sig"
 LARGEST = 4096
 """Of a signature or key file [bytes]."""
-UNKNOWN = (
-    "Do not use a model of unknown origin; have it signed by whoever made it: liquid-control sign"
-)
+UNKNOWN = "Do not use a model of unknown origin; its author can sign it: liquid-control sign"
 
 
 def sign(model_json: bytes, key: str | Path) -> str:
@@ -57,12 +55,12 @@ def verify(directory: Path, model_json: bytes, key: str | Path) -> None:
         signature = bytes.fromhex(given["signature"])
     except (ValueError, TypeError, KeyError, RecursionError):
         raise ModelFileError(path, "is no signature", UNKNOWN) from None
-    for name, told in (
+    for name, problem in (
         ("model_json_sha256", "is of another model.json"),
         ("public_key", "was made with another key"),
     ):
         if given.get(name) != values[name]:
-            raise ModelFileError(path, told, UNKNOWN)
+            raise ModelFileError(path, problem, UNKNOWN)
     if text != _text(values | {"signature": signature.hex()}):
         raise ModelFileError(path, "is no signature", UNKNOWN)
     try:
@@ -72,8 +70,8 @@ def verify(directory: Path, model_json: bytes, key: str | Path) -> None:
 
 
 def make_key(path: str | Path) -> Path:
-    """Writes a new private key, readable by its owner alone, and beside it the public one as
-    `path`.pub. Never over another file."""
+    """Writes a new private key, readable by its owner only, and the public key as `path`.pub. Never
+    overwrites a file."""
     _library()
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

@@ -21,7 +21,7 @@ MOST_FEATURES = 4096
 LARGEST_STATE = 2**31 - 1
 """Numbers of one array of the state."""
 TAKEN = ("image", "measurements", "dt", "action")
-"""Names that an exported graph has beside those of the state."""
+"""Names in an exported graph that are not those of the state."""
 
 
 @dataclasses.dataclass(frozen=True)

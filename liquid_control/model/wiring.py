@@ -180,8 +180,8 @@ class NcpWiring:
         return len(self.sensory) + len(self.synapses)
 
     def layers(self) -> list[Layer]:
-        """inter, command, motor, in the order of computation. Each layer listens to the one before
-        it along the synapses, and to all of its own neurons."""
+        """inter, command, motor, in the order of computation. Inputs of a layer: the previous layer
+        along the synapses, and all neurons of the same layer."""
         between, layers = adjacency(self.synapses, self.neurons, self.neurons), []
         before = adjacency(self.sensory, self.neurons, self.inputs)
         for name, neurons in (

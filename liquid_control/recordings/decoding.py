@@ -14,8 +14,7 @@ from liquid_control.signals import Frame
 
 DECODERS = 2  # threads; OpenCV works outside of Python's lock
 AHEAD = 8
-"""Pictures being decoded or waiting: one is yielded only when so many follow, which keeps the
-threads busy."""
+"""Pictures that are being decoded or wait to be yielded, which keeps the threads busy."""
 QUEUED = 4096  # samples waiting behind a picture
 
 Record = Entry | Callable[[], Entry]

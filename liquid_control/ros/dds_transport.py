@@ -34,8 +34,8 @@ def transport(environment: Mapping[str, str], shared_memory: bool) -> dict[str, 
     """The variables to add to these, before a process makes its first node. What a user has set
     stands, but for our own file.
 
-    Where ROS is to keep to this machine, it brings a shared memory of its own, whatever Fast DDS is
-    told; so Fast DDS alone is told that.
+    Restricted to this machine, ROS would add its default shared memory, whatever the profile of
+    Fast DDS states; therefore the profile restricts the network instead of ROS.
     """
     files = {os.path.realpath(environment[name]) for name in PROFILES if environment.get(name)}
     if environment.get(TRANSPORTS) or not files <= {profile("shared_memory")}:

@@ -33,7 +33,7 @@ from liquid_control.system.verb import Interrupted, Verb
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
 PROGRESS_PERIOD = 0.2
 TAKING_PERIOD = 0.04
-AFTERMATH = 3.0
+AFTER_DEATH = 3.0
 """A drive goes on for so long [s] after a process died, to show what the safety gate made of it."""
 
 
@@ -88,7 +88,7 @@ def drive(settings: DriveSettings) -> dict:
         if settings.view:
             webbrowser.open((settings.out / "report.html").resolve().as_uri())
     print(f"report: {settings.out / 'report.html'}", file=sys.stderr)
-    if stop.asked:
+    if stop.requested:
         raise Interrupted(summary)
     return summary
 
@@ -157,7 +157,7 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
 
 
 def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> AbstractContextManager:
-    """The recording, where one is asked for. Raises RecordingError when its place is taken."""
+    """The recording, if there is one. Raises RecordingError when its path exists."""
     if settings.record is None:
         return nullcontext()
     from liquid_control.recordings.rosbag.writer import BagWriter
@@ -207,11 +207,11 @@ def _watch(seconds: float, recorder, children: Children, stop: _Stop) -> None:
     from tqdm import tqdm
 
     began = shown = time.monotonic()
-    end, mourning = began + seconds, False
+    end, failed = began + seconds, False
     with tqdm(
         total=round(seconds), unit="s", disable=None, bar_format="{desc} |{bar}| {n:.0f}/{total} s"
     ) as bar:
-        while (now := time.monotonic()) < end and not stop.asked:
+        while (now := time.monotonic()) < end and not stop.requested:
             time.sleep(TAKING_PERIOD)
             recorder.take()
             if now < shown + PROGRESS_PERIOD:
@@ -219,9 +219,9 @@ def _watch(seconds: float, recorder, children: Children, stop: _Stop) -> None:
             shown = now
             bar.n = min(now - began, seconds)
             bar.set_description_str(_line(recorder))
-            if children.died() and not mourning:
+            if children.died() and not failed:
                 bar.write(f"{', '.join(children.died())} died", file=sys.stderr)
-                end, mourning = min(end, now + AFTERMATH), True
+                end, failed = min(end, now + AFTER_DEATH), True
 
 
 def _line(recorder) -> str:
@@ -242,10 +242,10 @@ def _lines(summary: Mapping) -> str:
 
 class _Stop:
     """A context for Ctrl-C and SIGTERM: they interrupt whatever runs, but the first one while
-    `gentle` only sets `asked`."""
+    `gentle` only sets `requested`."""
 
     def __init__(self) -> None:
-        self.gentle = self.asked = False
+        self.gentle = self.requested = False
 
     def __enter__(self) -> _Stop:
         self._before = {
@@ -259,9 +259,9 @@ class _Stop:
             signal.signal(signum, handler)
 
     def _on_signal(self, signum: int, frame: object) -> None:
-        if not self.gentle or self.asked:
+        if not self.gentle or self.requested:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True
 
 
 VERB = Verb(DriveSettings, drive, _lines, lambda summary: summary["success"])

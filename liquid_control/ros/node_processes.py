@@ -1,8 +1,8 @@
-"""The node processes of a drive: started together, watched, and never left behind. Knows no ROS but
+"""The node processes of a drive: started together, watched, and always ended. Uses of ROS only
 its environment variables.
 
-Each runs in a session of its own, so that Ctrl-C reaches only whoever started it, who then ends
-them in order; and the kernel kills it when that parent dies, however it dies.
+Each runs in a separate session, so that Ctrl-C reaches only the parent process, which then ends
+them in order. The kernel kills it when the parent dies.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ DOMAINS = range(1, 102)
 """ROS domains that leave the ports of outgoing connections alone."""
 
 PATIENCE = 6.0
-"""Seconds that a process gets to end when asked to, before it is killed: more than a node takes to
-say what it hangs in."""
+"""Seconds between the signal to end and SIGKILL: more than a node needs to log where it hangs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Children:
             logs,
         )
         self._running: dict[str, subprocess.Popen] = {}
-        self._died: list[str] | None = None  # None until all are asked to end
+        self._died: list[str] | None = None  # None until all are ended
 
     def __enter__(self) -> Children:
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -109,7 +108,7 @@ class Children:
         return began
 
     def await_end(self, name: str) -> None:
-        """Waits for a process that was told to end; kills one that does not in time."""
+        """Waits until a signalled process ends; kills it after `PATIENCE`."""
         try:
             self._running[name].wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -127,7 +126,7 @@ class Children:
         }
 
     def died(self) -> list[str]:
-        """Names of processes that ended without being asked to."""
+        """Names of processes that ended by themselves."""
         if self._died is not None:
             return self._died
         return [name for name, process in self._running.items() if process.poll() is not None]
@@ -202,8 +201,8 @@ class EnvironmentVariables:
 
 
 def isolated_environment() -> tuple[dict[str, str], socket.socket]:
-    """Environment variables of a ROS domain that nobody on this machine uses, closed to the
-    network; and its claim, to be held as long.
+    """Environment variables of a ROS domain that no other drive on this machine uses, restricted
+    to localhost; and its claim, to be held as long.
 
     Raises DriveError when all domains are taken.
     """

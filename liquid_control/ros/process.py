@@ -18,9 +18,9 @@ from liquid_control.errors import LiquidControlError
 from liquid_control.ros.dds_transport import transport
 
 PATIENCE = 4.0
-"""Seconds that a node gets to end, fewer than `ros2 launch` gives it. Fast DDS 3.2 may wait for
-itself for good where another participant comes or leaves in the same moment: 4 of 8,415 did so
-beside others that came and went several times a second (doc/safety.md).
+"""Seconds that a node gets to end, fewer than `ros2 launch` gives it. Fast DDS 3.2 may
+deadlock if another participant joins or leaves at the same moment: 4 of 8,415 did so, with others
+that joined and left several times a second (doc/safety.md).
 """
 
 
@@ -29,7 +29,7 @@ def run(
     loop: Callable[[Node, SingleThreadedExecutor], None] | None = None,
     shared_memory: bool = True,
 ) -> int:
-    """Makes a node and spins it (or runs `loop`) until it is told to stop. Returns the exit code: 1
+    """Makes a node and spins it (or runs `loop`) until it is stopped. Returns the exit code: 1
     after an error of ours, or of a command line or parameter file that ROS cannot read.
     `shared_memory`: whether Fast DDS may use it, where the user does not say.
 
@@ -64,12 +64,12 @@ def run(
     except Exception:
         if rclpy.ok():
             raise
-        # Told to stop in the middle of a callback: the signal handler took the context away, and
-        # whatever was published then failed.
+        # Stopped during a callback: the signal handler shut the context down, and publishing
+        # failed.
     finally:
         faulthandler.dump_traceback_later(
             PATIENCE, exit=True, file=2
-        )  # by a thread of its own, whoever holds Python's lock
+        )  # in a separate thread, which does not need the GIL
         try:
             if node is not None:
                 node.destroy_node()

@@ -24,10 +24,10 @@ COMMAND_IN = _keep(1, ReliabilityPolicy.RELIABLE)
 """Proposals and commands as they are received: the newest alone is obeyed."""
 
 OPERATOR = _keep(10, ReliabilityPolicy.BEST_EFFORT)
-"""Takeover, dead-man and joystick: heard from whoever offers them, reliably or not."""
+"""Takeover, dead-man and joystick: compatible with reliable and best-effort publishers."""
 
 RECORDING = _keep(100, ReliabilityPolicy.BEST_EFFORT)
-"""Takes part in everything, slows nobody down."""
+"""Compatible with all publishers, and never slows them down."""
 
 STATUS = _keep(10, ReliabilityPolicy.RELIABLE)
 LATCHED = _keep(1, ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -1,5 +1,5 @@
-"""The MuJoCo world as the robot, in real time: camera, IMU and odometry out, steering in, and the
-truth for whoever judges the drive.
+"""The MuJoCo world as the robot, in real time. It publishes camera, IMU, odometry and the
+ground truth, and subscribes to the command.
 
 Each IMU period is computed a little before it begins and sent piece by piece when its time has
 come, so that a picture leaves at its own stamp. A vehicle that hears no command holds its wheels
@@ -36,7 +36,7 @@ AHEAD = 0.004
 its beginning."""
 
 TRUTH_EVERY = 4
-"""The truth is told once in so many IMU periods."""
+"""IMU periods between two messages of the ground truth."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +138,7 @@ class SimNode(Node):
         self._stand_at_start()
 
     def run(self, executor: SingleThreadedExecutor) -> None:
-        """Drives until the node is told to stop."""
+        """Drives until the node is stopped."""
         self.pace.resume(self._computed_ns)
         while rclpy.ok():
             if not self.controls.running:
@@ -221,7 +221,7 @@ class SimNode(Node):
             self._lane_pose.publish(lane)
 
     def _show(self, frame: Frame) -> None:
-        """Publishes a picture in each way that somebody listens to."""
+        """Publishes a picture on each camera topic that has subscribers."""
         if self._camera.get_subscription_count():
             message = images.image_message(frame.image)
             message.header = self._camera_info.header
@@ -232,7 +232,7 @@ class SimNode(Node):
             self._compressed.publish(message)
 
     def _stand_at_start(self) -> None:
-        """At rest: until somebody commands, the vehicle has no reason to move."""
+        """Puts the vehicle at rest: it does not move before the first command."""
         x, y, heading, _ = self.world.road.at(self._start)
         self.world.physics.place(x, y, heading, 0.0)
 
@@ -242,7 +242,7 @@ class SimNode(Node):
             message, self.vehicle, received_ns, before.steering_angle
         )
         if not (math.isfinite(command.steering_angle) and math.isfinite(command.speed)):
-            return  # a vehicle, too, trusts nobody; silence brakes it
+            return  # not finite: ignored; the timeout brakes
         self._commands.tick()
         if command.stamp_ns != before.stamp_ns:
             self._latency.tick((received_ns - command.stamp_ns) / 1e9)

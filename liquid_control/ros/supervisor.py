@@ -69,10 +69,10 @@ class Supervisor:
 
     def settle(self) -> None:
         """Waits until each node has reported once more."""
-        asked = time.monotonic()
+        began = time.monotonic()
         for node in NODES:
             self._until(
-                lambda node=node: self.recorder.diagnostics.get(node, (0.0,))[0] > asked + 0.1,
+                lambda node=node: self.recorder.diagnostics.get(node, (0.0,))[0] > began + 0.1,
                 f"the last report of {node}",
             )
 

@@ -22,7 +22,7 @@ SILENCE = 0.5  # no interpolation across a longer pause [s]
 LEAST_TOGETHER = 3.0  # seconds in which both signals are there
 SURE_CORRELATION = 0.3
 SURE_DEVIATIONS = 3.5  # of Fisher's z of the correlation
-RIVAL = 0.93  # another peak this close to the highest makes the answer ambiguous
+SECOND_PEAK = 0.93  # another peak this close to the highest makes the answer ambiguous
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +96,7 @@ def estimate_delay(
         clear
         and abs(height) >= SURE_CORRELATION
         and 1 < best < 2 * reach - 1
-        and _rival(np.abs(correlation), best) < RIVAL
+        and _second_peak(np.abs(correlation), best) < SECOND_PEAK
     )
     return Delay(
         float(np.clip(lag, -largest, largest)), height, float(min(uncertainty, largest)), bool(sure)
@@ -203,7 +203,7 @@ def _correlated_samples(x: np.ndarray, y: np.ndarray) -> float:
     return max(1.0, 2.0 * float(np.sum(autocorrelation(x) * autocorrelation(y))) - 1.0)
 
 
-def _rival(size: np.ndarray, best: int) -> float:
+def _second_peak(size: np.ndarray, best: int) -> float:
     """The highest other peak of |r| as a share of the highest; the flanks of the highest do not
     count."""
     low = np.flatnonzero(size < 0.7 * size[best])

@@ -30,7 +30,7 @@ from liquid_control.stress.soak import cases, inputs
 from liquid_control.stress.soak.cases import run_cases
 from liquid_control.stress.soak.command_cases import CommandLineMaker
 from liquid_control.stress.soak.inputs import InputSoakSettings, soak_inputs
-from liquid_control.stress.soak.sensor_cases import spoiled
+from liquid_control.stress.soak.sensor_cases import corrupted
 from liquid_control.stress.soak.yaml_cases import LAUGHS
 from liquid_control.system.verb import EntryPoint
 
@@ -134,10 +134,10 @@ def test_yaml_that_gets_past_its_reader_is_refused_briefly(tmp_path, text, words
 def test_spoiling_spoils_and_repeats():
     data = bytes(range(256))
     assert all(
-        spoiled(random.Random(seed), data) == spoiled(random.Random(seed), data)
+        corrupted(random.Random(seed), data) == corrupted(random.Random(seed), data)
         for seed in range(50)
     )
-    assert sum(spoiled(random.Random(seed), data) != data for seed in range(200)) > 190
+    assert sum(corrupted(random.Random(seed), data) != data for seed in range(200)) > 190
 
 
 @pytest.fixture

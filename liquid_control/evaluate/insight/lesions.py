@@ -67,11 +67,11 @@ def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> Torc
 
 
 def synapse_strengths(network: PolicyNetwork, states: np.ndarray) -> dict[tuple[int, int], float]:
-    """How much each synapse between neurons says, by (source, target), over states (T, U) of a
-    drive. LTC: the spread of the current w σ(.) (erev - v). CfC: how far the target's next state
-    moves (root mean square) when it hears the source's mean in the source's place; a CfC's layer
-    listens to all of its own neurons, and those count, but among inter neurons, whose inputs are
-    not at hand here. Empty for a core without wiring."""
+    """Strength of each synapse between neurons, by (source, target), over states (T, U) of a
+    drive. LTC: the spread of the current w σ(.) (erev - v). CfC: the change (root mean square) of
+    the target's next state when the source is replaced by its mean. The connections within a layer
+    of a CfC are included, except among inter neurons, whose inputs are not available here. Empty
+    for a core without wiring."""
     strengths = STRENGTHS.get(type(network.cell))
     if strengths is None:
         return {}

@@ -1,5 +1,5 @@
-"""Charts of the benchmark as SVG text, coloured by the page: curves over how much is spoiled, and
-differences with their intervals."""
+"""Charts of the benchmark as SVG text, coloured by the page: curves over the strength of a
+disturbance, and differences with their intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Event-based XOR: the parity of a bit stream of which only the changes are told.
+"""Event-based XOR: the parity of a bit stream of which only the changes are inputs.
 
 Recipe of the authors' code (Lechner and Hasani 2020): a stream of 2 to `longest` random bits
 (theirs: 31); an event is written at each bit that differs from the one before (feature: the bit;

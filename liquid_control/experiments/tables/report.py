@@ -1,4 +1,4 @@
-"""The published tables beside our own runs: tables.json, tables.md, tables.png."""
+"""The published tables and the runs of this package: tables.json, tables.md, tables.png."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from liquid_control.experiments.tables.recipes import (
 
 NOTES = "notes.md"
 """Kept by hand in the folder of the runs; ends the report when it is there."""
-INTRODUCTION = """# The published tables, ours beside theirs
+INTRODUCTION = """# The published tables, with our results
 
 Made by `liquid-control bench tables`. Mean ± standard deviation over seeds (n of them); every \
 run is a file in `tables/`, trained
 and tested on one thread of two cores shared with other work. **Bold**: the best of ours in its \
 table. The column "to reach" is
-what this project asked of itself: the figure published for that model. "Last epoch": the test \
+the target of this project: the figure published for that model. "Last epoch": the test \
 result of the weights after the last
-epoch, where the protocol asks for those of the best validation epoch."""
+epoch, where the protocol uses those of the best validation epoch."""
 
 HEADER = """\
 | model | ours | n | published | to reach | ours, last epoch | parameters | CPU seconds a run |
@@ -68,7 +68,7 @@ def read_runs(folder: Path) -> dict[tuple[str, str], list[dict]]:
 
 
 def summarise(table: str, model: str, runs: list[dict]) -> dict:
-    """Mean and spread of the test results beside what was published, and whether the target is
+    """Mean and spread of the test results, the published figures, and whether the target is
     reached."""
     results = [run["test"] for run in runs if run["test"] is not None]
     mean = statistics.fmean(results) if results else None
@@ -97,8 +97,8 @@ def summarise(table: str, model: str, runs: list[dict]) -> dict:
 
 
 def markdown(rows: dict) -> str:
-    """One table per published table, ours first, then what the papers list besides."""
-    parts = [INTRODUCTION, "\n![ours beside the published figures](tables.png)\n"]
+    """One table per published table, our models first, then the other rows of the papers."""
+    parts = [INTRODUCTION, "\n![our results and the published figures](tables.png)\n"]
     for table, models in rows.items():
         means = [row["mean"] for row in models.values() if row["mean"] is not None]
         best = (max(means) if table in HIGHER_IS_BETTER else min(means)) if means else None

@@ -37,9 +37,9 @@ class WiredCfcCell(Cell):
 
     Honoured of the wiring: synapses from the inputs, between layers, and between the neurons of a
     free wiring exist and no others do. Not honoured: polarity (weights start with any sign), and an
-    NCP's recurrent command synapses: as in the authors' code every layer of an NCP listens to all
-    of its own neurons. `dense_time` leaves the two time heads unmasked, as ncps does (for weights
-    that come from there): then timing depends on every input whatever the wiring says.
+    NCP's recurrent command synapses: as in the authors' code every layer of an NCP is fully
+    connected to itself. `dense_time` leaves the two time heads unmasked, as ncps does (for weights
+    from ncps): then timing depends on every input, whatever the wiring states.
 
     The state is numbered as the wiring's neurons are (NCP: motor, command, inter), and the motor
     neurons are the output. The LSTM of a mixed variant is fully connected. `kernel`: see

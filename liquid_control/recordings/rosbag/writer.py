@@ -303,7 +303,7 @@ def check_free(directory: Path) -> Path:
 
 def _offered(topic: str) -> str:
     """The quality of service as rosbag2 writes it: keep last (1), reliable (1) or best effort (2),
-    volatile (2), nothing else asked."""
+    volatile (2), no other policies."""
     infinite = {"sec": 9223372036, "nsec": 854775807}
     profile = {
         "history": 1,

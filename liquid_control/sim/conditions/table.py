@@ -1,5 +1,5 @@
-"""The benchmark's conditions by name. A name stands for the same numbers for ever: a changed one
-gets a new name."""
+"""The benchmark's conditions by name. The numbers of a name never change: changed
+numbers get a new name."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What must happen when processes die, freeze, crawl or lose each other, and when somebody floods
-the network.
+"""Expected responses when processes die, freeze, slow down or lose their connection, and when
+another node floods the network.
 
-Written down before the first run, except where `why` tells what a run taught. Times end with the
-arrival of the gate's command at whoever listens, on one steady clock. Control has returned with the
-first command that obeys a picture taken after the fault's end.
+Written before the first run, except where `why` states what a run showed. Times end with the
+arrival of the gate's command at the observer, on one steady clock. Control has returned with the
+first command that follows a picture taken after the fault's end.
 """
 
 from __future__ import annotations
@@ -115,11 +115,11 @@ _FLOODS = {
     ),
     "proposals_as_policy": Expectation(
         "the same under the policy's name",
-        "cannot be told from the policy without SROS 2: the limits bound what it does",
+        "indistinguishable from the policy without SROS 2: the limits bound the effect",
     ),
     "wrong_type_of_command": Expectation(
         "text on the command topic",
-        "DDS connects no such reader; its writer is a rival",
+        "DDS connects no such reader; its writer is a conflict",
         fault="others",
     ),
     "wrong_types_of_sensors": Expectation(

@@ -1,4 +1,4 @@
-"""Somebody on the same network sends as fast as it goes, while the policy drives."""
+"""Another node on the same network sends at the highest rate, while the policy drives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from liquid_control.system.memory_use import status_bytes
 WRONG_TYPES_RATE = 500.0
 """Rate of messages without a reader; a higher one would test the scheduler [Hz]."""
 FORGOTTEN = 30.0
-"""DDS remembers a writer that ended without a word for 20 s, and so long the fault stays [s]."""
+"""Largest time until the fault clears: DDS keeps a writer that ended silently for 20 s [s]."""
 
 
 def flood(rig: Rig, name: str, seconds: float) -> dict:
@@ -46,7 +46,7 @@ def flood(rig: Rig, name: str, seconds: float) -> dict:
     def faults() -> list[str]:
         return [reason for state, reason in rig.observer.states[states:] if state == "fault"]
 
-    if FLOODS[name].fault:  # the gate finds a rival as soon as DDS has told it of that writer
+    if FLOODS[name].fault:  # the gate finds a conflict as soon as DDS reports that writer
         rig.measure(lambda: faults() or None, FORGOTTEN)
     during = memory_mb(rig)
     ended = rig.kill("rogue", signal.SIGINT)
@@ -75,7 +75,7 @@ def flood(rig: Rig, name: str, seconds: float) -> dict:
 
 
 def _acknowledged(rig: Rig) -> bool:
-    """Asks once; the gate looks for its rivals twice a second."""
+    """One request; the gate checks for conflicts twice a second."""
     rig.ask_gate("acknowledge")
     return bool(rig.measure(lambda: rig.observer.state != "fault" or None, 0.7))
 

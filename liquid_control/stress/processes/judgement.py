@@ -107,13 +107,13 @@ def table(facts: dict) -> str:
 
 def _figures(case: dict) -> str:
     keys = [key for key in ("ramp_s", "control_s") if key in case]
-    told = [
+    times = [
         f"{key.removesuffix('_s')} {case[key]['p50']:.3f} (max {case[key]['max']:.3f}) s"
         for key in keys
     ]
     return ", ".join(
         [
-            *told,
+            *times,
             f"{case['commands']} commands, {case['violations']} broken limits",
             f"gap {case['longest_gap_s']:.3f} s",
         ]

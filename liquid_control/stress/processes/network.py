@@ -1,10 +1,10 @@
-"""Two hosts in one machine: the policy in a network namespace of its own, gate, robot and observer
-in another, a cable between them.
+"""Two hosts in one machine: the policy in one network namespace, gate, robot and observer
+in another, a virtual cable between them.
 
     python -m liquid_control.stress.processes.network MODEL PICTURES LOGS SECONDS
 
-prints the facts of one case as JSON. A process of its own, since Fast DDS looks at the machine's
-addresses once and keeps them.
+prints the facts of one case as JSON. A separate process, because Fast DDS reads the machine's
+addresses only once.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ ENVIRONMENT = {
     "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET",
     "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
 }
-"""As between machines: over the network alone, found by multicast. Nobody else can be heard inside
-a new namespace."""
+"""As between machines: over the network alone, found by multicast. A new namespace has no other
+participants."""
 
 GATE, POLICY = "gate", "policy"
 
@@ -100,8 +100,8 @@ def why_not() -> str:
 
 
 def run_case(model: Path, pictures: Path, logs: Path, seconds: float) -> dict:
-    """Facts of one case, from a process of its own. Raises DriveError with that one's last
-    words."""
+    """Facts of one case, from a separate process. Raises DriveError with the last output of that
+    process."""
     words = [str(word) for word in (model, pictures, logs, seconds)]
     done = subprocess.run(
         [sys.executable, "-m", __name__, *words], capture_output=True, text=True, check=False

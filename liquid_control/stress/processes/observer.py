@@ -1,5 +1,5 @@
-"""Listens to gate and policy from a process of its own, notes on the steady clock when each message
-came, and judges every command."""
+"""Observes gate and policy from a separate process: arrival of each message on the steady clock,
+and a check of every command."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Decided:
 
 
 class Observer:
-    """A context: a node that listens on a thread of its own. `hear_commands`: not where somebody
-    floods that topic."""
+    """A context: a node that receives in its own thread. `hear_commands`: false where that topic is
+    flooded."""
 
     def __init__(self, context: Context, hear_commands: bool = True) -> None:
         self.decided: list[Decided] = []

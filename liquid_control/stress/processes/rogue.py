@@ -1,5 +1,5 @@
-"""Somebody else on the network: commands, proposals, pictures and measurements that nobody asked
-for, as fast as they go."""
+"""Another node on the network: publishes commands, proposals, pictures and measurements at the
+highest rate."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _measurements(topic: str) -> Stream:
     yield from itertools.repeat((topic, *make[topic]))
 
 
-def _wishes() -> Stream:
+def _operator_messages() -> Stream:
     for topic in itertools.cycle(("takeover", "enable")):
         yield topic, Bool, Bool
 
@@ -133,7 +133,7 @@ KINDS: dict[str, Callable[[], Stream]] = {
     "huge_pictures": _huge_pictures,
     "imu": lambda: _measurements("imu/data"),
     "odometry": lambda: _measurements("odom"),
-    "wishes": _wishes,
+    "wishes": _operator_messages,
 }
 """What a rogue sends, by name."""
 
@@ -151,7 +151,7 @@ class RogueConfig:
 
 
 class Rogue(Node):
-    """`sent` messages so far; told on stdout at the end."""
+    """`sent`: messages so far, printed to stdout at the end."""
 
     def __init__(self) -> None:
         super().__init__("rogue_settings")

@@ -1,9 +1,9 @@
 """A cheap robot for the process faults: real pictures in a loop, an IMU and odometry, without a
 world being computed.
 
-Camera and motion can be two processes, so that one can die without the other. The vehicle takes the
-speed it is told, as fast as a car does, and brakes by itself when nobody tells it any more; where
-it steers it does not care.
+Camera and motion can be two processes, so that one can die without the other. The vehicle
+follows the commanded speed as fast as a car does, and brakes by itself when commands stop. It
+ignores the steering angle.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STRAIGHT = 0.01
 
 def render_pictures(count: int, seed: int) -> np.ndarray:
     """(count, 160, 320, 3) uint8 RGB: what the camera of the simulated car sees while the expert
-    drives the straight parts of a held-out road, where nobody slows down for a bend."""
+    drives the straight parts of a held-out road, without a bend that requires a lower speed."""
     from liquid_control.control.vehicle import steering_angle
     from liquid_control.sim.bodies.car import VEHICLE
     from liquid_control.sim.tasks.lane_keeping import expert_curvature

@@ -19,13 +19,13 @@ WARM_UP, ENOUGH = 30, 60
 """Pieces of work before a process has loaded all it needs and met its largest road, and how many
 behind them tell a slope."""
 POINTS = 300
-"""At most so many points take part in a slope; more are joined to medians of neighbours."""
+"""Largest number of points of a slope; more points are merged to medians of neighbours."""
 OWN = ("RssAnon", "RssShmem", "VmSwap")
 
 
 def footprint() -> dict[str, int | None]:
-    """This process now, without what its garbage collector would free: `pid`, memory of its own
-    [bytes], open file descriptors; None where there is no /proc."""
+    """This process now, after garbage collection: `pid`, private memory [bytes], open file
+    descriptors; None where there is no /proc."""
     gc.collect()
     sizes = status_bytes()
     if not sizes:
@@ -38,7 +38,7 @@ def footprint() -> dict[str, int | None]:
 
 
 def growth(rows: list[dict]) -> dict[str, object]:
-    """Fastest growth of any process, in percent an hour of its own simulated time, and the figures
+    """Fastest growth of any process, in percent per hour of its simulated time, and the figures
     of each; None: too little was done.
 
     `rows`: footprints in any order, each with the `index` of its work and its simulated `seconds`.

@@ -93,8 +93,8 @@ class InputSoakSettings:
 
 
 def soak_inputs(settings: InputSoakSettings, outer: Mapping[str, Maker] | None = None) -> dict:
-    """Facts by kind of input; `wrong` must be 0. `endings` says how often what was answered.
-    `outer`: makers of `OUTER`, as far as there are; without one that was asked for: ConfigError."""
+    """Facts by kind of input; `wrong` must be 0. `endings`: number of each result.
+    `outer`: the available makers of `OUTER`. Raises ConfigError if a selected one is missing."""
     started = time.perf_counter()
     makers = MAKERS | dict(outer or {})
     names = settings.only or tuple(makers)

@@ -30,7 +30,7 @@ from liquid_control.model.model_file import FORMAT, MODEL, read_model
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.recordings.settings import TopicMap
-from liquid_control.stress.soak.sensor_cases import spoiled
+from liquid_control.stress.soak.sensor_cases import corrupted
 
 CONFIGS = (
     GateConfig,
@@ -91,7 +91,7 @@ def configuration(rng: random.Random) -> str:
 
 
 class ModelCopy:
-    """The shipped model in `folder`, spoiled anew for each case."""
+    """The shipped model in `folder`, corrupted anew for each case."""
 
     def __init__(self, folder: Path) -> None:
         source = find_model("lane_keeper")
@@ -111,7 +111,7 @@ class ModelCopy:
             return self._claims(rng)
         sound = rng.choice(self.model_jsons)
         if rng.random() < 0.5:
-            data = spoiled(rng, sound)
+            data = corrupted(rng, sound)
         else:
             values = json.loads(sound)
             for _ in range(rng.choice((1, 1, 2))):
@@ -156,15 +156,15 @@ class ModelCopy:
         header = 8 + int.from_bytes(whole[:8], "little")
         self._write(
             WEIGHTS,
-            spoiled(rng, whole[:header]) + whole[header:]
+            corrupted(rng, whole[:header]) + whole[header:]
             if rng.random() < 0.5
-            else spoiled(rng, whole),
+            else corrupted(rng, whole),
         )
         return _ending(_load_network, self.folder)
 
     def onnx(self, rng: random.Random) -> str:
         """A damaged graph whose hash agrees."""
-        self._write(ONNX, spoiled(rng, self.whole[ONNX]))
+        self._write(ONNX, corrupted(rng, self.whole[ONNX]))
         return _ending(OnnxRuntime.load, self.folder)
 
     def _write(self, name: str, data: bytes) -> None:

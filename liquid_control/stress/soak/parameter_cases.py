@@ -44,7 +44,7 @@ class ParameterFiles:
     def __init__(self, folder: Path) -> None:
         environment, self._claim = (
             isolated_environment()
-        )  # of its own: 100,000 nodes that come and go are no company for others
+        )  # unused by others: 100,000 nodes join and leave it
         self.path, self._context = folder / "parameters.yaml", Context()
         # Through Fast DDS's shared memory one node of 65 waits 2 s for a lock when it leaves; the
         # gate has none of it either.

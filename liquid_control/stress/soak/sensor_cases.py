@@ -22,7 +22,7 @@ from liquid_control.signals import Action, Frame, Rejected
 SIZES = (0, 1, 2, 3, 7, 8, 16, 31, 64, 16384, 16385, 2**31, 2**32 - 1)
 
 
-def spoiled(rng: random.Random, data: bytes) -> bytes:
+def corrupted(rng: random.Random, data: bytes) -> bytes:
     """The bytes with bits flipped, a piece cut, doubled, overwritten or exchanged, or the end gone;
     sometimes several of these."""
     data = bytearray(data)
@@ -92,7 +92,7 @@ def compressed_image(rng: random.Random) -> str:
     data = cv2.imencode(rng.choice((".jpg", ".png")), picture)[1].tobytes()
     whole = data
     if rng.random() < 0.95:
-        data = spoiled(rng, data)
+        data = corrupted(rng, data)
         if rng.random() < 0.5:
             data += whole[-12:]  # the end marker is there all the same
     label = rng.choice(

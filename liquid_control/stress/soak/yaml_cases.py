@@ -10,7 +10,7 @@ from pathlib import Path
 from liquid_control.errors import ConfigError
 from liquid_control.recordings.rosbag.topics import load_map
 from liquid_control.recordings.settings import TopicMap
-from liquid_control.stress.soak.sensor_cases import spoiled
+from liquid_control.stress.soak.sensor_cases import corrupted
 
 PLAIN = (
     "5",
@@ -147,7 +147,7 @@ def yaml_text(rng: random.Random, names: Sequence[str], nested_below: Sequence[s
             lines.append(f"{indent}{name}: {_scalar(rng)}")
     data = "\n".join([*lines, ""]).encode("utf-8", "surrogatepass")
     if rng.random() < 0.2:
-        data = spoiled(rng, data)
+        data = corrupted(rng, data)
     return data
 
 
