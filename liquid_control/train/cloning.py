@@ -90,18 +90,18 @@ def clone(
     )
     require_enough(split, sequences)
     optimiser = make_optimiser(network, settings.fit)
-    at = run.resume(network, optimiser, {"step": 0, "history": []})
-    step, history = at["step"], at["history"]
+    start = run.resume(network, optimiser, {"step": 0, "history": []})
+    step, history = start["step"], start["history"]
     epochs = settings.fit.batch * settings.frames / sequences.windows  # in one step
     if fine_tuning and not history:
         history.append(_validate(run, network, split, 0, 0.0))
         run.save_best(network)
-        run.checkpoint(network, optimiser, step=0, history=history)
+        run.checkpoint(network, optimiser, {"step": 0, "history": history})
 
     # ---- fit the whole network
     network.train()
     last = step if should_stop(history, settings.patience) else settings.steps
-    for step in run.progress(range(at["step"] + 1, last + 1), "fit", settings.steps):
+    for step in run.progress(range(start["step"] + 1, last + 1), "fit", settings.steps):
         if (step - 1) % settings.validate_every == 0:
             rng = np.random.default_rng([settings.seed, step - 1])
         batch = sequences.draw(rng, settings.fit.batch)  # image (B, T, h, w, 3)
@@ -113,7 +113,7 @@ def clone(
             history.append(_validate(run, network, split, step, step * epochs))
             if best(history) is history[-1]:
                 run.save_best(network)
-            run.checkpoint(network, optimiser, step=step, history=history)
+            run.checkpoint(network, optimiser, {"step": step, "history": history})
             if should_stop(history, settings.patience):
                 break
     run.load_best(network)

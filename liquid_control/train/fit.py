@@ -22,8 +22,8 @@ RISE = 20
 
 @dataclasses.dataclass(frozen=True)
 class FitSettings:
-    """Optimiser settings. Recurrent cores want a higher rate than convolutions, liquid ones the
-    highest."""
+    """Optimiser settings. Recurrent cores need a higher learning rate than convolutions, liquid
+    cores the highest."""
 
     batch: int = number(32, 1, 65536, "", "sequences in a batch")
     encoder_rate: float = number(2e-3, 0.0, 10.0, "", "learning rate of all but the core")
@@ -109,9 +109,8 @@ def steering_loss(curvature: Tensor, batch: Batch, scale: float, curve_weight: f
     known = target.isfinite()
     weight = torch.where(known, torch.exp(target.abs().clamp_max(2.0) * curve_weight), 0.0)
     error = curvature[:, WARM_UP:] / scale - torch.where(known, target, 0.0)
-    return (weight * error.square()).sum() / weight.sum().clamp_min(
-        1.0
-    )  # a known target weighs at least 1
+    total = weight.sum().clamp_min(1.0)  # a known target weighs at least 1
+    return (weight * error.square()).sum() / total
 
 
 def auxiliary_loss(answers: Tensor, target: Tensor) -> Tensor:

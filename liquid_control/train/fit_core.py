@@ -69,9 +69,8 @@ def fit_core(
         for episode in episodes
         for _ in range(settings.passes)
     ]
-    plain = dataclasses.replace(
-        augmentation, noise_share=0.0, shadow_share=0.0
-    )  # the pictures have their noise already
+    # The pictures were augmented before they were encoded.
+    plain = dataclasses.replace(augmentation, noise_share=0.0, shadow_share=0.0)
     sequences = Sequences(encoded, settings.frames, plain)
     if not sequences.windows:
         return

@@ -56,77 +56,65 @@ def train(settings: SimulationSettings) -> dict:
     optimiser = make_optimiser(network, settings.fit)
     decisive = described(settings, PLACES)
     with Run(settings.out, METHOD, decisive, settings.seed, device, started) as run:
+        start = run.resume(network, optimiser, {"round": 0, "step": 0, "random": None})
         (settings.out / "episodes").mkdir(exist_ok=True)
-        at = run.resume(network, optimiser, {"round": 0, "step": 0, "random": None})
         episodes = []
 
-        for dagger_round in range(settings.rounds + 1):  # round 0: the expert drives
-            # ---- collect: drive, label with the expert's curvature
-            if dagger_round == 0:
+        for dagger_round in range(settings.rounds + 1):
+            curves, first = f"round_{dagger_round}", 1
+            if dagger_round == 0:  # the expert drives
                 drives, steps, rate = expert_drives(settings), settings.steps, 1.0
-            else:
+            else:  # the policy drives, the expert labels
                 drives = policy_drives(settings, dagger_round, run.model)
                 steps, rate = settings.round_steps, ROUND_RATE
+
+            # ---- collect
             with run.timed("collect"):
                 engine, title = processes(settings.workers), f"collect, round {dagger_round}"
                 collect_missing(drives, engine, title)
-                episodes += [load_episode(path) for path in drives]
-            if dagger_round < at["round"]:
+            episodes += [load_episode(path) for path in drives]  # (N, h, w, 3) pictures each
+            data = {"episodes": len(episodes), "frames": sum(map(len, episodes))}
+            if dagger_round < start["round"]:
                 continue
 
-            with run.timed("fit"):
-                # ---- fit the whole network to all drives so far
-                sequences = Sequences(episodes, settings.frames, settings.augmentation)
-                rng = np.random.default_rng([settings.seed, dagger_round, 0])
-                done = at["step"] if dagger_round == at["round"] else 0
-                if done and at["random"]:
-                    rng.bit_generator.state = at["random"]
-                network.train()
-                title = f"fit, round {dagger_round}"
-                for step in run.progress(range(done + 1, steps + 1), title, steps):
-                    batch = sequences.draw(rng, settings.fit.batch)  # image (B, T, h, w, 3)
-                    share = rate * schedule(step, steps)
-                    losses = optimise(network, optimiser, batch, settings.fit, share)
-                    if step % LOG_EVERY == 0:
-                        run.log(f"round_{dagger_round}", step, losses)
-                    if step % CHECKPOINT_EVERY == 0 or step == steps:
-                        random = rng.bit_generator.state
-                        run.checkpoint(
-                            network, optimiser, round=dagger_round, step=step, random=random
-                        )
+            # ---- fit the whole network
+            sequences = Sequences(episodes, settings.frames, settings.augmentation)
+            rng = np.random.default_rng([settings.seed, dagger_round, 0])
+            if dagger_round == start["round"] and start["step"]:
+                first, rng.bit_generator.state = start["step"] + 1, start["random"]
+            network.train()
+            title = f"fit, round {dagger_round}"
+            for step in run.progress(range(first, steps + 1), title, steps):
+                batch = sequences.draw(rng, settings.fit.batch)  # B sequences of T frames
+                share = rate * schedule(step, steps)
+                losses = optimise(network, optimiser, batch, settings.fit, share)
+                if step % LOG_EVERY == 0:
+                    run.log(curves, step, losses)
+                if step % CHECKPOINT_EVERY == 0 or step == steps:
+                    at = {"round": dagger_round, "step": step, "random": rng.bit_generator.state}
+                    run.checkpoint(network, optimiser, at)
 
-                # ---- train the core on frozen features
-                rng = np.random.default_rng([settings.seed, dagger_round, steps, 1])
-                core_steps = fit_core(
-                    network,
-                    episodes,
-                    settings.augmentation,
-                    rng,
-                    settings.fit,
-                    settings.core_fit,
-                    rate,
-                )
-                title, total = f"fit the core, round {dagger_round}", settings.core_fit.steps
-                for step, losses in run.progress(core_steps, title, total):
-                    if step % LOG_EVERY == 0:
-                        run.log(f"round_{dagger_round}", step, losses)
+            # ---- train the core on frozen features
+            rng = np.random.default_rng([settings.seed, dagger_round, steps, 1])
+            options = settings.augmentation, rng, settings.fit, settings.core_fit, rate
+            title = f"fit the core, round {dagger_round}"
+            core_steps = fit_core(network, episodes, *options)
+            for step, losses in run.progress(core_steps, title, settings.core_fit.steps):
+                if step % LOG_EVERY == 0:
+                    run.log(curves, step, losses)
 
-            # ---- save: the next round drives with this model
-            data = {"episodes": len(episodes), "frames": sum(map(len, episodes))}
+            # ---- save; the next round drives with this model
             run.save_model(network, data, {})
-            run.checkpoint(network, optimiser, round=dagger_round + 1, step=0, random=None)
+            at = {"round": dagger_round + 1, "step": 0, "random": None}
+            run.checkpoint(network, optimiser, at)
 
         # ---- evaluate on held-out roads
         if not settings.evaluation_roads:
             return {}
-        found = evaluate(
-            EvaluationSettings(
-                run.model, settings.evaluation_roads, settings.seed, workers=settings.workers
-            )
-        )
+        roads, workers = settings.evaluation_roads, settings.workers
+        found = evaluate(EvaluationSettings(run.model, roads, settings.seed, workers=workers))
         found["from_nothing_s"] = run.elapsed
         metrics = {name: found[name] for name in found if name not in ("per_road", "model")}
-        data = {"episodes": len(episodes), "frames": sum(map(len, episodes))}
         run.save_model(network, data, metrics)
         return found
 

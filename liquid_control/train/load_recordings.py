@@ -1,5 +1,5 @@
-"""Load recordings as episodes: read on all cores or taken from the cache, inspected, and all
-unusable ones named in one error."""
+"""Load recordings as episodes: read on all cores or from the cache, inspected, and all unusable
+ones named in one error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.train.recordings_settings import RecordingsSettings
 
-ALIKE = 0.02
+CROP_TOLERANCE = 0.02
 """Largest difference of crops, as shares of the picture, between recordings that one policy can
 learn from."""
 
@@ -45,7 +45,7 @@ class RefusedRecordingsError(LiquidControlError):
             "1 unusable recording" if len(problems) == 1 else f"{len(problems)} unusable recordings"
         )
         ways = ["--unusable skip goes on without"] * bool(others) + [
-            "--unusable use takes what looks wrong but can be read"
+            "--unusable use uses what fails inspection but can be read"
         ] * doubtful
         super().__init__(". ".join([f"{words}: {listed}", *ways]))
         self.problems = problems
@@ -132,7 +132,7 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
     episodes, facts = (
         {name: of[name] for name in of if name not in problems} for of in (episodes, facts)
     )
-    _refuse_twins(facts)
+    _refuse_duplicates(facts)
     return LoadedRecordings(episodes, facts, preprocess, problems)
 
 
@@ -159,7 +159,7 @@ def _crop(
     first_name, first = next(iter(crops.items()))
     for name, other in crops.items():
         for side in ("crop_top", "crop_bottom", "crop_left", "crop_right"):
-            if abs(getattr(other, side) - getattr(first, side)) > ALIKE:
+            if abs(getattr(other, side) - getattr(first, side)) > CROP_TOLERANCE:
                 expected = (
                     f"the same as in {first_name} ({getattr(first, side)}): "
                     "one policy has one camera"
@@ -168,7 +168,7 @@ def _crop(
     return first
 
 
-def _refuse_twins(facts: Mapping[str, Mapping]) -> None:
+def _refuse_duplicates(facts: Mapping[str, Mapping]) -> None:
     """The same recording twice could be learned from and held out at once."""
     seen: dict[tuple, str] = {}
     for name, about in facts.items():

@@ -5,7 +5,7 @@
         for step in run.progress(range(position["step"] + 1, steps + 1), "fit", steps):
             losses = optimise(...)
             run.log("fit", step, losses)
-            run.checkpoint(network, optimiser, step=step)
+            run.checkpoint(network, optimiser, {"step": step})
         run.save_model(network, data, metrics)
 
 Tensors are saved as safetensors and all else as JSON; nothing is pickled.
@@ -109,10 +109,11 @@ class Run:
         return facts["position"]
 
     def checkpoint(
-        self, network: torch.nn.Module, optimiser: torch.optim.Adam, **position: object
+        self, network: torch.nn.Module, optimiser: torch.optim.Adam, position: Mapping
     ) -> None:
-        """Saves network, optimiser and position (JSON-able: step, history, state of a random
-        generator, ...), in place of the last checkpoint."""
+        """Saves network, optimiser and position, in place of the last checkpoint. `position`:
+        JSON-able, all that `resume` needs, such as step, history and the state of a random
+        generator."""
         facts = {"position": position, "seconds": self.seconds}
         save_checkpoint(self.folder / CHECKPOINT, network, optimiser, facts)
 
@@ -137,12 +138,13 @@ class Run:
             del self._running[part]
 
     def progress(self, items: Iterable[Item], title: str, total: int) -> Iterator[Item]:
-        """The items, with a progress bar of `total` steps; items that are missing were done before
-        an interruption."""
+        """The items, with a progress bar of `total` steps, timed as the part `fit`. Items that are
+        missing were done before an interruption."""
         initial = total - len(items) if hasattr(items, "__len__") else 0
+        bar = tqdm(items, title, total, initial=initial, unit="step")
         try:
-            with tqdm(items, title, total, initial=initial, unit="step") as self._bar:
-                yield from self._bar
+            with self.timed("fit"), bar as self._bar:
+                yield from bar
         finally:
             self._bar = None
 

@@ -140,9 +140,9 @@ def split_blocks(episode: Episode, block: float) -> tuple[list[Episode], list[Ep
     return pieces(episode, ~held & ~near), pieces(episode, held)
 
 
-def pieces(episode: Episode, kept: np.ndarray) -> list[Episode]:
-    """The unbroken stretches of `kept` (N,) bool, each an episode; pictures are views."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], kept, [False]]).astype(np.int8)))
+def pieces(episode: Episode, selected: np.ndarray) -> list[Episode]:
+    """The unbroken stretches of `selected` (N,) bool, each an episode; pictures are views."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], selected, [False]]).astype(np.int8)))
     found = []
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         part = {
