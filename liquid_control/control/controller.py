@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from liquid_control.config import TimelineConfig
-from liquid_control.deploy.runtime import Runtime
+from liquid_control.deploy.runtime import Runtime, State, is_sound
 from liquid_control.errors import ConfigError
+from liquid_control.model.spec import PolicySpec, names
 from liquid_control.perception.observer import Observer
 from liquid_control.signals import Action, Observation, Reason, Rejected
 
@@ -24,9 +23,10 @@ class Controller:
 
     `runtime`: the policy. `speed`: set speed [m/s], approached from the measured one; bends lower
     it so that lateral acceleration stays within `comfort_lateral_acceleration` [m/s²]; keep that
-    below the gate's limit, or the gate acts in every bend. `state`: (U,) float32, the
-    policy's state. `observation`: the latest, preprocessed. `action`: the latest; None in a new
-    drive. Raises ConfigError for a set speed or comfort value that is not a finite number in range.
+    below the gate's limit, or the gate acts in every bend. `state`: the policy's. `observation`:
+    the latest, preprocessed. `action`: the latest; None in a new drive. Raises ConfigError for a
+    policy without an image or a curvature, and for a set speed or comfort value that is not a
+    finite number in range.
     """
 
     def __init__(
@@ -38,10 +38,13 @@ class Controller:
     ) -> None:
         _check("speed", speed, 0.0, 100.0, "m/s")
         _check("comfort_lateral_acceleration", comfort_lateral_acceleration, 0.05, 20.0, "m/s²")
+        if runtime.preprocess is None:
+            raise ConfigError("runtime.preprocess", None, "a policy with an image: frames drive it")
         self.runtime = runtime
+        self._steering = _find_steering(runtime.spec)
         self.speed = speed
         self.comfort_lateral_acceleration = comfort_lateral_acceleration
-        self.observer = Observer(runtime.preprocess, timeline)
+        self.observer = Observer(runtime.preprocess, timeline, names(runtime.spec.measurements))
         self.frames_used = 0
         self._runtime_failures = 0
         self.reset()
@@ -49,7 +52,7 @@ class Controller:
     def reset(self) -> None:
         """Starts a new drive without samples, state and action of the last one. Counts go on."""
         self.observer.reset()
-        self.state: np.ndarray = self.runtime.initial_state()
+        self.state: State = self.runtime.initial_state()
         self.observation: Observation | None = None
         self.action: Action | None = None
 
@@ -94,18 +97,14 @@ class Controller:
             "inertial_rejected": self.observer.measurements_rejected,
         }
 
-    def _step(self, observation: Observation) -> tuple[float, np.ndarray] | None:
+    def _step(self, observation: Observation) -> tuple[float, State] | None:
         """One step of the policy: curvature [1/m] and next state; None where it raises or answers
         what is not finite or has another shape."""
         try:
             state = self.runtime.initial_state() if observation.is_first else self.state
-            curvature, state = self.runtime.step(observation, state)
-            curvature = float(curvature)
-            usable = (
-                math.isfinite(curvature)
-                and state.shape == self.state.shape
-                and bool(np.isfinite(state).all())
-            )
+            action, state = self.runtime.step(observation, state)
+            curvature = float(action[self._steering])
+            usable = math.isfinite(curvature) and is_sound(state, self.runtime.spec)
         except Exception:  # noqa: BLE001  a backend may raise anything; the gate then brakes
             return None
         return (curvature, state) if usable else None
@@ -118,6 +117,14 @@ class Controller:
         measured = self.observer.latest_speed
         reachable = math.inf if measured is None else max(measured, 0.0) + SPEED_AHEAD
         return float(min(self.speed, comfortable, reachable))
+
+
+def _find_steering(spec: PolicySpec) -> int:
+    """The place of the path curvature among a policy's actions. Raises ConfigError without one."""
+    actions = names(spec.actions)
+    if "curvature" not in actions:
+        raise ConfigError("runtime.spec.actions", actions, "curvature, which this vehicle drives")
+    return actions.index("curvature")
 
 
 def _check(name: str, value: object, low: float, high: float, unit: str) -> None:

@@ -7,29 +7,34 @@ import dataclasses
 import io
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from liquid_control.config import REQUIRED, text
+from liquid_control.deploy.graph import graph_names
 from liquid_control.errors import MissingDependencyError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
+from liquid_control.model.spec import column
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network, save_model
 from liquid_control.system.verb import Verb
 
-INPUTS = ("image", "inertial", "dt", "state")
-OUTPUTS = ("curvature", "next_state")
+PARITY_STEPS, PARITY_BATCH = 8, 2
+"""Of the random inputs on which the graph is compared with the network."""
 
 
-def export_onnx(network: PolicyNetwork, path: str | Path) -> None:
-    """Writes the step of `network` as ONNX with a dynamic batch B.
+def export_onnx(network: PolicyNetwork, path: str | Path) -> float | None:
+    """Writes the step of `network` as ONNX with a dynamic batch B; returns its parity (`parity`).
 
-    Inputs: image (B, h, w, 3) uint8 RGB, inertial (B, 3) float32 SI, dt (B,) float32 s, state (B,
-    U) float32; outputs: curvature (B,) float32 1/m, next_state (B, U), which the caller feeds back
-    as state. The graph itself does not check dt. Raises MissingDependencyError without onnx and
-    onnxscript.
+    Inputs: image (B, h, w, 3) uint8 RGB, measurements (B, M) float32 SI, each where the policy has
+    them, dt (B,) float32 s, and every array of the state (B, *shape) float32; outputs: action (B,
+    A) float32 SI, and next_<name> for every array of the state, which the caller feeds back. The
+    graph itself does not check dt. Raises MissingDependencyError without onnx and onnxscript.
     """
     try:
         import onnx
@@ -38,31 +43,83 @@ def export_onnx(network: PolicyNetwork, path: str | Path) -> None:
         raise MissingDependencyError(
             error.name or "onnx", "Install the train extra: pip install 'liquid_control[train]'"
         ) from None
-    size = (network.preprocess.height, network.preprocess.width, 3)
-    image = torch.zeros(
-        2, *size, dtype=torch.uint8
-    )  # two of everything: a batch of one would be taken for a constant
-    example = (image, torch.zeros(2, 3), torch.full((2,), 0.04), network.initial_state(2).cpu())
+    names = graph_names(network.spec)
     batch = torch.export.Dim("batch", min=1)
     training, device = network.training, next(network.parameters()).device
     try:
         with _quiet():
+            # A batch of two: one would be taken for a constant.
+            example = _inputs(network.cpu().eval(), np.random.default_rng(0), 2)
             torch.onnx.export(
-                network.cpu().eval(),
+                network,
                 example,
                 str(path),
-                input_names=list(INPUTS),
-                output_names=list(OUTPUTS),
-                dynamic_shapes=tuple({0: batch} for _ in INPUTS),
+                input_names=list(names.inputs),
+                output_names=list(names.outputs),
+                dynamic_shapes=_map_tensors(lambda _: {0: batch}, example),
                 external_data=False,
                 dynamo=True,
                 verbose=False,
             )
+            graph = onnx.load(str(path))
+            _forget_where_it_was_made(graph.graph)
+            onnx.save(graph, str(path))
+            return parity(network, path)
     finally:
         network.to(device).train(training)
-    graph = onnx.load(str(path))
-    _forget_where_it_was_made(graph.graph)
-    onnx.save(graph, str(path))
+
+
+def parity(network: PolicyNetwork, path: str | Path) -> float | None:
+    """Largest difference between a graph and its network on random inputs, of the state and of the
+    actions in units of their scale. None without onnxruntime."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names, rng, largest = graph_names(network.spec), np.random.default_rng(1), 0.0
+    unit = torch.tensor(column(network.spec.actions, "scale"))
+    for _ in range(PARITY_STEPS):
+        inputs = _inputs(network, rng, PARITY_BATCH)
+        with torch.inference_mode():
+            action, state = network(*inputs)
+        feed = dict(zip(names.inputs, (one.numpy() for one in _tensors(inputs)), strict=True))
+        given = map(torch.from_numpy, session.run(names.outputs, feed))
+        for units, ours, theirs in zip(
+            [unit] + [1.0] * len(network.spec.state), _tensors((action, state)), given, strict=True
+        ):
+            largest = max(largest, float(((ours - theirs) / units).abs().max()))
+    return float(f"{largest:.2g}")
+
+
+def _inputs(network: PolicyNetwork, rng: np.random.Generator, batch: int) -> tuple:
+    """Random arguments of `network.forward`, within the spec's scales."""
+    spec = network.spec
+    size = None if spec.image is None else (batch, spec.image.height, spec.image.width, 3)
+    centre, scale = column(spec.measurements, "centre"), column(spec.measurements, "scale")
+    numbers = centre + scale * rng.standard_normal((batch, len(scale)))
+    measurements = torch.tensor(numbers, dtype=torch.float32) if spec.measurements else None
+    image = None if size is None else torch.tensor(rng.integers(0, 256, size, np.uint8))
+    dt = torch.tensor(rng.uniform(0.01, 0.1, batch), dtype=torch.float32)
+    state = _map_tensors(
+        lambda zero: torch.tensor(rng.uniform(-1, 1, zero.shape), dtype=torch.float32),
+        network.initial_state(batch),
+    )
+    return image, measurements, dt, state
+
+
+def _map_tensors(function: Callable, value: object) -> object:
+    """`function` of every tensor in nested tuples; None stays."""
+    if isinstance(value, tuple):
+        return tuple(_map_tensors(function, one) for one in value)
+    return None if value is None else function(value)
+
+
+def _tensors(value: object) -> list[Tensor]:
+    """All tensors in nested tuples, in order."""
+    if isinstance(value, tuple):
+        return [tensor for one in value for tensor in _tensors(one)]
+    return [] if value is None else [value]
 
 
 def _forget_where_it_was_made(graph) -> None:
@@ -91,8 +148,8 @@ def export_model(directory: str | Path) -> Path:
 
 @contextlib.contextmanager
 def _quiet():
-    """The exporter warns about parts of itself and of torchvision; none of it concerns who exports
-    a policy."""
+    """The exporter warns about parts of itself and of torchvision, which do not concern the
+    policy."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

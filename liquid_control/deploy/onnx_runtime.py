@@ -7,21 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from liquid_control.deploy.runtime import check_batch
+from liquid_control.config import PreprocessConfig
+from liquid_control.deploy.graph import graph_names
+from liquid_control.deploy.runtime import State, check_batch, is_sound, zero_state
 from liquid_control.errors import ConfigError, MissingDependencyError, ModelFileError
 from liquid_control.model.model_file import ModelInfo, read_model
+from liquid_control.model.spec import PolicySpec
 from liquid_control.signals import Observation
-
-OUTPUTS = ["curvature", "next_state"]
 
 
 class OnnxRuntime:
-    """See `Runtime`. `info` is the model's own account of itself."""
+    """See `Runtime`. `info`: the model that it runs."""
 
     def __init__(self, info: ModelInfo, threads: int = 1) -> None:
-        """One thread is fastest for small policies and leaves the other cores alone. The first step
-        is made here, on a black image, so that a broken graph is refused now and the first real
-        step is as quick as any. Raises ModelFileError, ConfigError and MissingDependencyError."""
+        """One thread is fastest for small policies and leaves the other cores free. The first step
+        is made here, on zeros, so that a broken graph is refused now and the first real step is as
+        quick as any. Raises ModelFileError, ConfigError and MissingDependencyError."""
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise ConfigError("OnnxRuntime.threads", threads, "a whole number of at least 1")
         try:
@@ -35,29 +36,23 @@ class OnnxRuntime:
         options.log_severity_level = 3  # errors; the warnings are about its own optimisations
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = info.onnx_path
-        self.info, self.preprocess, self.neurons = info, info.preprocess, info.state_size
+        self.info, self.spec = info, info.spec
+        self._names = graph_names(info.spec, info.is_first_format)
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
-            image = np.zeros((1, self.preprocess.height, self.preprocess.width, 3), np.uint8)
-            curvature, state = self.step_batch(
-                image, np.zeros((1, 3)), np.full(1, 0.04), self.initial_state()[None]
-            )
+            action, state = self.step(_zeros(self.spec), self.initial_state())
         except Exception as error:  # onnxruntime raises many classes for a faulty graph
             raise ModelFileError(
                 path,
                 f"does not run ({str(error).strip()})",
                 "Export it again: liquid-control export",
             ) from None
-        if (
-            curvature.shape != (1,)
-            or state.shape != (1, self.neurons)
-            or not (np.isfinite(curvature).all() and np.isfinite(state).all())
-        ):
+        if not (np.isfinite(action).all() and is_sound(state, self.spec)):
             raise ModelFileError(
                 path,
-                "gives no finite curvature and state on a black image",
+                "gives no finite action and state for a black image",
                 "Train or export it again",
             )
 
@@ -66,30 +61,48 @@ class OnnxRuntime:
         """Loads a model directory. Raises ModelFileError."""
         return cls(read_model(directory), threads)
 
-    def initial_state(self) -> np.ndarray:
-        return np.zeros(self.neurons, np.float32)
+    @property
+    def preprocess(self) -> PreprocessConfig | None:
+        return self.spec.image
 
-    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+    def initial_state(self) -> State:
+        return zero_state(self.spec)
+
+    def step(self, observation: Observation, state: State) -> tuple[np.ndarray, State]:
         """See `Runtime.step`."""
-        curvature, state = self.step_batch(
-            observation.image[None],
-            observation.measurements[None],
+        image = observation.image
+        action, state = self.step_batch(
+            None if image is None else image[None],
+            np.asarray(observation.measurements)[None],
             np.array([observation.dt]),
-            state[None],
+            {name: array[None] for name, array in state.items()},
         )
-        return float(curvature[0]), state[0]
+        return action[0], {name: array[0] for name, array in state.items()}
 
     def step_batch(
-        self, image: np.ndarray, inertial: np.ndarray, dt: np.ndarray, state: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Many drives at once: image (B, h, w, 3) uint8, inertial (B, 3), dt (B,) s, state (B, U) →
-        curvature (B,) 1/m, state (B, U). Raises ShapeError, ImageError and TimeError."""
-        check_batch(self, image, inertial, dt, state)
-        feed = {
-            "image": image,
-            "inertial": inertial.astype(np.float32, copy=False),
-            "dt": dt.astype(np.float32, copy=False),
-            "state": state.astype(np.float32, copy=False),
-        }
-        curvature, state = self._session.run(OUTPUTS, feed)
-        return curvature, state
+        self, image: np.ndarray | None, measurements: np.ndarray, dt: np.ndarray, state: State
+    ) -> tuple[np.ndarray, State]:
+        """Many drives at once: image (B, h, w, 3) uint8, measurements (B, M), dt (B,) s, state (B,
+        *shape) → action (B, A), state. Raises ShapeError, ImageError and TimeError."""
+        check_batch(self.spec, image, measurements, dt, state)
+        spec, names = self.spec, self._names
+        numbers = [measurements] if spec.measurements else []
+        numbers += [dt, *(state[array.name] for array in spec.state)]
+        arrays = [] if image is None else [image]
+        arrays += [array.astype(np.float32, copy=False) for array in numbers]
+        action, *after = self._session.run(
+            names.outputs, dict(zip(names.inputs, arrays, strict=True))
+        )
+        after = dict(zip((array.name for array in spec.state), after, strict=True))
+        return action.reshape(len(dt), len(spec.actions)), after
+
+
+def _zeros(spec: PolicySpec) -> Observation:
+    size = None if spec.image is None else (spec.image.height, spec.image.width, 3)
+    return Observation(
+        0,
+        None if size is None else np.zeros(size, np.uint8),
+        np.zeros(len(spec.measurements), np.float32),
+        0.04,
+        True,
+    )

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from liquid_control.config import PreprocessConfig
-from liquid_control.deploy.runtime import check_batch
+from liquid_control.deploy.runtime import State, check_batch
+from liquid_control.policy.cells.sequence_checks import State as CellState
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.signals import Observation
@@ -20,28 +21,42 @@ class TorchRuntime:
 
     def __init__(self, network: PolicyNetwork) -> None:
         self.network = network.eval()
-        self.preprocess: PreprocessConfig = network.preprocess
-        self.neurons: int = network.cell.state_size
+        self.spec = network.spec
 
     @classmethod
     def load(cls, directory: str | Path) -> TorchRuntime:
         """Loads a model directory. Raises ModelFileError."""
         return cls(load_network(directory))
 
-    def initial_state(self) -> np.ndarray:
-        return self.network.initial_state(1)[0].detach().cpu().numpy()
+    @property
+    def preprocess(self) -> PreprocessConfig | None:
+        return self.spec.image
 
-    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+    def initial_state(self) -> State:
+        return self._named(self.network.initial_state(1))
+
+    def step(self, observation: Observation, state: State) -> tuple[np.ndarray, State]:
         """See `Runtime.step`."""
-        inertial, dt = (
-            np.asarray(observation.measurements, np.float32),
-            np.array([observation.dt], np.float32),
-        )
-        arrays = observation.image[None], inertial[None], dt, np.asarray(state, np.float32)[None]
-        check_batch(self, *arrays)
+        image = None if observation.image is None else observation.image[None]
+        measurements = np.asarray(observation.measurements, np.float32)[None]
+        dt = np.array([observation.dt], np.float32)
+        arrays = {name: np.asarray(one, np.float32)[None] for name, one in state.items()}
+        check_batch(self.spec, image, measurements, dt, arrays)
         device = next(self.network.parameters()).device
+        image, measurements, dt = (
+            None if one is None else torch.tensor(one, device=device)
+            for one in (image, measurements, dt)
+        )
+        tensors = tuple(torch.tensor(arrays[one.name], device=device) for one in self.spec.state)
+        state = tensors if len(tensors) > 1 else tensors[0]
         with torch.inference_mode():
-            curvature, state = self.network.step(
-                *(torch.tensor(array, device=device) for array in arrays)
-            )
-        return float(curvature), state[0].cpu().numpy()
+            action, state = self.network.step(image, measurements, dt, state)
+        return action[0].cpu().numpy(), self._named(state)
+
+    def _named(self, state: CellState) -> State:
+        """A state of one drive (1, *shape) by name and without its batch."""
+        arrays = (state,) if isinstance(state, torch.Tensor) else state
+        return {
+            array.name: one[0].detach().cpu().numpy()
+            for array, one in zip(self.spec.state, arrays, strict=True)
+        }

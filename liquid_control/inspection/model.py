@@ -63,8 +63,8 @@ def _size(info: ModelInfo) -> dict:
     wiring = info.wiring
     if wiring is None:
         return {
-            "units": info.state[0].size,
-            "state": info.state_size,
+            "units": info.spec.state[0].size,
+            "state": info.spec.state_size,
             "wiring": "none, fully connected",
         }
     layers = {

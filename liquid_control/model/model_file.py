@@ -17,9 +17,10 @@ from pathlib import Path
 from liquid_control.config import PreprocessConfig, from_mapping
 from liquid_control.errors import ConfigError, ModelFileError, brief
 from liquid_control.model.artefacts import ONNX, Artefact, read_artefacts, read_files
-from liquid_control.model.car import MEASUREMENTS
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.signature import verify
+from liquid_control.model.spec import PolicySpec
 from liquid_control.model.state import StateArray
 from liquid_control.model.untrusted_file import AGAIN, read_bounded
 from liquid_control.model.wiring import NcpWiring
@@ -27,9 +28,9 @@ from liquid_control.model.wiring import NcpWiring
 FORMAT = "liquid_control/2"
 """What this release writes."""
 FIRST_FORMAT = "liquid_control/1"
-"""What release 0.1 wrote: "files", a mapping of names to hashes, instead of "artefacts"."""
+"""What release 0.1 wrote: "preprocess" of a car instead of "spec", "files", a mapping of names to
+hashes, instead of "artefacts"."""
 MODEL = "model.json"
-OUTPUTS = 1
 LARGEST_JSON = 2**23
 """Of model.json [bytes]; a wiring of 65,536 synapses takes 2 MB. Parsed, it takes at most 25 times
 as much memory."""
@@ -44,7 +45,7 @@ class ModelInfo:
 
     directory: Path
     policy: PolicyConfig
-    preprocess: PreprocessConfig
+    spec: PolicySpec
     wiring: NcpWiring | None
     artefacts: tuple[Artefact, ...]
     provenance: Mapping
@@ -52,21 +53,17 @@ class ModelInfo:
     versions: Mapping[str, str]
     created: str
     recurrent_parameters: int | None = None
+    is_first_format: bool = False
+
+    @property
+    def preprocess(self) -> PreprocessConfig | None:
+        """How the policy's image is made; None without one."""
+        return self.spec.image
 
     @property
     def state_names(self) -> tuple[str, ...]:
         """A name for each number of the state, in order."""
-        return self.policy.core.state_names(_inputs(self.policy), OUTPUTS)
-
-    @property
-    def state(self) -> tuple[StateArray, ...]:
-        """The arrays of the state."""
-        return self.policy.core.state(_inputs(self.policy), OUTPUTS)
-
-    @property
-    def state_size(self) -> int:
-        """Numbers in the state, over all arrays."""
-        return sum(array.size for array in self.state)
+        return _state_names(self.policy, self.spec)
 
     @property
     def files(self) -> dict[str, str]:
@@ -122,19 +119,24 @@ def read_model(directory: str | Path, require_signature: str | Path = "") -> Mod
             f"format is {brief(found)}, this release reads {FIRST_FORMAT!r} and {FORMAT!r}",
             "Install that release, or train again",
         )
-    kinds = dict.fromkeys(("policy", "preprocess", "provenance", "metrics", "versions"), dict)
+    first = found == FIRST_FORMAT
+    interface = "preprocess" if first else "spec"
+    kinds = dict.fromkeys(("policy", interface, "provenance", "metrics", "versions"), dict)
     for name, kind in (kinds | {"created": str}).items():
         if not isinstance(values.get(name), kind):
             raise ModelFileError(path, f"{name!r} is missing or not a {kind.__name__}", AGAIN)
     try:
-        policy, preprocess = (
-            PolicyConfig.from_dict(values["policy"]),
-            from_mapping(PreprocessConfig, values["preprocess"]),
-        )
-        wiring = _wiring(path, policy, values.get("wiring"))
+        if first:
+            policy, spec = _read_first(values["policy"], values["preprocess"])
+        else:
+            policy = PolicyConfig.from_dict(values["policy"])
+            spec = PolicySpec.from_dict(values["spec"])
+        wiring = _wiring(path, policy, spec, values.get("wiring"))
     except ConfigError as error:
         raise ModelFileError(path, str(error), AGAIN) from None
-    if found == FIRST_FORMAT:
+    if len(_state_names(policy, spec)) != spec.state_size:
+        raise ModelFileError(path, f"the state does not fit a core {policy.core.name!r}", AGAIN)
+    if first:
         artefacts = read_files(path, values.get("files"))
     else:
         artefacts = read_artefacts(path, values.get("artefacts"))
@@ -143,7 +145,14 @@ def read_model(directory: str | Path, require_signature: str | Path = "") -> Mod
         raise ModelFileError(path, f"'recurrent_parameters' is {count!r}, not a count", AGAIN)
     rest = {name: values[name] for name in ("provenance", "metrics", "versions", "created")}
     return ModelInfo(
-        directory, policy, preprocess, wiring, artefacts, **rest, recurrent_parameters=count
+        directory,
+        policy,
+        spec,
+        wiring,
+        artefacts,
+        **rest,
+        recurrent_parameters=count,
+        is_first_format=first,
     )
 
 
@@ -161,22 +170,31 @@ def to_text(directory: Path, values: Mapping) -> str:
     return text + "\n"
 
 
-def _wiring(path: Path, policy: PolicyConfig, given: object) -> NcpWiring | None:
-    """Raises ModelFileError and ConfigError. Sizes are held against the policy's first: a wiring of
-    2^63 neurons would fill the memory."""
+def _read_first(policy: dict, preprocess: dict) -> tuple[PolicyConfig, PolicySpec]:
+    """Config and spec of a model of the first format: the car's, with one array of state. Raises
+    ConfigError."""
+    image = from_mapping(PreprocessConfig, preprocess)
+    config = PolicyConfig.from_dict(policy)
+    spec = lane_keeping(image, config.curvature_scale)
+    state = (StateArray("state", (len(_state_names(config, spec)),)),)
+    return config, dataclasses.replace(spec, state=state)
+
+
+def _state_names(policy: PolicyConfig, spec: PolicySpec) -> tuple[str, ...]:
+    return policy.core.state_names(policy.core_inputs(spec), len(spec.actions))
+
+
+def _wiring(path: Path, policy: PolicyConfig, spec: PolicySpec, given: object) -> NcpWiring | None:
+    """Raises ModelFileError and ConfigError. Sizes are compared with the policy's first: a wiring
+    of 2^63 neurons would fill the memory."""
     core = policy.core
     if not core.wired:
         if given is not None:
             raise ModelFileError(path, f"has a wiring, and {core.name} has none", AGAIN)
         return None
-    expected = core.wiring.sizes(_inputs(policy), OUTPUTS)
+    expected = core.wiring.sizes(policy.core_inputs(spec), len(spec.actions))
     if isinstance(given, Mapping) and {name: given.get(name) for name in expected} != expected:
         raise ModelFileError(
             path, f"the wiring does not have the sizes of its policy, {expected}", AGAIN
         )
     return NcpWiring.from_dict(given)
-
-
-def _inputs(policy: PolicyConfig) -> int:
-    """Inputs of the core."""
-    return policy.image_features + len(MEASUREMENTS)

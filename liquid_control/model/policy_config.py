@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from liquid_control.config import check, choice, from_mapping, number
 from liquid_control.errors import ConfigError
 from liquid_control.model.cores import CORES, CoreConfig, LtcConfig, core_from_dict, find_core
+from liquid_control.model.spec import PolicySpec
 
 FORMER_NAMES = {
     "inter": ("wiring", "inter"),
@@ -49,6 +50,10 @@ class PolicyConfig:
         check(self)
         if not isinstance(self.core, CoreConfig):
             raise ConfigError("PolicyConfig.core", self.core, "settings, such as LtcConfig()")
+
+    def core_inputs(self, spec: PolicySpec) -> int:
+        """Inputs of the core of a policy with this spec: image features, then measurements."""
+        return self.image_features * (spec.image is not None) + len(spec.measurements)
 
     @classmethod
     def from_dict(cls, values: object) -> PolicyConfig:

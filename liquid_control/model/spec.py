@@ -77,6 +77,13 @@ class PolicySpec:
     state: tuple[StateArray, ...] = ()
 
     def __post_init__(self) -> None:
+        for array in self.state:
+            _check_name("PolicySpec.state", array.name)
+            sound = all(_is_count(extent) for extent in array.shape)
+            if not sound or array.size > LARGEST_STATE or array.name in TAKEN:
+                raise ConfigError(
+                    "PolicySpec.state", tuple(array), f"sizes of at least 1, not {TAKEN}"
+                )
         for kind in ("measurements", "actions", "auxiliary", "state"):
             names = [entry.name for entry in getattr(self, kind)]
             if len(names) > MOST_FEATURES:
@@ -89,11 +96,6 @@ class PolicySpec:
             raise ConfigError("PolicySpec", "no input", "an image or a measurement")
         if self.image is None and self.auxiliary:
             raise ConfigError("PolicySpec.auxiliary", self.auxiliary, "none without an image")
-        for array in self.state:
-            _check_name("PolicySpec.state", array.name)
-            sound = all(_is_count(extent) for extent in array.shape)
-            if not sound or array.size > LARGEST_STATE or array.name in TAKEN:
-                raise ConfigError("PolicySpec.state", tuple(array), "sizes of at least 1")
 
     @property
     def state_size(self) -> int:

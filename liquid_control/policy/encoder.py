@@ -102,6 +102,10 @@ class PublishedEncoder(nn.Module):
         return torch.tanh(F.layer_norm(features, features.shape[1:]))
 
 
+ENCODERS = {"strided": StridedEncoder, "slim": SlimEncoder, "published": PublishedEncoder}
+"""Encoder by its name in `PolicyConfig.encoder`; each is built from height, width and features."""
+
+
 def standardise(image: Tensor) -> Tensor:
     """(N, h, w, 3) uint8 → (N, 3, h, w) float with mean 0 and deviation 1 over each image, all
     channels together.

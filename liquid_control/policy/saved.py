@@ -24,8 +24,6 @@ from liquid_control.policy.network import PolicyNetwork
 from liquid_control.system.files import write_atomically
 from liquid_control.system.plain_json import plain
 
-CFC_HEADS = 4
-"""Dense matrices of each layer of a wired CfC."""
 LIBRARIES = ("liquid_control", "torch", "numpy", "safetensors", "onnx", "onnxscript")
 
 
@@ -42,13 +40,19 @@ def read_network(info: ModelInfo) -> PolicyNetwork:
     _refuse_what_files_cannot_hold(info, weights)
     try:
         with torch.device("meta"):  # shapes alone, no memory
-            wanted = PolicyNetwork(info.policy, info.preprocess, info.wiring).state_dict()
+            wanted = PolicyNetwork(info.policy, info.spec, info.wiring).state_dict()
         _refuse_other_shapes(
             info, weights, {name: tuple(value.shape) for name, value in wanted.items()}
         )
-        network = PolicyNetwork(info.policy, info.preprocess, info.wiring)
+        network = PolicyNetwork(info.policy, info.spec, info.wiring)
     except ConfigError as error:
         raise ModelFileError(info.directory / MODEL, str(error), AGAIN) from None
+    if not info.is_first_format and network.spec != info.spec:
+        raise ModelFileError(
+            info.directory / MODEL,
+            f"its state is not that of a core {info.policy.core.name!r}",
+            AGAIN,
+        )
     network.load_state_dict(weights)
     return network.eval()
 
@@ -98,7 +102,7 @@ def save_model(
             "format": FORMAT,
             "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
             "policy": dataclasses.asdict(network.config),
-            "preprocess": dataclasses.asdict(network.preprocess),
+            "spec": network.spec.to_dict(),
             "wiring": None if network.wiring is None else network.wiring.to_dict(),
             "recurrent_parameters": network.recurrent_parameters,
             "artefacts": [dataclasses.asdict(one) for one in artefacts],

@@ -24,6 +24,7 @@ from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 from liquid_control.config import TimelineConfig, VehicleConfig, check, choice, number, switch, text
 from liquid_control.control.controller import Controller
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.runtime import to_vector
 from liquid_control.errors import ImageError, LiquidControlError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
@@ -148,7 +149,7 @@ class PolicyNode(LifecycleNode):
         self._info = runtime.info
         size = f"{runtime.preprocess.width}x{runtime.preprocess.height}"
         self.get_logger().info(
-            f"{runtime.info.directory}: {runtime.neurons} neurons, pictures of {size}"
+            f"{runtime.info.directory}: {runtime.spec.state_size} neurons, pictures of {size}"
         )
         return super().on_configure(state)
 
@@ -225,7 +226,7 @@ class PolicyNode(LifecycleNode):
                 JointState(
                     header=header,
                     name=self._names,
-                    position=self.controller.state.astype(float).tolist(),
+                    position=to_vector(self.controller.state).astype(float).tolist(),
                 )
             )
 

@@ -3,9 +3,13 @@ policy."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from liquid_control.config import PreprocessConfig
+from liquid_control.deploy.runtime import State
+from liquid_control.model.spec import PolicySpec
 from liquid_control.signals import Observation
 from liquid_control.sim.world import World
 
@@ -13,14 +17,16 @@ from liquid_control.sim.world import World
 class ExpertRuntime:
     """See `Runtime`. The expert knows the road and ignores the observation; it has no state."""
 
-    neurons = 0
-
     def __init__(self, world: World, preprocess: PreprocessConfig) -> None:
-        self.preprocess = preprocess
-        self._world = world
+        self.preprocess, self._world = preprocess, world
 
-    def initial_state(self) -> np.ndarray:
-        return np.zeros(0, np.float32)
+    @property
+    def spec(self) -> PolicySpec:
+        return dataclasses.replace(self._world.task.spec, image=self.preprocess)
 
-    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
-        return float(self._world.task.expert(self._world)[0]), state
+    def initial_state(self) -> State:
+        return {}
+
+    def step(self, observation: Observation, state: State) -> tuple[np.ndarray, State]:
+        """See `Runtime.step`."""
+        return self._world.task.expert(self._world), state

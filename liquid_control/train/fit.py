@@ -11,7 +11,8 @@ from torch import Tensor
 
 from liquid_control.config import check, number
 from liquid_control.data.sequences import Batch
-from liquid_control.policy.network import AUXILIARY_UNITS, PolicyNetwork
+from liquid_control.model.spec import column
+from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.device import device_of
 
 WARM_UP = 1
@@ -76,9 +77,10 @@ def optimise(
         torch.from_numpy(column).to(device) for column in (batch.image, batch.inertial, batch.dt)
     )
     prediction = network.unroll(image, inertial, dt)  # curvature (B, T), auxiliary (B, T, 4)
-    target = torch.from_numpy(batch.auxiliary) / torch.tensor(AUXILIARY_UNITS)
+    units = torch.tensor(column(network.spec.auxiliary, "scale"), dtype=torch.float32)
+    target = torch.from_numpy(batch.auxiliary) / units
     steering = steering_loss(
-        prediction.curvature, batch, network.config.curvature_scale, settings.curve_weight
+        prediction.action[..., 0], batch, network.spec.actions[0].scale, settings.curve_weight
     )
     auxiliary = auxiliary_loss(prediction.auxiliary, target.to(device))
     descend(optimiser, steering + settings.auxiliary_weight * auxiliary, rate)

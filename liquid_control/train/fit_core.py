@@ -84,7 +84,7 @@ def fit_core(
         )
         prediction = network.unroll_features(features, inertial, dt)  # curvature (B, T)
         loss = steering_loss(
-            prediction.curvature, batch, network.config.curvature_scale, fitting.curve_weight
+            prediction.action[..., 0], batch, network.spec.actions[0].scale, fitting.curve_weight
         )
         descend(optimiser, loss, schedule(step, settings.steps))
         yield step, {"core": float(loss.detach())}

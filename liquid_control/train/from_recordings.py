@@ -7,6 +7,7 @@ import time
 import torch
 
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.policy.network import PolicyNetwork
@@ -55,7 +56,8 @@ def train(settings: RecordingsSettings) -> dict:
     if info:
         network, scales = fine_tuned(info, loaded.preprocess), {"from": "the model fine-tuned"}
     elif settings.fixed_scales:
-        network, scales = PolicyNetwork(settings.policy, loaded.preprocess), {"from": "flags"}
+        spec = lane_keeping(loaded.preprocess, settings.policy.curvature_scale)
+        network, scales = PolicyNetwork(settings.policy, spec), {"from": "flags"}
     else:
         network, scales = scaled_network(settings.policy, loaded.preprocess, split)
     network.to(device)

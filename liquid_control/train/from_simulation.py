@@ -16,6 +16,7 @@ from liquid_control.config import WorldConfig
 from liquid_control.data.episode import load_episode
 from liquid_control.data.sequences import Sequences
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
+from liquid_control.model.car import lane_keeping
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.collect import check_camera, collect_missing
 from liquid_control.system.allocator import keep_freed_memory
@@ -49,7 +50,8 @@ def train(settings: SimulationSettings) -> dict:
     check_camera(settings.preprocess, WorldConfig())
     keep_freed_memory()
     torch.manual_seed(settings.seed)
-    network = PolicyNetwork(settings.policy, settings.preprocess)
+    spec = lane_keeping(settings.preprocess, settings.policy.curvature_scale)
+    network = PolicyNetwork(settings.policy, spec)
     if settings.encoder:
         copy_encoder(settings.encoder, network)
     network.to(device)

@@ -10,10 +10,12 @@ import torch
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import MEASUREMENTS, lane_keeping
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import ModelInfo
 from liquid_control.model.policy_config import PolicyConfig
-from liquid_control.policy.network import INERTIAL_CENTRE, INERTIAL_SPREAD, PolicyNetwork
+from liquid_control.model.spec import column
+from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.train.split import Split
 
@@ -43,7 +45,8 @@ def copy_encoder(model: str, network: PolicyNetwork) -> None:
 
 def fine_tuned(info: ModelInfo, preprocess: PreprocessConfig) -> PolicyNetwork:
     """The network of a model, with another crop of the camera's picture."""
-    network = PolicyNetwork(info.policy, preprocess, info.wiring)
+    spec = dataclasses.replace(info.spec, image=preprocess)
+    network = PolicyNetwork(info.policy, spec, info.wiring)
     network.load_state_dict(load_network(info.directory).state_dict())
     return network
 
@@ -54,7 +57,7 @@ def scaled_network(
     """A fresh network whose scales of curvature and inertial inputs are those of the learned part,
     and these scales."""
     policy = dataclasses.replace(policy, curvature_scale=curvature_scale(split))
-    network = PolicyNetwork(policy, preprocess)
+    network = PolicyNetwork(policy, lane_keeping(preprocess, policy.curvature_scale))
     return network, {
         "from": "the learned part",
         "curvature_scale": policy.curvature_scale,
@@ -86,11 +89,11 @@ def normalise_inertial(network: PolicyNetwork, split: Split) -> dict:
     )
     spread[2] = inertial[:, 2].std()
     scale = np.clip(
-        TARGET_STD * np.array(INERTIAL_SPREAD) / np.maximum(spread, 1e-9),
+        TARGET_STD * column(MEASUREMENTS, "scale") / np.maximum(spread, 1e-9),
         1 / MAX_RESCALE,
         MAX_RESCALE,
     )
-    shift = (np.array(INERTIAL_CENTRE) - centre) / np.array(INERTIAL_SPREAD) * scale
+    shift = (column(MEASUREMENTS, "centre") - centre) / column(MEASUREMENTS, "scale") * scale
     with torch.no_grad():
         network.input_scale[-3:] = torch.from_numpy(scale)
         network.input_shift[-3:] = torch.from_numpy(shift)

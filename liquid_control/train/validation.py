@@ -31,7 +31,7 @@ def predict(network: PolicyNetwork, episode: Episode) -> np.ndarray:
             )  # (1, CHUNK, ...)
             prediction = network.unroll(image, inertial, dt, is_first, state)
             state = prediction.state
-            answers.append(prediction.curvature[0].cpu().numpy())
+            answers.append(prediction.action[0, :, 0].cpu().numpy())
     network.train(training)
     return np.concatenate(answers)
 

@@ -16,6 +16,7 @@ from liquid_control.bench.train_speed.run import TrainBenchSettings, bench_train
 from liquid_control.bench.train_speed.stopwatch import timed
 from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Sequences
+from liquid_control.model.car import lane_keeping
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.fit import FitSettings, make_optimiser, optimise, steering_loss
 from liquid_control.train.simulation_settings import SimulationSettings
@@ -55,7 +56,7 @@ def test_a_timed_step_learns_what_a_step_of_training_does():
         np.zeros((count, 4), np.float32),
     )
     torch.manual_seed(0)
-    timed_one = PolicyNetwork(recipe.policy, recipe.preprocess)
+    timed_one = PolicyNetwork(recipe.policy, lane_keeping(recipe.preprocess))
     plain, whole = copy.deepcopy(timed_one), copy.deepcopy(timed_one)
     sequences = Sequences([episode], recipe.frames, recipe.augmentation)
     parts = fitting.timed_step(
@@ -73,7 +74,7 @@ def test_a_timed_step_learns_what_a_step_of_training_does():
         assert torch.equal(one, other), name
     prediction = whole.unroll(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
     steering = steering_loss(
-        prediction.curvature, batch, whole.config.curvature_scale, recipe.fit.curve_weight
+        prediction.action[..., 0], batch, whole.spec.actions[0].scale, recipe.fit.curve_weight
     )
     (steering + recipe.fit.auxiliary_weight * prediction.auxiliary.square().mean()).backward()
     for group in make_optimiser(whole, recipe.fit).param_groups:
@@ -114,7 +115,7 @@ def test_the_whole_is_measured_and_written(tmp_path):
         fitted["frames"], recipe.preprocess.height, recipe.preprocess.width, 3, dtype=torch.uint8
     )
     assert fitted["encoder"]["flops"] == operations(
-        PolicyNetwork(recipe.policy, recipe.preprocess), image
+        PolicyNetwork(recipe.policy, lane_keeping(recipe.preprocess)), image
     )
     assert sum(answer["training"]["shares"].values()) == pytest.approx(1.0)
     for part in ("rendering", "physics", "encoder", "core", "rest"):

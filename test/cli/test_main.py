@@ -26,13 +26,14 @@ from liquid_control.system.verb import Interrupted, Verb
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """An untrained model on disk, without its ONNX graph."""
+    from liquid_control.model.car import lane_keeping
     from liquid_control.policy.network import PolicyNetwork
     from liquid_control.policy.saved import save_model
 
     directory = tmp_path_factory.mktemp("models") / "fresh"
     save_model(
         directory,
-        PolicyNetwork(PolicyConfig(), PreprocessConfig(height=16, width=32)),
+        PolicyNetwork(PolicyConfig(), lane_keeping(PreprocessConfig(height=16, width=32))),
         {"method": "none"},
         {"departures": 7},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -10,7 +11,11 @@ import pytest
 from liquid_control.config import PreprocessConfig
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
+from liquid_control.deploy.runtime import to_vector, zero_state
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import lane_keeping
+from liquid_control.model.spec import Feature, PolicySpec
+from liquid_control.model.state import StateArray
 from liquid_control.signals import Action, Frame, ImuSample, Limit, Reason, Rejected, SpeedSample
 
 MS = 1_000_000
@@ -21,18 +26,29 @@ class Counter:
     """A policy whose state counts the frames since its memory began; `answer` may replace what it
     returns, or raise."""
 
-    preprocess = PreprocessConfig(height=32, width=64)
-    neurons = 19
+    spec = dataclasses.replace(
+        lane_keeping(PreprocessConfig(height=32, width=64)),
+        state=(StateArray("count", (19,)), StateArray("window", (2, 3))),
+    )
+    preprocess = spec.image
 
     def __init__(self, curvature: float = 0.01) -> None:
         self.curvature, self.answer, self.seen = curvature, None, []
 
     def initial_state(self):
-        return np.zeros(19, np.float32)
+        return zero_state(self.spec)
 
     def step(self, observation, state):
         self.seen.append(observation)
-        return self.answer(state) if self.answer else (self.curvature, state + 1)
+        if self.answer:
+            return self.answer(state)
+        return np.array([self.curvature]), {name: one + 1 for name, one in state.items()}
+
+
+def steps(controller: Controller) -> float:
+    """What all numbers of the state have counted."""
+    (count,) = set(to_vector(controller.state))
+    return count
 
 
 def drive(controller: Controller, *milliseconds: int) -> list[Action | Rejected]:
@@ -56,9 +72,9 @@ def test_the_policy_sees_its_own_size_the_true_dt_and_the_motion_since_the_last_
 def test_memory_goes_on_through_a_sequence_and_starts_anew_after_a_gap():
     controller = Controller(Counter())
     drive(controller, 0, 40, 80)
-    assert (controller.state == 3).all()
+    assert steps(controller) == 3
     drive(controller, 2000)
-    assert (controller.state == 1).all() and controller.frames_used == 4
+    assert steps(controller) == 1 and controller.frames_used == 4
 
 
 def test_a_refused_frame_leaves_memory_and_action_alone():
@@ -72,7 +88,7 @@ def test_a_refused_frame_leaves_memory_and_action_alone():
     assert [frame.reason.value for frame in refused] == ["duplicate", "older", "future"] + [
         "malformed"
     ] * 4
-    assert controller.action is action and (controller.state == 2).all()
+    assert controller.action is action and steps(controller) == 2
     assert (
         controller.rejected[Reason.MALFORMED] == 4 and controller.counts["rejected_malformed"] == 4
     )
@@ -83,13 +99,20 @@ def raising(state):
     raise RuntimeError("device lost")
 
 
+def one(curvature: float) -> np.ndarray:
+    return np.array([curvature], np.float32)
+
+
 BROKEN = {
     "raises": raising,
-    "nan curvature": lambda state: (math.nan, state),
-    "infinite curvature": lambda state: (math.inf, state),
-    "nan state": lambda state: (0.0, state * np.nan),
-    "other shape": lambda state: (0.0, state[:3]),
-    "no state": lambda state: (0.0, None),
+    "nan curvature": lambda state: (one(math.nan), state),
+    "infinite curvature": lambda state: (one(math.inf), state),
+    "nan state": lambda state: (one(0.0), state | {"window": state["window"] * np.nan}),
+    "other shape": lambda state: (one(0.0), state | {"count": state["count"][:3]}),
+    "an array missing": lambda state: (one(0.0), {"count": state["count"]}),
+    "an array more": lambda state: (one(0.0), state | {"more": state["count"]}),
+    "no state": lambda state: (one(0.0), None),
+    "no action": lambda state: (one(0.0)[:0], state),
     "nonsense": lambda state: "left",
 }
 
@@ -107,13 +130,13 @@ def test_a_policy_that_breaks_loses_its_memory_and_its_last_action_goes_stale(an
     ]
     assert (
         controller.action is action
-        and (controller.state == 0).all()
+        and steps(controller) == 0
         and controller.counts["runtime_failures"] == 2
     )
     command, verdict = gate.apply(controller.action, 10.0, 300 * MS, command)
     assert verdict.safe_stop and verdict.limits is Limit.STALE
     policy.answer = None
-    assert isinstance(drive(controller, 320)[0], Action) and (controller.state == 1).all()
+    assert isinstance(drive(controller, 320)[0], Action) and steps(controller) == 1
     assert not gate.apply(controller.action, 10.0, 325 * MS, command)[1].safe_stop
 
 
@@ -139,7 +162,7 @@ def test_reset_starts_a_new_drive():
     controller = Controller(Counter())
     drive(controller, 0, 40)
     controller.reset()
-    assert controller.action is controller.observation is None and not controller.state.any()
+    assert controller.action is controller.observation is None and steps(controller) == 0
     assert drive(controller, 0)[0].stamp_ns == 0 and controller.frames_used == 3
 
 
@@ -178,3 +201,31 @@ def test_a_camera_that_repeats_itself_is_refused_while_the_vehicle_moves(speed, 
 def test_a_setting_out_of_range_is_refused_at_construction(setting, value):
     with pytest.raises(ConfigError, match=setting):
         Controller(Counter(), **{setting: value})
+
+
+@pytest.mark.parametrize(
+    "spec, words",
+    [
+        (dataclasses.replace(Counter.spec, actions=(Feature("thrust", "N"),)), "curvature"),
+        (dataclasses.replace(Counter.spec, measurements=(Feature("height", "m"),)), "height"),
+        (PolicySpec(None, Counter.spec.measurements, Counter.spec.actions), "image"),
+    ],
+    ids=["no curvature", "what no sensor gives", "no image"],
+)
+def test_a_policy_of_another_body_is_refused_at_construction(spec, words):
+    policy = Counter()
+    policy.spec, policy.preprocess = spec, spec.image
+    with pytest.raises(ConfigError, match=words):
+        Controller(policy)
+
+
+def test_a_policy_may_lack_a_measurement_and_give_more_than_a_curvature():
+    policy = Counter(0.02)
+    thrust, steering = Feature("thrust", "N"), *Counter.spec.actions
+    speed = Counter.spec.measurements[2:]
+    policy.spec = dataclasses.replace(Counter.spec, actions=(thrust, steering), measurements=speed)
+    policy.answer = lambda state: (np.array([9.0, 0.02]), state)
+    controller = Controller(policy)
+    controller.push(SpeedSample(0, 6.0))
+    assert drive(controller, 1)[0].curvature == 0.02
+    assert policy.seen[0].measurements.tolist() == [6.0]

@@ -14,6 +14,7 @@ import torch
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ModelFileError
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.cores import CfcConfig, LtcConfig, WiringConfig
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
@@ -27,7 +28,7 @@ PREPROCESS = PreprocessConfig(height=24, width=40, crop_top=0.3)
 
 def save(directory, **policy):
     torch.manual_seed(0)
-    network = PolicyNetwork(PolicyConfig(**policy), PREPROCESS)
+    network = PolicyNetwork(PolicyConfig(**policy), lane_keeping(PREPROCESS))
     provenance = {"seed": np.int64(3), "roads": range(2), "config": PREPROCESS}
     save_model(directory, network, provenance, {"rmse": np.float32(0.5), "lost": float("nan")})
     return network
@@ -116,7 +117,7 @@ def test_saving_again_replaces_the_files_and_leaves_others(model):
 
 def test_a_failed_save_leaves_the_old_model_whole(model):
     network, before = (
-        PolicyNetwork(PolicyConfig(core=LtcConfig(wiring=DRAW)), PREPROCESS),
+        PolicyNetwork(PolicyConfig(core=LtcConfig(wiring=DRAW)), lane_keeping(PREPROCESS)),
         read_model(model),
     )
 
@@ -130,7 +131,7 @@ def test_a_failed_save_leaves_the_old_model_whole(model):
 
 
 def test_weights_that_diverged_are_not_saved(model):
-    network, before = PolicyNetwork(PolicyConfig(), PREPROCESS), read_model(model)
+    network, before = PolicyNetwork(PolicyConfig(), lane_keeping(PREPROCESS)), read_model(model)
     with torch.no_grad():
         network.cell.vleak[3] = torch.nan
     with pytest.raises(ModelFileError, match="cell.vleak is not finite.*learning rate"):
@@ -183,7 +184,12 @@ def test_other_formats_are_refused(model, values):
         (lambda v: v.update(metrics=[]), "'metrics' is missing or not a dict"),
         (lambda v: v.update(artefacts=[]), "lists no weights"),
         (lambda v: v.pop("artefacts"), "'artefacts' is not a list"),
-        (lambda v: v.update(format="liquid_control/1"), "'files' is missing"),
+        (lambda v: v.update(format="liquid_control/1"), "'preprocess' is missing"),
+        (lambda v: v.pop("spec"), "'spec' is missing"),
+        (lambda v: v["spec"].update(colour="red"), "PolicySpec: .* exactly image"),
+        (lambda v: v["spec"]["actions"][0].update(scale=0), "curvature.scale"),
+        (lambda v: v["spec"]["actions"].append(v["spec"]["auxiliary"][0]), "does not have the"),
+        (lambda v: v["spec"]["state"][0].update(shape=[20]), "the state does not fit"),
         (lambda v: v["artefacts"][0].pop("parity"), "does not have exactly"),
         (lambda v: v["artefacts"][0].update(parity=-1.0), "is not a difference"),
         (lambda v: v["artefacts"][0].update(parity=10**400), "is not a difference"),
@@ -194,7 +200,7 @@ def test_other_formats_are_refused(model, values):
         (lambda v: v["policy"]["core"].update(unfolds=0), "LtcConfig.unfolds"),
         (lambda v: v["policy"].update(time_scale=float("nan")), "PolicyConfig.time_scale"),
         (lambda v: v["policy"].update(invented=1), "PolicyConfig.invented"),
-        (lambda v: v["preprocess"].update(height="32"), "PreprocessConfig.height"),
+        (lambda v: v["spec"]["image"].update(height="32"), "PreprocessConfig.height"),
         (lambda v: v["wiring"]["sensory"].pop(), "NcpWiring.sha256"),
         (lambda v: v["wiring"].pop("sha256"), "NcpWiring"),
         (
@@ -209,6 +215,21 @@ def test_a_changed_model_json_is_refused_by_name(model, change, words):
     edit(model, change)
     with pytest.raises(ModelFileError, match=words):
         read_model(model)
+
+
+def test_a_changed_model_json_of_the_first_format_is_refused_too(shipped):
+    whole = (shipped / "model.json").read_text()
+    for change, words in (
+        (lambda v: v.pop("files"), "'files' is missing"),
+        (lambda v: v.update(files={}), "lists no weights"),
+        (lambda v: v["preprocess"].update(height="32"), "PreprocessConfig.height"),
+        (lambda v: v["policy"].update(curvature_scale=0), "curvature_scale"),
+        (lambda v: v["files"].update({"weights.safetensors": None}), "does not match its hash"),
+    ):
+        edit(shipped, change)
+        with pytest.raises(ModelFileError, match=words):
+            read_model(shipped)
+        (shipped / "model.json").write_text(whole)
 
 
 @pytest.mark.parametrize(

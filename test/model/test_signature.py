@@ -60,7 +60,7 @@ def test_a_changed_model_with_hashes_that_agree_is_refused_too(signed):
     values = json.loads((model / "model.json").read_text())
     values["policy"]["curvature_scale"] *= 2
     (model / "model.json").write_text(json.dumps(values))
-    assert read_model(model).policy.curvature_scale == values["policy"]["curvature_scale"]
+    assert read_model(model).spec.actions[0].scale == values["policy"]["curvature_scale"]
     with pytest.raises(ModelFileError, match="is of another model.json"):
         read_model(model, public)
 

@@ -110,6 +110,8 @@ def test_a_spec_that_cannot_be_is_refused_by_name(change, words):
         (lambda d: d["state"].append({"name": "h", "shape": [True]}), "PolicySpec.state.shape"),
         (lambda d: d["state"].append({"name": "h", "shape": [1] * 9}), "PolicySpec.state.shape"),
         (lambda d: d["state"].append({"name": "h"}), "PolicySpec.state"),
+        (lambda d: d["state"].append({"name": {}, "shape": [1]}), "PolicySpec.state"),
+        (lambda d: d["measurements"][0].update(name={}), "Feature.name"),
     ],
 )
 def test_json_that_is_no_spec_is_refused_by_name(change, words):

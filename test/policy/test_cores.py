@@ -14,6 +14,7 @@ import torch
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError, ModelFileError, TimeError
 from liquid_control.inspection.model import inspect_model
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.cores import (
     CORES,
     PRESETS,
@@ -25,6 +26,7 @@ from liquid_control.model.cores import (
 from liquid_control.model.model_file import read_model
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.cell import join_state, split_state
 from liquid_control.policy.cells.feedforward import FeedForwardCell
 from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.encoder import SlimEncoder
@@ -42,7 +44,7 @@ each_unwired = pytest.mark.parametrize("name", [name for name in CORES if not CO
 
 def build(core, seed=0):
     torch.manual_seed(seed)
-    return PolicyNetwork(PolicyConfig(core=core), SMALL)
+    return PolicyNetwork(PolicyConfig(core=core), lane_keeping(SMALL))
 
 
 def size(core):
@@ -54,12 +56,12 @@ def sequence(batch, time):
     image = torch.randint(
         0, 256, (batch, time, SMALL.height, SMALL.width, 3), dtype=torch.uint8, generator=g
     )
-    inertial = torch.randn(batch, time, 3, generator=g) * torch.tensor(
+    measurements = torch.randn(batch, time, 3, generator=g) * torch.tensor(
         [0.3, 2.0, 3.0]
     ) + torch.tensor([0.0, 0.0, 10.0])
     return (
         image,
-        inertial,
+        measurements,
         torch.rand(batch, time, generator=g) * 0.1 + 0.01,
         torch.rand(batch, time, generator=g) < 0.3,
     )
@@ -148,47 +150,51 @@ def test_synapses_that_a_cfc_wiring_lacks_do_not_count():
 
 @each
 def test_unroll_equals_steps(name):
-    network, (image, inertial, dt, is_first) = build(PRESETS[name]), sequence(3, 7)
+    network, (image, measurements, dt, is_first) = build(PRESETS[name]), sequence(3, 7)
+    layout = network.spec.state
     with torch.no_grad():
-        prediction, state = network.unroll(image, inertial, dt, is_first), network.initial_state(3)
+        prediction = network.unroll(image, measurements, dt, is_first)
+        start = join_state(network.initial_state(3))
+        state = start
         for t in range(7):
-            state = torch.where(is_first[:, t, None], network.initial_state(3), state)
-            curvature, state = network.step(image[:, t], inertial[:, t], dt[:, t], state)
-            assert (prediction.curvature[:, t] - curvature).abs().max() < 1e-6
-    assert (prediction.state - state).abs().max() < 1e-5
-    assert state.shape == (3, size(PRESETS[name]))
+            state = split_state(torch.where(is_first[:, t, None], start, state), layout)
+            action, state = network.step(image[:, t], measurements[:, t], dt[:, t], state)
+            assert (prediction.action[:, t] - action).abs().max() < 1e-6
+            state = join_state(state)
+    assert (join_state(prediction.state) - state).abs().max() < 1e-5
+    assert state.shape == (3, size(PRESETS[name])) and layout == network.cell.state
 
 
 @each
 def test_a_sequence_may_be_cut_anywhere(name):
-    network, (image, inertial, dt, _) = build(PRESETS[name]), sequence(2, 6)
+    network, (image, measurements, dt, _) = build(PRESETS[name]), sequence(2, 6)
     with torch.no_grad():
-        whole = network.unroll(image, inertial, dt)
-        head = network.unroll(image[:, :2], inertial[:, :2], dt[:, :2])
-        tail = network.unroll(image[:, 2:], inertial[:, 2:], dt[:, 2:], state=head.state)
-        forgotten = network.unroll(image[:, 2:], inertial[:, 2:], dt[:, 2:])
-    assert (torch.cat([head.curvature, tail.curvature], 1) - whole.curvature).abs().max() < 1e-6
-    assert torch.equal(forgotten.curvature, tail.curvature) == (name in WITHOUT_STATE)
+        whole = network.unroll(image, measurements, dt)
+        head = network.unroll(image[:, :2], measurements[:, :2], dt[:, :2])
+        tail = network.unroll(image[:, 2:], measurements[:, 2:], dt[:, 2:], state=head.state)
+        forgotten = network.unroll(image[:, 2:], measurements[:, 2:], dt[:, 2:])
+    assert (torch.cat([head.action, tail.action], 1) - whole.action).abs().max() < 1e-6
+    assert torch.equal(forgotten.action, tail.action) == (name in WITHOUT_STATE)
 
 
 @each
 def test_time_is_seen_by_the_cores_that_say_so(name):
-    network, (image, inertial, dt, _) = build(PRESETS[name]), sequence(2, 4)
+    network, (image, measurements, dt, _) = build(PRESETS[name]), sequence(2, 4)
     with torch.no_grad():
         same = torch.equal(
-            network.unroll(image, inertial, dt).curvature,
-            network.unroll(image, inertial, 2 * dt).curvature,
+            network.unroll(image, measurements, dt).action,
+            network.unroll(image, measurements, 2 * dt).action,
         )
     assert same != PRESETS[name].uses_time
     with pytest.raises(TimeError):
-        network.unroll(image, inertial, 0 * dt)
+        network.unroll(image, measurements, 0 * dt)
 
 
 @each
 def test_every_trained_parameter_learns(name):
-    network, (image, inertial, dt, is_first) = build(PRESETS[name]), sequence(8, 6)
-    prediction = network.unroll(image, inertial, dt, is_first)
-    (prediction.curvature.square().sum() * 1e4 + prediction.auxiliary.square().sum()).backward()
+    network, (image, measurements, dt, is_first) = build(PRESETS[name]), sequence(8, 6)
+    prediction = network.unroll(image, measurements, dt, is_first)
+    (prediction.action.square().sum() * 1e4 + prediction.auxiliary.square().sum()).backward()
     trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
     assert [
         name for name, p in trained.items() if p.grad is None or not p.grad.abs().max() > 0
@@ -205,7 +211,7 @@ def test_a_circuit_draws_its_weights_in_the_order_that_older_models_did():
     """Encoder, circuit, auxiliary head: so that a recipe and its seed give the same network as
     before."""
     torch.manual_seed(7)
-    network = PolicyNetwork(PolicyConfig(encoder="slim"), SMALL)
+    network = PolicyNetwork(PolicyConfig(encoder="slim"), lane_keeping(SMALL))
     torch.manual_seed(7)
     parts = {
         "encoder": SlimEncoder(SMALL.height, SMALL.width, 29),
@@ -227,7 +233,7 @@ def test_a_circuit_draws_its_weights_in_the_order_that_older_models_did():
 def test_only_circuits_have_a_wiring(name):
     assert build(CORES[name]()).wiring is None
     with pytest.raises(ConfigError, match=f"{name}', expected none: the core has no wiring"):
-        PolicyNetwork(PolicyConfig(core=CORES[name]()), SMALL, NcpWiring.build())
+        PolicyNetwork(PolicyConfig(core=CORES[name]()), lane_keeping(SMALL), NcpWiring.build())
 
 
 def test_states_are_named_in_order():
@@ -240,11 +246,10 @@ def test_states_are_named_in_order():
     )
     names = PRESETS["lstm_64"].state_names(INPUTS, OUTPUTS)
     assert (len(names), names[63], names[64]) == (128, "unit_63", "memory_0")
-    network, (image, inertial, dt, _) = build(PRESETS["lstm_64"]), sequence(1, 2)
-    cell, state = network.cell.recurrent, network.unroll(image, inertial, dt).state
-    assert (
-        state[:, :64].abs() < state[:, 64:].abs()
-    ).all() and cell.outputs == 64  # |h| = |o tanh(c)| < |c|
+    network, (image, measurements, dt, _) = build(PRESETS["lstm_64"]), sequence(1, 2)
+    cell, state = network.cell.recurrent, network.unroll(image, measurements, dt).state
+    hidden, memory = state
+    assert (hidden.abs() < memory.abs()).all() and cell.outputs == 64  # |h| = |o tanh(c)| < |c|
 
 
 def test_a_stack_sees_its_frames_and_no_others():
@@ -282,7 +287,9 @@ def test_a_model_file_says_what_the_core_is(tmp_path, name):
         == network.recurrent_parameters
         == facts["parameters"]["recurrent"]
     )
-    assert info.state_size == network.cell.state_size == facts["state"] and facts["units"] == 11
+    assert (
+        info.spec.state_size == network.cell.state_size == facts["state"] and facts["units"] == 11
+    )
     for key, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value), key
     with pytest.raises(ConfigError, match=f"{name} has no wiring"):
@@ -340,7 +347,17 @@ def test_a_changed_core_is_refused(tmp_path, core, change, words):
 def test_weights_of_another_size_are_refused(tmp_path):
     save_model(tmp_path, build(LstmConfig()), {}, {})
     edit(tmp_path, lambda v: v["policy"]["core"].update(units=20))
+    with pytest.raises(ModelFileError, match="the state does not fit a core 'lstm'"):
+        load_network(tmp_path)
+    edit(tmp_path, lambda v: [one.update(shape=[20]) for one in v["spec"]["state"]])
     with pytest.raises(ModelFileError, match="does not fit the network"):
+        load_network(tmp_path)
+
+
+def test_a_state_of_other_arrays_than_the_cores_is_refused(tmp_path):
+    save_model(tmp_path, build(LstmConfig()), {}, {})
+    edit(tmp_path, lambda v: v["spec"]["state"][0].update(name="other"))
+    with pytest.raises(ModelFileError, match="its state is not that of a core 'lstm'"):
         load_network(tmp_path)
 
 

@@ -7,6 +7,7 @@ import torch
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError, TimeError
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.cores import CfcConfig, LtcConfig, WiringConfig
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
@@ -18,17 +19,17 @@ SIZE = PreprocessConfig(height=32, width=64)
 
 def build(config=LTC, preprocess=None, wiring=None):
     torch.manual_seed(0)
-    return PolicyNetwork(config, preprocess or SIZE, wiring)
+    return PolicyNetwork(config, lane_keeping(preprocess or SIZE), wiring)
 
 
 def sequence(batch, time, height=32, width=64):
     g = torch.Generator().manual_seed(1)
     image = torch.randint(0, 256, (batch, time, height, width, 3), dtype=torch.uint8, generator=g)
-    inertial = torch.randn(batch, time, 3, generator=g) * torch.tensor(
+    measurements = torch.randn(batch, time, 3, generator=g) * torch.tensor(
         [0.3, 2.0, 3.0]
     ) + torch.tensor([0.0, 0.0, 10.0])
     dt = torch.rand(batch, time, generator=g) * 0.1 + 0.01
-    return image, inertial, dt, torch.rand(batch, time, generator=g) < 0.2
+    return image, measurements, dt, torch.rand(batch, time, generator=g) < 0.2
 
 
 @pytest.mark.parametrize(
@@ -37,35 +38,38 @@ def sequence(batch, time, height=32, width=64):
     ids=["ltc", "cfc", "published"],
 )
 def test_unroll_equals_steps(config):
-    network, (image, inertial, dt, is_first) = build(config), sequence(3, 5)
+    network, (image, measurements, dt, is_first) = build(config), sequence(3, 5)
     with torch.no_grad():
-        prediction, state = network.unroll(image, inertial, dt, is_first), network.initial_state(3)
+        prediction, state = (
+            network.unroll(image, measurements, dt, is_first),
+            network.initial_state(3),
+        )
         for t in range(5):
             state = torch.where(is_first[:, t, None], network.initial_state(3), state)
-            curvature, state = network.step(image[:, t], inertial[:, t], dt[:, t], state)
-            assert (prediction.curvature[:, t] - curvature).abs().max() < 1e-6
+            action, state = network.step(image[:, t], measurements[:, t], dt[:, t], state)
+            assert (prediction.action[:, t] - action).abs().max() < 1e-6
     assert (prediction.state - state).abs().max() < 1e-5
     assert (
-        prediction.curvature.shape == (3, 5)
+        prediction.action.shape == (3, 5, 1)
         and prediction.auxiliary.shape == (3, 5, 4)
         and state.shape == (3, 19)
     )
 
 
 def test_a_sequence_may_be_cut_anywhere():
-    network, (image, inertial, dt, _) = build(), sequence(2, 6)
+    network, (image, measurements, dt, _) = build(), sequence(2, 6)
     with torch.no_grad():
-        whole = network.unroll(image, inertial, dt)
-        head = network.unroll(image[:, :2], inertial[:, :2], dt[:, :2])
-        tail = network.unroll(image[:, 2:], inertial[:, 2:], dt[:, 2:], state=head.state)
-    assert (torch.cat([head.curvature, tail.curvature], 1) - whole.curvature).abs().max() < 1e-6
+        whole = network.unroll(image, measurements, dt)
+        head = network.unroll(image[:, :2], measurements[:, :2], dt[:, :2])
+        tail = network.unroll(image[:, 2:], measurements[:, 2:], dt[:, 2:], state=head.state)
+    assert (torch.cat([head.action, tail.action], 1) - whole.action).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize("config", [LTC, CFC], ids=["ltc", "cfc"])
 def test_every_parameter_learns(config):
-    network, (image, inertial, dt, is_first) = build(config), sequence(8, 6)
-    prediction = network.unroll(image, inertial, dt, is_first)
-    (prediction.curvature.square().sum() * 1e4 + prediction.auxiliary.square().sum()).backward()
+    network, (image, measurements, dt, is_first) = build(config), sequence(8, 6)
+    prediction = network.unroll(image, measurements, dt, is_first)
+    (prediction.action.square().sum() * 1e4 + prediction.auxiliary.square().sum()).backward()
     idle = [
         name
         for name, p in network.named_parameters()
@@ -75,65 +79,70 @@ def test_every_parameter_learns(config):
 
 
 def test_the_image_reaches_the_steering():
-    network, (image, inertial, dt, _) = build(), sequence(4, 3)
+    network, (image, measurements, dt, _) = build(), sequence(4, 3)
     with torch.no_grad():
-        seen, other = network.unroll(image, inertial, dt), network.unroll(255 - image, inertial, dt)
+        seen, other = (
+            network.unroll(image, measurements, dt),
+            network.unroll(255 - image, measurements, dt),
+        )
     assert (
-        seen.curvature - other.curvature
+        seen.action - other.action
     ).abs().max() > 1e-6  # untrained, through three layers of gentle synapses
 
 
-def test_curvature_is_the_motor_neuron_times_the_scales():
-    network, (image, inertial, dt, _) = (
-        build(dataclasses.replace(LTC, curvature_scale=0.1, output_gain=2.0)),
+def test_an_action_is_the_motor_neuron_times_the_scales():
+    network, (image, measurements, dt, _) = (
+        PolicyNetwork(
+            dataclasses.replace(LTC, output_gain=2.0), lane_keeping(SIZE, curvature_scale=0.1)
+        ),
         sequence(2, 3),
     )
-    prediction = network.unroll(image, inertial, dt)
-    assert torch.allclose(prediction.curvature[:, -1], 0.2 * prediction.state[:, 0])
+    prediction = network.unroll(image, measurements, dt)
+    assert torch.allclose(prediction.action[:, -1], 0.2 * prediction.state[:, :1])
 
 
 def test_time_scale_multiplies_dt():
-    (image, inertial, dt, _), slow, fast = (
+    (image, measurements, dt, _), slow, fast = (
         sequence(2, 4),
         build(dataclasses.replace(LTC, time_scale=10.0)),
         build(),
     )
     with torch.no_grad():
-        wanted = fast.unroll(image, inertial, dt)
+        wanted = fast.unroll(image, measurements, dt)
         assert torch.allclose(
-            slow.unroll(image, inertial, 2 * dt).curvature, wanted.curvature, atol=1e-6
+            slow.unroll(image, measurements, 2 * dt).action, wanted.action, atol=1e-6
         )
 
 
 @pytest.mark.parametrize("wild", [1e6, -1e30, float("inf"), -float("inf")])
 def test_a_wild_imu_counts_no_more_than_a_large_one(wild):
-    network, (image, inertial, dt, _) = build(), sequence(1, 2)
+    network, (image, measurements, dt, _) = build(), sequence(1, 2)
     edge = torch.tensor([1.5, 12.0, 22.0]) if wild > 0 else torch.tensor([-1.5, -12.0, -2.0])
     with torch.no_grad():
         assert torch.allclose(
-            network.unroll(image, torch.full_like(inertial, wild), dt).curvature,
-            network.unroll(image, edge.expand(1, 2, 3), dt).curvature,
+            network.unroll(image, torch.full_like(measurements, wild), dt).action,
+            network.unroll(image, edge.expand(1, 2, 3), dt).action,
         )
 
 
 def test_bad_arguments_are_refused():
-    network, (image, inertial, dt, is_first) = build(), sequence(2, 3)
+    network, (image, measurements, dt, is_first) = build(), sequence(2, 3)
     for arguments, error in (
-        ((image.float(), inertial, dt), ImageError),
-        ((image[:, :, :30], inertial, dt), ShapeError),
-        ((image[0], inertial[0], dt[0]), ShapeError),
-        ((image, inertial[..., :2], dt), ShapeError),
-        ((image, inertial, dt[:, :2]), ShapeError),
-        ((image, inertial, dt, is_first[:1]), ShapeError),
-        ((image, inertial, dt, None, torch.zeros(2, 18)), ShapeError),
-        ((image, inertial, -dt), TimeError),
+        ((image.float(), measurements, dt), ImageError),
+        ((image[:, :, :30], measurements, dt), ShapeError),
+        ((image[0], measurements[0], dt[0]), ShapeError),
+        ((image, measurements[..., :2], dt), ShapeError),
+        ((image, measurements, dt[:, :2]), ShapeError),
+        ((image, measurements, dt, is_first[:1]), ShapeError),
+        ((image, measurements, dt, None, torch.zeros(2, 18)), ShapeError),
+        ((image, measurements, -dt), TimeError),
     ):
         with pytest.raises(error):
             network.unroll(*arguments)
     with pytest.raises(ShapeError):
-        network.step(image, inertial, dt, network.initial_state(2))
+        network.step(image, measurements, dt, network.initial_state(2))
     with pytest.raises(TimeError):
-        network.step(image[:, 0], inertial[:, 0], 0 * dt[:, 0], network.initial_state(2))
+        network.step(image[:, 0], measurements[:, 0], 0 * dt[:, 0], network.initial_state(2))
 
 
 @pytest.mark.parametrize(

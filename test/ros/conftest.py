@@ -32,9 +32,10 @@ from liquid_control.config import PreprocessConfig
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.deploy.export import export_onnx
 from liquid_control.policy.saved import save_model
+from liquid_control.model.car import lane_keeping
 from liquid_control.policy.network import PolicyNetwork
 torch.manual_seed(0)
-network = PolicyNetwork(PolicyConfig(), PreprocessConfig())
+network = PolicyNetwork(PolicyConfig(), lane_keeping(PreprocessConfig()))
 save_model(sys.argv[1], network, {}, {}, export=export_onnx)
 """
 

@@ -14,6 +14,7 @@ from liquid_control.config import PreprocessConfig
 from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Batch
 from liquid_control.experiments.recordings import compare
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.fit import FitSettings, auxiliary_loss, steering_loss
@@ -64,7 +65,7 @@ def test_blocks_of_one_recording_keep_their_distance(frames):
 
 def test_unknown_targets_carry_no_loss_and_known_ones_the_same_as_ever():
     torch.manual_seed(0)
-    network, units = PolicyNetwork(PolicyConfig(), SIZE), torch.ones(4)
+    network, units = PolicyNetwork(PolicyConfig(), lane_keeping(SIZE)), torch.ones(4)
     rng = np.random.default_rng(0)
     batch = Batch(
         rng.integers(0, 255, (4, 6, 16, 32, 3), np.uint8),
@@ -77,7 +78,7 @@ def test_unknown_targets_carry_no_loss_and_known_ones_the_same_as_ever():
 
     def losses(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         prediction = network.unroll(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
-        steering = steering_loss(prediction.curvature, batch, 0.04, FitSettings().curve_weight)
+        steering = steering_loss(prediction.action[..., 0], batch, 0.04, FitSettings().curve_weight)
         return steering, auxiliary_loss(
             prediction.auxiliary, torch.from_numpy(batch.auxiliary) / units
         )
@@ -106,7 +107,7 @@ def test_unknown_targets_carry_no_loss_and_known_ones_the_same_as_ever():
 
 def test_predictions_carry_memory_through_a_drive_and_forget_at_starts():
     torch.manual_seed(0)
-    network, one = PolicyNetwork(PolicyConfig(), SIZE).eval(), episode(200)
+    network, one = PolicyNetwork(PolicyConfig(), lane_keeping(SIZE)).eval(), episode(200)
     with torch.no_grad():
         state, answers = network.initial_state(1), []
         for index in range(200):
@@ -137,7 +138,7 @@ def test_scales_come_from_the_learned_part_alone():
     )
     split = Split({"a": learned}, {"b": other}, "recording")
     assert curvature_scale(split) == pytest.approx(0.04, rel=0.1)
-    network = PolicyNetwork(PolicyConfig(), SIZE)
+    network = PolicyNetwork(PolicyConfig(), lane_keeping(SIZE))
     normalise_inertial(network, split)
     sensed = (
         network._sense(torch.zeros(300, 29), torch.from_numpy(learned.inertial))[:, -3:]

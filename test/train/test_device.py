@@ -13,6 +13,7 @@ import torch
 from liquid_control.config import PreprocessConfig
 from liquid_control.data.sequences import Batch
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.cores import PRESETS
 from liquid_control.model.model_file import read_model
 from liquid_control.model.policy_config import PolicyConfig
@@ -53,7 +54,9 @@ def without_values(monkeypatch):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_training_step_keeps_to_the_networks_device(name, without_values):
-    network = PolicyNetwork(PolicyConfig(encoder="slim", core=PRESETS[name]), SIZE).to("meta")
+    network = PolicyNetwork(
+        PolicyConfig(encoder="slim", core=PRESETS[name]), lane_keeping(SIZE)
+    ).to("meta")
     for module in network.modules():
         if hasattr(module, "kernel"):
             module.kernel = "reference"

@@ -10,6 +10,7 @@ import torch
 from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.data.episode import load_episode
 from liquid_control.data.sequences import Augmentation, normal_numbers
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.cores import CORES
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
@@ -42,7 +43,7 @@ def episodes(tmp_path_factory):
 
 def network(core: str = "ltc") -> PolicyNetwork:
     torch.manual_seed(0)
-    return PolicyNetwork(PolicyConfig(encoder="slim", core=CORES[core]()), SIZE)
+    return PolicyNetwork(PolicyConfig(encoder="slim", core=CORES[core]()), lane_keeping(SIZE))
 
 
 def run(

@@ -16,6 +16,7 @@ from liquid_control.data.episode import load_episode
 from liquid_control.data.sequences import Augmentation, Sequences
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, ImageError
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.model_file import read_model
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
@@ -59,7 +60,7 @@ def test_a_run_leaves_a_model_that_says_how_it_was_made(run):
     assert info.metrics["distance_m"] == evaluation["distance_m"] and info.metrics["roads"] == 2
     assert len(evaluation["per_road"]) == 2 and evaluation["speed_up"] > 0
     runtime = OnnxRuntime.load(settings.out / "model")
-    assert runtime.neurons == 19
+    assert runtime.spec.state_size == 19
     assert list((settings.out / "tensorboard").glob("events.*"))
 
 
@@ -81,7 +82,7 @@ def test_checkpoint_restores_network_optimiser_and_progress_exactly(tmp_path, ru
 
     def make():
         torch.manual_seed(0)
-        network = PolicyNetwork(SLIM, SIZE)
+        network = PolicyNetwork(SLIM, lane_keeping(SIZE))
         return network, make_optimiser(network, FitSettings())
 
     def fit(network, optimiser, seed, first, last, steps):
@@ -105,7 +106,7 @@ def test_fitting_lowers_the_loss_on_real_drives(run):
     settings, _ = run
     episodes = [load_episode(p) for p in sorted((settings.out / "episodes").glob("expert*"))]
     torch.manual_seed(0)
-    network = PolicyNetwork(SLIM, SIZE)
+    network = PolicyNetwork(SLIM, lane_keeping(SIZE))
     sequences = Sequences(episodes, 16, Augmentation(noise_share=0.0))
     optimiser, rng, losses = make_optimiser(network, FitSettings()), np.random.default_rng(0), []
     for step in range(1, 141):

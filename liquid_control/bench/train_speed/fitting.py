@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Sequences
+from liquid_control.model.car import lane_keeping
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.fit import make_optimiser, optimise, schedule
 from liquid_control.train.fit_core import fit_core
@@ -32,7 +33,7 @@ def fitting(episodes: Sequence[Episode], recipe: SimulationSettings, steps: int)
     torch must have one thread."""
     torch.manual_seed(recipe.seed)
     network, rng = (
-        PolicyNetwork(recipe.policy, recipe.preprocess),
+        PolicyNetwork(recipe.policy, lane_keeping(recipe.preprocess)),
         np.random.default_rng(recipe.seed),
     )
     optimiser = make_optimiser(network, recipe.fit)
@@ -74,7 +75,7 @@ def machine_limit(rounds: int) -> dict:
 
 def step_of_all_cores(episodes: Sequence[Episode], recipe: SimulationSettings, steps: int) -> float:
     """Wall seconds of a step of the whole network with torch's default number of threads."""
-    network = PolicyNetwork(recipe.policy, recipe.preprocess)
+    network = PolicyNetwork(recipe.policy, lane_keeping(recipe.preprocess))
     sequences = Sequences(episodes, recipe.frames, recipe.augmentation)
     optimiser, rng = make_optimiser(network, recipe.fit), np.random.default_rng(recipe.seed)
     return _per_step(

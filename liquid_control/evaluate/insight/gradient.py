@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from liquid_control.evaluate.insight.trace import Trace
+from liquid_control.policy.cells.cell import split_state
 from liquid_control.policy.network import PolicyNetwork
 
 BATCH = 128
@@ -25,11 +26,11 @@ def gradient_saliency(
         pixels = torch.tensor(
             images[start : start + BATCH], dtype=torch.float32, requires_grad=True
         )
-        rest = (
-            torch.tensor(part[chosen], dtype=torch.float32)
-            for part in (trace.inertial, trace.dt, trace.before)
+        measurements, dt = (
+            torch.tensor(part[chosen], dtype=torch.float32) for part in (trace.inertial, trace.dt)
         )
-        curvature, _ = network(pixels, *rest)
-        (gradient,) = torch.autograd.grad(curvature.sum(), pixels)
+        state = split_state(torch.tensor(trace.before[chosen]).float(), network.spec.state)
+        action, _ = network(pixels, measurements, dt, state)
+        (gradient,) = torch.autograd.grad(action.sum(), pixels)
         found.append(gradient.abs().amax(dim=3).numpy())
     return np.concatenate(found) if found else np.zeros((0, *images.shape[1:3]), np.float32)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from liquid_control.config import TimelineConfig
+from liquid_control.deploy.runtime import Runtime, State, Wrapped, from_vector, to_vector
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError
 from liquid_control.policy.cells.cfc_rule import advance
@@ -42,7 +43,7 @@ class Lesion:
     way: str = "cut"
 
 
-def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> TorchRuntime:
+def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> Runtime:
     """A runtime of the network with the lesion; `states` (T, U) of an intact drive are what `hold`
     takes its means from. Raises ConfigError for a neuron or synapse that the network does not
     have."""
@@ -180,7 +181,7 @@ def _cfc_sites(cell, source: int, target: int) -> list[tuple]:
     return sites
 
 
-def _unwired(network: PolicyNetwork, lesion: Lesion, states: Tensor, hold: bool) -> TorchRuntime:
+def _unwired(network: PolicyNetwork, lesion: Lesion, states: Tensor, hold: bool) -> Runtime:
     """A unit that everybody listens to: its place in the state is overwritten after every step, and
     the readout stops listening."""
     if lesion.target is not None or not isinstance(network.cell, Readout):
@@ -194,24 +195,25 @@ def _unwired(network: PolicyNetwork, lesion: Lesion, states: Tensor, hold: bool)
     readout, mean = network.cell.readout, float(states[:, lesion.source].mean()) * hold
     readout.bias += readout.weight[:, lesion.source] * mean
     readout.weight[:, lesion.source] = 0.0
-    return Overwritten(network, lesion.source, mean)
+    return Overwritten(TorchRuntime(network), lesion.source, mean)
 
 
-class Overwritten(TorchRuntime):
+class Overwritten(Wrapped):
     """A runtime that keeps one number of the state at `value`."""
 
-    def __init__(self, network: PolicyNetwork, index: int, value: float) -> None:
-        super().__init__(network)
+    def __init__(self, runtime: Runtime, index: int, value: float) -> None:
+        super().__init__(runtime)
         self._index, self._value = index, value
 
-    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+    def step(self, observation: Observation, state: State) -> tuple[np.ndarray, State]:
         """See `Runtime.step`."""
-        state = state.copy()
-        state[self._index] = self._value
-        curvature, after = super().step(observation, state)
-        after = after.copy()
-        after[self._index] = self._value
-        return curvature, after
+        action, after = super().step(observation, self._overwrite(state))
+        return action, self._overwrite(after)
+
+    def _overwrite(self, state: State) -> State:
+        vector = to_vector(state)
+        vector[self._index] = self._value
+        return from_vector(vector, self.spec)
 
 
 def _require(found: list, lesion: Lesion) -> None:

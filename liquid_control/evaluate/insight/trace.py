@@ -10,7 +10,7 @@ import numpy as np
 from liquid_control.config import WorldConfig
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
-from liquid_control.deploy.runtime import Runtime
+from liquid_control.deploy.runtime import Runtime, State, Wrapped, to_vector
 from liquid_control.errors import DriveError
 from liquid_control.signals import Observation
 from liquid_control.sim.appearance import STRATA
@@ -55,21 +55,18 @@ class Trace:
         return np.unique(np.linspace(0, len(self) - 1, min(count, len(self))).astype(int))
 
 
-class StepRecorder:
+class StepRecorder(Wrapped):
     """A `Runtime` around another that keeps inputs and outputs of its latest step."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.preprocess, self.neurons, self._runtime = runtime.preprocess, runtime.neurons, runtime
-        self.latest: tuple[Observation, np.ndarray, float, np.ndarray] | None = None
+        super().__init__(runtime)
+        self.latest: tuple[Observation, State, np.ndarray, State] | None = None
 
-    def initial_state(self) -> np.ndarray:
-        return self._runtime.initial_state()
-
-    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+    def step(self, observation: Observation, state: State) -> tuple[np.ndarray, State]:
         """See `Runtime.step`."""
-        curvature, after = self._runtime.step(observation, state)
-        self.latest = observation, state, curvature, after
-        return curvature, after
+        action, after = super().step(observation, state)
+        self.latest = observation, state, action, after
+        return action, after
 
 
 def record(
@@ -94,16 +91,16 @@ def record(
     try:
         for step in drive(world, controller, gate):
             if step.action is not None:
-                observation, before, answered, after = recorder.latest
+                observation, before, action, after = recorder.latest
                 truth = step.truth
                 values = (
                     observation.image,
                     np.asarray(observation.measurements),
                     observation.dt,
                     observation.is_first,
-                    before,
-                    after,
-                    answered,
+                    to_vector(before),
+                    to_vector(after),
+                    float(action[0]),
                 )
                 rows.append(
                     (

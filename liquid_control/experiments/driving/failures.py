@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
-from liquid_control.deploy.runtime import Runtime
+from liquid_control.deploy.runtime import Runtime, State, Wrapped
 from liquid_control.evaluate.closed_loop.evaluation import drive_with
 from liquid_control.experiments.driving.trials import Results, Trial
 from liquid_control.report.media import data_uri
@@ -32,31 +32,30 @@ SHARPEST = 0.1
 PAPER, INK, MARK = (38, 27, 20), (245, 238, 232), (36, 191, 251)
 
 
-class Filmed:
+class Filmed(Wrapped):
     """A `Runtime` around another that keeps its inputs and answers. Two starts with no step between
     them are a vehicle put back: the controller starts afresh when it is reset and again at the
     first frame, but after a long silence only at the frame.
     """
 
     def __init__(self, runtime: Runtime) -> None:
-        self.preprocess, self.neurons = runtime.preprocess, runtime.neurons
-        self._runtime = runtime
+        super().__init__(runtime)
         self.shown: list[tuple[int, np.ndarray, float]] = []
         self.restarts: list[int] = []
         self._starts = 0
 
-    def initial_state(self) -> np.ndarray:
+    def initial_state(self) -> State:
         self._starts += 1
         if self.shown and self._starts == 2:
             self.restarts.append(self.shown[-1][0])
-        return self._runtime.initial_state()
+        return super().initial_state()
 
-    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+    def step(self, observation: Observation, state: State) -> tuple[np.ndarray, State]:
         """See `Runtime.step`."""
-        curvature, state = self._runtime.step(observation, state)
+        action, state = super().step(observation, state)
         self._starts = 0
-        self.shown.append((observation.stamp_ns, observation.image, curvature))
-        return curvature, state
+        self.shown.append((observation.stamp_ns, observation.image, float(action[0])))
+        return action, state
 
 
 def film_failures(

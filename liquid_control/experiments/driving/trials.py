@@ -178,6 +178,6 @@ def _model_facts(model: Path) -> dict:
         "sha256": sha256_of(model / ONNX),
         "core": info.policy.core.name,
         "recurrent_parameters": info.recurrent_parameters,
-        "state_size": info.state_size,
+        "state_size": info.spec.state_size,
     }
     return facts | {name: info.provenance.get(name) for name in ("seconds", "command", "commit")}

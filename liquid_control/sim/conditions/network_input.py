@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from liquid_control.deploy.runtime import Runtime
+from liquid_control.deploy.runtime import Runtime, State, Wrapped
 from liquid_control.perception.noise import add_gaussian_noise
 from liquid_control.signals import Observation
 
@@ -26,7 +26,7 @@ def add_salt_and_pepper(image: np.ndarray, share: float, rng: np.random.Generato
     return corrupted
 
 
-class CorruptedInput:
+class CorruptedInput(Wrapped):
     """A `Runtime` around another, with `noise_variance` (of 0..1), a share of `salt_and_pepper` and
     `constant_dt` [s] on its input; 0 leaves each as it is. The noise depends on the road's seed and
     the frame's stamp alone, so that all policies get the same."""
@@ -39,17 +39,14 @@ class CorruptedInput:
         salt_and_pepper: float = 0.0,
         constant_dt: float = 0.0,
     ) -> None:
-        self.preprocess, self.neurons = runtime.preprocess, runtime.neurons
-        self._runtime, self._seed = runtime, seed
+        super().__init__(runtime)
+        self._seed = seed
         self._deviation, self._share = math.sqrt(noise_variance), salt_and_pepper
         self._constant_dt = constant_dt
 
-    def initial_state(self) -> np.ndarray:
-        return self._runtime.initial_state()
-
-    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
+    def step(self, observation: Observation, state: State) -> tuple[np.ndarray, State]:
         """See `Runtime.step`."""
-        return self._runtime.step(self.corrupt(observation), state)
+        return super().step(self.corrupt(observation), state)
 
     def corrupt(self, observation: Observation) -> Observation:
         """The observation as the network gets it."""

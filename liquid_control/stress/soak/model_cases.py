@@ -3,6 +3,7 @@ with hashes made to agree."""
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import hashlib
@@ -22,9 +23,9 @@ from liquid_control.config import (
 from liquid_control.control.engagement import EngagementConfig
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError, ModelFileError
-from liquid_control.model.artefacts import ONNX, ROLES, WEIGHTS, Artefact
+from liquid_control.model.artefacts import ONNX, WEIGHTS
 from liquid_control.model.car import MEASUREMENTS
-from liquid_control.model.cores import CORES
+from liquid_control.model.cores import CORES, core_from_dict
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import FORMAT, MODEL, read_model
 from liquid_control.model.policy_config import PolicyConfig
@@ -101,7 +102,7 @@ class ModelCopy:
         )
         for name in (WEIGHTS, ONNX):
             shutil.copyfile(source / name, folder / name)
-        self.model_jsons = (self.whole[MODEL], _in_this_format(self.whole[MODEL]))
+        self.model_jsons = (self.whole[MODEL], _in_this_format(self.whole[MODEL], source))
         _load_network(source), OnnxRuntime.load(source)  # imports what they need
 
     def model_json(self, rng: random.Random) -> str:
@@ -135,7 +136,7 @@ class ModelCopy:
             group, name = rng.choice(places)
             if name in group:
                 group[name] = rng.choice(SIZES)
-        values["preprocess"] |= {
+        values["spec"]["image"] |= {
             rng.choice(("height", "width")): rng.choice((8, 78, 1024))
             for _ in range(rng.randrange(3))
         }
@@ -147,6 +148,10 @@ class ModelCopy:
             values["wiring"] = NcpWiring(
                 inputs, inter, command, 1, ((0, 1 + command, 1),), ((1 + command, 1, 1), (1, 0, 1))
             ).to_dict()
+        size = policy["image_features"] + len(MEASUREMENTS)
+        with contextlib.suppress(ConfigError):  # a size out of the core's bounds: refused by name
+            state = core_from_dict(core).state(size, len(values["spec"]["actions"]))
+            values["spec"]["state"] = [one._asdict() for one in state]
         (self.folder / MODEL).write_text(json.dumps(values))
         return _ending(_load_network, self.folder)
 
@@ -174,17 +179,15 @@ class ModelCopy:
         (self.folder / MODEL).write_text(json.dumps(values))
 
 
-def _in_this_format(model_json: bytes) -> bytes:
-    """A model.json of the first format in the present one."""
-    values = json.loads(model_json)
-    files = values.pop("files")
-    roles = {file: role for role, file in ROLES.items()}
-    artefacts = [Artefact(roles[file], file, sha256) for file, sha256 in files.items()]
-    policy = PolicyConfig.from_dict(values["policy"])
+def _in_this_format(model_json: bytes, folder: Path) -> bytes:
+    """A model.json of the first format, of the model in `folder`, in the present one."""
+    values, info = json.loads(model_json), read_model(folder)
+    del values["files"], values["preprocess"]
     values |= {
         "format": FORMAT,
-        "policy": dataclasses.asdict(policy),
-        "artefacts": [dataclasses.asdict(one) for one in artefacts],
+        "policy": dataclasses.asdict(info.policy),
+        "spec": info.spec.to_dict(),
+        "artefacts": [dataclasses.asdict(one) for one in info.artefacts],
     }
     return json.dumps(values, indent=1).encode()
 

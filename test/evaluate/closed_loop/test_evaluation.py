@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from liquid_control.config import PreprocessConfig, WorldConfig
+from liquid_control.deploy.runtime import State
 from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop import evaluation
 from liquid_control.evaluate.closed_loop.comfort import mean_squares
@@ -21,6 +22,7 @@ from liquid_control.evaluate.closed_loop.evaluation import (
     drive_with,
     evaluate,
 )
+from liquid_control.model.car import lane_keeping
 
 MODEL = Path(__file__).resolve().parents[3] / "models" / "lane_keeper"
 SHORT = WorldConfig(length=120.0, trees=5)
@@ -29,17 +31,17 @@ SHORT = WorldConfig(length=120.0, trees=5)
 class Constant:
     """A policy with one answer; keeps the dt that it was given."""
 
-    preprocess, neurons = PreprocessConfig(), 1
+    spec, preprocess = lane_keeping(), PreprocessConfig()
 
     def __init__(self, curvature: float) -> None:
         self.curvature, self.given = curvature, []
 
-    def initial_state(self) -> np.ndarray:
-        return np.zeros(1, np.float32)
+    def initial_state(self) -> State:
+        return {}
 
     def step(self, observation, state):
         self.given.append((observation.stamp_ns, observation.dt))
-        return self.curvature, state
+        return np.array([self.curvature]), state
 
 
 def job(condition: str = "clean", road: int = 1, world: WorldConfig = SHORT) -> RoadJob:
@@ -115,7 +117,7 @@ def test_who_falls_silent_is_stopped_by_the_gate_and_moved_on(monkeypatch):
     class Once(Constant):
         def step(self, observation, state):
             self.given.append(observation.dt)
-            return (0.0 if len(self.given) == 1 else math.nan), state
+            return np.array([0.0 if len(self.given) == 1 else math.nan]), state
 
     monkeypatch.setattr(evaluation, "STANDSTILL", 1.0)
     result = drive_with(Once(0.0), job())

@@ -8,8 +8,10 @@ import torch
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.evaluate.insight.trace import Trace
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.cores import CORES
 from liquid_control.model.policy_config import PolicyConfig
+from liquid_control.policy.cells.cell import join_state
 from liquid_control.policy.network import PolicyNetwork
 
 STEPS = 12
@@ -20,10 +22,12 @@ SIZE = (32, 64)
 def network():
     """`network(core, settings, **config)`: untrained, the same every time."""
 
-    def make(core: str = "ltc", settings: dict | None = None, **config) -> PolicyNetwork:
+    def make(
+        core: str = "ltc", settings: dict | None = None, scale: float = 0.04, **config
+    ) -> PolicyNetwork:
         torch.manual_seed(3)
         config = PolicyConfig(encoder="slim", core=CORES[core](**settings or {}), **config)
-        return PolicyNetwork(config, PreprocessConfig(*SIZE)).eval()
+        return PolicyNetwork(config, lane_keeping(PreprocessConfig(*SIZE), scale)).eval()
 
     return make
 
@@ -47,8 +51,9 @@ def driven():
                     torch.tensor(part[t : t + 1])
                     for part in (image, inertial, dt.astype(np.float32))
                 )
-                answer, state = net.step(*seen, state)
-                rows.append((before[0].numpy(), state[0].numpy(), float(answer)))
+                action, state = net.step(*seen, state)
+                vectors = (join_state(one)[0].numpy() for one in (before, state))
+                rows.append((*vectors, float(action)))
         before, after, answers = (np.array(column) for column in zip(*rows, strict=True))
         zeros = np.zeros(STEPS)
         return Trace(

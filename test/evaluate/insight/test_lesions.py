@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from liquid_control.deploy.runtime import from_vector, to_vector
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError
 from liquid_control.evaluate.insight.lesions import (
@@ -32,7 +33,8 @@ def answers(
         if shake is not None:
             state[shake] += by
         seen = Observation(0, trace.image[t], trace.inertial[t], float(trace.dt[t]), False)
-        out.append(runtime.step(seen, state))
+        action, after = runtime.step(seen, from_vector(state, runtime.spec))
+        out.append((float(action[0]), to_vector(after)))
     return np.array([curvature for curvature, _ in out]), np.array([state for _, state in out])
 
 
@@ -94,7 +96,7 @@ def test_a_silenced_motor_neuron_steers_nowhere(network, driven, core):
     trace = driven(net)
     for way, expected in (
         ("cut", 0.0),
-        ("hold", trace.after[:, 0].mean() * net.config.curvature_scale * net.config.output_gain),
+        ("hold", trace.after[:, 0].mean() * net.spec.actions[0].scale * net.config.output_gain),
     ):
         found, _ = answers(silenced(net, Lesion(0, way=way), trace.after), trace)
         np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -11,6 +11,7 @@ from liquid_control.deploy.saliency import VisualBackProp, enlarge, propagate_ba
 from liquid_control.errors import ModelFileError, ShapeError
 from liquid_control.evaluate.insight.gradient import gradient_saliency
 from liquid_control.evaluate.insight.similarity import C1, C2, WINDOW, structural_similarity
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import save_model
@@ -54,7 +55,9 @@ def test_maps_are_those_of_the_encoder(tmp_path, encoder):
     preprocess = PreprocessConfig(height=31, width=50)  # odd sizes: the strides round up
     torch.manual_seed(1)
     features = 32 if encoder == "published" else 29
-    net = PolicyNetwork(PolicyConfig(encoder=encoder, image_features=features), preprocess)
+    net = PolicyNetwork(
+        PolicyConfig(encoder=encoder, image_features=features), lane_keeping(preprocess)
+    )
     save_model(tmp_path, net, {}, {})
     image = np.random.default_rng(7).integers(0, 256, (31, 50, 3), dtype=np.uint8)
     theirs = []
@@ -79,7 +82,7 @@ def test_a_damaged_model_is_refused(network, tmp_path):
 
 
 def test_the_gradient_is_the_slope_of_the_answer(network, driven):
-    net = network("feedforward", curvature_scale=10.0)
+    net = network("feedforward", scale=10.0)
     trace = driven(net)
     found = gradient_saliency(net, trace, np.array([5]))[0]
     row, column = np.unravel_index(np.argmax(found), found.shape)

@@ -3,6 +3,7 @@ that say what they are told to."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import pytest
 
 from liquid_control.config import PreprocessConfig, VehicleConfig
 from liquid_control.control.vehicle import steering_angle
+from liquid_control.deploy.runtime import State, zero_state
+from liquid_control.model.car import lane_keeping
+from liquid_control.model.state import StateArray
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
 from liquid_control.signals import Frame, ImuSample, Observation, SpeedSample, SteeringSample
 
@@ -30,17 +34,16 @@ class Scripted:
     state."""
 
     def __init__(self, curvature, size: int = 8) -> None:
-        self.preprocess, self.neurons, self._curvature = (
-            PreprocessConfig(height=size, width=size),
-            1,
-            curvature,
-        )
+        spec = lane_keeping(PreprocessConfig(height=size, width=size))
+        self.spec = dataclasses.replace(spec, state=(StateArray("steps", (1,)),))
+        self.preprocess, self._curvature = self.spec.image, curvature
 
-    def initial_state(self) -> np.ndarray:
-        return np.zeros(1, np.float32)
+    def initial_state(self) -> State:
+        return zero_state(self.spec)
 
-    def step(self, observation: Observation, state: np.ndarray) -> tuple[float, np.ndarray]:
-        return self._curvature((observation.stamp_ns - START_NS) / 1e9), state + 1
+    def step(self, observation: Observation, state: State) -> tuple[np.ndarray, State]:
+        curvature = self._curvature((observation.stamp_ns - START_NS) / 1e9)
+        return np.array([curvature]), {"steps": state["steps"] + 1}
 
 
 def write(
