@@ -39,7 +39,7 @@ ORDER = (
     {"bench", "experiments"},
     {"cli"},
 )
-"""A package imports packages of its own row and of the rows above it."""
+"""A package imports packages of the same row and of the rows above it."""
 LARGEST_SHARE = 0.15
 """Of all lines, that one package may have."""
 
@@ -292,7 +292,7 @@ def test_the_linter_has_nothing_to_say(arguments):
     assert linted.returncode == 0, linted.stdout
 
 
-def test_no_file_names_a_place_on_somebodys_machine():
+def test_no_file_names_a_path_of_a_developers_machine():
     places = ["/" + "home/", "/" + "root/", "/" + "Users/", "/" + "tmp/", "/" + "work/"]
     binary = {".onnx", ".safetensors", ".png", ".jpg", ".gif", ".mp4", ".mcap", ".db3", ".npz"}
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""What is shipped: metadata that agrees, dependencies that are honest, and a colcon build that ros2
+"""What is shipped: consistent metadata, complete dependencies, and a colcon build that ros2
 run and launch can use."""
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ IMAGE = np.full((64, 128, 3), 90, np.uint8)
 
 
 class Counter:
-    """A policy whose state counts the frames since its memory began; `answer` may replace what it
-    returns, or raise."""
+    """A policy whose state counts the frames since its reset; `answer` may replace what it returns,
+    or raise."""
 
     spec = dataclasses.replace(
         lane_keeping(PreprocessConfig(height=32, width=64)),
@@ -69,7 +69,7 @@ def test_the_policy_sees_its_own_size_the_true_dt_and_the_motion_since_the_last_
     )
 
 
-def test_memory_goes_on_through_a_sequence_and_starts_anew_after_a_gap():
+def test_state_continues_through_a_sequence_and_is_reset_after_a_gap():
     controller = Controller(Counter())
     drive(controller, 0, 40, 80)
     assert steps(controller) == 3
@@ -77,7 +77,7 @@ def test_memory_goes_on_through_a_sequence_and_starts_anew_after_a_gap():
     assert steps(controller) == 1 and controller.frames_used == 4
 
 
-def test_a_refused_frame_leaves_memory_and_action_alone():
+def test_a_refused_frame_leaves_state_and_action_alone():
     controller = Controller(Counter())
     action = drive(controller, 0, 40)[-1]
     refused = drive(controller, 40, 0) + [controller.push(Frame(10**12, IMAGE), now_ns=80 * MS)]
@@ -118,7 +118,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
-def test_a_policy_that_breaks_loses_its_memory_and_its_last_action_goes_stale(answer):
+def test_a_policy_that_breaks_loses_its_state_and_its_last_action_goes_stale(answer):
     policy = Counter()
     controller, gate = Controller(policy), SafetyGate()
     action = drive(controller, 0, 40)[-1]

@@ -134,17 +134,17 @@ def test_standing_after_that_it_engages_anew_only_as_from_the_start():
 
 
 @pytest.mark.parametrize(
-    "spoil, reason",
+    "degrade, reason",
     [
         (lambda rig: setattr(rig, "odometry", False), "no speed"),
         (lambda rig: setattr(rig, "curvature", math.nan), "proposal not finite"),
         (lambda rig: setattr(rig, "clock", False), "clock stands still"),
     ],
 )
-def test_each_input_that_goes_bad_degrades_with_its_reason_and_heals(spoil, reason):
+def test_each_input_that_fails_degrades_with_its_reason_and_recovers(degrade, reason):
     rig = engaged()
     healthy = dict(vars(rig))
-    spoil(rig)
+    degrade(rig)
     rig.run(1.0, until=State.DEGRADED)
     assert rig.decision.state is State.DEGRADED
     rig.run(0.5)

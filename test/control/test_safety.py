@@ -61,7 +61,7 @@ def test_a_dead_policy_on_a_bend_keeps_the_bend_and_stops():
     command, speed = before(0.15, 7.0, ms_ago=0), 7.0
     for tick in range(1, 200):
         command, verdict = GATE.apply(None, speed, NOW + tick * 20 * MS, command)
-        speed = max(speed - 2.0 * 0.02, command.speed)  # brakes weaker than asked for
+        speed = max(speed - 2.0 * 0.02, command.speed)  # brakes weaker than commanded
         assert (
             command.steering_angle == 0.15
             and command.stamp_ns == NOW - 100 * MS
@@ -206,7 +206,7 @@ def test_a_command_never_asks_for_more_lateral_acceleration_than_allowed_even_fr
 
 
 def test_the_wheels_turn_no_further_than_the_speed_can_be_taken_away_for():
-    """The measured speed says standstill, so that only the pair asked for bounds the angle."""
+    """The measured speed says standstill, so that only the commanded pair bounds the angle."""
     made = gate(max_deceleration=3.0)
     previous = before(steering_angle(0.03, CAR), 10.0)
     command, verdict = made.apply(Action(NOW, 0.2, 10.0), 10.0, NOW, dataclasses.replace(previous))
@@ -215,10 +215,10 @@ def test_the_wheels_turn_no_further_than_the_speed_can_be_taken_away_for():
     assert (10.0 - 0.06) ** 2 * curvature(command.steering_angle, CAR) <= 3.0 + 1e-9
 
 
-@pytest.mark.parametrize("asked, given_speed", [(25.0, 20.0), (-1.0, 0.0)])
-def test_the_speed_stays_between_standstill_and_its_limit(asked, given_speed):
+@pytest.mark.parametrize("proposed, given_speed", [(25.0, 20.0), (-1.0, 0.0)])
+def test_the_speed_stays_between_standstill_and_its_limit(proposed, given_speed):
     command, verdict = GATE.apply(
-        Action(NOW, 0.0, asked), given_speed, NOW, before(0.0, given_speed)
+        Action(NOW, 0.0, proposed), given_speed, NOW, before(0.0, given_speed)
     )
     assert (command.speed, verdict.limits) == (given_speed, Limit.SPEED)
 

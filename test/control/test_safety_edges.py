@@ -1,5 +1,5 @@
 """The safety gate exactly at its limits, and what it makes of arguments that no caller should give:
-what mutation testing asked for."""
+cases from mutation testing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CAR = VehicleConfig()
 
 
 def gate(**limits: float) -> SafetyGate:
-    """Jerk and changes of speed are as good as free unless asked for."""
+    """Jerk and changes of speed are practically unlimited unless given."""
     loose = {
         "max_lateral_jerk": 1000.0,
         "max_lateral_acceleration": 3.0,

@@ -100,7 +100,7 @@ def test_the_whole_is_written(small, answer):
         assert true["lateral_rmse_m"] == stripped["lateral_rmse_m"]
 
 
-def test_candidates_of_one_seed_learn_from_the_same_files(small, answer):
+def test_presets_of_one_seed_learn_from_the_same_files(small, answer):
     folders = [small.out / "models" / f"{name}_0" / "episodes" for name in ("feedforward", "ltc")]
     for path in folders[0].glob("expert_*.npz"):
         assert path.read_bytes() == (folders[1] / path.name).read_bytes()
@@ -131,7 +131,7 @@ def test_what_is_on_disk_is_neither_trained_nor_driven_again(small, answer, monk
     )
 
 
-def test_whoever_has_the_results_needs_no_models(small, answer, tmp_path, monkeypatch):
+def test_with_the_results_no_models_are_needed(small, answer, tmp_path, monkeypatch):
     shutil.copytree(small.out / "drives", tmp_path / "drives")
     monkeypatch.setattr(run, "train_one", lambda job: pytest.fail("trained again"))
     monkeypatch.setattr(run, "run_trial", lambda job: pytest.fail("driven again"))
@@ -205,7 +205,9 @@ def test_the_recipe_is_that_of_train_simulation_but_for_the_shared_encoder():
     assert dataclasses.replace(ours, **{name: getattr(usual, name) for name in shared}) == usual
 
 
-def test_candidates_of_one_seed_start_with_one_encoder_trained_before_no_memory(small, answer):
+def test_presets_of_one_seed_start_with_one_encoder_trained_with_the_feedforward_head(
+    small, answer
+):
     jobs = training.trainings(small)
     assert {job.encoder.model for job in jobs} == {small.out / "encoders" / "0" / "model"}
     assert (

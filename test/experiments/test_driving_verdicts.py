@@ -21,7 +21,7 @@ from liquid_control.experiments.driving.report import page, table
 from liquid_control.experiments.driving.settings import QUICK_RECIPE
 from liquid_control.model.cores import PRESETS
 
-RIVALS = ("gru", "lstm_64")
+BASELINES = ("gru", "lstm_64")
 
 
 def columns(
@@ -48,7 +48,7 @@ def a_grid(ltc: float, gru: float, lstm: float) -> trials.Results:
         for condition in ("clean", "noise_0.1", "noise_0.2", "jitter", "jitter_stripped"):
             quiet = rate if condition.startswith("noise") else 1.0
             found[name, condition] = columns(quiet, seed=10 * number + len(condition))
-        if name in RIVALS:
+        if name in BASELINES:
             found[name, "jitter_stripped"] = found[name, "jitter"]
     return found
 
@@ -62,11 +62,11 @@ def test_the_verdict_on_noise_follows_the_rates(rates, expected):
     found = next(claim for claim in judged.claims(grid) if claim["theme"] == "noise")
     assert found["verdict"] == expected
     assert found["conditions"] == ["noise_0.1", "noise_0.2"]
-    assert [one["rival"] for one in found["compared"]] == list(RIVALS)
+    assert [one["rival"] for one in found["compared"]] == list(BASELINES)
     assert found["level"] == pytest.approx(1 - 0.05 / 2)
 
 
-def test_whoever_never_fails_proves_nothing_over_whoever_never_fails():
+def test_a_policy_without_failures_is_not_better_than_another_without_failures():
     assert verdict([Comparison("gru", 0.0, 0.0, 0.0, 0.0, 3)]) == UNDECIDED
     assert verdict([]) == UNDECIDED
 
@@ -141,7 +141,7 @@ def test_losing_conditions_are_listed_like_winning_ones():
     }
 
 
-def test_the_page_of_all_candidates_and_conditions_fetches_nothing():
+def test_the_page_of_all_presets_and_conditions_fetches_nothing():
     grid = {
         (name, condition): columns(20, roads=2, seeds=1)
         for condition in ("clean", "noise_0.3", "dropped_0", "dropped_70")

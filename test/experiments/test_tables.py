@@ -1,5 +1,5 @@
-"""The published tables: their data cut as published, bad files named, runs resumed, ours set beside
-theirs."""
+"""The published tables: their data cut as published, bad files named, runs resumed, our results
+compared with the published ones."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_an_xor_stream_can_be_read_back_from_its_events():
 
 
 @pytest.mark.parametrize(
-    "spoil, said",
+    "damage, said",
     [
         (lambda path: path.write_bytes(path.read_bytes()[:500]), "cannot be read"),
         (lambda path: path.write_bytes(b""), "cannot be read"),
@@ -126,9 +126,9 @@ def test_an_xor_stream_can_be_read_back_from_its_events():
         (lambda path: np.save(path, np.array([{}]), allow_pickle=True), "cannot be read"),
     ],
 )
-def test_a_bad_file_is_named(tmp_path, spoil, said):
+def test_a_bad_file_is_named(tmp_path, damage, said):
     write_traces(tmp_path, half_cheetah.SOURCE, lambda index: 75)
-    spoil(tmp_path / "half_cheetah" / "trace_0007.npy")
+    damage(tmp_path / "half_cheetah" / "trace_0007.npy")
     with pytest.raises(TableDataError, match=f"trace_0007.npy: .*{said}"):
         half_cheetah.load(tmp_path)
 

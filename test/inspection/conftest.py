@@ -1,4 +1,4 @@
-"""A short recorded drive whose signals agree, made without a simulator, for tests that spoil one
+"""A short recorded drive whose signals agree, made without a simulator, for tests that damage one
 thing at a time."""
 
 from __future__ import annotations

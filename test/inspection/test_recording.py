@@ -92,9 +92,9 @@ def test_a_cut_recording_is_inspected_up_to_the_cut(clean, tmp_path):
 
 def test_a_missing_topic_and_an_unreadable_file_are_errors(clean, tmp_path):
     bag = clean.write(tmp_path / "bag")
-    asked = dataclasses.replace(RecordingSettings().topics, imu="/nowhere")
+    topics = dataclasses.replace(RecordingSettings().topics, imu="/nowhere")
     with pytest.raises(TopicError, match="nowhere"):
-        inspect_recording(bag, RecordingSettings(topics=asked))
+        inspect_recording(bag, RecordingSettings(topics=topics))
     (tmp_path / "noise.mcap").write_bytes(bytes(range(256)) * 8)
     with pytest.raises(RecordingError):
         inspect_recording(tmp_path / "noise.mcap")
@@ -143,12 +143,12 @@ def test_the_verb_still_knows_models(capsys):
 def test_whatever_bytes_are_damaged_it_is_inspected_or_refused(new_drive, tmp_path):
     whole = next(new_drive(3, 5.0).write(tmp_path / "bag").glob("*.mcap")).read_bytes()
     rng, inspections = np.random.default_rng(0), 0
-    for spoiled in (1, 10, 100, 1000) * 3:
+    for count in (1, 10, 100, 1000) * 3:
         data = np.frombuffer(whole, np.uint8).copy()
-        data[rng.integers(len(data), size=spoiled)] = rng.integers(0, 256, spoiled)
-        (tmp_path / "spoiled.mcap").write_bytes(data.tobytes())
+        data[rng.integers(len(data), size=count)] = rng.integers(0, 256, count)
+        (tmp_path / "damaged.mcap").write_bytes(data.tobytes())
         try:
-            inspection = inspect_recording(tmp_path / "spoiled.mcap")
+            inspection = inspect_recording(tmp_path / "damaged.mcap")
         except RecordingError:
             continue
         write_page(inspection, tmp_path / "page.html")

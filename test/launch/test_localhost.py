@@ -1,4 +1,4 @@
-"""Launch files for trying keep their nodes on this machine unless told otherwise. ROS's `launch`
+"""Launch files for trying out keep their nodes on this machine by default. ROS's `launch`
 has no wheel; stand-ins take its place."""
 
 from __future__ import annotations

@@ -47,18 +47,21 @@ def played(**arguments: str) -> argparse.Namespace:
 
 
 def test_only_what_sensors_said_is_played():
-    asked = played(bag="drives/monday")
+    arguments = played(bag="drives/monday")
     assert (
-        asked.bag == "drives/monday" and asked.clock == 100 and asked.rate == 1.0 and not asked.loop
+        arguments.bag == "drives/monday"
+        and arguments.clock == 100
+        and arguments.rate == 1.0
+        and not arguments.loop
     )
-    assert asked.topics == ["/camera/image_raw/compressed", "/imu/data", "/odom"]
+    assert arguments.topics == ["/camera/image_raw/compressed", "/imu/data", "/odom"]
 
 
 @pytest.mark.parametrize(
     "transport, topic", [("raw", "/front/image"), ("compressed", "/front/image/compressed")]
 )
 def test_the_recording_s_topics_are_asked_for(transport, topic):
-    asked = played(
+    arguments = played(
         image="/front/image",
         imu="/imu",
         odom="/wheels",
@@ -66,7 +69,9 @@ def test_the_recording_s_topics_are_asked_for(transport, topic):
         loop="true",
         rate="0.5",
     )
-    assert asked.topics == [topic, "/imu", "/wheels"] and asked.loop and asked.rate == 0.5
+    assert (
+        arguments.topics == [topic, "/imu", "/wheels"] and arguments.loop and arguments.rate == 0.5
+    )
 
 
 def test_the_nodes_live_by_the_recording_s_clock():

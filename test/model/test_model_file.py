@@ -153,12 +153,12 @@ def test_missing_files_are_named(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    "damage",
     [lambda b: b[:-1], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b"", lambda b: b + b"\0"],
 )
-def test_truncated_and_tampered_weights_are_refused(model, spoil):
+def test_truncated_and_tampered_weights_are_refused(model, damage):
     path = model / "weights.safetensors"
-    path.write_bytes(spoil(path.read_bytes()))
+    path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ModelFileError, match="does not match its hash"):
         load_network(model)
 

@@ -55,7 +55,7 @@ def test_every_flipped_bit_is_refused(signed, name):
 
 
 def test_a_changed_model_with_hashes_that_agree_is_refused_too(signed):
-    """Whoever can write the files can write their hashes; only the signature tells."""
+    """An attacker who can write the files can write their hashes; only the signature detects it."""
     model, _, public = signed
     values = json.loads((model / "model.json").read_text())
     values["policy"]["curvature_scale"] *= 2

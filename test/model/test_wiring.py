@@ -44,7 +44,7 @@ def test_layers_are_the_neurons_in_the_order_of_computation_and_their_sources():
     for row, target in enumerate(command.neurons):
         for column, source in enumerate(inter.neurons):
             assert command.sources[row, column] == ((source, target) in drives)
-        assert command.sources[row, 12:].all()  # every layer listens to all of its own neurons
+        assert command.sources[row, 12:].all()  # every layer is fully connected to itself
     assert inter.sources[:, :32].sum() == w.sensory_synapse_count
     (free,) = FreeWiring.sparse(5, 12, 3, sparsity=0.6).layers()
     assert free.neurons == range(12) and free.sources.shape == (12, 5 + 12)

@@ -41,7 +41,7 @@ def test_information_flows_only_along_the_wiring():
     assert torch.equal(inputs[inter], adjacency(WIRING.sensory, (19, 32))[inter])
     assert (
         states[inter][:, inter].all() and not states[inter][:, :7].any()
-    )  # all of its own layer, nothing of later ones
+    )  # all of the same layer, nothing of later ones
     through_inter = (
         adjacency(WIRING.synapses, (19, 19))[command][:, inter].double()
         @ states[inter][:, inter].double()
@@ -123,7 +123,7 @@ def test_a_pure_cell_ends_at_its_asymptote():
 
 
 def test_a_mixed_memory_holds_its_cell_state_through_time():
-    """The LSTM's memory goes by inputs, not by seconds: dt changes h and the output, never c."""
+    """The cell state of the LSTM depends on the inputs only: dt changes h and the output, not c."""
     for cell in (
         CfcCell(6, 9, backbone=8, variant="mixed_memory"),
         WiredCfcCell(FREE, "mixed_pure"),

@@ -129,17 +129,17 @@ def test_the_page_about_the_cores_has_their_sizes():
     rows = re.findall(
         r"^\| (`[^|]*) \| `(\w+)` \|[^|]*\| ([\d, ]*) \| ([\d, ]*) \|$", page, re.MULTILINE
     )
-    told = {}
+    listed = {}
     for names, core, parameters, states in rows:
         for name, count, state in zip(
             re.findall(r"`(\w+)`", names), parameters.split(", "), states.split(", "), strict=True
         ):
-            told[name] = core, int(count.replace(",", "")), int(state)
+            listed[name] = core, int(count.replace(",", "")), int(state)
     sizes = {
         name: (core.name, build(core).recurrent_parameters, size(core))
         for name, core in PRESETS.items()
     }
-    assert told == sizes
+    assert listed == sizes
 
 
 def test_synapses_that_a_cfc_wiring_lacks_do_not_count():

@@ -291,7 +291,7 @@ def test_a_kernel_is_refused_by_name_where_the_device_has_none():
     reason="triton is not installed (it has wheels for Linux only), or this is the interpreter",
 )
 def test_in_the_interpreter():
-    """In a process of its own: triton reads the variable when it is imported, and its LLVM must not
+    """In a separate process: triton reads the variable when it is imported, and its LLVM must not
     meet Mesa's."""
     surroundings = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
     command = [

@@ -163,7 +163,7 @@ def test_without_gradients_the_same_bits(kind):
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_nan_spoils_its_own_sample_only(kind):
+def test_nan_affects_its_own_sample_only(kind):
     """`unroll` refuses NaN; should one get past it, it must not be lost either."""
     cell = make(kind, NCP)
     x, h, dt, *_ = inputs(cell, 40, 5)

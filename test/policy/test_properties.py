@@ -129,8 +129,8 @@ def test_is_first_in_the_middle_makes_two_sequences(cell):
 
 
 def test_masked_inputs_never_happened(cell):
-    """Rows of any length and with holes equal the same rows without what is masked, and nobody
-    looks at what fills the holes."""
+    """Rows of any length and with masked steps equal the same rows without these steps, whose
+    inputs are not read."""
     x, h, dt, is_first, mask = inputs(cell, 6, 9)
     mask[0], mask[1] = False, torch.arange(9) < 4
     x[~mask], dt[~mask], is_first[~mask] = float("nan"), -1.0, True

@@ -1,4 +1,4 @@
-"""Real nodes in real processes, on a ROS domain that nobody else uses, and a probe node in this
+"""Real nodes in real processes, on an unused ROS domain, and a probe node in this
 one."""
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ save_model(sys.argv[1], network, {}, {}, export=export_onnx)
 
 @pytest.fixture(scope="session", autouse=True)
 def ros_domain(tmp_path_factory):
-    """Everything below talks on a domain of its own; children inherit it from this process's
+    """Everything below uses a separate domain; children inherit it from this process's
     environment.
 
     One node stays to the end, and with it this process's participant: Fast DDS 3.2 may crash in
@@ -96,7 +96,7 @@ class Probe(Node):
         return kept
 
     def send(self, topic: str, message, profile=qos.STATUS) -> None:
-        """Publishes; the first time it waits for somebody to listen."""
+        """Publishes; the first time it waits for a subscriber."""
         if topic not in self._out:
             self._out[topic] = self.create_publisher(type(message), topic, profile)
             self.until(
@@ -198,7 +198,7 @@ def _starter():
 
 @pytest.fixture
 def start():
-    """`start(node, parameter=value, ...)` runs a node as a process of its own and returns it; `__`
+    """`start(node, parameter=value, ...)` runs a node as a separate process and returns it; `__`
     in a name stands for a dot."""
     yield from _starter()
 

@@ -36,8 +36,8 @@ def test_on_this_machine_alone_the_gate_shares_none_either():
         (True, "shared_memory_localhost.xml"),
         (False, "network_localhost.xml"),
     ):
-        told = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-        assert chosen(shared_memory, **told) == {
+        given = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        assert chosen(shared_memory, **given) == {
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
             PROFILES[0]: file,
         }
@@ -49,15 +49,15 @@ def test_on_this_machine_alone_the_gate_shares_none_either():
 
 def test_a_users_choice_stands(tmp_path):
     for shared_memory in (True, False):
-        for told in (
+        for given in (
             {TRANSPORTS: "LARGE_DATA"},
             {PROFILES[0]: "own.xml"},
             {PROFILES[1]: "own.xml"},
         ):
-            assert chosen(shared_memory, **told) == told
+            assert chosen(shared_memory, **given) == given
 
 
-def test_the_gate_shares_no_memory_though_all_nodes_were_told_to(tmp_path):
+def test_the_gate_shares_no_memory_although_the_profile_enables_it_for_all_nodes(tmp_path):
     """One export for every terminal is what the README says; colcon may have linked the file."""
     linked = tmp_path / "linked.xml"
     linked.symlink_to(profile("shared_memory"))

@@ -178,19 +178,24 @@ def test_a_killed_policy_loses_its_speed_within_300_ms(start, probe, model):
     policy.kill()
     policy.wait()
 
-    def told():
+    def verdicts_so_far():
         return [
             {"limits": message.message} | {pair.key: pair.value for pair in message.values}
             for message, _ in verdicts[before:]
         ]
 
-    probe.until(told, "a verdict")
+    probe.until(verdicts_so_far, "a verdict")
     probe.until(
-        lambda: told()[-1]["safe_stop"] == "True" and float(told()[-1]["speed"]) == 0.0,
+        lambda: (
+            verdicts_so_far()[-1]["safe_stop"] == "True"
+            and float(verdicts_so_far()[-1]["speed"]) == 0.0
+        ),
         "the speed to be gone",
         patience=15.0,
     )
-    stopping = list(itertools.dropwhile(lambda values: values["safe_stop"] != "True", told()))
+    stopping = list(
+        itertools.dropwhile(lambda values: values["safe_stop"] != "True", verdicts_so_far())
+    )
     last = int(
         stopping[0]["stamp_ns"]
     )  # a proposal sent while the policy died may have come through to the gate or to us alone

@@ -27,7 +27,7 @@ SPEED = 20.0  # of `drive`, where no flag says another
 
 
 def drive(model, out, seconds: float, bag: Path, *flags: str) -> subprocess.Popen:
-    asked = [
+    arguments = [
         "--model",
         str(model),
         "--out",
@@ -39,7 +39,7 @@ def drive(model, out, seconds: float, bag: Path, *flags: str) -> subprocess.Pope
         *flags,
     ]
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVE, *asked],
+        [sys.executable, "-c", DRIVE, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

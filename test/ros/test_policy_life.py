@@ -1,4 +1,4 @@
-"""The policy node as a process of its own: its start, its lifecycle, its clock, its end."""
+"""The policy node as a separate process: its start, its lifecycle, its clock, its end."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_the_policy_starts_anew_when_the_clock_is_set_back(start, probe, model, 
             probe.spin(0.05)
             return shot(picture, stamp[0])
 
-        def told():
+        def synchronised():
             probe.send("/clock", Clock(clock=conversions.time_message(first_stamp)))
             return probe.clocks.get("policy_node") == first_stamp
 
-        probe.until(told, "the node to take the time from /clock")
+        probe.until(synchronised, "the node to take the time from /clock")
         before = len(neurons)
         probe.drive(CAMERA, make, len(proposals) + 3, proposals)
         probe.until(lambda: len(neurons) >= before + 3, "neurons")
@@ -65,7 +65,7 @@ def test_the_policy_starts_anew_when_the_clock_is_set_back(start, probe, model, 
 
     first, second = states(1000 * 10**9)
     assert first != second
-    assert states(990 * 10**9) == [first, second], "memory of the time before the jump is left"
+    assert states(990 * 10**9) == [first, second], "state of the time before the jump is left"
 
 
 def test_lifecycle(start, probe, model, picture, shot):

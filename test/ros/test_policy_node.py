@@ -1,4 +1,4 @@
-"""The policy node as a process of its own: what it makes of pictures, of rubbish, and of its
+"""The policy node as a separate process: its response to pictures, to invalid messages and to its
 lifecycle."""
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def test_the_process_is_light_and_without_torch(policy, libraries):
     assert int(status["VmRSS"].split()[0]) < 350 * 1024
 
 
-def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture, shot):
+def test_invalid_messages_are_counted_and_never_stop_the_loop(policy, probe, picture, shot):
     proposals = probe.listen(TwistStamped, "proposal")
     small = np.zeros((8, 8, 3), np.uint8)
     last = [0]
@@ -83,7 +83,7 @@ def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture, sho
         return shot(picture, last[0])
 
     probe.drive(CAMERA, good, 1, proposals)
-    rubbish = {
+    invalid = {
         "rejected_encoding": lambda: shot(picture, encoding="nv12"),
         "rejected_step": lambda: shot(picture, step=1),
         "rejected_data_length": lambda: shot(picture, data=array.array("B", b"short")),
@@ -97,7 +97,7 @@ def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture, sho
     before = policy.pid
 
     def all_counted():
-        for make in rubbish.values():
+        for make in invalid.values():
             for _ in range(2):  # what a depth of one may drop
                 probe.send(CAMERA, make(), qos.CAMERA)
                 probe.spin(0.03)
@@ -107,9 +107,9 @@ def test_rubbish_is_counted_and_never_stops_the_loop(policy, probe, picture, sho
         for message in (*bad_motion, speed(math.nan), speed(math.inf)):
             probe.send(ODOM if isinstance(message, Odometry) else IMU, message, qos.INERTIAL)
         probe.spin(0.5)
-        return all(probe.count("policy_node", name) > 0 for name in (*rubbish, "inertial_rejected"))
+        return all(probe.count("policy_node", name) > 0 for name in (*invalid, "inertial_rejected"))
 
-    probe.until(all_counted, "all kinds of rubbish to be counted")
+    probe.until(all_counted, "all kinds of invalid messages to be counted")
     probe.until(
         lambda: probe.count("policy_node", "inertial_rejected") >= len(bad_motion) + 2,
         "all bad samples to be counted",

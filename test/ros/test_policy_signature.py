@@ -1,4 +1,4 @@
-"""A policy node that was told whose models to believe."""
+"""A policy node with a required signature."""
 
 from __future__ import annotations
 

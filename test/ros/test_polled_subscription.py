@@ -33,7 +33,7 @@ def test_only_the_latest_are_kept(probe):
 
 
 def test_a_flood_does_not_keep_the_reader(probe):
-    """Whoever sends faster than is read would be read for good."""
+    """A sender that is faster than the reader would be read forever."""
     subscription = PolledSubscription(probe, Imu, "flood", qos.COMMAND_IN)
     probe.send("flood", Imu())
     probe.spin(0.2)

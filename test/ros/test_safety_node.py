@@ -1,4 +1,4 @@
-"""The safety node as a process of its own: the probe is the policy, good, silent or mad."""
+"""The safety node as a separate process: the probe is the policy, correct, silent or erratic."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ def drive(probe, seconds: float, curvature: float = 0.01, speed: float = 8.0, **
 
 def commands(verdicts) -> list[Command]:
     """The commands that the verdicts speak of, to the last digit."""
-    told = [{pair.key: pair.value for pair in message.values} for message, _ in verdicts]
+    values = [{pair.key: pair.value for pair in message.values} for message, _ in verdicts]
     return [
         Command(
             int(v["stamp_ns"]), int(v["issued_ns"]), float(v["steering_angle"]), float(v["speed"])
         )
-        for v in told
+        for v in values
     ]
 
 
@@ -107,7 +107,7 @@ def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(
 ):
     heard = probe.listen(TwistStamped, "command")
     probe.spin(0.3)
-    assert not heard, "nobody has asked it to drive"
+    assert not heard, "it was not engaged"
     drive(probe, 0.5)
     assert not heard, "inputs have not been healthy for long enough"
     engage(probe, 0.01)
@@ -259,7 +259,7 @@ def test_an_emergency_stop_is_latched_until_acknowledged(verdicts, probe):
     engage(probe)
 
 
-def test_somebody_else_who_commands_the_vehicle_is_a_fault(verdicts, probe):
+def test_another_node_that_commands_the_vehicle_is_a_fault(verdicts, probe):
     engage(probe)
     rogue = Node("rogue")
     publisher = rogue.create_publisher(TwistStamped, "command", qos.STATUS)
@@ -292,9 +292,11 @@ def test_limits_stay_as_they_are_while_engaged(verdicts, probe):
     before = probe.call(
         GetParameters, "safety_node/get_parameters", GetParameters.Request(names=names)
     ).values
-    asked = [Parameter(name, value=value).to_parameter_msg() for name, (value, _) in wanted.items()]
+    parameters = [
+        Parameter(name, value=value).to_parameter_msg() for name, (value, _) in wanted.items()
+    ]
     results = probe.call(
-        SetParameters, "safety_node/set_parameters", SetParameters.Request(parameters=asked)
+        SetParameters, "safety_node/set_parameters", SetParameters.Request(parameters=parameters)
     ).results
     for name, result in zip(names, results, strict=True):
         assert not result.successful and wanted[name][1] in result.reason, (name, result.reason)

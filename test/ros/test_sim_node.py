@@ -1,5 +1,5 @@
-"""The simulated robot as a process of its own: what it tells, whom it obeys, and what it does when
-nobody speaks."""
+"""The simulated robot as a separate process: its topics, its response to commands and to their
+absence."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_its_clock_is_ahead_of_no_message(start, probe):
     assert set(stamps(pictures)[1:-1]) <= set(times)
 
 
-def test_it_stands_still_and_senses_until_somebody_commands(robot, probe):
+def test_it_stands_still_and_senses_until_the_first_command(robot, probe):
     pictures, infos, imu, speeds = (
         probe.listen(kind, topic)
         for kind, topic in (

@@ -42,7 +42,7 @@ def test_an_interval_lies_within_the_roads_own_ratios_and_scales_with_them(data,
 
 @settings(max_examples=30, deadline=None)
 @given(roads)
-def test_more_confidence_is_wider_and_a_candidate_does_not_differ_from_itself(data):
+def test_more_confidence_is_wider_and_a_policy_does_not_differ_from_itself(data):
     numerator, denominator = data
     narrow, wide = (ratio_interval(numerator, denominator, level) for level in (0.5, 0.95))
     assert wide.low <= narrow.low <= narrow.high <= wide.high

@@ -52,7 +52,7 @@ def test_finds_a_known_delay_to_a_fraction_of_a_sample(delay, rates, jitter, sca
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.5, 1.0])
-def test_noise_widens_the_uncertainty_which_stays_honest(noise):
+def test_noise_widens_the_uncertainty_which_stays_calibrated(noise):
     delay, errors, stated = 0.137, [], []
     for seed in range(12):
         a, b = stamps(120.0, 30.0, 0.3, seed), stamps(120.0, 100.0, 0.3, seed + 50)

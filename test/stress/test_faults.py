@@ -81,7 +81,7 @@ def test_each_kind_is_what_it_is_called():
     assert max(spread) > 500 and np.median(spread) > 200
 
 
-def test_pictures_and_proposals_are_spoiled_too():
+def test_pictures_and_proposals_are_corrupted_too():
     image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     wrong = pass_through("wrong", lambda ns: Frame(ns, image))[1.5][0]
     assert np.array_equal(wrong.image, image[:, ::-1])

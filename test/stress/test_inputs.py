@@ -98,7 +98,7 @@ print(json.dumps([wrong, resource.getrlimit(resource.RLIMIT_DATA) == before]))
 
 
 def test_a_case_that_takes_much_memory_is_wrong_and_cannot_take_all():
-    """In a process of its own, as `soak inputs` works: this one's largest size is what other tests
+    """In a separate process, as `soak inputs` works: this one's largest size is what other tests
     once needed."""
     wrong, restored = json.loads(
         subprocess.run(
@@ -131,7 +131,7 @@ def test_yaml_that_gets_past_its_reader_is_refused_briefly(tmp_path, text, words
     assert len(str(caught.value)) < 2000
 
 
-def test_spoiling_spoils_and_repeats():
+def test_corruption_changes_bytes_and_is_reproducible():
     data = bytes(range(256))
     assert all(
         corrupted(random.Random(seed), data) == corrupted(random.Random(seed), data)

@@ -1,5 +1,5 @@
-"""What a model directory claims is held against what it holds before memory is taken for the
-claim."""
+"""The sizes that a model directory claims are checked against its data before memory is allocated
+for them."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_a_footprint_counts_what_is_kept_and_what_is_open(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "spoiled, good",
+    "changed, good",
     [
         ({}, True),
         ({"memory_growth_percent_an_hour": None}, True),
@@ -102,13 +102,13 @@ def test_a_footprint_counts_what_is_kept_and_what_is_open(tmp_path):
         ({"stuck": 1}, False),
     ],
 )
-def test_a_soak_passes_only_when_nothing_is_broken_and_nothing_grows(spoiled, good):
+def test_a_soak_passes_only_when_nothing_is_broken_and_nothing_grows(changed, good):
     counts = {"limit_violations": 0, "unhandled_errors": 0, "stuck": 0}
     assert (
         drives.passed(
             counts
             | {"memory_growth_percent_an_hour": 0.9, "file_growth_percent_an_hour": 0.0}
-            | spoiled
+            | changed
         )
         is good
     )

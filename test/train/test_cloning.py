@@ -105,7 +105,7 @@ def test_unknown_targets_carry_no_loss_and_known_ones_the_same_as_ever():
     assert float(losses(nothing)[1]) == 0.0
 
 
-def test_predictions_carry_memory_through_a_drive_and_forget_at_starts():
+def test_predictions_keep_the_state_through_a_drive_and_reset_it_at_starts():
     torch.manual_seed(0)
     network, one = PolicyNetwork(PolicyConfig(), lane_keeping(SIZE)).eval(), episode(200)
     with torch.no_grad():

@@ -47,20 +47,20 @@ def network(core: str = "ltc") -> PolicyNetwork:
 
 
 def run(
-    episodes, memory: str = "ltc", steps: int = 60, augmentation: Augmentation = NOISY
+    episodes, core: str = "ltc", steps: int = 60, augmentation: Augmentation = NOISY
 ) -> tuple[PolicyNetwork, list[float]]:
-    trained = network(memory)
+    trained = network(core)
     rng, settings = np.random.default_rng(0), CoreFitSettings(steps, 24, 2)
     found = list(fit_core(trained, episodes, augmentation, rng, FitSettings(batch=8), settings))
     assert [step for step, _ in found] == list(range(1, steps + 1))
     return trained, [losses["core"] for _, losses in found]
 
 
-@pytest.mark.parametrize("memory", ["ltc", "cfc", "lstm"])
-def test_it_learns_and_only_core_and_scales_move(episodes, memory):
-    trained, losses = run(episodes, memory)
+@pytest.mark.parametrize("core", ["ltc", "cfc", "lstm"])
+def test_it_learns_and_only_core_and_scales_move(episodes, core):
+    trained, losses = run(episodes, core)
     assert len(losses) == 60 and np.mean(losses[-15:]) < 0.7 * np.mean(losses[:5])
-    before = dict(network(memory).named_parameters())
+    before = dict(network(core).named_parameters())
     moved = {
         name for name, value in trained.named_parameters() if not torch.equal(value, before[name])
     }

@@ -124,7 +124,7 @@ def test_a_dead_process_is_no_success():
     assert figures["unclean_exits"] == {}
 
 
-def test_a_process_that_fails_in_ending_is_told_of_and_spoils_no_drive():
+def test_a_process_that_fails_in_ending_is_listed_and_does_not_fail_the_drive():
     codes = {"sim_node": 0, "policy_node": -9, "safety_node": -11}
     figures = summarize(DriveLog(track=track(np.zeros(9)), exit_codes=codes, died=("policy_node",)))
     assert figures["unclean_exits"] == {"safety_node": -11} and not figures["success"]

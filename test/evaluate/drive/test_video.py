@@ -109,7 +109,7 @@ def test_neurons_are_named_and_ordered_along_the_signal():
     assert circuit_names(0) == () and circuit_names(1) == ("motor",)
 
 
-def test_an_unwired_memory_shows_its_units_and_not_what_it_stores():
+def test_a_core_without_wiring_shows_its_units_and_not_its_other_state():
     rows = [(i, tuple(float(j) for j in range(8))) for i in range(3)]
     names = ("unit_0", "unit_1", "unit_2", "unit_3", "memory_0", "memory_1", "memory_2", "memory_3")
     log = DriveLog(neurons=Neurons(*zip(*rows, strict=True)), state_names=names)

@@ -1,4 +1,4 @@
-"""A page, a video and figures, of wired and unwired memories."""
+"""A page, a video and figures, of cores with and without a wiring."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from liquid_control.policy.saved import save_model
 
 @pytest.mark.parametrize("core, lesion_roads", [("cfc", 1), ("lstm", 0)])
 def test_a_page_a_video_and_figures_of_any_core(network, tmp_path, core, lesion_roads):
-    """Untrained: it leaves the road early, and all of that is told."""
+    """Untrained: it leaves the road early, and the result states it."""
     draw = WiringConfig(2, 2, sensory_fanout=2, inter_fanout=2, recurrent_command=1, motor_fanin=2)
     net = network(core, {"wiring": draw} if core == "cfc" else {"units": 5})
     save_model(tmp_path / "model", net, {}, {})

@@ -1,4 +1,4 @@
-"""What is silenced is heard by nobody, and nothing else changes."""
+"""A silenced part has no effect on others, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def answers(
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("core", ["ltc", "cfc", "gru", "cfc_full"])
-def test_nobody_hears_a_silenced_neuron(network, driven, core, way):
+def test_a_silenced_neuron_has_no_effect_on_others(network, driven, core, way):
     net = network(core)
     trace = driven(net)
     neuron = net.wiring.command_neurons[2] if net.wiring else 4

@@ -1,5 +1,5 @@
 """A recorded drive whose driver is known: S-bends, a dull picture that tells nothing, and policies
-that say what they are told to."""
+with given outputs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from liquid_control.evaluate.replay.open_loop import OpenLoopSettings
 
 @pytest.fixture
 def kept(make_drive, tmp_path, capsys):
-    """A folder with one golden recording, whose gate has a limit of its own."""
+    """A folder with one golden recording, whose gate has another limit."""
     bag = make_drive(tmp_path / "bags" / "bends", seconds=4.0, size=(64, 128))
     flags = [
         "--golden",
@@ -37,7 +37,7 @@ def examine(folder, capsys) -> tuple[int, dict]:
     return code, json.loads(capsys.readouterr().out)["results"][0]
 
 
-def test_what_was_kept_holds_and_examining_changes_nothing(kept, capsys):
+def test_stored_commands_hold_and_checking_changes_nothing(kept, capsys):
     before = contents(kept.parent)
     code, result = examine(kept, capsys)
     assert (

@@ -98,7 +98,7 @@ def test_every_frame_is_used_and_time_goes_forward(drive, scripted):
 @pytest.mark.parametrize("lacks", ["imu", "speed", "steering"])
 def test_what_a_recording_lacks_is_said_and_the_rest_replayed(make_drive, tmp_path, capsys, lacks):
     bag = make_drive(tmp_path / "bag", seconds=4.0, size=(64, 128), **{lacks: False})
-    if lacks == "speed":  # the command carries one, too; it is what the driver asked for
+    if lacks == "speed":  # the command carries one, too; it is the driver's command
         assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
         capsys.readouterr()
         bag = make_drive(
@@ -117,11 +117,11 @@ def test_what_a_recording_lacks_is_said_and_the_rest_replayed(make_drive, tmp_pa
     assert ("speed_unknown" in facts["results"][0]["gate"]) == (lacks == "speed")
 
 
-def test_damage_is_a_warning_and_rubbish_is_refused(large, tmp_path, capsys):
+def test_damage_is_a_warning_and_a_file_of_another_kind_is_refused(large, tmp_path, capsys):
     whole = next(large.glob("*.mcap")).read_bytes()
-    cut, rubbish = tmp_path / "cut.mcap", tmp_path / "rubbish.mcap"
+    cut, invalid = tmp_path / "cut.mcap", tmp_path / "invalid.mcap"
     cut.write_bytes(whole[: int(0.6 * len(whole))])
-    rubbish.write_bytes(b"\x89MCAP0\r\n" + bytes(range(256)))
+    invalid.write_bytes(b"\x89MCAP0\r\n" + bytes(range(256)))
     assert cli.main(["replay", "lane_keeper", str(cut), "--json"]) == 0
     out, err = capsys.readouterr()
     facts = json.loads(out)
@@ -131,7 +131,7 @@ def test_damage_is_a_warning_and_rubbish_is_refused(large, tmp_path, capsys):
         and "warning" in err
         and "cut.mcap" in err
     )
-    for bad in (rubbish, tmp_path / "missing"):
+    for bad in (invalid, tmp_path / "missing"):
         assert cli.main(["replay", "lane_keeper", str(bad)]) == 2
         assert str(bad) in capsys.readouterr().err
     assert cut.read_bytes() == whole[: int(0.6 * len(whole))]

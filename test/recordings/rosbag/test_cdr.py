@@ -175,6 +175,6 @@ def test_a_message_with_lists_is_not_larger_than_its_objects_may_be(bags):
         known("nav_msgs/msg/Path")(bytes(LARGEST_WITH_LISTS + 8))
 
 
-def test_a_type_that_nobody_knows_is_named():
+def test_an_unknown_type_is_named():
     with pytest.raises(MessageError, match="odd_msgs/msg/Gone: no definition"):
         decoder("odd_msgs/msg/Gone", {})

@@ -1,5 +1,5 @@
-"""Damaged recordings: what precedes the damage is read, what was lost is told, and no lie costs
-memory or another exception."""
+"""Damaged recordings: what precedes the damage is read, what was lost is reported, and no false
+size costs memory or another exception."""
 
 from __future__ import annotations
 
@@ -91,17 +91,17 @@ def test_changed_anywhere_nothing_but_a_bag_error_and_only_what_was_recorded(
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_spoiled_chunk_costs_itself_and_no_other(bags, whole, tmp_path):
+def test_a_corrupt_chunk_is_lost_and_no_other(bags, whole, tmp_path):
     path, messages, _ = whole["packed.mcap"]
     data = bytearray(path.read_bytes())
     at = [k for k in range(len(data)) if data.startswith(b"\x28\xb5\x2f\xfd", k)][2]
     data[at : at + 200] = bytes(200)
-    spoiled = tmp_path / "spoiled.mcap"
-    spoiled.write_bytes(data)
-    found, damage = bags.read(spoiled)
+    corrupt = tmp_path / "corrupt.mcap"
+    corrupt.write_bytes(data)
+    found, damage = bags.read(corrupt)
     assert found == messages[:24] + messages[36:]
     assert damage[0].offset is not None and "zstd data are damaged" in damage[0].problem
-    assert sum(int(d.lost.split()[0]) for d in damage[1:]) == 12  # told for each topic
+    assert sum(int(d.lost.split()[0]) for d in damage[1:]) == 12  # reported for each topic
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.99])

@@ -27,7 +27,7 @@ METADATA = """rosbag2_bagfile_information:
 
 
 @pytest.mark.parametrize(
-    "text, told",
+    "text, problem",
     [
         ("!!python/object/apply:os.system ['touch gone']", "ConstructorError"),
         (
@@ -51,7 +51,7 @@ METADATA = """rosbag2_bagfile_information:
         (METADATA.format("[bag.mcap]"), None),
     ],
 )
-def test_metadata_is_never_believed_and_never_followed(bags, tmp_path, text, told):
+def test_metadata_is_never_trusted_and_never_followed(bags, tmp_path, text, problem):
     events = bags.drive(2)
     bag = bags.write(tmp_path / "bag", events)
     bags.write(tmp_path / "other", bags.drive(1))
@@ -59,7 +59,7 @@ def test_metadata_is_never_believed_and_never_followed(bags, tmp_path, text, tol
     (bag / "metadata.yaml").write_text(text)
     found, damage = bags.read(bag)
     assert found == bags.expected(events)
-    assert [d for d in damage if told in d.problem] if told else damage == []
+    assert [d for d in damage if problem in d.problem] if problem else damage == []
     assert not (Path.cwd() / "gone").exists()
 
 
@@ -105,15 +105,15 @@ for path in sys.argv[1:]:
     try:
         with RosbagRecording(path) as recording:
             for _ in recording.samples(): pass
-            told = recording.damage or recording.skipped
+            reported = recording.damage or recording.skipped
     except RecordingError as error:
-        told = error
-    assert told, path
+        reported = error
+    assert reported, path
 print(peak() - before)
 """
 
 
-def test_no_lie_about_a_size_costs_memory(bags, whole, tmp_path):
+def test_no_false_size_costs_memory(bags, whole, tmp_path):
     """Sizes of records, chunks, strings, sequences, rows and pictures are set to gigabytes; a few
     kilobytes unpack to gigabytes."""
     lies = []

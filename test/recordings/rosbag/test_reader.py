@@ -224,7 +224,7 @@ def test_definitions_are_the_recordings_own_and_the_known_ones_stand_in(bags, tm
 
 
 def test_a_log_left_by_a_killed_recorder_is_read_and_left_alone(bags, tmp_path):
-    """SQLite keeps the last messages in a file beside the database; a reader in place would change
+    """SQLite keeps the last messages in a second file; a reader in place would change
     both."""
     events = bags.drive(4)
     whole = bags.write(tmp_path / "whole", events, "sqlite3") / "whole.db3"
@@ -248,16 +248,16 @@ def test_a_log_left_by_a_killed_recorder_is_read_and_left_alone(bags, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "make, told",
+    "make, message",
     [
         (lambda path: None, "no such file or directory"),
         (lambda path: path.mkdir(), "no .mcap or .db3 file in this directory"),
         (lambda path: path.write_bytes(b"x" * 100), "neither .mcap nor .db3"),
     ],
 )
-def test_what_is_no_recording_is_refused_with_the_reason(tmp_path, make, told):
+def test_what_is_no_recording_is_refused_with_the_reason(tmp_path, make, message):
     make(tmp_path / "thing")
-    with pytest.raises(RecordingError, match=told):
+    with pytest.raises(RecordingError, match=message):
         BagReader(tmp_path / "thing")
 
 

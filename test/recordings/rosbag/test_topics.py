@@ -25,13 +25,13 @@ STAMPED, LATERAL, FLOAT = (
 )
 
 
-def chosen(topics: dict[str, str], **asked) -> dict[str, str | None]:
+def chosen(topics: dict[str, str], **given) -> dict[str, str | None]:
     reader = SimpleNamespace(
         topics=tuple(BagTopic(name, kind, 10) for name, kind in topics.items())
     )
     return {
         role: topic and topic.name
-        for role, topic in vars(choose_topics(reader, TopicMap(**asked))).items()
+        for role, topic in vars(choose_topics(reader, TopicMap(**given))).items()
     }
 
 

@@ -272,7 +272,7 @@ def test_a_killed_recorder_loses_at_most_the_last_second(tmp_path):
     process.communicate()
     with RosbagRecording(tmp_path / "drive.partial") as recording:
         samples = list(recording.samples())
-        assert recording.damage, "the missing end is told"
+        assert recording.damage, "the missing end is reported"
     assert 250 <= len(samples) < 350
     assert [receive for receive, _ in samples] == [
         BEGIN + i * 10_000_000 for i in range(len(samples))
