@@ -14,6 +14,11 @@ import enum
 import numpy as np
 
 
+def stamp_ns(stamp) -> int:
+    """Nanoseconds of any object with the attributes of builtin_interfaces Time."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Frame:
     """One camera picture: `image` is (H, W, 3) uint8 RGB, stamped at exposure."""
@@ -31,6 +36,16 @@ class ImuSample:
     angular_velocity: tuple[float, float, float]
     linear_acceleration: tuple[float, float, float]
 
+    @classmethod
+    def from_message(cls, message) -> ImuSample:
+        """Of any object with the attributes of sensor_msgs Imu; its orientation is not used."""
+        rate, acceleration = message.angular_velocity, message.linear_acceleration
+        return cls(
+            stamp_ns(message.header.stamp),
+            (rate.x, rate.y, rate.z),
+            (acceleration.x, acceleration.y, acceleration.z),
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SpeedSample:
@@ -38,6 +53,11 @@ class SpeedSample:
 
     stamp_ns: int
     speed: float
+
+    @classmethod
+    def from_message(cls, message) -> SpeedSample:
+        """Forward speed of any object with the attributes of nav_msgs Odometry."""
+        return cls(stamp_ns(message.header.stamp), message.twist.twist.linear.x)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

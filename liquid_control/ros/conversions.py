@@ -21,8 +21,7 @@ from std_msgs.msg import Header
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import CREEP, curvature, curvature_of, steering_angle
 from liquid_control.errors import MissingDependencyError
-from liquid_control.perception.measurements import imu_sample, speed_sample, stamp_ns
-from liquid_control.signals import Action, Command, ImuSample
+from liquid_control.signals import Action, Command, ImuSample, stamp_ns
 
 __all__ = [
     "CREEP",
@@ -35,9 +34,7 @@ __all__ = [
     "curvature_of",
     "header",
     "imu_message",
-    "imu_sample",
     "odometry_message",
-    "speed_sample",
     "stamp_ns",
     "steering_type",
     "time_message",

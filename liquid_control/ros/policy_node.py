@@ -32,7 +32,7 @@ from liquid_control.ros import conversions, diagnostics, images, parameters, pro
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.saliency import SaliencyThread
-from liquid_control.signals import Frame, Rejected
+from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample
 
 OVERLAY_QUALITY = 80
 """JPEG quality of ~/saliency."""
@@ -242,10 +242,10 @@ class PolicyNode(LifecycleNode):
     def _take_inertial(self) -> None:
         for message, _ in self._inertial.take():
             self._imu.tick()
-            self.controller.push(conversions.imu_sample(message))
+            self.controller.push(ImuSample.from_message(message))
         for message, _ in self._odometry.take():
             self._speed.tick()
-            self.controller.push(conversions.speed_sample(message))
+            self.controller.push(SpeedSample.from_message(message))
 
     def _on_clock_jump(self, jump) -> None:
         if self.controller:

@@ -40,7 +40,7 @@ from liquid_control.ros import (
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.operator import JoystickConfig, OperatorInput
 from liquid_control.ros.polled_subscription import PolledSubscription
-from liquid_control.signals import Limit, Verdict
+from liquid_control.signals import Limit, SpeedSample, Verdict
 
 LEVELS = {
     State.DEGRADED: diagnostics.ERROR,
@@ -144,7 +144,7 @@ class SafetyNode(Node):
     def _tick(self) -> None:
         now, steady = self.get_clock().now().nanoseconds, time.monotonic_ns()
         for message, _ in self._odometry.take():
-            self.guard.push_speed(conversions.speed_sample(message), now, steady)
+            self.guard.push_speed(SpeedSample.from_message(message), now, steady)
             self._speeds.tick()
         for message, _ in self._angles.take():
             self.guard.push_steering_angle(message.data)

@@ -16,6 +16,7 @@ from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.export import export_model, export_onnx
 from liquid_control.deploy.export import parity as measure_parity
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.runtimes import RUNTIMES, load_runtime
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError, ImageError, ModelFileError, ShapeError, TimeError
 from liquid_control.model.car import lane_keeping
@@ -59,8 +60,9 @@ def observation(image, measurements, dt):
     return Observation(0, image, measurements, dt, False)
 
 
-def test_a_thousand_irregular_steps_with_the_state_fed_back(model):
-    fast, reference = OnnxRuntime.load(model), TorchRuntime.load(model)
+@pytest.mark.parametrize("name", sorted(RUNTIMES.keys() - {"torch"}))
+def test_a_thousand_irregular_steps_with_the_state_fed_back(model, name):
+    fast, reference = load_runtime(model, name), load_runtime(model, "torch")
     state, wanted_state = fast.initial_state(), reference.initial_state()
     assert np.array_equal(state["state"], wanted_state["state"])
     assert state["state"].shape == (19,) and state["state"].dtype == np.float32
@@ -74,6 +76,13 @@ def test_a_thousand_irregular_steps_with_the_state_fed_back(model):
     assert action.shape == wanted.shape == (1,)
     assert action.dtype == wanted.dtype == state["state"].dtype == np.float32
     assert np.std(driven) > 1e-4
+
+
+def test_an_unknown_runtime_is_refused_with_the_known_ones(model):
+    with pytest.raises(ConfigError, match="one of onnx, torch"):
+        load_runtime(model, "abacus")
+    assert isinstance(load_runtime(model), OnnxRuntime)
+    assert isinstance(load_runtime(model, "torch"), TorchRuntime)
 
 
 def test_seven_drives_at_once(model):

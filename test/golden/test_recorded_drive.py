@@ -15,8 +15,8 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.evaluate.replay.golden import examine
 from liquid_control.evaluate.replay.open_loop import replay
 from liquid_control.model.installed import find_model
-from liquid_control.perception.measurements import stamp_ns
 from liquid_control.recordings.rosbag.reader import BagReader
+from liquid_control.signals import stamp_ns
 from liquid_control.sim.bodies.car import VEHICLE
 
 HERE = Path(__file__).parent

@@ -103,11 +103,11 @@ def test_ackermann_is_imported_only_when_chosen():
 def test_imu_and_speed_survive_their_messages():
     sample = ImuSample(0, (0.1, -0.2, 0.3), (1.0, -2.0, 9.81))
     message = conversions.imu_message(sample, 123456789012, "imu_link")
-    assert conversions.imu_sample(message) == ImuSample(
+    assert ImuSample.from_message(message) == ImuSample(
         123456789012, sample.angular_velocity, sample.linear_acceleration
     )
     assert message.orientation_covariance[0] == -1.0
-    assert conversions.speed_sample(
+    assert SpeedSample.from_message(
         conversions.odometry_message(9, "odom", 1.0, 2.0, 0.0, 8.5)
     ) == SpeedSample(9, 8.5)
 

@@ -14,10 +14,9 @@ import pytest
 
 from liquid_control.control.controller import Controller
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
-from liquid_control.perception.measurements import stamp_ns
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.rosbag.reader import BagReader
-from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample
+from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample, stamp_ns
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVE = (

@@ -46,7 +46,7 @@ class Lesion:
 def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> Runtime:
     """A runtime of the network with the lesion; `states` (T, U) of an intact drive are what `hold`
     takes its means from. Raises ConfigError for a neuron or synapse that the network does not
-    have."""
+    have, and for a wired core that has no entry in `OPERATIONS`."""
     if lesion.way not in WAYS:
         raise ConfigError("Lesion.way", lesion.way, "one of " + ", ".join(WAYS))
     if not 0 <= lesion.source < states.shape[1]:
@@ -63,7 +63,11 @@ def silenced(network: PolicyNetwork, lesion: Lesion, states: np.ndarray) -> Runt
                 float(recorded[:, lesion.source].mean() * network.output_scale) * hold
             )
             network.output_scale.zero_()
-        OPERATIONS[type(network.cell)](network.cell, lesion, recorded, hold)
+        operate = OPERATIONS.get(type(network.cell))
+        if operate is None:
+            known = ", ".join(kind.__name__ for kind in OPERATIONS)
+            raise ConfigError("network.cell", type(network.cell).__name__, f"one of {known}")
+        operate(network.cell, lesion, recorded, hold)
     return TorchRuntime(network)
 
 

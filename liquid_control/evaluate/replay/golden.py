@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from liquid_control.config import from_mapping
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.runtimes import load_runtime
 from liquid_control.errors import ConfigError, LiquidControlError
 from liquid_control.evaluate.replay.log import COLUMNS, write_csv
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
@@ -256,7 +256,7 @@ def _write(directory: Path, entry: Golden) -> None:
 
 def _replay(directory: Path, entry: Golden):
     by_path = (directory / entry.model).resolve()  # `directory` may not exist yet
-    runtime = OnnxRuntime.load(find_model(by_path if by_path.is_dir() else entry.model))
+    runtime = load_runtime(find_model(by_path if by_path.is_dir() else entry.model))
     (log,) = replay(
         {runtime.info.directory.name: runtime},
         (directory / entry.bag).resolve(),

@@ -15,7 +15,8 @@ import cv2
 from tqdm import tqdm
 
 from liquid_control.config import check, group, number, path, several, switch, text
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.runtime import Runtime
+from liquid_control.deploy.runtimes import load_runtime
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.evaluate.replay.golden import golden
 from liquid_control.evaluate.replay.log import REMEDY, ReplayLog, write_csv, write_parquet
@@ -107,7 +108,7 @@ def run(settings: ReplaySettings) -> dict:
         _check_report_extra()
         settings.out.mkdir(parents=True, exist_ok=True)
     models = {
-        name: OnnxRuntime.load(path)
+        name: load_runtime(path)
         for name, path in model_names((settings.model, *settings.against)).items()
     }
     logs, watched = _replay_all(settings, models)
@@ -124,7 +125,7 @@ def run(settings: ReplaySettings) -> dict:
 
 
 def _replay_all(
-    settings: ReplaySettings, models: Mapping[str, OnnxRuntime]
+    settings: ReplaySettings, models: Mapping[str, Runtime]
 ) -> tuple[list[list[ReplayLog]], dict[str, Watched]]:
     """Logs by recording and model, and the pictures for the report by recording.
 

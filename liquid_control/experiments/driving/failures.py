@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import Runtime, State, Wrapped
+from liquid_control.deploy.runtimes import load_runtime
 from liquid_control.evaluate.closed_loop.evaluation import drive_with
 from liquid_control.experiments.driving.trials import Results, Trial
 from liquid_control.report.media import data_uri
@@ -105,7 +105,7 @@ def _film(
             "words": f"{words}; not filmed, since the model is not here",
             "source": "",
         }
-    filmed = Filmed(OnnxRuntime.load(model))
+    filmed = Filmed(load_runtime(model))
     drive_with(filmed, trial.job(road))
     return {"name": name, "words": words, "source": data_uri("video/mp4", _encoded(filmed))}
 

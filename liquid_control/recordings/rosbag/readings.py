@@ -13,7 +13,7 @@ from collections.abc import Callable
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import curvature, curvature_of, steering_angle
 from liquid_control.errors import MessageError
-from liquid_control.perception.measurements import stamp_ns
+from liquid_control.signals import stamp_ns
 
 Steering = tuple[float, float | None]
 """Front-wheel angle [rad], speed [m/s] where there is one."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from liquid_control.errors import AmbiguousTopicError, LiquidControlError, MessageError
-from liquid_control.perception import measurements
 from liquid_control.recordings.decoding import Record
 from liquid_control.recordings.rosbag.reader import BagMessage, BagReader
 from liquid_control.recordings.rosbag.readings import (
@@ -200,7 +199,7 @@ def _compressed(decoded) -> StoredPicture:
 
 
 def _imu(decoded, stamp_ns: int, kind: str) -> tuple[ImuSample, str]:
-    sample = measurements.imu_sample(decoded)
+    sample = ImuSample.from_message(decoded)
     if stamp_ns != sample.stamp_ns:
         sample = dataclasses.replace(sample, stamp_ns=stamp_ns)
     return sample, ""

@@ -15,9 +15,8 @@ from liquid_control.control.guard import Guard
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ImageError
 from liquid_control.model.installed import find_model
-from liquid_control.perception.measurements import imu_sample, speed_sample
 from liquid_control.perception.pictures import ENCODINGS, image_from_compressed, image_from_message
-from liquid_control.signals import Action, Frame, Rejected
+from liquid_control.signals import Action, Frame, ImuSample, Rejected, SpeedSample
 
 SIZES = (0, 1, 2, 3, 7, 8, 16, 31, 64, 16384, 16385, 2**31, 2**32 - 1)
 
@@ -128,9 +127,9 @@ class Drive:
             header=self._header(rng),
             twist=SimpleNamespace(twist=SimpleNamespace(linear=_vector(rng))),
         )
-        self.controller.push(imu_sample(imu))
-        self.controller.push(speed_sample(odometry))
-        self.guard.push_speed(speed_sample(odometry), self.now, self.steady)
+        self.controller.push(ImuSample.from_message(imu))
+        self.controller.push(SpeedSample.from_message(odometry))
+        self.guard.push_speed(SpeedSample.from_message(odometry), self.now, self.steady)
         picture = np.full((64, 128, 3), rng.randrange(256), np.uint8)
         outcome = self.controller.push(Frame(_stamp(self._header(rng)), picture), self.now)
         assert isinstance(outcome, (Action, Rejected))
