@@ -6,10 +6,13 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from liquid_control.cli.arguments import parse
+from liquid_control.cli.old_spellings import refuse_old_flags
 from liquid_control.cli.verbs import VERBS, settings_by_words
 from liquid_control.config import flags
 
@@ -99,3 +102,34 @@ def test_files_that_pages_name_exist(page):
 def test_verbs_that_the_readme_names_exist():
     words = {verb.words.split()[0] for verb in VERBS}
     assert set(re.findall(r"liquid-control (\w+)", README)) <= words
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"doc/{path.name}" for path in sorted((ROOT / "doc").glob("*.md")))]
+)
+def test_links_of_pages_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (ROOT / page).read_text())
+    for target in links:
+        assert target.startswith("http") or (ROOT / page).parent.joinpath(target).exists(), target
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["README.md"]
+    + [
+        f"doc/{name}.md"
+        for name in ("benchmark", "cells", "cores", "insight", "measured", "recordings", "robot")
+    ]
+    + [f"doc/{name}.md" for name in ("safety", "security", "training")],
+)
+def test_commands_of_pages_are_command_lines(page):
+    """Verbs and flags exist; nothing is run."""
+    text = (ROOT / page).read_text()
+    shown = "".join(re.findall(r"```(?:bash|sh)\n(.*?)```", text, re.DOTALL))
+    commands = re.findall(r"^(?:\.venv/bin/)?liquid-control (.+)$", shown, re.MULTILINE)
+    for command in commands:
+        words = shlex.split(command.partition(">")[0], comments=True)
+        verb = next(v for v in VERBS if words[: len(v.words.split())] == v.words.split())
+        arguments = words[len(verb.words.split()) :]
+        refuse_old_flags(verb.load().settings, arguments)
+        parse(verb.load().settings, verb.words, verb.summary, arguments)
