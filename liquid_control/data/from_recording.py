@@ -81,7 +81,7 @@ class RecordedDrive:
         self, settings: CurvatureSettings, vehicle: VehicleConfig
     ) -> tuple[Episode, Driven]:
         """With the driver's curvature as target: NaN where there is none, and NaN for all auxiliary
-        targets, which no sensor tells.
+        targets, which no sensor measures.
 
         Raises NoCurvatureError.
         """

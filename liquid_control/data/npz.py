@@ -24,7 +24,7 @@ class NpzError(LiquidControlError):
     """A file is not the archive of arrays that it should be."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}; delete it, and it will be made anew")
+        super().__init__(f"{path}: {problem}; delete it, and it will be created again")
         self.path, self.problem = path, problem
 
 

@@ -163,7 +163,7 @@ def augment(
 
 
 def normal_numbers(seed: int) -> np.ndarray:
-    """Normal numbers (4194304,) to be reused from random offsets: drawing them anew costs more than
+    """Normal numbers (4194304,) to be reused from random offsets: drawing new ones costs more than
     the network's step."""
     return np.random.default_rng(seed).standard_normal(1 << 22, np.float32)
 

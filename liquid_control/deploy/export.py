@@ -137,7 +137,7 @@ def _forget_where_it_was_made(graph) -> None:
 
 
 def export_model(directory: str | Path) -> Path:
-    """Writes policy.onnx of a saved model anew, and its hash into model.json. Returns its path.
+    """Writes policy.onnx of a saved model again, and its hash into model.json. Returns its path.
     Raises ModelFileError."""
     info = read_model(directory)
     save_model(

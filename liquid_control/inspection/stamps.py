@@ -292,7 +292,7 @@ def _judge_pace(role: str, stamps: StampReport) -> Iterator[Finding]:
     if long_gaps:
         start, longest = long_gaps[0]
         effect = (
-            "the policy's memory starts anew after each"
+            "the policy's state is reset after each"
             if role == "camera"
             else "its value is old or unknown meanwhile"
         )

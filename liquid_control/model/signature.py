@@ -1,7 +1,7 @@
-"""Who made a model: an ed25519 signature of model.json, whose hashes cover the other files.
+"""The author of a model: an ed25519 signature of model.json, whose hashes cover the other files.
 
 model.sig names the hash of model.json that was signed and the public key, as canonical JSON: one
-changed bit anywhere is refused. It is believed only for a public key that the reader was given.
+changed bit anywhere is refused. It is accepted only for the reader's public key.
 Keys are PEM files as `openssl genpkey -algorithm ed25519` writes them.
 """
 

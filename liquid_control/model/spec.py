@@ -66,8 +66,8 @@ class PolicySpec:
 
     `image`: how its (h, w, 3) uint8 RGB picture is made, None for a policy without one.
     `measurements` (M,) and `actions` (A,): its other inputs and its outputs, in SI units, in this
-    order. `auxiliary` (K,): what it is also trained to tell from the image. `state`: arrays that
-    are fed back at every step; a network adds those of its core. Raises ConfigError.
+    order. `auxiliary` (K,): further training targets, estimated from the image. `state`: arrays
+    that are fed back at every step; a network adds those of its core. Raises ConfigError.
     """
 
     image: PreprocessConfig | None

@@ -10,7 +10,7 @@ from pathlib import Path
 from liquid_control.errors import ModelFileError
 from liquid_control.system.sha256 import sha256_of
 
-AGAIN = "Copy the whole model directory again, or save the model anew"
+AGAIN = "Copy the whole model directory again, or save the model again"
 UNKNOWN_ORIGIN = "Do not use a model of unknown origin"
 LARGEST_FILE = 2**29
 """Of weights and of a graph [bytes]: 134 million parameters, hashed in a second or two."""

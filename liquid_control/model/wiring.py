@@ -30,7 +30,7 @@ class NcpWiring:
     """A layered circuit: sensory → inter → command (with synapses among themselves) → motor.
 
     Neurons are numbered as in ncps: motor first, then command, then inter. Sensory neurons are the
-    inputs and have numbers of their own. `sensory` holds the synapses from inputs to inter neurons,
+    inputs and are numbered separately. `sensory` holds the synapses from inputs to inter neurons,
     `synapses` those between neurons. Construction checks every synapse and raises ConfigError.
     """
 

@@ -1,4 +1,4 @@
-"""Wirings as JSON data with a hash of their own, which readers check."""
+"""Wirings as JSON data with their hash, which readers check."""
 
 from __future__ import annotations
 

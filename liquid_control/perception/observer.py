@@ -21,7 +21,7 @@ from liquid_control.signals import Frame, ImuSample, Observation, Reason, Reject
 
 MOST_REPEATS = 2
 """A picture may follow the first of its kind this often, bit for bit, while the vehicle moves: the
-noise of a camera tells two exposures apart."""
+noise of a camera makes two exposures differ."""
 MOVING_SPEED = 1.0
 """A vehicle faster than this changes what its camera sees from one frame to the next [m/s]."""
 

@@ -87,8 +87,8 @@ class StoredPicture:
     """A picture as recorded, not decoded.
 
     `data`: its bytes. `raw`: pixels in `encoding` (see `perception.pictures.ENCODINGS`), `height`
-    rows of `step` bytes and `width` pixels; else a JPEG or PNG file, whose size only decoding
-    tells, and `format` is the publisher's name for it.
+    rows of `step` bytes and `width` pixels; else a JPEG or PNG file, whose size is known only after
+    decoding, and `format` is the publisher's name for it.
     """
 
     data: bytes | memoryview | np.ndarray

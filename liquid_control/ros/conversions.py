@@ -149,8 +149,8 @@ def action_from_message(
 def command_from_message(
     message, vehicle: VehicleConfig, received_ns: int, held_angle: float = 0.0
 ) -> Command:
-    """The command in a steering message, issued (as far as the receiver can tell) when it was
-    received."""
+    """The command in a steering message, with its receive time as its time of
+    issue."""
     action = action_from_message(message, vehicle, received_ns, curvature(held_angle, vehicle))
     return Command(
         action.stamp_ns, received_ns, steering_angle(action.curvature, vehicle), action.speed

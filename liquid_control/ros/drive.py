@@ -1,4 +1,4 @@
-"""`liquid-control drive`: the three nodes as processes of their own, a recorder, live progress, and
+"""`liquid-control drive`: the three nodes as separate processes, a recorder, live progress, and
 a report at the end.
 
 Importing this module needs no ROS; driving does.

@@ -67,7 +67,7 @@ class Children:
         return self
 
     def start(self, child: Child) -> None:
-        """Starts one more process, or one of a name that ended. Its log begins anew."""
+        """Starts one more process, or one of a name that ended. Its log is overwritten."""
         parameters = (
             self._logs / f"{child.name}.parameters.json"
         )  # JSON is YAML, and quotes whatever a path may hold
@@ -160,7 +160,7 @@ class Children:
 
     def memory_mb(self) -> dict[str, float]:
         """Largest resident memory so far [MB] of those that run, by name, where the kernel
-        tells."""
+        reports it."""
         peaks = {
             name: status_bytes(process.pid).get("VmHWM") for name, process in self._running.items()
         }

@@ -47,8 +47,8 @@ class PolledSubscription:
         """Yields each message that came in since, with its arrival in nanoseconds of the system's
         clock; `serialised`: its bytes.
 
-        Never more than the profile's depth at once: a flood that comes in faster than it is read
-        would keep the reader here for good.
+        Never more than the profile's depth at once: a flood that arrives faster than it is read
+        would never end.
         """
         handle = self._subscription.handle
         with handle:

@@ -1,6 +1,6 @@
 """Quality of service of every topic, in one place.
 
-Subscriptions ask for no deadline: a deadline requested would refuse publishers that offer none
+Subscriptions request no deadline: a requested deadline would refuse publishers that offer none
 (bags, teleoperation, `ros2 topic pub`). Silence is noticed by the safety gate's own timer instead.
 """
 

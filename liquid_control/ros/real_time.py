@@ -14,7 +14,7 @@ SET_BACK_NS = 1_000_000_000
 
 
 class Pace:
-    """When an instant of simulated time is due, and what stamp it bears.
+    """When an instant of simulated time is due, and its stamp.
 
     `steady_stamps`: stamps count simulated time alone (for /clock); otherwise they are the wall's
     time at the instant.

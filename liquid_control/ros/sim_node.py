@@ -2,7 +2,7 @@
 ground truth, and subscribes to the command.
 
 Each IMU period is computed a little before it begins and sent piece by piece when its time has
-come, so that a picture leaves at its own stamp. A vehicle that hears no command holds its wheels
+come, so that a picture leaves at its own stamp. Without commands the vehicle holds its wheels
 and brakes, as a real one should. It is put back on its lane after it left it, and on a new road
 after the end of one.
 """

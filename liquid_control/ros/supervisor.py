@@ -77,8 +77,8 @@ class Supervisor:
             )
 
     def _transition(self, transition: int, goal: int) -> None:
-        """Changes the policy's state. Not sent again when no answer comes: whether it was obeyed,
-        the state itself tells."""
+        """Changes the policy's state. Not repeated without an answer: the published state
+        shows whether it took effect."""
         client = self.recorder.create_client(ChangeState, "policy_node/change_state")
         self._until(client.service_is_ready, "policy_node to start")
         answer = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
@@ -115,7 +115,7 @@ class Supervisor:
     def _until(self, condition: Callable[[], bool], what: str) -> None:
         if not self._wait(condition, PATIENCE):
             raise DriveError(
-                f"waited {PATIENCE:.0f} s in vain for {what}; "
+                f"waited {PATIENCE:.0f} s for {what}; "
                 "the nodes' logs, next to the report, may say why"
             )
 

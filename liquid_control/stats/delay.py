@@ -1,10 +1,9 @@
-"""How much later one signal says what another said: cross-correlation of two irregularly sampled
-series.
+"""Delay between two signals: cross-correlation of two irregularly sampled series.
 
-Both are put on one regular grid, silences masked out; the correlation at every lag counts only
-moments at which both speak (D. Padfield, Masked Object Registration in the Fourier Domain, IEEE TIP
-2012, in one dimension). The maximum is taken from a curve fitted to the whole top of the peak, so
-white noise does not throw it about by the width of a flat one.
+Both are resampled on one regular grid with a mask for gaps; the correlation at every lag uses
+only times at which both have values (D. Padfield, Masked Object Registration in the Fourier
+Domain, IEEE TIP 2012, in one dimension). The maximum is that of a curve fitted to the whole top
+of the peak, which is less sensitive to white noise than the largest sample.
 """
 
 from __future__ import annotations

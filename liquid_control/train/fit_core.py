@@ -120,8 +120,8 @@ def encode(
     rng: np.random.Generator,
     normal: np.ndarray,
 ) -> Episode:
-    """The episode with features (N, image_features) for pictures; each `frames` of them get an
-    augmentation of their own."""
+    """The episode with features (N, image_features) for pictures; each block of `frames` gets
+    another augmentation."""
     features = []
     network.eval()
     with torch.no_grad():

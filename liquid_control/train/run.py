@@ -157,8 +157,8 @@ class Run:
             self._writer.add_scalar(f"{curve}/{name}", value, step)
 
     def provenance(self, data: Mapping) -> dict:
-        """How the model was made. `data`: what it was trained on. Versions of libraries stand
-        beside it in model.json."""
+        """How the model was made. `data`: what it was trained on. The library
+        versions are in another field of model.json."""
         return {
             "method": self.method,
             "command": " ".join(["liquid-control", *sys.argv[1:]]),

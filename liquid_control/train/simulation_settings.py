@@ -1,4 +1,4 @@
-"""Settings of training in simulation, and the drives that they ask for."""
+"""Settings of training in simulation, and the drives for it."""
 
 from __future__ import annotations
 

@@ -186,8 +186,8 @@ def _cfc_sites(cell, source: int, target: int) -> list[tuple]:
 
 
 def _unwired(network: PolicyNetwork, lesion: Lesion, states: Tensor, hold: bool) -> Runtime:
-    """A unit that everybody listens to: its place in the state is overwritten after every step, and
-    the readout stops listening."""
+    """A silenced unit of a core without a wiring: its value in the state is overwritten after every
+    step, and its readout weight removed."""
     if lesion.target is not None or not isinstance(network.cell, Readout):
         raise ConfigError(
             "Lesion.target", lesion.target, "none: a core without wiring has no synapse to name"

@@ -79,8 +79,8 @@ def record(
     """Drives held-out road `road` of the set that `seed` names until it ends or the vehicle leaves
     its lane.
 
-    `picture`: (width, height) of the larger pictures, None for none. Raises DriveError when there
-    was no drive to speak of.
+    `picture`: (width, height) of the larger pictures, None for none. Raises DriveError when the
+    drive is too short.
     """
     world = World(
         dataclasses.replace(config, stratum=road % STRATA), road_seed(seed, road), held_out=True

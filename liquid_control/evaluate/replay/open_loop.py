@@ -2,7 +2,7 @@
 recording's own clock. No decision depends on the wall clock, so two runs give the same commands to
 the last bit.
 
-Now is when the recorder received a message, as it is for a node; stamps are the messages' own.
+The present time is the receive time of a message, as in a node; stamps are those of the messages.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Recipe:
     layers: int = 1
     activation: str = "lecun_tanh"
     dropout: float = 0.0
-    """share of backbone units left out, drawn anew at every step in time"""
+    """share of backbone units left out, drawn again at every time step"""
     penalty: float = 0.0
     """L2 penalty of the CfC's weights, added to the loss"""
     forget_bias: float = 1.0

@@ -1,4 +1,4 @@
-"""The records of an MCAP file (mcap.dev/spec), parsed from bytes whose claims are not believed."""
+"""The records of an MCAP file (mcap.dev/spec), parsed from untrusted bytes."""
 
 from __future__ import annotations
 

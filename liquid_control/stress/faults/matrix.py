@@ -28,7 +28,7 @@ BEGIN, LASTS, AFTER = 5.0, 2.5, 4.0
 driving must go on."""
 BACK_WITHIN, BACK_FROM_STANDSTILL = 1.0, 2.5
 """Seconds after the fault's end in which the gate must drive again: from moving, and from standing,
-which engages anew."""
+which needs another engagement."""
 
 BRAKING_SHARE, BRAKING_DELAY = 0.8, 0.3
 """Share of the gate's deceleration that counts as braking, and the lag with which the simulated

@@ -75,9 +75,7 @@ ROBOT = {
     ),
     "camera_frozen": Expectation("SIGSTOP for 1 s", "as killed", SAFE + SOON),
     "motion_killed": Expectation(
-        "SIGKILL of IMU and odometry; started again",
-        "a speed is believed for 0.5 s",
-        0.5 + 2 * SOON,
+        "SIGKILL of IMU and odometry; started again", "a speed is valid for 0.5 s", 0.5 + 2 * SOON
     ),
     "sim_killed": Expectation(
         "SIGKILL of sim_node; started again",
@@ -97,7 +95,7 @@ NETWORK = {
     ),
     "link_down_long": Expectation(
         "the link is down for 25 s",
-        "DDS forgets its peer after 20 s and must find it anew, and the vehicle stands by then",
+        "DDS drops its peer after 20 s and must discover it again, and the vehicle stands by then",
         SAFE + SOON,
         HEALTHY + BACK + 4.0,
     ),

@@ -1,4 +1,4 @@
-"""Gate, policy and robot as real processes on a ROS domain of their own, to be killed, frozen and
+"""Gate, policy and robot as real processes on a separate ROS domain, to be killed, frozen and
 started again, under an observer."""
 
 from __future__ import annotations
@@ -143,8 +143,7 @@ class Rig:
             self.check()
             if time.monotonic() > deadline:
                 raise DriveError(
-                    f"waited {patience:.0f} s in vain for {what}; "
-                    f"the gate is {self.observer.states[-1:]}"
+                    f"waited {patience:.0f} s for {what}; the gate is {self.observer.states[-1:]}"
                 )
             time.sleep(0.005)
 

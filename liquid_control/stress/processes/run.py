@@ -163,7 +163,7 @@ def _tried(case: Callable[[], dict], name: str) -> dict:
 
 
 def _kept(path: Path) -> list[dict]:
-    """What an earlier run measured, judged anew."""
+    """The measurements of an earlier run, judged again."""
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
     return [{**row, "wrong": wrong(row, expectations.ALL[row["case"]])} for row in rows]
 

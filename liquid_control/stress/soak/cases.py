@@ -29,7 +29,7 @@ takes longer than the second is ended."""
 MOST_MEMORY = 2**28
 """What one case may take beyond all that the process ever held before [bytes]."""
 FENCE = 2**31
-"""A case that asks for so much more [bytes] is refused it, so that the machine lives on."""
+"""Limit of the additional memory of a case [bytes], set with RLIMIT_DATA."""
 
 
 class Hang(BaseException):

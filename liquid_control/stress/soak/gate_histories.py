@@ -1,5 +1,5 @@
 """`liquid-control soak gate`: random histories of commands through the safety gate, each limit
-computed anew from what came out of it.
+recomputed from its output.
 
 Half of the inputs are plausible, which keeps the gate at its limits; the rest is anything: other
 types, NaN, infinities, floats of random bits, clocks that jump, commands before that were never

@@ -16,8 +16,8 @@ from pathlib import Path
 from liquid_control.system.memory_use import status_bytes
 
 WARM_UP, ENOUGH = 30, 60
-"""Pieces of work before a process has loaded all it needs and met its largest road, and how many
-behind them tell a slope."""
+"""Drives until a process has loaded all modules and driven its largest road, and the least number
+of further drives for a slope."""
 POINTS = 300
 """Largest number of points of a slope; more points are merged to medians of neighbours."""
 OWN = ("RssAnon", "RssShmem", "VmSwap")

@@ -69,9 +69,9 @@ MAKERS: dict[str, Maker] = {
     "weights": _weights,
     "onnx": _onnx,
 }
-"""What is fed, by name, and can be fed without ROS and without the command line."""
+"""Kinds of input by name that need neither ROS nor the command line."""
 OUTER = ("parameter_file", "command_line")
-"""Kinds whose readers stand above this room; the command line hands them in."""
+"""Kinds whose readers are in packages above this one; the command line passes them in."""
 KINDS = (*MAKERS, *OUTER)
 
 
@@ -111,7 +111,7 @@ def soak_inputs(settings: InputSoakSettings, outer: Mapping[str, Maker] | None =
         for name in names
         for first in firsts
     ]
-    # In no order, so that each worker sees every kind and the bar tells the time that is left.
+    # In no order, so that each worker sees every kind and the progress bar estimates the time left.
     order = random.Random(0).sample(range(len(jobs)), len(jobs))
     answers = dict(
         zip(
