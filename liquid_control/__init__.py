@@ -14,12 +14,12 @@ PUBLIC = {
     "WiredCfcCell": "policy.cells.wired_cfc",
     "LstmCfcCell": "policy.cells.lstm_cfc",
     "unroll": "policy.kernels.choose",
-    "from_ncps": "policy",
+    "from_ncps": "policy.from_ncps",
     "NcpWiring": "model.wiring",
     "FreeWiring": "model.free_wiring",
     "PolicySpec": "model.spec",
     "Feature": "model.spec",
-    "PolicyConfig": "config",
+    "PolicyConfig": "model.policy_config",
     "PreprocessConfig": "config",
     "PolicyNetwork": "policy.network",
     "save_model": "policy.saved",
@@ -37,6 +37,8 @@ PUBLIC = {
     "Observer": "perception.observer",
     "Controller": "control.controller",
     "SafetyGate": "control.safety",
+    "Loop": "control.loop",
+    "load_runtime": "deploy.runtimes",
     "open_recording": "recordings.formats",
     "Episode": "data.episode",
     "World": "sim.world",
@@ -52,7 +54,7 @@ def __getattr__(name: str) -> object:
     if name not in PUBLIC:
         raise AttributeError(f"module 'liquid_control' has no public name {name!r}")
     module = importlib.import_module(f"liquid_control.{PUBLIC[name]}")
-    return getattr(module, name, None) or importlib.import_module(f"{module.__name__}.{name}")
+    return module if PUBLIC[name].endswith(f".{name}") else getattr(module, name)
 
 
 def __dir__() -> list[str]:
