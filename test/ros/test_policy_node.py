@@ -84,8 +84,8 @@ def test_invalid_messages_are_counted_and_never_stop_the_loop(policy, probe, pic
 
     probe.drive(CAMERA, good, 1, proposals)
     invalid = {
-        "rejected_encoding": lambda: shot(picture, encoding="nv12"),
-        "rejected_step": lambda: shot(picture, step=1),
+        "rejected_encoding": lambda: shot(picture, encoding="32FC1"),
+        "rejected_step": lambda: shot(picture, step=1, data=array.array("B", b"short")),
         "rejected_data_length": lambda: shot(picture, data=array.array("B", b"short")),
         "rejected_size": lambda: shot(picture, height=0),
         "rejected_malformed": lambda: shot(small),

@@ -61,10 +61,10 @@ def image(rng: random.Random) -> str:
         if rng.random() < 0.9
         else rng.choice(("", "RGB8", "32FC1", "bayer_", "\0", "rgb8 ", "16SC3"))
     )
-    size, channels, _ = ENCODINGS.get(encoding, (1, 3, None))
+    size, channels, _, halves = ENCODINGS.get(encoding, (1, 3, None, 2))
     height, width = rng.randrange(1, 40), rng.randrange(1, 40)
     step = width * size * channels + rng.choice((0, 0, 0, 1, 5, -1))
-    data = rng.randbytes(max(step, 0) * height)
+    data = rng.randbytes(max(step, 0) * (height * halves // 2))
     if rng.random() < 0.5:
         height, width = (rng.choice((value, value, rng.choice(SIZES))) for value in (height, width))
         step = rng.choice((step, step, rng.choice(SIZES)))
