@@ -112,6 +112,9 @@ class _Plan:
             raise MessageError(
                 kind, f"its definition contains itself or is more than {DEEPEST} deep"
             )
+        if not self.fields[kind][1]:  # a structure without members takes one byte
+            self.known[kind] = _Fixed((code_of("byte"),), lambda values, at: _message({}))
+            return self.known[kind]
         parts = [
             (name, self.value(description, (*inside, kind)))
             for name, description in self.fields[kind][1]

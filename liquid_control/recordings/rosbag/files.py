@@ -30,6 +30,7 @@ MOST_DAMAGE = 100
 LEFT_FREE = 2**28  # bytes of disk that unpacking leaves
 LARGEST_PIECE = 2**22  # bytes that are decompressed at a time
 _PIECE = 2**14
+_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
@@ -97,6 +98,8 @@ def load_yaml(data: bytes) -> object:
 
 def storage_of(path: Path) -> str | None:
     """'.mcap' or '.db3'; None for any other file."""
+    if path.name.startswith("._"):  # macOS stores attributes of bag.mcap as ._bag.mcap
+        return None
     suffix = Path(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
     return suffix if suffix in STORAGES else None
 
@@ -152,16 +155,30 @@ def _unpacked(packed: BinaryIO) -> Iterator[bytes]:
 def copy_with_log(path: Path, folder: Path) -> Path:
     """A copy in `folder` of a database and its log: SQLite reads a log only with an index file in
     the same folder, and the recording's folder must not change."""
-    log = path.with_name(path.name + "-wal")
+    log = log_of(path)
     _check_space(path, folder, path.stat().st_size + log.stat().st_size)
     for file in (path, log):
         shutil.copyfile(file, folder / file.name)
     return folder / path.name
 
 
+def refuse_pointer(path: Path) -> None:
+    """Raises RecordingError for the text that a clone without Git LFS holds in a file's place."""
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise RecordingError(
+                path, "a Git LFS pointer in the place of the recording", "Fetch it: git lfs pull."
+            )
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a database, which may not exist."""
+    return path.with_name(path.name + "-wal")
+
+
 def has_log(path: Path) -> bool:
     """Whether a database has a write-ahead log, left by a recorder that was killed."""
-    log = path.with_name(path.name + "-wal")
+    log = log_of(path)
     return log.is_file() and log.stat().st_size > 0
 
 

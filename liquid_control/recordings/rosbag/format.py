@@ -32,7 +32,9 @@ def open_rosbag(path: Path, settings: RecordingSettings, guess: bool) -> Source:
 
 
 def _is_storage(file: Path) -> bool:
-    return any(suffix in STORAGES for suffix in file.suffixes[-2:])
+    """macOS stores attributes of bag.mcap as ._bag.mcap."""
+    named = any(suffix in STORAGES for suffix in file.suffixes[-2:])
+    return named and not file.name.startswith("._")
 
 
 ROSBAG = Format("rosbag2", recognises, open_rosbag, "a rosbag2 directory, a .mcap or a .db3 file")

@@ -4,6 +4,7 @@ file is in."""
 from __future__ import annotations
 
 import bisect
+import heapq
 import os
 from collections.abc import Collection, Iterator
 from operator import attrgetter
@@ -16,8 +17,11 @@ from liquid_control.recordings.rosbag.mcap_index import Block, Walk, read_index
 from liquid_control.recordings.rosbag.storage import LARGEST, BagMessage, Channel, decompressed
 from liquid_control.recordings.values import Damage
 
-HELD_BLOCKS = 16  # blocks whose messages may wait for those of overlapping ones
+HELD = 2**26  # bytes of messages that wait for those of overlapping blocks
 _TIME = attrgetter("receive_ns")
+_UNREAD, _ALL = -1, 2**62
+_Turn = tuple[int, int, int, int, Block]
+"""When a block is read: time, its offset, and which of its messages in received order are due."""
 
 
 class McapFile:
@@ -62,42 +66,61 @@ class McapFile:
         os.close(self._file)
 
     def messages(self, names: Collection[str] | None = None) -> Iterator[BagMessage]:
-        """Messages of topics `names`, by time of receipt; blocks are read one after the other, as
-        late as their times allow."""
+        """Messages of topics `names`, by time of receipt, whatever the layout of the file: blocks
+        are read as late as their times allow.
+
+        Of blocks that overlap, at most `HELD` bytes are held; of what exceeds that, the latest are
+        let go, and their blocks are read again at the time of the first of them.
+        """
         wanted = {
             number: channel
             for number, channel in self.channels.items()
             if names is None or channel.topic in names
         }
-        blocks = sorted(self._index.blocks, key=lambda block: (block.start_ns, block.offset))
-        blocks = [
-            block
-            for block in blocks
+        read = dict.fromkeys(wanted, 0)
+        schedule: list[_Turn] = [
+            (block.start_ns, block.offset, _UNREAD, _ALL, block)
+            for block in self._index.blocks
             if block.channels is None or not block.channels.isdisjoint(wanted)
         ]
+        heapq.heapify(schedule)
         pending: list[BagMessage] = []
-        read = dict.fromkeys(wanted, 0)
+        parts: dict[int, tuple[Block, int]] = {}
         held = 0
-        for number, block in enumerate(blocks):
-            pending += self._messages_of(block, wanted, read)
-            pending.sort(key=_TIME)
-            held += 1
-            ready = len(pending)
-            if number + 1 < len(blocks) and held < HELD_BLOCKS:
-                ready = bisect.bisect_left(pending, blocks[number + 1].start_ns, key=_TIME)
+        while schedule:
+            start_ns, _, begin, end, block = heapq.heappop(schedule)
+            ready = bisect.bisect_right(pending, start_ns, key=_TIME)
             yield from pending[:ready]
             del pending[:ready]
-            held = held if pending else 0
+            if not pending:
+                parts, held = {}, 0
+            found, size = self._messages_of(block, wanted, read if begin == _UNREAD else {})
+            found.sort(key=_TIME)
+            if begin == _UNREAD and found and found[0].receive_ns < start_ns:
+                problem = f"a block begins {(start_ns - found[0].receive_ns) / 1e9:.3f} s earlier"
+                problem += " than the index says"
+                self._report(Damage(self.name, block.offset, problem, "the order of its messages"))
+            if found := found[max(begin, 0) : end]:
+                end = min(end, max(begin, 0) + len(found))
+                parts[id(found[0].data.obj)] = block, end
+                pending += found
+                pending.sort(key=_TIME)
+                held += size
+            if held > HELD:
+                pending, parts, held = _let_go(pending, parts, schedule)
+        yield from pending
+        doubt = "" if self.damage else ", or the count is wrong: no block is damaged"
         for number, count in read.items():
             if count < self.counts.get(number, 0):
                 topic, announced = self.channels[number].topic, self.counts[number]
                 problem = f"{announced} messages of {topic} are announced, {count} could be read"
-                lost = f"{announced - count} messages"
+                lost = f"{announced - count} messages{doubt}"
                 self._report(Damage(self.name, None, problem, lost))
 
     def _messages_of(
         self, block: Block, wanted: dict[int, Channel], read: dict[int, int]
-    ) -> list[BagMessage]:
+    ) -> tuple[list[BagMessage], int]:
+        """(messages in the order of the file, bytes that they hold)."""
         data, problem = self._load(block)
         found, strange = [], 0
         try:
@@ -106,7 +129,7 @@ class McapFile:
                     number, log_time, body = mcap.message_front(data, begin, end)
                     if number in wanted:
                         channel = wanted[number]
-                        read[number] += 1
+                        read[number] = read.get(number, 0) + 1
                         found.append(BagMessage(channel.topic, log_time, data[body:end], channel))
                     elif number not in self.channels:
                         strange += 1
@@ -132,7 +155,7 @@ class McapFile:
                     f"{strange} messages",
                 )
             )
-        return found
+        return found, len(data)
 
     def _load(self, block: Block) -> tuple[memoryview, str]:
         """(records of a block, what is wrong with them or ''); of a damaged block what precedes the
@@ -165,3 +188,40 @@ class McapFile:
     def _report(self, damage: Damage) -> None:
         if damage not in self.damage:
             self.damage.append(damage)
+
+
+def _let_go(
+    pending: list[BagMessage], parts: dict[int, tuple[Block, int]], schedule: list[_Turn]
+) -> tuple[list[BagMessage], dict[int, tuple[Block, int]], int]:
+    """(the earliest pending messages in memory of their own, their parts, their bytes). The others
+    are dropped, and their blocks are put on the schedule again.
+
+    `parts`: by the identity of the bytes that messages look into, their block and up to which of
+    its messages it is held.
+    """
+    size = kept = 0
+    while kept < len(pending) and size < max(HELD // 2, 1):
+        size += len(pending[kept].data)
+        kept += 1
+    dropped: dict[int, list[int]] = {}  # number of messages, time of the first
+    for message in pending[kept:]:
+        dropped.setdefault(id(message.data.obj), [0, message.receive_ns])[0] += 1
+    ends = {}
+    for key, (block, end) in parts.items():
+        count, first_ns = dropped.get(key, (0, 0))
+        ends[key] = block, end - count
+        if count:
+            heapq.heappush(schedule, (first_ns, block.offset, end - count, end, block))
+    bodies: dict[int, bytearray] = {}
+    places = []
+    for message in pending[:kept]:
+        key = id(message.data.obj)
+        body = bodies.setdefault(key, bytearray())
+        places.append((key, len(body), len(body) + len(message.data)))
+        body += message.data
+    views = {key: memoryview(bytes(body)) for key, body in bodies.items()}
+    messages = [
+        message._replace(data=views[key][begin:end])
+        for message, (key, begin, end) in zip(pending, places, strict=False)
+    ]
+    return messages, {id(view.obj): ends[key] for key, view in views.items()}, size

@@ -57,8 +57,8 @@ class Index:
 
 
 def read_index(file: int, size: int) -> Index | None:
-    """The index at the file's end, None where it is not complete.
-    RecordError where it is damaged."""
+    """The index at the file's end, None where it is not complete or does not count the messages of
+    each channel. RecordError where it is damaged."""
     footer = os.pread(file, mcap.FOOTER_SIZE, max(size - mcap.FOOTER_SIZE, 0))
     if (
         len(footer) < mcap.FOOTER_SIZE
@@ -108,7 +108,9 @@ def _summary(data: memoryview, end_of_data: int) -> Index | None:
     complete = bool(index.blocks) and all(
         block.channels and block.channels <= known for block in index.blocks
     )
-    return index if messages == 0 or (messages and complete) else None
+    there = frozenset().union(*(block.channels or () for block in index.blocks))
+    counted = sum(index.counts.values()) == messages and all(map(index.counts.get, there))
+    return index if messages == 0 or (messages and complete and counted) else None
 
 
 class Walk:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from liquid_control.recordings.rosbag.storage import Channel
+from liquid_control.recordings.rosbag.storage import CDR, Channel, type_name
 
 MAGIC = b"\x89MCAP0\r\n"
 HEADER, FOOTER, SCHEMA, CHANNEL, MESSAGE, CHUNK, MESSAGE_INDEX, CHUNK_INDEX = range(1, 9)
@@ -102,8 +102,10 @@ def channel(content: memoryview, schemas: dict[int, tuple[str, str, str]]) -> tu
     """(id, channel); a schema that is not there leaves the type empty."""
     number, at = _number(content, 0, 2)
     of, at = _number(content, at, 2)
-    topic, _ = _text(content, at)
-    return number, Channel(topic, *schemas.get(of, ("", "", "")))
+    topic, at = _text(content, at)
+    serialization, _ = _text(content, at)
+    kind, encoding, text = schemas.get(of, ("", "", ""))
+    return number, Channel(topic, type_name(kind), encoding, text, serialization or CDR)
 
 
 def statistics(content: memoryview) -> tuple[int, int, int, dict[int, int]]:

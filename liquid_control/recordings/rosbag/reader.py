@@ -18,12 +18,13 @@ from liquid_control.recordings.rosbag.files import (
     copy_with_log,
     find_files,
     has_log,
+    refuse_pointer,
     storage_of,
     unpack,
 )
 from liquid_control.recordings.rosbag.mcap_file import McapFile
 from liquid_control.recordings.rosbag.sqlite_file import SqliteFile
-from liquid_control.recordings.rosbag.storage import BagMessage, Channel, plain
+from liquid_control.recordings.rosbag.storage import CDR, BagMessage, Channel, plain
 from liquid_control.recordings.values import Damage
 
 _OPENERS = {".mcap": McapFile, ".db3": SqliteFile}
@@ -74,6 +75,7 @@ class BagReader:
         problems = []
         for file in files:
             try:
+                refuse_pointer(file)
                 self._storages.append(_OPENERS[storage_of(file)](self._unpacked(file), file.name))
             except (RecordingError, OSError) as error:
                 problem = error.problem if isinstance(error, RecordingError) else error.strerror
@@ -81,7 +83,15 @@ class BagReader:
                     Damage(file.name, None, f"cannot be opened: {problem}", "the messages in it")
                 )
                 problems.append(error)
+        self._leave_out_copies()
+        foreign = self._foreign()
         if any(storage.channels for storage in self._storages) or not self.damage:
+            if foreign and not any(
+                channel.serialization == CDR
+                for storage in self._storages
+                for channel in storage.channels.values()
+            ):
+                raise RecordingError(self.path, *foreign)
             return
         if len(files) == 1 and problems:
             raise (
@@ -93,6 +103,44 @@ class BagReader:
         raise RecordingError(
             self.path, f"nothing can be read from it ({found})", "Record or copy it again."
         )
+
+    def _leave_out_copies(self) -> None:
+        """Two files of the same messages, such as the original and what was converted from it, are
+        one recording. They are recognised by their times and their counts."""
+        known: dict[tuple, str] = {}
+        for storage in list(self._storages):
+            counts = {
+                (channel.topic, channel.kind): storage.counts.get(number, 0)
+                for number, channel in storage.channels.items()
+            }
+            key = storage.start_ns, storage.end_ns, *sorted(counts.items())
+            first = known.setdefault(key, storage.name)
+            if storage.start_ns is not None and first != storage.name:
+                self._storages.remove(storage)
+                storage.close()
+                lost = "nothing: they are read once"
+                problem = f"the same messages as in {first}"
+                self._found.append(Damage(storage.name, None, problem, lost))
+
+    def _foreign(self) -> tuple[str, str] | None:
+        """What is wrong with topics that no middleware of ROS 2 wrote, and what to do; they are
+        listed as damage."""
+        topics: dict[str, list[str]] = {}
+        for storage in self._storages:
+            for channel in storage.channels.values():
+                if channel.serialization != CDR:
+                    topics.setdefault(channel.serialization, []).append(channel.topic)
+        for form, names in topics.items():
+            listed = ", ".join(sorted(set(names))[:4])
+            problem = f"messages are {form[:32]}, expected cdr of ROS 2, in {listed}"
+            self._found.append(
+                Damage(self.path.name, None, problem, "the messages of these topics")
+            )
+        if not topics:
+            return None
+        remedy = "Record with ros2 bag, or convert it to a rosbag2"
+        remedy += " with rosbags-convert." if "ros1" in topics else "."
+        return f"its messages are {', '.join(topics)}, expected cdr of ROS 2", remedy
 
     def _unpacked(self, file: Path) -> Path:
         if file.suffix not in COMPRESSED and not has_log(file):
@@ -110,9 +158,11 @@ class BagReader:
         kinds: dict[str, list[str]] = {}
         for storage in self._storages:
             for number, channel in storage.channels.items():
-                key = channel.topic, channel.kind
+                is_ros = channel.serialization == CDR
+                kind = channel.kind if is_ros else f"{channel.kind} ({channel.serialization[:32]})"
+                key = channel.topic, kind
                 counts[key] = counts.get(key, 0) + storage.counts.get(number, 0)
-                kinds.setdefault(channel.topic, []).append(channel.kind)
+                kinds.setdefault(channel.topic, []).append(kind)
         for topic, found in kinds.items():
             if len(set(found)) > 1:
                 problem = f"topic {topic} changes its type: {', '.join(dict.fromkeys(found))}"
@@ -171,6 +221,9 @@ class BagReader:
         channel = message.channel
         decode = self._decoders.get(channel)
         if decode is None:
+            if channel.serialization != CDR:
+                problem = f"its messages are {channel.serialization[:32]}, expected cdr of ROS 2"
+                raise MessageError(channel.kind, problem)
             decode = self._decoders[channel] = decoder_of(
                 channel.kind, channel.encoding, channel.definition
             )

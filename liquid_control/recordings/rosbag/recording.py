@@ -8,7 +8,12 @@ import math
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from liquid_control.errors import AmbiguousTopicError, LiquidControlError, MessageError
+from liquid_control.errors import (
+    AmbiguousTopicError,
+    LiquidControlError,
+    MessageError,
+    RecordingError,
+)
 from liquid_control.recordings.decoding import Record
 from liquid_control.recordings.rosbag.reader import BagMessage, BagReader
 from liquid_control.recordings.rosbag.readings import (
@@ -50,6 +55,8 @@ class RosbagRecording(Source):
         settings = settings or RecordingSettings()
         self.reader = reader = BagReader(path)
         try:
+            if not any(topic.count for topic in reader.topics):
+                raise RecordingError(reader.path, "it holds no message", "Record again.")
             self._topics, choices = _choose(reader, settings.topics, guess)
         except LiquidControlError:
             reader.close()

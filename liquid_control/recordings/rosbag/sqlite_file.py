@@ -15,8 +15,8 @@ from pathlib import Path
 import apsw
 
 from liquid_control.errors import RecordingError
-from liquid_control.recordings.rosbag.files import has_log
-from liquid_control.recordings.rosbag.storage import LARGEST, BagMessage, Channel
+from liquid_control.recordings.rosbag.files import has_log, log_of
+from liquid_control.recordings.rosbag.storage import CDR, LARGEST, BagMessage, Channel, type_name
 from liquid_control.recordings.values import Damage
 
 BATCH = 256  # rows of a damaged file that are put in order at a time
@@ -49,7 +49,7 @@ class SqliteFile:
                 f"beginning with {begins[:16].hex() or 'nothing'}, not SQLite",
                 "Record or copy it again.",
             )
-        self._size = path.stat().st_size
+        self._size = path.stat().st_size + (log_of(path).stat().st_size if has_log(path) else 0)
         self._pages = (
             _WholePages(int.from_bytes(begins[16:18], "big")) if not has_log(path) else None
         )
@@ -110,22 +110,26 @@ class SqliteFile:
             query = f"SELECT {columns} FROM message_definitions LIMIT {MOST_TOPICS}"
             try:
                 definitions = {
-                    _read(kind): (_read(encoding), _read(text))
+                    type_name(_read(kind)): (_read(encoding), _read(text))
                     for kind, encoding, text in self._execute(query)
                 }
             except _DAMAGED as error:
                 self._report(
                     f"its message definitions cannot be read ({error})", "those of unusual types"
                 )
-        rows = list(
-            self._execute(
-                f"SELECT id, {_text('name')}, {_text('type')} FROM topics LIMIT {MOST_TOPICS}"
-            )
-        )
         return {
-            number: Channel(_read(topic), _read(kind), *definitions.get(_read(kind), ("", "")))
-            for number, topic, kind in rows
+            number: Channel(_read(topic), kind, *definitions.get(kind, ("", "")), form)
+            for number, topic, kind, form in self._topics(str(tables["topics"]))
         }
+
+    def _topics(self, table: str) -> Iterator[tuple[int, bytes, str, str]]:
+        """(id, name, type, serialization) of each row of the topics' table."""
+        has_form = "serialization_format" in table
+        columns = ", ".join(map(_text, ("name", "type", *["serialization_format"] * has_form)))
+        for number, topic, kind, *form in self._execute(
+            f"SELECT id, {columns} FROM topics LIMIT {MOST_TOPICS}"
+        ):
+            yield number, topic, type_name(_read(kind)), _read(*form) if has_form else CDR
 
     def _extent(self) -> tuple[dict[int, int], int | None, int | None]:
         """(messages by topic, first and last time): by queries over the tables where they can be

@@ -10,6 +10,7 @@ import lz4.frame
 from backports import zstd
 
 LARGEST = 2**27  # bytes of one chunk or message, compressed or not
+CDR = "cdr"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _PIECE = 2**14  # bytes given at once to a decompressor that has failed before
 
@@ -17,12 +18,24 @@ _PIECE = 2**14  # bytes given at once to a decompressor that has failed before
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Channel:
     """Messages of one topic, type and definition in one file. `encoding` of the definition:
-    'ros2msg', 'ros2idl' or '' for none."""
+    'ros2msg', 'ros2idl' or '' for none. `serialization` of the messages: 'cdr', unless another
+    middleware or program wrote them."""
 
     topic: str
     kind: str
     encoding: str
     definition: str
+    serialization: str = CDR
+
+
+def type_name(name: str) -> str:
+    """A message type as ROS 2 writes it, 'sensor_msgs/msg/Image', for the other spellings:
+    'sensor_msgs/Image' of ROS 1 and of many writers, 'sensor_msgs::msg::dds_::Image_' of DDS."""
+    if "::" in name:
+        parts = [part for part in name.split("::") if part != "dds_"]
+        name = "/".join(parts).removesuffix("_")
+    package, _, kind = name.partition("/")
+    return f"{package}/msg/{kind}" if package and kind and "/" not in kind else name
 
 
 class BagMessage(NamedTuple):

@@ -154,7 +154,7 @@ def test_no_bytes_do_worse_than_a_message_error(kind, front, data):
         + "\nMSG: odd_msgs/Other\nodd_msgs/Third[4096] b\n"
         + "=" * 80
         + "\nMSG: odd_msgs/Third\nuint8 c",
-        "odd_msgs/Nothing[] a\n" + "=" * 80 + "\nMSG: odd_msgs/Nothing\nuint8 X=1\n",
+        "odd_msgs/Nothing[4097] a\n" + "=" * 80 + "\nMSG: odd_msgs/Nothing\nuint8 X=1\n",
         "".join(
             f"odd_msgs/T{k}[9] a{k}\n" + "=" * 80 + f"\nMSG: odd_msgs/T{k}\n" for k in range(20)
         )
