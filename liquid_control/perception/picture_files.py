@@ -101,6 +101,8 @@ def _unknown(head: bytes, said: str) -> tuple[str, str]:
     """(what data that are neither JPEG nor PNG are, what to do)."""
     if "compresseddepth" in said.lower():
         return "a depth picture (compressedDepth)", f"JPEG or PNG data. {_RECORD}"
+    if "theora" in said.lower():
+        return "Theora video", f"JPEG or PNG data. {_RECORD}"
     if codec := video_codec(memoryview(head), said):
         return f"{VIDEO[codec]} video", f"JPEG or PNG data. {_VIDEO}"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":

@@ -14,7 +14,7 @@ class TopicMap:
     """Topics by role; an empty one is found by message type. `file` holds the same fields; flags
     win over it."""
 
-    camera: str = text("", "Image or CompressedImage")
+    camera: str = text("", "Image, CompressedImage, FFMPEGPacket or CompressedVideo")
     camera_info: str = text("", "CameraInfo of the camera")
     imu: str = text("", "Imu")
     speed: str = text(
@@ -50,6 +50,11 @@ class RecordingSettings:
         1e4,
         "",
         "front-wheel radians per unit of the recorded angle (steering wheel, degrees, sign)",
+    )
+    picture_bits: str = choice(
+        "auto",
+        ("auto", "8", "10", "12", "14", "16"),
+        "bits that a camera with values of 16 bits uses, in the low end; auto: by its first pictures",
     )
     vehicle: VehicleConfig = group(VehicleConfig())
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from liquid_control.perception.pictures import image_from_compressed, image_from_message
+from liquid_control.errors import ImageError
+from liquid_control.perception.pictures import image_from_compressed, image_from_message, layout_of
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 
 Sample = Frame | ImuSample | SpeedSample | SteeringSample
@@ -88,7 +89,8 @@ class StoredPicture:
 
     `data`: its bytes. `raw`: pixels in `encoding` (see `perception.pictures.ENCODINGS`), `height`
     rows of `step` bytes and `width` pixels; else a JPEG or PNG file, whose size is known only after
-    decoding, and `format` is the publisher's name for it.
+    decoding, and `format` is the publisher's name for it. `bits`: how many of values of 16 bits the
+    camera uses, in the low end.
     """
 
     data: bytes | memoryview | np.ndarray
@@ -99,6 +101,7 @@ class StoredPicture:
     step: int = 0
     is_bigendian: int = 0
     format: str = ""
+    bits: int = 16
 
     @classmethod
     def from_image(cls, image: np.ndarray) -> StoredPicture:
@@ -109,7 +112,18 @@ class StoredPicture:
 
     def decode(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB. Raises ImageError for data that do not hold what they claim."""
-        return image_from_message(self) if self.raw else image_from_compressed(self)
+        decode = image_from_message if self.raw else image_from_compressed
+        return decode(self, self.bits)
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the header of raw pixels, '' where it fits the data."""
+        try:
+            if self.raw:
+                layout_of(self)
+        except ImageError as error:
+            return str(error)
+        return ""
 
 
 class Entry(NamedTuple):

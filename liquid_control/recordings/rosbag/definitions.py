@@ -61,6 +61,17 @@ KNOWN = {
     "autoware_auto_vehicle_msgs/msg/SteeringReport": _STAMP + "float32 steering_tire_angle\n",
     "autoware_vehicle_msgs/msg/VelocityReport": _VELOCITY,
     "autoware_auto_vehicle_msgs/msg/VelocityReport": _VELOCITY,
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": (
+        "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n"
+        "uint8 flags\nbool is_bigendian\nuint8[] data\n"
+    ),
+    "foxglove_msgs/msg/CompressedVideo": (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n"
+    ),
+    "theora_image_transport/msg/Packet": (
+        "std_msgs/Header header\nuint8[] data\nint32 b_o_s\nint32 e_o_s\nint64 granulepos\n"
+        "int64 packetno\n"
+    ),
 }
 """Definitions that older sqlite3 recordings lack and that rosbags does not know."""
 

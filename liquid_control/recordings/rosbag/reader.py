@@ -205,12 +205,12 @@ class BagReader:
                     *(storage.messages(names) for storage in group), key=attrgetter("receive_ns")
                 )
 
-    def first(self, name: str) -> BagMessage | None:
-        """The first message of a topic. Damage on the way to it is left for `messages` to
-        report."""
+    def first(self, name: str, count: int) -> list[BagMessage]:
+        """The first messages of a topic, at most `count`. Damage on the way to them is left for
+        `messages` to report."""
         found = [(storage, list(storage.damage)) for storage in self._storages]
         try:
-            return next(self.messages([name]), None)
+            return list(itertools.islice(self.messages([name]), count))
         finally:
             for storage, damage in found:
                 storage.damage[:] = damage

@@ -68,10 +68,11 @@ STEERINGS = (*ANGLES, *TWISTS, *PLAIN, JOINTS)
 
 
 def own_stamp_ns(message) -> int | None:
-    """The stamp in a message's header, or the message's `stamp`; None for types without either."""
+    """The stamp in a message's header, or the message's `stamp` or `timestamp`; None for types
+    without any."""
     if hasattr(message, "header"):
         return stamp_ns(message.header.stamp)
-    stamp = getattr(message, "stamp", None)
+    stamp = getattr(message, "stamp", getattr(message, "timestamp", None))
     return None if stamp is None else stamp_ns(stamp)
 
 

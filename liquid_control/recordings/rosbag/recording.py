@@ -15,6 +15,7 @@ from liquid_control.errors import (
     RecordingError,
 )
 from liquid_control.recordings.decoding import Record
+from liquid_control.recordings.rosbag.cameras import IMAGE, Content, bits_of, content_of, said_by
 from liquid_control.recordings.rosbag.reader import BagMessage, BagReader
 from liquid_control.recordings.rosbag.readings import (
     SPEEDS,
@@ -23,7 +24,7 @@ from liquid_control.recordings.rosbag.readings import (
     own_stamp_ns,
     steering_reader,
 )
-from liquid_control.recordings.rosbag.topics import IMAGE, KINDS, Roles, choose_topics
+from liquid_control.recordings.rosbag.topics import KINDS, Roles, choose_topics
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.values import (
@@ -40,6 +41,8 @@ from liquid_control.signals import ImuSample, SpeedSample, SteeringSample
 
 _UNREADABLE = (MessageError, AttributeError, TypeError, ValueError)
 """A type may have a known name and other fields."""
+
+_INCOMPLETE = "video packets that depend on packets before them, which are not there"
 
 _Read = Callable[[object, int, str], tuple[ImuSample | SpeedSample | SteeringSample | None, str]]
 """Decoded message, stamp in use and message type to (sample, what is wrong with it)."""
@@ -88,11 +91,11 @@ class RosbagRecording(Source):
                 "no CameraInfo in the namespace of the camera's topic "
                 "(--topics.camera-info names another)"
             )
-        message = self.reader.first(topic.name)
-        if message is None:
+        messages = self.reader.first(topic.name, 1)
+        if not messages:
             return None, f"{topic.name} has no message"
         try:
-            info = self.reader.decode(message)
+            info = self.reader.decode(messages[0])
             matrix = tuple(float(value) for value in info.k)
             if len(matrix) != 9:
                 raise ValueError(f"K has {len(matrix)} numbers, expected 9")
@@ -114,6 +117,7 @@ class RosbagRecording(Source):
         plans = {}  # by channel: what its messages are read as
         by_receipt = self.settings.stamps == "receive"
         decode = self.reader.decode
+        video = _Video(self) if "camera" in roles and self._content.sort == "video" else None
         for message in self.reader.messages(roles_of.keys()):
             topic, received_ns, _, channel = message
             plan = plans.get(channel)
@@ -122,6 +126,9 @@ class RosbagRecording(Source):
                 plan = plans[channel] = [(role, reads.get(role)) for role in readable]
             if not plan:
                 yield _unreadable(message, roles_of[topic][0])
+                continue
+            if plan[0][0] == "camera" and video is not None:
+                yield from video.entries(message)
                 continue
             if plan[0][0] == "camera":
                 yield functools.partial(self._picture, message)
@@ -137,13 +144,32 @@ class RosbagRecording(Source):
                     yield Entry(received_ns, role, stamp_ns, own_ns, sample, problem)
             except _UNREADABLE as error:
                 yield Entry(received_ns, role, received_ns, None, None, f"{topic}: {error}")
+        if video is not None:
+            yield from video.entries(None)
+
+    @functools.cached_property
+    def _content(self) -> Content:
+        camera = self._topics.camera
+        return Content() if camera is None else content_of(self.reader, camera.name)
+
+    @functools.cached_property
+    def _bits(self) -> int:
+        """That pictures of values of 16 bits use."""
+        asked, camera = self.settings.picture_bits, self._topics.camera
+        if asked != "auto":
+            return int(asked)
+        return 16 if camera is None else bits_of(self.reader, camera.name)
 
     def _picture(self, message: BagMessage) -> Entry:
         topic, received_ns, _, channel = message
         try:
             decoded = self.reader.decode(message)
             own_ns = own_stamp_ns(decoded)
-            picture = _raw(decoded) if channel.kind == IMAGE else _compressed(decoded)
+            if channel.kind == IMAGE:
+                picture = _raw(decoded, self._bits)
+            else:
+                said = said_by(decoded, channel.kind)
+                picture = StoredPicture(decoded.data, format=said, bits=self._bits)
         except _UNREADABLE as error:
             return Entry(received_ns, "camera", received_ns, None, None, f"{topic}: {error}")
         by_receipt = own_ns is None or self.settings.stamps == "receive"
@@ -189,7 +215,7 @@ def _unreadable(message: BagMessage, role: str) -> Entry:
     return Entry(message.receive_ns, role, message.receive_ns, None, None, problem)
 
 
-def _raw(decoded) -> StoredPicture:
+def _raw(decoded, bits: int) -> StoredPicture:
     return StoredPicture(
         decoded.data,
         True,
@@ -198,11 +224,39 @@ def _raw(decoded) -> StoredPicture:
         decoded.width,
         decoded.step,
         decoded.is_bigendian,
+        bits=bits,
     )
 
 
-def _compressed(decoded) -> StoredPicture:
-    return StoredPicture(decoded.data, format=decoded.format)
+class _Video:
+    """Entries of a stream of video: a packet's picture is decoded where its message is, since it
+    depends on those before it."""
+
+    def __init__(self, recording: RosbagRecording) -> None:
+        from liquid_control.perception.video import VideoDecoder
+
+        self.recording = recording
+        self.decoder = VideoDecoder(recording._content.codec)
+        self.topic, self.received_ns = "", 0
+
+    def entries(self, message: BagMessage | None) -> Iterator[Entry]:
+        """Of the pictures that this message completes, received with it; None after the last."""
+        data = tag = None
+        if message is not None:
+            self.topic, self.received_ns, _, channel = message
+            try:
+                decoded = self.recording.reader.decode(message)
+                tag, data = (own_stamp_ns(decoded), self.received_ns), decoded.data
+            except _UNREADABLE as error:
+                problem = f"{self.topic}: {error}"
+                yield Entry(self.received_ns, "camera", self.received_ns, None, None, problem)
+                return
+        by_receipt = self.recording.settings.stamps == "receive"
+        for (own_ns, came_ns), image in self.decoder.push(data, tag):
+            stamp_ns = came_ns if by_receipt or own_ns is None else own_ns
+            picture = None if image is None else StoredPicture.from_image(image)
+            problem = "" if image is not None else f"{self.topic}: {_INCOMPLETE}"
+            yield Entry(self.received_ns, "camera", stamp_ns, own_ns, picture, problem)
 
 
 def _imu(decoded, stamp_ns: int, kind: str) -> tuple[ImuSample, str]:

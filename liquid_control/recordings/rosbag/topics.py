@@ -8,6 +8,7 @@ from pathlib import Path
 from liquid_control.config import from_mapping
 from liquid_control.errors import AmbiguousTopicError, ConfigError, ModelFileError, TopicError
 from liquid_control.model.untrusted_file import read_bounded
+from liquid_control.recordings.rosbag.cameras import CAMERAS, base_of, likely_cameras
 from liquid_control.recordings.rosbag.files import NOT_YAML, load_yaml
 from liquid_control.recordings.rosbag.reader import BagReader, BagTopic
 from liquid_control.recordings.rosbag.readings import (
@@ -20,9 +21,8 @@ from liquid_control.recordings.rosbag.readings import (
 )
 from liquid_control.recordings.settings import TopicMap
 
-IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 KINDS = {
-    "camera": (IMAGE, COMPRESSED),
+    "camera": CAMERAS,
     "camera_info": ("sensor_msgs/msg/CameraInfo",),
     "imu": ("sensor_msgs/msg/Imu",),
     "speed": tuple(SPEEDS),
@@ -71,11 +71,11 @@ def choose_topics(reader: BagReader, topics: TopicMap | None = None) -> Roles:
     usual names leave a choice.
 
     Raises TopicError where a topic that `topics` names is missing or of a type that the role cannot
-    be read from. Of a camera that was recorded raw and compressed, the raw pictures are used: they
-    are what the camera saw and what the policy node subscribes to.
+    be read from. Of a camera that was recorded in several transports, the raw pictures are used:
+    they are what the camera saw and what the policy node subscribes to. Distances are no pictures.
     """
     named = _with_file(topics or TopicMap())
-    camera = _choose("camera", reader, named.camera, _cameras)
+    camera = _choose("camera", reader, named.camera, lambda topics: likely_cameras(topics, reader))
     steering = _choose(
         "steering", reader, named.steering or (named.joint and _joints(reader)), _steerings
     )
@@ -126,26 +126,11 @@ def _choose(role: str, reader: BagReader, name: str, likely) -> BagTopic | None:
     return max(candidates, key=lambda topic: topic.count or 0) if candidates else None
 
 
-def _cameras(topics: list[BagTopic]) -> list[BagTopic]:
-    raw = {topic.name for topic in topics if topic.kind == IMAGE}
-    seen = [
-        topic
-        for topic in topics
-        if not _last(topic).startswith("compressedDepth")
-        and "depth" not in topic.name.lower().split("/")
-    ]
-    return [
-        topic
-        for topic in seen
-        if topic.kind == IMAGE or topic.name.removesuffix("/compressed") not in raw
-    ]
-
-
 def _infos(topics: list[BagTopic], camera: BagTopic | None) -> list[BagTopic]:
     """Those in the camera's namespace; another camera's would be worse than none."""
     if camera is None:
         return []
-    place = camera.name.removesuffix("/compressed").rpartition("/")[0]
+    place = base_of(camera).rpartition("/")[0]
     return [topic for topic in topics if topic.name.rpartition("/")[0] == place]
 
 

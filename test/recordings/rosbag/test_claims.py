@@ -194,7 +194,7 @@ def test_topics_that_are_not_of_ros_2_are_left_out_and_named(bags, tmp_path):
     with open_recording(tmp_path / "bag") as recording:
         assert set(recording.roles) == {"camera", "speed", "steering"}
         assert "messages are json, expected cdr of ROS 2, in /imu/data" in str(recording.damage[0])
-        message = recording.reader.first("/imu/data")
+        (message,) = recording.reader.first("/imu/data", 1)
         with pytest.raises(MessageError, match="are json, expected cdr"):
             recording.reader.decode(message)
 

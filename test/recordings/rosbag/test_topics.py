@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from liquid_control.errors import AmbiguousTopicError, ConfigError, TopicError
+from liquid_control.recordings.rosbag.cameras import COMPRESSED, IMAGE
 from liquid_control.recordings.rosbag.reader import BagTopic
-from liquid_control.recordings.rosbag.topics import COMPRESSED, IMAGE, choose_topics, load_map
+from liquid_control.recordings.rosbag.topics import choose_topics, load_map
 from liquid_control.recordings.settings import TopicMap
 
 INFO, IMU, ODOMETRY = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Imu", "nav_msgs/msg/Odometry"
@@ -27,7 +28,8 @@ STAMPED, LATERAL, FLOAT = (
 
 def chosen(topics: dict[str, str], **given) -> dict[str, str | None]:
     reader = SimpleNamespace(
-        topics=tuple(BagTopic(name, kind, 10) for name, kind in topics.items())
+        topics=tuple(BagTopic(name, kind, 10) for name, kind in topics.items()),
+        first=lambda name, count: [],
     )
     return {
         role: topic and topic.name
