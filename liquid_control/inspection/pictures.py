@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from liquid_control.errors import ImageError
-from liquid_control.inspection.findings import Finding, fault, graded, warning
+from liquid_control.inspection.findings import Finding, fault, graded, note, warning
 from liquid_control.recordings.values import StoredPicture
 
 BURST = 0.5  # seconds of neighbouring pictures that are decoded together
@@ -61,7 +61,7 @@ class PictureTrack:
     `shapes`: (encoding, width, height) to count. `rotation`: rows (seconds, shift to the right in
     widths per second). `appearance`: rows (seconds, brightness, contrast). `repeated`: (seconds,
     pictures in a row that equal the one before) while the vehicle moves. `failed`: problem to
-    count.
+    count; `expected`: problem to what would be right. `low_bits`: bits in use of values of 16.
     """
 
     def __init__(self, duration: float | None) -> None:
@@ -71,6 +71,8 @@ class PictureTrack:
         self.shapes: collections.Counter = collections.Counter()
         self.failed: collections.Counter = collections.Counter()
         self.failed_at: list[float] = []
+        self.expected: dict[str, str] = {}
+        self.low_bits = 16
         self.blank_at: list[float] = []
         self.repeated: list[tuple[float, int]] = []
         self.sheet: list[Picture] = []
@@ -90,7 +92,8 @@ class PictureTrack:
         usual = self.bytes / max(self.count - 1, 1)
         self.bytes += size
         self._repetition(_digest(picture.data), seconds, moving)
-        wrong = picture.raw and picture.step * picture.height != size
+        wrong = picture.problem
+        self.low_bits = min(self.low_bits, picture.bits)
         if picture.raw:
             self._shape(picture.encoding, picture.width, picture.height)
         in_burst = received - self._next < BURST
@@ -101,13 +104,13 @@ class PictureTrack:
             )
             self._next = max(self._next, received - BURST)
         suspect = (
-            wrong or (not picture.raw and self.count > 20 and size < SMALL_SHARE * usual)
+            bool(wrong) or (not picture.raw and self.count > 20 and size < SMALL_SHARE * usual)
         ) and self.suspects < SUSPECTS
         self.suspects += suspect
         if suspect or (in_burst and self.decoded < MOST_DECODED):
             self._decode(picture, seconds, received, in_burst)
         elif wrong:
-            self._fail("data of another length than declared", seconds)
+            self._fail(*wrong, seconds)
 
     def _repetition(self, digest: int, seconds: float, moving: bool) -> None:
         if digest == self._digest and moving:
@@ -127,7 +130,7 @@ class PictureTrack:
         try:
             image = stored.decode()
         except ImageError as error:
-            return self._fail(f"{error.problem}: got {error.got}", seconds)
+            return self._fail(f"{error.problem}: got {error.got}", str(error.expected), seconds)
         self.decoded += 1
         height, width, _ = image.shape
         if not stored.raw:
@@ -173,9 +176,10 @@ class PictureTrack:
         if shape in self.shapes or len(self.shapes) < 16:
             self.shapes[shape] += 1
 
-    def _fail(self, problem: str, seconds: float) -> None:
+    def _fail(self, problem: str, expected: str, seconds: float) -> None:
         known = problem if problem in self.failed or len(self.failed) < 16 else "other problems"
         self.failed[known] += 1
+        self.expected.setdefault(known, expected)
         if len(self.failed_at) < 256:
             self.failed_at.append(seconds)
 
@@ -211,7 +215,15 @@ def judge_pictures(pictures: PictureTrack) -> Iterator[Finding]:
             "camera",
             f"{failed} of {failed + pictures.decoded} pictures looked at cannot be decoded; "
             f"{count} times: {worst}",
-            "they are left out",
+            f"expected {pictures.expected.get(worst, 'a picture')}; they are left out",
+        )
+    if pictures.low_bits < 16:
+        yield note(
+            "low_bits",
+            "camera",
+            f"values of 16 bits use {pictures.low_bits} bits, in the low end: they are scaled to "
+            "the whole range",
+            "--picture-bits 16 takes the upper 8 bits as they are",
         )
     sizes = {(width, height) for _, width, height in pictures.shapes}
     if len(sizes) > 1:

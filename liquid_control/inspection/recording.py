@@ -89,7 +89,7 @@ def judge_roles(roles: Mapping[str, Stream]) -> Iterator[Finding]:
         yield fault(
             "no_camera",
             "camera",
-            "no pictures: no Image or CompressedImage",
+            "no pictures: no Image, CompressedImage or video",
             "name the topic with --topics.camera, or record the camera",
         )
     if "imu" not in roles:

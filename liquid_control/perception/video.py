@@ -1,4 +1,4 @@
-"""Video as messages hold it: one packet of H.264, H.265, VP9 or AV1 each, decoded in their order."""
+"""Video as messages hold it: one packet each of H.264, H.265, VP9 or AV1, decoded in order."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class RecordingSettings:
     picture_bits: str = choice(
         "auto",
         ("auto", "8", "10", "12", "14", "16"),
-        "bits that a camera with values of 16 bits uses, in the low end; auto: by its first pictures",
+        "bits in use of a camera's 16, counted from the low end; auto: by its first pictures",
     )
     vehicle: VehicleConfig = group(VehicleConfig())
 

@@ -116,14 +116,15 @@ class StoredPicture:
         return decode(self, self.bits)
 
     @property
-    def problem(self) -> str:
-        """What is wrong with the header of raw pixels, '' where it fits the data."""
+    def problem(self) -> tuple[str, str] | None:
+        """(what is wrong with the header of raw pixels, what would be right); None where it fits
+        the data."""
         try:
             if self.raw:
                 layout_of(self)
         except ImageError as error:
-            return str(error)
-        return ""
+            return f"{error.problem}: got {error.got}", str(error.expected)
+        return None
 
 
 class Entry(NamedTuple):
