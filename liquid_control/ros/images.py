@@ -3,14 +3,45 @@
 from __future__ import annotations
 
 import array
+from collections.abc import Callable
 
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from liquid_control.perception.pictures import image_from_compressed, image_from_message
+from liquid_control.perception.pictures import (
+    bits_in_use,
+    image_from_compressed,
+    image_from_message,
+)
 from liquid_control.recordings.rosbag.messages import jpeg
 
-__all__ = ["image_from_compressed", "image_from_message", "compressed_message", "image_message"]
+__all__ = [
+    "compressed_message",
+    "decoder",
+    "image_from_compressed",
+    "image_from_message",
+    "image_message",
+]
+
+LOOKED_AT = 8  # pictures from which the bits in use are found, as in recordings
+
+
+def decoder(compressed: bool, bits: str) -> Callable[[Image | CompressedImage], np.ndarray]:
+    """A function from a camera's messages, in their order, to pictures. `bits`: how many of values
+    of 16 bits it uses, or 'auto': the largest number that the first pictures fill."""
+    decode = image_from_compressed if compressed else image_from_message
+    if bits != "auto":
+        return lambda message: decode(message, int(bits))
+    seen, used = 0, 0
+
+    def auto(message: Image | CompressedImage) -> np.ndarray:
+        nonlocal seen, used
+        if seen < LOOKED_AT:
+            used = max(used, bits_in_use(message))
+            seen += 1
+        return decode(message, used)
+
+    return auto
 
 
 def image_message(picture: np.ndarray) -> Image:

@@ -56,6 +56,11 @@ class PolicyNodeConfig:
     image_transport: str = choice(
         "raw", ("raw", "compressed"), "which camera topic to subscribe to"
     )
+    picture_bits: str = choice(
+        "auto",
+        ("auto", "8", "10", "12", "14", "16"),
+        "bits in use of a camera's 16, counted from the low end; auto: by its first pictures",
+    )
     proposal_type: str = choice(
         "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
     )
@@ -156,11 +161,12 @@ class PolicyNode(LifecycleNode):
     def on_activate(self, state) -> TransitionCallbackReturn:
         self.controller.reset()
         compressed = self.config.image_transport == "compressed"
-        topic, kind, decode = (
-            ("camera/image_raw/compressed", CompressedImage, images.image_from_compressed)
+        topic, kind = (
+            ("camera/image_raw/compressed", CompressedImage)
             if compressed
-            else ("camera/image_raw", Image, images.image_from_message)
+            else ("camera/image_raw", Image)
         )
+        decode = images.decoder(compressed, self.config.picture_bits)
         result = super().on_activate(state)
         self._active = True
         self._saliency_thread = (

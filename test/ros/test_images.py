@@ -14,7 +14,12 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from liquid_control.errors import ImageError
 from liquid_control.perception.pictures import LARGEST_SIDE
-from liquid_control.ros.images import image_from_compressed, image_from_message, image_message
+from liquid_control.ros.images import (
+    decoder,
+    image_from_compressed,
+    image_from_message,
+    image_message,
+)
 
 CHANNELS = ("rgb8", "bgr8", "mono8")
 
@@ -154,3 +159,18 @@ def test_garbage_is_refused_with_an_image_error(garbage, head, tail):
         image_from_compressed(
             CompressedImage(format="jpeg", data=array.array("B", head + garbage + tail))
         )
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_a_cameras_bits_in_use_are_found_from_its_first_pictures(bits):
+    grey = PICTURE[..., 0].astype(np.uint32)
+    grey[0, 0] = 255
+    bright = message((grey * ((1 << bits) - 1) // 255).astype("<u2")[..., None], "mono16")
+    dark = message((grey * 3 // 255).astype("<u2")[..., None], "mono16")
+    decode = decoder(False, "auto")
+    decode(dark)
+    assert np.abs(decode(bright)[..., 0].astype(int) - grey).max() <= 1
+    assert decode(dark).max() == 0
+    np.testing.assert_array_equal(decoder(False, "16")(bright), image_from_message(bright))
+    rgb = decoder(False, "auto")
+    np.testing.assert_array_equal(rgb(image_message(PICTURE)), PICTURE)
