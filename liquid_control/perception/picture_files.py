@@ -15,7 +15,7 @@ in a PNG of one bit per pixel, deflate's largest ratio. More means a damaged hea
 the missing data would take seconds."""
 
 JPEG, PNG = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"
-_END_OF_JPEG = b"\xff\xd9"
+_END_OF_JPEG, _END_OF_PNG = b"\xff\xd9", b"IEND\xaeB`\x82"
 _PADDING = 64  # bytes behind the end marker in which it is found without reading the picture
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]", re.DOTALL)  # but restarts, fill and stuffing
 _RECORD = "Record the camera as Image, or as CompressedImage of JPEG or PNG"
@@ -51,9 +51,9 @@ def checked(data: memoryview, said: str) -> tuple[str, memoryview]:
     else:
         raise ImageError("format", *_unknown(head, said))
     if not end:
-        raise ImageError(
-            "data", f"{len(data)} bytes of {kind} without its end marker", "a complete picture"
-        )
+        is_there = _END_OF_PNG in bytes(data[-_PADDING:])
+        problem = "with a chunk longer than that" if is_there else "without its end marker"
+        raise ImageError("data", f"{len(data)} bytes of {kind} {problem}", "a complete picture")
     data = data[:end]
     height, width = _png_size(data) if kind == "png" else _jpeg_size(data)
     largest = min(LARGEST_AREA, MOST_PIXELS[kind] * len(data))
