@@ -1,12 +1,15 @@
 """Drives a vehicle with a liquid neural network.
 
 The public names below load their module when they are first used, so that importing the package
-stays light and the robot's nodes load no PyTorch. `doc/api.md` shows each of them in use.
+stays light and the robot's nodes load no PyTorch. `doc/api.md` shows each of them in use. Where
+gymnasium is used, the environments of `sim.registration` are registered with it.
 """
 
 from __future__ import annotations
 
 import importlib
+
+from liquid_control.system.after_import import after_import
 
 PUBLIC = {
     "LtcCell": "policy.cells.ltc",
@@ -59,3 +62,10 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return [*globals(), *__all__]
+
+
+def _register_environments() -> None:
+    importlib.import_module("liquid_control.sim.registration").register_environments()
+
+
+after_import("gymnasium", _register_environments)

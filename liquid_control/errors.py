@@ -96,6 +96,18 @@ class MissingDependencyError(LiquidControlError):
         self.module = module
 
 
+class DrawingError(LiquidControlError):
+    """Pictures of the simulated world cannot be drawn on this machine."""
+
+    def __init__(self, backend: str, problem: object) -> None:
+        said = " ".join(str(problem).split())[:200] or type(problem).__name__
+        super().__init__(
+            f"cannot draw with MUJOCO_GL={backend}: {said}. Unset MUJOCO_GL, set it to egl or osmesa, "
+            "or install libosmesa6 or libegl1; liquid-control doctor tries it"
+        )
+        self.backend = backend
+
+
 class RecordingError(LiquidControlError):
     """Nothing of a recording can be read."""
 

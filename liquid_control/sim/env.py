@@ -3,16 +3,22 @@ the task `lane_keeping`."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from liquid_control.config import PreprocessConfig, WorldConfig
+from liquid_control.config import PreprocessConfig, WorldConfig, from_mapping
+from liquid_control.errors import ConfigError, ShapeError
 from liquid_control.sim.seeds import LARGEST_SEED
-from liquid_control.sim.tasks.table import load_task
+from liquid_control.sim.tasks.table import TASKS, load_task
 from liquid_control.sim.worlds import MujocoState, MujocoWorlds, Observations
 
 RENDER_WIDTH, RENDER_HEIGHT = 640, 320
+LONGEST_EPISODE = 1e6
+"""Limit of a time limit [s]."""
 
 
 class DrivingEnv(gymnasium.Env):
@@ -25,8 +31,9 @@ class DrivingEnv(gymnasium.Env):
     Observation (Dict) image (h, w, 3) uint8 RGB, the policy's preprocessed picture; measurements
         (3,) float32: yaw rate [rad/s], lateral acceleration [m/s²], speed [m/s], averaged since the
         last frame; dt (1,) float32 [s] since the last frame.
-    Action (Box (1,))
-        path curvature [1/m], positive left, within ±0.2. The world controls the speed.
+    Action (Box (1,), -1 to 1)
+        path curvature, positive left, as a share of `action_limit` (0.2 1/m): a curvature k [1/m] is
+        the action k / env.unwrapped.action_limit. The world controls the speed.
     Reward
         metres of progress x (1 - |lane offset| / 1 m), not below zero.
     End terminated: the car's centre is more than half a lane off, or the car has turned around.
@@ -35,7 +42,12 @@ class DrivingEnv(gymnasium.Env):
         actions, bit-equal trajectories. Later resets without one go on to new roads.
         `options={"held_out": True}` draws a test road, which no training seed reaches.
     Info the true lane offset [m], heading error [rad], road curvature [1/m], station [m], stamp
-        [ns], and the expert's action.
+        [ns], the expert's curvature [1/m], and that as `expert_action` (1,) float32.
+
+    `world` and `preprocessing` may be mappings of field names to values. `time_limit` [s].
+    Environments of one process do not disturb each other, in whatever threads they run; copies and
+    pickles of a running one go on from where it is. Raises ConfigError for wrong arguments and
+    options, and for a step before the first reset; DrawingError where this machine cannot draw.
 
     Observation, action, reward and termination are those of `task` (sim.tasks); given are those of
     `lane_keeping`.
@@ -47,19 +59,31 @@ class DrivingEnv(gymnasium.Env):
         self,
         task: str = "lane_keeping",
         render_mode: str | None = None,
-        world: WorldConfig | None = None,
-        preprocessing: PreprocessConfig | None = None,
+        world: WorldConfig | Mapping | None = None,
+        preprocessing: PreprocessConfig | Mapping | None = None,
         time_limit: float = 120.0,
     ) -> None:
+        if task not in TASKS:
+            raise ConfigError("task", task, "one of " + ", ".join(TASKS))
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ConfigError("render_mode", render_mode, "None or rgb_array")
+        limit = time_limit if isinstance(time_limit, (int, float)) else math.nan
+        if isinstance(time_limit, bool) or not 0.0 < limit <= LONGEST_EPISODE:
+            raise ConfigError("time_limit", time_limit, f"above 0 to {LONGEST_EPISODE:g} s")
         self.render_mode = render_mode
         chosen = load_task(task)
         self._worlds = MujocoWorlds(
-            world or WorldConfig(), preprocessing, chosen, time_limit=time_limit
+            _settings(WorldConfig, world),
+            _settings(PreprocessConfig, preprocessing),
+            chosen,
+            time_limit=limit,
         )
         self._state: MujocoState | None = None
         image = self._worlds.spec.image
         count = len(self._worlds.spec.measurements)
-        self.action_space = spaces.Box(-chosen.action_limit, chosen.action_limit, dtype=np.float32)
+        self.action_limit = np.asarray(chosen.action_limit, np.float64)
+        """(A,) float64, what an action of 1 stands for, in the units of the task."""
+        self.action_space = spaces.Box(-1.0, 1.0, self.action_limit.shape, np.float32)
         self.observation_space = spaces.Dict(
             {
                 "image": spaces.Box(0, 255, (image.height, image.width, 3), np.uint8),
@@ -69,14 +93,19 @@ class DrivingEnv(gymnasium.Env):
         )
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[dict, dict]:
+        held_out = _held_out(options)
         super().reset(seed=seed)
         road = int(self.np_random.integers(LARGEST_SEED)) if seed is None else seed
-        held_out = bool((options or {}).get("held_out", False))
         self._state, seen = self._worlds.reset([road], held_out)
         return _first(seen), self._info()
 
     def step(self, action: np.ndarray) -> tuple[dict, float, bool, bool, dict]:
-        found = self._worlds.step(self._state, np.reshape(action, (1, -1)))
+        if self._state is None:
+            raise ConfigError("step", "a call before the first reset", "reset first")
+        rows = np.reshape(np.asarray(action, np.float64), (1, -1))
+        if rows.shape[1:] != self.action_limit.shape:
+            raise ShapeError("action", np.shape(action), self.action_limit.shape)
+        found = self._worlds.step(self._state, rows * self.action_limit)
         self._state = found.state
         reward, terminated, truncated = (
             row.item() for row in (found.reward, found.terminated, found.truncated)
@@ -94,6 +123,7 @@ class DrivingEnv(gymnasium.Env):
     def _info(self) -> dict:
         (truth,), (expert,) = self._state.truths, self._state.expert.tolist()
         actions = self._worlds.spec.actions
+        share = np.clip(self._state.expert[0] / self.action_limit, -1.0, 1.0)
         return {
             "stamp_ns": truth.stamp_ns,
             "station": truth.station,
@@ -104,7 +134,29 @@ class DrivingEnv(gymnasium.Env):
                 f"expert_{feature.name}": value
                 for feature, value in zip(actions, expert, strict=True)
             },
+            "expert_action": share.astype(np.float32),
         }
+
+
+LaneKeeping = DrivingEnv
+"""Its name in version 0.1.0."""
+
+
+def _settings(kind: type, given: object):
+    """Settings of a class, from a mapping too; None for its defaults."""
+    return given if isinstance(given, kind) else from_mapping(kind, {} if given is None else given)
+
+
+def _held_out(options: Mapping | None) -> bool:
+    """The only option of `reset`. Raises ConfigError for others, because one with a spelling
+    mistake would draw a training road."""
+    options = {} if options is None else options
+    if not isinstance(options, Mapping) or set(options) - {"held_out"}:
+        raise ConfigError("options", options, "a mapping with no other name than held_out")
+    held_out = options.get("held_out", False)
+    if not isinstance(held_out, (bool, np.bool_)):
+        raise ConfigError("options.held_out", held_out, "true or false")
+    return bool(held_out)
 
 
 def _first(seen: Observations) -> dict:

@@ -28,6 +28,10 @@ class Physics:
         self._light(appearance)
         body.attach(model, self.data)
 
+    def __getstate__(self) -> dict:
+        """For copies, which draw into a buffer of their own."""
+        return {**self.__dict__, "_renderer": None}
+
     def place(self, x: float, y: float, yaw: float, speed: float) -> None:
         """Puts the vehicle's centre at a pose, moving straight ahead at `speed`."""
         mujoco.mj_resetData(self.model, self.data)

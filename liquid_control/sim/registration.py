@@ -1,21 +1,26 @@
-"""Gymnasium's plug-in entry point: once the package is installed,
-`gymnasium.make("liquid_control/LaneKeeping-v0")` works, and so does every task of
-`sim.tasks.table`.
+"""Every task of `sim.tasks.table` by its name in gymnasium, `liquid_control/LaneKeeping-v0`.
 
-Gymnasium calls this at its own import, so nothing heavy may be imported here.
+`import liquid_control` registers them as soon as gymnasium is imported too, before or after; the
+plug-in entry point of gymnasium before 1.4 does so without that import. Both happen while modules
+are being imported, so nothing heavy may be imported here.
 """
 
 from __future__ import annotations
 
 from liquid_control.sim.tasks.table import TASKS
 
+NAMESPACE = "liquid_control"
+
 
 def register_environments() -> None:
-    """Called inside the namespace `liquid_control` (the entry point's name)."""
-    from gymnasium.envs.registration import register
+    """Registers the environments that are not registered yet."""
+    from gymnasium.envs.registration import register, registry
 
     for name in TASKS:
-        title = "".join(map(str.capitalize, name.split("_")))
-        register(
-            id=f"{title}-v0", entry_point="liquid_control.sim.env:DrivingEnv", kwargs={"task": name}
-        )
+        identifier = f"{NAMESPACE}/{''.join(map(str.capitalize, name.split('_')))}-v0"
+        if identifier not in registry:
+            register(
+                id=identifier,
+                entry_point="liquid_control.sim.env:DrivingEnv",
+                kwargs={"task": name},
+            )

@@ -23,6 +23,7 @@ def check() -> list[Finding]:
 
 def draw() -> tuple[str, str, float]:
     """(MuJoCo's back end, OpenGL's renderer, milliseconds for a picture of `SIZE`)."""
+    from liquid_control.sim.rendering import gl_renderer
     from liquid_control.sim.world import World
 
     world = World(seed=0)
@@ -31,7 +32,4 @@ def draw() -> tuple[str, str, float]:
     for _ in range(PICTURES):
         world.render(*SIZE)
     seconds = (time.perf_counter() - start) / PICTURES
-    from OpenGL import GL
-
-    renderer = GL.glGetString(GL.GL_RENDERER).decode()
-    return os.environ["MUJOCO_GL"], renderer, round(1000 * seconds, 2)
+    return os.environ["MUJOCO_GL"], gl_renderer(), round(1000 * seconds, 2)
