@@ -5,11 +5,11 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "liquid_control"
-RUN = ["numpy", "opencv-python-headless", "onnxruntime", "safetensors", "PyYAML", "tyro"]
+RUN = ["numpy", "opencv-python-headless", "onnxruntime", "safetensors", "PyYAML", "tyro", "tqdm"]
 SIM = ["mujoco", "PyOpenGL", "gymnasium", "tqdm"]
 REPORT = ["matplotlib", "av", "Jinja2", "pyarrow"]
 BAGS = ["rosbags", "mcap", "lz4", "backports.zstd", "apsw"]
-TRAIN = [*SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
+TRAIN = [*RUN, *SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
 SECURITY = ["cryptography"]
 TEST = [
     "pytest",

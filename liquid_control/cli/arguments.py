@@ -4,11 +4,8 @@ field functions of `config` write."""
 from __future__ import annotations
 
 import dataclasses
-import os
-import stat
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec
@@ -59,37 +56,6 @@ def parse(
         config=STYLE,
         registry=_registry(chosen),
     )
-
-
-def refuse_unusable_places(settings: object) -> None:
-    """Raises ConfigError where a verb could not write its results, before it works for hours."""
-    for field in dataclasses.fields(settings):
-        place, kind = getattr(settings, field.name), field.metadata.get("writes")
-        if kind and place is not None:
-            problem = _problem(Path(place), kind == "file")
-            if problem:
-                raise ConfigError(
-                    f"--{field.name}", str(place), f"a place that can be written, but {problem}"
-                )
-
-
-def _problem(place: Path, is_file: bool) -> str:
-    """Why a folder (or file) cannot be made or written there; "" where nothing prevents it."""
-    for each in (place, *place.absolute().parents):
-        try:
-            mode = each.stat().st_mode
-        except (FileNotFoundError, NotADirectoryError):
-            if each.is_symlink():
-                return f"{each} is a link to nothing"
-            continue
-        except (OSError, ValueError) as error:
-            return getattr(error, "strerror", None) or str(error)
-        if each == place and is_file and stat.S_ISREG(mode):
-            return ""
-        if not stat.S_ISDIR(mode) or (each == place and is_file):
-            return f"{each} is {'a folder' if stat.S_ISDIR(mode) else 'no folder'}"
-        return "" if os.access(each, os.W_OK | os.X_OK) else f"{each} may not be written"
-    return "it is nowhere"
 
 
 def _switches(settings: type) -> Iterator[str]:

@@ -10,16 +10,10 @@ import sys
 from collections.abc import Iterator
 
 from liquid_control.cli.checks.finding import MISSING, NOTE, OK, Finding, is_importable
+from liquid_control.cli.extras import MODULES
 
-NODES_NEED = ("run", "ros")
-"""Extras without which no policy drives; a missing package of another extra is a note."""
-MODULES = {
-    "opencv-python-headless": "cv2",
-    "PyYAML": "yaml",
-    "PyOpenGL": "OpenGL",
-    "Jinja2": "jinja2",
-}
-"""Modules whose name is not their package's."""
+NODES_NEED = {"numpy", "opencv-python-headless", "onnxruntime", "PyYAML"}
+"""Packages without which no policy drives; another one that is missing is a note."""
 CHECKED_WITH_THE_GPU = {"triton"}
 
 
@@ -30,7 +24,7 @@ def check() -> list[Finding]:
 def check_package(extra: str, name: str) -> Finding:
     """Looks for the module, not for pip's record of it: packages of apt have none."""
     if not is_importable(MODULES.get(name, name.replace("-", "_"))):
-        state = MISSING if extra in NODES_NEED else NOTE
+        state = MISSING if name in NODES_NEED else NOTE
         advice = f"pip install 'liquid_control[{extra}]', or the system's own package"
         return Finding(extra, name, state, "not installed", advice)
     try:
