@@ -28,6 +28,7 @@ from liquid_control.deploy.native.step import LtcStep, WiredCfcStep
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.policy import from_ncps
 from liquid_control.policy.kernels.choose import unroll
+from liquid_control.system.threads import cores
 from liquid_control.system.verb import Verb
 
 INPUTS, BATCH, TIME = 32, 128, 100
@@ -103,7 +104,7 @@ def bench_cells(settings: CellsSettings) -> dict:
             "a machine where torch.cuda.is_available(), or leave it out",
         )
     before = torch.get_num_threads()
-    torch.set_num_threads(settings.threads or os.cpu_count() or 1)
+    torch.set_num_threads(settings.threads or cores())
     try:
         facts = machine(PACKAGES) | {"threads": torch.get_num_threads()} | (gpu() if seen else {})
         result = {"machine": facts, "first_use": _first_use("cuda" if settings.gpu_only else "cpu")}

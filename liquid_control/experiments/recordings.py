@@ -29,7 +29,7 @@ from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.sim.collect import DriveJob, collect_missing
 from liquid_control.sim.scenario import expert_drives
 from liquid_control.sim.seeds import LARGEST_SEED
-from liquid_control.system.files import write_atomically
+from liquid_control.system.files import read_json, write_atomically
 from liquid_control.system.jobs import processes
 from liquid_control.system.verb import Verb
 from liquid_control.train.cloning import CloneSettings, clone
@@ -246,7 +246,7 @@ def _evaluation(settings: RecordingsBenchSettings, folder: Path) -> dict:
         )
         with write_atomically(place) as partial:
             partial.write_text(json.dumps(found | {"model": folder.name}))
-    return json.loads(place.read_text())
+    return read_json(place)
 
 
 VERB = Verb(

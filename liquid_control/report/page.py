@@ -5,6 +5,7 @@ A page is one file that loads nothing: style, script, pictures and short videos 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,14 @@ REMEDY = "Install the report extra: pip install 'liquid_control[report]'"
 
 AXIS = {"left": LEFT, "right": WIDTH - RIGHT, "top": TOP, "width": WIDTH}
 """Plot area of every time chart, for the page's script [px]."""
+
+
+def require(*modules: str) -> None:
+    """Raises MissingDependencyError for the first module of the report extra that is not installed:
+    for work of minutes or hours whose results need it at the end."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise MissingDependencyError(module, REMEDY)
 
 
 def render_page(template: str, facts: Mapping[str, object]) -> str:

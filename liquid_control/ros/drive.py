@@ -28,6 +28,7 @@ from liquid_control.ros.node_processes import (
     EnvironmentVariables,
     isolated_environment,
 )
+from liquid_control.system.files import clear_results
 from liquid_control.system.verb import Interrupted, Verb
 
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
@@ -70,10 +71,13 @@ def drive(settings: DriveSettings) -> dict:
 
     Returns the summary; its `success` means no departure and no dead process. Ctrl-C ends the drive
     early: the report is written, and Interrupted raised with the summary; a second Ctrl-C ends at
-    once. Raises LiquidControlError when the drive cannot start. No process is left behind.
+    once. Raises LiquidControlError when the drive cannot start. No process is left behind, and no
+    result of an earlier drive.
     """
-    from liquid_control.evaluate.drive.report import write_drive
+    from liquid_control.evaluate.drive.report import RESULTS, write_drive
+    from liquid_control.report.page import require
 
+    require("jinja2", *(("av", "matplotlib") if settings.video else ()))
     info = read_model(find_model(settings.model))
     try:
         settings.out.mkdir(parents=True, exist_ok=True)
@@ -83,6 +87,7 @@ def drive(settings: DriveSettings) -> dict:
             str(settings.out),
             f"a directory that can be made ({error.strerror})",
         ) from error
+    clear_results(settings.out, *RESULTS, "logs/*.log")
     with _Stop() as stop:
         summary = write_drive(_drive(settings, info.directory.resolve(), stop), settings.out)
         if settings.view:

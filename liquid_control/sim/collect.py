@@ -27,6 +27,7 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.data.episode import Episode
 from liquid_control.deploy.runtime import Runtime
+from liquid_control.errors import ConfigError
 from liquid_control.model.packed import PackedModel
 from liquid_control.perception.observer import preprocess
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter, check_free
@@ -115,7 +116,8 @@ class CollectionSettings:
 
 def collect_expert(settings: CollectionSettings) -> dict:
     """Collects on all cores; returns the number of frames and their rate, start of the processes
-    included."""
+    included. Raises ConfigError where the drives of an earlier run are: training on the folder would
+    mix them."""
     started = time.perf_counter()
     check_camera(settings.preprocess, settings.world)
     settings.out.mkdir(parents=True, exist_ok=True)
@@ -133,6 +135,13 @@ def collect_expert(settings: CollectionSettings) -> dict:
         )
     for directory in jobs if recording else ():
         check_free(directory)
+    earlier = len(list(settings.out.glob("expert_*")))
+    if earlier:
+        raise ConfigError(
+            str(settings.out),
+            f"a folder with {earlier} drives of an earlier run",
+            "an empty folder",
+        )
     frames = collect(jobs, processes(settings.workers), "collect")
     seconds = time.perf_counter() - started
     return {

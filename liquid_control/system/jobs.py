@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 from tqdm import tqdm
 
 from liquid_control.system.parent_death import end_with_parent
+from liquid_control.system.threads import cores
 
 Job, Result = TypeVar("Job"), TypeVar("Result")
 Take = Callable[[int, Result], None]
@@ -60,7 +61,7 @@ def run_jobs(
 
 
 def processes(workers: int = 0, finish: bool = True) -> Engine:
-    """Local processes, 0 for one a core; one worker, or one job, runs in this process.
+    """Local processes, 0 for one for each core of this process (`threads.cores`); one worker, or one job, runs in this process.
 
     After an error or Ctrl-C the jobs that have begun are finished and their results taken before it
     is raised. Without `finish` they are stopped: for jobs that take long and can be resumed.
@@ -77,7 +78,7 @@ class Processes:
     finish: bool
 
     def run(self, function: Callable[[Job], Result], jobs: Sequence[Job], take: Take) -> None:
-        workers = min(self.workers or os.cpu_count() or 1, len(jobs))
+        workers = min(self.workers or cores(), len(jobs))
         if workers <= 1:
             for index, job in enumerate(jobs):
                 take(index, function(job))

@@ -3,15 +3,16 @@ as JSON in the header."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 
-from liquid_control.system.files import write_atomically
+from liquid_control.system.files import damaged, write_atomically
 
 
 def save_checkpoint(
@@ -30,19 +31,36 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, network: torch.nn.Module, optimiser: torch.optim.Adam) -> dict:
-    """Restores network and optimiser in place; returns the facts."""
-    weights, states = {}, {}
-    with safe_open(path, "pt") as file:
-        facts = json.loads(file.metadata()["facts"])
-        for key in file.keys():  # noqa: SIM118  safe_open is no mapping
-            kind, _, name = key.partition(".")
-            if kind == "network":
-                weights[name] = file.get_tensor(key)
-            else:
-                index, _, entry = name.partition(".")
-                states.setdefault(int(index), {})[entry] = file.get_tensor(key)
-    network.load_state_dict(weights)
-    optimiser.load_state_dict(
-        {"state": states, "param_groups": optimiser.state_dict()["param_groups"]}
-    )
+    """Restores network and optimiser in place; returns the facts. Raises ConfigError for a file
+    that is cut, damaged or of another network."""
+    with _refusing_damage(path):
+        weights, states = {}, {}
+        with safe_open(path, "pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+            facts["position"].keys(), facts["seconds"]["total"]
+            for key in file.keys():  # noqa: SIM118  safe_open is no mapping
+                kind, _, name = key.partition(".")
+                if kind == "network":
+                    weights[name] = file.get_tensor(key)
+                else:
+                    index, _, entry = name.partition(".")
+                    states.setdefault(int(index), {})[entry] = file.get_tensor(key)
+        network.load_state_dict(weights)
+        optimiser.load_state_dict(
+            {"state": states, "param_groups": optimiser.state_dict()["param_groups"]}
+        )
     return facts
+
+
+def load_weights(path: Path, network: torch.nn.Module) -> None:
+    """Gives the network the weights of a file, in place. Raises ConfigError as above."""
+    with _refusing_damage(path):
+        network.load_state_dict(load_file(path))
+
+
+@contextlib.contextmanager
+def _refusing_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RuntimeError):
+        raise damaged(path) from None

@@ -24,15 +24,15 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tqdm import tqdm
 
 from liquid_control.deploy.export import export_onnx
 from liquid_control.errors import ConfigError
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import save_model
-from liquid_control.system.files import write_atomically
-from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
+from liquid_control.system.files import damaged, read_json, write_atomically
+from liquid_control.train.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from liquid_control.train.device import device_name
 
 FORMAT = 2
@@ -99,11 +99,13 @@ class Run:
 
     def resume(self, network: torch.nn.Module, optimiser: torch.optim.Adam, start: Mapping) -> dict:
         """Restores network and optimiser from the checkpoint, in place, and returns its position;
-        `start` where there is no checkpoint."""
+        `start` where there is no checkpoint. Raises ConfigError for a damaged one."""
         path = self.folder / CHECKPOINT
         if not path.exists():
             return dict(start)
         facts = load_checkpoint(path, network, optimiser)
+        if not facts["position"].keys() >= start.keys():
+            raise damaged(path)
         self._seconds = facts["seconds"]
         self._earlier = self._seconds.pop("total")
         return facts["position"]
@@ -124,8 +126,9 @@ class Run:
             save_file(weights, partial)
 
     def load_best(self, network: torch.nn.Module) -> None:
-        """Gives the network the best weights so far, in place."""
-        network.load_state_dict(load_file(self.folder / BEST))
+        """Gives the network the best weights so far, in place. Raises ConfigError for a damaged
+        file."""
+        load_weights(self.folder / BEST, network)
 
     @contextlib.contextmanager
     def timed(self, part: str) -> Iterator[None]:
@@ -207,12 +210,7 @@ def _claim(folder: Path, settings: Mapping) -> None:
         with write_atomically(path) as partial:
             partial.write_text(json.dumps(wanted, indent=1) + "\n")
         return
-    try:
-        found = dict(json.loads(path.read_text()))
-    except (ValueError, TypeError):
-        raise ConfigError(
-            str(path), "a damaged file", "an intact one, or an empty folder"
-        ) from None
+    found = read_json(path)
     if found.get("format") != FORMAT:
         raise ConfigError(
             str(folder),

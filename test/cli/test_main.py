@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 
@@ -130,6 +131,51 @@ def test_a_wrong_verb_gets_the_usage_and_code_2(arguments, capsys):
     assert cli.main(arguments) == 2
     out, err = capsys.readouterr()
     assert "usage: liquid-control" in out + err
+
+
+@pytest.mark.parametrize(
+    "arguments, wrong, meant",
+    [
+        (["evalate", "lane_keeper"], "evalate", "evaluate"),
+        (["Replay"], "Replay", "replay"),
+        (["trian", "simulation"], "trian", "train simulation"),
+        (["train", "simulaton", "--out", "x"], "train simulaton", "train simulation"),
+        (["train", "--out", "x"], "train", "train simulation or train recordings"),
+        (["simulation"], "simulation", "train simulation"),
+        (["bench", "cell"], "bench cell", "bench cells"),
+        (["soak", "gat"], "soak gat", "soak gate"),
+        (["fly"], "fly", ""),
+        (["--seconds", "3"], "--seconds", ""),
+    ],
+)
+def test_a_mistyped_verb_is_named_with_the_nearest_in_one_line(arguments, wrong, meant, capsys):
+    assert cli.main(arguments) == cli.WRONG_USAGE
+    out, err = capsys.readouterr()
+    assert not out and len(err.splitlines()) == 1 and wrong in err
+    assert (f"did you mean {meant}" in err) if meant else ("did you mean" not in err)
+
+
+@pytest.mark.parametrize("verb", cli.VERBS, ids=lambda verb: verb.words)
+def test_a_verb_with_two_letters_exchanged_is_recognised(verb, capsys):
+    *before, last = verb.words.split()
+    mistyped = last[:1] + last[2] + last[1] + last[3:]
+    assert cli.main([*before, mistyped]) == cli.WRONG_USAGE
+    assert f"did you mean {verb.words}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version_is_that_of_the_package(flag, capsys):
+    assert cli.main([flag]) == 0
+    shown = capsys.readouterr().out
+    manifest = ElementTree.parse(Path(__file__).parents[2] / "package.xml")
+    assert shown.split()[:2] == ["liquid-control", manifest.findtext("version")]
+    assert cli.VERSION == manifest.findtext("version")
+
+
+def test_the_package_runs_as_a_module():
+    for module in ("liquid_control", "liquid_control.cli"):
+        done = subprocess.run([sys.executable, "-m", module, "fly"], capture_output=True, text=True)
+        assert done.returncode == 2 and "no verb 'fly'" in done.stderr
 
 
 @pytest.mark.parametrize(

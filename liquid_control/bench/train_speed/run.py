@@ -8,7 +8,6 @@ load disturbs little; one figure is of all cores by the clock, as `train simulat
 from __future__ import annotations
 
 import dataclasses
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from liquid_control.config import PreprocessConfig, check, group, number, path
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.sim.scenario import LONG_ROAD, POLICY_ROAD, SHORT_ROAD
 from liquid_control.system.allocator import keep_freed_memory
+from liquid_control.system.threads import cores
 from liquid_control.system.verb import Verb
 from liquid_control.train.simulation_settings import SimulationSettings
 
@@ -76,7 +76,7 @@ def bench_train(settings: TrainBenchSettings) -> dict:
         "share_of_memory": encoder["bytes_per_second"] / limit["bytes_per_second"],
     }
     answer = {
-        "machine": machine(PACKAGES) | {"threads": threads, "cpus": os.cpu_count()},
+        "machine": machine(PACKAGES) | {"threads": threads, "cpus": cores()},
         "core": settings.policy.core.name,
         "encoder": settings.policy.encoder,
         "picture": [recipe.preprocess.height, recipe.preprocess.width],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import re
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 
 from liquid_control.cli.checks.finding import MISSING, NOTE, OK, Finding, is_importable
 from liquid_control.cli.extras import MODULES
+from liquid_control.system.threads import cores
 
 NODES_NEED = {"numpy", "opencv-python-headless", "onnxruntime", "PyYAML"}
 """Packages without which no policy drives; another one that is missing is a note."""
@@ -34,7 +34,7 @@ def check_package(extra: str, name: str) -> Finding:
 
 
 def _python() -> Finding:
-    system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    system = f"{platform.system()} {platform.machine()}, {cores()} cores"
     found = f"{platform.python_version()} on {system}"
     if (3, 10) <= sys.version_info[:2] <= (3, 12):
         return Finding("run", "python", OK, found)

@@ -68,8 +68,11 @@ class RoadJob:
 
 def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
     """Returns, ready for JSON: the totals of the first condition, a row with intervals for each
-    under `conditions`, and all `RoadResult`s under `per_road`."""
+    under `conditions`, and all `RoadResult`s under `per_road`. Raises ModelFileError for a model
+    that is not there, damaged, or not signed as it must be."""
     started = time.perf_counter()
+    settings = dataclasses.replace(settings, model=find_model(settings.model))
+    read_model(settings.model, settings.require_signature)
     conditions = find_conditions(settings.conditions)
     model = pack_model(settings.model)
     jobs = [
@@ -184,13 +187,4 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
     )
 
 
-def _evaluate_named(settings: EvaluationSettings) -> dict:
-    """`evaluate` of a model given by path or name, which may have to be signed."""
-    model = find_model(settings.model)
-    read_model(model, settings.require_signature)
-    return evaluate(dataclasses.replace(settings, model=model))
-
-
-VERB = Verb(
-    EvaluationSettings, _evaluate_named, lambda facts: f"{as_lines(facts)}\n\n{table(facts)}"
-)
+VERB = Verb(EvaluationSettings, evaluate, lambda facts: f"{as_lines(facts)}\n\n{table(facts)}")

@@ -18,6 +18,9 @@ from liquid_control.report.media import video_source
 from liquid_control.report.page import write_page
 from liquid_control.report.strip import by_layer, normalised
 
+RESULTS = ("drive.mp4", "report.html", "summary.json")
+"""What a drive may leave in its folder."""
+
 BRIDGED = 0.06
 """Gate activations closer than this are drawn as one stretch [s]."""
 

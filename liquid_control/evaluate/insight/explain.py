@@ -23,8 +23,10 @@ from liquid_control.evaluate.insight.trace import joined, record
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.policy.saved import load_network
+from liquid_control.report.page import require
 from liquid_control.report.strip import by_layer, display_names
 from liquid_control.sim.seeds import LARGEST_SEED
+from liquid_control.system.files import clear_results
 from liquid_control.system.verb import Verb, as_lines
 
 PICTURE = (480, 240)
@@ -63,6 +65,8 @@ class ExplainSettings:
 def explain(settings: ExplainSettings, progress: bool = True) -> dict:
     """Writes the page, the video and all figures into `settings.out` and returns the figures.
     Raises ModelFileError and DriveError."""
+    require("jinja2", "matplotlib", *(("av",) if settings.video else ()))
+    settings = dataclasses.replace(settings, model=find_model(settings.model))
     torch.set_num_threads(1)  # more cost time on pictures this small
     info, network = read_model(settings.model), load_network(settings.model)
     runtime = TorchRuntime(network)
@@ -112,6 +116,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
         "interventions": [_effect(effect, names) for effect in effects],
     }
     settings.out.mkdir(parents=True, exist_ok=True)
+    clear_results(settings.out, "explain.html", "explain.mp4", "explain.json")
     film = (
         _film(settings, runtime.preprocess, back_prop, network, traces[0], names)
         if settings.video
@@ -186,9 +191,4 @@ def _film(
     return path
 
 
-def _explain_named(settings: ExplainSettings) -> dict:
-    """`explain` of a model given by path or name."""
-    return explain(dataclasses.replace(settings, model=find_model(settings.model)))
-
-
-VERB = Verb(ExplainSettings, _explain_named, lambda facts: as_lines(brief(facts)))
+VERB = Verb(ExplainSettings, explain, lambda facts: as_lines(brief(facts)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import math
 import sys
@@ -17,9 +16,9 @@ from tqdm import tqdm
 from liquid_control.config import check, group, number, path, several, switch, text
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.deploy.runtimes import load_runtime
-from liquid_control.errors import ConfigError, MissingDependencyError
+from liquid_control.errors import ConfigError
 from liquid_control.evaluate.replay.golden import golden
-from liquid_control.evaluate.replay.log import REMEDY, ReplayLog, write_csv, write_parquet
+from liquid_control.evaluate.replay.log import ReplayLog, write_csv, write_parquet
 from liquid_control.evaluate.replay.metrics import Comparison, worst
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay_source
 from liquid_control.evaluate.replay.pictures import ReplayVideo, Watched, WorstMoments
@@ -30,11 +29,23 @@ from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.values import Intrinsics
 from liquid_control.report.overlay import CameraView
-from liquid_control.system.files import write_atomically
+from liquid_control.report.page import require
+from liquid_control.system.files import clear_results, write_atomically
 from liquid_control.system.verb import Verb
 
 APART = 5.0
 """Least distance of worst moments from one another [s]."""
+
+
+RESULTS = (
+    "report.html",
+    "commands.csv",
+    "commands.parquet",
+    "summary.json",
+    "replay.mp4",
+    "replay_[0-9]*.mp4",
+)
+"""What a replay may leave in --out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,12 +116,14 @@ def run(settings: ReplaySettings) -> dict:
             "replay", settings.model or "no model", "MODEL BAG [BAG ...], or --golden DIR"
         )
     if settings.out is not None:
-        _check_report_extra()
+        require("jinja2", "av", "matplotlib", "pyarrow")
         settings.out.mkdir(parents=True, exist_ok=True)
     models = {
         name: load_runtime(path)
         for name, path in model_names((settings.model, *settings.against)).items()
     }
+    if settings.out is not None:
+        clear_results(settings.out, *RESULTS)
     logs, watched = _replay_all(settings, models)
     facts, comparisons = summarize(logs, models)
     facts["worst"] = {
@@ -232,14 +245,6 @@ def opencv_on_one_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
-
-
-def _check_report_extra() -> None:
-    """Raises MissingDependencyError where a package that --out needs is missing, before the
-    replay."""
-    for module in ("jinja2", "av", "matplotlib", "pyarrow"):
-        if importlib.util.find_spec(module) is None:
-            raise MissingDependencyError(module, REMEDY)
 
 
 def _succeeded(facts: Mapping) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from liquid_control.errors import ConfigError
-from liquid_control.system.files import write_atomically
+from liquid_control.system.files import damaged, write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 
 SESSIONS = "sessions.json"
@@ -123,7 +123,12 @@ def _core_seconds() -> float:
 
 def _read(folder: Path) -> list[dict]:
     path = folder / SESSIONS
-    return json.loads(path.read_text()) if path.exists() else []
+    if not path.exists():
+        return []
+    try:
+        return list(json.loads(path.read_text()))
+    except (ValueError, TypeError):
+        raise damaged(path) from None
 
 
 def _write(folder: Path, sessions: list[dict]) -> None:

@@ -19,7 +19,7 @@ from liquid_control.experiments.driving.settings import DrivingSettings
 from liquid_control.model.cores import PRESETS
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.sim.collect import DriveJob
-from liquid_control.system.files import write_atomically
+from liquid_control.system.files import read_json, write_atomically
 from liquid_control.train.from_simulation import train
 from liquid_control.train.run import described
 from liquid_control.train.simulation_settings import PLACES, SimulationSettings, expert_drives
@@ -115,7 +115,7 @@ def is_trained(job: Training) -> bool:
     path = job.settings.out / TRAINED
     if not path.exists():
         return False
-    if json.loads(path.read_text())["settings"] != job.described:
+    if read_json(path, "settings")["settings"] != job.described:
         raise ConfigError(
             str(job.settings.out),
             "a model trained by another recipe",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import os
 import platform
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.plain_json import plain
-from liquid_control.system.threads import wait_without_spinning
+from liquid_control.system.threads import cores, wait_without_spinning
 from liquid_control.system.verb import Verb
 
 PUBLISHED = {"half_cheetah": half_cheetah, "walker2d": walker2d}
@@ -87,7 +86,7 @@ def run_tables(settings: TablesSettings) -> dict:
         PUBLISHED[table].load(settings.data)  # bad data is refused before the first training
         traces[table] = PUBLISHED[table].read(settings.data)
     missing = [run for run in runs if not run.is_done(settings.out)]
-    workers = settings.workers or os.cpu_count() or 1
+    workers = settings.workers or cores()
     missing = [
         dataclasses.replace(run, place=1 + index % workers) for index, run in enumerate(missing)
     ]
@@ -177,7 +176,7 @@ def perform(job: tuple[Run, list[np.ndarray] | None]) -> dict:
             "numpy": np.__version__,
             "python": platform.python_version(),
         },
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared with other work",
+        "machine": f"{platform.machine()}, {cores()} cores, shared with other work",
         "date": datetime.date.today().isoformat(),
     }
 

@@ -13,13 +13,14 @@ from liquid_control.control.engagement import DRIVING
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.model.installed import find_model
 from liquid_control.model.packed import PackedModel, pack_model
+from liquid_control.report.page import require
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.stress.faults.course import Tick, run_course
 from liquid_control.stress.faults.expectations import EXPECTED, Expectation
 from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.stress.faults.limit_check import violations
-from liquid_control.system.files import write_atomically
+from liquid_control.system.files import clear_results, write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb
 
@@ -54,6 +55,8 @@ class FaultSettings:
 def inject_faults(settings: FaultSettings) -> dict:
     """Facts by cell under `cells`; `broken` counts the cells with an unmet expectation."""
     started = time.perf_counter()
+    if settings.out is not None:
+        require("matplotlib")
     model = pack_model(find_model(settings.model))
     cells = [(source, kind) for source in SOURCES for kind in KINDS]
     jobs = [
@@ -82,6 +85,7 @@ def inject_faults(settings: FaultSettings) -> dict:
         from liquid_control.stress.faults.picture import draw_matrix
 
         settings.out.mkdir(parents=True, exist_ok=True)
+        clear_results(settings.out, "faults.json", "faults.png")
         with write_atomically(settings.out / "faults.json") as partial:
             partial.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         draw_matrix(rows, settings.out / "faults.png")

@@ -20,9 +20,10 @@ from tqdm import tqdm
 from liquid_control.config import check, number, path, several, text
 from liquid_control.errors import ConfigError, DriveError, MissingDependencyError
 from liquid_control.model.installed import find_model
+from liquid_control.model.packed import pack_model
 from liquid_control.stress.processes import expectations
 from liquid_control.stress.processes.judgement import summary, table, wrong
-from liquid_control.system.files import write_atomically
+from liquid_control.system.files import read_json, write_atomically
 from liquid_control.system.verb import Verb
 
 LARGEST_SEED = 2**31 - 1
@@ -74,12 +75,13 @@ def soak_processes(settings: ProcessSoakSettings) -> dict:
         folder.mkdir(parents=True, exist_ok=True)
         pictures = Path(scratch).resolve() / "pictures.npy"
         np.save(pictures, sensors.render_pictures(PICTURES, settings.seed))
-        rows, skipped = _kept(folder / "processes.json"), {}
+        of = {"model": pack_model(find_model(settings.model)).sha256, "seed": settings.seed}
+        rows, skipped = _kept(folder / "processes.json", of), {}
         pending = _pending(settings, rows)
         with tqdm(total=len(pending), unit="case", disable=None) as bar:
             for name, row in _rows(settings, pending, pictures, folder.resolve() / "logs", skipped):
                 rows.append({"case": name, "load": round(os.getloadavg()[0], 1), **row})
-                _write(folder / "processes.json", {"rows": rows})
+                _write(folder / "processes.json", {"of": of, "rows": rows})
                 bar.update()
     return summary(rows, skipped, sys.argv[1:])
 
@@ -162,9 +164,13 @@ def _tried(case: Callable[[], dict], name: str) -> dict:
     }
 
 
-def _kept(path: Path) -> list[dict]:
-    """The measurements of an earlier run, judged again."""
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+def _kept(path: Path, of: Mapping) -> list[dict]:
+    """The measurements of an earlier run `of` the same model and seed, judged again. Raises
+    ConfigError for one of others."""
+    found = read_json(path, "rows") if path.is_file() else {"rows": []}
+    if found.get("of", of) != of:
+        raise ConfigError(str(path), "results of another model or seed", "an empty folder")
+    rows = found["rows"]
     return [{**row, "wrong": wrong(row, expectations.ALL[row["case"]])} for row in rows]
 
 

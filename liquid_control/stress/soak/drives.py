@@ -16,6 +16,7 @@ from liquid_control.config import GateConfig, check, number, path, text
 from liquid_control.control.engagement import DRIVING
 from liquid_control.control.guard import OperatorRequest
 from liquid_control.deploy.packed_runtime import load_packed
+from liquid_control.errors import DrawingError
 from liquid_control.model.installed import find_model
 from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.sim.bodies.car import VEHICLE
@@ -24,7 +25,7 @@ from liquid_control.stress.faults.course import run_course
 from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.stress.faults.limit_check import violations
 from liquid_control.stress.soak.growth import footprint, growth
-from liquid_control.system.files import write_atomically
+from liquid_control.system.files import read_json, write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb
 
@@ -59,6 +60,7 @@ def soak(settings: SoakSettings) -> dict:
     folder = None if settings.out is None else settings.out / "drives"
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_other_models(folder, model)
     drives = range(math.ceil(settings.hours * 3600.0 / DRIVE - 1e-9))
     done = [row for index in drives if (row := _read_row(folder, model, settings.seed, index))]
     missing = sorted(set(drives) - {row["index"] for row in done})
@@ -109,6 +111,8 @@ def run_drive(job: tuple[PackedModel, int, int]) -> dict:
     ticks = []
     try:
         ticks = run_course(load_packed(model), road_seed(seed, index), DRIVE, faults, request)
+    except DrawingError:
+        raise  # of the machine
     except Exception:  # noqa: BLE001  an unhandled error is what a soak looks for
         row["error"] = traceback.format_exc(limit=-3)
     wrong = violations(ticks, GateConfig(), VEHICLE)
@@ -190,8 +194,14 @@ def _read_row(folder: Path | None, model: PackedModel, seed: int, index: int) ->
     """The answer of a drive that an earlier, stopped run finished with the same model."""
     if folder is None or not _row_path(folder, seed, index).is_file():
         return None
-    row = json.loads(_row_path(folder, seed, index).read_text(encoding="utf-8"))
+    row = read_json(_row_path(folder, seed, index))
     return row if row.get("sha256") == model.sha256 else None
+
+
+def _remove_other_models(folder: Path, model: PackedModel) -> None:
+    for place in folder.glob("drive_*_*.json"):
+        if read_json(place).get("sha256") != model.sha256:
+            place.unlink()
 
 
 def _write(path: Path, values: dict) -> None:

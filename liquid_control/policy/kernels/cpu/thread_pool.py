@@ -14,6 +14,8 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+from liquid_control.system.threads import cores
+
 PIECES = 4
 """Pieces per thread: enough to balance the load, few enough that calls (some 20 µs each) cost
 little."""
@@ -42,4 +44,4 @@ def run_blocks(kernel: Callable, blocks: int, threads: int, *arguments: object) 
 @functools.lru_cache(maxsize=1)
 def _pool(process: int) -> ThreadPoolExecutor:
     """One pool per process: a forked child has none of its parent's threads."""
-    return ThreadPoolExecutor(max(1, (os.cpu_count() or 1) - 1), thread_name_prefix="liquid")
+    return ThreadPoolExecutor(max(1, cores() - 1), thread_name_prefix="liquid")
