@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors.torch import save_file
 from tqdm import tqdm
 
 from liquid_control.deploy.export import export_onnx
@@ -32,7 +31,12 @@ from liquid_control.errors import ConfigError
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import save_model
 from liquid_control.system.files import damaged, read_json, write_atomically
-from liquid_control.train.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from liquid_control.train.checkpoint import (
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    save_weights,
+)
 from liquid_control.train.device import device_name
 
 FORMAT = 2
@@ -104,11 +108,14 @@ class Run:
         if not path.exists():
             return dict(start)
         facts = load_checkpoint(path, network, optimiser)
-        if not facts["position"].keys() >= start.keys():
+        try:
+            position, self._seconds = dict(facts["position"]), dict(facts["seconds"])
+            self._earlier = float(self._seconds.pop("total"))
+        except (KeyError, TypeError, ValueError):
+            raise damaged(path) from None
+        if not position.keys() >= start.keys():
             raise damaged(path)
-        self._seconds = facts["seconds"]
-        self._earlier = self._seconds.pop("total")
-        return facts["position"]
+        return position
 
     def checkpoint(
         self, network: torch.nn.Module, optimiser: torch.optim.Adam, position: Mapping
@@ -121,9 +128,7 @@ class Run:
 
     def save_best(self, network: torch.nn.Module) -> None:
         """Keeps these weights as the best so far."""
-        weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-        with write_atomically(self.folder / BEST) as partial:
-            save_file(weights, partial)
+        save_weights(self.folder / BEST, network)
 
     def load_best(self, network: torch.nn.Module) -> None:
         """Gives the network the best weights so far, in place. Raises ConfigError for a damaged

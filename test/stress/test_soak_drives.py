@@ -9,6 +9,7 @@ import random
 
 import pytest
 
+from liquid_control.errors import ConfigError, DrawingError
 from liquid_control.stress.faults.injection import KINDS, SOURCES
 from liquid_control.stress.soak import drives
 from liquid_control.stress.soak.drives import (
@@ -132,6 +133,22 @@ def test_an_error_is_counted_with_its_place_and_drives_that_were_done_are_not_dr
     assert again["drives_kept_from_before"] == 2 and again["unhandled_errors"] == 2
     assert json.loads((tmp_path / "soak.json").read_text()) == again
     assert not list(tmp_path.rglob("*.part*"))
+    other = json.loads((tmp_path / "drives" / "drive_0_000001.json").read_text())
+    (tmp_path / "drives" / "drive_0_000007.json").write_text(json.dumps(other | {"sha256": "0"}))
+    soak(settings)
+    assert len(list((tmp_path / "drives").iterdir())) == 2
+    (tmp_path / "drives" / "drive_0_000001.json").write_text('{"index": 1')
+    with pytest.raises(ConfigError, match="drive_0_000001.json: got 'a damaged file'"):
+        soak(settings)
+
+
+def test_a_machine_that_cannot_draw_is_no_error_of_a_drive(monkeypatch):
+    def run(*arguments):
+        raise DrawingError("osmesa", "no library")
+
+    monkeypatch.setattr(drives, "run_course", run)
+    with pytest.raises(DrawingError, match="MUJOCO_GL=osmesa"):
+        soak(SoakSettings(hours=DRIVE / 3600, workers=1))
 
 
 def test_a_drive_with_faults_keeps_every_limit(monkeypatch):

@@ -26,6 +26,7 @@ from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
 from liquid_control.train.fit import FitSettings, make_optimiser, optimise, schedule
 from liquid_control.train.fit_core import CoreFitSettings
 from liquid_control.train.from_simulation import train
+from liquid_control.train.run import Run
 from liquid_control.train.simulation_settings import SimulationSettings
 
 SIZE, SLIM = PreprocessConfig(height=32, width=64), PolicyConfig(encoder="slim")
@@ -102,6 +103,47 @@ def test_checkpoint_restores_network_optimiser_and_progress_exactly(tmp_path, ru
         assert torch.equal(one, two)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"\xff" * len(data),
+        lambda data: data[:8] + b"{" + data[9:100] + b"}" + data[101:],
+        lambda data: (2).to_bytes(8, "little") + b"{}",
+        lambda data: data[:-1] + bytes([data[-1] ^ 1]),
+    ],
+    ids=["empty", "half", "noise", "header", "nothing", "one bit"],
+)
+@pytest.mark.parametrize("name", ["checkpoint.safetensors", "best.safetensors"])
+def test_a_damaged_checkpoint_is_refused_by_name_and_not_touched(tmp_path, run, spoil, name):
+    settings, _ = run
+    spoiled = spoil((settings.out / "checkpoint.safetensors").read_bytes())
+    (tmp_path / name).write_bytes(spoiled)
+    network = PolicyNetwork(SLIM, SIZE)
+    with Run(tmp_path, "m", {}, 0, torch.device("cpu")) as training:
+        with pytest.raises(ConfigError, match=f"{name}: got 'a damaged file', expected an intact"):
+            if name == "best.safetensors":
+                training.load_best(network)
+            else:
+                training.resume(network, make_optimiser(network, FitSettings()), {"step": 0})
+    assert (tmp_path / name).read_bytes() == spoiled
+
+
+def test_a_checkpoint_without_its_position_or_of_another_network_is_refused(tmp_path):
+    network = PolicyNetwork(SLIM, SIZE)
+    optimiser = make_optimiser(network, FitSettings())
+    with Run(tmp_path, "m", {}, 0, torch.device("cpu")) as training:
+        for facts in ({}, {"position": {}}, {"position": {}, "seconds": {"total": 1.0}}):
+            save_checkpoint(tmp_path / "checkpoint.safetensors", network, optimiser, facts)
+            with pytest.raises(ConfigError, match="a damaged file"):
+                training.resume(network, optimiser, {"step": 0})
+        other = PolicyNetwork(PolicyConfig(encoder="strided"), SIZE)
+        training.checkpoint(other, make_optimiser(other, FitSettings()), step=3)
+        with pytest.raises(ConfigError, match="a damaged file"):
+            training.resume(network, optimiser, {"step": 0})
+
+
 def test_fitting_lowers_the_loss_on_real_drives(run):
     settings, _ = run
     episodes = [load_episode(p) for p in sorted((settings.out / "episodes").glob("expert*"))]
@@ -128,6 +170,10 @@ def test_collection_is_the_same_for_any_number_of_workers(tmp_path):
     for name in ("expert_0000.npz", "expert_0001.npz"):
         one, two = (load_episode(tmp_path / workers / name) for workers in ("1", "2"))
         assert np.array_equal(one.image, two.image) and np.array_equal(one.curvature, two.curvature)
+    before = (tmp_path / "1" / "expert_0001.npz").read_bytes()
+    with pytest.raises(ConfigError, match="2 drives of an earlier run.*an empty folder"):
+        collect_expert(CollectionSettings(tmp_path / "1", roads=1, seed=6, world=world))
+    assert (tmp_path / "1" / "expert_0001.npz").read_bytes() == before
 
 
 def test_settings_refuse_what_cannot_train():

@@ -17,6 +17,7 @@ from liquid_control.report.charts import Series, heat_map, histogram, stretches,
 from liquid_control.report.media import video_source
 from liquid_control.report.page import write_page
 from liquid_control.report.strip import by_layer, normalised
+from liquid_control.system.files import clear_results
 
 RESULTS = ("drive.mp4", "report.html", "summary.json")
 """What a drive may leave in its folder."""
@@ -27,9 +28,10 @@ BRIDGED = 0.06
 
 def write_drive(log: DriveLog, directory: str | Path) -> dict:
     """Writes summary.json, drive.mp4 (when the log holds pictures) and report.html into
-    `directory`; returns the summary."""
+    `directory`, in place of what an earlier drive left there; returns the summary."""
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    clear_results(directory, *RESULTS)
     figures = summarize(log)
     (directory / "summary.json").write_text(
         json.dumps(figures, indent=2, allow_nan=False) + "\n", encoding="utf-8"

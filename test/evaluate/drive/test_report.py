@@ -98,6 +98,19 @@ def test_the_verdict_says_what_went_wrong(log, tmp_path, change, verdict):
     assert verdict in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_nothing_of_an_earlier_drive_stays_next_to_a_new_one(log, tmp_path):
+    for name in ("drive.mp4", "summary.json", "notes.txt"):
+        (tmp_path / name).write_text("an earlier one")
+    without = dataclasses.replace(log, pictures=DriveLog().pictures)
+    write_drive(without, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "notes.txt",
+        "report.html",
+        "summary.json",
+    ]
+    assert "earlier" not in (tmp_path / "summary.json").read_text()
+
+
 def test_an_empty_log_makes_a_page_too(tmp_path):
     figures = write_drive(DriveLog(), tmp_path)
     assert not figures["success"] and "Did not drive" in (tmp_path / "report.html").read_text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import av
@@ -46,3 +47,7 @@ def test_a_page_a_video_and_figures_of_any_core(network, tmp_path, core, lesion_
     with av.open(str(tmp_path / "out/explain.mp4")) as film:
         frames = list(film.decode(video=0))
     assert 2 <= len(frames) <= facts["steps"] and np.std(frames[-1].to_ndarray(format="gray")) > 10
+    if not lesion_roads:
+        explain(dataclasses.replace(settings, video=False), progress=False)
+        assert not (tmp_path / "out/explain.mp4").exists()
+        assert "data:video" not in (tmp_path / "out/explain.html").read_text()

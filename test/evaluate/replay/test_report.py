@@ -29,6 +29,9 @@ def written(make_drive, tmp_path_factory):
         make_drive(folder / f"<{name}>", seconds=12.0, size=(64, 128), focal=60.0)
         for name in ("one", "two")
     ]
+    (folder / "out").mkdir()
+    for name in ("replay.mp4", "replay_3.mp4", "commands.csv"):
+        (folder / "out" / name).write_text("of an earlier replay")
     code = cli.main(
         [
             "replay",
