@@ -102,8 +102,8 @@ class DrawingError(LiquidControlError):
     def __init__(self, backend: str, problem: object) -> None:
         said = " ".join(str(problem).split())[:200] or type(problem).__name__
         super().__init__(
-            f"cannot draw with MUJOCO_GL={backend}: {said}. Unset MUJOCO_GL, set it to egl or osmesa, "
-            "or install libosmesa6 or libegl1; liquid-control doctor tries it"
+            f"cannot draw with MUJOCO_GL={backend}: {said}. Unset MUJOCO_GL, set it to egl or "
+            "osmesa, or install libosmesa6 or libegl1; liquid-control doctor tries it"
         )
         self.backend = backend
 

@@ -116,8 +116,8 @@ class CollectionSettings:
 
 def collect_expert(settings: CollectionSettings) -> dict:
     """Collects on all cores; returns the number of frames and their rate, start of the processes
-    included. Raises ConfigError where the drives of an earlier run are: training on the folder would
-    mix them."""
+    included. Raises ConfigError where the drives of an earlier run are: training on the folder
+    would mix them."""
     started = time.perf_counter()
     check_camera(settings.preprocess, settings.world)
     settings.out.mkdir(parents=True, exist_ok=True)

@@ -32,8 +32,8 @@ class DrivingEnv(gymnasium.Env):
         (3,) float32: yaw rate [rad/s], lateral acceleration [m/s²], speed [m/s], averaged since the
         last frame; dt (1,) float32 [s] since the last frame.
     Action (Box (1,), -1 to 1)
-        path curvature, positive left, as a share of `action_limit` (0.2 1/m): a curvature k [1/m] is
-        the action k / env.unwrapped.action_limit. The world controls the speed.
+        path curvature, positive left, as a share of `action_limit` (0.2 1/m): a curvature k [1/m]
+        is the action k / env.unwrapped.action_limit. The world controls the speed.
     Reward
         metres of progress x (1 - |lane offset| / 1 m), not below zero.
     End terminated: the car's centre is more than half a lane off, or the car has turned around.

@@ -61,7 +61,8 @@ def run_jobs(
 
 
 def processes(workers: int = 0, finish: bool = True) -> Engine:
-    """Local processes, 0 for one for each core of this process (`threads.cores`); one worker, or one job, runs in this process.
+    """Local processes, 0 for one for each core that this process may use (`threads.cores`); one
+    worker, or one job, runs in this process.
 
     After an error or Ctrl-C the jobs that have begun are finished and their results taken before it
     is raised. Without `finish` they are stopped: for jobs that take long and can be resumed.

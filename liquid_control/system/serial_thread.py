@@ -1,5 +1,5 @@
-"""One thread that runs calls for all others, one after the other: for libraries whose objects belong
-to the thread that made them."""
+"""One thread that runs calls for all others, one after the other: for libraries whose objects
+belong to the thread that made them."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def cores() -> int:
-    """The cores that this process may use: those of its affinity (taskset, a container's cpuset) and
-    at most the share of a control group's quota, rounded up; at least 1."""
+    """The cores that this process may use: those of its affinity (taskset, a container's cpuset),
+    and at most the quota of its control group, rounded up; at least 1."""
     usable = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )

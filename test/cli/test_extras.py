@@ -1,5 +1,5 @@
-"""The command line where packages are missing: every verb says which extra it needs in one line, and
-the extras suffice for what they promise."""
+"""The command line where packages are missing: every verb says which extra it needs in one line,
+and the extras suffice for what they promise."""
 
 from __future__ import annotations
 
