@@ -8,8 +8,7 @@ gymnasium is used, the environments of `sim.registration` are registered with it
 from __future__ import annotations
 
 import importlib
-
-from liquid_control.system.after_import import after_import
+import sys
 
 PUBLIC = {
     "LtcCell": "policy.cells.ltc",
@@ -68,4 +67,19 @@ def _register_environments() -> None:
     importlib.import_module("liquid_control.sim.registration").register_environments()
 
 
-after_import("gymnasium", _register_environments)
+class _Gymnasium:
+    """Waits on `sys.meta_path` for the import of gymnasium, so that this one loads no module."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+        if name != "gymnasium":
+            return None
+        sys.meta_path.remove(self)
+        hook = importlib.import_module("liquid_control.system.after_import")
+        hook.after_import(name, _register_environments)
+        return sys.meta_path[0].find_spec(name, path, target)
+
+
+if "gymnasium" in sys.modules:
+    _register_environments()
+else:
+    sys.meta_path.insert(0, _Gymnasium())
