@@ -50,6 +50,14 @@ class ShapeError(LiquidControlError):
         self.name, self.got, self.expected = name, tuple(got), expected
 
 
+class ArgumentError(LiquidControlError):
+    """An argument is of the wrong type."""
+
+    def __init__(self, name: str, got: str, expected: str) -> None:
+        super().__init__(f"{name}: got {got}, expected {expected}")
+        self.name, self.got, self.expected = name, got, expected
+
+
 class TimeError(LiquidControlError):
     """A time step is zero, negative, infinite or NaN."""
 

@@ -20,6 +20,7 @@ from liquid_control.errors import ConfigError, ModelFileError
 from liquid_control.model.artefacts import ONNX, ROLES, WEIGHTS, Artefact
 from liquid_control.model.model_file import FORMAT, MODEL, ModelInfo, read_model, to_text
 from liquid_control.model.untrusted_file import AGAIN, LARGEST_FILE, hash_of, read_bounded
+from liquid_control.policy.cells.connections import without_connections
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.system.files import write_atomically
 from liquid_control.system.plain_json import plain
@@ -40,7 +41,8 @@ def read_network(info: ModelInfo) -> PolicyNetwork:
     _refuse_what_files_cannot_hold(info, weights)
     try:
         with torch.device("meta"):  # shapes alone, no memory
-            wanted = PolicyNetwork(info.policy, info.spec, info.wiring).state_dict()
+            shapes = PolicyNetwork(info.policy, info.spec, info.wiring).state_dict()
+            wanted = without_connections(shapes)
         _refuse_other_shapes(
             info, weights, {name: tuple(value.shape) for name, value in wanted.items()}
         )
@@ -74,7 +76,7 @@ def save_model(
     directory = Path(directory)
     weights = {
         name: value.detach().cpu().float().contiguous()
-        for name, value in network.state_dict().items()
+        for name, value in without_connections(network.state_dict()).items()
     }
     bad = [name for name, value in weights.items() if not bool(value.isfinite().all())]
     if bad:

@@ -197,7 +197,7 @@ def _columns(table: np.ndarray) -> np.ndarray:
 
 
 def _arrays(cell) -> dict[str, np.ndarray]:
-    return {name: value.detach().cpu().numpy() for name, value in cell.state_dict().items()}
+    return {name: value.detach().cpu().numpy() for name, value in cell.named_parameters()}
 
 
 def _parameters(

@@ -135,7 +135,7 @@ def synapse_signs(network: PolicyNetwork) -> dict[tuple[int, int], int]:
 
 def _activations(part, states: Tensor) -> Tensor:
     """σ(.) of every synapse (T, S)."""
-    slope, offset, _ = part.matrices()
+    slope, offset, _ = part()
     return torch.sigmoid(torch.addmm(offset, states, slope))
 
 

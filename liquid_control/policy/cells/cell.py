@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 
 import torch
@@ -9,11 +10,13 @@ from torch import Tensor, nn
 
 from liquid_control.errors import ConfigError
 from liquid_control.model.state import StateArray
+from liquid_control.policy.cells.plain_loop import find_obstacle, own_precision
 from liquid_control.policy.cells.sequence_checks import (
     State,
     blank_masked,
     check_sequence,
     check_step,
+    check_types,
     reset_mask,
     widen,
 )
@@ -48,14 +51,18 @@ class Cell(nn.Module):
 
     def initial_state(self, batch: int) -> State:
         """The state at the start of a sequence: zeros."""
-        like = next(self.parameters())
+        like = weight_of(self)
+        like = torch.zeros(()) if like is None else like
         arrays = tuple(like.new_zeros(batch, *array.shape) for array in self.state)
         return arrays if len(arrays) > 1 else arrays[0]
 
     def step(self, x: Tensor, h: State, dt: Tensor) -> tuple[Tensor, State]:
-        """One input: x (B, F), h, dt (B,) → y (B, M), h. Raises ShapeError, NotFiniteError and
-        TimeError."""
-        return self.forward(x, h, check_step(x, h, dt, self.inputs, self.state))
+        """One input: x (B, F), h, dt (B,) → y (B, M), h. Raises ArgumentError, ShapeError,
+        NotFiniteError and TimeError."""
+        x, h, dt = check_types(x, h, dt, weight_of(self))
+        with own_precision(x.device):
+            y, h = self(x, h, check_step(x, h, dt, self.inputs, self.state))
+        return y.clone(), h
 
     def unroll(
         self,
@@ -69,11 +76,9 @@ class Cell(nn.Module):
 
         The state is zeroed before inputs that is_first (B, T) bool marks. Inputs where mask (B, T)
         bool is false do not happen: they leave the state, repeat the output before, and their x, dt
-        and is_first are not read. Raises ShapeError, NotFiniteError and TimeError.
+        and is_first are not read. Raises ArgumentError, ShapeError, NotFiniteError and TimeError.
         """
-        x, dt, is_first = blank_masked(x, dt, is_first, mask)
-        dt = check_sequence(x, h, dt, is_first, self.inputs, self.state)
-        return self.forward_sequence(x, h, dt, is_first, mask)
+        return checked_sequence(readable_sequence, self, x, h, dt, is_first, mask)
 
     def forward_sequence(
         self, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
@@ -104,6 +109,41 @@ class Cell(nn.Module):
         return (h if isinstance(h, Tensor) else h[0])[:, : self.outputs]
 
 
+def checked_sequence(
+    run: Callable[..., tuple[Tensor, State]],
+    cell: Cell,
+    x: Tensor,
+    h: State,
+    dt: Tensor,
+    is_first: Tensor | None,
+    mask: Tensor | None,
+) -> tuple[Tensor, State]:
+    """`Cell.unroll` by run(cell, x, h, dt, is_first, mask): arguments are checked and have the
+    cell's type, and no output shares memory with the state."""
+    x, h, dt = check_types(x, h, dt, weight_of(cell))
+    x, dt, is_first = blank_masked(x, dt, is_first, mask)
+    dt = check_sequence(x, h, dt, is_first, cell.inputs, cell.state)
+    with own_precision(x.device):
+        y, h = run(cell, x, h, dt, is_first, mask)
+    return y, _each(torch.clone, h)
+
+
+def readable_sequence(
+    cell: Cell, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, State]:
+    """`forward_sequence` by the cell's own loop, or by the plain one where `plain_loop` says so."""
+    loop = Cell if find_obstacle(cell) else type(cell)
+    return loop.forward_sequence(cell, x, h, dt, is_first, mask)
+
+
+def weight_of(cell: nn.Module) -> Tensor | None:
+    """The number whose type and device the cell's state has; None in a cell without any."""
+    found = next(cell.parameters(), None)
+    if found is None:
+        found = next((buffer for buffer in cell.buffers() if buffer.is_floating_point()), None)
+    return found
+
+
 def split_state(flat: Tensor, state: tuple[StateArray, ...]) -> State:
     """One tensor (B, U) as the arrays of a cell's `state`."""
     if len(state) == 1:
@@ -129,7 +169,7 @@ def check_kernel(cell: str, kernel: object) -> str:
 def check_sizes(cell: str, low: int = 1, **sizes: object) -> None:
     """Raises ConfigError unless all sizes are whole numbers of at least `low`."""
     for name, value in sizes.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < low:
             raise ConfigError(f"{cell}.{name}", value, f"a whole number of at least {low}")
 
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from liquid_control.errors import ConfigError
 from liquid_control.model.state import StateArray
 from liquid_control.policy.cells.cell import Cell, join_state, split_state
+from liquid_control.policy.cells.gates import blend
 from liquid_control.policy.cells.sequence_checks import State, reset_mask
 
 HEADS = 4
@@ -65,12 +66,18 @@ def advance(
     ff1 (B, U), rate w_tau (U,) and asymptote A (U,)."""
     dt = dt.unsqueeze(1)
     if rule == "pure":
-        return asymptote - asymptote * torch.exp(-dt * (rate.abs() + heads.abs())) * heads
+        return asymptote - asymptote * torch.exp(-dt * (_size(rate) + heads.abs())) * heads
     ff1, ff2, t_a, t_b = heads.chunk(HEADS, dim=1)
     share = torch.sigmoid(t_a * dt + t_b)
     if rule == "no_gate":
         return torch.tanh(ff1) + share * torch.tanh(ff2)
-    return torch.lerp(torch.tanh(ff1), torch.tanh(ff2), share)
+    return blend(torch.tanh(ff1), torch.tanh(ff2), share)
+
+
+def _size(rate: Tensor) -> Tensor:
+    """|rate|, with a slope of 1 at 0, where w_tau starts: that of abs() is 0, and w_tau would stay
+    there for ever."""
+    return torch.where(rate < 0, -rate, rate)
 
 
 def gate_times(t_a: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from liquid_control.errors import ConfigError
 from liquid_control.model.cores import CtRnnConfig
 from liquid_control.model.state import StateArray
 from liquid_control.policy.cells.cell import Cell, check_sizes
+from liquid_control.policy.cells.gates import blend
+from liquid_control.policy.cells.plain_loop import has_hooks
 from liquid_control.policy.cells.sequence_checks import reset_mask
 
 
@@ -72,7 +74,11 @@ class CtRnnCell(Cell):
         """drive (B, U) from the input, held for all substeps of delta (B, 1)."""
         weight, scale = self.recurrent.weight.t(), delta if self.tau == 1.0 else delta / self.tau
         scale = -torch.expm1(-scale) if self.exponential else scale
+        hooked = has_hooks(self.recurrent)
         for _ in range(self.unfolds):
-            target = torch.tanh(torch.addmm(drive, h, weight))
-            h = torch.lerp(h, target if self.tau == 1.0 else target * self.tau, scale)
+            if hooked:
+                target = torch.tanh(drive + self.recurrent(h))
+            else:
+                target = torch.tanh(torch.addmm(drive, h, weight))
+            h = blend(h, target if self.tau == 1.0 else target * self.tau, scale)
         return h

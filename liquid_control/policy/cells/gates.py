@@ -1,8 +1,17 @@
-"""How the weights of gated layers (LSTM, GRU) start."""
+"""Gated layers (LSTM, GRU): how their weights start, and how a gate blends."""
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+
+def blend(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """start + share (end - start). Under autocast the three may have different types."""
+    if not start.dtype == end.dtype == share.dtype:
+        kind = torch.promote_types(torch.promote_types(start.dtype, end.dtype), share.dtype)
+        start, end, share = start.to(kind), end.to(kind), share.to(kind)
+    return torch.lerp(start, end, share)
 
 
 def initialise_gates(layer: nn.RNNBase, gates: int) -> None:

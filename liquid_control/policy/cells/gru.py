@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from liquid_control.model.cores import GruConfig, GruTimedConfig
 from liquid_control.model.state import StateArray
 from liquid_control.policy.cells.cell import Cell, check_sizes
-from liquid_control.policy.cells.gates import initialise_gates
+from liquid_control.policy.cells.gates import blend, initialise_gates
+from liquid_control.policy.cells.plain_loop import has_hooks
 from liquid_control.policy.cells.sequence_checks import reset_mask
 
 GATES = 3
@@ -44,12 +45,15 @@ class GruCell(Cell):
 
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks, written out so that any runtime can run it."""
+        if has_hooks(self.layer):
+            y, h = self._run(x.unsqueeze(1), h, dt.unsqueeze(1))
+            return y[:, 0], h
         layer, x = self.layer, torch.cat([x, dt.unsqueeze(1)], dim=1) if self.timed else x
         driven = F.linear(x, layer.weight_ih_l0, layer.bias_ih_l0).chunk(GATES, dim=1)
         recurrent = F.linear(h, layer.weight_hh_l0, layer.bias_hh_l0).chunk(GATES, dim=1)
         (reset, keep, new), (h_reset, h_keep, h_new) = driven, recurrent
         new = torch.tanh(new + torch.sigmoid(reset + h_reset) * h_new)
-        h = torch.lerp(new, h, torch.sigmoid(keep + h_keep))
+        h = blend(new, h, torch.sigmoid(keep + h_keep))
         return h, h
 
     def forward_sequence(

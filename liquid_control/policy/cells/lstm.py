@@ -14,6 +14,7 @@ from liquid_control.model.cores import LstmConfig
 from liquid_control.model.state import StateArray
 from liquid_control.policy.cells.cell import Cell, check_sizes
 from liquid_control.policy.cells.gates import initialise_gates
+from liquid_control.policy.cells.plain_loop import has_hooks
 from liquid_control.policy.cells.sequence_checks import reset_mask
 
 GATES = 4
@@ -55,6 +56,9 @@ class LstmCell(Cell):
         self, x: Tensor, h: tuple[Tensor, Tensor], dt: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """`step` without its checks, written out so that any runtime can run it."""
+        if has_hooks(self.layer):
+            y, h = self._run(x.unsqueeze(1), h, dt.unsqueeze(1))
+            return y[:, 0], h
         layer, x = self.layer, torch.cat([x, dt.unsqueeze(1)], dim=1) if self.timed else x
         h, c = h
         driven = F.linear(x, layer.weight_ih_l0, layer.bias_ih_l0)

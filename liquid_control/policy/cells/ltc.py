@@ -28,10 +28,12 @@ from liquid_control.model.cores import LtcConfig
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.state import StateArray
 from liquid_control.model.wiring import NcpWiring
-from liquid_control.model.wiring_draw import Synapse
+from liquid_control.policy.cells import connections
 from liquid_control.policy.cells.cell import Cell, check_kernel, check_sizes
 from liquid_control.policy.cells.ltc_solver import solve_sequence
+from liquid_control.policy.cells.second_order import differentiable_again
 from liquid_control.policy.cells.sequence_checks import check_step, reset_mask
+from liquid_control.policy.cells.synapses import Lists, Matrices, Synapses, positive, uniform
 
 
 def build(config: LtcConfig, inputs: int, wiring: NcpWiring) -> LtcCell:
@@ -70,9 +72,9 @@ class LtcCell(Cell):
         self.wiring, self.unfolds, self.affine = wiring, unfolds, affine
         self.inputs, self.neurons, self.outputs = wiring.inputs, wiring.neurons, wiring.motor
         self.state = (StateArray("state", (wiring.neurons,)),)
-        self.raw_cm = _uniform(self.neurons, 0.4, 0.6, positive=True)
-        self.raw_gleak = _uniform(self.neurons, 0.001, 1.0, positive=True)
-        self.vleak = _uniform(self.neurons, -0.2, 0.2)
+        self.raw_cm = uniform(self.neurons, 0.4, 0.6, positive=True)
+        self.raw_gleak = uniform(self.neurons, 0.001, 1.0, positive=True)
+        self.vleak = uniform(self.neurons, -0.2, 0.2)
         self.sensory = Synapses(wiring.sensory, self.inputs, self.neurons, sensory_mu, sigma)
         self.recurrent = Synapses(wiring.synapses, self.neurons, self.neurons, recurrent_mu, sigma)
         if affine:
@@ -84,14 +86,20 @@ class LtcCell(Cell):
                 nn.Parameter(torch.ones(self.outputs)),
                 nn.Parameter(torch.zeros(self.outputs)),
             )
+        tables = (np.array(table, np.int64) for table in (wiring.sensory, wiring.synapses))
+        pairs = (table.reshape(-1, 3)[:, :2] for table in tables)
+        self.connections = connections.digest("ltc", *pairs)
+
+    get_extra_state = connections.get_extra_state
+    set_extra_state = connections.set_extra_state
+    _load_from_state_dict = connections.load_from_state_dict
 
     def forward(self, x: Tensor, h: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """`step` without its checks: the graph that is exported."""
         capacitance, constant = self._drive(self._map_inputs(x), dt)
-        slope, offset, conductance = self.recurrent.matrices()
+        synapses = self.recurrent()
         for _ in range(self.unfolds):
-            activation = torch.sigmoid(torch.addmm(offset, h, slope))
-            numerator, denominator = torch.addmm(constant, activation, conductance).chunk(2, dim=1)
+            numerator, denominator = self._sums(synapses, h, constant).chunk(2, dim=1)
             h = (capacitance * h + numerator) / denominator
         return self.read(h), h
 
@@ -99,16 +107,16 @@ class LtcCell(Cell):
         self, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """`unroll` without its checks: x (B, T, F), h (B, U), dt (B, T) → y (B, T, M), h (B, U),
-        with the backward pass written out."""
-        states = solve_sequence(
-            h,
-            *self._drive(self._map_inputs(x), dt),
-            reset_mask(is_first, x),
-            mask,
-            self.recurrent.matrices(),
-            self.unfolds,
-        )
-        return self.map_outputs(states[:, :, : self.outputs]), states[:, -1]
+        with the backward pass written out; circuits of many synapses step by step."""
+        if self.recurrent.many or self.sensory.many:
+            return super().forward_sequence(x, h, dt, is_first, mask)
+
+        def solve() -> tuple[Tensor, Tensor]:
+            drive, keep = self._drive(self._map_inputs(x), dt), reset_mask(is_first, x)
+            states = solve_sequence(h, *drive, keep, mask, self.recurrent(), self.unfolds)
+            return self.map_outputs(states[:, :, : self.outputs]), states[:, -1]
+
+        return differentiable_again(solve, Cell.forward_sequence, self, x, h, dt, is_first, mask)
 
     def read(self, h: Tensor) -> Tensor:
         """The outputs (B, M) that stand in voltages (B, U)."""
@@ -122,14 +130,9 @@ class LtcCell(Cell):
         """tau_sys (B, U) = cm / (gleak + Σ w σ(.)) of each neuron at x (B, F), h (B, U), in the
         unit of dt."""
         check_step(x, h, torch.ones_like(h[:, 0]), self.inputs, self.state)
-        slope, offset, conductance = self.recurrent.matrices()
-        recurrent = torch.sigmoid(torch.addmm(offset, h, slope)) @ conductance[:, self.neurons :]
-        slope, offset, conductance = self.sensory.matrices()
-        sensory = (
-            torch.sigmoid(torch.addmm(offset, self._map_inputs(x), slope))
-            @ conductance[:, self.neurons :]
-        )
-        return F.softplus(self.raw_cm) / (F.softplus(self.raw_gleak) + sensory + recurrent)
+        recurrent = self.recurrent().currents(h)[:, self.neurons :]
+        sensory = self.sensory().currents(self._map_inputs(x))[:, self.neurons :]
+        return positive(self.raw_cm) / (positive(self.raw_gleak) + sensory + recurrent)
 
     def time_constants_of_step(
         self, x: Tensor, before: Tensor, dt: Tensor, after: Tensor
@@ -143,47 +146,14 @@ class LtcCell(Cell):
     def _drive(self, x: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """The parts of a step that do not depend on the state, for any leading dimensions: cm/Δ
         (..., U), and numerator and denominator without recurrent synapses (..., 2U)."""
-        capacitance = F.softplus(self.raw_cm) * (self.unfolds / dt).unsqueeze(-1)
-        gleak = F.softplus(self.raw_gleak)
-        slope, offset, conductance = self.sensory.matrices()
-        currents = torch.sigmoid(F.linear(x, slope.T, offset)) @ conductance
+        capacitance = positive(self.raw_cm) * (self.unfolds / dt).unsqueeze(-1)
+        gleak = positive(self.raw_gleak)
+        currents = self.sensory().currents(x)
         leak = torch.cat([gleak * self.vleak, gleak])
         return capacitance, currents + leak + F.pad(capacitance, (self.neurons, 0))
 
-
-class Synapses(nn.Module):
-    """Parameters of a list of synapses from `sources` to `targets` neurons, one number per synapse
-    each."""
-
-    def __init__(
-        self,
-        synapses: tuple[Synapse, ...],
-        sources: int,
-        targets: int,
-        mu: tuple[float, float],
-        sigma: tuple[float, float],
-    ) -> None:
-        super().__init__()
-        table = np.array(synapses, dtype=np.int64).reshape(-1, 3)
-        self.raw_w = _uniform(len(table), 0.001, 1.0, positive=True)
-        self.sigma = _uniform(len(table), *sigma)
-        self.mu = _uniform(len(table), *mu)
-        self.erev = nn.Parameter(torch.tensor(table[:, 2], dtype=torch.get_default_dtype()))
-        one_hot = torch.eye(sources)[:, table[:, 0]], torch.eye(targets)[table[:, 1]]
-        self.register_buffer("source", one_hot[0], persistent=False)  # (sources, S)
-        self.register_buffer("target", one_hot[1], persistent=False)  # (S, targets)
-
-    def matrices(self) -> tuple[Tensor, Tensor, Tensor]:
-        """slope (sources, S) and offset (S,) with σ(v slope + offset) = σ(sigma (v_source - mu)),
-        and conductance (S, 2 targets), which sums w σ(.) erev and w σ(.) over each target's
-        synapses. Two small matrix products are faster than gathering and scattering."""
-        w = F.softplus(self.raw_w)
-        conductance = torch.cat(
-            [self.target * (w * self.erev).unsqueeze(1), self.target * w.unsqueeze(1)], dim=1
-        )
-        return self.source * self.sigma, -self.sigma * self.mu, conductance
-
-
-def _uniform(size: int, low: float, high: float, positive: bool = False) -> nn.Parameter:
-    values = torch.empty(size).uniform_(low, high)
-    return nn.Parameter(torch.log(torch.expm1(values)) if positive else values)
+    def _sums(self, synapses: Matrices | Lists, h: Tensor, constant: Tensor) -> Tensor:
+        """Numerator and denominator (B, 2U) of a substep without cm/Δ v."""
+        if isinstance(synapses, Matrices):
+            return torch.addmm(constant, synapses.activation(h), synapses.conductance)
+        return constant + synapses.currents(h)

@@ -6,11 +6,46 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from liquid_control.errors import NotFiniteError, ShapeError, TimeError
+from liquid_control.errors import ArgumentError, NotFiniteError, ShapeError, TimeError
 from liquid_control.model.state import StateArray
+from liquid_control.policy.cells.plain_loop import is_transformed
 
 State = Tensor | tuple[Tensor, ...]
 """A cell's state `h`: one tensor (B, *shape), or a tuple of them; see `Cell`."""
+
+
+SHORTEST = 1e-30
+"""The smallest dt: the LTC divides by it, and float32 ends at 3e38."""
+
+
+def check_types(
+    x: Tensor, h: State, dt: Tensor, weight: Tensor | None
+) -> tuple[Tensor, State, Tensor]:
+    """x, h and dt in the type of a cell's `weight`, whatever runs the cell. Spans of time and
+    states are converted (stamps give float64 differences), x under autocast only. Raises
+    ArgumentError."""
+    for name, value, remedy in (
+        ("x", x, "a tensor: torch.as_tensor(x)"),
+        ("dt", dt, "a tensor with a span of time for every row and step: torch.full(shape, dt)"),
+    ):
+        if not isinstance(value, Tensor):
+            raise ArgumentError(name, f"a {type(value).__name__}", remedy)
+    single = isinstance(h, Tensor)
+    parts = (h,) if single else h
+    if not isinstance(parts, (tuple, list)) or not all(isinstance(p, Tensor) for p in parts):
+        remedy = "the state's tensors: cell.initial_state(batch) at the start"
+        raise ArgumentError("h", f"a {type(h).__name__}", remedy)
+    kind = x.dtype if weight is None else weight.dtype
+    if x.dtype != kind and not (x.is_floating_point() and torch.is_autocast_enabled(x.device.type)):
+        raise ArgumentError("x", str(x.dtype), f"{kind} as the cell is: x.to({kind})")
+    if not x.is_floating_point():
+        raise ArgumentError("x", str(x.dtype), "floating point numbers: x.float()")
+    parts = tuple(_to(part, kind) for part in parts)
+    return _to(x, kind), parts[0] if single else parts, _to(dt, kind)
+
+
+def _to(value: Tensor, kind: torch.dtype) -> Tensor:
+    return value if value.dtype == kind else value.to(kind)
 
 
 def check_step(
@@ -22,8 +57,9 @@ def check_step(
     _shape("x", x, (batch, inputs))
     arrays = _check_state(h, batch, state)
     _shape("dt", dt, (batch,))
-    for name, value in (("x", x), *arrays):
-        _finite(name, value)
+    if not is_transformed():
+        for name, value in (("x", x), *arrays):
+            _finite(name, value)
     return check_dt(dt)
 
 
@@ -44,6 +80,8 @@ def check_sequence(
     _shape("dt", dt, (batch, time))
     if is_first is not None:
         _shape("is_first", is_first, (batch, time))
+    if is_transformed():
+        return check_dt(dt)
     if x.device.type == "cuda" and not torch.cuda.is_current_stream_capturing():
         return check_at_once(dt, x=x, **dict(arrays))
     for name, value in (("x", x), *arrays):
@@ -62,8 +100,8 @@ def check_at_once(dt: Tensor, **values: Tensor) -> Tensor:
     for (name, value), total in zip(values.items(), totals, strict=True):
         if not np.isfinite(total):
             _find_not_finite(name, value)
-    if not (shortest > 0 and longest < np.inf):
-        raise TimeError(dt[~((dt > 0) & (dt < torch.inf))][0].item())
+    if not (shortest >= SHORTEST and longest < np.inf):
+        raise TimeError(dt[~((dt >= SHORTEST) & (dt < torch.inf))][0].item())
     return dt
 
 
@@ -84,11 +122,12 @@ def blank_masked(
 
 
 def check_dt(dt: Tensor) -> Tensor:
-    """Returns dt when all of it is finite and positive. On the CPU anything else raises TimeError.
-    On other devices, where a check would make the host wait at every step, bad entries become NaN
-    and so do the outputs they cause."""
-    good = (dt > 0) & (dt < torch.inf)
-    if dt.device.type != "cpu":
+    """Returns dt when all of it is finite and positive (at least `SHORTEST`). On the CPU anything
+    else raises TimeError. On other devices, where a check would make the host wait at every step,
+    and where numbers cannot be looked at, bad entries become NaN and so do the outputs they
+    cause."""
+    good = (dt >= SHORTEST) & (dt < torch.inf)
+    if dt.device.type != "cpu" or is_transformed():
         return torch.where(good, dt, torch.nan)
     if not good.all():
         raise TimeError(dt[~good][0].item())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from liquid_control.model.cores import CfcConfig
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells import connections
 from liquid_control.policy.cells.cell import Cell, check_kernel
 from liquid_control.policy.cells.cfc_rule import (
     HEADS,
@@ -64,6 +65,12 @@ class WiredCfcCell(Cell):
         for name, neurons, sources in wiring.layers():
             self.add_module(name, MaskedHeads(sources, self.rule, dense_time))
             self.layers.append((name, neurons.start, neurons.stop))
+        sources = (layer for _, _, layer in wiring.layers())
+        self.connections = connections.digest("cfc", f"dense_time={dense_time}", *sources)
+
+    get_extra_state = connections.get_extra_state
+    set_extra_state = connections.set_extra_state
+    _load_from_state_dict = connections.load_from_state_dict
 
     forward_sequence = unroll_steps
 

@@ -19,11 +19,13 @@ import torch
 from torch import Tensor
 
 from liquid_control.errors import ConfigError, MissingDependencyError
-from liquid_control.policy.cells.cell import Cell
+from liquid_control.policy.cells.cell import Cell, checked_sequence, readable_sequence
 from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cells.lstm_cfc import LstmCfcCell
 from liquid_control.policy.cells.ltc import LtcCell
-from liquid_control.policy.cells.sequence_checks import State, blank_masked, check_sequence
+from liquid_control.policy.cells.plain_loop import find_obstacle
+from liquid_control.policy.cells.second_order import differentiable_again
+from liquid_control.policy.cells.sequence_checks import State
 from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 
 REGISTERED: dict[type[Cell], dict[str, tuple[str, ...]]] = {
@@ -53,17 +55,30 @@ def unroll(
     """`cell.unroll` with the fastest implementation that applies: x (B, T, F), h, dt (B, T),
     is_first and mask (B, T) → y (B, T, M), h. Raises what `Cell.unroll` raises, and ConfigError and
     MissingDependencyError where the cell's `kernel` is "fused" and none applies."""
-    x, dt, is_first = blank_masked(x, dt, is_first, mask)
-    dt = check_sequence(x, h, dt, is_first, cell.inputs, cell.state)
-    return forward_sequence(cell, x, h, dt, is_first, mask)
+    return checked_sequence(forward_sequence, cell, x, h, dt, is_first, mask)
 
 
 def forward_sequence(
     cell: Cell, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
 ) -> tuple[Tensor, State]:
     """`unroll` without its checks."""
-    kernel = find_kernel(cell, x, mask) or type(cell).forward_sequence
-    return kernel(cell, x, h, dt, is_first, mask)
+    if cell.kernel != "reference" and torch.compiler.is_compiling():
+        return _outside_of_graphs(cell, x, h, dt, is_first, mask)
+    return _forward_sequence(cell, x, h, dt, is_first, mask)
+
+
+def _forward_sequence(
+    cell: Cell, x: Tensor, h: State, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
+) -> tuple[Tensor, State]:
+    kernel = find_kernel(cell, x, mask)
+    if kernel is None:
+        return readable_sequence(cell, x, h, dt, is_first, mask)
+    arguments = cell, x, h, dt, is_first, mask
+    return differentiable_again(lambda: kernel(*arguments), Cell.forward_sequence, *arguments)
+
+
+_outside_of_graphs = torch._disable_dynamo(_forward_sequence)
+"""torch.compile cannot look into a kernel: its graph ends here and goes on behind."""
 
 
 def find_kernel(
@@ -73,6 +88,15 @@ def find_kernel(
     kernels, if not those of x (triton's interpreter runs a GPU's kernels on the CPU). Raises
     ConfigError and MissingDependencyError where the cell's `kernel` is "fused" and none applies."""
     if cell.kernel == "reference":
+        return None
+    obstacle = find_obstacle(cell)
+    if obstacle:
+        if cell.kernel == "fused":
+            raise ConfigError(
+                f"{type(cell).__name__}.kernel",
+                f"fused {obstacle}",
+                "auto or reference: a fused kernel would not see it",
+            )
         return None
     try:
         choosers = _registered(cell, device or x.device.type)

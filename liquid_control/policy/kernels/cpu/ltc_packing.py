@@ -1,5 +1,5 @@
 """From an LTC's wiring and parameters to the tables of its kernels, and from their gradients back.
-numpy only."""
+numpy, but for one constant."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring, Synapse
+from liquid_control.policy.cells.synapses import FLOOR
 from liquid_control.policy.kernels.cpu import ltc_cpu
 from liquid_control.policy.kernels.cpu.simd import LOG2_E
 
@@ -44,15 +45,15 @@ def pack(wiring: NcpWiring | FreeWiring, raw_cm, raw_gleak, vleak, *rest) -> ltc
     for order, (raw_w, sigma, mu, erev), maps in zip(
         orders, (rest[:4], rest[4:8]), (rest[8:], ()), strict=True
     ):
-        w, slope, offset = _softplus(raw_w), sigma, -sigma * mu
+        w, slope, offset = _positive(raw_w), sigma, -sigma * mu
         tables.append(np.stack([slope, offset, w * erev, w, slope], axis=1)[order])
         if maps:
             scale, shift = (values[lists.sensory_source] for values in maps)
             tables[-1][:, 1] += tables[-1][:, 0] * shift
             tables[-1][:, [0, 4]] *= scale[:, None]
         tables[-1][:, :2] *= -LOG2_E
-    gleak = _softplus(raw_gleak)
-    return ltc_cpu.Weights(*tables, np.stack([_softplus(raw_cm), gleak * vleak, gleak], axis=1))
+    gleak = _positive(raw_gleak)
+    return ltc_cpu.Weights(*tables, np.stack([_positive(raw_cm), gleak * vleak, gleak], axis=1))
 
 
 def unpack(
@@ -84,15 +85,20 @@ def unpack(
             (w + erev * w_erev) * _logistic(raw_w),
             slope - mu * offset,
             d_mu,
-            _softplus(raw_w) * w_erev,
+            _positive(raw_w) * w_erev,
         ]
     cm, gleak_vleak, gleak = gradient.reshape(-1, ltc_cpu.NEURON).T
     own = [
         cm * _logistic(raw_cm),
         (gleak + vleak * gleak_vleak) * _logistic(raw_gleak),
-        _softplus(raw_gleak) * gleak_vleak,
+        _positive(raw_gleak) * gleak_vleak,
     ]
     return own + result + of_maps
+
+
+def _positive(raw: np.ndarray) -> np.ndarray:
+    """`policy.cells.synapses.positive`."""
+    return _softplus(raw) + raw.dtype.type(FLOOR)
 
 
 def _softplus(raw: np.ndarray) -> np.ndarray:

@@ -55,12 +55,12 @@ def zeros(there, like):
 
 @triton.jit
 def softplus(raw):
-    """log(1 + e^raw), exact to the last digits for very negative numbers too."""
+    """log(1 + e^raw), exact to the last digits for very negative numbers too, plus
+    `policy.cells.synapses.FLOOR`."""
     e = tl.exp(-tl.abs(raw))
     rounded = 1.0 + e
-    return tl.maximum(raw, 0.0) + tl.where(
-        rounded == 1.0, e, tl.log(rounded) * (e / tl.where(rounded == 1.0, 1.0, rounded - 1.0))
-    )
+    log = tl.log(rounded) * (e / tl.where(rounded == 1.0, 1.0, rounded - 1.0))
+    return tl.maximum(raw, 0.0) + tl.where(rounded == 1.0, e, log) + 1e-30
 
 
 @triton.jit
