@@ -36,6 +36,7 @@ class FreeWiring:
     sensory: tuple[Synapse, ...]
     synapses: tuple[Synapse, ...]
 
+    __hash__ = wiring_json.remembered_hash
     sha256 = property(wiring_json.sha256)
     to_dict = wiring_json.to_dict
     from_dict = classmethod(wiring_json.from_dict)

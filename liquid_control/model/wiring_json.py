@@ -28,6 +28,17 @@ def sha256(wiring: Wiring) -> str:
     ).hexdigest()
 
 
+def remembered_hash(wiring: Wiring) -> int:
+    """The hash of a frozen wiring's fields, computed once: a circuit can have 100,000 synapses, and
+    kernels look it up for every sequence."""
+    known = wiring.__dict__.get("_hash")
+    if known is None:
+        fields = dataclasses.fields(wiring)
+        known = hash(tuple(getattr(wiring, field.name) for field in fields))
+        object.__setattr__(wiring, "_hash", known)
+    return known
+
+
 def to_dict(wiring: Wiring) -> dict:
     """Plain JSON data: the fields and `sha256`."""
     return json.loads(json.dumps(dataclasses.asdict(wiring))) | {"sha256": sha256(wiring)}

@@ -14,6 +14,7 @@ from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 from liquid_control.policy.kernels.cfc_layers import GATED, layer_weights
 from liquid_control.policy.kernels.cpu import cfc_cpu
 from liquid_control.policy.kernels.cpu.cfc_packing import Circuit, dense_circuit, wired_circuit
+from liquid_control.policy.kernels.cpu.jit import COMPILES
 from liquid_control.policy.kernels.cpu.sequence import Sequence, empty_gradients
 from liquid_control.policy.kernels.cpu.simd import LANES, lines
 from liquid_control.policy.kernels.cpu.thread_pool import run_blocks
@@ -21,12 +22,13 @@ from liquid_control.policy.kernels.cpu.thread_pool import run_blocks
 
 def choose_wired(cell: WiredCfcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
     """See `policy.kernels.choose`: the gated rules without mixed memory."""
-    return unroll_wired if cell.variant in GATED else None
+    return unroll_wired if COMPILES and cell.variant in GATED else None
 
 
 def choose_dense(cell: CfcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
     """See `policy.kernels.choose`: the gated rules without backbone and mixed memory."""
-    return unroll_dense if cell.variant in GATED and cell.backbone is None else None
+    applies = COMPILES and cell.variant in GATED and cell.backbone is None
+    return unroll_dense if applies else None
 
 
 def unroll_wired(

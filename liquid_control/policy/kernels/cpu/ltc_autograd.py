@@ -10,15 +10,16 @@ from torch.autograd.function import once_differentiable
 
 from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.kernels.cpu import ltc_cpu
+from liquid_control.policy.kernels.cpu.jit import COMPILES
 from liquid_control.policy.kernels.cpu.ltc_packing import circuit, pack, unpack
 from liquid_control.policy.kernels.cpu.sequence import Sequence, empty_gradients
 from liquid_control.policy.kernels.cpu.simd import LANES, lines
 from liquid_control.policy.kernels.cpu.thread_pool import run_blocks
 
 
-def choose(cell: LtcCell, x: Tensor, mask: Tensor | None) -> Callable:
+def choose(cell: LtcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
     """See `policy.kernels.choose`: applies to every LTC."""
-    return unroll
+    return unroll if COMPILES else None
 
 
 def unroll(
