@@ -51,14 +51,20 @@ def ltc(module: nn.Module, kernel: str = "auto") -> LtcCell:
         )
     masks = peer.sensory_sparsity_mask, peer.sparsity_mask
     mapped = hasattr(peer, "input_w") or hasattr(peer, "output_w")
+    implicit = peer._implicit_param_constraints
     cell = LtcCell(
-        _circuit(peer._wiring, *masks), unfolds=peer._ode_unfolds, kernel=kernel, affine=mapped
+        _circuit(peer._wiring, *masks),
+        unfolds=peer._ode_unfolds,
+        kernel=kernel,
+        affine=mapped,
+        positivity="softplus" if implicit else "absolute",
     ).to(peer.gleak)
-    positive = F.softplus if peer._implicit_param_constraints else _not_negative
+    positive = F.softplus if implicit else _not_negative
+    raw = _before_softplus if implicit else Tensor.clone
     leak = positive(peer.gleak.double())
     moved = (leak + peer._epsilon).clamp(min=SMALLEST)
-    cell.raw_cm.copy_(_before_softplus(positive(peer.cm.double())))
-    cell.raw_gleak.copy_(_before_softplus(moved))
+    cell.raw_cm.copy_(raw(positive(peer.cm.double())))
+    cell.raw_gleak.copy_(raw(moved))
     cell.vleak.copy_(peer.vleak.double() * leak.clamp(min=SMALLEST) / moved)
     for synapses, prefix, table in (
         (cell.sensory, "sensory_", cell.wiring.sensory),
@@ -69,13 +75,19 @@ def ltc(module: nn.Module, kernel: str = "auto") -> LtcCell:
             getattr(peer, prefix + name).double()[source, target]
             for name in ("w", "sigma", "mu", "erev")
         )
-        synapses.raw_w.copy_(_before_softplus(positive(w)))
+        synapses.raw_w.copy_(raw(positive(w)))
         for ours, theirs in ((synapses.sigma, sigma), (synapses.mu, mu), (synapses.erev, erev)):
             ours.copy_(theirs)
+        for name in ("w", "sigma", "mu", "erev"):
+            ours = getattr(synapses, "raw_w" if name == "w" else name)
+            _freeze(ours, getattr(peer, prefix + name))
+    for ours, theirs in (("raw_cm", "cm"), ("raw_gleak", "gleak"), ("vleak", "vleak")):
+        _freeze(getattr(cell, ours), getattr(peer, theirs))
     for side in ("input", "output"):
         for ours, theirs in ((f"{side}_scale", f"{side}_w"), (f"{side}_shift", f"{side}_b")):
             if hasattr(peer, theirs):
                 getattr(cell, ours).copy_(getattr(peer, theirs))
+                _freeze(getattr(cell, ours), getattr(peer, theirs))
     return cell.train(module.training)
 
 
@@ -117,6 +129,8 @@ def cfc(module: nn.Module, kernel: str = "auto") -> CfcCell:
     ).to(peer.ff1.weight)
     for ours, theirs in zip((cell.backbone, *cell.deeper) if linear else (), linear, strict=True):
         ours.load_state_dict(theirs.state_dict())
+        _freeze(ours.weight, theirs.weight)
+        _freeze(ours.bias, theirs.bias)
     _copy_heads(cell.heads.weight, cell.heads.bias, cell, peer)
     if cell.memory is not None:
         _copy_lstm(cell.memory, module.lstm, np.arange(peer.hidden_size))
@@ -210,9 +224,13 @@ def _copy_heads(weight: Tensor, bias: Tensor, ours: nn.Module, peer: nn.Module) 
     heads = [getattr(peer, name) for name in HEADS if hasattr(peer, name)]
     weight.copy_(torch.cat([head.weight for head in heads]).view_as(weight))
     bias.copy_(torch.cat([head.bias for head in heads]))
+    _freeze(weight, *(head.weight for head in heads))
+    _freeze(bias, *(head.bias for head in heads))
     if ours.rate is not None:
         ours.rate.copy_(peer.w_tau.flatten())
         ours.asymptote.copy_(peer.A.flatten())
+        _freeze(ours.rate, peer.w_tau)
+        _freeze(ours.asymptote, peer.A)
 
 
 def _copy_lstm(ours: LstmStep, lstm: nn.Module, order: np.ndarray) -> None:
@@ -225,6 +243,13 @@ def _copy_lstm(ours: LstmStep, lstm: nn.Module, order: np.ndarray) -> None:
     )
     ours.gates.bias.copy_(lstm.input_map.bias[rows])
     ours.gates.bias[2 * units : 3 * units] += 1.0
+    _freeze(ours.gates.weight, lstm.input_map.weight, lstm.recurrent_map.weight)
+    _freeze(ours.gates.bias, lstm.input_map.bias)
+
+
+def _freeze(ours: Tensor, *theirs: Tensor) -> None:
+    """Trained where any of theirs is."""
+    ours.requires_grad_(any(part.requires_grad for part in theirs))
 
 
 def _not_negative(value: Tensor) -> Tensor:
@@ -232,7 +257,8 @@ def _not_negative(value: Tensor) -> Tensor:
         raise ConfigError(
             "from_ncps.ltc",
             f"a weight of {value.min().item():.3g}",
-            "w, cm and gleak not negative; call the module's apply_weight_constraints first",
+            "w, cm and gleak not negative; call apply_weight_constraints() of the LTCCell (of an LTC: "
+            "module.rnn_cell.apply_weight_constraints()) first",
         )
     return value
 

@@ -13,6 +13,8 @@ from liquid_control.errors import ConfigError
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy import from_ncps
+from liquid_control.policy.cells.ltc import LtcCell
+from liquid_control.policy.kernels.choose import unroll
 
 PRECISIONS = [(torch.float32, 1e-6), (torch.float64, 1e-12)]
 precise = pytest.mark.parametrize(("dtype", "within"), PRECISIONS, ids=["float32", "float64"])
@@ -211,3 +213,64 @@ class TwoLayers(Wiring):
 
     def get_neurons_of_layer(self, layer):
         return [[2, 3], [0, 1]][layer]
+
+
+@pytest.mark.parametrize("kernel", ["auto", "reference"])
+def test_conductances_at_zero_can_be_trained(kernel):
+    torch.manual_seed(0)
+    module = LTC(6, AutoNCP(12, 2), implicit_param_constraints=False)
+    with torch.no_grad():
+        for name in ("w", "sensory_w"):
+            getattr(module.rnn_cell, name)[::2] = 0.0
+    cell = from_ncps.ltc(module, kernel=kernel)
+    dead = cell.recurrent.raw_w == 0
+    assert 0 < dead.sum() < dead.numel()
+    x, dt = torch.randn(4, 6, 6), torch.ones(4, 6)
+    assert (unroll(cell, x, cell.initial_state(4), dt)[0] - module(x)[0]).abs().max() < 1e-6
+    optimiser = torch.optim.SGD(cell.parameters(), 0.1)
+    for _ in range(3):
+        optimiser.zero_grad()
+        (unroll(cell, x, cell.initial_state(4), dt)[0] - 1).square().mean().backward()
+        optimiser.step()
+    assert (cell.recurrent.raw_w[dead].abs() > 1e-6).all()
+
+
+def test_gradients_of_absolute_conductances_are_equal_on_both_kernels():
+    torch.manual_seed(0)
+    cell = LtcCell(NcpWiring.build(5), unfolds=2, positivity="absolute").double()
+    with torch.no_grad():
+        for name, weight in cell.named_parameters():
+            if "raw" in name:
+                weight[::2] *= -1
+                weight[::3] = 0.0 if "raw_w" in name else weight[::3]
+    x, dt = torch.randn(3, 4, 5).double(), torch.rand(3, 4).double() + 0.1
+    found = []
+    for kernel in ("fused", "reference"):
+        cell.kernel = kernel
+        y, h = unroll(cell, x, cell.initial_state(3), dt)
+        found.append(torch.autograd.grad(y.sum() + h.square().sum(), list(cell.parameters())))
+    for fused, plain in zip(*found, strict=True):
+        assert (fused - plain).abs().max() < 1e-12
+
+
+def test_frozen_parameters_stay_frozen():
+    module = CfC(6, AutoNCP(12, 2), mixed_memory=True).requires_grad_(False)
+    assert not any(p.requires_grad for p in from_ncps.wired_cfc(module).parameters())
+    module = CfC(6, 9).requires_grad_(False)
+    module.rnn_cell.ff1.weight.requires_grad_(True)
+    cell = from_ncps.cfc(module)
+    assert [name for name, p in cell.named_parameters() if p.requires_grad] == ["heads.weight"]
+    module = LTC(6, AutoNCP(12, 2))
+    module.rnn_cell.w.requires_grad_(False)
+    cell = from_ncps.ltc(module)
+    assert [n for n, p in cell.named_parameters() if not p.requires_grad] == ["recurrent.raw_w"]
+
+
+def test_negative_conductances_are_refused_with_the_call_that_mends_them():
+    module = LTC(6, AutoNCP(12, 2), implicit_param_constraints=False)
+    with torch.no_grad():
+        module.rnn_cell.w.sub_(1.0)
+    with pytest.raises(ConfigError, match=r"module\.rnn_cell\.apply_weight_constraints\(\)"):
+        from_ncps.ltc(module)
+    module.rnn_cell.apply_weight_constraints()
+    from_ncps.ltc(module)

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -290,3 +293,40 @@ def test_several_threads_may_unroll_at_once(threads):
     for worker in workers:
         worker.join()
     assert all(torch.equal(a, b) for a, b in zip(got, wanted, strict=True))
+
+
+PROGRAM = """
+import torch
+from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells.wired_cfc import WiredCfcCell
+from liquid_control.policy.kernels.choose import find_kernel, unroll
+torch.manual_seed(0)
+cell, x, dt = WiredCfcCell(NcpWiring.build()), torch.randn(2, 3, 32), torch.ones(2, 3)
+y = unroll(cell, x, cell.initial_state(2), dt)[0]
+wanted = cell.unroll(x, cell.initial_state(2), dt)[0]
+print(find_kernel(cell, x, None) is not None, bool((y - wanted).abs().max() < 1e-5))
+"""
+
+
+def test_without_a_cache_or_without_numba(tmp_path):
+    """No cache can be kept, its files are cut, or nothing can be compiled at all."""
+    (tmp_path / "a file").write_text("")
+    cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
+    for before, changes, kernel in (
+        ("", {"NUMBA_DISABLE_JIT": "1"}, False),
+        ("", {"NUMBA_CACHE_DIR": str(tmp_path / "a file" / "cache")}, True),
+        (full + "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)", cache, True),
+        ("", cache, True),
+        ("", cache, True),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", before + PROGRAM],
+            env=os.environ | changes,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.stdout.split() == [str(kernel), "True"], done.stderr
+        for kept in (tmp_path / "cache").rglob("*.nb?"):
+            os.truncate(kept, kept.stat().st_size // 2)

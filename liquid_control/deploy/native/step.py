@@ -22,6 +22,8 @@ from liquid_control.policy.kernels.cpu.simd import LANES, lines
 
 FLOAT = np.dtype(np.float32)
 GATES = {"default": 1, "no_gate": 0}
+CONNECTIONS = "_extra_state"
+"""In a cell's state_dict the hash of its wiring, which is an argument here."""
 
 
 class LtcStep:
@@ -33,7 +35,11 @@ class LtcStep:
     """
 
     def __init__(
-        self, wiring: NcpWiring | FreeWiring, weights: Mapping[str, np.ndarray], unfolds: int = 6
+        self,
+        wiring: NcpWiring | FreeWiring,
+        weights: Mapping[str, np.ndarray],
+        unfolds: int = 6,
+        positivity: str = "softplus",
     ) -> None:
         if isinstance(unfolds, bool) or not isinstance(unfolds, int) or unfolds < 1:
             raise ConfigError("LtcStep.unfolds", unfolds, "a whole number of at least 1")
@@ -50,7 +56,8 @@ class LtcStep:
         )
         outputs = {"output_scale": (self.outputs,), "output_shift": (self.outputs,)} if maps else {}
         values = _parameters(weights, shapes | maps | outputs)
-        tables = pack(wiring, *(values[name] for name in (*shapes, *maps)))
+        raw = (values[name] for name in (*shapes, *maps))
+        tables = pack(wiring, *raw, positivity=positivity)
         columns = [
             _columns(table)
             for table in (tables.sensory[:, :4], tables.recurrent[:, :4], tables.neurons)
@@ -75,7 +82,7 @@ class LtcStep:
     @classmethod
     def from_cell(cls, cell) -> LtcStep:
         """The step of an LtcCell with its present weights."""
-        return cls(cell.wiring, _arrays(cell), cell.unfolds)
+        return cls(cell.wiring, _arrays(cell), cell.unfolds, cell.positivity)
 
     def initial_state(self) -> np.ndarray:
         """Resting state (U,)."""
@@ -197,7 +204,7 @@ def _columns(table: np.ndarray) -> np.ndarray:
 
 
 def _arrays(cell) -> dict[str, np.ndarray]:
-    return {name: value.detach().cpu().numpy() for name, value in cell.named_parameters()}
+    return {name: value.detach().cpu().numpy() for name, value in cell.state_dict().items()}
 
 
 def _parameters(
@@ -205,7 +212,7 @@ def _parameters(
 ) -> dict[str, np.ndarray]:
     for problem, names in (
         ("missing", shapes.keys() - weights.keys()),
-        ("unknown", weights.keys() - shapes.keys()),
+        ("unknown", weights.keys() - shapes.keys() - {CONNECTIONS}),
     ):
         if names:
             raise ConfigError(

@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from liquid_control.errors import ConfigError
 from liquid_control.model.cores import LtcConfig
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.state import StateArray
@@ -33,7 +34,14 @@ from liquid_control.policy.cells.cell import Cell, check_kernel, check_sizes
 from liquid_control.policy.cells.ltc_solver import solve_sequence
 from liquid_control.policy.cells.second_order import differentiable_again
 from liquid_control.policy.cells.sequence_checks import check_step, reset_mask
-from liquid_control.policy.cells.synapses import Lists, Matrices, Synapses, positive, uniform
+from liquid_control.policy.cells.synapses import (
+    POSITIVITIES,
+    Lists,
+    Matrices,
+    Synapses,
+    positive,
+    uniform,
+)
 
 
 def build(config: LtcConfig, inputs: int, wiring: NcpWiring) -> LtcCell:
@@ -52,8 +60,8 @@ class LtcCell(Cell):
     those of the authors' code unless given: `sensory_mu` and `recurrent_mu` of the half-activation
     points, `sigma` of their slopes (choose them to match the spread of inputs and states: a synapse
     that starts flat learns slowly). `affine` adds the authors' learned scale and shift of every
-    input and output (2 F + 2 M parameters), which start as the identity. `kernel`: see
-    `cell.KERNELS`. Raises ConfigError.
+    input and output (2 F + 2 M parameters), which start as the identity. `positivity`: see
+    `synapses.POSITIVITIES`. `kernel`: see `cell.KERNELS`. Raises ConfigError.
     """
 
     def __init__(
@@ -65,18 +73,24 @@ class LtcCell(Cell):
         affine: bool = False,
         recurrent_mu: tuple[float, float] = (0.3, 0.8),
         sigma: tuple[float, float] = (3.0, 8.0),
+        positivity: str = "softplus",
     ) -> None:
         super().__init__()
+        if positivity not in POSITIVITIES:
+            expected = "one of " + ", ".join(POSITIVITIES)
+            raise ConfigError("LtcCell.positivity", positivity, expected)
         self.kernel = check_kernel("LtcCell", kernel)
         check_sizes("LtcCell", unfolds=unfolds)
         self.wiring, self.unfolds, self.affine = wiring, unfolds, affine
+        self.positivity = positivity
         self.inputs, self.neurons, self.outputs = wiring.inputs, wiring.neurons, wiring.motor
         self.state = (StateArray("state", (wiring.neurons,)),)
-        self.raw_cm = uniform(self.neurons, 0.4, 0.6, positive=True)
-        self.raw_gleak = uniform(self.neurons, 0.001, 1.0, positive=True)
+        self.raw_cm = uniform(self.neurons, 0.4, 0.6, positivity)
+        self.raw_gleak = uniform(self.neurons, 0.001, 1.0, positivity)
         self.vleak = uniform(self.neurons, -0.2, 0.2)
-        self.sensory = Synapses(wiring.sensory, self.inputs, self.neurons, sensory_mu, sigma)
-        self.recurrent = Synapses(wiring.synapses, self.neurons, self.neurons, recurrent_mu, sigma)
+        ranges = (sensory_mu, sigma, positivity), (recurrent_mu, sigma, positivity)
+        self.sensory = Synapses(wiring.sensory, self.inputs, self.neurons, *ranges[0])
+        self.recurrent = Synapses(wiring.synapses, self.neurons, self.neurons, *ranges[1])
         if affine:
             self.input_scale, self.input_shift = (
                 nn.Parameter(torch.ones(self.inputs)),
@@ -88,7 +102,7 @@ class LtcCell(Cell):
             )
         tables = (np.array(table, np.int64) for table in (wiring.sensory, wiring.synapses))
         pairs = (table.reshape(-1, 3)[:, :2] for table in tables)
-        self.connections = connections.digest("ltc", *pairs)
+        self.connections = connections.digest(f"ltc {positivity}", *pairs)
 
     get_extra_state = connections.get_extra_state
     set_extra_state = connections.set_extra_state
@@ -132,7 +146,7 @@ class LtcCell(Cell):
         check_step(x, h, torch.ones_like(h[:, 0]), self.inputs, self.state)
         recurrent = self.recurrent().currents(h)[:, self.neurons :]
         sensory = self.sensory().currents(self._map_inputs(x))[:, self.neurons :]
-        return positive(self.raw_cm) / (positive(self.raw_gleak) + sensory + recurrent)
+        return self._positive(self.raw_cm) / (self._positive(self.raw_gleak) + sensory + recurrent)
 
     def time_constants_of_step(
         self, x: Tensor, before: Tensor, dt: Tensor, after: Tensor
@@ -143,11 +157,14 @@ class LtcCell(Cell):
     def _map_inputs(self, x: Tensor) -> Tensor:
         return x * self.input_scale + self.input_shift if self.affine else x
 
+    def _positive(self, raw: Tensor) -> Tensor:
+        return positive(raw, self.positivity)
+
     def _drive(self, x: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         """The parts of a step that do not depend on the state, for any leading dimensions: cm/Δ
         (..., U), and numerator and denominator without recurrent synapses (..., 2U)."""
-        capacitance = positive(self.raw_cm) * (self.unfolds / dt).unsqueeze(-1)
-        gleak = positive(self.raw_gleak)
+        capacitance = self._positive(self.raw_cm) * (self.unfolds / dt).unsqueeze(-1)
+        gleak = self._positive(self.raw_gleak)
         currents = self.sensory().currents(x)
         leak = torch.cat([gleak * self.vleak, gleak])
         return capacitance, currents + leak + F.pad(capacitance, (self.neurons, 0))

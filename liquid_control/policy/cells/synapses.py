@@ -19,8 +19,15 @@ LARGEST_MATRIX = 2**15
 gathering and scattering. Above it they would cost neurons³ where all neurons are connected."""
 
 
-def positive(raw: Tensor) -> Tensor:
-    """softplus(raw), never 0."""
+POSITIVITIES = ("softplus", "absolute")
+"""How a raw number becomes a positive one. `softplus`: its slope vanishes with it. `absolute`: |raw|,
+with a slope of 1 at 0, so that training can leave a conductance of 0 again."""
+
+
+def positive(raw: Tensor, positivity: str) -> Tensor:
+    """raw made positive, never 0."""
+    if positivity == "absolute":
+        return torch.where(raw < 0, -raw, raw) + FLOOR
     return F.softplus(raw) + FLOOR
 
 
@@ -78,10 +85,12 @@ class Synapses(nn.Module):
         targets: int,
         mu: tuple[float, float],
         sigma: tuple[float, float],
+        positivity: str,
     ) -> None:
         super().__init__()
+        self.positivity = positivity
         table = np.array(synapses, dtype=np.int64).reshape(-1, 3)
-        self.raw_w = uniform(len(table), 0.001, 1.0, positive=True)
+        self.raw_w = uniform(len(table), 0.001, 1.0, positivity)
         self.sigma = uniform(len(table), *sigma)
         self.mu = uniform(len(table), *mu)
         self.erev = nn.Parameter(torch.tensor(table[:, 2], dtype=torch.get_default_dtype()))
@@ -95,7 +104,7 @@ class Synapses(nn.Module):
 
     def forward(self) -> Matrices | Lists:
         """What a step needs, from the parameters as they are."""
-        w = positive(self.raw_w)
+        w = positive(self.raw_w, self.positivity)
         if self.many:
             lists = self.sigma, -self.sigma * self.mu, w * self.erev, w
             return Lists(self.source, self.target, *lists, self.targets)
@@ -105,7 +114,7 @@ class Synapses(nn.Module):
         return Matrices(self.source * self.sigma, -self.sigma * self.mu, conductance)
 
 
-def uniform(size: int, low: float, high: float, positive: bool = False) -> nn.Parameter:
-    """Numbers (size,) drawn from low to high, `positive` ones stored before their softplus."""
+def uniform(size: int, low: float, high: float, positivity: str = "") -> nn.Parameter:
+    """Numbers (size,) drawn from low to high; with a positivity the raw ones behind them."""
     values = torch.empty(size).uniform_(low, high)
-    return nn.Parameter(torch.log(torch.expm1(values)) if positive else values)
+    return nn.Parameter(torch.log(torch.expm1(values)) if positivity == "softplus" else values)

@@ -43,6 +43,7 @@ def unroll(
         mask,
         cell.wiring,
         cell.unfolds,
+        cell.positivity,
         torch.is_grad_enabled(),
         *parameters,
     )
@@ -51,9 +52,12 @@ def unroll(
 
 class _Unroll(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, h, dt, is_first, mask, wiring, unfolds, differentiable, *parameters):
+    def forward(
+        ctx, x, h, dt, is_first, mask, wiring, unfolds, positivity, differentiable, *parameters
+    ):
         sequence = _sequence(x, h, dt, is_first, mask)
-        weights = pack(wiring, *(p.detach().numpy() for p in parameters))
+        arrays = (p.detach().numpy() for p in parameters)
+        weights = pack(wiring, *arrays, positivity=positivity)
         blocks = -(-len(h) // LANES)
         states = lines(
             blocks * x.shape[1] * h.shape[1] if differentiable else 0, weights.neurons.dtype
@@ -75,19 +79,19 @@ class _Unroll(torch.autograd.Function):
             last.numpy(),
         )
         ctx.save_for_backward(x, h, dt, is_first, mask, *parameters)
-        ctx.rest = wiring, unfolds, states
+        ctx.rest = wiring, unfolds, positivity, states
         return y, last
 
     @staticmethod
     @once_differentiable
     def backward(ctx, d_y, d_h):
         x, h, dt, is_first, mask, *parameters = ctx.saved_tensors
-        wiring, unfolds, states = ctx.rest
+        wiring, unfolds, positivity, states = ctx.rest
         sequence, parameters = (
             _sequence(x, h, dt, is_first, mask),
             [p.detach().numpy() for p in parameters],
         )
-        weights = pack(wiring, *parameters)
+        weights = pack(wiring, *parameters, positivity=positivity)
         rows = (
             ltc_cpu.SYNAPSE * (len(weights.sensory) + len(weights.recurrent)) + weights.neurons.size
         )
@@ -108,9 +112,12 @@ class _Unroll(torch.autograd.Function):
         )
         d_inputs = (torch.from_numpy(g) for g in gradients[:3])
         d_parameters = (
-            torch.from_numpy(g) for g in unpack(wiring, gradients.weights.sum(axis=0), *parameters)
+            torch.from_numpy(g)
+            for g in unpack(
+                wiring, gradients.weights.sum(axis=0), *parameters, positivity=positivity
+            )
         )
-        return *d_inputs, None, None, None, None, None, *d_parameters
+        return *d_inputs, None, None, None, None, None, None, *d_parameters
 
 
 def _sequence(x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor, mask: Tensor) -> Sequence:

@@ -36,7 +36,9 @@ def _by_target(
     )
 
 
-def pack(wiring: NcpWiring | FreeWiring, raw_cm, raw_gleak, vleak, *rest) -> ltc_cpu.Weights:
+def pack(
+    wiring: NcpWiring | FreeWiring, raw_cm, raw_gleak, vleak, *rest, positivity: str = "softplus"
+) -> ltc_cpu.Weights:
     """An LtcCell's parameters as the kernels want them. `rest` holds raw_w, sigma, mu, erev of the
     sensory synapses, the same of the recurrent ones, and of an affine cell the scale and shift of
     the inputs, which become part of the synapses."""
@@ -45,19 +47,27 @@ def pack(wiring: NcpWiring | FreeWiring, raw_cm, raw_gleak, vleak, *rest) -> ltc
     for order, (raw_w, sigma, mu, erev), maps in zip(
         orders, (rest[:4], rest[4:8]), (rest[8:], ()), strict=True
     ):
-        w, slope, offset = _positive(raw_w), sigma, -sigma * mu
+        w, slope, offset = _positive(raw_w, positivity), sigma, -sigma * mu
         tables.append(np.stack([slope, offset, w * erev, w, slope], axis=1)[order])
         if maps:
             scale, shift = (values[lists.sensory_source] for values in maps)
             tables[-1][:, 1] += tables[-1][:, 0] * shift
             tables[-1][:, [0, 4]] *= scale[:, None]
         tables[-1][:, :2] *= -LOG2_E
-    gleak = _positive(raw_gleak)
-    return ltc_cpu.Weights(*tables, np.stack([_positive(raw_cm), gleak * vleak, gleak], axis=1))
+    gleak = _positive(raw_gleak, positivity)
+    return ltc_cpu.Weights(
+        *tables, np.stack([_positive(raw_cm, positivity), gleak * vleak, gleak], axis=1)
+    )
 
 
 def unpack(
-    wiring: NcpWiring | FreeWiring, gradient: np.ndarray, raw_cm, raw_gleak, vleak, *rest
+    wiring: NcpWiring | FreeWiring,
+    gradient: np.ndarray,
+    raw_cm,
+    raw_gleak,
+    vleak,
+    *rest,
+    positivity: str = "softplus",
 ) -> list[np.ndarray]:
     """From gradients of all synapses and neurons, flattened, to gradients of `pack`'s arguments."""
     lists, *orders = circuit(wiring)
@@ -82,28 +92,32 @@ def unpack(
             ]
             slope, mu = slope * scale[source], mu - shift[source]
         result += [
-            (w + erev * w_erev) * _logistic(raw_w),
+            (w + erev * w_erev) * _slope(raw_w, positivity),
             slope - mu * offset,
             d_mu,
-            _positive(raw_w) * w_erev,
+            _positive(raw_w, positivity) * w_erev,
         ]
     cm, gleak_vleak, gleak = gradient.reshape(-1, ltc_cpu.NEURON).T
     own = [
-        cm * _logistic(raw_cm),
-        (gleak + vleak * gleak_vleak) * _logistic(raw_gleak),
-        _positive(raw_gleak) * gleak_vleak,
+        cm * _slope(raw_cm, positivity),
+        (gleak + vleak * gleak_vleak) * _slope(raw_gleak, positivity),
+        _positive(raw_gleak, positivity) * gleak_vleak,
     ]
     return own + result + of_maps
 
 
-def _positive(raw: np.ndarray) -> np.ndarray:
+def _positive(raw: np.ndarray, positivity: str) -> np.ndarray:
     """`policy.cells.synapses.positive`."""
-    return _softplus(raw) + raw.dtype.type(FLOOR)
+    value = np.abs(raw) if positivity == "absolute" else _softplus(raw)
+    return value + raw.dtype.type(FLOOR)
+
+
+def _slope(raw: np.ndarray, positivity: str) -> np.ndarray:
+    """The derivative of `_positive`."""
+    if positivity == "absolute":
+        return np.where(raw < 0, -1, 1).astype(raw.dtype)
+    return np.exp(raw - _softplus(raw))
 
 
 def _softplus(raw: np.ndarray) -> np.ndarray:
     return np.logaddexp(raw, raw.dtype.type(0))
-
-
-def _logistic(raw: np.ndarray) -> np.ndarray:
-    return np.exp(raw - _softplus(raw))

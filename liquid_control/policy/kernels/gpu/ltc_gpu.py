@@ -31,7 +31,8 @@ from liquid_control.policy.kernels.gpu.launch_gpu import (
 
 def choose(cell: LtcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
     """See `policy.kernels.choose`: up to `LARGEST` neurons."""
-    return unroll if cell.neurons <= LARGEST and is_supported(x) else None
+    applies = cell.neurons <= LARGEST and cell.positivity == "softplus"
+    return unroll if applies and is_supported(x) else None
 
 
 def unroll(
