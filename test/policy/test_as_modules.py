@@ -16,11 +16,13 @@ from torch.nn.utils import parametrizations, prune
 from liquid_control.errors import ArgumentError, ConfigError, TimeError
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
+from liquid_control.policy.cells import synapses
 from liquid_control.policy.cells.cell import join_state, split_state
 from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 from liquid_control.policy.kernels import choose
+from liquid_control.policy.kernels.cpu import ltc_packing
 
 PAGE = (Path(__file__).resolve().parents[2] / "doc" / "cells.md").read_text(encoding="utf-8")
 WIRINGS = [NcpWiring.build(5, 6, 4, 2, 3, 2, 5, 3, seed=seed) for seed in (1, 2)]
@@ -382,6 +384,7 @@ def test_a_cell_without_parameters_has_an_initial_state():
 
 
 def test_conductances_that_vanish_and_the_shortest_dt_leave_finite_numbers():
+    assert ltc_packing.FLOOR == synapses.FLOOR
     cell = LtcCell(WIRINGS[0])
     x, dt = data(dtype=torch.float32)
     for kernel in ("auto", "reference"):

@@ -138,6 +138,9 @@ def readable_sequence(
 
 def weight_of(cell: nn.Module) -> Tensor | None:
     """The number whose type and device the cell's state has; None in a cell without any."""
+    for parameter in cell._parameters.values():
+        if parameter is not None:
+            return parameter
     found = next(cell.parameters(), None)
     if found is None:
         found = next((buffer for buffer in cell.buffers() if buffer.is_floating_point()), None)

@@ -9,7 +9,6 @@ a replaced part change what a call of the cell does.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -17,8 +16,12 @@ from torch.autograd import forward_ad
 from torch.nn.modules import module as modules
 from torch.nn.utils.parametrize import is_parametrized
 
-HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-GLOBAL_HOOKS = tuple(f"_global{hooks}" for hooks in HOOKS)
+GLOBAL_HOOKS = (
+    "_global_forward_hooks",
+    "_global_forward_pre_hooks",
+    "_global_backward_hooks",
+    "_global_backward_pre_hooks",
+)
 PARTS = {nn.Linear, nn.ModuleList, nn.GRU, nn.LSTM}
 """PyTorch's parts of cells. A part of another type (quantised, an adapter) computes something
 else than the kernels."""
@@ -42,29 +45,35 @@ def find_obstacle(cell: nn.Module) -> str:
         return "inside torch.func, forward-mode differentiation, tracing or export"
     if any(getattr(modules, name) for name in GLOBAL_HOOKS):
         return "with global module hooks"
-    for part in _parts(cell):
-        if has_hooks(part):
-            return f"with hooks on a {type(part).__name__}"
-        kind = type(part)
-        if kind not in PARTS and not kind.__module__.startswith(PACKAGE):
-            if part is not cell and not is_parametrized(part):
-                return f"with a {kind.__name__} as a part"
-    return ""
+    return _obstacle_in(cell, whole=True)
 
 
 def has_hooks(part: nn.Module) -> bool:
     """Whether a call of this part does more, or something else, than its class says. Pruning and
     the older weight normalisation set a weight in such a hook."""
     own = part.__dict__
-    return any(own[name] for name in HOOKS) or "forward" in own
+    return bool(
+        own["_forward_pre_hooks"]
+        or own["_forward_hooks"]
+        or own["_backward_hooks"]
+        or own["_backward_pre_hooks"]
+        or "forward" in own
+    )
 
 
-def _parts(module: nn.Module) -> Iterator[nn.Module]:
-    """The module and its parts; not those of parametrisations, which any access evaluates."""
-    yield module
-    for name, child in module._modules.items():
+def _obstacle_in(part: nn.Module, whole: bool = False) -> str:
+    kind = type(part)
+    if has_hooks(part):
+        return f"with hooks on a {kind.__name__}"
+    if kind not in PARTS and not whole and not kind.__module__.startswith(PACKAGE):
+        if not is_parametrized(part):
+            return f"with a {kind.__name__} as a part"
+    for name, child in part._modules.items():  # any access evaluates parametrisations
         if child is not None and name != "parametrizations":
-            yield from _parts(child)
+            found = _obstacle_in(child)
+            if found:
+                return found
+    return ""
 
 
 def own_precision(device: torch.device) -> contextlib.AbstractContextManager:

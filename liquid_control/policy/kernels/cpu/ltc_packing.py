@@ -1,5 +1,5 @@
 """From an LTC's wiring and parameters to the tables of its kernels, and from their gradients back.
-numpy, but for one constant."""
+numpy only."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring, Synapse
-from liquid_control.policy.cells.synapses import FLOOR
 from liquid_control.policy.kernels.cpu import ltc_cpu
 from liquid_control.policy.kernels.cpu.simd import LOG2_E
+
+FLOOR = 1e-30
+"""`policy.cells.synapses.FLOOR`; this module imports no PyTorch."""
 
 
 @functools.lru_cache(maxsize=64)
