@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
-from liquid_control.errors import ConfigError, NotFiniteError, ShapeError, TimeError
+from liquid_control.errors import ArgumentError, ConfigError, NotFiniteError, ShapeError, TimeError
 from liquid_control.model.cores import CORES
 from liquid_control.policy.cells.cell import KERNELS, join_state, split_state
+from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cores import build_core
 from liquid_control.policy.kernels import choose
 
@@ -295,3 +297,38 @@ def test_a_state_of_several_arrays_is_a_tuple_of_them(cell):
     for state in wrong:
         with pytest.raises(ShapeError, match="h: .*(one tensor|a tuple of .*)"):
             cell.step(x[:, 0], state, dt[:, 0])
+
+
+def test_types_have_one_answer_whatever_runs(cell):
+    x, _, dt, *_ = (part.float() for part in inputs(cell, 3, 4))
+    h = cell.float().initial_state(3)
+    wide = split_state(join_state(h).double(), cell.state)
+    for run in (lambda *a: choose.unroll(cell, *a), cell.unroll):
+        y, last = run(x, wide, dt.double())
+        assert y.dtype == join_state(last).dtype == torch.float32
+        assert torch.equal(y, run(x, h, dt)[0])
+    y, last = cell.step(x[:, 0], wide, dt[:, 0].double())
+    assert y.dtype == join_state(last).dtype == torch.float32
+    for arguments, words in (
+        ((x, h, 0.1), "dt: got a float, expected a tensor .*torch.full"),
+        ((x, None, dt), "h: got a NoneType, .*initial_state"),
+        ((x, (None,), dt), "h: got a tuple, .*initial_state"),
+        ((x.numpy(), h, dt), "x: got a ndarray, expected a tensor: torch.as_tensor"),
+        ((x.long(), h, dt), "x: got torch.int64, expected torch.float32"),
+        ((x.double(), h, dt), "x: got torch.float64, expected torch.float32"),
+    ):
+        for run in (lambda *a: choose.unroll(cell, *a), cell.unroll):
+            with pytest.raises(ArgumentError, match=words):
+                run(*arguments)
+        step = (
+            part[:, 0] if getattr(part, "ndim", 0) > 1 and part is not h else part
+            for part in arguments
+        )
+        with pytest.raises(ArgumentError, match=words):
+            cell.step(*step)
+
+
+def test_sizes_may_be_numbers_of_numpy():
+    assert CfcCell(np.int64(5), np.int32(12)).units == 12
+    with pytest.raises(ConfigError):
+        CfcCell(np.float64(5), 12)
