@@ -16,7 +16,7 @@ from liquid_control.errors import ConfigError, TimeError
 from liquid_control.model.free_wiring import FreeWiring
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cells import synapses
-from liquid_control.policy.cells.cell import join_state, split_state
+from liquid_control.policy.cells.cell import join_state
 from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.cells.wired_cfc import WiredCfcCell
