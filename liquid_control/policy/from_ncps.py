@@ -257,8 +257,8 @@ def _not_negative(value: Tensor) -> Tensor:
         raise ConfigError(
             "from_ncps.ltc",
             f"a weight of {value.min().item():.3g}",
-            "w, cm and gleak not negative; call apply_weight_constraints() of the LTCCell (of an LTC: "
-            "module.rnn_cell.apply_weight_constraints()) first",
+            "w, cm and gleak not negative; call apply_weight_constraints() of the LTCCell first ("
+            "LTC: module.rnn_cell.apply_weight_constraints())",
         )
     return value
 

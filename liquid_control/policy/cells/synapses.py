@@ -20,8 +20,8 @@ gathering and scattering. Above it they would cost neurons³ where all neurons a
 
 
 POSITIVITIES = ("softplus", "absolute")
-"""How a raw number becomes a positive one. `softplus`: its slope vanishes with it. `absolute`: |raw|,
-with a slope of 1 at 0, so that training can leave a conductance of 0 again."""
+"""How a raw number becomes a positive one. `softplus`: its slope vanishes with it. `absolute`:
+|raw|, with a slope of 1 at 0, so that training can leave a conductance of 0 again."""
 
 
 def positive(raw: Tensor, positivity: str) -> Tensor:

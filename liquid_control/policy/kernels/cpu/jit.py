@@ -11,8 +11,8 @@ from numba import njit
 from liquid_control.policy.kernels.cpu.simd import FUSE
 
 COMPILES = not numba.config.DISABLE_JIT
-"""False where NUMBA_DISABLE_JIT switches numba off (coverage, debuggers): the kernels' vectors exist
-in machine code only."""
+"""False where NUMBA_DISABLE_JIT switches numba off (coverage, debuggers): the kernels' vectors
+exist in machine code only."""
 
 
 def jit(function: Callable) -> Callable:
