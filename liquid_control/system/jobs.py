@@ -44,13 +44,13 @@ def run_jobs(
 ) -> list:
     """`function(job)` for every job, results in the jobs' order. Raises the first error.
 
-    `title`: of the progress bar, None for no bar. `keep(index, result)`: called in this process as
-    each result comes; what it returns stands in the list in place of the result, so that results
-    larger than memory are written and dropped one by one.
+    `title`: of the progress bar on a terminal, None for no bar. `keep(index, result)`: called in
+    this process as each result comes; what it returns stands in the list in place of the result,
+    so that results larger than memory are written and dropped one by one.
     """
     jobs = list(jobs)
     results: list = [None] * len(jobs)
-    with tqdm(total=len(jobs), desc=title, disable=title is None, leave=False) as bar:
+    with tqdm(total=len(jobs), desc=title, disable=title is None or None, leave=False) as bar:
 
         def take(index: int, result: Result) -> None:
             results[index] = result if keep is None else keep(index, result)

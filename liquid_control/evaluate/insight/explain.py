@@ -70,7 +70,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
     torch.set_num_threads(1)  # more cost time on pictures this small
     info, network = read_model(settings.model), load_network(settings.model)
     runtime = TorchRuntime(network)
-    bar = tqdm(range(settings.roads), "roads", disable=not progress, leave=False)
+    bar = tqdm(range(settings.roads), "roads", disable=not progress or None, leave=False)
     traces = [
         record(runtime, road, settings.seed, settings.world, PICTURE if road == 0 else None)
         for road in bar
