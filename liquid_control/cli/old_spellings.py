@@ -28,6 +28,8 @@ OLD_FLAGS = {
     "--policy.units": "--policy.core.units",
     "--policy.backbone": "--policy.core.backbone",
     "--policy.stack": "--policy.core.stack",
+    "--recipe.policy.curvature-scale": "--recipe.car.curvature-scale",
+    "--policy.curvature-scale": "--car.curvature-scale",
     "--memory-fit": "--core-fit",
     "--fit.memory-rate": "--fit.core-rate",
     "--recipe.memory-fit.looks": "--recipe.core-fit.passes",

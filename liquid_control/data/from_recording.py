@@ -17,19 +17,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from liquid_control.config import PreprocessConfig, TimelineConfig, VehicleConfig
+from liquid_control.config import PreprocessConfig, TimelineConfig
 from liquid_control.data.episode import Episode
 from liquid_control.data.npz import NpzError, read_npz, write_npz
-from liquid_control.errors import ImageError, LiquidControlError
+from liquid_control.errors import ConfigError, ImageError, LiquidControlError
+from liquid_control.model.spec import PolicySpec, names
 from liquid_control.perception.observer import Observer, PreparedFrame, prepare
-from liquid_control.recordings.driven_curvature import (
-    CurvatureSettings,
-    Driven,
-    Motion,
-    Track,
-    driven_curvature,
-)
+from liquid_control.perception.timeline import MEASURABLE
 from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.motion import Motion, Track
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.signals import ImuSample, Observation, Rejected, SpeedSample, SteeringSample
 from liquid_control.system.files import write_atomically
@@ -39,7 +35,7 @@ FORMAT = 2
 """Increased when the same recording and settings give other arrays than before."""
 LEAST_FRAMES = 32
 """A recording with fewer usable frames is too short to train on."""
-COLUMNS = ("stamp_ns", "inertial", "dt", "is_first")
+COLUMNS = ("stamp_ns", "measurements", "dt", "is_first")
 TRACKS = tuple(field.name for field in dataclasses.fields(Motion))
 
 
@@ -63,7 +59,7 @@ class Reading:
 @dataclasses.dataclass(frozen=True, eq=False)
 class RecordedDrive:
     """One recording of N frames: image (N, h, w, 3) uint8 RGB mapped from disk, columns as in
-    `Episode`, and the vehicle's motion.
+    `Episode` with all of `MEASURABLE` as measurements, and the vehicle's motion.
 
     `facts`: the bag's files with their SHA-256, what was skipped, rejected or damaged in it.
     """
@@ -77,22 +73,22 @@ class RecordedDrive:
     def __len__(self) -> int:
         return len(self.image)
 
-    def episode(
-        self, settings: CurvatureSettings, vehicle: VehicleConfig
-    ) -> tuple[Episode, Driven]:
-        """With the driver's curvature as target: NaN where there is none, and NaN for all auxiliary
-        targets, which no sensor measures.
-
-        Raises NoCurvatureError.
-        """
-        driven = driven_curvature(self.columns["stamp_ns"], self.motion, settings, vehicle)
-        unknown = np.full((len(self), 4), np.nan, np.float32)
+    def episode(self, spec: PolicySpec, action: np.ndarray) -> Episode:
+        """The episode of a policy with this spec. `action` (N, A): the driver's, NaN where unknown.
+        Auxiliary targets, which no sensor measures, are NaN. Raises ConfigError for a measurement
+        that a recording does not give."""
+        given = names(spec.measurements)
+        missing = [name for name in given if name not in MEASURABLE]
+        if missing:
+            raise ConfigError("spec.measurements", missing, f"some of {', '.join(MEASURABLE)}")
+        measured = self.columns["measurements"][:, [MEASURABLE.index(name) for name in given]]
         return Episode(
+            spec,
             image=self.image,
-            curvature=driven.curvature.astype(np.float32),
-            auxiliary=unknown,
-            **self.columns,
-        ), driven
+            action=action.astype(np.float32),
+            auxiliary=np.full((len(self), len(spec.auxiliary)), np.nan, np.float32),
+            **(dict(self.columns) | {"measurements": measured}),
+        )
 
 
 class _Samples:
@@ -164,7 +160,7 @@ def _read(
 ) -> None:
     """One pass over the bag through the robot's `Observer`; writes the cached drive."""
     observer = Observer(reading.preprocess, reading.timeline)
-    stamp_ns, inertial, dt, is_first = array("q"), array("f"), array("f"), array("b")
+    stamp_ns, measurements, dt, is_first = array("q"), array("f"), array("f"), array("b")
     tracks = {name: _Samples() for name in (*TRACKS, "command_speed")}
     pixels = place.with_suffix(".pixels")
     try:
@@ -187,7 +183,7 @@ def _read(
                 if isinstance(seen, Observation):
                     sink.write(seen.image)
                     stamp_ns.append(seen.stamp_ns)
-                    inertial.extend(seen.measurements)
+                    measurements.extend(seen.measurements)
                     dt.append(seen.dt)
                     is_first.append(seen.is_first)
                 elif isinstance(sample, ImuSample):
@@ -209,7 +205,7 @@ def _read(
         tracks["speed"] = tracks["speed"] if tracks["speed"].value else commanded
         arrays = {
             "stamp_ns": np.array(stamp_ns, np.int64),
-            "inertial": np.array(inertial, np.float32).reshape(frames, -1),
+            "measurements": np.array(measurements, np.float32).reshape(frames, -1),
             "dt": np.array(dt, np.float32),
             "is_first": np.array(is_first, bool),
         }

@@ -10,6 +10,8 @@ import numpy as np
 
 from liquid_control.config import TimelineConfig, check, number
 from liquid_control.data.episode import Episode
+from liquid_control.errors import ConfigError
+from liquid_control.model.spec import Feature, PolicySpec, column
 from liquid_control.perception.noise import add_gaussian_noise
 
 FIRST_DT = TimelineConfig().nominal_dt
@@ -44,13 +46,13 @@ class Augmentation:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Batch:
-    """B sequences of T frames: image (B, T, h, w, 3) uint8, inertial (B, T, 3), dt (B, T),
-    curvature (B, T), auxiliary (B, T, 4)."""
+    """B sequences of T frames: image (B, T, h, w, 3) uint8 or None, measurements (B, T, M), dt (B,
+    T), action (B, T, A), auxiliary (B, T, K)."""
 
-    image: np.ndarray
-    inertial: np.ndarray
+    image: np.ndarray | None
+    measurements: np.ndarray
     dt: np.ndarray
-    curvature: np.ndarray
+    action: np.ndarray
     auxiliary: np.ndarray
 
 
@@ -59,10 +61,10 @@ class Sequences:
     generator.
 
     The first frame of each window starts with an empty state and gets `FIRST_DT`.
-    `mirror_share` of the windows are mirrored left to right; `blind_share` of them feel no turn:
-    yaw rate and lateral acceleration are zero. Targets may be NaN; a window starts only where at
-    least half of its curvatures are known. Pictures stay where the episodes have them, be it a
-    memory map.
+    `mirror_share` of the windows are mirrored left to right; in `blind_share` of them the
+    measurements that change their sign when mirrored are zero. Targets may be NaN; a window starts
+    only where at least half of its actions are known. Pictures stay where the episodes have them,
+    be it a memory map. Raises ConfigError for episodes of different specs.
     """
 
     def __init__(
@@ -79,7 +81,10 @@ class Sequences:
         self._normal = (
             normal_numbers(len(episodes)) if augmentation.noise_share else np.empty(0, np.float32)
         )
-        fields = ("stamp_ns", "inertial", "curvature", "auxiliary")
+        if len({e.spec for e in episodes}) != 1:
+            raise ConfigError("episodes", f"{len(episodes)} of different specs", "those of one")
+        self.spec = episodes[0].spec
+        fields = ("stamp_ns", "measurements", "action", "auxiliary")
         self._columns = {
             name: np.concatenate([getattr(e, name) for e in episodes]) for name in fields
         }
@@ -91,10 +96,12 @@ class Sequences:
             ends[1:], np.diff(ends)
         )  # exclusive end of the unbroken run that each frame belongs to
         self._room = run_end - np.arange(len(first))
-        known = np.concatenate([[0], np.cumsum(np.isfinite(self._columns["curvature"]))])
+        action = self._columns["action"]  # (N, A)
+        known = np.concatenate([[0], np.cumsum(np.isfinite(action).sum(axis=1))])
         window_end = np.minimum(np.arange(len(first)) + length, len(first))
         targets = known[window_end] - known[:-1]  # known targets among the next `length` frames
-        self._starts = np.flatnonzero((self._room >= length) & (2 * targets >= length))
+        enough = 2 * targets >= length * action.shape[1]
+        self._starts = np.flatnonzero((self._room >= length) & enough)
 
     @property
     def windows(self) -> int:
@@ -112,19 +119,18 @@ class Sequences:
         stamps = self._columns["stamp_ns"][index]
         dt = np.full(index.shape, FIRST_DT, np.float32)
         dt[:, 1:] = np.diff(stamps, axis=1) * 1e-9
-        image = np.stack([self._pictures(frames) for frames in index])
         drawn = Batch(
-            image,
-            self._columns["inertial"][index],
+            None if self._images[0] is None else np.stack([self._pictures(each) for each in index]),
+            self._columns["measurements"][index],
             dt,
-            self._columns["curvature"][index],
+            self._columns["action"][index],
             self._columns["auxiliary"][index],
         )
         if self.mirror_share:
-            mirror(drawn, rng.random(batch) < self.mirror_share)
+            mirror(drawn, self.spec, rng.random(batch) < self.mirror_share)
         if self.blind_share:
-            drawn.inertial[rng.random(batch) < self.blind_share, :, :2] = 0.0
-        for sequence in image:
+            blind(drawn, self.spec, rng.random(batch) < self.blind_share)
+        for sequence in () if drawn.image is None else drawn.image:
             augment(rng, sequence, self.augmentation, self._normal)
         return drawn
 
@@ -168,13 +174,25 @@ def normal_numbers(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(1 << 22, np.float32)
 
 
-def mirror(batch: Batch, which: np.ndarray) -> None:
-    """Swaps left and right of the sequences `which` (B,) in place: pictures, yaw rate and lateral
-    acceleration, all targets."""
-    batch.image[which] = batch.image[which, :, :, ::-1]
-    batch.inertial[which, :, :2] *= -1
-    batch.curvature[which] *= -1
-    batch.auxiliary[which] *= -1
+def mirror(batch: Batch, spec: PolicySpec, selected: np.ndarray) -> None:
+    """Exchanges left and right of the sequences `selected` (B,) bool in place: pictures, and the
+    sign of every measurement and target that has one, see `Feature.mirror`."""
+    if batch.image is not None:
+        batch.image[selected] = batch.image[selected, :, :, ::-1]
+    batch.measurements[selected] *= _mirror_signs(spec.measurements)
+    batch.action[selected] *= _mirror_signs(spec.actions)
+    batch.auxiliary[selected] *= _mirror_signs(spec.auxiliary)
+
+
+def blind(batch: Batch, spec: PolicySpec, selected: np.ndarray) -> None:
+    """Sets to zero, in place, the measurements of the sequences `selected` (B,) bool that tell left
+    from right, so that only the pictures do."""
+    sided = _mirror_signs(spec.measurements) < 0  # (M,)
+    batch.measurements[np.ix_(selected, np.ones(batch.dt.shape[1], bool), sided)] = 0.0
+
+
+def _mirror_signs(features: Sequence[Feature]) -> np.ndarray:
+    return column(features, "mirror").astype(np.float32)
 
 
 def _shadow(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

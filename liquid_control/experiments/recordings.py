@@ -23,6 +23,7 @@ import torch
 from liquid_control.config import PreprocessConfig, check, number, path
 from liquid_control.data.episode import load_episode
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.recordings.rosbag.writer import PARTIAL, PROPOSAL, BagSettings
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
@@ -208,7 +209,7 @@ def _from_episodes(settings: RecordingsBenchSettings, how: CloneSettings, folder
         episodes, RecordingsSettings.held_out_share, how.seed, RecordingsSettings.block
     )
     torch.manual_seed(how.seed)
-    network, scales = scaled_network(PolicyConfig(), PreprocessConfig(), split)
+    network, scales = scaled_network(PolicyConfig(), lane_keeping(), split)
     device = choose_device("auto")
     network.to(device)
     method = "behaviour cloning of simulated episodes"

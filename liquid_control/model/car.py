@@ -3,7 +3,10 @@ acceleration and speed. Models saved without a spec are this car's."""
 
 from __future__ import annotations
 
-from liquid_control.config import PreprocessConfig
+import dataclasses
+from collections.abc import Mapping
+
+from liquid_control.config import PreprocessConfig, check, number
 from liquid_control.model.spec import Feature, PolicySpec
 
 MEAN = "positive to the left; mean since the frame before"
@@ -22,14 +25,30 @@ AUXILIARY = (
 )
 """Scales are about the spread of each target, so that the head starts at the right size. Positive
 to the left."""
-CURVATURE_SCALE = 0.04
-"""Curvature at network output 1 [1/m]: a bend of 25 m."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CarConfig:
+    """Settings of the car's spec."""
+
+    curvature_scale: float = number(0.04, 1e-4, 10.0, "1/m", "curvature at network output 1")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def lane_keeping(
-    image: PreprocessConfig | None = None, curvature_scale: float = CURVATURE_SCALE
+    image: PreprocessConfig | None = None, curvature_scale: float = CarConfig.curvature_scale
 ) -> PolicySpec:
     """The car's spec; `image` None is the default preprocessing."""
     doc = "of the path, positive to the left"
     steering = Feature("curvature", "1/m", scale=curvature_scale, mirror=-1, doc=doc)
     return PolicySpec(image or PreprocessConfig(), MEASUREMENTS, (steering,), AUXILIARY)
+
+
+def read_first_format(policy: Mapping, image: PreprocessConfig) -> tuple[dict, PolicySpec]:
+    """The "policy" of a model.json of the first format without what is now in the spec, and that
+    spec. Raises ConfigError."""
+    config = {name: value for name, value in policy.items() if name != "curvature_scale"}
+    car = CarConfig(policy.get("curvature_scale", CarConfig.curvature_scale))
+    return config, lane_keeping(image, car.curvature_scale)

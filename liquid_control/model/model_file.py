@@ -17,7 +17,7 @@ from pathlib import Path
 from liquid_control.config import PreprocessConfig, from_mapping
 from liquid_control.errors import ConfigError, ModelFileError, brief
 from liquid_control.model.artefacts import ONNX, Artefact, read_artefacts, read_files
-from liquid_control.model.car import lane_keeping
+from liquid_control.model.car import read_first_format
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.signature import verify
 from liquid_control.model.spec import PolicySpec
@@ -173,9 +173,8 @@ def to_text(directory: Path, values: Mapping) -> str:
 def _read_first(policy: dict, preprocess: dict) -> tuple[PolicyConfig, PolicySpec]:
     """Config and spec of a model of the first format: the car's, with one array of state. Raises
     ConfigError."""
-    image = from_mapping(PreprocessConfig, preprocess)
-    config = PolicyConfig.from_dict(policy)
-    spec = lane_keeping(image, config.curvature_scale)
+    values, spec = read_first_format(policy, from_mapping(PreprocessConfig, preprocess))
+    config = PolicyConfig.from_dict(values)
     state = (StateArray("state", (len(_state_names(config, spec)),)),)
     return config, dataclasses.replace(spec, state=state)
 

@@ -41,7 +41,6 @@ class PolicyConfig:
     time_scale: float = number(
         20.0, 1e-3, 1e4, "1/s", "cell time per second: 20 makes a 50 ms frame one unit"
     )
-    curvature_scale: float = number(0.04, 1e-4, 10.0, "1/m", "curvature at network output 1")
     output_gain: float = number(
         4.0, 0.01, 100.0, "", "network output per unit of the motor neuron's state"
     )

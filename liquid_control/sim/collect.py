@@ -214,17 +214,19 @@ def _episode(
         if step.action is not None:
             seen = controller.observation
             observed = seen.stamp_ns, seen.image, seen.measurements, seen.dt, seen.is_first
-            rows.append((*observed, *task.expert(world), task.auxiliary(world)))
+            rows.append((*observed, task.expert(world), task.auxiliary(world)))
         if task.is_terminated(step.truth):
             break
-    stamp_ns, image, measurements, dt, is_first, target, auxiliary = zip(*rows, strict=True)
+    stamp_ns, image, measurements, dt, is_first, action, auxiliary = zip(*rows, strict=True)
+    given = controller.runtime.spec
     return Episode(
+        dataclasses.replace(task.spec, image=given.image, measurements=given.measurements),
         np.array(stamp_ns, np.int64),
         np.stack(image),
         np.stack(measurements),
         np.array(dt, np.float32),
         np.array(is_first, bool),
-        np.array(target, np.float32),
+        np.array(action, np.float32),
         np.array(auxiliary, np.float32),
     )
 

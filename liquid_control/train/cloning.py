@@ -16,7 +16,7 @@ from liquid_control.train.fit import FitSettings, make_optimiser, optimise, sche
 from liquid_control.train.fit_core import CoreFitSettings, fit_core
 from liquid_control.train.run import LOG_EVERY, Run
 from liquid_control.train.split import Split, require_enough
-from liquid_control.train.validation import best, should_stop, validate
+from liquid_control.train.validation import best, error_unit, should_stop, validate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,11 +147,11 @@ def clone(
 
 def _validate(run: Run, network: PolicyNetwork, split: Split, step: int, epoch: float) -> dict:
     """Errors on the held-out drives: a point of the curves and an entry of the history."""
-    found = validate(network, split.held_out)
+    found, unit = validate(network, split.held_out), error_unit(network)
     run.log("held_out", step, {"rmse": found["rmse"], "mae": found["mae"]})
     tqdm.write(
-        f"step {step}, epoch {epoch:.2f}: held-out rmse {found['rmse']:.5f} 1/m, "
-        f"mae {found['mae']:.5f} 1/m",
+        f"step {step}, epoch {epoch:.2f}: held-out rmse {found['rmse']:.5f} {unit}, "
+        f"mae {found['mae']:.5f} {unit}",
         file=sys.stderr,
     )
     return {"step": step, "epoch": round(epoch, 3), "mae": found["mae"], "rmse": found["rmse"]}

@@ -1,5 +1,5 @@
-"""Behaviour cloning: one optimiser step that fits a policy network to sequences of expert
-curvature."""
+"""Behaviour cloning: one optimiser step that fits a policy network to sequences of an expert's
+actions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from liquid_control.config import check, number
 from liquid_control.data.sequences import Batch
-from liquid_control.model.spec import column
+from liquid_control.model.spec import PolicySpec, column
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.device import device_of
 
@@ -30,9 +30,11 @@ class FitSettings:
     encoder_rate: float = number(2e-3, 0.0, 10.0, "", "learning rate of all but the core")
     core_rate: float = number(0.0, 0.0, 1e4, "", "learning rate of the core; 0: its preset")
     auxiliary_weight: float = number(
-        0.3, 0.0, 1e3, "", "weight of the auxiliary targets (offset, heading, curvature ahead)"
+        0.3, 0.0, 1e3, "", "weight of the auxiliary targets, such as the offset from the lane"
     )
-    curve_weight: float = number(0.5, 0.0, 10.0, "", "extra weight of curves in the steering loss")
+    curve_weight: float = number(
+        0.5, 0.0, 10.0, "", "extra weight of large actions, such as curves, in the loss"
+    )
     clip: float = number(1.0, 1e-6, 1e6, "", "largest norm of the gradient of a parameter group")
 
     def __post_init__(self) -> None:
@@ -71,24 +73,22 @@ def optimise(
     rate: float,
 ) -> dict[str, float]:
     """One optimiser step of the whole network at `rate` times the base rates. Returns `rate` and
-    the losses before the step: `steering` and `auxiliary`."""
+    the losses before the step: `action` and `auxiliary`."""
+    prediction = network.unroll(*inputs(batch, network))  # action (B, T, A), auxiliary (B, T, K)
+    action = action_loss(prediction.action, batch, network.spec, settings.curve_weight)
+    auxiliary = torch.zeros_like(action)
+    if prediction.auxiliary is not None:
+        target = auxiliary_target(batch, network.spec).to(device_of(network))
+        auxiliary = auxiliary_loss(prediction.auxiliary, target)
+    descend(optimiser, action + settings.auxiliary_weight * auxiliary, rate)
+    return {"action": float(action.detach()), "auxiliary": float(auxiliary.detach()), "rate": rate}
+
+
+def inputs(batch: Batch, network: PolicyNetwork) -> list[Tensor | None]:
+    """A batch's image or features, measurements and dt, where the network's weights are."""
     device = device_of(network)
-    image, inertial, dt = (
-        torch.from_numpy(column).to(device) for column in (batch.image, batch.inertial, batch.dt)
-    )
-    prediction = network.unroll(image, inertial, dt)  # curvature (B, T), auxiliary (B, T, 4)
-    units = torch.tensor(column(network.spec.auxiliary, "scale"), dtype=torch.float32)
-    target = torch.from_numpy(batch.auxiliary) / units
-    steering = steering_loss(
-        prediction.action[..., 0], batch, network.spec.actions[0].scale, settings.curve_weight
-    )
-    auxiliary = auxiliary_loss(prediction.auxiliary, target.to(device))
-    descend(optimiser, steering + settings.auxiliary_weight * auxiliary, rate)
-    return {
-        "steering": float(steering.detach()),
-        "auxiliary": float(auxiliary.detach()),
-        "rate": rate,
-    }
+    columns = batch.image, batch.measurements, batch.dt
+    return [None if each is None else torch.from_numpy(each).to(device) for each in columns]
 
 
 def descend(optimiser: torch.optim.Adam, loss: Tensor, rate: float) -> None:
@@ -104,19 +104,26 @@ def descend(optimiser: torch.optim.Adam, loss: Tensor, rate: float) -> None:
     optimiser.step()
 
 
-def steering_loss(curvature: Tensor, batch: Batch, scale: float, curve_weight: float) -> Tensor:
-    """Weighted squared error of curvature (B, T) in units of `scale` (curves weigh more, as
-    published); a NaN target carries no loss."""
-    target = torch.from_numpy(batch.curvature)[:, WARM_UP:].to(curvature.device) / scale
+def action_loss(action: Tensor, batch: Batch, spec: PolicySpec, curve_weight: float) -> Tensor:
+    """Weighted squared error of actions (B, T, A) in units of their scales (large ones, such as
+    curves, weigh more, as published); a NaN target carries no loss."""
+    scale = torch.tensor(column(spec.actions, "scale"), dtype=torch.float32, device=action.device)
+    target = torch.from_numpy(batch.action)[:, WARM_UP:].to(action.device) / scale
     known = target.isfinite()
     weight = torch.where(known, torch.exp(target.abs().clamp_max(2.0) * curve_weight), 0.0)
-    error = curvature[:, WARM_UP:] / scale - torch.where(known, target, 0.0)
+    error = action[:, WARM_UP:] / scale - torch.where(known, target, 0.0)
     total = weight.sum().clamp_min(1.0)  # a known target weighs at least 1
     return (weight * error.square()).sum() / total
 
 
+def auxiliary_target(batch: Batch, spec: PolicySpec) -> Tensor:
+    """The batch's auxiliary targets (B, T, K) in units of their scales."""
+    scale = torch.tensor(column(spec.auxiliary, "scale"), dtype=torch.float32)
+    return torch.from_numpy(batch.auxiliary) / scale
+
+
 def auxiliary_loss(answers: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error of the auxiliary outputs (B, T, 4) over their known targets; 0 where none
+    """Mean squared error of the auxiliary outputs (B, T, K) over their known targets; 0 where none
     is known."""
     known = target.isfinite()
     squared = (answers - torch.where(known, target, 0.0)).square().clamp_max(25.0)

@@ -18,7 +18,7 @@ from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Augmentation, Sequences, augment, normal_numbers
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.device import device_of
-from liquid_control.train.fit import FitSettings, core_rate, descend, schedule, steering_loss
+from liquid_control.train.fit import FitSettings, action_loss, core_rate, descend, inputs, schedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,18 +74,12 @@ def fit_core(
     sequences = Sequences(encoded, settings.frames, plain)
     if not sequences.windows:
         return
-    optimiser, device = _make_optimiser(network, fitting, rate), device_of(network)
+    optimiser = _make_optimiser(network, fitting, rate)
     network.train()
     for step in range(1, settings.steps + 1):
         batch = sequences.draw(rng, fitting.batch)
-        features, inertial, dt = (
-            torch.from_numpy(column).to(device)
-            for column in (batch.image, batch.inertial, batch.dt)
-        )
-        prediction = network.unroll_features(features, inertial, dt)  # curvature (B, T)
-        loss = steering_loss(
-            prediction.action[..., 0], batch, network.spec.actions[0].scale, fitting.curve_weight
-        )
+        prediction = network.unroll_features(*inputs(batch, network))  # action (B, T, A)
+        loss = action_loss(prediction.action, batch, network.spec, fitting.curve_weight)
         descend(optimiser, loss, schedule(step, settings.steps))
         yield step, {"core": float(loss.detach())}
 
@@ -121,7 +115,9 @@ def encode(
     normal: np.ndarray,
 ) -> Episode:
     """The episode with features (N, image_features) for pictures; each block of `frames` gets
-    another augmentation."""
+    another augmentation. An episode without pictures stays as it is."""
+    if episode.image is None:
+        return episode
     features = []
     network.eval()
     with torch.no_grad():

@@ -53,13 +53,13 @@ def train(settings: RecordingsSettings) -> dict:
     # ---- the network to start with
     keep_freed_memory()
     torch.manual_seed(settings.clone.seed)
+    spec = lane_keeping(loaded.preprocess, settings.car.curvature_scale)
     if info:
         network, scales = fine_tuned(info, loaded.preprocess), {"from": "the model fine-tuned"}
     elif settings.fixed_scales:
-        spec = lane_keeping(loaded.preprocess, settings.policy.curvature_scale)
         network, scales = PolicyNetwork(settings.policy, spec), {"from": "flags"}
     else:
-        network, scales = scaled_network(settings.policy, loaded.preprocess, split)
+        network, scales = scaled_network(settings.policy, spec, split)
     network.to(device)
 
     # ---- fit, validate, save

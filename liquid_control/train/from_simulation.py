@@ -50,7 +50,7 @@ def train(settings: SimulationSettings) -> dict:
     check_camera(settings.preprocess, WorldConfig())
     keep_freed_memory()
     torch.manual_seed(settings.seed)
-    spec = lane_keeping(settings.preprocess, settings.policy.curvature_scale)
+    spec = lane_keeping(settings.preprocess, settings.car.curvature_scale)
     network = PolicyNetwork(settings.policy, spec)
     if settings.encoder:
         copy_encoder(settings.encoder, network)

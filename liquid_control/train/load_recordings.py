@@ -23,7 +23,8 @@ from liquid_control.data.from_recording import (
 from liquid_control.errors import ConfigError, LiquidControlError
 from liquid_control.inspection.findings import FAULT, OK
 from liquid_control.inspection.recording import inspect_recording
-from liquid_control.recordings.driven_curvature import NoCurvatureError
+from liquid_control.model.car import lane_keeping
+from liquid_control.recordings.driven_curvature import NoCurvatureError, driven_curvature
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.view import ViewSettings, crop_for
 from liquid_control.system.files import write_atomically
@@ -93,11 +94,17 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
             continue
         drive = read_drive(job.path, reading, settings.cache)
         try:
-            episode, driven = drive.episode(settings.curvature, settings.recording.vehicle)
+            driven = driven_curvature(
+                drive.columns["stamp_ns"],
+                drive.motion,
+                settings.curvature,
+                settings.recording.vehicle,
+            )
         except NoCurvatureError as error:
             problems[name] = f"{name}: {error}"
             continue
-        known = int(np.isfinite(episode.curvature).sum())
+        episode = drive.episode(lane_keeping(preprocess), driven.curvature[:, None])
+        known = int(episode.known.sum())
         # Faults of a steering signal that no target is taken from do not matter.
         found = [
             one

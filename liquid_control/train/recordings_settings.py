@@ -17,6 +17,7 @@ from liquid_control.config import (
     text,
 )
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import CarConfig
 from liquid_control.model.model_file import ModelInfo
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.recordings.driven_curvature import CurvatureSettings
@@ -85,6 +86,7 @@ class RecordingsSettings:
     view: ViewSettings = group(ViewSettings())
     clone: CloneSettings = group(CloneSettings(), flat=True)
     policy: PolicyConfig = group(PolicyConfig())
+    car: CarConfig = group(CarConfig())
     preprocess: PreprocessConfig = group(PreprocessConfig())
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from liquid_control.config import PreprocessConfig, check, choice, group, number, path, text
 from liquid_control.data.sequences import Augmentation
+from liquid_control.model.car import CarConfig
 from liquid_control.model.packed import pack_model
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.sim import scenario
@@ -62,6 +63,7 @@ class SimulationSettings:
         "auto", DEVICES, "device of the training; auto: a GPU if PyTorch finds one, else the CPU"
     )
     policy: PolicyConfig = group(PolicyConfig())
+    car: CarConfig = group(CarConfig())
     preprocess: PreprocessConfig = group(PreprocessConfig())
     augmentation: Augmentation = group(Augmentation())
     fit: FitSettings = group(FitSettings())

@@ -85,7 +85,7 @@ def require_enough(split: Split, sequences: Sequences) -> None:
             "half of them with a known target"
         )
         raise TooLittleError("learned", len(sequences), "no sequence to learn from", expected)
-    if not sum(int(np.isfinite(each.curvature).sum()) for each in split.held_out.values()):
+    if not any(each.known.any() for each in split.held_out.values()):
         frames = sum(map(len, split.held_out.values()))
         raise TooLittleError("held-out", frames, "no known target", "some to validate with")
 
@@ -143,16 +143,7 @@ def split_blocks(episode: Episode, block: float) -> tuple[list[Episode], list[Ep
 def pieces(episode: Episode, selected: np.ndarray) -> list[Episode]:
     """The unbroken stretches of `selected` (N,) bool, each an episode; pictures are views."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], selected, [False]]).astype(np.int8)))
-    found = []
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        part = {
-            field.name: getattr(episode, field.name)[start:end]
-            for field in dataclasses.fields(episode)
-        }
-        part["is_first"] = part["is_first"].copy()
-        part["is_first"][0] = True
-        found.append(Episode(**part))
-    return found
+    return [episode.part(start, end) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _named(name: str, parts: Sequence[Episode]) -> dict[str, Episode]:

@@ -10,20 +10,21 @@ import torch
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError
-from liquid_control.model.car import MEASUREMENTS, lane_keeping
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import ModelInfo
 from liquid_control.model.policy_config import PolicyConfig
-from liquid_control.model.spec import column
+from liquid_control.model.spec import Feature, PolicySpec, column
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.train.split import Split
 
 TARGET_STD = 0.4
-"""Standard deviation that the inertial inputs are scaled to: about that of the image features."""
+"""Standard deviation that the measurements are scaled to: about that of the image features."""
 MAX_RESCALE = 4.0
-"""Largest factor by which an inertial input is scaled up or down: a sensor that hardly moved in
+"""Largest factor by which a measurement is scaled up or down: a sensor that hardly moved in
 training must not dominate later."""
+SMALLEST_SCALE, LARGEST_SCALE = 1 / 40, 250.0
+"""Range of an action's learned scale, in units of its scale in the spec."""
 
 
 def copy_encoder(model: str, network: PolicyNetwork) -> None:
@@ -52,49 +53,57 @@ def fine_tuned(info: ModelInfo, preprocess: PreprocessConfig) -> PolicyNetwork:
 
 
 def scaled_network(
-    policy: PolicyConfig, preprocess: PreprocessConfig, split: Split
+    policy: PolicyConfig, spec: PolicySpec, split: Split
 ) -> tuple[PolicyNetwork, dict]:
-    """A fresh network whose scales of curvature and inertial inputs are those of the learned part,
-    and these scales."""
-    policy = dataclasses.replace(policy, curvature_scale=curvature_scale(split))
-    network = PolicyNetwork(policy, lane_keeping(preprocess, policy.curvature_scale))
+    """A fresh network whose scales of actions and measurements are those of the learned part, and
+    these scales."""
+    spec = dataclasses.replace(spec, actions=scale_actions(spec, split))
+    network = PolicyNetwork(policy, spec)
     return network, {
         "from": "the learned part",
-        "curvature_scale": policy.curvature_scale,
-        **normalise_inertial(network, split),
+        "actions": {feature.name: feature.scale for feature in spec.actions},
+        **normalise_measurements(network, split),
     }
 
 
-def curvature_scale(split: Split) -> float:
-    """Twice the root mean square of the learned curvatures [1/m]: the meaning of network output
-    1."""
-    known = np.concatenate([episode.curvature for episode in split.learned.values()])
-    known = known[np.isfinite(known)].astype(np.float64)
+def scale_actions(spec: PolicySpec, split: Split) -> tuple[Feature, ...]:
+    """The actions with twice the root mean square of the learned ones as scale: the meaning of
+    network output 1."""
+    learned = np.concatenate([episode.action for episode in split.learned.values()])  # (N, A)
+    return tuple(
+        dataclasses.replace(feature, scale=_scale(feature, values))
+        for feature, values in zip(spec.actions, learned.T, strict=True)
+    )
+
+
+def _scale(feature: Feature, values: np.ndarray) -> float:
+    known = values[np.isfinite(values)].astype(np.float64)
     scale = 2.0 * float(np.sqrt(np.square(known).mean())) if len(known) else 0.0
-    return float(f"{min(max(scale, 1e-3), 10.0):.3g}")
+    low, high = feature.scale * SMALLEST_SCALE, feature.scale * LARGEST_SCALE
+    return float(f"{min(max(scale, low), high):.3g}")
 
 
-def normalise_inertial(network: PolicyNetwork, split: Split) -> dict:
-    """Sets the scale and shift of the inertial inputs so that the learned part has standard
-    deviation `TARGET_STD` around zero; returns the centre and spread that it measured.
+def normalise_measurements(network: PolicyNetwork, split: Split) -> dict:
+    """Sets the scale and shift of the measurements so that the learned part has standard deviation
+    `TARGET_STD` around zero; returns the centre and spread that it measured.
 
-    Yaw rate and lateral acceleration stay centred on zero, since left and right are alike.
+    Measurements that change their sign when mirrored stay centred on zero, since left and right are
+    alike.
     """
-    inertial = np.concatenate(
-        [episode.inertial[np.isfinite(episode.curvature)] for episode in split.learned.values()]
-    ).astype(np.float64)  # (N, 3)
-    centre, spread = (
-        np.array([0.0, 0.0, inertial[:, 2].mean()]),
-        np.sqrt(np.square(inertial).mean(0)),
-    )
-    spread[2] = inertial[:, 2].std()
-    scale = np.clip(
-        TARGET_STD * column(MEASUREMENTS, "scale") / np.maximum(spread, 1e-9),
-        1 / MAX_RESCALE,
-        MAX_RESCALE,
-    )
-    shift = (column(MEASUREMENTS, "centre") - centre) / column(MEASUREMENTS, "scale") * scale
+    features = network.spec.measurements
+    if not features:
+        return {}
+    learned = np.concatenate(
+        [episode.measurements[episode.known] for episode in split.learned.values()]
+    ).astype(np.float64)  # (N, M)
+    sided = column(features, "mirror") < 0
+    mean, std = (np.array([f(values) for values in learned.T]) for f in (np.mean, np.std))
+    centre = np.where(sided, 0.0, mean)
+    spread = np.where(sided, np.sqrt(np.square(learned).mean(axis=0)), std)
+    unit = column(features, "scale")
+    scale = np.clip(TARGET_STD * unit / np.maximum(spread, 1e-9), 1 / MAX_RESCALE, MAX_RESCALE)
+    shift = (column(features, "centre") - centre) / unit * scale
     with torch.no_grad():
-        network.input_scale[-3:] = torch.from_numpy(scale)
-        network.input_shift[-3:] = torch.from_numpy(shift)
-    return {"inertial_centre": centre.tolist(), "inertial_spread": spread.tolist()}
+        network.input_scale[-len(features) :] = torch.from_numpy(scale)
+        network.input_shift[-len(features) :] = torch.from_numpy(shift)
+    return {"measurement_centre": centre.tolist(), "measurement_spread": spread.tolist()}

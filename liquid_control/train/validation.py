@@ -1,4 +1,4 @@
-"""How well a network predicts the curvature of held-out drives: the core's state is carried through
+"""How well a network predicts the actions of held-out drives: the core's state is carried through
 each drive, as on the robot, without augmentation."""
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from liquid_control.data.episode import Episode
+from liquid_control.model.spec import column
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.device import device_of
 
@@ -18,31 +19,36 @@ CHUNK = 128
 
 
 def predict(network: PolicyNetwork, episode: Episode) -> np.ndarray:
-    """Curvature (N,) [1/m] that the network gives for an episode's frames."""
+    """Actions (N, A) that the network gives for an episode's frames."""
     training = network.training
     network.eval()
     answers, state, device = [], None, device_of(network)
     with torch.no_grad():
         for start in range(0, len(episode), CHUNK):
             part = slice(start, start + CHUNK)
-            columns = (episode.image, episode.inertial, episode.dt, episode.is_first)
-            image, inertial, dt, is_first = (
-                torch.from_numpy(np.array(column[part]))[None].to(device) for column in columns
-            )  # (1, CHUNK, ...)
-            prediction = network.unroll(image, inertial, dt, is_first, state)
+            columns = (episode.image, episode.measurements, episode.dt, episode.is_first)
+            image, measurements, dt, is_first = (
+                None
+                if column is None
+                else torch.from_numpy(np.array(column[part]))[None].to(device)  # (1, CHUNK, ...)
+                for column in columns
+            )
+            prediction = network.unroll(image, measurements, dt, is_first, state)
             state = prediction.state
-            answers.append(prediction.action[0, :, 0].cpu().numpy())
+            answers.append(prediction.action[0].cpu().numpy())
     network.train(training)
     return np.concatenate(answers)
 
 
 def validate(network: PolicyNetwork, episodes: Mapping[str, Episode]) -> dict:
-    """Errors [1/m] over all frames of the episodes with a known target, and under `recordings`
-    those of each."""
+    """Errors over all frames of the episodes with known actions, and under `recordings` those of
+    each. In the unit of the action; several actions are in units of their scales."""
+    actions = network.spec.actions
+    unit = column(actions, "scale") if len(actions) > 1 else 1.0
     pairs = {}
     for name, episode in episodes.items():
-        known = np.isfinite(episode.curvature)
-        pairs[name] = predict(network, episode)[known], episode.curvature[known]
+        known = episode.known
+        pairs[name] = predict(network, episode)[known] / unit, episode.action[known] / unit
     answer, target = (np.concatenate([pair[side] for pair in pairs.values()]) for side in (0, 1))
     return {
         **errors(answer, target),
@@ -50,16 +56,23 @@ def validate(network: PolicyNetwork, episodes: Mapping[str, Episode]) -> dict:
     }
 
 
+def error_unit(network: PolicyNetwork) -> str:
+    """The unit of the errors that `validate` gives."""
+    actions = network.spec.actions
+    return actions[0].unit if len(actions) == 1 else "scales"
+
+
 def errors(answer: np.ndarray, target: np.ndarray) -> dict:
-    """Curvature errors [1/m] of (N,) answers. `rmse_straight`: of always driving straight;
-    `correlation`: None where either is constant."""
+    """Errors of the answers of N frames, (N, A) or (N,), over all actions. `rmse_straight`: of
+    answering zero, which is straight ahead; `correlation`: None where either is constant."""
     if not len(target):
         return {"frames": 0}
-    answer, target = answer.astype(np.float64), target.astype(np.float64)
+    frames = len(target)
+    answer, target = (np.ravel(each).astype(np.float64) for each in (answer, target))
     error = answer - target
     varied = answer.std() > 0 and target.std() > 0
     return {
-        "frames": len(target),
+        "frames": frames,
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt(np.square(error).mean())),
         "bias": float(error.mean()),

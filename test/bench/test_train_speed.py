@@ -18,7 +18,7 @@ from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Sequences
 from liquid_control.model.car import lane_keeping
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.train.fit import FitSettings, make_optimiser, optimise, steering_loss
+from liquid_control.train.fit import FitSettings, action_loss, inputs, make_optimiser, optimise
 from liquid_control.train.simulation_settings import SimulationSettings
 
 
@@ -47,12 +47,13 @@ def test_a_timed_step_learns_what_a_step_of_training_does():
     recipe, rng = SimulationSettings(frames=4, fit=FitSettings(batch=4)), np.random.default_rng(0)
     size, count = (recipe.preprocess.height, recipe.preprocess.width, 3), 40
     episode = Episode(
+        lane_keeping(recipe.preprocess),
         (np.arange(count) * 40_000_000).astype(np.int64),
         rng.integers(0, 255, (count, *size), np.uint8),
         rng.normal(size=(count, 3)).astype(np.float32),
         np.full(count, 0.04, np.float32),
         np.arange(count) == 0,
-        rng.normal(0, 0.02, count).astype(np.float32),
+        rng.normal(0, 0.02, (count, 1)).astype(np.float32),
         np.zeros((count, 4), np.float32),
     )
     torch.manual_seed(0)
@@ -72,11 +73,9 @@ def test_a_timed_step_learns_what_a_step_of_training_does():
     optimise(plain, make_optimiser(plain, recipe.fit), batch, recipe.fit, 1.0)
     for (name, one), other in zip(timed_one.named_parameters(), plain.parameters(), strict=True):
         assert torch.equal(one, other), name
-    prediction = whole.unroll(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
-    steering = steering_loss(
-        prediction.action[..., 0], batch, whole.spec.actions[0].scale, recipe.fit.curve_weight
-    )
-    (steering + recipe.fit.auxiliary_weight * prediction.auxiliary.square().mean()).backward()
+    prediction = whole.unroll(*inputs(batch, whole))
+    action = action_loss(prediction.action, batch, whole.spec, recipe.fit.curve_weight)
+    (action + recipe.fit.auxiliary_weight * prediction.auxiliary.square().mean()).backward()
     for group in make_optimiser(whole, recipe.fit).param_groups:
         torch.nn.utils.clip_grad_norm_(group["params"], recipe.fit.clip)
     for (name, one), other in zip(timed_one.named_parameters(), whole.parameters(), strict=True):

@@ -18,6 +18,7 @@ from liquid_control.data.from_recording import Reading, UnusableRecordingError, 
 from liquid_control.data.npz import NpzError, read_npz, write_npz
 from liquid_control.data.sequences import Augmentation, Batch, Sequences, mirror
 from liquid_control.errors import RecordingError
+from liquid_control.model.car import lane_keeping
 from liquid_control.perception.observer import Observer
 from liquid_control.recordings.driven_curvature import (
     CurvatureSettings,
@@ -171,18 +172,20 @@ def test_a_recording_becomes_the_episode_that_its_driver_drove(tmp_path, drives)
     drive = read_drive(
         drives.write_drive(tmp_path / "bag", seconds=8.0), READING, tmp_path / "cache"
     )
-    episode, driven = drive.episode(CurvatureSettings(), VEHICLE)
+    driven = driven_curvature(drive.columns["stamp_ns"], drive.motion, vehicle=VEHICLE)
+    episode = drive.episode(lane_keeping(SMALL), driven.curvature[:, None])
+    curvature = episode.action[:, 0]
     seconds = (episode.stamp_ns - drives.BEGIN) * 1e-9
     assert len(episode) > 140 and driven.source == "steering" and np.isnan(episode.auxiliary).all()
-    assert np.abs(episode.curvature - drives.curvature(seconds, 0)).max() < 1e-6
+    assert np.abs(curvature - drives.curvature(seconds, 0)).max() < 1e-6
     assert (
-        np.allclose(episode.inertial[5:, 2], 8.0)
-        and np.corrcoef(episode.inertial[5:, 0], episode.curvature[5:])[0, 1] > 0.98
+        np.allclose(episode.measurements[5:, 2], 8.0)
+        and np.corrcoef(episode.measurements[5:, 0], curvature[5:])[0, 1] > 0.98
     )
     bar = np.argmax(
         episode.image[:, -1, :, 0], axis=1
     )  # bends to the left stand left in the picture
-    assert np.corrcoef(bar, episode.curvature)[0, 1] < -0.95
+    assert np.corrcoef(bar, curvature)[0, 1] < -0.95
     assert drive.facts["frames"] == len(episode) and list(drive.facts["files"])[0].endswith(".mcap")
 
 
@@ -300,52 +303,50 @@ def test_the_crop_from_camera_info_shows_the_view_asked_for(tmp_path, drives):
 
 def test_mirrored_sequences_swap_left_and_right_of_everything():
     rng = np.random.default_rng(0)
-    image, inertial = (
+    image, measurements = (
         rng.integers(0, 255, (3, 4, 6, 8, 3), np.uint8),
         rng.standard_normal((3, 4, 3)),
     )
-    curvature, auxiliary = rng.standard_normal((3, 4)), rng.standard_normal((3, 4, 4))
+    curvature, auxiliary = rng.standard_normal((3, 4, 1)), rng.standard_normal((3, 4, 4))
     batch = Batch(
-        image.copy(), inertial.copy(), np.ones((3, 4)), curvature.copy(), auxiliary.copy()
+        image.copy(), measurements.copy(), np.ones((3, 4)), curvature.copy(), auxiliary.copy()
     )
-    mirror(batch, np.array([True, False, True]))
-    assert np.array_equal(batch.image[0], image[0, :, :, ::-1]) and np.array_equal(
-        batch.image[1], image[1]
-    )
-    assert np.array_equal(batch.inertial[2], inertial[2] * [-1, -1, 1]) and np.array_equal(
-        batch.inertial[1], inertial[1]
-    )
-    assert np.array_equal(batch.curvature, curvature * [[-1], [1], [-1]]) and np.array_equal(
-        batch.auxiliary[0], -auxiliary[0]
-    )
+    mirror(batch, lane_keeping(), np.array([True, False, True]))
+    assert np.array_equal(batch.image[0], image[0, :, :, ::-1])
+    assert np.array_equal(batch.image[1], image[1])
+    assert np.array_equal(batch.measurements[2], measurements[2] * [-1, -1, 1])
+    assert np.array_equal(batch.measurements[1], measurements[1])
+    assert np.array_equal(batch.action, curvature * np.array([-1, 1, -1])[:, None, None])
+    assert np.array_equal(batch.auxiliary[0], -auxiliary[0])
 
 
 def test_windows_start_only_where_half_of_the_targets_are_known():
     number = np.arange(60)
     curvature = np.where((number >= 20) & (number < 40), number, np.nan).astype(np.float32)
-    image, inertial, dt = (
+    image, measurements, dt = (
         np.zeros((60, 4, 4, 3), np.uint8),
         np.zeros((60, 3), np.float32),
         np.full(60, 0.1, np.float32),
     )
     episode = Episode(
+        lane_keeping(),
         number * 10**8,
         image,
-        inertial,
+        measurements,
         dt,
         number == 0,
-        curvature,
+        curvature[:, None],
         np.full((60, 4), np.nan, np.float32),
     )
     sequences = Sequences([episode], 10, Augmentation(0, 0, 0, 0))
     assert (
         sequences.windows == 21
-        and np.isfinite(sequences.draw(np.random.default_rng(0), 50).curvature).sum(1).min() >= 5
+        and np.isfinite(sequences.draw(np.random.default_rng(0), 50).action).sum(1).min() >= 5
     )
     signs = np.sign(
         Sequences([episode], 10, Augmentation(0, 0, 0, 0), mirror_share=0.5)
         .draw(np.random.default_rng(0), 200)
-        .curvature
+        .action[..., 0]
     )
     mirrored = (signs == -1).any(1)
     assert 60 < mirrored.sum() < 140 and not (signs[mirrored] == 1).any()
@@ -353,21 +354,22 @@ def test_windows_start_only_where_half_of_the_targets_are_known():
 
 def test_blind_sequences_feel_no_turn_but_know_their_speed():
     number = np.arange(60)
-    image, inertial = np.zeros((60, 4, 4, 3), np.uint8), np.full((60, 3), 7.0, np.float32)
+    image, measurements = np.zeros((60, 4, 4, 3), np.uint8), np.full((60, 3), 7.0, np.float32)
     episode = Episode(
+        lane_keeping(),
         number * 10**8,
         image,
-        inertial,
+        measurements,
         np.full(60, 0.1, np.float32),
         number == 0,
-        number.astype(np.float32),
+        number[:, None].astype(np.float32),
         np.zeros((60, 4), np.float32),
     )
     for share in (0.0, 0.5, 1.0):
         drawn = (
             Sequences([episode], 10, Augmentation(0, 0, 0, 0), blind_share=share)
             .draw(np.random.default_rng(0), 200)
-            .inertial
+            .measurements
         )
         blind = (drawn[:, :, :2] == 0.0).all((1, 2))
         assert (
@@ -375,7 +377,7 @@ def test_blind_sequences_feel_no_turn_but_know_their_speed():
             and (drawn[~blind] == 7.0).all()
             and (drawn[:, :, 2] == 7.0).all()
         )
-    assert (inertial == 7.0).all()
+    assert (measurements == 7.0).all()
 
 
 def test_large_arrays_go_to_disk_and_back_in_parts(tmp_path):

@@ -4,13 +4,18 @@ read."""
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from liquid_control.data.episode import Episode, EpisodeFileError, load_episode
 from liquid_control.data.sequences import Augmentation, Sequences, augment, normal_numbers
+from liquid_control.errors import ConfigError
+from liquid_control.model.car import lane_keeping
+from liquid_control.model.spec import Feature, PolicySpec
 
+CAR = lane_keeping()
 PLAIN = Augmentation(noise_share=0.0, drop_share=0.0, shadow_share=0.0)
 
 
@@ -21,14 +26,15 @@ def episode(frames: int, seed: int = 0, starts: tuple[int, ...] = (0,)) -> Episo
     number = np.arange(frames)
     dt = rng.uniform(0.02, 0.08, frames).astype(np.float32)
     return Episode(
+        CAR,
         stamp_ns=10**18 + np.cumsum((dt * 1e9).astype(np.int64)),
         image=np.broadcast_to(
             (number % 251).astype(np.uint8)[:, None, None, None], (frames, 8, 8, 3)
         ).copy(),
-        inertial=np.repeat(number[:, None], 3, 1).astype(np.float32),
+        measurements=np.repeat(number[:, None], 3, 1).astype(np.float32),
         dt=dt,
         is_first=np.isin(number, starts),
-        curvature=number.astype(np.float32),
+        action=number[:, None].astype(np.float32),
         auxiliary=np.repeat(number[:, None], 4, 1).astype(np.float32),
     )
 
@@ -36,10 +42,10 @@ def episode(frames: int, seed: int = 0, starts: tuple[int, ...] = (0,)) -> Episo
 def test_windows_keep_all_columns_aligned_and_dt_is_the_stamps_difference_at_epoch_times():
     one = episode(200)
     batch = Sequences([one], 16, PLAIN).draw(np.random.default_rng(0), 64)
-    number = batch.curvature.astype(int)
+    number = batch.action[..., 0].astype(int)
     assert (np.diff(number, axis=1) == 1).all()
     assert (batch.image[..., 0, 0, 0] == number % 251).all() and (
-        batch.inertial[..., 2] == number
+        batch.measurements[..., 2] == number
     ).all()
     assert (batch.auxiliary[..., 3] == number).all()
     assert (
@@ -53,7 +59,7 @@ def test_removed_frames_give_their_time_to_the_next_one():
     batch = Sequences([one], 16, Augmentation(noise_share=0, shadow_share=0, drop_share=0.5)).draw(
         np.random.default_rng(1), 64
     )
-    number = batch.curvature.astype(int)
+    number = batch.action[..., 0].astype(int)
     gaps = np.diff(number, axis=1)
     assert gaps.min() >= 1 and gaps.max() > 2
     elapsed = (one.stamp_ns[number[:, -1]] - one.stamp_ns[number[:, 0]]) * 1e-9
@@ -64,10 +70,10 @@ def test_windows_never_cross_episodes_or_restarts():
     second = episode(30, 2)
     parts = [
         episode(40, 1, starts=(0, 19)),
-        dataclasses.replace(second, curvature=second.curvature + 100),
+        dataclasses.replace(second, action=second.action + 100),
     ]
     sequences = Sequences(parts, 16, Augmentation(drop_share=0.4))
-    number = sequences.draw(np.random.default_rng(2), 256).curvature
+    number = sequences.draw(np.random.default_rng(2), 256).action[..., 0]
     run = np.digitize(number, (19, 100))
     assert len(sequences) == 70 and set(run.ravel()) == {0, 1, 2}
     assert (run == run[:, :1]).all() and (np.diff(number, axis=1) > 0).all()
@@ -107,9 +113,9 @@ def test_episode_round_trip_and_refusal_of_damage(tmp_path):
     path = tmp_path / "one.npz"
     episode(20).save(path)
     again = load_episode(path)
+    assert again.spec == CAR
     assert all(
-        np.array_equal(getattr(again, f.name), getattr(episode(20), f.name))
-        for f in dataclasses.fields(Episode)
+        np.array_equal(array, episode(20).columns[name]) for name, array in again.columns.items()
     )
     assert isinstance(again.image, np.memmap) and not again.image.flags.writeable, (
         "pictures stay on disk"
@@ -117,20 +123,53 @@ def test_episode_round_trip_and_refusal_of_damage(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["one.npz"]
     (tmp_path / "cut.npz").write_bytes(path.read_bytes()[:3000])
     np.savez(tmp_path / "other.npz", stamp_ns=np.zeros(3))
-    np.savez(
-        tmp_path / "pickled.npz",
-        **{f.name: np.array([{}], dtype=object) for f in dataclasses.fields(Episode)},
-    )
-    arrays = {f.name: getattr(again, f.name) for f in dataclasses.fields(Episode)}
+    arrays = again.columns | {"spec": np.array(json.dumps(CAR.to_dict()))}
+    np.savez(tmp_path / "pickled.npz", **{name: np.array([{}], dtype=object) for name in arrays})
     np.savez(tmp_path / "objects.npz", **{**arrays, "image": np.array([{}] * 20)})
+    np.savez(tmp_path / "other_spec.npz", **{**arrays, "spec": np.array("{}")})
+    np.savez(tmp_path / "no_json.npz", **{**arrays, "spec": np.array("{")})
+    np.savez(tmp_path / "two_actions.npz", **{**arrays, "action": np.zeros((20, 2))})
+    np.savez(tmp_path / "short.npz", **{**arrays, "dt": arrays["dt"][:-1]})
     np.savez_compressed(tmp_path / "compressed.npz", **arrays)
     for name in (
         "cut.npz",
         "other.npz",
         "pickled.npz",
         "objects.npz",
+        "other_spec.npz",
+        "no_json.npz",
+        "two_actions.npz",
+        "short.npz",
         "compressed.npz",
         "absent.npz",
     ):
         with pytest.raises(EpisodeFileError, match=name):
             load_episode(tmp_path / name)
+
+
+def test_an_episode_without_pictures_comes_back_and_is_drawn(tmp_path):
+    features = Feature("side", "m", mirror=-1), Feature("height", "m")
+    spec = PolicySpec(None, features, features)
+    number = np.repeat(np.arange(40.0, dtype=np.float32)[:, None], 2, 1) + 1
+    one = dataclasses.replace(
+        episode(40),
+        spec=spec,
+        image=None,
+        measurements=number,
+        action=np.where(number < 11, np.nan, number) * [1, -1],
+        auxiliary=np.zeros((40, 0), np.float32),
+    )
+    one.save(tmp_path / "one.npz")
+    again = load_episode(tmp_path / "one.npz")
+    assert again.image is None and again.spec == spec and again.known.sum() == 30
+    sequences = Sequences([again], 10, PLAIN, mirror_share=1.0)
+    assert sequences.windows == 26, "from five frames before the first known one"
+    batch = sequences.draw(np.random.default_rng(0), 50)
+    assert batch.image is None and batch.auxiliary.shape == (50, 10, 0)
+    assert (batch.measurements[..., 0] == -batch.measurements[..., 1]).all()
+    known = np.isfinite(batch.action)
+    assert (batch.action[known] == (batch.measurements * [1, -1])[known]).all()
+    blinded = Sequences([again], 10, PLAIN, blind_share=1.0).draw(np.random.default_rng(0), 5)
+    assert (blinded.measurements[..., 0] == 0).all() and (blinded.measurements[..., 1] > 0).all()
+    with pytest.raises(ConfigError, match="different specs"):
+        Sequences([again, episode(40)], 10, PLAIN)

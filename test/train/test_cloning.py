@@ -17,23 +17,31 @@ from liquid_control.experiments.recordings import compare
 from liquid_control.model.car import lane_keeping
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.train.fit import FitSettings, auxiliary_loss, steering_loss
+from liquid_control.train.fit import (
+    FitSettings,
+    action_loss,
+    auxiliary_loss,
+    auxiliary_target,
+    inputs,
+)
 from liquid_control.train.split import GAP, Split, split_blocks, split_recordings
-from liquid_control.train.starting_network import curvature_scale, normalise_inertial
+from liquid_control.train.starting_network import normalise_measurements, scale_actions
 from liquid_control.train.validation import errors, predict
 
 SIZE = PreprocessConfig(height=16, width=32)
+CAR = lane_keeping(SIZE)
 
 
 def episode(frames: int, seed: int = 0) -> Episode:
     rng = np.random.default_rng(seed)
     return Episode(
+        CAR,
         10**18 + np.arange(frames) * 5 * 10**7,
         rng.integers(0, 255, (frames, 16, 32, 3), np.uint8),
         rng.standard_normal((frames, 3)).astype(np.float32),
         np.full(frames, 0.05, np.float32),
         np.arange(frames) == 0,
-        rng.normal(0, 0.02, frames).astype(np.float32),
+        rng.normal(0, 0.02, (frames, 1)).astype(np.float32),
         np.full((frames, 4), np.nan, np.float32),
     )
 
@@ -65,35 +73,32 @@ def test_blocks_of_one_recording_keep_their_distance(frames):
 
 def test_unknown_targets_carry_no_loss_and_known_ones_the_same_as_ever():
     torch.manual_seed(0)
-    network, units = PolicyNetwork(PolicyConfig(), lane_keeping(SIZE)), torch.ones(4)
+    network = PolicyNetwork(PolicyConfig(), CAR)
     rng = np.random.default_rng(0)
     batch = Batch(
         rng.integers(0, 255, (4, 6, 16, 32, 3), np.uint8),
         rng.standard_normal((4, 6, 3)).astype(np.float32),
         np.full((4, 6), 0.05, np.float32),
-        rng.normal(0, 0.02, (4, 6)).astype(np.float32),
+        rng.normal(0, 0.02, (4, 6, 1)).astype(np.float32),
         np.zeros((4, 6, 4), np.float32),
     )
     network.requires_grad_(False)
 
     def losses(batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        prediction = network.unroll(*map(torch.from_numpy, (batch.image, batch.inertial, batch.dt)))
-        steering = steering_loss(prediction.action[..., 0], batch, 0.04, FitSettings().curve_weight)
-        return steering, auxiliary_loss(
-            prediction.auxiliary, torch.from_numpy(batch.auxiliary) / units
-        )
+        prediction = network.unroll(*inputs(batch, network))
+        action = action_loss(prediction.action, batch, CAR, FitSettings().curve_weight)
+        return action, auxiliary_loss(prediction.auxiliary, auxiliary_target(batch, CAR))
 
     whole, auxiliary = losses(batch)
     halves = []
     for part in (slice(0, 2), slice(2, 4)):
-        curvature, unknown = (
-            np.full((4, 6), np.nan, np.float32),
-            np.full((4, 6, 4), np.nan, np.float32),
+        action, auxiliary_part = (
+            np.full_like(each, np.nan) for each in (batch.action, batch.auxiliary)
         )
-        curvature[part], unknown[part] = batch.curvature[part], batch.auxiliary[part]
-        halves.append(losses(dataclasses.replace(batch, curvature=curvature, auxiliary=unknown)))
+        action[part], auxiliary_part[part] = batch.action[part], batch.auxiliary[part]
+        halves.append(losses(dataclasses.replace(batch, action=action, auxiliary=auxiliary_part)))
     weights = [
-        np.exp(np.abs(batch.curvature[part][:, 1:] / 0.04).clip(0, 2) * 0.5).sum()
+        np.exp(np.abs(batch.action[part][:, 1:] / 0.04).clip(0, 2) * 0.5).sum()
         for part in (slice(0, 2), slice(2, 4))
     ]
     assert float(whole) == pytest.approx(
@@ -107,41 +112,35 @@ def test_unknown_targets_carry_no_loss_and_known_ones_the_same_as_ever():
 
 def test_predictions_keep_the_state_through_a_drive_and_reset_it_at_starts():
     torch.manual_seed(0)
-    network, one = PolicyNetwork(PolicyConfig(), lane_keeping(SIZE)).eval(), episode(200)
+    network, one = PolicyNetwork(PolicyConfig(), CAR).eval(), episode(200)
     with torch.no_grad():
         state, answers = network.initial_state(1), []
         for index in range(200):
-            columns = (one.image, one.inertial, one.dt)
+            columns = (one.image, one.measurements, one.dt)
             answer, state = network.step(
                 *(torch.from_numpy(np.array(column[index : index + 1])) for column in columns),
                 state,
             )
             answers.append(float(answer))
-    assert np.allclose(predict(network, one), answers, atol=1e-6)
+    assert np.allclose(predict(network, one)[:, 0], answers, atol=1e-6)
     restarted = dataclasses.replace(one, is_first=np.isin(np.arange(200), (0, 150)))
-    tail = Episode(
-        **{
-            field.name: getattr(restarted, field.name)[150:]
-            for field in dataclasses.fields(Episode)
-        }
-    )
+    tail = restarted.part(150, 200)
     assert np.allclose(predict(network, restarted)[150:], predict(network, tail), atol=1e-6)
 
 
 def test_scales_come_from_the_learned_part_alone():
-    learned, other = (
-        episode(300),
-        dataclasses.replace(episode(300, 1), curvature=np.full(300, 5.0, np.float32)),
-    )
-    learned = dataclasses.replace(
-        learned, inertial=(learned.inertial * [0.1, 2.0, 0.5] + [0.0, 0.0, 3.0]).astype(np.float32)
-    )
+    learned, other = episode(300), episode(300, 1)
+    other = dataclasses.replace(other, action=np.full((300, 1), 5.0, np.float32))
+    moved = learned.measurements * [0.1, 2.0, 0.5] + [0.0, 0.0, 3.0]
+    learned = dataclasses.replace(learned, measurements=moved.astype(np.float32))
     split = Split({"a": learned}, {"b": other}, "recording")
-    assert curvature_scale(split) == pytest.approx(0.04, rel=0.1)
-    network = PolicyNetwork(PolicyConfig(), lane_keeping(SIZE))
-    normalise_inertial(network, split)
+    (steering,) = scale_actions(CAR, split)
+    assert steering.scale == pytest.approx(0.04, rel=0.1)
+    assert dataclasses.replace(steering, scale=0.04) == CAR.actions[0]
+    network = PolicyNetwork(PolicyConfig(), CAR)
+    normalise_measurements(network, split)
     sensed = (
-        network._sense(torch.zeros(300, 29), torch.from_numpy(learned.inertial))[:, -3:]
+        network._sense(torch.zeros(300, 29), torch.from_numpy(learned.measurements))[:, -3:]
         .detach()
         .numpy()
     )

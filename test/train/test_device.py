@@ -22,10 +22,10 @@ from liquid_control.policy.saved import load_network
 from liquid_control.train.device import choose_device, device_of
 from liquid_control.train.fit import (
     FitSettings,
+    action_loss,
     auxiliary_loss,
     make_optimiser,
     optimise,
-    steering_loss,
 )
 from liquid_control.train.fit_core import CoreFitSettings
 from liquid_control.train.from_simulation import train
@@ -37,7 +37,7 @@ SIZE = PreprocessConfig(height=32, width=64)
 def one_batch() -> Batch:
     """Two sequences of three frames."""
     rng = np.random.default_rng(0)
-    numbers = {"inertial": (2, 3, 3), "curvature": (2, 3), "auxiliary": (2, 3, 4)}
+    numbers = {"measurements": (2, 3, 3), "action": (2, 3, 1), "auxiliary": (2, 3, 4)}
     drawn = {name: rng.normal(size=shape).astype(np.float32) for name, shape in numbers.items()}
     return Batch(
         rng.integers(0, 255, (2, 3, 32, 64, 3)).astype(np.uint8),
@@ -71,7 +71,8 @@ def test_the_meta_device_refuses_what_lies_elsewhere():
     batch = one_batch()
     with pytest.raises(RuntimeError, match="device"):
         auxiliary_loss(torch.zeros(2, 3, 4, device="meta"), torch.from_numpy(batch.auxiliary))
-    assert steering_loss(torch.zeros(2, 3, device="meta"), batch, 0.04, 0.5).device.type == "meta"
+    action = torch.zeros(2, 3, 1, device="meta")
+    assert action_loss(action, batch, lane_keeping(), 0.5).device.type == "meta"
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_fitting_lowers_the_loss_on_real_drives(run):
     for step in range(1, 141):
         batch = sequences.draw(rng, 8)
         found = optimise(network, optimiser, batch, FitSettings(), schedule(step, 140))
-        losses.append(found["steering"])
+        losses.append(found["action"])
     assert np.mean(losses[-15:]) < 0.5 * np.mean(losses[:15])
 
 
@@ -169,7 +169,7 @@ def test_collection_is_the_same_for_any_number_of_workers(tmp_path):
         assert found["frames"] > 50
     for name in ("expert_0000.npz", "expert_0001.npz"):
         one, two = (load_episode(tmp_path / workers / name) for workers in ("1", "2"))
-        assert np.array_equal(one.image, two.image) and np.array_equal(one.curvature, two.curvature)
+        assert np.array_equal(one.image, two.image) and np.array_equal(one.action, two.action)
     before = (tmp_path / "1" / "expert_0001.npz").read_bytes()
     with pytest.raises(ConfigError, match="2 drives of an earlier run.*an empty folder"):
         collect_expert(CollectionSettings(tmp_path / "1", roads=1, seed=6, world=world))

@@ -27,7 +27,8 @@ def gradient_saliency(
             images[start : start + BATCH], dtype=torch.float32, requires_grad=True
         )
         measurements, dt = (
-            torch.tensor(part[chosen], dtype=torch.float32) for part in (trace.inertial, trace.dt)
+            torch.tensor(part[chosen], dtype=torch.float32)
+            for part in (trace.measurements, trace.dt)
         )
         state = split_state(torch.tensor(trace.before[chosen]).float(), network.spec.state)
         action, _ = network(pixels, measurements, dt, state)

@@ -23,7 +23,8 @@ def time_constants(network: PolicyNetwork, trace: Trace) -> np.ndarray | None:
     for start in range(0, len(trace), STEPS):
         part = slice(start, start + STEPS)
         x = network.sense(
-            torch.tensor(trace.image[part]), torch.tensor(trace.inertial[part], dtype=torch.float32)
+            torch.tensor(trace.image[part]),
+            torch.tensor(trace.measurements[part], dtype=torch.float32),
         )
         before, after = (
             split_state(torch.tensor(states[part]), cell.state)

@@ -27,15 +27,16 @@ LONGEST = 400.0
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trace:
     """T steps. `road` (T,) index of the road; `seconds` (T,) since its start; `image` (T, h, w, 3)
-    uint8, `inertial` (T, 3), `dt` (T,) s and `is_first` (T,) the policy's inputs; `before`, `after`
-    (T, U) its state; `curvature` (T,) its output and `road_curvature` (T,) the road's there [1/m],
-    positive left; `lane_offset` (T,) m, `speed` (T,) m/s. `pictures`: larger ones of the same
-    moments (H, W, 3), of the first road only; `departures`: drives that ended beyond the lane."""
+    uint8, `measurements` (T, M), `dt` (T,) s and `is_first` (T,) the policy's inputs; `before`,
+    `after` (T, U) its state; `curvature` (T,) its output and `road_curvature` (T,) the road's there
+    [1/m], positive left; `lane_offset` (T,) m, `speed` (T,) m/s. `pictures`: larger ones of the
+    same moments (H, W, 3), of the first road only; `departures`: drives that ended beyond the
+    lane."""
 
     road: np.ndarray
     seconds: np.ndarray
     image: np.ndarray
-    inertial: np.ndarray
+    measurements: np.ndarray
     dt: np.ndarray
     is_first: np.ndarray
     before: np.ndarray

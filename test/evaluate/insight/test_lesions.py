@@ -32,7 +32,7 @@ def answers(
         state = trace.before[t].copy()
         if shake is not None:
             state[shake] += by
-        seen = Observation(0, trace.image[t], trace.inertial[t], float(trace.dt[t]), False)
+        seen = Observation(0, trace.image[t], trace.measurements[t], float(trace.dt[t]), False)
         action, after = runtime.step(seen, from_vector(state, runtime.spec))
         out.append((float(action[0]), to_vector(after)))
     return np.array([curvature for curvature, _ in out]), np.array([state for _, state in out])

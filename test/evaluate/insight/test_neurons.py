@@ -54,7 +54,7 @@ def test_time_constants_are_those_of_the_cell(network, driven):
     trace = driven(net)
     found = time_constants(net, trace)
     with torch.no_grad():
-        x = net.sense(torch.tensor(trace.image), torch.tensor(trace.inertial))
+        x = net.sense(torch.tensor(trace.image), torch.tensor(trace.measurements))
         expected = net.cell.time_constants(x, torch.tensor(trace.after)) / net.config.time_scale
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-6)
     assert "conductances" in net.config.core.time_constant
@@ -66,7 +66,7 @@ def test_the_stand_in_of_a_cfc_is_the_slope_of_its_time_gate(network, driven):
     trace = driven(net)
     layer, inter = net.cell.inter, list(net.wiring.inter_neurons)
     with torch.no_grad():
-        x = net.sense(torch.tensor(trace.image), torch.tensor(trace.inertial))
+        x = net.sense(torch.tensor(trace.image), torch.tensor(trace.measurements))
         one, two, _, _ = layer(x, torch.tensor(trace.before[:, inter])).chunk(4, dim=1)
         odds = []
         for dt in (1.0, 1.5):

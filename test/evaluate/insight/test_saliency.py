@@ -94,7 +94,7 @@ def test_the_gradient_is_the_slope_of_the_answer(network, driven):
             image[0, row, column, channel] += sign
             rest = (
                 torch.tensor(part[5:6], dtype=torch.float32)
-                for part in (trace.inertial, trace.dt, trace.before)
+                for part in (trace.measurements, trace.dt, trace.before)
             )
             with torch.no_grad():
                 answers.append(float(net(image, *rest)[0]))
