@@ -120,7 +120,7 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_not_touched(tmp_path, run, 
     settings, _ = run
     spoiled = spoil((settings.out / "checkpoint.safetensors").read_bytes())
     (tmp_path / name).write_bytes(spoiled)
-    network = PolicyNetwork(SLIM, SIZE)
+    network = PolicyNetwork(SLIM, lane_keeping(SIZE))
     with Run(tmp_path, "m", {}, 0, torch.device("cpu")) as training:
         with pytest.raises(ConfigError, match=f"{name}: got 'a damaged file', expected an intact"):
             if name == "best.safetensors":
@@ -131,14 +131,14 @@ def test_a_damaged_checkpoint_is_refused_by_name_and_not_touched(tmp_path, run, 
 
 
 def test_a_checkpoint_without_its_position_or_of_another_network_is_refused(tmp_path):
-    network = PolicyNetwork(SLIM, SIZE)
+    network = PolicyNetwork(SLIM, lane_keeping(SIZE))
     optimiser = make_optimiser(network, FitSettings())
     with Run(tmp_path, "m", {}, 0, torch.device("cpu")) as training:
         for facts in ({}, {"position": {}}, {"position": {}, "seconds": {"total": 1.0}}):
             save_checkpoint(tmp_path / "checkpoint.safetensors", network, optimiser, facts)
             with pytest.raises(ConfigError, match="a damaged file"):
                 training.resume(network, optimiser, {"step": 0})
-        other = PolicyNetwork(PolicyConfig(encoder="strided"), SIZE)
+        other = PolicyNetwork(PolicyConfig(encoder="strided"), lane_keeping(SIZE))
         training.checkpoint(other, make_optimiser(other, FitSettings()), step=3)
         with pytest.raises(ConfigError, match="a damaged file"):
             training.resume(network, optimiser, {"step": 0})
