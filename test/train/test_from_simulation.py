@@ -139,7 +139,7 @@ def test_a_checkpoint_without_its_position_or_of_another_network_is_refused(tmp_
             with pytest.raises(ConfigError, match="a damaged file"):
                 training.resume(network, optimiser, {"step": 0})
         other = PolicyNetwork(PolicyConfig(encoder="strided"), lane_keeping(SIZE))
-        training.checkpoint(other, make_optimiser(other, FitSettings()), step=3)
+        training.checkpoint(other, make_optimiser(other, FitSettings()), {"step": 3})
         with pytest.raises(ConfigError, match="a damaged file"):
             training.resume(network, optimiser, {"step": 0})
 
