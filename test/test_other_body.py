@@ -11,6 +11,7 @@ from liquid_control.data.episode import Episode, load_episode
 from liquid_control.data.sequences import Augmentation, Sequences
 from liquid_control.deploy.export import export_onnx
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.inspection.model import inspect_model
 from liquid_control.model.cores import CORES
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.spec import Feature, PolicySpec
@@ -70,6 +71,8 @@ def test_another_body_trains_exports_and_flies(core, tmp_path):
     save_model(tmp_path / "model", network, {}, {}, export=export_onnx)
     runtime = OnnxRuntime.load(tmp_path / "model")
     assert runtime.spec == network.spec and runtime.info.artefact("onnx").parity < 1e-4
+    drawn = tmp_path / "wiring.svg"
+    assert inspect_model(str(tmp_path / "model"), drawn)["image"] is None and drawn.exists()
     state = runtime.initial_state()
 
     def policy(seen: Observation) -> np.ndarray:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from liquid_control.config import TimelineConfig
 from liquid_control.deploy.runtime import Runtime, State, is_sound
 from liquid_control.errors import ConfigError
@@ -76,9 +78,9 @@ class Controller:
             self.state = self.runtime.initial_state()
             self._runtime_failures += 1
             return Rejected(observation.stamp_ns, Reason.RUNTIME)
-        curvature, self.state = stepped
+        action, self.state = stepped
         self.frames_used += 1
-        self.action = Action(observation.stamp_ns, curvature, self._speed_for(curvature))
+        self.action = self._propose(observation.stamp_ns, action)
         return self.action
 
     @property
@@ -97,17 +99,24 @@ class Controller:
             "inertial_rejected": self.observer.measurements_rejected,
         }
 
-    def _step(self, observation: Observation) -> tuple[float, State] | None:
-        """One step of the policy: curvature [1/m] and next state; None where it raises or answers
-        what is not finite or has another shape."""
+    def _step(self, observation: Observation) -> tuple[np.ndarray, State] | None:
+        """One step of the policy: action (A,) and next state; None where it raises or answers what
+        is not finite or has another shape."""
+        spec = self.runtime.spec
         try:
             state = self.runtime.initial_state() if observation.is_first else self.state
             action, state = self.runtime.step(observation, state)
-            curvature = float(action[self._steering])
-            usable = math.isfinite(curvature) and is_sound(state, self.runtime.spec)
+            usable = action.shape == (len(spec.actions),) and bool(np.isfinite(action).all())
+            usable = usable and is_sound(state, spec)
         except Exception:  # noqa: BLE001  a backend may raise anything; the gate then brakes
             return None
-        return (curvature, state) if usable else None
+        return (action, state) if usable else None
+
+    def _propose(self, stamp_ns: int, action: np.ndarray) -> Action:
+        """What a policy's action (A,) means to this vehicle: its path curvature, and the speed for
+        it. A vehicle with other outputs differs here."""
+        curvature = float(action[self._steering])
+        return Action(stamp_ns, curvature, self._speed_for(curvature))
 
     def _speed_for(self, curvature: float) -> float:
         """The speed proposed with a curvature [m/s]."""

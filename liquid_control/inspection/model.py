@@ -28,13 +28,13 @@ def inspect_model(model: str, out: Path | None = None) -> dict:
             )
         from liquid_control.inspection.wiring_picture import draw_wiring
 
-        draw_wiring(info.wiring, out)
+        draw_wiring(info.wiring, out, info.spec)
     return describe(info)
 
 
 def describe(info: ModelInfo) -> dict:
     """The facts of a model as plain data for JSON."""
-    weights = _tensor_sizes(info.weights_path)
+    weights, image = _tensor_sizes(info.weights_path), info.spec.image
     cell = sum(size for name, size in weights.items() if name.startswith("cell."))
     return {
         "model": str(info.directory),
@@ -45,7 +45,7 @@ def describe(info: ModelInfo) -> dict:
             "all": sum(weights.values()),
             "recurrent": info.recurrent_parameters or cell,
         },
-        "image": {"width": info.preprocess.width, "height": info.preprocess.height},
+        "image": image and {"width": image.width, "height": image.height},
         "bytes": {
             path.name: path.stat().st_size
             for path in sorted(info.directory.iterdir())

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.errors import ConfigError
-from liquid_control.model.car import MEASUREMENTS
-from liquid_control.model.spec import names
+from liquid_control.model.spec import PolicySpec, names
 from liquid_control.model.wiring import NcpWiring
 
 EXCITES, INHIBITS, INK, PAPER = "#0f8b8d", "#e4572e", "#22313f", "#ffffff"
@@ -19,12 +18,12 @@ HEIGHT = 8.0
 FORMATS = (".svg", ".png", ".pdf")
 
 
-def draw_wiring(wiring: NcpWiring, path: Path) -> None:
+def draw_wiring(wiring: NcpWiring, path: Path, spec: PolicySpec | None = None) -> None:
     """Writes the picture to `path` (.svg, .png or .pdf); raises ConfigError for another kind of
     file.
 
     The colour of a synapse is its polarity, the size of a neuron the number of synapses that reach
-    it.
+    it. `spec`: names its measurements, which are the last inputs, and its actions.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
@@ -42,7 +41,7 @@ def draw_wiring(wiring: NcpWiring, path: Path) -> None:
     places = _places(wiring)
     _draw_synapses(axes, wiring, places)
     _draw_neurons(axes, wiring, places)
-    _draw_words(axes, wiring, places)
+    _draw_words(axes, wiring, places, spec)
     path.parent.mkdir(parents=True, exist_ok=True)
     with rc_context({"svg.hashsalt": "liquid_control"}):  # the same wiring gives the same bytes
         figure.savefig(
@@ -150,7 +149,7 @@ def _draw_neurons(axes, wiring: NcpWiring, places: dict) -> None:
         )
 
 
-def _draw_words(axes, wiring: NcpWiring, places: dict) -> None:
+def _draw_words(axes, wiring: NcpWiring, places: dict, spec: PolicySpec | None) -> None:
     counts = {
         "sensory": wiring.inputs,
         "inter": wiring.inter,
@@ -175,12 +174,14 @@ def _draw_words(axes, wiring: NcpWiring, places: dict) -> None:
             size=9,
             color=INK,
         )
-    inertial = [name.replace("_", " ") for name in names(MEASUREMENTS)]
-    seen = wiring.inputs - len(inertial)
+    measurements = names(spec.measurements) if spec else ()
+    actions = names(spec.actions) if spec else ("output",) * wiring.motor
+    seen = wiring.inputs - len(measurements)
+    for index, name in enumerate(measurements):
+        x, y = places["sensory", seen + index]
+        words = name.replace("_", " ")
+        axes.text(x - 0.2, y, words, ha="right", va="center", size=8.5, color=INK)
     if seen > 0:
-        for index, name in enumerate(inertial):
-            x, y = places["sensory", seen + index]
-            axes.text(x - 0.2, y, name, ha="right", va="center", size=8.5, color=INK)
         top, bottom = places["sensory", 0][1], places["sensory", seen - 1][1]
         axes.plot([-0.22, -0.34, -0.34, -0.22], [top, top, bottom, bottom], color=INK, linewidth=1)
         axes.text(
@@ -192,10 +193,10 @@ def _draw_words(axes, wiring: NcpWiring, places: dict) -> None:
             size=9.5,
             color=INK,
         )
-    for number in wiring.motor_neurons:
+    for number, action in zip(wiring.motor_neurons, actions, strict=True):
         x, y = places["motor", number]
         axes.annotate(
-            "curvature",
+            action.replace("_", " "),
             (x + 1.1, y),
             (x + 0.28, y),
             va="center",

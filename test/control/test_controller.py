@@ -107,6 +107,7 @@ BROKEN = {
     "raises": raising,
     "nan curvature": lambda state: (one(math.nan), state),
     "infinite curvature": lambda state: (one(math.inf), state),
+    "two actions": lambda state: (np.zeros(2), state),
     "nan state": lambda state: (one(0.0), state | {"window": state["window"] * np.nan}),
     "other shape": lambda state: (one(0.0), state | {"count": state["count"][:3]}),
     "an array missing": lambda state: (one(0.0), {"count": state["count"]}),

@@ -23,6 +23,7 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.replay.log import Recorded, ReplayLog, Rows
+from liquid_control.model.spec import names
 from liquid_control.perception.observer import PreparedFrame, prepare
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.settings import RecordingSettings
@@ -156,6 +157,8 @@ class _Robot:
     def __init__(self, runtime: Runtime, settings: OpenLoopSettings) -> None:
         self.vehicle = settings.recording.vehicle
         self.preprocess = runtime.preprocess
+        measurements = names(runtime.spec.measurements)
+        self._yaw_rate = measurements.index("yaw_rate") if "yaw_rate" in measurements else -1
         self.controller = Controller(
             runtime, settings.timeline, settings.set_speed, settings.comfort_lateral_acceleration
         )
@@ -200,7 +203,7 @@ class _Robot:
             action,
             self._angle,
             NOWHERE if speed is None else speed,
-            float(observation.measurements[0]),
+            float(observation.measurements[self._yaw_rate]) if self._yaw_rate >= 0 else NOWHERE,
             on_frame,
         )
 
