@@ -28,7 +28,8 @@ from liquid_control.signals import Observation
 
 WAYS = ("cut", "hold")
 NOTHING = -100.0
-"""Conductance before its softplus: 4e-44 S, which no float32 sum notices."""
+"""Conductance before its softplus: at most 1e-30 S, the floor of conductances, which no float32 sum
+notices."""
 FLAT = 1e-4
 """Slope of a synapse that does not depend on its source."""
 
