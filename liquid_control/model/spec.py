@@ -29,8 +29,9 @@ class Feature:
     """One number that a policy is given or gives.
 
     `low`, `high`: bounds in `unit`, None for none; the network clips measurements to them.
-    `centre`, `scale`: the network works with (value - centre) / scale. `mirror`: the sign of the
-    value when left and right are exchanged: -1 for a turn, 1 for a speed. Raises ConfigError.
+    `centre`, `scale`: the network works with (value - centre) / scale; the centre of an action or
+    an auxiliary target is 0. `mirror`: the sign of the value when left and right are exchanged: -1
+    for a turn, 1 for a speed. Raises ConfigError.
     """
 
     name: str
@@ -92,6 +93,9 @@ class PolicySpec:
                 raise ConfigError(f"PolicySpec.{kind}", names, "each name once")
         if not self.actions:
             raise ConfigError("PolicySpec.actions", (), "at least one")
+        for feature in (*self.actions, *self.auxiliary):
+            if feature.centre:
+                raise ConfigError(f"{feature.name}.centre", feature.centre, "0 for what is given")
         if self.image is None and not self.measurements:
             raise ConfigError("PolicySpec", "no input", "an image or a measurement")
         if self.image is None and self.auxiliary:

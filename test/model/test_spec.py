@@ -121,3 +121,9 @@ def test_json_that_is_no_spec_is_refused_by_name(change, words):
         PolicySpec.from_dict(values)
     with pytest.raises(ConfigError, match="PolicySpec"):
         PolicySpec.from_dict([values])
+
+
+def test_actions_have_no_centre():
+    action = Feature("thrust", "N", centre=1.0)
+    with pytest.raises(ConfigError, match="thrust.centre: got 1.0"):
+        PolicySpec(None, (Feature("depth", "m"),), (action,))
