@@ -74,8 +74,7 @@ def test_a_task_is_an_environment_with_its_own_actions_reward_and_end(slow_drive
     _, info = env.reset(seed=3)
     assert info["expert_speed"] == PACE and "expert_curvature" in info
     for _ in range(120):
-        action = np.array([info["expert_curvature"], info["expert_speed"]], np.float32)
-        _, reward, terminated, truncated, info = env.step(action)
+        _, reward, terminated, truncated, info = env.step(info["expert_action"])
         assert not terminated and not truncated
     assert -0.3 < reward < 0.0
     for _ in range(400):

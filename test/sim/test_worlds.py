@@ -74,7 +74,7 @@ def test_the_environment_is_one_world(worlds):
         assert np.array_equal(observation["dt"], seen.dt)
         assert info["expert_curvature"] == state.expert[0, 0]
         observation, reward, terminated, truncated, info = env.step(action[0])
-        state, seen, *ends = one.step(state, action)
+        state, seen, *ends = one.step(state, action.astype(np.float64) * env.action_limit)
         assert [reward, terminated, truncated] == [end[0] for end in ends]
         assert (type(reward), type(terminated), type(truncated)) == (float, bool, bool)
     env.close()

@@ -79,6 +79,7 @@ def _obstacle_in(part: nn.Module, whole: bool = False) -> str:
 def own_precision(device: torch.device) -> contextlib.AbstractContextManager:
     """Switches autocast off: a cell's state is a sum over time, and is computed in the cell's type
     by whatever runs it."""
-    if torch.is_autocast_enabled(device.type):
+    available = torch.amp.is_autocast_available(device.type)  # not on the meta device
+    if available and torch.is_autocast_enabled(device.type):
         return torch.autocast(device.type, enabled=False)
     return contextlib.nullcontext()
