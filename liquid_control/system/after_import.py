@@ -1,4 +1,4 @@
-"""A function that runs once another module has been imported, whoever imports it and when."""
+"""A function that runs once another module has been imported, at any time and by any code."""
 
 from __future__ import annotations
 
