@@ -7,6 +7,7 @@ import dataclasses
 
 from liquid_control.config import VehicleConfig, check, choice, group, number, text
 from liquid_control.errors import ConfigError
+from liquid_control.perception.mounting import ImuMounting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,7 @@ class RecordingSettings:
         ("auto", "8", "10", "12", "14", "16"),
         "bits in use of a camera's 16, counted from the low end; auto: by its first pictures",
     )
+    imu: ImuMounting = group(ImuMounting())
     vehicle: VehicleConfig = group(VehicleConfig())
 
     def __post_init__(self) -> None:

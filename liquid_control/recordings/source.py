@@ -27,7 +27,7 @@ from liquid_control.recordings.values import (
     StoredPicture,
     Stream,
 )
-from liquid_control.signals import Frame, SteeringSample
+from liquid_control.signals import Frame, ImuSample, SteeringSample
 from liquid_control.system.allocator import keep_freed_memory
 
 MOST_REASONS = 64
@@ -130,7 +130,8 @@ class Source(ABC):
 
 
 def entry_of(received_ns: int, sample: Sample, settings: RecordingSettings, stream: str) -> Entry:
-    """The entry of a sample that carries its own stamp, by the settings' stamps and steering scale.
+    """The entry of a sample that carries its own stamp, by the settings' stamps, mounting of the
+    IMU and steering scale.
 
     A steering angle that is not finite is refused, in the name of `stream`.
     """
@@ -140,6 +141,8 @@ def entry_of(received_ns: int, sample: Sample, settings: RecordingSettings, stre
         picture = StoredPicture.from_image(sample.image)
         return Entry(received_ns, "camera", stamp_ns, own_ns, picture)
     role = next(role for role in ROLES if isinstance(sample, CLASS_OF_ROLE[role]))
+    if isinstance(sample, ImuSample):
+        sample = settings.imu.turn()(sample)
     changes: dict[str, object] = {"stamp_ns": stamp_ns}
     problem = ""
     if isinstance(sample, SteeringSample):

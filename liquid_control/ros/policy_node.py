@@ -28,7 +28,16 @@ from liquid_control.deploy.runtime import to_vector
 from liquid_control.errors import ImageError, LiquidControlError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
-from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
+from liquid_control.perception.mounting import ImuMounting
+from liquid_control.ros import (
+    camera_topics,
+    conversions,
+    diagnostics,
+    images,
+    parameters,
+    process,
+    qos,
+)
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.saliency import SaliencyThread
@@ -94,6 +103,7 @@ PARAMETERS = (
     parameters.Group("", PolicyNodeConfig()),
     parameters.Group("", CruiseConfig(), fixed=False),
     parameters.Group("timeline.", TimelineConfig()),
+    parameters.Group("imu.", ImuMounting()),
     parameters.Group("vehicle.", VehicleConfig()),
 )
 
@@ -104,9 +114,10 @@ class PolicyNode(LifecycleNode):
 
     def __init__(self, **options) -> None:
         super().__init__("policy_node", **options)
-        self.config, self.cruise, self.timeline_config, self.vehicle = parameters.declare_all(
-            self, PARAMETERS
+        self.config, self.cruise, self.timeline_config, mounting, self.vehicle = (
+            parameters.declare_all(self, PARAMETERS)
         )
+        self._turn_imu = mounting.turn()
         parameters.follow(self, {"": self.cruise}, lambda changed: self._set_cruise(changed[""]))
         self.controller: Controller | None = None
         self._active = False
@@ -161,11 +172,8 @@ class PolicyNode(LifecycleNode):
     def on_activate(self, state) -> TransitionCallbackReturn:
         self.controller.reset()
         compressed = self.config.image_transport == "compressed"
-        topic, kind = (
-            ("camera/image_raw/compressed", CompressedImage)
-            if compressed
-            else ("camera/image_raw", Image)
-        )
+        kind = CompressedImage if compressed else Image
+        topic = camera_topics.transport_topic(self, "compressed" if compressed else "")
         decode = images.decoder(compressed, self.config.picture_bits)
         result = super().on_activate(state)
         self._active = True
@@ -248,7 +256,7 @@ class PolicyNode(LifecycleNode):
     def _take_inertial(self) -> None:
         for message, _ in self._inertial.take():
             self._imu.tick()
-            self.controller.push(ImuSample.from_message(message))
+            self.controller.push(self._turn_imu(ImuSample.from_message(message)))
         for message, _ in self._odometry.take():
             self._speed.tick()
             self.controller.push(SpeedSample.from_message(message))

@@ -28,7 +28,7 @@ from liquid_control.evaluate.drive.log import (
     table,
 )
 from liquid_control.recordings.rosbag.writer import BagWriter
-from liquid_control.ros import conversions, images, qos
+from liquid_control.ros import camera_topics, conversions, images, qos
 from liquid_control.ros.node_processes import Children
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Limit
@@ -91,17 +91,17 @@ class Recorder(Node):
             topics.append(
                 (
                     CompressedImage,
-                    "camera/image_raw/compressed",
+                    camera_topics.transport_topic(self, "compressed"),
                     self._on_jpeg if with_pictures else _ignore,
                 )
             )
             topics += [
-                (CameraInfo, "camera/camera_info", _ignore),
+                (CameraInfo, camera_topics.info_topic(self), _ignore),
                 (Imu, "imu/data", _ignore),
                 (Odometry, "odom", _ignore),
             ]
         elif with_pictures:
-            topics.append((Image, "camera/image_raw", self._on_picture))
+            topics.append((Image, camera_topics.RAW, self._on_picture))
         profile = qos.RECORDING if bag is None else qos.INERTIAL
         self._mail = [
             (

@@ -25,7 +25,15 @@ from std_msgs.msg import Float64
 
 from liquid_control.config import WorldConfig, check, choice, number, switch
 from liquid_control.errors import MissingDependencyError
-from liquid_control.ros import conversions, diagnostics, images, parameters, process, qos
+from liquid_control.ros import (
+    camera_topics,
+    conversions,
+    diagnostics,
+    images,
+    parameters,
+    process,
+    qos,
+)
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.real_time import Pace
@@ -113,11 +121,13 @@ class SimNode(Node):
         )  # what is sensed but not due yet, with its simulated time
         self._commands, self._latency, self._lateness = Meter(), Meter(), Meter()
         self._camera_info = _camera_info(world_config, self.world)
-        self._camera = self.create_publisher(Image, "camera/image_raw", qos.CAMERA)
+        self._camera = self.create_publisher(Image, camera_topics.RAW, qos.CAMERA)
         self._compressed = self.create_publisher(
-            CompressedImage, "camera/image_raw/compressed", qos.CAMERA
+            CompressedImage, camera_topics.transport_topic(self, "compressed"), qos.CAMERA
         )
-        self._camera_infos = self.create_publisher(CameraInfo, "camera/camera_info", qos.CAMERA)
+        self._camera_infos = self.create_publisher(
+            CameraInfo, camera_topics.info_topic(self), qos.CAMERA
+        )
         self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
         self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
         self._steering_angle = self.create_publisher(Float64, "steering_angle", qos.INERTIAL)

@@ -106,7 +106,7 @@ class RosbagRecording(Source):
     def records(self, roles: Collection[str]) -> Iterator[Record]:
         """Pictures are parsed in the thread that decodes them: their messages may be compressed."""
         reads: dict[str, _Read] = {
-            "imu": _imu,
+            "imu": _imu_reader(self.settings),
             "speed": _speed,
             "steering": _SteeringReaders(self.settings),
         }
@@ -259,11 +259,16 @@ class _Video:
             yield Entry(self.received_ns, "camera", stamp_ns, own_ns, picture, problem)
 
 
-def _imu(decoded, stamp_ns: int, kind: str) -> tuple[ImuSample, str]:
-    sample = ImuSample.from_message(decoded)
-    if stamp_ns != sample.stamp_ns:
-        sample = dataclasses.replace(sample, stamp_ns=stamp_ns)
-    return sample, ""
+def _imu_reader(settings: RecordingSettings) -> _Read:
+    turn = settings.imu.turn()
+
+    def read(decoded, stamp_ns: int, kind: str) -> tuple[ImuSample, str]:
+        sample = turn(ImuSample.from_message(decoded))
+        if stamp_ns != sample.stamp_ns:
+            sample = dataclasses.replace(sample, stamp_ns=stamp_ns)
+        return sample, ""
+
+    return read
 
 
 def _speed(decoded, stamp_ns: int, kind: str) -> tuple[SpeedSample, str]:

@@ -12,6 +12,7 @@ import pytest
 
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import ConfigError
+from liquid_control.perception.mounting import ImuMounting
 from liquid_control.recordings.rosbag.readings import STEERINGS
 from liquid_control.recordings.rosbag.recording import RosbagRecording
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
@@ -241,3 +242,18 @@ def test_leaving_early_leaves_no_threads(bags, tmp_path):
             if isinstance(sample, Frame):
                 break
     assert threading.active_count() == before
+
+
+def test_an_imu_in_a_cameras_axes_is_brought_to_the_vehicles(bags, tmp_path):
+    """In a left bend: x right, y down, z forward."""
+    message = bags.make(
+        "sensor_msgs/msg/Imu",
+        header=bags.header(STAMP),
+        angular_velocity=bags.vector(0.02, -0.3, 0.01),
+        linear_acceleration=bags.vector(-2.4, -9.81, 0.5),
+    )
+    bag = bags.write(tmp_path / "bag", [(STAMP + LATE, "/imu", "sensor_msgs/msg/Imu", message)])
+    settings = RecordingSettings(imu=ImuMounting("optical"))
+    with RosbagRecording(bag, settings) as recording:
+        ((_, sample),) = recording.samples()
+    assert sample == ImuSample(STAMP, (0.01, -0.02, 0.3), (0.5, 2.4, 9.81))
