@@ -21,14 +21,12 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 
-from liquid_control.config import TimelineConfig, VehicleConfig, check, choice, number, switch, text
 from liquid_control.control.controller import Controller
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import to_vector
 from liquid_control.errors import ImageError, LiquidControlError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
-from liquid_control.perception.mounting import ImuMounting
 from liquid_control.ros import (
     camera_topics,
     conversions,
@@ -39,6 +37,7 @@ from liquid_control.ros import (
     qos,
 )
 from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.node_parameters import NODES, CruiseConfig
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.saliency import SaliencyThread
 from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample
@@ -50,62 +49,7 @@ SILENT = 1.0
 """An active node reports an error after this long without a usable picture [s]."""
 
 
-@dataclasses.dataclass(frozen=True)
-class PolicyNodeConfig:
-    """Read once, when the node starts."""
-
-    model: str = text("lane_keeper", "model directory, or the name of an installed model")
-    require_signature: str = text(
-        "", "public key (PEM file) that must have signed the model; empty: no signature is needed"
-    )
-    threads: int = number(
-        1, 1, 64, "", "threads of ONNX Runtime; one is fastest for small policies"
-    )
-    autostart: bool = switch(True, "configure and activate without a manager")
-    image_transport: str = choice(
-        "raw", ("raw", "compressed"), "which camera topic to subscribe to"
-    )
-    picture_bits: str = choice(
-        "auto",
-        ("auto", "8", "10", "12", "14", "16"),
-        "bits in use of a camera's 16, counted from the low end; auto: by its first pictures",
-    )
-    proposal_type: str = choice(
-        "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
-    )
-    publish_neurons: bool = switch(False, "publish the state of the neurons on ~/neurons")
-    saliency_rate: float = number(
-        0.0, 0.0, 10.0, "Hz", "largest rate of saliency pictures on ~/saliency; 0: none"
-    )
-
-    def __post_init__(self) -> None:
-        check(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class CruiseConfig:
-    """How fast to drive; may be changed while driving."""
-
-    speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
-    comfort_lateral_acceleration: float = number(
-        2.5,
-        0.05,
-        20.0,
-        "m/s²",
-        "lateral acceleration in bends, which sets their speed; keep it below the gate's limit",
-    )
-
-    def __post_init__(self) -> None:
-        check(self)
-
-
-PARAMETERS = (
-    parameters.Group("", PolicyNodeConfig()),
-    parameters.Group("", CruiseConfig(), fixed=False),
-    parameters.Group("timeline.", TimelineConfig()),
-    parameters.Group("imu.", ImuMounting()),
-    parameters.Group("vehicle.", VehicleConfig()),
-)
+PARAMETERS = NODES["policy_node"]
 
 
 class PolicyNode(LifecycleNode):

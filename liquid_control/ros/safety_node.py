@@ -23,10 +23,10 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from std_msgs.msg import Float64
 
-from liquid_control.config import GateConfig, VehicleConfig, check, choice, number, switch
-from liquid_control.control.engagement import COMMANDING, EngagementConfig, State
+from liquid_control.config import GateConfig
+from liquid_control.control.engagement import COMMANDING, State
 from liquid_control.control.guard import Decision, Guard
-from liquid_control.control.loop import PERIOD, Loop
+from liquid_control.control.loop import Loop
 from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError
 from liquid_control.ros import (
@@ -38,7 +38,8 @@ from liquid_control.ros import (
     qos,
 )
 from liquid_control.ros.diagnostics import Meter
-from liquid_control.ros.operator import JoystickConfig, OperatorInput
+from liquid_control.ros.node_parameters import NODES
+from liquid_control.ros.operator import OperatorInput
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Limit, SpeedSample, Verdict
 
@@ -49,35 +50,7 @@ LEVELS = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class SafetyNodeConfig:
-    """Read once, when the node starts."""
-
-    rate: float = number(
-        1.0 / PERIOD, 10.0, 500.0, "Hz", "commands per second while no proposal arrives"
-    )
-    proposal_type: str = choice(
-        "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
-    )
-    command_type: str = choice(
-        "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
-    )
-    rivals_are_faults: bool = switch(
-        True,
-        "a second publisher of commands or of proposals is a fault; otherwise it is only reported",
-    )
-
-    def __post_init__(self) -> None:
-        check(self)
-
-
-PARAMETERS = (
-    parameters.Group("", SafetyNodeConfig()),
-    parameters.Group("gate.", GateConfig(), fixed=False),
-    parameters.Group("engagement.", EngagementConfig()),
-    parameters.Group("joystick.", JoystickConfig()),
-    parameters.Group("vehicle.", VehicleConfig()),
-)
+PARAMETERS = NODES["safety_node"]
 
 
 class SafetyNode(Node):

@@ -10,7 +10,6 @@ after the end of one.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import math
 import sys
 import time
@@ -23,7 +22,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 from std_msgs.msg import Float64
 
-from liquid_control.config import WorldConfig, check, choice, number, switch
+from liquid_control.config import WorldConfig
 from liquid_control.errors import MissingDependencyError
 from liquid_control.ros import (
     camera_topics,
@@ -35,6 +34,7 @@ from liquid_control.ros import (
     qos,
 )
 from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.node_parameters import NODES, SimControls
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.real_time import Pace
 from liquid_control.signals import Command, Frame, ImuSample, SpeedSample
@@ -47,46 +47,7 @@ TRUTH_EVERY = 4
 """IMU periods between two messages of the ground truth."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SimNodeConfig:
-    """What shapes the node; read once, when it starts."""
-
-    seed: int = number(0, 0, 2**63 - 1, "", "seed of the road, its appearance and the vehicle")
-    held_out: bool = switch(True, "use the held-out roads, which training never uses")
-    publish_clock: bool = switch(False, "publish /clock, for nodes with use_sim_time")
-    command_type: str = choice(
-        "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
-    )
-    jpeg_quality: int = number(
-        92,
-        1,
-        100,
-        "",
-        "JPEG quality of the compressed pictures, which are made while they are subscribed to",
-    )
-    command_timeout: float = number(
-        0.5, 0.05, 10.0, "s", "the vehicle brakes after this time without a command"
-    )
-
-    def __post_init__(self) -> None:
-        check(self)
-
-
-@dataclasses.dataclass(frozen=True)
-class SimControls:
-    """What may be changed while driving."""
-
-    running: bool = switch(True, "whether the simulation runs")
-
-    def __post_init__(self) -> None:
-        check(self)
-
-
-PARAMETERS = (
-    parameters.Group("", SimNodeConfig()),
-    parameters.Group("", SimControls(), fixed=False),
-    parameters.Group("world.", WorldConfig(length=2000.0, image_width=320, image_height=160)),
-)
+PARAMETERS = NODES["sim_node"]
 
 
 class SimNode(Node):

@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 from liquid_control.config import GateConfig, PreprocessConfig, VehicleConfig, WorldConfig
 from liquid_control.errors import ConfigError
 from liquid_control.ros import parameters
-from liquid_control.ros.policy_node import PolicyNodeConfig
+from liquid_control.ros.node_parameters import PolicyNodeConfig
 
 
 @pytest.fixture

@@ -17,11 +17,14 @@ from liquid_control.control.engagement import EngagementConfig
 from liquid_control.errors import ConfigError
 from liquid_control.ros import parameters
 from liquid_control.ros.dds_transport import transport
+from liquid_control.ros.node_parameters import (
+    CruiseConfig,
+    PolicyNodeConfig,
+    SafetyNodeConfig,
+    SimNodeConfig,
+)
 from liquid_control.ros.node_processes import EnvironmentVariables, isolated_environment
 from liquid_control.ros.operator import JoystickConfig
-from liquid_control.ros.policy_node import CruiseConfig, PolicyNodeConfig
-from liquid_control.ros.safety_node import SafetyNodeConfig
-from liquid_control.ros.sim_node import SimNodeConfig
 from liquid_control.stress.soak.cases import Case
 from liquid_control.stress.soak.yaml_cases import yaml_text
 

@@ -1,0 +1,154 @@
+"""The parameters of our nodes, as config dataclasses. Imports no part of a node, so that each node
+knows the parameters of the others."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from liquid_control.config import (
+    GateConfig,
+    TimelineConfig,
+    VehicleConfig,
+    WorldConfig,
+    check,
+    choice,
+    number,
+    switch,
+    text,
+)
+from liquid_control.control.engagement import EngagementConfig
+from liquid_control.control.loop import PERIOD
+from liquid_control.perception.mounting import ImuMounting
+from liquid_control.ros import conversions
+from liquid_control.ros.operator import JoystickConfig
+from liquid_control.ros.parameters import Group
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyNodeConfig:
+    """Read once, when the node starts."""
+
+    model: str = text("lane_keeper", "model directory, or the name of an installed model")
+    require_signature: str = text(
+        "", "public key (PEM file) that must have signed the model; empty: no signature is needed"
+    )
+    threads: int = number(
+        1, 1, 64, "", "threads of ONNX Runtime; one is fastest for small policies"
+    )
+    autostart: bool = switch(True, "configure and activate without a manager")
+    image_transport: str = choice(
+        "raw", ("raw", "compressed"), "which camera topic to subscribe to"
+    )
+    picture_bits: str = choice(
+        "auto",
+        ("auto", "8", "10", "12", "14", "16"),
+        "bits in use of a camera's 16, counted from the low end; auto: by its first pictures",
+    )
+    proposal_type: str = choice(
+        "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
+    )
+    publish_neurons: bool = switch(False, "publish the state of the neurons on ~/neurons")
+    saliency_rate: float = number(
+        0.0, 0.0, 10.0, "Hz", "largest rate of saliency pictures on ~/saliency; 0: none"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class CruiseConfig:
+    """How fast to drive; may be changed while driving."""
+
+    speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
+    comfort_lateral_acceleration: float = number(
+        2.5,
+        0.05,
+        20.0,
+        "m/s²",
+        "lateral acceleration in bends, which sets their speed; keep it below the gate's limit",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class SafetyNodeConfig:
+    """Read once, when the node starts."""
+
+    rate: float = number(
+        1.0 / PERIOD, 10.0, 500.0, "Hz", "commands per second while no proposal arrives"
+    )
+    proposal_type: str = choice(
+        "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
+    )
+    command_type: str = choice(
+        "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
+    )
+    rivals_are_faults: bool = switch(
+        True,
+        "a second publisher of commands or of proposals is a fault; otherwise it is only reported",
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class SimNodeConfig:
+    """What shapes the node; read once, when it starts."""
+
+    seed: int = number(0, 0, 2**63 - 1, "", "seed of the road, its appearance and the vehicle")
+    held_out: bool = switch(True, "use the held-out roads, which training never uses")
+    publish_clock: bool = switch(False, "publish /clock, for nodes with use_sim_time")
+    command_type: str = choice(
+        "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
+    )
+    jpeg_quality: int = number(
+        92,
+        1,
+        100,
+        "",
+        "JPEG quality of the compressed pictures, which are made while they are subscribed to",
+    )
+    command_timeout: float = number(
+        0.5, 0.05, 10.0, "s", "the vehicle brakes after this time without a command"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class SimControls:
+    """What may be changed while driving."""
+
+    running: bool = switch(True, "whether the simulation runs")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+NODES = {
+    "policy_node": (
+        Group("", PolicyNodeConfig()),
+        Group("", CruiseConfig(), fixed=False),
+        Group("timeline.", TimelineConfig()),
+        Group("imu.", ImuMounting()),
+        Group("vehicle.", VehicleConfig()),
+    ),
+    "safety_node": (
+        Group("", SafetyNodeConfig()),
+        Group("gate.", GateConfig(), fixed=False),
+        Group("engagement.", EngagementConfig()),
+        Group("joystick.", JoystickConfig()),
+        Group("vehicle.", VehicleConfig()),
+    ),
+    "sim_node": (
+        Group("", SimNodeConfig()),
+        Group("", SimControls(), fixed=False),
+        Group("world.", WorldConfig(length=2000.0, image_width=320, image_height=160)),
+    ),
+}
+"""The groups of parameters of each node, by its name."""
