@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,12 +48,25 @@ class ImuSample:
         )
 
 
+class PlanarOdometry(NamedTuple):
+    """What else an odometry says: position x, y [m] and heading [rad] in its frame, speed to the
+    left [m/s] and yaw rate [rad/s] of its twist."""
+
+    x: float
+    y: float
+    yaw: float
+    lateral: float
+    yaw_rate: float
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class SpeedSample:
-    """Measured forward speed of the vehicle [m/s]."""
+    """Measured forward speed of the vehicle [m/s]. `odometry`: the rest of its message, of
+    recordings only."""
 
     stamp_ns: int
     speed: float
+    odometry: PlanarOdometry | None = dataclasses.field(default=None, compare=False)
 
     @classmethod
     def from_message(cls, message) -> SpeedSample:

@@ -1,5 +1,5 @@
-"""Settings of reading a recording: the topic of each role, which stamps are used, the steering's
-unit."""
+"""Settings of reading a recording: the topic of each role, which stamps are used, the units of
+steering and speed."""
 
 from __future__ import annotations
 
@@ -50,8 +50,28 @@ class RecordingSettings:
         -1e4,
         1e4,
         "",
-        "front-wheel radians per unit of the recorded angle (steering wheel, degrees, sign)",
+        "front-wheel radians per unit of the recorded angle (steering wheel, degrees, sign); of a "
+        "Twist it multiplies angular.z",
     )
+    steering_offset: float = number(
+        0.0, -1.5, 1.5, "rad", "added to the front wheels' angle, after the scale"
+    )
+    steering_delay: float = number(0.0, -5.0, 5.0, "s", "added to the stamps of the steering")
+    twist_steering: str = choice(
+        "yaw_rate",
+        ("yaw_rate", "angle"),
+        "angular.z of a Twist that holds the steering: yaw rate (Nav2) or angle of the front wheels",
+    )
+    speed_source: str = choice(
+        "twist",
+        ("twist", "world_twist", "pose"),
+        "speed of an Odometry: linear.x; its twist turned from the pose's frame into the vehicle's; "
+        "or the movement of its positions",
+    )
+    speed_scale: float = number(
+        1.0, -1e4, 1e4, "", "m/s per unit of the recorded speed (km/h: 0.2778), or its sign"
+    )
+    speed_offset: float = number(0.0, -50.0, 50.0, "m/s", "added to the speed, after the scale")
     picture_bits: str = choice(
         "auto",
         ("auto", "8", "10", "12", "14", "16"),

@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+from liquid_control.recordings.corrections import corrected
 from liquid_control.recordings.decoding import Prepare, Record, decode_ahead
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.values import (
@@ -102,7 +103,7 @@ class Source(ABC):
     def entries(self, roles: Collection[str] = ROLES) -> Iterator[Entry]:
         """Everything recorded in these roles, in received order, refused items included; pictures
         are not decoded."""
-        for record in self.records(roles):
+        for record in corrected(self.records(roles), self.settings):
             yield record() if callable(record) else record
 
     def samples(
@@ -120,7 +121,7 @@ class Source(ABC):
         keep_freed_memory()
         wanted = [role for role in ROLES if kinds is None or CLASS_OF_ROLE[role] in kinds]
         camera = self.roles["camera"].name if "camera" in self.roles else ""
-        records = self.records(wanted)
+        records = corrected(self.records(wanted), self.settings)
         return decode_ahead(records, camera, prepare, self._skip, self.decode_s)
 
     def _skip(self, reason: str) -> None:

@@ -32,8 +32,8 @@ class Stream:
 
     `kind`: type in the format's own terms. `roles`: what the stream is read as; empty where it is
     not used. `count`: recorded items, None where unknown. `rate`: mean over the recording [Hz],
-    None where unknown. `quantity`: of a steering stream "angle" [rad] or "curvature" [1/m], to
-    which no steering scale applies.
+    None where unknown. `quantity`: of a steering stream "angle" [rad] or "curvature" [1/m], as
+    which the yaw rate of a twist is read.
     """
 
     name: str

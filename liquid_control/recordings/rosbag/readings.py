@@ -2,7 +2,7 @@
 these tables.
 
 Signs are those of ROS (REP-103) and Autoware: left is positive. A steering wheel's angle, degrees,
-or another sign are brought to the front wheels' radians by `scale`.
+or another sign are brought to the front wheels' radians by the settings' `steering_scale`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import math
 from collections.abc import Callable
 
 from liquid_control.config import VehicleConfig
-from liquid_control.control.vehicle import curvature, curvature_of, steering_angle
+from liquid_control.control.vehicle import curvature_of
 from liquid_control.errors import MessageError
-from liquid_control.signals import stamp_ns
+from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.signals import PlanarOdometry, stamp_ns
 
 Steering = tuple[float, float | None]
 """Front-wheel angle [rad], speed [m/s] where there is one."""
 
+ODOMETRY = "nav_msgs/msg/Odometry"
+
 SPEEDS: dict[str, Callable] = {
-    "nav_msgs/msg/Odometry": lambda message: message.twist.twist.linear.x,
+    ODOMETRY: lambda message: message.twist.twist.linear.x,
     "geometry_msgs/msg/TwistWithCovarianceStamped": lambda message: message.twist.twist.linear.x,
     "autoware_vehicle_msgs/msg/VelocityReport": lambda message: message.longitudinal_velocity,
     "autoware_auto_vehicle_msgs/msg/VelocityReport": lambda message: message.longitudinal_velocity,
@@ -76,17 +79,19 @@ def own_stamp_ns(message) -> int | None:
     return None if stamp is None else stamp_ns(stamp)
 
 
-def steering_reader(
-    kind: str, vehicle: VehicleConfig, scale: float, joint: str
-) -> Callable[[object], Steering | None]:
+def steering_reader(kind: str, settings: RecordingSettings) -> Callable[[object], Steering | None]:
     """Reader of messages of type `kind`: front-wheel angle and speed, None where the message does
     not say (standstill, another joint).
 
-    `scale` multiplies the angle where the message holds one (a twist holds none). `joint`: name in
-    a JointState.
+    The settings' `steering_scale` multiplies the recorded number; in a twist that is angular.z, a
+    yaw rate or an angle as `twist_steering` says.
     """
+    scale, joint = settings.steering_scale, settings.topics.joint
+    if kind in TWISTS and settings.twist_steering == "angle":
+        part = TWISTS[kind]
+        return lambda message: (part(message).angular.z * scale, part(message).linear.x)
     if kind in TWISTS:
-        return _twist_reader(TWISTS[kind], vehicle)
+        return _twist_reader(TWISTS[kind], settings.vehicle, scale)
     if kind == JOINTS:
         return lambda message: _joint_angle(message, joint, scale)
     if kind in PLAIN:
@@ -104,19 +109,32 @@ def steering_reader(
     return scaled
 
 
-def _twist_reader(part: Callable, vehicle: VehicleConfig) -> Callable[[object], Steering]:
-    """Below creeping speed the angle before is held, as the robot's nodes do."""
+def _twist_reader(
+    part: Callable, vehicle: VehicleConfig, scale: float
+) -> Callable[[object], Steering]:
+    """Below creeping speed the angle before is held, as the robot's nodes do. The vehicle's largest
+    angle is not applied, so that a wrong unit can be told."""
     held = 0.0
 
     def read(message) -> Steering:
         nonlocal held
         twist = part(message)
-        angle = steering_angle(curvature_of(twist, curvature(held, vehicle)), vehicle)
-        if math.isfinite(angle):
-            held = angle
-        return angle, twist.linear.x
+        bend = curvature_of(twist, held)
+        if math.isfinite(bend):
+            held = bend
+        return math.atan(vehicle.wheelbase * bend * scale), twist.linear.x
 
     return read
+
+
+def planar(kind: str, message) -> PlanarOdometry | None:
+    """Pose and the rest of the twist of an Odometry, None of other types."""
+    if kind != ODOMETRY:
+        return None
+    position, turn = message.pose.pose.position, message.pose.pose.orientation
+    yaw = math.atan2(2.0 * (turn.w * turn.z + turn.x * turn.y), 1.0 - 2.0 * (turn.y**2 + turn.z**2))
+    twist = message.twist.twist
+    return PlanarOdometry(position.x, position.y, yaw, twist.linear.y, twist.angular.z)
 
 
 def _joint_angle(message, joint: str, scale: float) -> Steering | None:

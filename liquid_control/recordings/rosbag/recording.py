@@ -22,6 +22,7 @@ from liquid_control.recordings.rosbag.readings import (
     TWISTS,
     Steering,
     own_stamp_ns,
+    planar,
     steering_reader,
 )
 from liquid_control.recordings.rosbag.topics import KINDS, Roles, choose_topics
@@ -64,7 +65,7 @@ class RosbagRecording(Source):
         except LiquidControlError:
             reader.close()
             raise
-        streams = _streams(reader, self._topics)
+        streams = _streams(reader, self._topics, settings.twist_steering)
         super().__init__(path, settings, streams, reader.start_ns, reader.end_ns, choices)
 
     def close(self) -> None:
@@ -192,7 +193,7 @@ def _choose(reader: BagReader, topics: TopicMap, guess: bool) -> tuple[Roles, li
             topics = dataclasses.replace(topics, **{error.role: chosen})
 
 
-def _streams(reader: BagReader, topics: Roles) -> list[Stream]:
+def _streams(reader: BagReader, topics: Roles, twist_steering: str) -> list[Stream]:
     roles: dict[str, list[str]] = {}
     for field in dataclasses.fields(topics):
         if topic := getattr(topics, field.name):
@@ -203,7 +204,8 @@ def _streams(reader: BagReader, topics: Roles) -> list[Stream]:
         played = tuple(roles.get(topic.name, ()))
         quantity = ""
         if "steering" in played:
-            quantity = "curvature" if topics.steering.kind in TWISTS else "angle"
+            is_twist = topics.steering.kind in TWISTS
+            quantity = "curvature" if is_twist and twist_steering == "yaw_rate" else "angle"
         rate = mean_rate(topic.count, seconds)
         streams.append(Stream(topic.name, topic.kind, played, topic.count, rate, quantity))
     return streams
@@ -272,7 +274,7 @@ def _imu_reader(settings: RecordingSettings) -> _Read:
 
 
 def _speed(decoded, stamp_ns: int, kind: str) -> tuple[SpeedSample, str]:
-    return SpeedSample(stamp_ns, float(SPEEDS[kind](decoded))), ""
+    return SpeedSample(stamp_ns, float(SPEEDS[kind](decoded)), planar(kind, decoded)), ""
 
 
 class _SteeringReaders:
@@ -285,10 +287,7 @@ class _SteeringReaders:
 
     def __call__(self, decoded, stamp_ns: int, kind: str) -> tuple[SteeringSample | None, str]:
         if kind not in self.readers:
-            settings = self.settings
-            self.readers[kind] = steering_reader(
-                kind, settings.vehicle, settings.steering_scale, settings.topics.joint
-            )
+            self.readers[kind] = steering_reader(kind, self.settings)
         steering = self.readers[kind](decoded)
         if steering is None:
             return None, ""
