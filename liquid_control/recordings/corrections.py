@@ -1,5 +1,8 @@
-"""Corrections of recorded steering and speed by the settings: offset, delay, scale, and the source of
-the speed. They act on entries of every format; the steering's scale acts where a format reads it."""
+"""Corrections of recorded steering and speed by the settings: offset, delay, scale, and the source
+of the speed.
+
+They act on entries of every format; the steering's scale acts where a format reads it.
+"""
 
 from __future__ import annotations
 

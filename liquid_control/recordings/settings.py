@@ -60,13 +60,13 @@ class RecordingSettings:
     twist_steering: str = choice(
         "yaw_rate",
         ("yaw_rate", "angle"),
-        "angular.z of a Twist that holds the steering: yaw rate (Nav2) or angle of the front wheels",
+        "angular.z of a Twist with the steering: yaw rate (Nav2) or angle of the front wheels",
     )
     speed_source: str = choice(
         "twist",
         ("twist", "world_twist", "pose"),
-        "speed of an Odometry: linear.x; its twist turned from the pose's frame into the vehicle's; "
-        "or the movement of its positions",
+        "speed of an Odometry: linear.x; its twist, turned from the pose's into the vehicle's "
+        "frame; or the movement of its positions",
     )
     speed_scale: float = number(
         1.0, -1e4, 1e4, "", "m/s per unit of the recorded speed (km/h: 0.2778), or its sign"
