@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from typing import NamedTuple
 
 from liquid_control.config import check, choice, number, switch
 
@@ -33,6 +34,21 @@ class State(enum.Enum):
     DEGRADED = "degraded"
     STOPPED = "stopped"
     FAULT = "fault"
+
+
+class Request(enum.Enum):
+    """What an operator can request."""
+
+    ENGAGE = "engage"
+    ACKNOWLEDGE = "acknowledge"
+    EMERGENCY_STOP = "emergency stop"
+
+
+class Answer(NamedTuple):
+    """Whether a request is accepted, and the reason."""
+
+    accepted: bool
+    reason: str
 
 
 DRIVING = (State.ENGAGING, State.ENGAGED)
@@ -69,6 +85,14 @@ class EngagementConfig:
     needs_speed: bool = switch(
         True, "a measured speed is needed to engage; its loss leads to the degraded state"
     )
+    request_valid_for: float = number(
+        3.0,
+        0.1,
+        60.0,
+        "s",
+        "a request to engage waits so long for inputs that fail, and healthy_for more; then it is "
+        "forgotten",
+    )
     soft_time: float = number(
         1.0, 0.0, 30.0, "s", "time after engaging with reduced steering rate and lateral jerk"
     )
@@ -90,13 +114,15 @@ class EngagementConfig:
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readings:
     """What is known at one tick. `unhealthy` and `faults` name what is wrong. `unready`: problems
-    that prevent a start but not driving on. `engage_requested` and `acknowledged`: since the last
-    tick. `held`: the dead-man is held, or there is none.
+    of the inputs that prevent a start but not driving on; `forbidding`: those of the vehicle.
+    `engage_requested` and `acknowledged`: since the last tick. `held`: the dead-man is held, or
+    there is none.
     """
 
     steady_ns: int
     unhealthy: tuple[str, ...] = ()
     unready: tuple[str, ...] = ()
+    forbidding: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
     standing: bool = False
     takeover: bool = False
@@ -104,36 +130,92 @@ class Readings:
     engage_requested: bool = False
     acknowledged: bool = False
 
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """All that prevents a start."""
+        return (*self.unhealthy, *self.unready, *self.forbidding)
+
 
 class Engagement:
-    """`state`, `reason` for it, and `since_ns` on the steady clock; `step` once a tick."""
+    """`state`, `reason` for it, and `since_ns` on the steady clock; `step` once a tick.
+
+    A request to engage is accepted where it can be followed soon: all inputs were healthy within
+    `request_valid_for`. It is forgotten after that time, and by a takeover or a fault.
+    """
 
     def __init__(self, config: EngagementConfig | None = None) -> None:
         self.config = config or EngagementConfig()
         self.state, self.reason, self.since_ns = State.DISENGAGED, "not engaged yet", 0
-        self._may_start = self.config.engage == "automatic"
+        self._by_itself = self.config.engage == "automatic"
+        self._requested_until: int | None = None
         self._healthy_since: int | None = None
+        self._last_healthy: int | None = None
+        self._latest = Readings(0, unhealthy=("no input yet",))
 
     def step(self, readings: Readings) -> State:
         """The state after this tick; `reason` says why it is so."""
+        self._latest = readings
+        self._note_health(readings)
+        if readings.engage_requested and self.answer(Request.ENGAGE).accepted:
+            patience = self.config.request_valid_for + self.config.healthy_for
+            self._requested_until = readings.steady_ns + round(patience * 1e9)
         if readings.faults:
             return self._enter(State.FAULT, ", ".join(readings.faults), readings)
         if self.state is State.FAULT and not readings.acknowledged:
             return self.state
         if self.state is State.FAULT:
-            self._may_start = False
+            self._by_itself, self._requested_until = False, None
             return self._enter(State.DISENGAGED, "fault acknowledged", readings)
         if readings.takeover or not readings.held:
-            if self.state is not State.DISENGAGED:
-                self._may_start = False
-            self._healthy_since = None
+            if readings.takeover or self.state is not State.DISENGAGED:
+                self._by_itself = False
+            self._requested_until = self._healthy_since = None
             return self._enter(
                 State.DISENGAGED, "taken over" if readings.takeover else "enable released", readings
             )
-        self._note_health(readings)
         if self.state in DRIVING:
             return self._while_driving(readings)
         return self._while_not_driving(readings)
+
+    def answer(self, request: Request) -> Answer:
+        """Whether a request can be followed, as of the last tick. Changes nothing."""
+        if request is Request.EMERGENCY_STOP:
+            return Answer(True, self._stop_reason())
+        if request is Request.ACKNOWLEDGE:
+            if self.state is not State.FAULT:
+                return Answer(False, f"no fault to acknowledge: {self.state.value}")
+            if self._latest.faults:
+                return Answer(False, f"the cause is still there: {', '.join(self._latest.faults)}")
+            return Answer(True, "acknowledged; engage again when ready")
+        return self._engage_answer(self._latest)
+
+    def _stop_reason(self) -> str:
+        if self.state is State.FAULT:
+            return f"already in the fault state, for: {self.reason}; latched until acknowledged"
+        if self._latest.takeover:
+            return "latched until acknowledged; no command is issued during the takeover"
+        return "stopping; latched until acknowledged"
+
+    def _engage_answer(self, readings: Readings) -> Answer:
+        if self.state is State.FAULT:
+            return Answer(False, f"fault: {self.reason}; acknowledge it first")
+        if readings.takeover:
+            return Answer(False, "taken over; end the takeover first")
+        if not readings.held:
+            return Answer(False, "enable released; hold the dead-man switch first")
+        if self.state in DRIVING:
+            return Answer(True, f"already {self.state.value}")
+        wrong = ", ".join(readings.wrong)
+        if self.state is State.DEGRADED:
+            return Answer(False, f"degraded: {wrong}; it drives on when the inputs are back")
+        if readings.forbidding or (wrong and not self._recently_healthy(readings)):
+            return Answer(False, f"cannot engage: {wrong}")
+        now = f" (now: {wrong})" if wrong else ""
+        return Answer(
+            True,
+            f"engages once all inputs have been healthy for {self.config.healthy_for:g} s{now}; "
+            f"forgotten if they are not within {self.config.request_valid_for:g} s",
+        )
 
     def _while_driving(self, readings: Readings) -> State:
         if readings.unhealthy:
@@ -146,37 +228,40 @@ class Engagement:
         return self.state
 
     def _while_not_driving(self, readings: Readings) -> State:
-        self._may_start |= readings.engage_requested
         if self.state is State.DEGRADED:
             if not readings.unhealthy:
                 return self._enter(State.ENGAGED, "inputs are back", readings)
             if readings.standing:
-                self._may_start = self.config.engage == "automatic"
+                self._by_itself = self.config.engage == "automatic"
                 return self._enter(State.STOPPED, self.reason, readings)
             return self.state
-        if self._may_start and self._ready(readings):
+        requested = self._requested_until is not None
+        if requested and readings.steady_ns > self._requested_until:
+            requested, self._requested_until = False, None
+        may_start = self._by_itself or requested
+        if may_start and self._ready(readings):
+            self._requested_until = None
             return self._enter(
-                State.ENGAGING,
-                "engage requested" if self.config.engage == "manual" else "inputs are healthy",
-                readings,
+                State.ENGAGING, "engage requested" if requested else "inputs are healthy", readings
             )
         if self.state is State.DISENGAGED:
-            wrong = (*readings.unhealthy, *readings.unready)
-            waiting = (
-                ", ".join(wrong)
-                if wrong
-                else "healthy for too short a time"
-                if self._may_start
-                else "waits for an engage request"
+            waiting = ", ".join(readings.wrong) or (
+                "healthy for too short a time" if may_start else "waits for an engage request"
             )
             return self._enter(State.DISENGAGED, waiting, readings)
         return self.state
 
     def _note_health(self, readings: Readings) -> None:
-        if readings.unhealthy or readings.unready:
+        if readings.wrong:
             self._healthy_since = None
-        elif self._healthy_since is None:
+            return
+        self._last_healthy = readings.steady_ns
+        if self._healthy_since is None:
             self._healthy_since = readings.steady_ns
+
+    def _recently_healthy(self, readings: Readings) -> bool:
+        last, within = self._last_healthy, self.config.request_valid_for * 1e9
+        return last is not None and readings.steady_ns - last <= within
 
     def _ready(self, readings: Readings) -> bool:
         since = self._healthy_since

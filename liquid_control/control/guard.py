@@ -16,9 +16,11 @@ from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.control.engagement import (
     COMMANDING,
     DRIVING,
+    Answer,
     Engagement,
     EngagementConfig,
     Readings,
+    Request,
     State,
 )
 from liquid_control.control.safety import SafetyGate
@@ -151,6 +153,11 @@ class Guard:
         self.steering_angle = angle
         return True
 
+    def answer(self, request: Request) -> Answer:
+        """Whether an operator's request can be followed, as of the last tick. Changes nothing: the
+        request itself comes with the next `tick`."""
+        return self.engagement.answer(request)
+
     def tick(
         self,
         now_ns: int,
@@ -204,6 +211,7 @@ class Guard:
             steady_ns,
             tuple(unhealthy),
             slow,
+            (),
             request.faults,
             standing,
             request.takeover,

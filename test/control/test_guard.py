@@ -7,7 +7,7 @@ import math
 import pytest
 
 from liquid_control.config import GateConfig, VehicleConfig
-from liquid_control.control.engagement import EngagementConfig, State
+from liquid_control.control.engagement import EngagementConfig, Request, State
 from liquid_control.control.guard import Guard, OperatorRequest
 from liquid_control.signals import Action, SpeedSample
 
@@ -280,3 +280,10 @@ def test_a_policy_that_never_spoke_is_named():
         rig.run(1.0) is State.DISENGAGED
         and rig.decision.reason == "no proposal, proposals too slow"
     )
+
+
+def test_a_request_is_answered_by_the_state_of_the_last_tick():
+    rig = engaged()
+    assert rig.guard.answer(Request.ENGAGE) == (True, "already engaged")
+    rig.run(0.02, OperatorRequest(faults=("emergency stop",)))
+    assert not rig.guard.answer(Request.ENGAGE).accepted
