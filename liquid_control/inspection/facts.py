@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from liquid_control.inspection.agreement import Agreement, Fit
-from liquid_control.inspection.series import AXES, SeriesTrack
+from liquid_control.inspection.measurements import AXES
+from liquid_control.inspection.series import SeriesTrack
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.tracks import Tracks
 from liquid_control.recordings.settings import RecordingSettings

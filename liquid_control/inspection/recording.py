@@ -14,8 +14,8 @@ from liquid_control.config import TimelineConfig
 from liquid_control.inspection.agreement import Agreement, compare_signals, judge_agreement
 from liquid_control.inspection.facts import full_facts
 from liquid_control.inspection.findings import FAULT, WARNING, Finding, fault, verdicts, warning
+from liquid_control.inspection.measurements import judge_driving, judge_imu
 from liquid_control.inspection.pictures import judge_pictures
-from liquid_control.inspection.series import judge_driving, judge_imu
 from liquid_control.inspection.stamps import StampReport, judge_clocks, judge_stamps
 from liquid_control.inspection.tracks import Tracks, read_tracks
 from liquid_control.recordings.formats import open_recording

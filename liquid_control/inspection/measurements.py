@@ -1,0 +1,157 @@
+"""What is wrong with inertial measurements, speed and steering by their own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from liquid_control.inspection.findings import FAULT, WARNING, Finding, fault, note, warning
+from liquid_control.inspection.series import ColumnReport, SeriesTrack
+
+AXES = ("gyro x", "gyro y", "gyro z", "acceleration x", "acceleration y", "acceleration z")
+STUCK_MOST = 0.5  # share of the recording
+FEW = 10  # samples
+GRAVITY = 9.81
+SUSPICIOUS_GYRO = 12.0  # rad/s; no road vehicle turns so fast
+FASTEST, STANDING = 70.0, 0.5  # m/s
+LARGEST_ANGLE = 1.3  # rad
+
+
+def judge_imu(imu: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Finding]:
+    """Rails, repetitions, units and axes of the inertial measurements."""
+    if imu.not_finite:
+        yield warning(
+            "not_finite",
+            "imu",
+            f"{imu.not_finite} samples hold NaN, infinity or absurd numbers",
+            "they are left out",
+        )
+    if not columns:
+        return
+    rails = [
+        f"{name} at {c.highest if c.at_highest >= c.at_lowest else c.lowest:.3g}"
+        for name, c in zip(AXES, columns, strict=True)
+        if c.clipped(imu.count)
+    ]
+    if rails:
+        yield warning(
+            "clipped",
+            "imu",
+            "stands at a rail: " + ", ".join(rails),
+            "choose a larger measuring range",
+        )
+    yield from _stuck(imu, columns)
+    gyro = columns[2]
+    if gyro.constant and imu.count >= FEW:
+        yield warning(
+            "constant",
+            "imu",
+            f"gyro z is {gyro.mean:.3g} rad/s throughout",
+            "the driver does not fill in angular_velocity",
+        )
+    elif max(-gyro.lowest, gyro.highest) > SUSPICIOUS_GYRO and gyro.deviation > 1.0:
+        yield fault(
+            "gyro_unit",
+            "imu",
+            f"gyro z reaches {max(-gyro.lowest, gyro.highest):.0f} rad/s: "
+            "looks like degrees per second",
+            "the driver must publish rad/s",
+        )
+    yield from _gravity(np.array([column.mean for column in columns[3:6]]))
+
+
+def _stuck(imu: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Finding]:
+    duration = max(float(np.ptp(imu.rows[:, 0])), 1e-9)
+    for name, stretches in imu.stuck.items():
+        if stretches and not all(
+            column.constant for column in (columns[0:3] if name == "gyro" else columns[3:6])
+        ):
+            start, longest = max(stretches, key=lambda one: one[1])
+            total = sum(length for _, length in stretches)
+            yield Finding(
+                "stuck",
+                "imu",
+                f"the {name} repeats itself exactly while the vehicle moves: {longest:.1f} s "
+                f"from {start:.1f} s, {total:.1f} s in all",
+                "its driver loses the sensor",
+                WARNING,
+                FAULT if total > STUCK_MOST * duration else WARNING,
+            )
+
+
+def _gravity(mean: np.ndarray) -> Iterator[Finding]:
+    size, axis = float(np.linalg.norm(mean)), int(np.argmax(np.abs(mean)))
+    if 0.8 < size < 1.25:
+        yield warning(
+            "acceleration_unit",
+            "imu",
+            f"the accelerometer's mean is {size:.2f}: looks like g",
+            "the driver must publish m/s²",
+        )
+    elif size < 3.0:
+        yield note(
+            "no_gravity",
+            "imu",
+            f"the accelerometer's mean is {size:.2f} m/s²: without gravity",
+            "the policy does not use it",
+        )
+    elif not 0.9 * GRAVITY < size < 1.1 * GRAVITY:
+        yield warning(
+            "gravity",
+            "imu",
+            f"the accelerometer's mean is {size:.2f} m/s², expected {GRAVITY}",
+            "check scale and unit",
+        )
+    if size > 0.8 and (axis != 2 or mean[2] < 0) and not 1.25 <= size < 3.0:
+        yield fault(
+            "imu_axes",
+            "imu",
+            f"gravity lies on {'-' * bool(mean[axis] < 0)}{'xyz'[axis]}, expected z: "
+            "it is not in body axes (x forward, y left, z up)",
+            "turn it into base_link, for example with imu_transformer, before recording",
+        )
+
+
+def judge_driving(speed: SeriesTrack, steering: SeriesTrack, fitted: bool) -> Iterator[Finding]:
+    """Ranges of speed and steering; `fitted`: the gyro gives the steering's unit better than its
+    range does."""
+    for role, track in (("speed", speed), ("steering", steering)):
+        if track.not_finite:
+            yield warning(
+                "not_finite",
+                role,
+                f"{track.not_finite} samples hold NaN, infinity or absurd numbers",
+                "they are left out",
+            )
+    for column in speed.report():
+        fastest = max(-column.lowest, column.highest)
+        if fastest < STANDING:
+            text = f"the vehicle never moves: at most {fastest:.2f} m/s"
+            yield Finding("never_moves", "speed", text, "check unit and topic", WARNING, FAULT)
+        elif fastest > FASTEST:
+            yield fault(
+                "speed_unit",
+                "speed",
+                f"up to {fastest:.0f} m/s: looks like km/h",
+                "the driver must publish m/s",
+            )
+        if column.mean < -STANDING:
+            yield fault(
+                "speed_sign",
+                "speed",
+                f"the mean speed is {column.mean:.1f} m/s: backward",
+                "forward must be positive",
+            )
+    for column in steering.report():
+        largest = max(-column.lowest, column.highest)
+        if column.constant and steering.count >= FEW:
+            text = f"the steering is {column.mean:.3g} rad throughout"
+            yield Finding("constant", "steering", text, "is it the right topic?", WARNING, FAULT)
+        elif largest > LARGEST_ANGLE and not fitted:
+            yield fault(
+                "steering_unit",
+                "steering",
+                f"angles up to {largest:.3g} are not front-wheel radians",
+                "bring them there with --steering-scale",
+            )
