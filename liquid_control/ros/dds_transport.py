@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 
 from liquid_control.system.installed_data import shared_folders
 
@@ -21,6 +22,8 @@ PROFILES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 name."""
 
 WITH_FAST_DDS_2 = ("humble", "iron", "jazzy")
+FIRST_RCLPY_WITH_FAST_DDS_3 = 9
+"""Kilted's major version. Decides where no ROS installation is sourced and rclpy is a wheel."""
 
 LOCALHOST = {
     "ROS_AUTOMATIC_DISCOVERY_RANGE": ("LOCALHOST", "SYSTEM_DEFAULT"),
@@ -48,8 +51,17 @@ def transport(environment: Mapping[str, str], shared_memory: bool) -> dict[str, 
     path = profile(
         ("shared_memory" if shared_memory else "network") + ("_localhost" if closed else "")
     )
-    variable = PROFILES[environment.get("ROS_DISTRO") in WITH_FAST_DDS_2]
+    variable = PROFILES[_has_fast_dds_2(environment)]
     return {variable: path, **closed} if path else {}
+
+
+def _has_fast_dds_2(environment: Mapping[str, str]) -> bool:
+    if environment.get("ROS_DISTRO"):
+        return environment["ROS_DISTRO"] in WITH_FAST_DDS_2
+    try:
+        return int(version("rclpy").split(".")[0]) < FIRST_RCLPY_WITH_FAST_DDS_3
+    except (PackageNotFoundError, ValueError):
+        return False
 
 
 def profile(name: str) -> str:

@@ -19,7 +19,6 @@ import time
 from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from std_msgs.msg import Float64
 
@@ -42,6 +41,11 @@ from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.operator import OperatorInput
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Limit, SpeedSample, Verdict
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 LEVELS = {
     State.DEGRADED: diagnostics.ERROR,

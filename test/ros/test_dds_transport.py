@@ -31,17 +31,25 @@ def test_pictures_go_through_memory_and_the_gate_shares_none(distribution, varia
     assert chosen(False, ROS_DISTRO=distribution) == {variable: "network.xml"}
 
 
+@pytest.mark.parametrize(("rclpy", "variable"), [("9.1.2", PROFILES[0]), ("7.1.6", PROFILES[1])])
+def test_without_a_sourced_ros_the_installed_rclpy_says_which_fast_dds(
+    rclpy, variable, monkeypatch
+):
+    monkeypatch.setattr(dds_transport, "version", lambda package: rclpy)
+    assert chosen(True) == {variable: "shared_memory.xml"}
+
+
 def test_on_this_machine_alone_the_gate_shares_none_either():
     for shared_memory, file in (
         (True, "shared_memory_localhost.xml"),
         (False, "network_localhost.xml"),
     ):
         given = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-        assert chosen(shared_memory, **given) == {
+        assert chosen(shared_memory, ROS_DISTRO="kilted", **given) == {
             "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
             PROFILES[0]: file,
         }
-        assert chosen(shared_memory, ROS_LOCALHOST_ONLY="1") == {
+        assert chosen(shared_memory, ROS_DISTRO="kilted", ROS_LOCALHOST_ONLY="1") == {
             "ROS_LOCALHOST_ONLY": "0",
             PROFILES[0]: file,
         }
@@ -61,7 +69,8 @@ def test_the_gate_shares_no_memory_although_the_profile_enables_it_for_all_nodes
     """One export for every terminal is what the README says; colcon may have linked the file."""
     linked = tmp_path / "linked.xml"
     linked.symlink_to(profile("shared_memory"))
-    assert chosen(False, **{PROFILES[0]: str(linked)}) == {PROFILES[0]: "network.xml"}
+    given = {"ROS_DISTRO": "kilted", PROFILES[0]: str(linked)}
+    assert chosen(False, **given) == {PROFILES[0]: "network.xml"}
 
 
 def test_nothing_is_chosen_where_the_files_are_not_installed(monkeypatch, tmp_path):
