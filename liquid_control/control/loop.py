@@ -12,6 +12,10 @@ from collections.abc import Iterator
 PERIOD = 0.05
 """The gate acts at least this often, with or without proposals [s]."""
 
+LONGEST_SILENCE = 10.0
+"""Of a longer recorded silence only this much is walked through [s]: a vehicle at the default top
+speed stands by then, and every command repeats the one before."""
+
 
 class Loop:
     """The instants at which the gate acts, in ns of one clock that goes forward. It has no clock
@@ -59,7 +63,16 @@ class Loop:
 
     def due_before(self, now_ns: int) -> Iterator[int]:
         """Every instant before `now_ns` at which the gate acts, in order and without omission: for
-        a clock that jumps from one recorded sample to the next. None before the first `wake`."""
-        while (at_ns := self.next_ns) is not None and at_ns < now_ns:
+        a clock that jumps from one recorded sample to the next. None before the first `wake`.
+
+        After `LONGEST_SILENCE` the others are passed over at once, so that a silence of years, or
+        a clock that was set, costs no more than one of seconds."""
+        first_ns = self.next_ns
+        if first_ns is None or first_ns >= now_ns:
+            return
+        end_ns = min(now_ns, first_ns + round(LONGEST_SILENCE * 1e9))
+        while (at_ns := self.next_ns) < end_ns:
             self.wake(at_ns)
             yield at_ns
+        if end_ns < now_ns:
+            self.wake(now_ns - 1)

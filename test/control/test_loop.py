@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from liquid_control.config import WorldConfig
 from liquid_control.control.controller import Controller
-from liquid_control.control.loop import PERIOD, Loop
+from liquid_control.control.loop import LONGEST_SILENCE, PERIOD, Loop
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
@@ -95,6 +95,21 @@ def test_a_replayed_clock_gets_every_instant_before_the_next_sample():
     loop.wake(STEADY, proposed=True)
     due = [(at - STEADY) // MS for at in loop.due_before(STEADY + 250 * MS)]
     assert due == [50, 100, 150, 170, 200] and loop.next_ns == STEADY + 250 * MS
+
+
+@pytest.mark.parametrize("silence", [None, 0.17])
+def test_a_silence_of_years_costs_no_more_than_one_of_seconds(silence):
+    loop, year = Loop(silence=silence), 365 * 86_400 * 10**9
+    loop.wake(STEADY, proposed=True)
+    due = list(loop.due_before(STEADY + 55 * year + 7 * MS))
+    steps = round(LONGEST_SILENCE / PERIOD)
+    expected = {STEADY + step * PERIOD_MS * MS for step in range(1, steps + 1)}
+    if silence is not None:
+        expected.add(STEADY + 170 * MS + 1)
+    assert due == sorted(expected)
+    later = STEADY + 55 * year + PERIOD_MS * MS
+    assert loop.next_ns == later and (later - STEADY) % (PERIOD_MS * MS) == 0
+    assert list(loop.due_before(later)) == [] and list(loop.due_before(later + 1)) == [later]
 
 
 def test_reset_forgets_proposals_and_timer():

@@ -106,9 +106,9 @@ class ReplayLog:
     """One model on one recording.
 
     `counts`: the controller's. `skipped`: messages that could not be decoded, by reason. `damage`:
-    what could not be read. `roles`: stream by role. `seconds`: length of the recording. `wall`:
-    seconds that the replay took, all models together. `decode_s` (F,): seconds to decode and
-    preprocess each picture; `step_s` (F,): seconds of each step of the policy. `clock_offset`:
+    what could not be read. `roles`: stream by role. `seconds`: length of the recording's stretches.
+    `wall`: seconds that the replay took, all models together. `decode_s` (F,): seconds to decode
+    and preprocess each picture; `step_s` (F,): seconds of each step of the policy. `clock_offset`:
     median of receipt minus stamp [s].
     """
 

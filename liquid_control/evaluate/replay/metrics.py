@@ -34,6 +34,9 @@ BENDS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, math.inf)  # 1/m
 SPEEDS = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, math.inf)  # m/s
 FEWEST = 3
 
+LONGEST_COMMAND = 1.0
+"""The gate acts many times in this time [s], except where a stretch of the recording ends."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Comparison:
@@ -191,9 +194,10 @@ def trivial(parts: Sequence[Comparison]) -> dict:
 
 def gate_figures(log: ReplayLog) -> dict:
     """Commands and seconds on which each limit acted, by name; `any`: at least one. A command lasts
-    until the next one."""
+    until the next one; the last one of a stretch counts as no time."""
     limits, issued = log.issued.limits, log.issued.issued_ns
-    lasting = np.minimum(np.diff(issued, append=issued[-1:]), 10**9).clip(0) / 1e9
+    lasting = np.diff(issued, append=issued[-1:]) / 1e9
+    lasting[(lasting < 0.0) | (lasting > LONGEST_COMMAND)] = 0.0
     acted = {"any": limits != 0, "safe_stop": log.issued.safe_stop != 0}
     acted |= {limit.name.lower(): (limits & limit.value) != 0 for limit in Limit if limit.value}
     return {

@@ -3,6 +3,8 @@ recording's own clock. No decision depends on the wall clock, so two runs give t
 the last bit.
 
 The present time is the receive time of a message, as in a node; stamps are those of the messages.
+Every stretch of a recording begins as a recording does: a pause and a clock that was set are not
+driven through.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from liquid_control.perception.observer import PreparedFrame, prepare
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
+from liquid_control.recordings.stretches import Stretches
 from liquid_control.signals import Action, Command, Frame, SpeedSample, SteeringSample
 
 BURST = 128
@@ -92,9 +95,13 @@ def replay_source(
         return _Prepared(frame.stamp_ns, prepared, frame if watch else None)
 
     stamps, angles, offsets = array("q"), array("d"), array("d")
-    frames, steered, advanced_ns = 0, NOWHERE, None
+    frames, steered, advanced = 0, NOWHERE, 0.0
+    stretches = Stretches()
     began = time.perf_counter()
     for receive_ns, sample in _in_bursts(source.samples(prepare=prepare_for_all)):
+        if stretches.begins(receive_ns):
+            for robot in robots:
+                robot.reset()
         if isinstance(sample, SteeringSample):
             stamps.append(sample.stamp_ns)
             angles.append(sample.steering_angle)
@@ -106,9 +113,8 @@ def replay_source(
             offsets.append((receive_ns - sample.stamp_ns) / 1e9)
             if watch:
                 watch(sample.frame, actions, steered)
-            if advanced_ns is not None:
-                advance((receive_ns - advanced_ns) / 1e9)
-            advanced_ns = receive_ns
+            advance(stretches.seconds - advanced)
+            advanced = stretches.seconds
     recorded = Recorded(np.array(stamps, np.int64), np.array(angles))
     wall = time.perf_counter() - began
     offset = float(np.median(offsets)) if frames else None
@@ -124,7 +130,7 @@ def replay_source(
             dict(source.skipped),
             tuple(map(str, source.damage)),
             {role: stream.name for role, stream in source.roles.items()},
-            source.seconds,
+            stretches.seconds,
             wall,
             np.array(source.decode_s),
             np.array(robot.step_s),
@@ -170,12 +176,17 @@ class _Robot:
         self._clock_ns: int | None = None
         self._angle = NOWHERE
 
+    def reset(self) -> None:
+        """Begins a stretch: as the nodes do when their clock goes back."""
+        self.controller.reset()
+        self._loop.reset()
+        self._previous = self._speed = self._clock_ns = None
+        self._angle = NOWHERE
+
     def take(self, receive_ns: int, sample: object) -> Action | None:
         """The new action where the sample is a frame that the policy used."""
-        if self._clock_ns is not None and receive_ns < self._clock_ns:
-            self.controller.reset()  # as the nodes do when their clock goes back
-            self._loop.reset()
-            self._previous = self._speed = None
+        if self._clock_ns is not None:
+            receive_ns = max(receive_ns, self._clock_ns)  # of messages that arrive together
         self._clock_ns = receive_ns
         for due_ns in self._loop.due_before(receive_ns):
             self._issue(due_ns, on_frame=False)

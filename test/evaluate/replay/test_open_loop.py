@@ -3,6 +3,7 @@ lacks."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -14,9 +15,11 @@ from liquid_control.control.loop import PERIOD
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.evaluate.replay.log import COLUMNS, write_csv, write_parquet
-from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay
+from liquid_control.evaluate.replay.metrics import gate_figures
+from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay, replay_source
 from liquid_control.model.installed import find_model
 from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.in_memory import InMemoryRecording
 from liquid_control.signals import Frame, Limit, SpeedSample
 
 
@@ -84,6 +87,55 @@ def test_the_gate_goes_on_by_its_timer_through_a_hole_and_stops_the_vehicle(
     assert (
         issued.safe_stop[stale].all() and issued.speed[~on_frame][-1] < issued.speed[~on_frame][0]
     )
+
+
+def in_stretches(samples, *steps):
+    """The samples once for each step, stamps and receipts moved by it [ns], behind one another."""
+    return [
+        (received + step, dataclasses.replace(sample, stamp_ns=sample.stamp_ns + step))
+        for step in steps
+        for received, sample in samples
+    ]
+
+
+YEAR = 365 * 86_400 * 10**9
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [(0, 86_400 * 10**9), (-56 * YEAR, 0, 200 * YEAR), (0, -2_013_700_000), (0, -50 * YEAR, 10)],
+    ids=["a day", "from 1970 and to 2226", "set back", "to 1976 and back"],
+)
+def test_stretches_are_replayed_one_by_one_and_what_lies_between_costs_nothing(
+    make_drive, scripted, tmp_path, steps
+):
+    with open_recording(make_drive(tmp_path / "bag", seconds=4.0)) as recording:
+        samples = list(recording.samples())
+    (alone,) = replay_source(
+        {"one": scripted(lambda _: 0.01)}, InMemoryRecording(samples), OpenLoopSettings()
+    )
+    source = InMemoryRecording(in_stretches(samples, *steps))
+    (log,) = replay_source({"one": scripted(lambda _: 0.01)}, source, OpenLoopSettings())
+    assert len(log.issued) == len(steps) * len(alone.issued) == len(steps) * 100
+    assert log.seconds == pytest.approx(len(steps) * 3.99, abs=0.001)
+    for name in ("curvature", "steering_angle", "speed", "measured_speed", "yaw_rate", "limits"):
+        values = np.tile(getattr(alone.issued, name), len(steps))
+        assert np.array_equal(getattr(log.issued, name), values, equal_nan=True), name
+    gate, of_one = gate_figures(log), gate_figures(alone)
+    assert gate["any"]["commands"] == len(steps) * of_one["any"]["commands"] > 0
+    assert gate["any"]["seconds"] == pytest.approx(len(steps) * of_one["any"]["seconds"], abs=0.01)
+
+
+def test_messages_that_arrive_a_little_out_of_order_are_no_step_of_the_clock(scripted):
+    frames = [(at, Frame(at, np.full((16, 32, 3), at // 10**7 % 200, np.uint8)))
+              for at in range(10**18, 10**18 + 4 * 10**9, 40_000_000)]  # fmt: skip
+    speeds = [(at, SpeedSample(at, 9.0)) for at, _ in frames]
+    late = [pair for two in zip(frames[1:], speeds, strict=False) for pair in two]
+    (log,) = replay_source(
+        {"one": scripted(lambda _: 0.01)}, InMemoryRecording(late), OpenLoopSettings()
+    )
+    assert log.counts["frames_used"] == len(late) // 2 and log.seconds == pytest.approx(3.92)
+    assert not np.isnan(log.issued.measured_speed[2:]).any() and not log.issued.safe_stop.any()
 
 
 def test_every_frame_is_used_and_time_goes_forward(drive, scripted):
