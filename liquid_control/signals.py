@@ -10,14 +10,25 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+NOT_MEASURED = (math.nan, math.nan, math.nan)
+"""Stands for a vector that the sensor does not measure."""
 
 
 def stamp_ns(stamp) -> int:
     """Nanoseconds of any object with the attributes of builtin_interfaces Time."""
     return stamp.sec * 1_000_000_000 + stamp.nanosec
+
+
+def is_measured(covariance: Sequence[float]) -> bool:
+    """Whether the value with this covariance is measured: sensor_msgs says with -1 in its first
+    element that it is not."""
+    return not (len(covariance) and covariance[0] == -1.0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -31,7 +42,7 @@ class Frame:
 @dataclasses.dataclass(frozen=True, slots=True)
 class ImuSample:
     """One inertial measurement in body axes; the accelerometer reads specific force (+9.81 on z at
-    rest)."""
+    rest). A part that the sensor does not measure is `NOT_MEASURED`."""
 
     stamp_ns: int
     angular_velocity: tuple[float, float, float]
@@ -39,12 +50,18 @@ class ImuSample:
 
     @classmethod
     def from_message(cls, message) -> ImuSample:
-        """Of any object with the attributes of sensor_msgs Imu; its orientation is not used."""
+        """Of any object with the attributes of sensor_msgs Imu; its orientation is not used. By
+        the definition of that message a part is not measured where element 0 of its covariance is
+        -1."""
         rate, acceleration = message.angular_velocity, message.linear_acceleration
         return cls(
             stamp_ns(message.header.stamp),
-            (rate.x, rate.y, rate.z),
-            (acceleration.x, acceleration.y, acceleration.z),
+            (rate.x, rate.y, rate.z)
+            if is_measured(message.angular_velocity_covariance)
+            else NOT_MEASURED,
+            (acceleration.x, acceleration.y, acceleration.z)
+            if is_measured(message.linear_acceleration_covariance)
+            else NOT_MEASURED,
         )
 
 
@@ -61,8 +78,8 @@ class PlanarOdometry(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SpeedSample:
-    """Measured forward speed of the vehicle [m/s]. `odometry`: the rest of its message, of
-    recordings only."""
+    """Measured forward speed of the vehicle [m/s], NaN where the message says that it is not
+    measured. `odometry`: the rest of its message, of recordings only."""
 
     stamp_ns: int
     speed: float
@@ -70,8 +87,11 @@ class SpeedSample:
 
     @classmethod
     def from_message(cls, message) -> SpeedSample:
-        """Forward speed of any object with the attributes of nav_msgs Odometry."""
-        return cls(stamp_ns(message.header.stamp), message.twist.twist.linear.x)
+        """Forward speed of any object with the attributes of nav_msgs Odometry; it is not measured
+        where element 0 of the twist's covariance is -1."""
+        twist = message.twist
+        speed = twist.twist.linear.x if is_measured(twist.covariance) else math.nan
+        return cls(stamp_ns(message.header.stamp), speed)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -102,7 +122,7 @@ class Observation:
 
 
 class Reason(enum.Enum):
-    """Why a sample was not used. The time line gives the first four; `repeated`: the camera of a
+    """Why a sample was not used. The time line gives the first five; `repeated`: the camera of a
     moving vehicle shows the same picture again and again; `runtime`: the policy raised or answered
     NaN."""
 
@@ -110,6 +130,7 @@ class Reason(enum.Enum):
     OLDER = "older"
     FUTURE = "future"
     MALFORMED = "malformed"
+    NOT_MEASURED = "not measured"
     REPEATED = "repeated"
     RUNTIME = "runtime"
 

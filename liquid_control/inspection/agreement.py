@@ -89,28 +89,29 @@ class Agreement:
 
 def compare_signals(tracks: Tracks, vehicle: VehicleConfig) -> Agreement:
     """Compares the signals of one pass over a recording; a fit that is not possible says why."""
-    imu, speed, steering = (
-        _tidy(track.rows) for track in (tracks.imu, tracks.speed, tracks.steering)
+    imu, forces, speed, steering = (
+        _tidy(track.rows)
+        for track in (tracks.gyro, tracks.accelerometer, tracks.speed, tracks.steering)
     )
     gyro = [_track(imu, column) for column in (1, 2, 3)]
     speeds = _track(speed, 1)
     expected = _expected(_track(steering, 1), speeds, vehicle)
-    fit, axes = Fit(reason=_missing(imu=imu, speed=speed, steering=steering)), None
+    fit, axes = Fit(reason=_missing(gyro=imu, speed=speed, steering=steering)), None
     if not fit.reason:
         fit = _fit(expected, gyro[2], LEAST_YAW_RATE, GYRO_SMOOTHING, LARGEST_DELAY)
         axes = tuple(
             _fit(expected, axis, 0.0, GYRO_SMOOTHING, LARGEST_DELAY).correlation for axis in gyro
         )
-    lateral = Fit(reason=_missing(imu=imu, speed=speed))
+    lateral = Fit(reason=_missing(gyro=imu, accelerometer=forces, speed=speed))
     if not lateral.reason:
         moving = _faster(gyro[2], speeds, FAST_LATERAL)
         product = smooth(
             Track(moving.stamp_ns, moving.value * at(moving.stamp_ns, speeds, MAX_GAP)),
             LATERAL_SMOOTHING,
         )
-        lateral = _fit(product, _track(imu, 5), LEAST_LATERAL, LATERAL_SMOOTHING, 0.0)
+        lateral = _fit(product, _track(forces, 2), LEAST_LATERAL, LATERAL_SMOOTHING, 0.0)
     rotation = _tidy(np.array(tracks.pictures.rotation).reshape(-1, 2))
-    camera = Fit(reason=_missing(imu=imu, picture=rotation))
+    camera = Fit(reason=_missing(gyro=imu, picture=rotation))
     if not camera.reason:
         camera = _fit(_track(rotation, 1), gyro[2], 0.0, GYRO_SMOOTHING, LARGEST_DELAY)
     return Agreement(fit, axes, lateral, camera, expected, smooth(gyro[2], GYRO_SMOOTHING))

@@ -18,21 +18,24 @@ FASTEST, STANDING = 70.0, 0.5  # m/s
 LARGEST_ANGLE = 1.3  # rad
 
 
-def judge_imu(imu: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Finding]:
+def judge_imu(gyro: SeriesTrack, accelerometer: SeriesTrack) -> Iterator[Finding]:
     """Rails, repetitions, units and axes of the inertial measurements."""
-    if imu.not_finite:
+    rates, forces = gyro.report(), accelerometer.report()
+    if not_finite := max(gyro.not_finite, accelerometer.not_finite):
         yield warning(
             "not_finite",
             "imu",
-            f"{imu.not_finite} samples hold NaN, infinity or absurd numbers",
+            f"{not_finite} samples hold NaN, infinity or absurd numbers",
             "they are left out",
         )
-    if not columns:
-        return
     rails = [
         f"{name} at {c.highest if c.at_highest >= c.at_lowest else c.lowest:.3g}"
-        for name, c in zip(AXES, columns, strict=True)
-        if c.clipped(imu.count)
+        for names, columns, count in (
+            (AXES[:3], rates, gyro.count),
+            (AXES[3:], forces, accelerometer.count),
+        )
+        for name, c in zip(names, columns, strict=False)
+        if c.clipped(count)
     ]
     if rails:
         yield warning(
@@ -41,32 +44,35 @@ def judge_imu(imu: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[F
             "stands at a rail: " + ", ".join(rails),
             "choose a larger measuring range",
         )
-    yield from _stuck(imu, columns)
-    gyro = columns[2]
-    if gyro.constant and imu.count >= FEW:
-        yield warning(
-            "constant",
-            "imu",
-            f"gyro z is {gyro.mean:.3g} rad/s throughout",
-            "the driver does not fill in angular_velocity",
-        )
-    elif max(-gyro.lowest, gyro.highest) > SUSPICIOUS_GYRO and gyro.deviation > 1.0:
-        yield fault(
-            "gyro_unit",
-            "imu",
-            f"gyro z reaches {max(-gyro.lowest, gyro.highest):.0f} rad/s: "
-            "looks like degrees per second",
-            "the driver must publish rad/s",
-        )
-    yield from _gravity(np.array([column.mean for column in columns[3:6]]))
+    yield from _stuck(gyro, rates)
+    yield from _stuck(accelerometer, forces)
+    if rates:
+        turning = rates[2]
+        if turning.constant and gyro.count >= FEW:
+            yield warning(
+                "constant",
+                "imu",
+                f"gyro z is {turning.mean:.3g} rad/s throughout",
+                "the driver does not fill in angular_velocity",
+            )
+        elif max(-turning.lowest, turning.highest) > SUSPICIOUS_GYRO and turning.deviation > 1.0:
+            yield fault(
+                "gyro_unit",
+                "imu",
+                f"gyro z reaches {max(-turning.lowest, turning.highest):.0f} rad/s: "
+                "looks like degrees per second",
+                "the driver must publish rad/s",
+            )
+    if forces:
+        yield from _gravity(np.array([column.mean for column in forces]))
 
 
-def _stuck(imu: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Finding]:
-    duration = max(float(np.ptp(imu.rows[:, 0])), 1e-9)
-    for name, stretches in imu.stuck.items():
-        if stretches and not all(
-            column.constant for column in (columns[0:3] if name == "gyro" else columns[3:6])
-        ):
+def _stuck(track: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Finding]:
+    if all(column.constant for column in columns):
+        return
+    duration = max(float(np.ptp(track.rows[:, 0])), 1e-9)
+    for name, stretches in track.stuck.items():
+        if stretches:
             start, longest = max(stretches, key=lambda one: one[1])
             total = sum(length for _, length in stretches)
             yield Finding(

@@ -176,7 +176,7 @@ def _lane(role: str, report: StampReport, inspection: Inspection, shift: float) 
                 f"{name} repeats itself",
                 [(start - shift, length) for start, length in found],
             )
-            for name, found in tracks.imu.stuck.items()
+            for name, found in (tracks.gyro.stuck | tracks.accelerometer.stuck).items()
         ]
     return Lane(role, report.first - shift, report.last - shift, gaps, marks, spans)
 

@@ -185,7 +185,7 @@ def _judge(
         findings += judge_stamps(role, report, span)
     findings += judge_clocks(stamps, agreement.camera.delay)
     findings += judge_pictures(tracks.pictures)
-    findings += judge_imu(tracks.imu, tracks.imu.report())
+    findings += judge_imu(tracks.gyro, tracks.accelerometer)
     findings += judge_driving(tracks.speed, tracks.steering, agreement.steering.known)
     is_curvature = "steering" in roles and roles["steering"].quantity == "curvature"
     return findings + list(

@@ -124,13 +124,13 @@ def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
                 f"{one['lowest']:.3g} to {one['highest']:.3g} {unit}, mean {one['mean']:.3g}",
             )
     if axes := facts["imu"]["axes"]:
-        z = axes["gyro z"]
-        mean = ", ".join(f"{axes[f'acceleration {axis}']['mean']:.2f}" for axis in "xyz")
-        yield (
-            "imu",
-            f"yaw rate {z['lowest']:.3g} to {z['highest']:.3g} rad/s, "
-            f"mean acceleration ({mean}) m/s²",
-        )
+        words = []
+        if z := axes.get("gyro z"):
+            words.append(f"yaw rate {z['lowest']:.3g} to {z['highest']:.3g} rad/s")
+        if "acceleration x" in axes:
+            mean = ", ".join(f"{axes[f'acceleration {axis}']['mean']:.2f}" for axis in "xyz")
+            words.append(f"mean acceleration ({mean}) m/s²")
+        yield "imu", ", ".join(words)
     fit = facts["agreement"]["steering_to_gyro"]
     if fit["correlation"] is None:
         yield "agreement", f"steering and gyro: {fit['unknown_because']}"

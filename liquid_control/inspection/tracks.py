@@ -15,7 +15,6 @@ from liquid_control.recordings.source import Source
 from liquid_control.recordings.values import ROLES, Entry
 
 MOVING = 0.5  # m/s
-GYRO, ACCELEROMETER = slice(0, 3), slice(3, 6)
 MOST_REASONS = 32
 ADVANCE_EVERY_NS = 2_000_000_000
 LATEST_NS = 2**62  # the year 2116; differences of such stamps still fit into 64 bits
@@ -23,14 +22,16 @@ LATEST_NS = 2**62  # the year 2116; differences of such stamps still fit into 64
 
 @dataclasses.dataclass(eq=False)
 class Tracks:
-    """Result of one pass. Rows: imu (seconds, gyro x y z [rad/s], acceleration x y z [m/s²]), speed
-    (seconds, [m/s]), steering (seconds, front-wheel angle [rad] after `steering_scale`). `moving`:
-    by the speed received last; True before the first. `skipped`: unusable items by reason."""
+    """Result of one pass. Rows: gyro (seconds, x y z [rad/s]), accelerometer (seconds, x y z
+    [m/s²]), each without the samples that do not measure it; speed (seconds, [m/s]), steering
+    (seconds, front-wheel angle [rad] after `steering_scale`). `moving`: by the speed received last;
+    True before the first. `skipped`: unusable items by reason."""
 
     origin_ns: int
     stamps: dict[str, StampTrack]
     pictures: PictureTrack
-    imu: SeriesTrack
+    gyro: SeriesTrack
+    accelerometer: SeriesTrack
     speed: SeriesTrack
     steering: SeriesTrack
     moving: bool
@@ -44,9 +45,12 @@ class Tracks:
             received = (entry.received_ns - self.origin_ns) * 1e-9
             self.pictures.push(sample, seconds, received, self.moving)
         elif entry.role == "imu":
-            self.imu.push(
-                (seconds, *sample.angular_velocity, *sample.linear_acceleration), self.moving
-            )
+            for track, values in (
+                (self.gyro, sample.angular_velocity),
+                (self.accelerometer, sample.linear_acceleration),
+            ):
+                if any(value == value for value in values):
+                    track.push((seconds, *values), self.moving)
         elif entry.role == "speed":
             self.moving = not math.isfinite(sample.speed) or abs(sample.speed) > MOVING
             self.speed.push((seconds, sample.speed), self.moving)
@@ -72,7 +76,8 @@ def read_tracks(
         origin_ns,
         {role: StampTrack(origin_ns) for role in names},
         PictureTrack(duration),
-        SeriesTrack(6, {"gyro": GYRO, "accelerometer": ACCELEROMETER}),
+        SeriesTrack(3, {"gyro": slice(0, 3)}),
+        SeriesTrack(3, {"accelerometer": slice(0, 3)}),
         SeriesTrack(1),
         SeriesTrack(1),
         True,

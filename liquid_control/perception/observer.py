@@ -16,14 +16,13 @@ import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
 from liquid_control.errors import ImageError
-from liquid_control.perception.timeline import MEASURABLE, Timeline
+from liquid_control.perception.contribution import Contribution
+from liquid_control.perception.timeline import MEASURABLE, MOVING_SPEED, Timeline
 from liquid_control.signals import Frame, ImuSample, Observation, Reason, Rejected, SpeedSample
 
 MOST_REPEATS = 2
 """A picture may follow the first of its kind this often, bit for bit, while the vehicle moves: the
 noise of a camera makes two exposures differ."""
-MOVING_SPEED = 1.0
-"""A vehicle faster than this changes what its camera sees from one frame to the next [m/s]."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -124,6 +123,16 @@ class Observer:
     def latest_speed(self) -> float | None:
         """The speed measured last [m/s], however old; None before the first."""
         return self._timeline.latest_speed
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """The measurements that the latest frame was given without a sample."""
+        return self._timeline.assumed
+
+    @property
+    def contributions(self) -> dict[str, Contribution]:
+        """What each measurement contributed to the frames since construction."""
+        return self._timeline.contributions
 
     @property
     def rejected(self) -> dict[Reason, int]:

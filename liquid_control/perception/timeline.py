@@ -14,6 +14,7 @@ import numpy as np
 
 from liquid_control.config import TimelineConfig
 from liquid_control.errors import ConfigError
+from liquid_control.perception.contribution import Account, Contribution
 from liquid_control.signals import Frame, ImuSample, Observation, Reason, Rejected, SpeedSample
 
 MEASURABLE = ("yaw_rate", "lateral_acceleration", "speed")
@@ -22,6 +23,8 @@ MEASURABLE = ("yaw_rate", "lateral_acceleration", "speed")
 MAX_YAW_RATE = 50.0  # rad/s; automotive and robot gyroscopes end at 2,000 °/s = 35 rad/s
 MAX_ACCELERATION = 500.0  # m/s²; 50 g
 MAX_SPEED = 200.0  # m/s
+MOVING_SPEED = 1.0
+"""A vehicle faster than this changes what its sensors see from one frame to the next [m/s]."""
 SPEED_LIFETIME_NS = 1_000_000_000
 SAMPLES_KEPT = 8192  # 0.8 s of a 10 kHz sensor; bounds the memory when no frame comes
 FRAME_REASONS = (Reason.DUPLICATE, Reason.OLDER, Reason.FUTURE, Reason.MALFORMED)
@@ -34,7 +37,9 @@ class Timeline:
 
     `measurements`: names of those that an observation gets, in order, each of `MEASURABLE`; others
     raise ConfigError. `rejected` counts refused frames by reason, `measurements_rejected` dropped
-    IMU and speed samples; both survive `reset`.
+    IMU and speed samples; `assumed` names the measurements that the latest frame was given without
+    a sample (zero motion, the assumed speed). All survive `reset`. Gyro and accelerometer are two
+    sensors: an IMU sample may hold one of them, and each has its own order of stamps.
 
     Without a receiver's clock (`now_ns`) a stamp far ahead is indistinguishable from a gap. It then
     starts a new sequence, and the next true frame reads as a backward jump and starts another one:
@@ -51,26 +56,33 @@ class Timeline:
         self._order = [MEASURABLE.index(name) for name in measurements]
         self.rejected = dict.fromkeys(FRAME_REASONS, 0)
         self.measurements_rejected = 0
-        self._imu: deque[tuple[int, float, float]] = deque(
-            maxlen=SAMPLES_KEPT
-        )  # stamp, yaw rate, lateral acceleration
-        self._speed: deque[tuple[int, float]] = deque(maxlen=SAMPLES_KEPT)  # stamp, speed
+        self.assumed: tuple[str, ...] = ()
+        self._gyro, self._accelerometer, self._speed = (
+            deque(maxlen=SAMPLES_KEPT) for _ in MEASURABLE
+        )  # (stamp, yaw rate), (stamp, lateral acceleration), (stamp, speed)
+        self._accounts = {name: Account() for name in MEASURABLE}
         self._last_ns: int | None = None
 
     def reset(self) -> None:
         """Forgets the sequence and all samples."""
         self._last_ns = None
-        self._imu.clear()
-        self._speed.clear()
+        for samples in (self._gyro, self._accelerometer, self._speed):
+            samples.clear()
 
     @property
     def latest_speed(self) -> float | None:
         """The speed measured last [m/s], however old; None before the first."""
         return self._speed[-1][1] if self._speed else None
 
+    @property
+    def contributions(self) -> dict[str, Contribution]:
+        """What each of the named measurements contributed to the frames since construction."""
+        return {MEASURABLE[i]: self._accounts[MEASURABLE[i]].contribution for i in self._order}
+
     def push_imu(self, sample: ImuSample) -> Rejected | None:
-        """Takes an IMU sample; Rejected when it is dropped: malformed (not finite, beyond any real
-        sensor), or not newer than the one before."""
+        """Takes an IMU sample, or the part of it that is measured; Rejected when it is dropped:
+        malformed (not finite, beyond any real sensor), without any measured part, or not newer than
+        the one before."""
         try:
             rates, accelerations = (
                 tuple(map(float, sample.angular_velocity)),
@@ -78,15 +90,15 @@ class Timeline:
             )
         except (TypeError, ValueError, OverflowError):
             rates = accelerations = ()
-        real = len(rates) == len(accelerations) == 3
-        real = (
-            real
-            and all(abs(rate) <= MAX_YAW_RATE for rate in rates)
-            and all(abs(value) <= MAX_ACCELERATION for value in accelerations)
-        )
-        return self._keep(
-            self._imu, sample.stamp_ns, (rates[2], accelerations[1]) if real else None
-        )
+        gyro = _part(rates, MAX_YAW_RATE, axis=2)
+        accelerometer = _part(accelerations, MAX_ACCELERATION, axis=1)
+        if Reason.MALFORMED in (gyro, accelerometer):
+            gyro = accelerometer = Reason.MALFORMED
+        refused = [
+            self._keep("yaw_rate", self._gyro, sample.stamp_ns, gyro),
+            self._keep("lateral_acceleration", self._accelerometer, sample.stamp_ns, accelerometer),
+        ]
+        return self._dropped(sample.stamp_ns, *refused)
 
     def push_speed(self, sample: SpeedSample) -> Rejected | None:
         """Takes a speed sample; Rejected when it is dropped, for the same reasons as an IMU
@@ -95,8 +107,9 @@ class Timeline:
             speed = float(sample.speed)
         except (TypeError, ValueError, OverflowError):
             speed = math.nan
-        return self._keep(
-            self._speed, sample.stamp_ns, (speed,) if abs(speed) <= MAX_SPEED else None
+        value = speed if abs(speed) <= MAX_SPEED else Reason.MALFORMED
+        return self._dropped(
+            sample.stamp_ns, self._keep("speed", self._speed, sample.stamp_ns, value)
         )
 
     def push_frame(self, frame: Frame, now_ns: int | None = None) -> Observation | Rejected:
@@ -115,13 +128,12 @@ class Timeline:
         if age_ns is not None and 0 < age_ns <= self.config.clock_jump * 1e9:
             return self._reject(stamp, Reason.OLDER)
         if age_ns is not None and age_ns > 0:
-            for samples in (self._imu, self._speed):
+            for samples in (self._gyro, self._accelerometer, self._speed):
                 _forget_since(samples, stamp + 1)
         is_first = age_ns is None or age_ns > 0 or -age_ns > self.config.max_gap * 1e9
         dt = self.config.nominal_dt if is_first else -age_ns / 1e9
         previous = None if is_first else self._last_ns
-        measured = (*self._motion(stamp, previous), self._speed_at(stamp))
-        measurements = np.array([measured[index] for index in self._order], np.float32)
+        measurements = self._measure(stamp, previous)
         self._last_ns = stamp
         return Observation(stamp, frame.image, measurements, dt, is_first)
 
@@ -129,43 +141,80 @@ class Timeline:
         self.rejected[reason] += 1
         return Rejected(stamp, reason)
 
-    def _keep(self, samples: deque, stamp: object, values: tuple | None) -> Rejected | None:
-        stamp = _stamp(stamp)
-        if stamp is None or values is None:
-            return self._drop(0 if stamp is None else stamp, Reason.MALFORMED)
-        age_ns = samples[-1][0] - stamp if samples else -1  # negative when time goes forward
-        if 0 <= age_ns <= self.config.clock_jump * 1e9:
-            return self._drop(stamp, Reason.OLDER if age_ns else Reason.DUPLICATE)
+    def _keep(
+        self, name: str, samples: deque, stamp: object, value: float | Reason
+    ) -> Reason | None:
+        """Keeps a sample of one sensor; the reason where it does not. A Reason in place of a value
+        is that of a sample without one."""
+        stamp, account = _stamp(stamp), self._accounts[name]
+        reason = value if isinstance(value, Reason) else None
+        if stamp is None:
+            reason = Reason.MALFORMED
+        elif reason is None:
+            age_ns = samples[-1][0] - stamp if samples else -1  # negative when time goes forward
+            if 0 <= age_ns <= self.config.clock_jump * 1e9:
+                reason = Reason.OLDER if age_ns else Reason.DUPLICATE
+        if reason is not None:
+            account.refused[reason] += 1
+            return reason
         _forget_since(samples, stamp)
-        samples.append((stamp, *values))
+        samples.append((stamp, value))
+        account.take(stamp)
         return None
 
-    def _drop(self, stamp: int, reason: Reason) -> Rejected:
+    def _dropped(self, stamp: object, *reasons: Reason | None) -> Rejected | None:
+        """Counts a message of which no part was kept; the first of its parts' reasons that is about
+        a measured one."""
+        if None in reasons:
+            return None
         self.measurements_rejected += 1
-        return Rejected(stamp, reason)
+        told = [reason for reason in reasons if reason is not Reason.NOT_MEASURED]
+        return Rejected(_stamp(stamp) or 0, (told or reasons)[0])
 
-    def _motion(self, stamp: int, previous: int | None) -> tuple[float, float]:
-        """Mean yaw rate and lateral acceleration in (previous, stamp], else the latest within the
-        window, else zeros."""
+    def _measure(self, stamp: int, previous: int | None) -> np.ndarray:
+        """Measurements (M,) of a frame, in the order of their names."""
         oldest = stamp - round(self.config.imu_window * 1e9)
-        count, yaw_rate, acceleration = 0, 0.0, 0.0
-        for sample_ns, rate, lateral in reversed(self._imu):
-            if sample_ns > stamp:
-                continue
-            if sample_ns < oldest:
-                break
-            if previous is not None and sample_ns <= previous:
-                return (yaw_rate / count, acceleration / count) if count else (rate, lateral)
-            count, yaw_rate, acceleration = count + 1, yaw_rate + rate, acceleration + lateral
-        return (yaw_rate / count, acceleration / count) if count else (0.0, 0.0)
-
-    def _speed_at(self, stamp: int) -> float:
-        latest = next((sample for sample in reversed(self._speed) if sample[0] <= stamp), None)
-        return (
-            latest[1]
-            if latest and stamp - latest[0] <= SPEED_LIFETIME_NS
-            else self.config.assumed_speed
+        known = (
+            _mean(self._gyro, stamp, previous, oldest),
+            _mean(self._accelerometer, stamp, previous, oldest),
+            self._speed_at(stamp),
         )
+        moves = known[2] is None or abs(known[2]) > MOVING_SPEED
+        for name, value in zip(MEASURABLE, known, strict=True):
+            self._accounts[name].frame(stamp, value, moves)
+        self.assumed = tuple(MEASURABLE[i] for i in self._order if known[i] is None)
+        instead = (0.0, 0.0, self.config.assumed_speed)
+        return np.array(
+            [instead[i] if known[i] is None else known[i] for i in self._order], np.float32
+        )
+
+    def _speed_at(self, stamp: int) -> float | None:
+        latest = next((sample for sample in reversed(self._speed) if sample[0] <= stamp), None)
+        return latest[1] if latest and stamp - latest[0] <= SPEED_LIFETIME_NS else None
+
+
+def _part(values: tuple[float, ...], largest: float, axis: int) -> float | Reason:
+    """The value of one sensor of an IMU, or why there is none."""
+    if len(values) == 3:
+        if all(abs(value) <= largest for value in values):
+            return values[axis]
+        if all(value != value for value in values):
+            return Reason.NOT_MEASURED
+    return Reason.MALFORMED
+
+
+def _mean(samples: deque, stamp: int, previous: int | None, oldest: int) -> float | None:
+    """Mean of the samples in (previous, stamp], else the latest since `oldest`, else None."""
+    count, total = 0, 0.0
+    for sample_ns, value in reversed(samples):
+        if sample_ns > stamp:
+            continue
+        if sample_ns < oldest:
+            break
+        if previous is not None and sample_ns <= previous:
+            return total / count if count else value
+        count, total = count + 1, total + value
+    return total / count if count else None
 
 
 def _forget_since(samples: deque, stamp: int) -> None:

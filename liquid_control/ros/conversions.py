@@ -58,15 +58,16 @@ def header(stamp: int, frame_id: str = "") -> Header:
 
 
 def imu_message(sample: ImuSample, stamp: int, frame_id: str) -> Imu:
-    """`stamp` replaces the sample's own [ns]. Orientation is marked as not measured (covariance[0]
-    = -1)."""
+    """`stamp` replaces the sample's own [ns]. Orientation, and what the sample does not measure, is
+    marked as not measured (covariance[0] = -1)."""
     message = Imu(header=header(stamp, frame_id))
     message.orientation_covariance[0] = -1.0
-    for vector, values in (
-        (message.angular_velocity, sample.angular_velocity),
-        (message.linear_acceleration, sample.linear_acceleration),
-    ):
-        vector.x, vector.y, vector.z = map(float, values)
+    for name in ("angular_velocity", "linear_acceleration"):
+        vector, values = getattr(message, name), getattr(sample, name)
+        if all(map(math.isnan, values)):
+            getattr(message, f"{name}_covariance")[0] = -1.0
+        else:
+            vector.x, vector.y, vector.z = map(float, values)
     return message
 
 

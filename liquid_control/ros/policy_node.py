@@ -27,6 +27,7 @@ from liquid_control.deploy.runtime import to_vector
 from liquid_control.errors import ImageError, LiquidControlError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
+from liquid_control.perception.contribution import assumptions
 from liquid_control.ros import (
     camera_topics,
     conversions,
@@ -249,11 +250,12 @@ class PolicyNode(LifecycleNode):
             return diagnostics.WARN, "not active", values
         if self._latency.age > SILENT:
             return diagnostics.ERROR, "no usable picture", values
-        return (
-            (diagnostics.OK, "driving", values)
-            if self._imu.age < SILENT
-            else (diagnostics.WARN, "no IMU", values)
-        )
+        if self._imu.age >= SILENT:
+            return diagnostics.WARN, "no IMU", values
+        observer = self.controller.observer
+        if assumed := assumptions(observer.assumed, observer.contributions):
+            return diagnostics.WARN, assumed, values
+        return diagnostics.OK, "driving", values
 
 
 def make() -> PolicyNode:

@@ -262,7 +262,7 @@ def test_memory_is_bounded_when_no_frame_ever_comes():
     for index in range(SAMPLES_KEPT + 1000):
         timeline.push_imu(imu(EPOCH + index * 100_000, yaw_rate=1.0))  # 10 kHz
         timeline.push_speed(SpeedSample(EPOCH + index * 100_000, 2.0))
-    assert len(timeline._imu) == len(timeline._speed) == SAMPLES_KEPT
+    assert len(timeline._gyro) == len(timeline._speed) == SAMPLES_KEPT
     assert timeline.push_frame(
         frame(EPOCH + (SAMPLES_KEPT + 999) * 100_000)
     ).measurements == pytest.approx([1.0, 0.0, 2.0])

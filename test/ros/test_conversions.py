@@ -112,6 +112,24 @@ def test_imu_and_speed_survive_their_messages():
     ) == SpeedSample(9, 8.5)
 
 
+@pytest.mark.parametrize("part", ["angular_velocity", "linear_acceleration"])
+def test_what_a_message_marks_as_not_measured_is_no_measurement(part):
+    """sensor_msgs/Imu: element 0 of a covariance is -1 where its value is not measured."""
+    whole = ImuSample(0, (0.1, -0.2, 0.3), (1.0, -2.0, 9.81))
+    message = conversions.imu_message(whole, 5, "imu_link")
+    getattr(message, f"{part}_covariance")[0] = -1.0
+    found = ImuSample.from_message(message)
+    assert all(map(math.isnan, getattr(found, part)))
+    other = {"angular_velocity", "linear_acceleration"} - {part}
+    assert getattr(found, *other) == getattr(whole, *other)
+    again = conversions.imu_message(found, 5, "imu_link")
+    assert getattr(again, f"{part}_covariance")[0] == -1.0
+    assert str(ImuSample.from_message(again)) == str(found)
+    odometry = conversions.odometry_message(9, "odom", 1.0, 2.0, 0.0, 8.5)
+    odometry.twist.covariance[0] = -1.0
+    assert math.isnan(SpeedSample.from_message(odometry).speed)
+
+
 @given(st.floats(-math.pi, math.pi))
 def test_heading_survives_its_quaternion(heading):
     message = conversions.odometry_message(1, "map", 0.0, 0.0, heading, 0.0)

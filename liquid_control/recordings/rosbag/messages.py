@@ -126,10 +126,14 @@ def camera_info_message(stamp_ns: int, height: int, width: int, focal: float) ->
 
 
 def imu_message(sample: ImuSample) -> bytes:
-    """Orientation is marked as not measured (covariance[0] = -1)."""
+    """Orientation, and what the sample does not measure, is marked as not measured (covariance[0] =
+    -1)."""
     data = _stamped(_imu_form(), sample.stamp_ns)
-    struct.pack_into("<3d", data, len(data) - 8 * 24, *sample.angular_velocity)
-    struct.pack_into("<3d", data, len(data) - 8 * 12, *sample.linear_acceleration)
+    for place, values in ((24, sample.angular_velocity), (12, sample.linear_acceleration)):
+        if all(map(math.isnan, values)):
+            struct.pack_into("<d", data, len(data) - 8 * (place - 3), -1.0)
+        else:
+            struct.pack_into("<3d", data, len(data) - 8 * place, *values)
     return bytes(data)
 
 

@@ -18,6 +18,7 @@ from liquid_control.model.installed import find_model
 from liquid_control.perception.pictures import ENCODINGS, image_from_compressed, image_from_message
 from liquid_control.signals import Action, Frame, ImuSample, Rejected, SpeedSample
 
+COVARIANCES = (0.0, 0.01, -1.0, -1.0000001, float("nan"), float("inf"))
 SIZES = (0, 1, 2, 3, 7, 8, 16, 31, 64, 16384, 16385, 2**31, 2**32 - 1)
 
 
@@ -122,10 +123,15 @@ class Drive:
             header=self._header(rng),
             angular_velocity=_vector(rng),
             linear_acceleration=_vector(rng),
+            angular_velocity_covariance=[rng.choice(COVARIANCES)] * 9,
+            linear_acceleration_covariance=[rng.choice(COVARIANCES)] * 9,
         )
         odometry = SimpleNamespace(
             header=self._header(rng),
-            twist=SimpleNamespace(twist=SimpleNamespace(linear=_vector(rng))),
+            twist=SimpleNamespace(
+                twist=SimpleNamespace(linear=_vector(rng)),
+                covariance=[rng.choice(COVARIANCES)] * 36,
+            ),
         )
         self.controller.push(ImuSample.from_message(imu))
         self.controller.push(SpeedSample.from_message(odometry))
