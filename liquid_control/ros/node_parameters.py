@@ -20,7 +20,7 @@ from liquid_control.control.engagement import EngagementConfig
 from liquid_control.control.loop import PERIOD
 from liquid_control.perception.mounting import ImuMounting
 from liquid_control.ros import conversions
-from liquid_control.ros.operator import JoystickConfig
+from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.parameters import Group
 
 

@@ -1,9 +1,8 @@
-"""Operator input: takeover, dead-man and joystick as topics, engage, emergency stop and acknowledge
-as services."""
+"""Operator input: takeover, emergency stop, dead-man and joystick as topics, engage, emergency stop
+and acknowledge as services."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
 
 from rclpy.node import Node
@@ -11,43 +10,40 @@ from sensor_msgs.msg import Joy
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
-from liquid_control.config import check, number
 from liquid_control.control.guard import OperatorRequest
 from liquid_control.ros import qos
+from liquid_control.ros.joystick import Joystick, JoystickConfig
+from liquid_control.ros.polled_subscription import PolledSubscription, sender
 
-
-@dataclasses.dataclass(frozen=True)
-class JoystickConfig:
-    """Buttons of a `sensor_msgs/Joy`, counted from 0."""
-
-    takeover_button: int = number(-1, -1, 63, "", "takeover while held; -1: none")
-    enable_button: int = number(-1, -1, 63, "", "dead-man switch; -1: none")
-    engage_button: int = number(-1, -1, 63, "", "requests to engage when pressed; -1: none")
-
-    def __post_init__(self) -> None:
-        check(self)
+EMERGENCY = "emergency stop"
 
 
 class OperatorInput:
-    """Subscribes to `takeover`, `enable` (Bool) and `joy`; serves `~/engage`, `~/emergency_stop`
-    and `~/acknowledge` (Trigger).
+    """Subscribes to `takeover`, `emergency_stop`, `enable` (Bool) and `joy`; serves `~/engage`,
+    `~/emergency_stop` and `~/acknowledge` (Trigger).
 
-    A takeover lasts from true to false. Silence does not end it, so that a dead publisher cannot
-    return control to the policy. A dead-man without a message for `enable_stale_after` [s] counts
-    as released.
+    A takeover lasts from true to false, and an emergency stop cannot be acknowledged between them.
+    Silence ends neither, so that a dead publisher cannot return control to the policy. Both are
+    also heard from a publisher that latched them before this node started. The dead-man is not: a
+    latched true says nothing about now, and without a message for `enable_stale_after` [s] it
+    counts as released.
     """
 
     def __init__(self, node: Node, buttons: JoystickConfig, enable_stale_after: float) -> None:
-        self._buttons, self._stale_after = buttons, enable_stale_after
+        self._node, self._stale_after = node, enable_stale_after
+        self._joystick = Joystick(buttons)
         self._takeover = {"topic": False, "joystick": False}
+        self._emergency = {"topic": False, "joystick": False}
+        self._pulses: set[str] = set()
+        self._said: set[tuple[str, int]] = set()
         self._enabled_until = 0.0
-        self._pressed = self._engage_requested = self._acknowledged = False
-        self._emergency = False
-        node.create_subscription(Bool, "takeover", self._on_takeover, qos.OPERATOR)
-        node.create_subscription(
-            Bool, "enable", lambda message: self._on_enable(message.data), qos.OPERATOR
-        )
-        node.create_subscription(Joy, "joy", self._on_joystick, qos.OPERATOR)
+        self._engage_requested = self._acknowledged = False
+        self._topics = {
+            "takeover": (self._takeover, _heard(node, "takeover")),
+            "emergency": (self._emergency, _heard(node, "emergency_stop")),
+        }
+        self._enable = PolledSubscription(node, Bool, "enable", qos.OPERATOR)
+        self._joy = PolledSubscription(node, Joy, "joy", qos.OPERATOR)
         for name, note in (
             ("engage", self._on_engage),
             ("emergency_stop", self._on_emergency),
@@ -58,42 +54,77 @@ class OperatorInput:
             )
 
     def take(self, faults: tuple[str, ...]) -> OperatorRequest:
-        """The request now; edges are handed out once. `faults` found elsewhere join an emergency
+        """The request now; edges are handed out once, and a takeover or an emergency stop that
+        came and went since the last call is in it. `faults` found elsewhere join an emergency
         stop."""
-        emergency = ("emergency stop",) if self._emergency else ()
+        self._listen()
+        emergency = "emergency" in self._pulses or any(self._emergency.values())
         request = OperatorRequest(
-            takeover=any(self._takeover.values()),
+            takeover="takeover" in self._pulses or any(self._takeover.values()),
             enabled=time.monotonic() <= self._enabled_until,
             engage_requested=self._engage_requested,
             acknowledged=self._acknowledged,
-            faults=(*emergency, *faults),
+            faults=(*((EMERGENCY,) if emergency else ()), *faults),
         )
-        self._engage_requested = self._acknowledged = self._emergency = False
+        self._engage_requested = self._acknowledged = False
+        self._pulses.clear()
         return request
 
-    def _on_takeover(self, message: Bool) -> None:
-        self._takeover["topic"] = message.data
+    def problems(self) -> tuple[str, ...]:
+        """What keeps the operator from being heard."""
+        found = [
+            f"joystick.{name} {self._joystick.config.used[name]}: the joystick has "
+            f"{count} buttons, 0 to {count - 1}"
+            if count
+            else f"joystick.{name}: the joystick has no buttons"
+            for name, count in self._joystick.missing.items()
+        ]
+        if self._joystick.config.used and not self._node.count_publishers("joy"):
+            found.append("joystick buttons are configured and no node publishes joy")
+        return tuple(found)
+
+    def _listen(self) -> None:
+        for name, (held, subscriptions) in self._topics.items():
+            for subscription in subscriptions:
+                for message, _ in subscription.take():
+                    self._note(name, held, "topic", message.data)
+        for message, _ in self._enable.take():
+            self._on_enable(message.data)
+        for message, information in self._joy.take_with_information():
+            self._on_joystick(message, information)
+
+    def _note(self, name: str, held: dict[str, bool], source: str, value: bool) -> None:
+        held[source] = value
+        if value:
+            self._pulses.add(name)
 
     def _on_enable(self, held: bool) -> None:
         self._enabled_until = time.monotonic() + self._stale_after if held else 0.0
 
-    def _on_joystick(self, message: Joy) -> None:
-        def is_down(button: int) -> bool:
-            return 0 <= button < len(message.buttons) and bool(message.buttons[button])
-
-        self._takeover["joystick"] = is_down(self._buttons.takeover_button)
-        if self._buttons.enable_button >= 0:
-            self._on_enable(is_down(self._buttons.enable_button))
-        down = is_down(self._buttons.engage_button)
-        self._engage_requested |= down and not self._pressed
-        self._pressed = down
+    def _on_joystick(self, message: Joy, information: dict) -> None:
+        joystick, presses = self._joystick, self._joystick.engage_presses
+        joystick.hear(message.buttons, sender(information))
+        if joystick.takeover is not None:
+            self._note("takeover", self._takeover, "joystick", joystick.takeover)
+        if joystick.emergency is not None:
+            self._note("emergency", self._emergency, "joystick", joystick.emergency)
+        if "enable_button" in joystick.config.used:
+            self._on_enable(joystick.enabled)
+        self._engage_requested |= joystick.engage_presses > presses
+        for name, count in joystick.missing.items():
+            if (name, count) not in self._said:
+                self._said.add((name, count))
+                self._node.get_logger().warning(
+                    f"joystick.{name} is {joystick.config.used[name]}, the joystick has "
+                    f"{count} buttons, counted from 0: choose one of them"
+                )
 
     def _on_engage(self) -> str:
         self._engage_requested = True
         return "requested; engages once all inputs are healthy"
 
     def _on_emergency(self) -> str:
-        self._emergency = True
+        self._pulses.add("emergency")
         return "stopping; latched until acknowledged"
 
     def _on_acknowledge(self) -> str:
@@ -104,3 +135,11 @@ class OperatorInput:
 def _answer(response: Trigger.Response, message: str) -> Trigger.Response:
     response.success, response.message = True, message
     return response
+
+
+def _heard(node: Node, topic: str) -> tuple[PolledSubscription, PolledSubscription]:
+    """Every message of a topic, and the latest that a latched publisher sent before."""
+    return (
+        PolledSubscription(node, Bool, topic, qos.OPERATOR),
+        PolledSubscription(node, Bool, topic, qos.LATCHED),
+    )

@@ -7,7 +7,7 @@ picture never overtakes earlier samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
@@ -50,13 +50,26 @@ class PolledSubscription:
         Never more than the profile's depth at once: a flood that arrives faster than it is read
         would never end.
         """
+        for message, information in self.take_with_information(serialised):
+            yield message, information["received_timestamp"]
+
+    def take_with_information(self, serialised: bool = False) -> Iterator[tuple[object, dict]]:
+        """As `take`, with all that the middleware says about each message: Kilted has the
+        `publisher_gid`, Jazzy the `publication_sequence_number` only, Humble neither."""
         handle = self._subscription.handle
         with handle:
             for _ in range(self._depth):
                 taken = handle.take_message(self.kind, serialised)
                 if taken is None:
                     return
-                yield taken[0], taken[1]["received_timestamp"]
+                yield taken
 
     def close(self) -> None:
         self._node.destroy_subscription(self._subscription)
+
+
+def sender(information: Mapping) -> bytes | None:
+    """The GID of the publisher of a message, by what the middleware says about the message; None
+    where rclpy does not report it (before Kilted)."""
+    gid = information.get("publisher_gid")
+    return bytes(gid["data"]) if gid else None

@@ -23,8 +23,11 @@ INERTIAL = _keep(200, ReliabilityPolicy.BEST_EFFORT)
 COMMAND_IN = _keep(1, ReliabilityPolicy.RELIABLE)
 """Proposals and commands as they are received: the newest alone is obeyed."""
 
-OPERATOR = _keep(10, ReliabilityPolicy.BEST_EFFORT)
-"""Takeover, dead-man and joystick: compatible with reliable and best-effort publishers."""
+OPERATOR = _keep(100, ReliabilityPolicy.BEST_EFFORT)
+"""Takeover, emergency stop, dead-man and joystick: compatible with all publishers. What a latched
+publisher said before takes a second subscription (`LATCHED`): one that asks for it is incompatible
+with publishers that do not latch. It keeps the latest message only, so that a publisher's old
+requests are not heard again."""
 
 RECORDING = _keep(100, ReliabilityPolicy.BEST_EFFORT)
 """Compatible with all publishers, and never slows them down."""

@@ -227,12 +227,16 @@ class SafetyNode(Node):
             "qos_mismatches": self._mismatches.total(),
             "rivals": "; ".join(self._conflicts),
         }
+        unheard = self._operator.problems()
+        values |= {"operator_problems": "; ".join(unheard)}
         level, acted = (
             LEVELS.get(decision.state, diagnostics.OK),
             ", ".join(decision.verdict.limits.names()),
         )
         if self._conflicts:
             level = diagnostics.ERROR
+        if level == diagnostics.OK and unheard:
+            return diagnostics.WARN, f"{decision.state.value}, {'; '.join(unheard)}", values
         if level == diagnostics.OK and acted:
             return diagnostics.WARN, f"{decision.state.value}, limited: {acted}", values
         return level, f"{decision.state.value}: {decision.reason}", values

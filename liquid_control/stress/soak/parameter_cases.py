@@ -17,6 +17,7 @@ from liquid_control.control.engagement import EngagementConfig
 from liquid_control.errors import ConfigError
 from liquid_control.ros import parameters
 from liquid_control.ros.dds_transport import transport
+from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.node_parameters import (
     CruiseConfig,
     PolicyNodeConfig,
@@ -24,7 +25,6 @@ from liquid_control.ros.node_parameters import (
     SimNodeConfig,
 )
 from liquid_control.ros.node_processes import EnvironmentVariables, isolated_environment
-from liquid_control.ros.operator import JoystickConfig
 from liquid_control.stress.soak.cases import Case
 from liquid_control.stress.soak.yaml_cases import yaml_text
 

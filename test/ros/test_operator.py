@@ -1,0 +1,152 @@
+"""The operator's requests over DDS: latched and volatile publishers, topics and joystick."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from rclpy.node import Node
+from sensor_msgs.msg import Joy
+from std_msgs.msg import Bool
+
+from liquid_control.ros import qos
+from liquid_control.ros.joystick import JoystickConfig
+from liquid_control.ros.operator import OperatorInput
+
+BUTTONS = JoystickConfig(
+    takeover_button=0, enable_button=1, engage_button=2, emergency_stop_button=3
+)
+PROFILES = {"latched": qos.LATCHED, "volatile": qos.STATUS}
+NUMBERS = itertools.count()
+
+
+@pytest.fixture
+def operator():
+    """`operator(buttons)`: the input of a new node, which publishes nothing itself."""
+    nodes = []
+
+    def make(buttons: JoystickConfig = BUTTONS) -> OperatorInput:
+        nodes.append(Node("gate", namespace=f"gate_{next(NUMBERS)}"))
+        nodes[-1].made = OperatorInput(nodes[-1], buttons, enable_stale_after=5.0)
+        return nodes[-1].made
+
+    make.nodes = nodes
+    yield make
+    for node in nodes:
+        node.destroy_node()
+
+
+@pytest.fixture
+def say(probe):
+    """`say(operator, topic, messages..., profile)`: sent to the node of the operator's input, and
+    there."""
+
+    def send(operator: OperatorInput, topic: str, *messages, profile=qos.STATUS) -> None:
+        full = f"{operator._node.get_namespace()}/{topic}"
+        for message in messages:
+            probe.send(full, message, profile)
+        probe.spin(0.2)
+
+    return send
+
+
+def joy(*down: int, buttons: int = 4) -> Joy:
+    return Joy(buttons=[int(index in down) for index in range(buttons)])
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_takeover_and_emergency_stop_are_heard_from_both_publishers(operator, say, profile):
+    one = operator()
+    assert not one.take(()).takeover and not one.take(()).faults
+    say(one, "takeover", Bool(data=True), profile=PROFILES[profile])
+    assert one.take(()).takeover and one.take(()).takeover, "until false"
+    say(one, "takeover", Bool(data=False), profile=PROFILES[profile])
+    assert not one.take(()).takeover
+    say(one, "emergency_stop", Bool(data=True), profile=PROFILES[profile])
+    assert one.take(("another",)).faults == ("emergency stop", "another")
+    assert one.take(()).faults == ("emergency stop",), "until false"
+    say(one, "emergency_stop", Bool(data=False), profile=PROFILES[profile])
+    assert not one.take(()).faults
+
+
+def test_what_was_latched_before_the_start_is_heard_but_the_dead_man(operator, probe):
+    publishers = [
+        probe.create_publisher(Bool, f"/gate_early/{topic}", qos.LATCHED)
+        for topic in ("takeover", "emergency_stop", "enable")
+    ]
+    for publisher in publishers:
+        publisher.publish(Bool(data=True))
+    node = Node("gate", namespace="gate_early")
+    operator.nodes.append(node)
+    one, heard = OperatorInput(node, BUTTONS, 5.0), []
+
+    def both() -> bool:
+        request = one.take(())
+        assert not request.enabled
+        heard.extend(["takeover"] * request.takeover + list(request.faults))
+        return {"takeover", "emergency stop"} <= set(heard)
+
+    probe.until(both, "both requests")
+
+
+def test_an_old_request_of_a_latched_publisher_is_not_heard_again(operator, probe):
+    """A publisher that keeps ten: true, then false."""
+    publisher = probe.create_publisher(Bool, "/gate_late/emergency_stop", qos.LATCHED)
+    before = probe.create_publisher(Bool, "/gate_late/takeover", qos.LATCHED)
+    for value in (True, False):
+        publisher.publish(Bool(data=value))
+    before.publish(Bool(data=True))
+    node = Node("gate", namespace="gate_late")
+    operator.nodes.append(node)
+    one = OperatorInput(node, BUTTONS, 5.0)
+    probe.until(lambda: one.take(()).takeover, "the takeover")
+    probe.spin(0.2)
+    assert not one.take(()).faults
+
+
+def test_a_takeover_that_came_and_went_within_one_tick_is_heard(operator, say):
+    one = operator()
+    say(one, "takeover", Bool(data=True), Bool(data=False))
+    assert one.take(()).takeover and not one.take(()).takeover
+    say(one, "joy", joy(), joy(3), joy())
+    assert one.take(()).faults == ("emergency stop",) and not one.take(()).faults
+
+
+def test_a_joystick_takes_over_enables_requests_and_stops(operator, say):
+    one = operator()
+    assert "no node publishes joy" in one.problems()[0]
+    say(one, "joy", joy(2))
+    assert not one.problems()
+    assert not one.take(()).engage_requested, "held when it was first heard"
+    say(one, "joy", joy(), joy(2), joy())
+    request = one.take(())
+    assert request.engage_requested and not request.takeover and not request.enabled
+    assert not one.take(()).engage_requested
+    say(one, "joy", joy(0, 1))
+    request = one.take(())
+    assert request.takeover and request.enabled
+    say(one, "joy", joy(buttons=1))
+    request = one.take(())
+    assert not request.takeover and not request.enabled, "no dead-man without its button"
+    say(one, "joy", joy(3))
+    assert one.take(()).faults == ("emergency stop",)
+    say(one, "joy", Joy())
+    assert one.take(()).faults == ("emergency stop",), "not released: the button is not there"
+
+
+def test_a_takeover_by_topic_and_one_by_joystick_end_apart(operator, say):
+    one = operator()
+    say(one, "takeover", Bool(data=True))
+    say(one, "joy", joy(0), joy())
+    assert one.take(()).takeover and one.take(()).takeover
+    say(one, "takeover", Bool(data=False))
+    assert not one.take(()).takeover
+
+
+def test_buttons_that_a_joystick_does_not_have_are_a_problem(operator, say):
+    one = operator(JoystickConfig(takeover_button=11))
+    say(one, "joy", joy(buttons=6))
+    one.take(())
+    assert one.problems() == ("joystick.takeover_button 11: the joystick has 6 buttons, 0 to 5",)
+    say(one, "joy", joy(11, buttons=12))
+    assert one.take(()).takeover and not one.problems()
