@@ -39,8 +39,11 @@ class Source(ABC):
 
     `streams`: all that it holds, those that are not used included. `choices`: roles for which
     several streams qualified. `start_ns`, `end_ns`: receipt of the first and the last item, zeros
-    where there is none. `skipped`: by reason, how many items `samples` could not give. `decode_s`:
-    seconds that each picture took to read, decode and prepare, in the thread that did it.
+    where there is none. `skipped`: by reason, how many items `samples` could not give. `absent`: by
+    role, why an item read last held no value; it matters where none of the role's does.
+    `unstamped`: by role, how many items without a stamp were given that of their receipt.
+    `decode_s`: seconds that each picture took to read, decode and prepare, in the thread that did
+    it.
     """
 
     def __init__(
@@ -57,6 +60,8 @@ class Source(ABC):
         self.streams, self.choices = tuple(streams), tuple(choices)
         self.start_ns, self.end_ns = start_ns, end_ns
         self.skipped: dict[str, int] = {}
+        self.absent: dict[str, str] = {}
+        self.unstamped: dict[str, int] = {}
         self.decode_s = array("d")
 
     @abstractmethod
@@ -103,7 +108,7 @@ class Source(ABC):
     def entries(self, roles: Collection[str] = ROLES) -> Iterator[Entry]:
         """Everything recorded in these roles, in received order, refused items included; pictures
         are not decoded."""
-        for record in corrected(self.records(roles), self.settings):
+        for record in self._read(roles):
             yield record() if callable(record) else record
 
     def samples(
@@ -121,8 +126,38 @@ class Source(ABC):
         keep_freed_memory()
         wanted = [role for role in ROLES if kinds is None or CLASS_OF_ROLE[role] in kinds]
         camera = self.roles["camera"].name if "camera" in self.roles else ""
-        records = corrected(self.records(wanted), self.settings)
-        return decode_ahead(records, camera, prepare, self._skip, self.decode_s)
+        return decode_ahead(self._read(wanted), camera, prepare, self._skip, self.decode_s)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What was taken in place of what is recorded, after a reading."""
+        return [
+            f"{role}: {count} messages of {self.roles[role].name} are stamped 0, their header is "
+            "not filled in: the time of their receipt is used"
+            for role, count in self.unstamped.items()
+        ]
+
+    def _read(self, roles: Collection[str]) -> Iterator[Record]:
+        """`records` with all corrections; notes why there is no value."""
+        self.absent.clear()
+        self.unstamped.clear()
+        for record in corrected(self._stamped(roles), self.settings):
+            if not callable(record) and record.problem:
+                self.absent[record.role] = record.problem
+            yield record
+
+    def _stamped(self, roles: Collection[str]) -> Iterator[Record]:
+        """`records`, in which commands without a stamp have that of their receipt: publishers of
+        commands often leave the header empty. A sensor without stamps is left as it is, since the
+        robot's nodes cannot use it either."""
+        commands = self.roles["steering"].roles if "steering" in self.roles else ()
+        for record in self.records(roles):
+            bare = not callable(record) and not record.stamp_ns and record.sample is not None
+            if bare and record.role in commands:
+                self.unstamped[record.role] = self.unstamped.get(record.role, 0) + 1
+                sample = dataclasses.replace(record.sample, stamp_ns=record.received_ns)
+                record = record._replace(stamp_ns=record.received_ns, sample=sample)
+            yield record
 
     def _skip(self, reason: str) -> None:
         known = reason in self.skipped or len(self.skipped) < MOST_REASONS

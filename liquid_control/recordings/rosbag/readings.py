@@ -8,7 +8,7 @@ or another sign are brought to the front wheels' radians by the settings' `steer
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import curvature_of
@@ -135,6 +135,14 @@ def planar(kind: str, message) -> PlanarOdometry | None:
     yaw = math.atan2(2.0 * (turn.w * turn.z + turn.x * turn.y), 1.0 - 2.0 * (turn.y**2 + turn.z**2))
     twist = message.twist.twist
     return PlanarOdometry(position.x, position.y, yaw, twist.linear.y, twist.angular.z)
+
+
+def no_joint(joint: str, joints: Collection[str]) -> str:
+    """Why messages of these joints give no steering."""
+    if joint in joints:
+        return f"joint {joint} has no position"
+    named = f"no joint of the name {joint}" if joint else "the steering joint is not named"
+    return f"{named}; there are: {', '.join(joints) or 'none'} (--topics.joint)"
 
 
 def _joint_angle(message, joint: str, scale: float) -> Steering | None:

@@ -21,6 +21,7 @@ from liquid_control.recordings.rosbag.readings import (
     SPEEDS,
     TWISTS,
     Steering,
+    no_joint,
     own_stamp_ns,
     planar,
     steering_reader,
@@ -38,10 +39,12 @@ from liquid_control.recordings.values import (
     Stream,
     mean_rate,
 )
-from liquid_control.signals import ImuSample, SpeedSample, SteeringSample
+from liquid_control.signals import ImuSample, SpeedSample, SteeringSample, is_measured
 
 _UNREADABLE = (MessageError, AttributeError, TypeError, ValueError)
 """A type may have a known name and other fields."""
+
+MOST_JOINTS = 64  # that are named
 
 _INCOMPLETE = "video packets that depend on packets before them, which are not there"
 
@@ -109,7 +112,7 @@ class RosbagRecording(Source):
         reads: dict[str, _Read] = {
             "imu": _imu_reader(self.settings),
             "speed": _speed,
-            "steering": _SteeringReaders(self.settings),
+            "steering": _SteeringReaders(self.settings, self.absent),
         }
         roles_of: dict[str, list[str]] = {}
         for role in (role for role in ROLES if role in roles):
@@ -274,22 +277,27 @@ def _imu_reader(settings: RecordingSettings) -> _Read:
 
 
 def _speed(decoded, stamp_ns: int, kind: str) -> tuple[SpeedSample, str]:
-    return SpeedSample(stamp_ns, float(SPEEDS[kind](decoded)), planar(kind, decoded)), ""
+    covariance = getattr(getattr(decoded, "twist", None), "covariance", ())
+    speed = float(SPEEDS[kind](decoded)) if is_measured(covariance) else math.nan
+    return SpeedSample(stamp_ns, speed, planar(kind, decoded)), ""
 
 
 class _SteeringReaders:
     """Readers by message type; the type of a topic may change between the files of one
     recording."""
 
-    def __init__(self, settings: RecordingSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: RecordingSettings, absent: dict[str, str]) -> None:
+        self.settings, self.absent = settings, absent
         self.readers: dict[str, Callable[[object], Steering | None]] = {}
+        self.joints: dict[str, None] = {}
 
     def __call__(self, decoded, stamp_ns: int, kind: str) -> tuple[SteeringSample | None, str]:
         if kind not in self.readers:
             self.readers[kind] = steering_reader(kind, self.settings)
         steering = self.readers[kind](decoded)
         if steering is None:
+            self.joints |= dict.fromkeys(decoded.name[: MOST_JOINTS - len(self.joints)])
+            self.absent["steering"] = no_joint(self.settings.topics.joint, self.joints)
             return None, ""
         finite = math.isfinite(steering[0])
         problem = "" if finite else f"{kind}: its steering angle is not a number"
