@@ -133,6 +133,14 @@ class TopicError(LiquidControlError):
         self.role, self.got, self.expected = role, got, expected
 
 
+class FieldError(LiquidControlError):
+    """A field that is named is not in a topic's messages, or is no number."""
+
+    def __init__(self, path: object, problem: str, expected: str) -> None:
+        super().__init__(f"field {brief(path)}: {problem}, expected {expected}")
+        self.path, self.problem, self.expected = path, problem, expected
+
+
 class AmbiguousTopicError(LiquidControlError):
     """Several topics of a recording could play one role."""
 

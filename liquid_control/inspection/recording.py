@@ -55,7 +55,7 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
     roles, settings = source.roles, source.settings
     findings = [_ambiguous(choice) for choice in source.choices]
     facts = _index_facts(source, quick)
-    findings += judge_roles(roles)
+    findings += judge_roles(roles, source.alternatives)
     stamps, tracks, agreement = {}, None, None
     if not quick:
         with tqdm(
@@ -83,8 +83,11 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
     return Inspection(facts, stamps, tracks, agreement)
 
 
-def judge_roles(roles: Mapping[str, Stream]) -> Iterator[Finding]:
-    """What a missing stream means for each use."""
+def judge_roles(
+    roles: Mapping[str, Stream], alternatives: Mapping[str, Sequence[str]]
+) -> Iterator[Finding]:
+    """What a missing stream means for each use. `alternatives`: by missing role what could be named
+    for it."""
     if "camera" not in roles:
         yield fault(
             "no_camera",
@@ -103,8 +106,9 @@ def judge_roles(roles: Mapping[str, Stream]) -> Iterator[Finding]:
         yield warning(
             "no_speed",
             "speed",
-            f"no speed: the policy assumes {TimelineConfig().assumed_speed:g} m/s",
-            "name the topic with --topics.speed, or record Odometry",
+            f"no speed: the policy assumes {TimelineConfig().assumed_speed:g} m/s"
+            + _others("speed", alternatives),
+            _naming("speed", alternatives, "record Odometry"),
         )
     if "steering" not in roles:
         from_gyro = "imu" in roles and "speed" in roles
@@ -114,11 +118,25 @@ def judge_roles(roles: Mapping[str, Stream]) -> Iterator[Finding]:
         yield Finding(
             "no_steering",
             "steering",
-            "no steering: nothing to compare a replay with" + target,
-            "name the topic with --topics.steering, or record the driver's commands",
+            "no steering: nothing to compare a replay with"
+            + target
+            + _others("steering", alternatives),
+            _naming("steering", alternatives, "record the driver's commands"),
             WARNING,
             WARNING if from_gyro else FAULT,
         )
+
+
+def _others(role: str, alternatives: Mapping[str, Sequence[str]]) -> str:
+    found = alternatives.get(role, ())
+    return f"; it could be one of {', '.join(found)}" if found else ""
+
+
+def _naming(role: str, alternatives: Mapping[str, Sequence[str]], otherwise: str) -> str:
+    if role not in alternatives:
+        return f"name the topic with --topics.{role}, or {otherwise}"
+    example = f"--topics.{role} {alternatives[role][0]}"
+    return f"name the one that it is, for example {example}, and its unit with --{role}-scale"
 
 
 def judge_damage(damage: Sequence[Damage], skipped: Mapping[str, int]) -> Iterator[Finding]:

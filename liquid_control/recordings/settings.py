@@ -20,11 +20,13 @@ class TopicMap:
     imu: str = text("", "Imu")
     speed: str = text(
         "",
-        "measured speed: Odometry, TwistStamped, TwistWithCovarianceStamped, VelocityReport, "
-        "AckermannDriveStamped",
+        "measured speed: Odometry, Twist(WithCovariance)(Stamped), VelocityReport, ackermann, "
+        "Float32/64(Stamped), or a number of any type: /wheels:front.speed",
     )
     steering: str = text(
-        "", "the driver's steering: ackermann, Autoware's, Twist(Stamped), Float32/64, JointState"
+        "",
+        "the driver's steering: ackermann, Autoware's, Twist(Stamped), Float32/64(Stamped), "
+        "JointState, or a number of any type: /servo:angle, /commands:data[0]",
     )
     joint: str = text("", "name of the steering joint in a JointState")
     file: str = text("", "YAML file with any of these fields")
@@ -54,7 +56,7 @@ class RecordingSettings:
         "Twist it multiplies angular.z",
     )
     steering_offset: float = number(
-        0.0, -1.5, 1.5, "rad", "added to the front wheels' angle, after the scale"
+        0.0, -1e4, 1e4, "rad", "added to the front wheels' angle, after the scale"
     )
     steering_delay: float = number(0.0, -5.0, 5.0, "s", "added to the stamps of the steering")
     twist_steering: str = choice(

@@ -80,6 +80,11 @@ class Source(ABC):
         return "no calibration of its camera"
 
     @property
+    def alternatives(self) -> dict[str, tuple[str, ...]]:
+        """By role that is not there: streams or numbers in them that could be named for it."""
+        return {}
+
+    @property
     def damage(self) -> list[Damage]:
         """What cannot be read; it grows while the recording is read."""
         return []
@@ -167,7 +172,7 @@ class Source(ABC):
 
 def entry_of(received_ns: int, sample: Sample, settings: RecordingSettings, stream: str) -> Entry:
     """The entry of a sample that carries its own stamp, by the settings' stamps, mounting of the
-    IMU and steering scale.
+    IMU and scales.
 
     A steering angle that is not finite is refused, in the name of `stream`.
     """

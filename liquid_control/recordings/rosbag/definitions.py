@@ -61,6 +61,11 @@ KNOWN = {
     "autoware_auto_vehicle_msgs/msg/SteeringReport": _STAMP + "float32 steering_tire_angle\n",
     "autoware_vehicle_msgs/msg/VelocityReport": _VELOCITY,
     "autoware_auto_vehicle_msgs/msg/VelocityReport": _VELOCITY,
+    **{
+        f"{package}/msg/Float{bits}Stamped": _STAMP + f"float{bits} data\n"
+        for package in ("autoware_internal_debug_msgs", "tier4_debug_msgs")
+        for bits in (32, 64)
+    },
     "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": (
         "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\n"
         "uint8 flags\nbool is_bigendian\nuint8[] data\n"

@@ -36,11 +36,13 @@ class BagTopic:
     messages, None where unknown.
 
     A topic whose type changed between the files of a recording is listed once for each type.
+    `field`: path of the number that its role is read from, '' for what its type holds.
     """
 
     name: str
     kind: str
     count: int | None
+    field: str = ""
 
 
 class BagReader:

@@ -1,5 +1,5 @@
-"""Speed and steering of each message type. Pure functions of decoded messages; topics are chosen by
-these tables.
+"""Speed and steering of each message type. Pure functions of messages, decoded ones and rclpy's;
+recordings and the robot's nodes choose by these tables. Any other type is read by naming a field.
 
 Signs are those of ROS (REP-103) and Autoware: left is positive. A steering wheel's angle, degrees,
 or another sign are brought to the front wheels' radians by the settings' `steering_scale`.
@@ -13,24 +13,46 @@ from collections.abc import Callable, Collection
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import curvature_of
 from liquid_control.errors import MessageError
+from liquid_control.recordings.rosbag.fields import number_reader
 from liquid_control.recordings.settings import RecordingSettings
-from liquid_control.signals import PlanarOdometry, stamp_ns
+from liquid_control.signals import PlanarOdometry, is_measured, stamp_ns
 
 Steering = tuple[float, float | None]
 """Front-wheel angle [rad], speed [m/s] where there is one."""
 
 ODOMETRY = "nav_msgs/msg/Odometry"
+PLAIN = (
+    "std_msgs/msg/Float32",
+    "std_msgs/msg/Float64",
+    "autoware_internal_debug_msgs/msg/Float32Stamped",
+    "autoware_internal_debug_msgs/msg/Float64Stamped",
+    "tier4_debug_msgs/msg/Float32Stamped",
+    "tier4_debug_msgs/msg/Float64Stamped",
+)
+"""A number, `data`."""
+
+
+def _measured_speed(message) -> float:
+    twist = message.twist
+    return twist.twist.linear.x if is_measured(twist.covariance) else math.nan
+
 
 SPEEDS: dict[str, Callable] = {
-    ODOMETRY: lambda message: message.twist.twist.linear.x,
-    "geometry_msgs/msg/TwistWithCovarianceStamped": lambda message: message.twist.twist.linear.x,
+    ODOMETRY: _measured_speed,
+    "geometry_msgs/msg/TwistWithCovarianceStamped": _measured_speed,
     "autoware_vehicle_msgs/msg/VelocityReport": lambda message: message.longitudinal_velocity,
     "autoware_auto_vehicle_msgs/msg/VelocityReport": lambda message: message.longitudinal_velocity,
     "geometry_msgs/msg/TwistStamped": lambda message: message.twist.linear.x,
     "ackermann_msgs/msg/AckermannDriveStamped": lambda message: message.drive.speed,
+    "ackermann_msgs/msg/AckermannDrive": lambda message: message.speed,
+    "geometry_msgs/msg/Twist": lambda message: message.linear.x,
+    **dict.fromkeys(PLAIN, lambda message: message.data),
 }
 """Readers of the forward speed [m/s], measured ones first: the order in which they are
 preferred."""
+
+SPEEDS_BY_NAME = ("ackermann_msgs/msg/AckermannDrive", "geometry_msgs/msg/Twist", *PLAIN)
+"""Those that may as well hold something else: only read as a speed where they are named."""
 
 ANGLES: dict[str, Callable] = {
     "ackermann_msgs/msg/AckermannDriveStamped": lambda message: (
@@ -65,7 +87,6 @@ TWISTS: dict[str, Callable] = {
 }
 """Messages of a speed and a yaw rate."""
 
-PLAIN = ("std_msgs/msg/Float32", "std_msgs/msg/Float64")
 JOINTS = "sensor_msgs/msg/JointState"
 STEERINGS = (*ANGLES, *TWISTS, *PLAIN, JOINTS)
 
@@ -76,17 +97,35 @@ def own_stamp_ns(message) -> int | None:
     if hasattr(message, "header"):
         return stamp_ns(message.header.stamp)
     stamp = getattr(message, "stamp", getattr(message, "timestamp", None))
-    return None if stamp is None else stamp_ns(stamp)
+    return stamp_ns(stamp) if hasattr(stamp, "nanosec") else None
 
 
-def steering_reader(kind: str, settings: RecordingSettings) -> Callable[[object], Steering | None]:
+def speed_reader(kind: str, field: str = "") -> Callable[[object], float]:
+    """Reader of the forward speed in messages of type `kind`, or at the path `field` of any type;
+    NaN where the message says that it is not measured."""
+    if field:
+        return number_reader(field)
+    read = SPEEDS.get(kind)
+    if read is None:
+        raise MessageError(
+            kind, "no speed can be read from this type; expected one of " + ", ".join(SPEEDS)
+        )
+    return lambda message: float(read(message))
+
+
+def steering_reader(
+    kind: str, settings: RecordingSettings, field: str = ""
+) -> Callable[[object], Steering | None]:
     """Reader of messages of type `kind`: front-wheel angle and speed, None where the message does
-    not say (standstill, another joint).
+    not say (standstill, another joint). `field`: path of the angle in messages of any type.
 
     The settings' `steering_scale` multiplies the recorded number; in a twist that is angular.z, a
     yaw rate or an angle as `twist_steering` says.
     """
     scale, joint = settings.steering_scale, settings.topics.joint
+    if field:
+        number = number_reader(field)
+        return lambda message: (number(message) * scale, None)
     if kind in TWISTS and settings.twist_steering == "angle":
         part = TWISTS[kind]
         return lambda message: (part(message).angular.z * scale, part(message).linear.x)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from liquid_control.errors import (
@@ -16,16 +15,10 @@ from liquid_control.errors import (
 )
 from liquid_control.recordings.decoding import Record
 from liquid_control.recordings.rosbag.cameras import IMAGE, Content, bits_of, content_of, said_by
+from liquid_control.recordings.rosbag.named_topics import WITH_FIELDS, likely_fields
 from liquid_control.recordings.rosbag.reader import BagMessage, BagReader
-from liquid_control.recordings.rosbag.readings import (
-    SPEEDS,
-    TWISTS,
-    Steering,
-    no_joint,
-    own_stamp_ns,
-    planar,
-    steering_reader,
-)
+from liquid_control.recordings.rosbag.readings import TWISTS, own_stamp_ns
+from liquid_control.recordings.rosbag.samples import readers
 from liquid_control.recordings.rosbag.topics import KINDS, Roles, choose_topics
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.recordings.source import Source
@@ -39,17 +32,11 @@ from liquid_control.recordings.values import (
     Stream,
     mean_rate,
 )
-from liquid_control.signals import ImuSample, SpeedSample, SteeringSample, is_measured
 
 _UNREADABLE = (MessageError, AttributeError, TypeError, ValueError)
 """A type may have a known name and other fields."""
 
-MOST_JOINTS = 64  # that are named
-
 _INCOMPLETE = "video packets that depend on packets before them, which are not there"
-
-_Read = Callable[[object, int, str], tuple[ImuSample | SpeedSample | SteeringSample | None, str]]
-"""Decoded message, stamp in use and message type to (sample, what is wrong with it)."""
 
 
 class RosbagRecording(Source):
@@ -109,11 +96,7 @@ class RosbagRecording(Source):
 
     def records(self, roles: Collection[str]) -> Iterator[Record]:
         """Pictures are parsed in the thread that decodes them: their messages may be compressed."""
-        reads: dict[str, _Read] = {
-            "imu": _imu_reader(self.settings),
-            "speed": _speed,
-            "steering": _SteeringReaders(self.settings, self.absent),
-        }
+        reads = readers(self.settings, self._topics, self.absent)
         roles_of: dict[str, list[str]] = {}
         for role in (role for role in ROLES if role in roles):
             if topic := getattr(self._topics, role):
@@ -126,7 +109,7 @@ class RosbagRecording(Source):
             topic, received_ns, _, channel = message
             plan = plans.get(channel)
             if plan is None:
-                readable = [role for role in roles_of[topic] if channel.kind in KINDS[role]]
+                readable = [role for role in roles_of[topic] if self._reads(role, channel.kind)]
                 plan = plans[channel] = [(role, reads.get(role)) for role in readable]
             if not plan:
                 yield _unreadable(message, roles_of[topic][0])
@@ -150,6 +133,18 @@ class RosbagRecording(Source):
                 yield Entry(received_ns, role, received_ns, None, None, f"{topic}: {error}")
         if video is not None:
             yield from video.entries(None)
+
+    @functools.cached_property
+    def alternatives(self) -> dict[str, tuple[str, ...]]:
+        return {
+            role: fields
+            for role in WITH_FIELDS
+            if getattr(self._topics, role) is None
+            and (fields := likely_fields(role, KINDS[role], self.reader))
+        }
+
+    def _reads(self, role: str, kind: str) -> bool:
+        return bool(getattr(self._topics, role).field) or kind in KINDS[role]
 
     @functools.cached_property
     def _content(self) -> Content:
@@ -207,7 +202,7 @@ def _streams(reader: BagReader, topics: Roles, twist_steering: str) -> list[Stre
         played = tuple(roles.get(topic.name, ()))
         quantity = ""
         if "steering" in played:
-            is_twist = topics.steering.kind in TWISTS
+            is_twist = topics.steering.kind in TWISTS and not topics.steering.field
             quantity = "curvature" if is_twist and twist_steering == "yaw_rate" else "angle"
         rate = mean_rate(topic.count, seconds)
         streams.append(Stream(topic.name, topic.kind, played, topic.count, rate, quantity))
@@ -262,43 +257,3 @@ class _Video:
             picture = None if image is None else StoredPicture.from_image(image)
             problem = "" if image is not None else f"{self.topic}: {_INCOMPLETE}"
             yield Entry(self.received_ns, "camera", stamp_ns, own_ns, picture, problem)
-
-
-def _imu_reader(settings: RecordingSettings) -> _Read:
-    turn = settings.imu.turn()
-
-    def read(decoded, stamp_ns: int, kind: str) -> tuple[ImuSample, str]:
-        sample = turn(ImuSample.from_message(decoded))
-        if stamp_ns != sample.stamp_ns:
-            sample = dataclasses.replace(sample, stamp_ns=stamp_ns)
-        return sample, ""
-
-    return read
-
-
-def _speed(decoded, stamp_ns: int, kind: str) -> tuple[SpeedSample, str]:
-    covariance = getattr(getattr(decoded, "twist", None), "covariance", ())
-    speed = float(SPEEDS[kind](decoded)) if is_measured(covariance) else math.nan
-    return SpeedSample(stamp_ns, speed, planar(kind, decoded)), ""
-
-
-class _SteeringReaders:
-    """Readers by message type; the type of a topic may change between the files of one
-    recording."""
-
-    def __init__(self, settings: RecordingSettings, absent: dict[str, str]) -> None:
-        self.settings, self.absent = settings, absent
-        self.readers: dict[str, Callable[[object], Steering | None]] = {}
-        self.joints: dict[str, None] = {}
-
-    def __call__(self, decoded, stamp_ns: int, kind: str) -> tuple[SteeringSample | None, str]:
-        if kind not in self.readers:
-            self.readers[kind] = steering_reader(kind, self.settings)
-        steering = self.readers[kind](decoded)
-        if steering is None:
-            self.joints |= dict.fromkeys(decoded.name[: MOST_JOINTS - len(self.joints)])
-            self.absent["steering"] = no_joint(self.settings.topics.joint, self.joints)
-            return None, ""
-        finite = math.isfinite(steering[0])
-        problem = "" if finite else f"{kind}: its steering angle is not a number"
-        return SteeringSample(stamp_ns, *steering), problem

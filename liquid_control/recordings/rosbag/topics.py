@@ -6,29 +6,31 @@ import dataclasses
 from pathlib import Path
 
 from liquid_control.config import from_mapping
-from liquid_control.errors import AmbiguousTopicError, ConfigError, ModelFileError, TopicError
+from liquid_control.errors import AmbiguousTopicError, ConfigError, ModelFileError
 from liquid_control.model.untrusted_file import read_bounded
 from liquid_control.recordings.rosbag.cameras import CAMERAS, base_of, likely_cameras
 from liquid_control.recordings.rosbag.files import NOT_YAML, load_yaml
+from liquid_control.recordings.rosbag.named_topics import named_topic
 from liquid_control.recordings.rosbag.reader import BagReader, BagTopic
 from liquid_control.recordings.rosbag.readings import (
     ANGLES,
     JOINTS,
     PLAIN,
     SPEEDS,
+    SPEEDS_BY_NAME,
     STEERINGS,
     TWISTS,
 )
 from liquid_control.recordings.settings import TopicMap
 
-KINDS = {
+KINDS: dict[str, tuple[str, ...]] = {
     "camera": CAMERAS,
     "camera_info": ("sensor_msgs/msg/CameraInfo",),
     "imu": ("sensor_msgs/msg/Imu",),
     "speed": tuple(SPEEDS),
     "steering": STEERINGS,
 }
-"""Message types that each role can be read from."""
+"""Message types that each role can be read from without naming a field."""
 
 NOT_MEASURED = {"ground_truth", "lane_pose"}  # last part of names: what only a simulator knows
 COMMANDS = ("command", "proposal", "cmd_vel", "steer")
@@ -103,22 +105,9 @@ def _with_file(topics: TopicMap) -> TopicMap:
 
 def _choose(role: str, reader: BagReader, name: str, likely) -> BagTopic | None:
     if name:
-        named = [topic for topic in reader.topics if topic.name in (name, "/" + name)]
-        readable = [topic for topic in named if topic.kind in KINDS[role]]
-        if readable:
-            return max(readable, key=lambda topic: topic.count or 0)
-        expected = "a topic of type " + ", ".join(KINDS[role])
-        found = [topic.name for topic in reader.topics if topic.kind in KINDS[role]]
-        raise TopicError(
-            role,
-            f"{name} of type {named[0].kind}"
-            if named
-            else f"{name}, which is not in the recording",
-            f"{expected}; here: {', '.join(found) or 'none'}",
-        )
-    candidates = [
-        topic for topic in reader.topics if topic.kind in KINDS[role] and topic.count != 0
-    ]
+        return named_topic(role, KINDS[role], reader, name)
+    kinds = set(KINDS[role]) - (set(SPEEDS_BY_NAME) if role == "speed" else set())
+    candidates = [topic for topic in reader.topics if topic.kind in kinds and topic.count != 0]
     candidates = likely(candidates)
     names = tuple(dict.fromkeys(topic.name for topic in candidates))
     if len(names) > 1:

@@ -13,7 +13,7 @@ import pytest
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import ConfigError
 from liquid_control.perception.mounting import ImuMounting
-from liquid_control.recordings.rosbag.readings import STEERINGS
+from liquid_control.recordings.rosbag.readings import PLAIN, STEERINGS
 from liquid_control.recordings.rosbag.recording import RosbagRecording
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
@@ -79,6 +79,11 @@ def steering_messages(bags) -> dict:
         "geometry_msgs/msg/Twist": (turn, False, True),
         "std_msgs/msg/Float32": (make("std_msgs/msg/Float32", data=0.25), False, False),
         "std_msgs/msg/Float64": (make("std_msgs/msg/Float64", data=0.25), False, False),
+        **{
+            kind: (make(kind, stamp=time, data=0.25), True, False)
+            for kind in PLAIN
+            if kind.endswith("Stamped")
+        },
         "sensor_msgs/msg/JointState": (joints, True, False),
     }
 
