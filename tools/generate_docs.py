@@ -249,14 +249,13 @@ def _parameters(groups) -> Iterator[str]:
     yield "| parameter | type | default | range | changes | meaning |"
     yield "|---|---|---|---|---|---|"
     for group in groups:
-        changes = "at start" if group.fixed else "any time"
         for row in _split(group.defaults)[0]:
             kind = {"str": "string", "float": "double"}.get(row.kind.__name__, row.kind.__name__)
             default = str(row.default).lower() if row.kind is bool else row.default
             values = row.field.metadata.get("values", "")
             yield (
-                f"| `{group.prefix}{row.field.name}` | {kind} | `{default}` | {values} | {changes} "
-                f"| {row.field.metadata['doc']} |"
+                f"| `{group.prefix}{row.field.name}` | {kind} | `{default}` | {values} "
+                f"| {group.changes.value} | {row.field.metadata['doc']} |"
             )
 
 

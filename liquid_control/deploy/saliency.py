@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from liquid_control.errors import ModelFileError
+from liquid_control.errors import MissingDependencyError, ModelFileError
 from liquid_control.model.encoders import STRIDES
 from liquid_control.model.model_file import ModelInfo, read_model
 
@@ -34,8 +34,14 @@ class VisualBackProp:
 
     @classmethod
     def load(cls, model: str | Path | ModelInfo) -> VisualBackProp:
-        """The encoder of a model directory. Raises ModelFileError."""
-        import safetensors.numpy
+        """The encoder of a model directory. Raises ModelFileError, and MissingDependencyError
+        without safetensors."""
+        try:
+            import safetensors.numpy
+        except ImportError as error:
+            raise MissingDependencyError(
+                "safetensors", "Saliency reads the weights with it: pip install safetensors"
+            ) from error
 
         info = model if isinstance(model, ModelInfo) else read_model(model)
         tensors = safetensors.numpy.load(info.weights_path.read_bytes())

@@ -21,12 +21,22 @@ from liquid_control.control.loop import PERIOD
 from liquid_control.perception.mounting import ImuMounting
 from liquid_control.ros import conversions
 from liquid_control.ros.joystick import JoystickConfig
-from liquid_control.ros.parameters import Group
+from liquid_control.ros.parameters import Changes, Group
+
+
+@dataclasses.dataclass(frozen=True)
+class StartConfig:
+    """Whether the policy waits for a lifecycle manager; read once, when the node starts."""
+
+    autostart: bool = switch(True, "configure and activate without a manager")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class PolicyNodeConfig:
-    """Read once, when the node starts."""
+    """Read when the node is configured."""
 
     model: str = text("lane_keeper", "model directory, or the name of an installed model")
     require_signature: str = text(
@@ -35,7 +45,6 @@ class PolicyNodeConfig:
     threads: int = number(
         1, 1, 64, "", "threads of ONNX Runtime; one is fastest for small policies"
     )
-    autostart: bool = switch(True, "configure and activate without a manager")
     image_transport: str = choice(
         "raw", ("raw", "compressed"), "which camera topic to subscribe to"
     )
@@ -132,22 +141,23 @@ class SimControls:
 
 NODES = {
     "policy_node": (
-        Group("", PolicyNodeConfig()),
-        Group("", CruiseConfig(), fixed=False),
-        Group("timeline.", TimelineConfig()),
-        Group("imu.", ImuMounting()),
-        Group("vehicle.", VehicleConfig()),
+        Group("", StartConfig()),
+        Group("", PolicyNodeConfig(), Changes.UNCONFIGURED),
+        Group("", CruiseConfig(), Changes.ANY_TIME),
+        Group("timeline.", TimelineConfig(), Changes.UNCONFIGURED),
+        Group("imu.", ImuMounting(), Changes.UNCONFIGURED),
+        Group("vehicle.", VehicleConfig(), Changes.UNCONFIGURED),
     ),
     "safety_node": (
         Group("", SafetyNodeConfig()),
-        Group("gate.", GateConfig(), fixed=False),
+        Group("gate.", GateConfig(), Changes.ANY_TIME),
         Group("engagement.", EngagementConfig()),
         Group("joystick.", JoystickConfig()),
         Group("vehicle.", VehicleConfig()),
     ),
     "sim_node": (
         Group("", SimNodeConfig()),
-        Group("", SimControls(), fixed=False),
+        Group("", SimControls(), Changes.ANY_TIME),
         Group("world.", WorldConfig(length=2000.0, image_width=320, image_height=160)),
     ),
 }

@@ -4,7 +4,8 @@ checked, changed only to something valid."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import enum
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from rcl_interfaces.msg import (
@@ -19,18 +20,28 @@ from rclpy.parameter import Parameter
 from liquid_control.errors import ConfigError
 
 
+class Changes(enum.Enum):
+    """When a parameter may be set."""
+
+    AT_START = "at start"
+    UNCONFIGURED = "while unconfigured"
+    ANY_TIME = "any time"
+
+
 class Group(NamedTuple):
-    """Parameters of a node that come from one config dataclass. `fixed`: read-only, for what shapes
-    the node's structure."""
+    """Parameters of a node that come from one config dataclass."""
 
     prefix: str
     defaults: object
-    fixed: bool = True
+    changes: Changes = Changes.AT_START
 
 
 def declare_all(node: Node, groups: Sequence[Group]) -> tuple:
     """Declares the parameters of all groups and returns their configs as set."""
-    return tuple(declare(node, group.defaults, group.prefix, group.fixed) for group in groups)
+    return tuple(
+        declare(node, group.defaults, group.prefix, group.changes is Changes.AT_START)
+        for group in groups
+    )
 
 
 def declare(node: Node, config: object, prefix: str = "", fixed: bool = False):
@@ -58,36 +69,69 @@ def declare(node: Node, config: object, prefix: str = "", fixed: bool = False):
 
 
 def follow(
-    node: Node, groups: dict[str, object], apply: Callable[[dict[str, object]], None]
+    node: Node, groups: Sequence[tuple[str, object]], apply: Callable[[tuple], None]
 ) -> None:
-    """Calls `apply` with the new config dataclasses by prefix whenever parameters of `groups`
-    change; refuses what breaks a bound."""
+    """Calls `apply` with the config dataclasses, in the order of `groups` (prefix, config as set),
+    when a parameter of them takes another value; refuses what breaks a bound, and what `apply`
+    refuses by a ConfigError.
 
-    def on_change(parameters) -> SetParametersResult:
-        changed = dict(groups)
+    A whole number is taken for a float. It is stored as a float where rclpy can change what it
+    stores, which it cannot on Humble.
+    """
+    current = [config for _, config in groups]
+    floats = {
+        prefix + field.name
+        for prefix, config in groups
+        for field in dataclasses.fields(config)
+        if field.type == "float"
+    }
+
+    def on_change(parameters: Sequence[Parameter]) -> SetParametersResult:
+        given = {parameter.name: parameter.value for parameter in parameters}
         try:
-            for prefix, config in groups.items():
-                names = {prefix + field.name: field.name for field in dataclasses.fields(config)}
-                values = {
-                    names[parameter.name]: parameter.value
-                    for parameter in parameters
-                    if parameter.name in names
-                }
-                changed[prefix] = _rebuilt(config, values)
-            apply(changed)
+            changed = tuple(
+                _rebuilt(config, _of_group(given, prefix, config))
+                for (prefix, _), config in zip(groups, current, strict=True)
+            )
+            if changed != tuple(current):
+                apply(changed)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        groups.update(changed)
+        current[:] = changed
         return SetParametersResult(successful=True)
 
+    def as_floats(parameters: list[Parameter]) -> list[Parameter]:
+        return [
+            Parameter(parameter.name, value=float(parameter.value))
+            if parameter.name in floats and type(parameter.value) is int
+            else parameter
+            for parameter in parameters
+        ]
+
     node.add_on_set_parameters_callback(on_change)
+    if hasattr(node, "add_pre_set_parameters_callback"):
+        node.add_pre_set_parameters_callback(as_floats)
+
+
+def _of_group(given: Mapping[str, object], prefix: str, config: object) -> dict[str, object]:
+    """Of the values by parameter name those of one group, by field name."""
+    return {
+        field.name: given[prefix + field.name]
+        for field in dataclasses.fields(config)
+        if prefix + field.name in given
+    }
 
 
 def _descriptor(field: dataclasses.Field, fixed: bool, value: object) -> ParameterDescriptor:
     meta = field.metadata
     unit = f" [{meta['unit']}]" if meta.get("unit") else ""
     kind = Parameter.Type.from_parameter_value(value).value
-    descriptor = ParameterDescriptor(description=meta["doc"] + unit, type=kind, read_only=fixed)
+    descriptor = ParameterDescriptor(
+        description=meta["doc"] + unit,
+        type=kind,
+        read_only=fixed,
+        dynamic_typing=field.type == "float" and not fixed,  # `ros2 param set NODE speed 12`
+    )
     if "options" in meta:
         descriptor.additional_constraints = "one of " + ", ".join(meta["options"])
     elif "low" in meta and field.type == "int":

@@ -2,13 +2,16 @@
 PyTorch.
 
 configure loads the model and makes its first step; activate subscribes; deactivate ends the
-proposals, and the safety node then stops the vehicle. With `autostart` the node does the first two
-without a manager. A message that cannot be used is counted and dropped.
+proposals, and the safety node then stops the vehicle; cleanup drops the model, and other parameters
+may then be set for the next configure. With `autostart` the node does the first two without a
+manager. A transition that fails is logged and leaves the state before it. A message that cannot be
+used is counted and dropped.
 """
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import sys
 import time
@@ -24,7 +27,7 @@ from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 from liquid_control.control.controller import Controller
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import to_vector
-from liquid_control.errors import ImageError, LiquidControlError
+from liquid_control.errors import ConfigError, ImageError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.perception.contribution import assumptions
@@ -36,9 +39,10 @@ from liquid_control.ros import (
     parameters,
     process,
     qos,
+    transitions,
 )
 from liquid_control.ros.diagnostics import Meter
-from liquid_control.ros.node_parameters import NODES, CruiseConfig
+from liquid_control.ros.node_parameters import NODES, CruiseConfig, PolicyNodeConfig
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.saliency import SaliencyThread
 from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample
@@ -54,37 +58,28 @@ PARAMETERS = NODES["policy_node"]
 
 
 class PolicyNode(LifecycleNode):
-    """Raises ConfigError for parameters that break their bounds, MissingDependencyError when
-    ackermann_msgs is chosen and absent."""
+    """Raises ConfigError for parameters that break their bounds."""
 
     def __init__(self, **options) -> None:
         super().__init__("policy_node", **options)
-        self.config, self.cruise, self.timeline_config, mounting, self.vehicle = (
-            parameters.declare_all(self, PARAMETERS)
+        transitions.refuse_impossible(self)
+        start, *settings = parameters.declare_all(self, PARAMETERS)
+        self.autostart = start.autostart
+        self.config, self.cruise, self.timeline_config, self.mounting, self.vehicle = settings
+        prefixes = [group.prefix for group in PARAMETERS[1:]]
+        parameters.follow(
+            self,
+            list(zip(prefixes, settings, strict=True)),
+            lambda changed: self._set_parameters(*changed),
         )
-        self._turn_imu = mounting.turn()
-        parameters.follow(self, {"": self.cruise}, lambda changed: self._set_cruise(changed[""]))
-        self.controller: Controller | None = None
+        self.controller: Controller | None = None  # None: unconfigured
+        self._configured, self._activated = contextlib.ExitStack(), contextlib.ExitStack()
         self._active = False
+        self._proposals = self._neurons = self._saliency = None
         self._saliency_thread: SaliencyThread | None = None
         self._undecodable: collections.Counter[str] = collections.Counter()
         self._frames, self._imu, self._speed, self._latency, self._step = (
             Meter() for _ in range(5)
-        )
-        self._kind = conversions.steering_type(self.config.proposal_type)
-        self._proposals = self.create_lifecycle_publisher(
-            self._kind, "proposal", qos.command_out(period=0.2, lifespan=0.2)
-        )
-        self._neurons = (
-            self.create_lifecycle_publisher(JointState, "~/neurons", qos.STATUS)
-            if self.config.publish_neurons
-            else None
-        )
-        watched = self.config.saliency_rate > 0
-        self._saliency = (
-            self.create_lifecycle_publisher(CompressedImage, "~/saliency", qos.STATUS)
-            if watched
-            else None
         )
         jump = JumpThreshold(min_forward=Duration(seconds=1), min_backward=Duration(nanoseconds=-1))
         self._jump = self.get_clock().create_jump_callback(jump, post_callback=self._on_clock_jump)
@@ -97,49 +92,25 @@ class PolicyNode(LifecycleNode):
         )
 
     def on_configure(self, state) -> TransitionCallbackReturn:
-        try:
-            info = read_model(find_model(self.config.model), self.config.require_signature)
-            runtime = OnnxRuntime(info, self.config.threads)
-            self.controller = Controller(
-                runtime, self.timeline_config, **dataclasses.asdict(self.cruise)
-            )
-        except LiquidControlError as error:
-            self.get_logger().error(str(error))
+        configured = transitions.attempt(self, "configure", self._load)
+        if configured is None:
             return TransitionCallbackReturn.FAILURE
-        self._names = list(runtime.info.state_names)
-        self._info = runtime.info
-        size = f"{runtime.preprocess.width}x{runtime.preprocess.height}"
-        self.get_logger().info(
-            f"{runtime.info.directory}: {runtime.spec.state_size} neurons, pictures of {size}"
-        )
+        self._configured = configured
         return super().on_configure(state)
 
     def on_activate(self, state) -> TransitionCallbackReturn:
-        self.controller.reset()
-        compressed = self.config.image_transport == "compressed"
-        kind = CompressedImage if compressed else Image
-        topic = camera_topics.transport_topic(self, "compressed" if compressed else "")
-        decode = images.decoder(compressed, self.config.picture_bits)
-        result = super().on_activate(state)
-        self._active = True
-        self._saliency_thread = (
-            SaliencyThread(self._info, self.config.saliency_rate, self._publish_saliency)
-            if self._saliency
-            else None
-        )
-        self._pictures = self.create_subscription(
-            kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA
-        )
-        self._inertial = PolledSubscription(self, Imu, "imu/data", qos.INERTIAL)
-        self._odometry = PolledSubscription(self, Odometry, "odom", qos.INERTIAL)
-        return result
+        activated = transitions.attempt(self, "activate", self._subscribe)
+        if activated is None:
+            return TransitionCallbackReturn.FAILURE
+        self._activated, self._active = activated, True
+        return super().on_activate(state)
 
     def on_deactivate(self, state) -> TransitionCallbackReturn:
         self._stop_proposing()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state) -> TransitionCallbackReturn:
-        self.controller = None
+        self._configured.close()
         return super().on_cleanup(state)
 
     def on_shutdown(self, state) -> TransitionCallbackReturn:
@@ -150,14 +121,66 @@ class PolicyNode(LifecycleNode):
         self._stop_proposing()  # no thread may publish while the context goes away
         super().destroy_node()
 
+    def _load(self, undo: contextlib.ExitStack) -> None:
+        """Loads the model and makes the publishers."""
+        config = self.config
+        info = read_model(find_model(config.model), config.require_signature)
+        runtime = OnnxRuntime(info, config.threads)
+        self._kind = conversions.steering_type(config.proposal_type)
+        self._turn_imu = self.mounting.turn()
+        self._names, self._info = list(runtime.info.state_names), runtime.info
+        undo.callback(self._unload)
+        self._proposals = self.create_lifecycle_publisher(
+            self._kind, "proposal", qos.command_out(period=0.2, lifespan=0.2)
+        )
+        if config.publish_neurons:
+            self._neurons = self.create_lifecycle_publisher(JointState, "~/neurons", qos.STATUS)
+        if config.saliency_rate > 0:
+            self._saliency = self.create_lifecycle_publisher(
+                CompressedImage, "~/saliency", qos.STATUS
+            )
+        self.controller = Controller(
+            runtime, self.timeline_config, **dataclasses.asdict(self.cruise)
+        )
+        size = f"{runtime.preprocess.width}x{runtime.preprocess.height}"
+        self.get_logger().info(
+            f"{runtime.info.directory}: {runtime.spec.state_size} neurons, pictures of {size}"
+        )
+
+    def _unload(self) -> None:
+        for publisher in (self._proposals, self._neurons, self._saliency):
+            if publisher is not None:
+                self.destroy_lifecycle_publisher(publisher)
+        self.controller = self._proposals = self._neurons = self._saliency = None
+
+    def _subscribe(self, undo: contextlib.ExitStack) -> None:
+        """Starts what a picture needs, the subscriptions last."""
+        self.controller.reset()
+        compressed = self.config.image_transport == "compressed"
+        kind = CompressedImage if compressed else Image
+        topic = camera_topics.transport_topic(self, "compressed" if compressed else "")
+        decode = images.decoder(compressed, self.config.picture_bits)
+        if self._saliency:
+            self._saliency_thread = SaliencyThread(
+                self._info, self.config.saliency_rate, self._publish_saliency
+            )
+            undo.callback(self._end_saliency)
+        self._inertial = PolledSubscription(self, Imu, "imu/data", qos.INERTIAL)
+        undo.callback(self._inertial.close)
+        self._odometry = PolledSubscription(self, Odometry, "odom", qos.INERTIAL)
+        undo.callback(self._odometry.close)
+        pictures = self.create_subscription(
+            kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA
+        )
+        undo.callback(self.destroy_subscription, pictures)
+
     def _stop_proposing(self) -> None:
-        if self._active:
-            self.destroy_subscription(self._pictures)
-            self._inertial.close()
-            self._odometry.close()
-        if self._saliency_thread:
-            self._saliency_thread.close()
-        self._active, self._saliency_thread = False, None
+        self._active = False
+        self._activated.close()
+
+    def _end_saliency(self) -> None:
+        self._saliency_thread.close()
+        self._saliency_thread = None
 
     def _on_picture(self, message, decode) -> None:
         began = time.monotonic()
@@ -211,8 +234,19 @@ class PolicyNode(LifecycleNode):
             self.controller.reset()
             self.get_logger().warning("the clock jumped; the policy starts a new sequence")
 
-    def _set_cruise(self, cruise: CruiseConfig) -> None:
-        self.cruise = cruise
+    def _set_parameters(
+        self, config: PolicyNodeConfig, cruise: CruiseConfig, *shape: object
+    ) -> None:
+        """Takes parameters that were set. `shape`: timeline, mounting of the IMU, vehicle."""
+        before = (self.config, self.timeline_config, self.mounting, self.vehicle)
+        if self.controller and (config, *shape) != before:
+            raise ConfigError(
+                "policy_node",
+                "a change of what configuring reads",
+                "one while unconfigured: deactivate, clean up, set, configure and activate",
+            )
+        self.config, self.cruise = config, cruise
+        self.timeline_config, self.mounting, self.vehicle = shape
         if self.controller:
             self.controller.speed, self.controller.comfort_lateral_acceleration = (
                 cruise.speed,
@@ -232,7 +266,9 @@ class PolicyNode(LifecycleNode):
             **self._step.latency("step"),
         }
         values |= {
-            "proposal_listeners": self._proposals.get_subscription_count(),
+            "proposal_listeners": self._proposals.get_subscription_count()
+            if self._proposals
+            else 0,
             "frames_received": self._frames.count,
         }
         if self._saliency_thread:
@@ -260,7 +296,7 @@ class PolicyNode(LifecycleNode):
 
 def make() -> PolicyNode:
     node = PolicyNode()
-    if node.config.autostart and not node.start():
+    if node.autostart and not node.start():
         sys.exit(1)
     return node
 

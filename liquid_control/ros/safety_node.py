@@ -67,9 +67,7 @@ class SafetyNode(Node):
             self, PARAMETERS
         )
         self.guard = Guard(limits, self.vehicle, engagement)
-        parameters.follow(
-            self, {"gate.": limits}, lambda changed: self._set_limits(changed["gate."])
-        )
+        parameters.follow(self, [("gate.", limits)], lambda changed: self._set_limits(*changed))
         self._proposals, self._speeds, self._commands, self._latency = (Meter() for _ in range(4))
         self._acted: collections.Counter[str] = collections.Counter()
         self._mismatches: collections.Counter[str] = collections.Counter()

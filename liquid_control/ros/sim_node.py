@@ -102,9 +102,7 @@ class SimNode(Node):
         self._commands_in = PolledSubscription(
             self, conversions.steering_type(self.config.command_type), "command", qos.COMMAND_IN
         )
-        parameters.follow(
-            self, {"": self.controls}, lambda changed: self._set_controls(changed[""])
-        )
+        parameters.follow(self, [("", self.controls)], lambda changed: self._set_controls(*changed))
         diagnostics.publish(self, self._report)
         self._stand_at_start()
 

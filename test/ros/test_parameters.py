@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 from liquid_control.config import GateConfig, PreprocessConfig, VehicleConfig, WorldConfig
 from liquid_control.errors import ConfigError
 from liquid_control.ros import parameters
-from liquid_control.ros.node_parameters import PolicyNodeConfig
+from liquid_control.ros.node_parameters import PolicyNodeConfig, StartConfig
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_defaults_overrides_and_whole_numbers_for_floats(node):
         ("gate.max_speed", True, "GateConfig.max_speed: got True, expected a number"),
         ("world.trees", 2.5, "WorldConfig.trees: got 2.5, expected a whole number"),
         ("model", 7, "PolicyNodeConfig.model: got 7, expected text"),
-        ("autostart", "yes", "PolicyNodeConfig.autostart: got 'yes', expected true or false"),
+        ("autostart", "yes", "StartConfig.autostart: got 'yes', expected true or false"),
         (
             "image_transport",
             "theora",
@@ -62,6 +62,7 @@ def test_what_breaks_a_bound_is_refused_by_name(node, name, value, words):
         for config, prefix in (
             (GateConfig(), "gate."),
             (WorldConfig(), "world."),
+            (StartConfig(), ""),
             (PolicyNodeConfig(), ""),
         ):
             parameters.declare(made, config, prefix)
@@ -96,7 +97,7 @@ def test_changes_are_followed_and_bad_ones_refused_as_a_whole(node):
     made, seen = node(), []
     gate = parameters.declare(made, GateConfig(), "gate.")
     parameters.declare(made, VehicleConfig(), "vehicle.", fixed=True)
-    parameters.follow(made, {"gate.": gate}, lambda changed: seen.append(changed["gate."]))
+    parameters.follow(made, [("gate.", gate)], lambda changed: seen.append(changed[0]))
     assert made.set_parameters([Parameter("gate.max_speed", value=3.0)])[0].successful
     assert seen == [GateConfig(max_speed=3.0)]
     assert made.set_parameters([Parameter("gate.deceleration", value=1.0)])[0].successful

@@ -23,6 +23,7 @@ from liquid_control.ros.node_parameters import (
     PolicyNodeConfig,
     SafetyNodeConfig,
     SimNodeConfig,
+    StartConfig,
 )
 from liquid_control.ros.node_processes import EnvironmentVariables, isolated_environment
 from liquid_control.stress.soak.cases import Case
@@ -36,7 +37,12 @@ GROUPS = {
         ("joystick.", JoystickConfig),
         ("gate.", GateConfig),
     ),
-    "policy_node": (("", PolicyNodeConfig), ("timeline.", TimelineConfig), ("", CruiseConfig)),
+    "policy_node": (
+        ("", StartConfig),
+        ("", PolicyNodeConfig),
+        ("timeline.", TimelineConfig),
+        ("", CruiseConfig),
+    ),
     "sim_node": (("", SimNodeConfig), ("world.", WorldConfig)),
 }
 
