@@ -1,4 +1,4 @@
-"""How an IMU is mounted: its axes brought to the vehicle's (x forward, y left, z up).
+"""How an IMU is mounted, and its units: its axes brought to the vehicle's (x forward, y left, z up).
 
 The robot's parameters `imu.*` and the flags `--imu.*` of recordings are the same settings.
 """
@@ -46,8 +46,8 @@ AXES = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class ImuMounting:
-    """How the IMU is mounted. The angles turn the sensor further, about the vehicle's fixed axes,
-    as `rpy` of a URDF's joint from base_link to the IMU."""
+    """How the IMU is mounted, and its units. The angles turn the sensor further, about the
+    vehicle's fixed axes, as `rpy` of a URDF's joint from base_link to the IMU."""
 
     axes: str = text(
         BODY,
@@ -57,6 +57,12 @@ class ImuMounting:
     roll: float = number(0.0, -3.2, 3.2, "rad", "rotation of the IMU about the vehicle's x axis")
     pitch: float = number(0.0, -3.2, 3.2, "rad", "then about its y axis; positive: nose down")
     yaw: float = number(0.0, -3.2, 3.2, "rad", "then about its z axis; positive: to the left")
+    gyro_scale: float = number(
+        1.0, -1e4, 1e4, "", "rad/s per unit of its gyro (degrees per second: 0.017453), or its sign"
+    )
+    acceleration_scale: float = number(
+        1.0, -1e4, 1e4, "", "m/s² per unit of its accelerometer (g: 9.81), or its sign"
+    )
 
     def __post_init__(self) -> None:
         check(self)
@@ -91,9 +97,13 @@ class ImuMounting:
             for row in self.rotation
         ]
 
-        def turned(vector: tuple[float, float, float]) -> tuple[float, ...]:
-            return tuple(sum(value * vector[column] for column, value in row) for row in rows)
+        def turned(vector: tuple[float, float, float], scale: float) -> tuple[float, ...]:
+            return tuple(
+                scale * sum(value * vector[column] for column, value in row) for row in rows
+            )
 
         return lambda sample: ImuSample(
-            sample.stamp_ns, turned(sample.angular_velocity), turned(sample.linear_acceleration)
+            sample.stamp_ns,
+            turned(sample.angular_velocity, self.gyro_scale),
+            turned(sample.linear_acceleration, self.acceleration_scale),
         )

@@ -87,3 +87,14 @@ def test_recordings_in_memory_are_turned_as_the_settings_say():
     settings = RecordingSettings(imu=ImuMounting("optical"))
     with InMemoryRecording([(9, SEEN["optical"])], settings) as recording:
         assert list(recording.samples()) == [(9, LEFT_BEND)]
+
+
+def test_units_and_signs_of_gyro_and_accelerometer_are_scaled_apart():
+    mounting = ImuMounting("frd", gyro_scale=math.pi / 180, acceleration_scale=9.81)
+    sample = ImuSample(7, (10.0, 20.0, -30.0), (0.1, -0.2, -1.0))
+    turned = mounting.turn()(sample)
+    assert turned.angular_velocity == pytest.approx(
+        (math.radians(10), math.radians(-20), math.radians(30))
+    )
+    assert turned.linear_acceleration == pytest.approx((0.981, 1.962, 9.81))
+    assert ImuMounting(gyro_scale=-1.0).turn()(LEFT_BEND).angular_velocity == (-0.01, 0.02, -0.3)
