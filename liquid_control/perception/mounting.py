@@ -1,4 +1,4 @@
-"""How an IMU is mounted, and its units: its axes brought to the vehicle's (x forward, y left, z up).
+"""How an IMU is mounted: its axes and units brought to the vehicle's (x forward, y left, z up).
 
 The robot's parameters `imu.*` and the flags `--imu.*` of recordings are the same settings.
 """
