@@ -99,6 +99,14 @@ class SafetyNodeConfig:
         True,
         "a second publisher of commands or of proposals is a fault; otherwise it is only reported",
     )
+    publisher_lease: float = number(
+        25.0,
+        1.0,
+        3600.0,
+        "s",
+        "two publishers of one name that are listed for longer are both alive: more than the lease "
+        "after which DDS forgets a killed process (Fast DDS 20 s, Cyclone DDS 10 s)",
+    )
 
     def __post_init__(self) -> None:
         check(self)

@@ -28,18 +28,12 @@ from liquid_control.control.guard import Decision, Guard
 from liquid_control.control.loop import Loop
 from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError
-from liquid_control.ros import (
-    conversions,
-    diagnostics,
-    parameters,
-    process,
-    publisher_conflicts,
-    qos,
-)
+from liquid_control.ros import conversions, diagnostics, parameters, process, qos
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.operator import OperatorInput
 from liquid_control.ros.polled_subscription import PolledSubscription
+from liquid_control.ros.publisher_conflicts import PublisherConflicts
 from liquid_control.signals import Limit, SpeedSample, Verdict
 
 try:
@@ -86,8 +80,10 @@ class SafetyNode(Node):
         self._operator = OperatorInput(self, buttons, engagement.enable_stale_after)
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
         kind = conversions.steering_type(self.config.proposal_type)
+        self._rivals = PublisherConflicts(self, self.config.publisher_lease)
+        on_proposal = self._rivals.heard(self._on_proposal)
         self.create_subscription(
-            kind, "proposal", self._on_proposal, qos.COMMAND_IN, event_callbacks=events
+            kind, "proposal", on_proposal, qos.COMMAND_IN, event_callbacks=events
         )
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         period = 1.0 / self.config.rate
@@ -195,7 +191,7 @@ class SafetyNode(Node):
         self.guard.limits = limits
 
     def _find_conflicts(self) -> None:
-        found = publisher_conflicts.find_conflicts(self)
+        found = self._rivals.find()
         for conflict in set(found) - set(self._conflicts):
             self.get_logger().error(conflict)
         self._conflicts = found

@@ -113,7 +113,8 @@ _FLOODS = {
     ),
     "proposals_as_policy": Expectation(
         "the same under the policy's name",
-        "indistinguishable from the policy without SROS 2: the limits bound the effect",
+        "messages of two publishers in turns: fault, found by their GIDs",
+        fault="several nodes",
     ),
     "wrong_type_of_command": Expectation(
         "text on the command topic",
