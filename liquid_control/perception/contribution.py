@@ -17,7 +17,7 @@ LEAST_FRAMES = 30
 OTHER_CLOCK = 1.0  # s; a sample further from its frame is of another clock, or the input was silent
 
 WORDS = {
-    Reason.MALFORMED: "not a number, or beyond any sensor",
+    Reason.MALFORMED: "not a number (or marked as not measured), or beyond any sensor",
     Reason.NOT_MEASURED: "marked as not measured (covariance[0] = -1, or NaN)",
     Reason.DUPLICATE: "stamped like the one before",
     Reason.OLDER: "stamped before the one before",
@@ -27,12 +27,18 @@ WORDS = {
 @dataclasses.dataclass(frozen=True)
 class Contribution:
     """Of one input: `samples` taken, the `frames` there were, those of them on which it was known
-    (`met`), and why it contributes nothing (`reason`, empty where it does)."""
+    (`met`), and why it contributes nothing (`reason`, empty where it does). `declared`: its own
+    messages say that it is not measured."""
 
     samples: int
     frames: int
     met: int
     reason: str = ""
+    declared: bool = False
+
+    def because(self, reason: str) -> Contribution:
+        """The same for another reason."""
+        return dataclasses.replace(self, reason=reason)
 
 
 class Account:
@@ -63,7 +69,8 @@ class Account:
     @property
     def contribution(self) -> Contribution:
         """What was counted so far."""
-        return Contribution(self.samples, self.frames, self.met, self._reason())
+        declared = not self.samples and self.refused[Reason.NOT_MEASURED] > 0
+        return Contribution(self.samples, self.frames, self.met, self._reason(), declared)
 
     def _reason(self) -> str:
         if not self.frames:

@@ -142,12 +142,17 @@ def residual(found: Mapping[str, tuple[np.ndarray, np.ndarray, int]]) -> str:
     return svg("".join(parts), WIDTH, HEIGHT)
 
 
+def _no_gyro(log: ReplayLog) -> bool:
+    gyro = log.contributions.get("yaw_rate")
+    return gyro is None or bool(gyro.reason)
+
+
 def path_map(log: ReplayLog, marks: Mapping[str, float]) -> str:
     """Path by dead reckoning from yaw rate and speed; `marks`: seconds by label. Empty where either
     is not recorded."""
     frames = log.issued.of_frames()
     known = np.isfinite(frames.measured_speed) & np.isfinite(frames.yaw_rate)
-    if "imu" not in log.roles or np.count_nonzero(known) < 10:
+    if _no_gyro(log) or np.count_nonzero(known) < 10:
         return ""
     seconds, speed, rate = (
         log.since_start(frames.stamp_ns)[known],

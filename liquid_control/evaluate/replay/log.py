@@ -17,6 +17,7 @@ import numpy as np
 
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import MissingDependencyError
+from liquid_control.perception.contribution import Contribution
 from liquid_control.recordings.driven_curvature import Track, at
 from liquid_control.signals import Action, Command, Limit, Verdict
 from liquid_control.system.files import write_atomically
@@ -63,10 +64,11 @@ ROW = {
 class Issued:
     """Commands in the order of their issue, (C,) each.
 
-    `stamp_ns`: of the frame behind it; `issued_ns`; `on_frame`: caused by a new proposal, else by
-    the gate's timer. The proposal: path `curvature` [1/m], `proposed_angle` of the front wheels
-    [rad]. After the gate: `steering_angle` [rad], `speed` [m/s]. `measured_speed` [m/s] and mean
-    `yaw_rate` [rad/s], NaN where unknown; `limits`: values of `Limit`; `safe_stop`.
+    `stamp_ns`: of the frame behind it, that of a refused proposal included; `issued_ns`;
+    `on_frame`: caused by a new proposal, else by the gate's timer. The proposal: path `curvature`
+    [1/m], `proposed_angle` of the front wheels [rad]. After the gate: `steering_angle` [rad],
+    `speed` [m/s]. `measured_speed` [m/s] and mean `yaw_rate` [rad/s], NaN where unknown; `limits`:
+    values of `Limit`; `safe_stop`.
     """
 
     stamp_ns: np.ndarray
@@ -109,7 +111,8 @@ class ReplayLog:
     what could not be read. `roles`: stream by role. `seconds`: length of the recording's stretches.
     `wall`: seconds that the replay took, all models together. `decode_s` (F,): seconds to decode
     and preprocess each picture; `step_s` (F,): seconds of each step of the policy. `clock_offset`:
-    median of receipt minus stamp [s].
+    median of receipt minus stamp [s]. `contributions`: of each measurement and of the steering to
+    the frames that were used. `remarks`: what was taken in place of what is recorded.
     """
 
     model: str
@@ -127,6 +130,8 @@ class ReplayLog:
     decode_s: np.ndarray
     step_s: np.ndarray
     clock_offset: float | None
+    contributions: Mapping[str, Contribution]
+    remarks: tuple[str, ...] = ()
 
     def since_start(self, stamps_ns: np.ndarray) -> np.ndarray:
         """Stamps as seconds since the first frame that was used."""
@@ -154,7 +159,7 @@ class Rows:
     ) -> None:
         bend = action.curvature if action else float("nan")
         values = (
-            command.stamp_ns,
+            action.stamp_ns if on_frame else command.stamp_ns,
             command.issued_ns,
             on_frame,
             bend,

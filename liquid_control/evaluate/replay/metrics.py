@@ -74,7 +74,8 @@ class Comparison:
 
 
 def compare(log: ReplayLog) -> Comparison | None:
-    """None when no steering was recorded on the frames that the policy used."""
+    """None when no steering was recorded on the frames that the policy used; `why_not_compared`
+    gives the reason."""
     frames, steering = (
         log.issued.of_frames(),
         Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy(),
@@ -94,7 +95,9 @@ def compare(log: ReplayLog) -> Comparison | None:
         Track(frames.stamp_ns, frames.measured_speed),
         steering,
     )
-    measured = "imu" in log.roles and np.isfinite(frames.measured_speed).sum() > 1
+    gyro = log.contributions.get("yaw_rate")
+    measured = gyro is not None and gyro.met > 1 and not gyro.reason
+    measured = measured and np.isfinite(frames.measured_speed).sum() > 1
     driven = driven_curvature(
         stamps, motion, CurvatureSettings(source="gyro" if measured else "steering"), log.vehicle
     )
@@ -123,6 +126,28 @@ def compare(log: ReplayLog) -> Comparison | None:
         source=driven.source,
         delay=delay,
     )
+
+
+def why_not_compared(log: ReplayLog) -> str:
+    """Why `compare` has nothing."""
+    frames = log.issued.of_frames()
+    if not len(frames):
+        rejected = ", ".join(
+            f"{count} {name.removeprefix('rejected_')}"
+            for name, count in log.counts.items()
+            if name.startswith("rejected_") and count
+        )
+        return f"no frame was used of {log.frames}" + (f" ({rejected})" if rejected else "")
+    steering = log.contributions["steering"]
+    if steering.reason:
+        return steering.reason
+    standing = int(np.count_nonzero(np.abs(frames.measured_speed) < STANDSTILL))
+    if standing:
+        return (
+            f"the speed is below {STANDSTILL:g} m/s on {standing} of {len(frames)} frames, where "
+            "the wheels may be anywhere"
+        )
+    return f"steering is known on {steering.met} frames, expected at least {FEWEST}"
 
 
 def figures(parts: Sequence[Comparison]) -> dict:

@@ -24,14 +24,16 @@ from liquid_control.control.loop import Loop
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
-from liquid_control.evaluate.replay.log import Recorded, ReplayLog, Rows
+from liquid_control.evaluate.replay.log import LONGEST_GAP, Recorded, ReplayLog, Rows
 from liquid_control.model.spec import names
 from liquid_control.perception.observer import PreparedFrame, prepare
+from liquid_control.recordings.contributions import contributions, steering_contribution
 from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.motion import Track
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.stretches import Stretches
-from liquid_control.signals import Action, Command, Frame, SpeedSample, SteeringSample
+from liquid_control.signals import Action, Command, Frame, Observation, SpeedSample, SteeringSample
 
 BURST = 128
 """Samples taken at a time, some ten frames."""
@@ -116,13 +118,14 @@ def replay_source(
             advance(stretches.seconds - advanced)
             advanced = stretches.seconds
     recorded = Recorded(np.array(stamps, np.int64), np.array(angles))
+    track = Track(recorded.stamp_ns, recorded.steering_angle)
     wall = time.perf_counter() - began
     offset = float(np.median(offsets)) if frames else None
     return [
         ReplayLog(
             model,
             source.path.name,
-            robot.rows.issued(),
+            issued,
             recorded,
             settings.recording.vehicle,
             frames,
@@ -135,8 +138,15 @@ def replay_source(
             np.array(source.decode_s),
             np.array(robot.step_s),
             offset,
+            contributions(
+                source,
+                robot.controller.observer.contributions,
+                steering_contribution(issued.of_frames().stamp_ns, track, LONGEST_GAP),
+            ),
+            tuple(source.remarks),
         )
         for model, robot in zip(models, robots, strict=True)
+        for issued in (robot.rows.issued(),)
     ]
 
 
@@ -214,9 +224,15 @@ class _Robot:
             action,
             self._angle,
             NOWHERE if speed is None else speed,
-            float(observation.measurements[self._yaw_rate]) if self._yaw_rate >= 0 else NOWHERE,
+            self._measured_yaw_rate(observation),
             on_frame,
         )
+
+    def _measured_yaw_rate(self, observation: Observation) -> float:
+        """That of the frame [rad/s], NaN where it was not measured."""
+        if self._yaw_rate < 0 or "yaw_rate" in self.controller.observer.assumed:
+            return NOWHERE
+        return float(observation.measurements[self._yaw_rate])
 
     def _known_speed(self, now_ns: int) -> float | None:
         """The measured speed [m/s] while it is fresh by its stamp and by its arrival, as the safety

@@ -53,7 +53,7 @@ def write_report(
         models=models,
         keys=[(f"m{number % 4}", model) for number, model in enumerate(models)],
         facts=facts,
-        verdict=verdict(first),
+        verdict=verdict(first, [r for r in facts["results"] if r["model"] == models[0]]),
         tiles=tiles(facts, first, models[0]),
         said={
             model: sentences(

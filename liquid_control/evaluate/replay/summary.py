@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.evaluate.replay.log import ReplayLog
-from liquid_control.evaluate.replay.metrics import Comparison, compare, figures, gate_figures
+from liquid_control.evaluate.replay.metrics import (
+    Comparison,
+    compare,
+    figures,
+    gate_figures,
+    why_not_compared,
+)
+from liquid_control.perception.contribution import Contribution
+from liquid_control.recordings.contributions import INSTEAD, ROLE_OF, failures
 
 CLOCKS_APART = 1.0
 """Receipt and stamp further apart than this [s] are two clocks, not a delay."""
 
-MISSING_ROLES = {
-    "imu": "the policy feels no motion, as on a robot whose IMU is silent",
-    "speed": "the policy assumes one, and the gate judges at the largest",
-    "steering": "commands only, nothing to compare them with",
-}
-"""Effect of each role that is not recorded."""
+FEW_FRAMES = 0.5
+"""Share of the frames below which an input is named that is known on no more."""
 
 
 def summarize(
@@ -36,11 +41,12 @@ def summarize(
                 "bag": log.bag,
                 **_of_log(log),
                 "agreement": figures([found]) if found else None,
+                "not_compared": "" if found else why_not_compared(log),
             }
         )
         if found:
             comparisons[log.model].append(found)
-    bags = [_of_bag(of_bag[0]) for of_bag in logs]
+    bags = [_of_bag(of_bag) for of_bag in logs]
     wall, length = sum(of_bag[0].wall for of_bag in logs), sum(of_bag[0].seconds for of_bag in logs)
     frames = sum(of_bag[0].frames for of_bag in logs)
     facts = {
@@ -57,19 +63,21 @@ def summarize(
         },
         "overall": {model: figures(parts) for model, parts in comparisons.items() if parts},
         "results": results,
+        "unmet": [f"{bag['bag']}: {name}" for bag in bags for name in bag["unmet"]],
         "warnings": [f"{bag['bag']}: {problem}" for bag in bags for problem in bag["problems"]],
     }
     return facts, comparisons
 
 
-def _of_bag(log: ReplayLog) -> dict:
+def _of_bag(logs: list[ReplayLog]) -> dict:
+    log, contributed = logs[0], {}
+    for of_model in logs:
+        contributed |= of_model.contributions
     problems = [f"damaged: {one}" for one in log.damage]
     problems += [f"{count} messages skipped, {reason}" for reason, count in log.skipped.items()]
     if "camera" not in log.roles or not log.frames:
         problems.append("no camera picture, so there is nothing to replay")
-    problems += [
-        f"no {role}: {effect}" for role, effect in MISSING_ROLES.items() if role not in log.roles
-    ]
+    problems += [*log.remarks, *_inputs(contributed)]
     if log.clock_offset is not None and abs(log.clock_offset) > CLOCKS_APART:
         problems.append(
             f"frames are stamped {log.clock_offset:.1f} s before their receipt: two clocks, and "
@@ -83,8 +91,27 @@ def _of_bag(log: ReplayLog) -> dict:
         "steering_samples": len(log.recorded),
         "damage": list(log.damage),
         "skipped": dict(log.skipped),
+        "contributions": {name: dataclasses.asdict(one) for name, one in contributed.items()},
+        "unmet": failures(contributed, log.roles),
         "problems": problems,
     }
+
+
+def _inputs(contributed: Mapping[str, Contribution]) -> Iterator[str]:
+    """What contributes nothing, and what contributes little."""
+    by_role: dict[tuple[str, str], list[str]] = {}
+    for name, one in contributed.items():
+        if one.reason:
+            by_role.setdefault((ROLE_OF[name], one.reason), []).append(name)
+        elif one.met < FEW_FRAMES * one.frames:
+            known = f"{name.replace('_', ' ')} is known on {one.met} of {one.frames} frames"
+            yield f"{known}; elsewhere {INSTEAD[name]}"
+    for (role, reason), names in by_role.items():
+        whole = len(names) == sum(ROLE_OF[name] == role for name in contributed)
+        words = role if whole else " and ".join(names).replace("_", " ")
+        stamped = any(contributed[name].samples and not contributed[name].met for name in names)
+        remedy = " (--stamps receive takes the time of receipt)" if stamped else ""
+        yield f"no {words}: {reason}{remedy}; {INSTEAD[names[0]]}"
 
 
 def _of_log(log: ReplayLog) -> dict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from liquid_control.evaluate.replay.golden import table as golden_table
 
@@ -58,8 +58,8 @@ def table(facts: Mapping) -> str:
     ]
     for model in facts["models"]:
         overall = facts["overall"].get(model)
-        text += ["", f"{model}: {verdict(overall)[0]}."]
         results = [result for result in facts["results"] if result["model"] == model]
+        text += ["", f"{model}: {verdict(overall, results)[0]}."]
         text += ["  " + sentence for sentence in sentences(model, overall, results)]
     speed = facts["speed"]
     text += [
@@ -101,10 +101,12 @@ def _line(name: str, result: Mapping | None, agreement: Mapping | None) -> tuple
     )
 
 
-def verdict(agreement: Mapping | None) -> tuple[str, bool]:
-    """One line on a model, and whether it is better than trivial drivers."""
+def verdict(agreement: Mapping | None, results: Sequence[Mapping] = ()) -> tuple[str, bool]:
+    """One line on a model, and whether it is better than trivial drivers. `results`: of its
+    recordings, for the reason of a missing comparison."""
     if agreement is None:
-        return "No recorded steering to compare with", True
+        reasons = "; ".join(dict.fromkeys(result["not_compared"] for result in results))
+        return "No recorded steering to compare with" + (f": {reasons}" if reasons else ""), True
     rmse, simple = agreement["steering"]["rmse"], agreement["trivial"]
     if rmse >= min(simple["straight_ahead"], simple["mean_angle"]):
         return "No better than holding the wheel still", False
