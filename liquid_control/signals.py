@@ -64,6 +64,14 @@ class ImuSample:
             else NOT_MEASURED,
         )
 
+    def gyro_alone(self) -> ImuSample:
+        """Without the acceleration."""
+        return dataclasses.replace(self, linear_acceleration=NOT_MEASURED)
+
+    def accelerometer_alone(self) -> ImuSample:
+        """Without the angular velocity."""
+        return dataclasses.replace(self, angular_velocity=NOT_MEASURED)
+
 
 class PlanarOdometry(NamedTuple):
     """What else an odometry says: position x, y [m] and heading [rad] in its frame, speed to the

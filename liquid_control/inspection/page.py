@@ -20,7 +20,13 @@ from liquid_control.report import page
 from liquid_control.report.charts import Series, time_chart
 from liquid_control.report.media import jpeg_source
 
-CLASSES = {"camera": "proposed", "imu": "allowed", "speed": "measured", "steering": "fourth"}
+CLASSES = {
+    "camera": "proposed",
+    "imu": "allowed",
+    "accelerometer": "allowed",
+    "speed": "measured",
+    "steering": "fourth",
+}
 NEAR = 600.0  # s; stamps further from the recorder's clock are drawn from their own start
 LONGEST = 1e6  # s; a longer time is a wrong stamp
 QUALITY = 72

@@ -13,7 +13,15 @@ from tqdm import tqdm
 from liquid_control.config import TimelineConfig
 from liquid_control.inspection.agreement import Agreement, compare_signals, judge_agreement
 from liquid_control.inspection.facts import full_facts
-from liquid_control.inspection.findings import FAULT, WARNING, Finding, fault, verdicts, warning
+from liquid_control.inspection.findings import (
+    FAULT,
+    WARNING,
+    Finding,
+    fault,
+    note,
+    verdicts,
+    warning,
+)
 from liquid_control.inspection.measurements import judge_driving, judge_imu
 from liquid_control.inspection.pictures import judge_pictures
 from liquid_control.inspection.stamps import StampReport, judge_clocks, judge_stamps
@@ -21,7 +29,7 @@ from liquid_control.inspection.tracks import Tracks, read_tracks
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
-from liquid_control.recordings.values import ROLES, Choice, Damage, Stream
+from liquid_control.recordings.values import ACCELEROMETER, ROLES, Choice, Damage, Stream
 
 MOST_LISTED = 8
 
@@ -101,6 +109,13 @@ def judge_roles(
             "imu",
             "no Imu: the policy is given zero yaw rate and lateral acceleration",
             "record sensor_msgs/Imu",
+        )
+    if "imu" in roles and ACCELEROMETER in roles:
+        yield note(
+            "split_imu",
+            "imu",
+            f"{roles['imu'].name} (gyro) and {roles[ACCELEROMETER].name} (accelerometer) are read "
+            "as one",
         )
     if "speed" not in roles:
         yield warning(
@@ -200,7 +215,7 @@ def _judge(
     camera = stamps.get("camera")
     span = (camera.first, camera.last) if camera else (0.0, 0.0)
     for role, report in stamps.items():
-        findings += judge_stamps(role, report, span)
+        findings += judge_stamps("imu" if role == ACCELEROMETER else role, report, span)
     findings += judge_clocks(stamps, agreement.camera.delay)
     findings += judge_pictures(tracks.pictures)
     findings += judge_imu(tracks.gyro, tracks.accelerometer)

@@ -12,7 +12,7 @@ from liquid_control.inspection.pictures import PictureTrack
 from liquid_control.inspection.series import SeriesTrack
 from liquid_control.inspection.stamps import StampTrack
 from liquid_control.recordings.source import Source
-from liquid_control.recordings.values import ROLES, Entry
+from liquid_control.recordings.values import ACCELEROMETER, ROLES, Entry
 
 MOVING = 0.5  # m/s
 MOST_REASONS = 32
@@ -44,7 +44,7 @@ class Tracks:
         if entry.role == "camera":
             received = (entry.received_ns - self.origin_ns) * 1e-9
             self.pictures.push(sample, seconds, received, self.moving)
-        elif entry.role == "imu":
+        elif entry.role in ("imu", ACCELEROMETER):
             for track, values in (
                 (self.gyro, sample.angular_velocity),
                 (self.accelerometer, sample.linear_acceleration),
@@ -70,7 +70,8 @@ def read_tracks(
     seconds of recording since its last call."""
     origin_ns, end_ns = min(source.start_ns, LATEST_NS), min(source.end_ns, LATEST_NS)
     duration = (end_ns - origin_ns) * 1e-9 if end_ns > origin_ns else None
-    names = {role: stream.name for role, stream in source.roles.items() if role in ROLES}
+    read = (*ROLES, ACCELEROMETER)
+    names = {role: stream.name for role, stream in source.roles.items() if role in read}
     first_role = {name: role for role, name in reversed(names.items())}
     tracks = Tracks(
         origin_ns,

@@ -18,6 +18,9 @@ class TopicMap:
     camera: str = text("", "Image, CompressedImage, FFMPEGPacket or CompressedVideo")
     camera_info: str = text("", "CameraInfo of the camera")
     imu: str = text("", "Imu")
+    accelerometer: str = text(
+        "", "Imu with the accelerations, where that of --topics.imu holds the yaw rates alone"
+    )
     speed: str = text(
         "",
         "measured speed: Odometry, Twist(WithCovariance)(Stamped), VelocityReport, ackermann, "

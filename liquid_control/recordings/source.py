@@ -17,6 +17,7 @@ from liquid_control.recordings.corrections import corrected
 from liquid_control.recordings.decoding import Prepare, Record, decode_ahead
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.values import (
+    ACCELEROMETER,
     CALIBRATION,
     CLASS_OF_ROLE,
     ROLES,
@@ -100,8 +101,9 @@ class Source(ABC):
 
     @property
     def roles(self) -> dict[str, Stream]:
-        """The stream of each role that is played, the calibration's included."""
-        order = ("camera", CALIBRATION, *ROLES[1:])
+        """The stream of each role that is played, those of calibration and accelerometer
+        included."""
+        order = ("camera", CALIBRATION, "imu", ACCELEROMETER, *ROLES[2:])
         played = {role: stream for stream in self.streams for role in stream.roles}
         return {role: played[role] for role in order if role in played}
 

@@ -24,6 +24,9 @@ CLASS_OF_ROLE = {
 ROLES = tuple(CLASS_OF_ROLE)
 CALIBRATION = "camera_info"
 """Role of a stream that holds the camera's calibration; it gives no samples."""
+ACCELEROMETER = "accelerometer"
+"""Role of a stream that holds the accelerations alone, where that of the `imu` is the gyro alone.
+It is read wherever `imu` is; both give ImuSamples of which one part is not measured."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

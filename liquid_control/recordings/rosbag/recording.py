@@ -23,6 +23,7 @@ from liquid_control.recordings.rosbag.topics import KINDS, Roles, choose_topics
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.values import (
+    ACCELEROMETER,
     ROLES,
     Choice,
     Damage,
@@ -98,7 +99,8 @@ class RosbagRecording(Source):
         """Pictures are parsed in the thread that decodes them: their messages may be compressed."""
         reads = readers(self.settings, self._topics, self.absent)
         roles_of: dict[str, list[str]] = {}
-        for role in (role for role in ROLES if role in roles):
+        wanted = [role for role in ROLES if role in roles]
+        for role in [*wanted, *[ACCELEROMETER][: "imu" in wanted]]:
             if topic := getattr(self._topics, role):
                 roles_of.setdefault(topic.name, []).append(role)
         plans = {}  # by channel: what its messages are read as

@@ -16,6 +16,7 @@ from liquid_control.recordings.rosbag.readings import (
 )
 from liquid_control.recordings.rosbag.topics import Roles
 from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.values import ACCELEROMETER
 from liquid_control.signals import ImuSample, SpeedSample, SteeringSample
 
 MOST_JOINTS = 64  # that are named
@@ -29,17 +30,20 @@ def readers(settings: RecordingSettings, topics: Roles, absent: dict[str, str]) 
     """The reader of each role but the camera. They note in `absent`, by role, why a message holds
     no value."""
     return {
-        "imu": _imu_reader(settings),
+        "imu": _imu_reader(settings, ImuSample.gyro_alone if topics.accelerometer else None),
+        ACCELEROMETER: _imu_reader(settings, ImuSample.accelerometer_alone),
         "speed": _speed_reader(topics),
         "steering": _steering_reader(settings, topics, absent),
     }
 
 
-def _imu_reader(settings: RecordingSettings) -> Read:
+def _imu_reader(settings: RecordingSettings, part: Callable[[ImuSample], ImuSample] | None) -> Read:
+    """`part`: takes the half that the topic holds of a sample; None for all of it."""
     turn = settings.imu.turn()
 
     def read(decoded, stamp_ns: int, kind: str) -> tuple[ImuSample, str]:
-        sample = turn(ImuSample.from_message(decoded))
+        sample = ImuSample.from_message(decoded)
+        sample = turn(sample if part is None else part(sample))
         if stamp_ns != sample.stamp_ns:
             sample = dataclasses.replace(sample, stamp_ns=stamp_ns)
         return sample, ""

@@ -10,6 +10,7 @@ from liquid_control.errors import AmbiguousTopicError, ConfigError, ModelFileErr
 from liquid_control.model.untrusted_file import read_bounded
 from liquid_control.recordings.rosbag.cameras import CAMERAS, base_of, likely_cameras
 from liquid_control.recordings.rosbag.files import NOT_YAML, load_yaml
+from liquid_control.recordings.rosbag.imu_halves import split_imu
 from liquid_control.recordings.rosbag.named_topics import named_topic
 from liquid_control.recordings.rosbag.reader import BagReader, BagTopic
 from liquid_control.recordings.rosbag.readings import (
@@ -22,11 +23,13 @@ from liquid_control.recordings.rosbag.readings import (
     TWISTS,
 )
 from liquid_control.recordings.settings import TopicMap
+from liquid_control.recordings.values import ACCELEROMETER
 
 KINDS: dict[str, tuple[str, ...]] = {
     "camera": CAMERAS,
     "camera_info": ("sensor_msgs/msg/CameraInfo",),
     "imu": ("sensor_msgs/msg/Imu",),
+    ACCELEROMETER: ("sensor_msgs/msg/Imu",),
     "speed": tuple(SPEEDS),
     "steering": STEERINGS,
 }
@@ -39,11 +42,13 @@ LARGEST_MAP = 2**16  # bytes of a map file
 
 @dataclasses.dataclass(frozen=True)
 class Roles:
-    """The chosen topics; None where the recording has nothing for a role."""
+    """The chosen topics; None where the recording has nothing for a role. `accelerometer`: where
+    `imu` is the gyro alone."""
 
     camera: BagTopic | None = None
     camera_info: BagTopic | None = None
     imu: BagTopic | None = None
+    accelerometer: BagTopic | None = None
     speed: BagTopic | None = None
     steering: BagTopic | None = None
 
@@ -81,12 +86,15 @@ def choose_topics(reader: BagReader, topics: TopicMap | None = None) -> Roles:
     steering = _choose(
         "steering", reader, named.steering or (named.joint and _joints(reader)), _steerings
     )
+    imus = [topic for topic in reader.topics if topic.kind in KINDS["imu"]]
+    imu, accelerometer = split_imu(reader, imus, named.imu, named.accelerometer)
     return Roles(
         camera=camera,
         camera_info=_choose(
             "camera_info", reader, named.camera_info, lambda topics: _infos(topics, camera)
         ),
-        imu=_choose("imu", reader, named.imu, lambda topics: topics),
+        imu=_choose("imu", reader, imu, lambda topics: topics),
+        accelerometer=_choose(ACCELEROMETER, reader, accelerometer, lambda topics: []),
         speed=_choose("speed", reader, named.speed, lambda topics: _speeds(topics, steering)),
         steering=steering,
     )
