@@ -40,6 +40,7 @@ from liquid_control.ros import (
     process,
     qos,
     transitions,
+    undeclared,
 )
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.node_parameters import NODES, CruiseConfig, PolicyNodeConfig
@@ -64,6 +65,7 @@ class PolicyNode(LifecycleNode):
         super().__init__("policy_node", **options)
         transitions.refuse_impossible(self)
         start, *settings = parameters.declare_all(self, PARAMETERS)
+        undeclared.refuse_undeclared(self, "policy_node")
         self.autostart = start.autostart
         self.config, self.cruise, self.timeline_config, self.mounting, self.vehicle = settings
         prefixes = [group.prefix for group in PARAMETERS[1:]]

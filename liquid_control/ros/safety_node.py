@@ -28,7 +28,7 @@ from liquid_control.control.guard import Decision, Guard
 from liquid_control.control.loop import Loop
 from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError
-from liquid_control.ros import conversions, diagnostics, parameters, process, qos
+from liquid_control.ros import conversions, diagnostics, parameters, process, qos, undeclared
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.operator import OperatorInput
@@ -60,6 +60,7 @@ class SafetyNode(Node):
         self.config, limits, engagement, buttons, self.vehicle = parameters.declare_all(
             self, PARAMETERS
         )
+        undeclared.refuse_undeclared(self, "safety_node")
         self.guard = Guard(limits, self.vehicle, engagement)
         parameters.follow(self, [("gate.", limits)], lambda changed: self._set_limits(*changed))
         self._proposals, self._speeds, self._commands, self._latency = (Meter() for _ in range(4))

@@ -32,6 +32,7 @@ from liquid_control.ros import (
     parameters,
     process,
     qos,
+    undeclared,
 )
 from liquid_control.ros.diagnostics import Meter
 from liquid_control.ros.node_parameters import NODES, SimControls
@@ -65,6 +66,7 @@ class SimNode(Node):
                 error.name or "mujoco", "Install the sim extra: pip install 'liquid_control[sim]'"
             ) from error
         self.config, self.controls, world_config = parameters.declare_all(self, PARAMETERS)
+        undeclared.refuse_undeclared(self, "sim_node")
         self.world = world.World(world_config, self.config.seed, self.config.held_out)
         self.vehicle, self._start = VEHICLE, world.START_STATION
         self._put_back_ahead = PUT_BACK_AHEAD
