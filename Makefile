@@ -58,7 +58,7 @@ docs: setup
 coverage: setup
 	@$(RUN)/python -m coverage run --branch --data-file=.venv/coverage -m pytest -q test/control
 	@$(RUN)/python -m coverage report -m --data-file=.venv/coverage --fail-under=100 \
-		--include='*/control/safety.py,*/control/guard.py,*/control/engagement.py,*/control/loop.py'
+		--include='*/liquid_control/control/*.py'
 
 mutation: setup
 	@tools/mutation.sh

@@ -104,8 +104,8 @@ class SpeedSample:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SteeringSample:
-    """What the recorded driver commanded or did: front-wheel angle [rad], and speed [m/s] where the
-    message has one."""
+    """Front-wheel angle [rad] that was measured, or that a recorded driver commanded; and speed
+    [m/s] where the message has one."""
 
     stamp_ns: int
     steering_angle: float
@@ -165,8 +165,8 @@ class Action:
 class Command:
     """Command to the vehicle: front-wheel steering angle [rad] and speed [m/s].
 
-    `stamp_ns` is the stamp of the frame that caused it, so anyone downstream can measure latency;
-    `issued_ns` is when the gate issued it.
+    `stamp_ns` is the stamp of the frame that caused it, 0 where that is not known; `issued_ns` is
+    when the gate issued it, and the stamp of its message.
     """
 
     stamp_ns: int

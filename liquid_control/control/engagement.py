@@ -21,6 +21,7 @@ import enum
 from typing import NamedTuple
 
 from liquid_control.config import check, choice, number, switch
+from liquid_control.errors import ConfigError
 
 
 class State(enum.Enum):
@@ -52,6 +53,8 @@ class Answer(NamedTuple):
 
 
 DRIVING = (State.ENGAGING, State.ENGAGED)
+BY_STALENESS, ANY_RATE = -1.0, 0.0
+"""Values of `EngagementConfig.lowest_rate`."""
 COMMANDING = (*DRIVING, State.DEGRADED, State.STOPPED, State.FAULT)
 
 
@@ -69,11 +72,12 @@ class EngagementConfig:
         1.0, 0.0, 60.0, "s", "how long all inputs must be healthy before engaging"
     )
     lowest_rate: float = number(
-        5.0,
-        0.0,
+        BY_STALENESS,
+        -1.0,
         200.0,
         "Hz",
-        "proposals per second below which inputs are not healthy enough to engage",
+        "proposals per second below which inputs are not healthy enough to engage; -1: at which "
+        "none is stale before the next one comes; 0: any",
     )
     proposal_stale_after: float = number(
         0.17,
@@ -100,7 +104,33 @@ class EngagementConfig:
         0.5, 0.05, 1.0, "", "share of the steering rate and lateral jerk allowed in that time"
     )
     standstill: float = number(
-        0.1, 0.01, 2.0, "m/s", "below this speed the vehicle counts as standing"
+        0.1,
+        0.01,
+        2.0,
+        "m/s",
+        "below this speed the vehicle counts as standing; it does not engage while it rolls "
+        "backwards faster",
+    )
+    largest_roll_back: float = number(
+        0.5,
+        0.01,
+        5.0,
+        "m/s",
+        "rolling backwards faster than this while engaged leads to the degraded state",
+    )
+    angle_stale_after: float = number(
+        0.2, 0.01, 5.0, "s", "a measured steering angle older than this counts as unknown"
+    )
+    without_angle: str = choice(
+        "proposal",
+        ("proposal", "standstill"),
+        "while the steering angle is unknown, engage from the angle that the policy proposes, or "
+        "only at standstill",
+    )
+    last_command: str = choice(
+        "stop",
+        ("stop", "none"),
+        "what is issued once when commands cease: a speed of 0 at the angle held, or nothing",
     )
     dead_man: bool = switch(False, "drive only while `enable` is held true and fresh")
     enable_stale_after: float = number(
@@ -109,6 +139,12 @@ class EngagementConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        if BY_STALENESS < self.lowest_rate < ANY_RATE:
+            raise ConfigError(
+                "EngagementConfig.lowest_rate",
+                self.lowest_rate,
+                f"{BY_STALENESS:g}, {ANY_RATE:g} or more",
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -132,8 +168,8 @@ class Readings:
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """All that prevents a start."""
-        return (*self.unhealthy, *self.unready, *self.forbidding)
+        """All that prevents a start, each once."""
+        return tuple(dict.fromkeys((*self.unhealthy, *self.unready, *self.forbidding)))
 
 
 class Engagement:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import math
+import enum
 
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.control.engagement import (
@@ -23,11 +23,12 @@ from liquid_control.control.engagement import (
     Request,
     State,
 )
+from liquid_control.control.measured import Measured
+from liquid_control.control.proposals import AGES, Proposals, lowest_rate
 from liquid_control.control.safety import SafetyGate
-from liquid_control.signals import Action, Command, Limit, SpeedSample, Verdict
+from liquid_control.control.start import Start
+from liquid_control.signals import Action, Command, Limit, SpeedSample, SteeringSample, Verdict
 
-RATE_WINDOW = 1.0
-"""Proposals are counted over this time [s]."""
 CLOCK_TOLERANCE = 0.5
 """The stamps' clock may differ from the steady one by this much between two ticks before it counts
 as jumped or stopped [s]."""
@@ -36,39 +37,53 @@ LARGEST_SPEED = 100.0
 SPEED_NOISE, LARGEST_CHANGE = 2.0, 20.0
 """Two readings may differ by this [m/s], and by this per second [m/s²]: more than any vehicle on
 wheels reaches."""
-AGREE_WITHIN = 1.0
-"""Readings further apart than this are not compared [s]."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OperatorRequest:
     """What the operator requests at one tick. `takeover` lasts; `engage_requested` and
     `acknowledged` are edges since the last tick; `enabled`: the dead-man is held and fresh.
-    `faults`: an emergency stop, and faults found outside of the gate."""
+    `faults`: an emergency stop, and faults found outside of the gate; `unready`: what is found
+    there that prevents a start but not driving on."""
 
     takeover: bool = False
     enabled: bool = False
     engage_requested: bool = False
     acknowledged: bool = False
     faults: tuple[str, ...] = ()
+    unready: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Decision:
     """`command` is None while the driver steers; `steady_ns` is when it was issued, on the clock
-    that limits are counted by."""
+    that limits are counted by. `closing`: the last command before silence, at the tick with which
+    commands cease."""
 
     state: State
     reason: str
     command: Command | None
     verdict: Verdict
     steady_ns: int
+    closing: Command | None = None
+
+
+class Wheels(enum.Enum):
+    """What they follow since the last tick: the gate's commands, the driver, or what the vehicle
+    does with them in a safe stop that releases them."""
+
+    GATE = "gate"
+    DRIVER = "driver"
+    RELEASED = "released"
 
 
 class Guard:
     """One `tick` is one decision; a `Loop` says when. All times in ns: `now_ns` of the stamps'
     clock, `steady_ns` of one that only goes forward. Nothing raises, whatever is pushed. `rejected`
-    counts proposals and measurements by reason."""
+    counts proposals and measurements by reason. `previous`: the last command; while the driver
+    steers, where driving would start from. Raises ConfigError for limits and settings that
+    contradict each other.
+    """
 
     def __init__(
         self,
@@ -82,13 +97,11 @@ class Guard:
         self.rejected: collections.Counter[str] = collections.Counter()
         self.clock_jumps = 0
         self.previous: Command | None = None
-        self.steering_angle: float | None = None
-        self._action: Action | None = None  # stamped on the steady clock
+        self._wheels = Wheels.DRIVER
+        self._start = Start(self.vehicle)
+        self._proposals = Proposals()
         self._followed: Action | None = None
-        self._stamp_ns = 0
-        self._arrivals: collections.deque[int] = collections.deque(maxlen=512)
-        self._speed: tuple[float, int] | None = None  # [m/s], when on the steady clock [ns]
-        self._reading: tuple[float, int] | None = None
+        self._speed = Measured(LARGEST_SPEED, SPEED_NOISE, LARGEST_CHANGE)
         self._clocks: tuple[int, int] | None = None
         self._stopped_since: int | None = None
 
@@ -99,6 +112,7 @@ class Guard:
     @limits.setter
     def limits(self, limits: GateConfig) -> None:
         """New limits; not while the policy drives."""
+        self._lowest_rate = lowest_rate(self.config, limits)
         self._gate = SafetyGate(limits, self.vehicle)
         share = self.config.soft_share
         rate, jerk = (
@@ -112,46 +126,45 @@ class Guard:
     @property
     def last_speed(self) -> float | None:
         """The speed measured last [m/s], however long ago."""
-        return None if self._speed is None else self._speed[0]
+        return self._speed.last
 
     def push_proposal(self, action: Action, now_ns: int, steady_ns: int) -> bool:
         """Takes a proposal; False when its stamp repeats or precedes that of the last one (unless
         the clock itself went back)."""
-        if (
-            self._action is not None
-            and action.stamp_ns <= self._stamp_ns
-            and now_ns >= self._stamp_ns
-        ):
-            self.rejected["duplicate" if action.stamp_ns == self._stamp_ns else "older"] += 1
-            return False
-        self._stamp_ns = action.stamp_ns
-        self._action = dataclasses.replace(action, stamp_ns=steady_ns - (now_ns - action.stamp_ns))
-        self._arrivals.append(steady_ns)
-        return True
+        refused = self._proposals.push(action, now_ns, steady_ns)
+        if refused:
+            self.rejected[refused] += 1
+        return not refused
 
     def push_speed(self, sample: SpeedSample, now_ns: int, steady_ns: int) -> bool:
         """Takes a measured speed; False when its stamp is further from now than the limit allows,
         or it is not finite, impossible, or further from the reading before than any vehicle gets in
         the time between. Two consistent readings are needed to recover."""
-        reading = sample.speed, steady_ns - max(now_ns - sample.stamp_ns, 0)
-        stale = abs(now_ns - sample.stamp_ns) > self.limits.speed_stale_after * 1e9
-        possible = not stale and abs(sample.speed) <= LARGEST_SPEED
-        believed = possible and _agree(reading, self._reading)
-        self._reading = reading if possible else None
+        age_ns = now_ns - sample.stamp_ns
+        fresh = abs(age_ns) <= self.limits.speed_stale_after * 1e9
+        believed = self._speed.push(sample.speed, steady_ns - max(age_ns, 0), fresh)
         if not believed:
             self.rejected["speed"] += 1
-            return False
-        self._speed = reading
-        return True
+        return believed
 
-    def push_steering_angle(self, angle: float) -> bool:
-        """Takes a measured front-wheel angle [rad], which driving starts from; False when it is not
-        finite."""
-        if not math.isfinite(angle):
+    def push_steering_angle(self, sample: SteeringSample, now_ns: int, steady_ns: int) -> bool:
+        """Takes a measured front-wheel angle, which driving starts from; False as for a speed. One
+        far beyond the vehicle's largest is in another unit, and no angle is believed for a while
+        after it."""
+        age_ns = now_ns - sample.stamp_ns
+        fresh = abs(age_ns) <= self.config.angle_stale_after * 1e9
+        believed = self._start.push(sample.steering_angle, steady_ns - max(age_ns, 0), fresh)
+        if not believed:
             self.rejected["steering_angle"] += 1
-            return False
-        self.steering_angle = angle
-        return True
+        return believed
+
+    def known_speed(self, steady_ns: int) -> float | None:
+        """The measured speed [m/s] while it is fresh."""
+        return self._speed.known(steady_ns, self.limits.speed_stale_after)
+
+    def known_angle(self, steady_ns: int) -> float | None:
+        """The measured front-wheel angle [rad] while it is fresh and not in doubt."""
+        return self._start.known_angle(steady_ns, self.config.angle_stale_after)
 
     def answer(self, request: Request) -> Answer:
         """Whether an operator's request can be followed, as of the last tick. Changes nothing: the
@@ -166,74 +179,97 @@ class Guard:
     ) -> Decision:
         """One command, or none while the driver steers."""
         speed = self.known_speed(steady_ns)
+        if self._wheels is Wheels.DRIVER:
+            self.previous = self._where(steady_ns, speed)
         state = self.engagement.step(self._readings(now_ns, steady_ns, speed, request))
         if state not in COMMANDING or request.takeover:
-            # Driving starts from where wheels and vehicle are then.
-            self.previous = Command(
-                0, steady_ns, self.steering_angle or 0.0, max(speed or 0.0, 0.0)
-            )
+            closing = self.closing_command(now_ns)
+            self.previous = dataclasses.replace(self.previous, issued_ns=steady_ns)
+            self._wheels, self._followed = Wheels.DRIVER, None
             return Decision(
-                state, self.engagement.reason, None, Verdict(Limit.NONE, False), steady_ns
+                state, self.engagement.reason, None, Verdict(Limit.NONE, False), steady_ns, closing
             )
         driving = state in DRIVING
         if driving:
-            self._followed = self._action
+            self._followed = self._proposals.action
+            if self._wheels is Wheels.RELEASED:
+                self.previous = self._where(steady_ns, speed)
         gate = self._soft if state is State.ENGAGING else self._gate
-        action, why = self._action, gate.unusable(self._action, steady_ns)
+        action = self._proposals.action
+        why = gate.unusable(action, steady_ns)
         if not driving and not why:  # a safe stop may follow the last bend that was driven
             action, why = self._followed, Limit.STALE
         self.previous, verdict = gate.limit(
             action, why, speed, steady_ns, self.previous, self.last_speed
         )
-        command = dataclasses.replace(self.previous, stamp_ns=self._stamp_ns, issued_ns=now_ns)
-        return Decision(
-            state, self.engagement.reason, None if verdict.released else command, verdict, steady_ns
-        )
+        command = None
+        self._wheels = Wheels.RELEASED
+        if not verdict.released:
+            self._wheels = Wheels.GATE
+            self._start.obeyed(steady_ns)
+            command = dataclasses.replace(
+                self.previous, stamp_ns=self._proposals.stamp_ns, issued_ns=now_ns
+            )
+        return Decision(state, self.engagement.reason, command, verdict, steady_ns)
+
+    def closing_command(self, now_ns: int) -> Command | None:
+        """The last command before silence: standstill at the angle held, for a vehicle that would
+        go on obeying the one before. None where no command was issued at the last tick, or none is
+        wanted."""
+        if self._wheels is not Wheels.GATE or self.config.last_command == "none":
+            return None
+        return Command(self._proposals.stamp_ns, now_ns, self.previous.steering_angle, 0.0)
+
+    def _where(self, steady_ns: int, speed: float | None) -> Command:
+        """Where driving starts from, while the wheels do not follow the gate."""
+        usable = not self._proposal_problems(steady_ns)
+        proposed = self._proposals.action if usable else None
+        angle = self.known_angle(steady_ns)
+        return self._start.command(self._gate, angle, proposed, speed, steady_ns, self.previous)
 
     def _readings(
         self, now_ns: int, steady_ns: int, speed: float | None, request: OperatorRequest
     ) -> Readings:
-        unhealthy = [*self._proposal_problems(steady_ns), *self._clock_problems(now_ns, steady_ns)]
+        problems, slow = self._proposal_problems(steady_ns), ()
+        if self._proposals.rate(steady_ns) < self._lowest_rate:
+            slow = (f"proposals too slow: below {self._lowest_rate:.3g} Hz",)
+            if self._proposals.come(steady_ns) and self.engagement.state not in COMMANDING:
+                # Each one is stale before the next comes: a consequence that comes and goes.
+                problems = [problem for problem in problems if problem not in AGES]
+        unhealthy = [*problems, *self._clock_problems(now_ns, steady_ns)]
         if speed is None and self.config.needs_speed:
             unhealthy.append("no speed")
-        rate = (
-            sum(steady_ns - arrival <= RATE_WINDOW * 1e9 for arrival in self._arrivals)
-            / RATE_WINDOW
-        )
-        slow = () if rate >= self.config.lowest_rate else ("proposals too slow",)
-        standing = (
-            self.previous is not None
-            and self.previous.speed == 0.0
-            and (speed is None or abs(speed) <= self.config.standstill)
-        )
-        held = request.enabled or not self.config.dead_man
+        if speed is not None and speed < -self.config.largest_roll_back:
+            unhealthy.append("rolling backwards")
         return Readings(
             steady_ns,
             tuple(unhealthy),
-            slow,
-            (),
+            (*slow, *request.unready),
+            self._forbidding(steady_ns, speed),
             request.faults,
-            standing,
+            self.previous.speed == 0.0 and (speed is None or self._stands(speed)),
             request.takeover,
-            held,
+            request.enabled or not self.config.dead_man,
             request.engage_requested,
             request.acknowledged,
         )
 
+    def _forbidding(self, steady_ns: int, speed: float | None) -> tuple[str, ...]:
+        """What the vehicle does that forbids to engage."""
+        found, angle = [], self.known_angle(steady_ns)
+        if speed is not None and speed < -self.config.standstill:
+            found.append("rolling backwards")
+        if angle is None and self.config.without_angle == "standstill" and not self._stands(speed):
+            found.append("no steering angle while moving")
+        if angle is not None and abs(angle) > self._gate.largest_angle:
+            found.append("wheels beyond the largest angle")
+        return tuple(found)
+
+    def _stands(self, speed: float | None) -> bool:
+        return speed is not None and abs(speed) <= self.config.standstill
+
     def _proposal_problems(self, steady_ns: int) -> list[str]:
-        if self._action is None:
-            return ["no proposal"]
-        problems = []
-        if steady_ns - self._arrivals[-1] > self.config.proposal_stale_after * 1e9:
-            problems.append("proposal stale")
-        age = steady_ns - self._action.stamp_ns
-        if age > self.limits.stale_after * 1e9:
-            problems.append("frame stale")
-        if -age > self.limits.max_future * 1e9:
-            problems.append("frame in the future")
-        if not (math.isfinite(self._action.curvature) and math.isfinite(self._action.speed)):
-            problems.append("proposal not finite")
-        return problems
+        return self._proposals.problems(steady_ns, self.limits, self.config.proposal_stale_after)
 
     def _clock_problems(self, now_ns: int, steady_ns: int) -> list[str]:
         """A clock that stands still is unhealthy for as long as it does. A jump is only counted:
@@ -251,20 +287,3 @@ class Guard:
             and steady_ns - self._stopped_since > CLOCK_TOLERANCE * 1e9
         )
         return ["clock stands still"] if stopped else []
-
-    def known_speed(self, steady_ns: int) -> float | None:
-        """The measured speed [m/s] while it is fresh."""
-        if self._speed is None or steady_ns - self._speed[1] > self.limits.speed_stale_after * 1e9:
-            return None
-        return self._speed[0]
-
-
-def _agree(reading: tuple[float, int], other: tuple[float, int] | None) -> bool:
-    """Whether a vehicle can have both speeds at these times; False for readings too far apart to
-    be compared."""
-    if other is None or abs(reading[1] - other[1]) > AGREE_WITHIN * 1e9:
-        return False
-    return (
-        abs(reading[0] - other[0])
-        <= SPEED_NOISE + LARGEST_CHANGE * abs(reading[1] - other[1]) / 1e9
-    )

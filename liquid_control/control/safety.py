@@ -99,7 +99,7 @@ class SafetyGate:
                 steering_angle(float(action.curvature), self.vehicle),
             )
             wanted_speed = float(action.speed)
-            if abs(float(action.curvature)) > curvature(self._largest_angle(), self.vehicle):
+            if abs(float(action.curvature)) > curvature(self.largest_angle, self.vehicle):
                 limits |= Limit.ANGLE
 
         angle, steered = self._limit_angle(wanted_angle, measured, before.angle, elapsed)
@@ -110,8 +110,17 @@ class SafetyGate:
             limits | steered | paced, safe_stop, released
         )
 
-    def _largest_angle(self) -> float:
+    @property
+    def largest_angle(self) -> float:
+        """Of the gate or of the vehicle, whichever is smaller [rad]."""
         return min(self.limits.max_steering_angle, self.vehicle.max_steering_angle)
+
+    def lasting_angle(self, bend: float, speed: float | None) -> float:
+        """The front-wheel angle nearest to that of a curvature `bend` [1/m] that is allowed for any
+        time at a measured speed [m/s]; None: at the largest speed that may be commanded."""
+        bearable = self._bearable(self.limits.max_speed if speed is None else speed)
+        bound = min(self.largest_angle, bearable)
+        return _clip(steering_angle(bend, self.vehicle), -bound, bound)
 
     def unusable(self, action: Action | None, now_ns: int) -> Limit:
         """Why the action cannot be used; `Limit.NONE` when it can."""
@@ -142,7 +151,7 @@ class SafetyGate:
         """The angle nearest to `wanted` within all limits. It lies between the one before and one
         that is bearable at the measured speed, so a speed that may be commanded is never too fast
         for it."""
-        largest = self._largest_angle()
+        largest = self.largest_angle
         target = _clip(wanted, -largest, largest)
         limits = Limit.NONE if target == wanted else Limit.ANGLE
         if abs(target) > self._bearable(speed):

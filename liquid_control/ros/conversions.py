@@ -121,11 +121,12 @@ def action_message(action: Action, kind: type, vehicle: VehicleConfig):
 
 
 def command_message(command: Command, kind: type, vehicle: VehicleConfig):
-    """A command as a message of class `kind`, with the stamp of its frame where there is a
-    header."""
+    """A command as a message of class `kind`. Its stamp, where it has a header, is the time of
+    issue: controllers judge by it whether a command is still valid. The stamp of the frame behind
+    it is in the gate's verdict."""
     return _steering(
         kind,
-        command.stamp_ns,
+        command.issued_ns,
         curvature(command.steering_angle, vehicle),
         command.steering_angle,
         command.speed,
@@ -150,12 +151,10 @@ def action_from_message(
 def command_from_message(
     message, vehicle: VehicleConfig, received_ns: int, held_angle: float = 0.0
 ) -> Command:
-    """The command in a steering message, with its receive time as its time of
-    issue."""
+    """The command in a steering message, issued at its stamp, a Twist when it was received. The
+    frame behind it is not in it: stamp 0."""
     action = action_from_message(message, vehicle, received_ns, curvature(held_angle, vehicle))
-    return Command(
-        action.stamp_ns, received_ns, steering_angle(action.curvature, vehicle), action.speed
-    )
+    return Command(0, action.stamp_ns, steering_angle(action.curvature, vehicle), action.speed)
 
 
 def _steering(kind: type, stamp: int, bend: float, angle: float, speed: float):

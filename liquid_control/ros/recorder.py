@@ -71,7 +71,7 @@ class Recorder(Node):
         self._commands: list[tuple] = []
         self._verdicts: dict[
             int, list[tuple[int, int]]
-        ] = {}  # frame stamp: issue and limits of its commands in their order
+        ] = {}  # time of issue: frame stamp and limits of its commands in their order
         self._neurons: list[tuple] = []
         self._state_names: tuple[str, ...] = ()
         self._poses: dict[int, tuple] = {}
@@ -183,13 +183,14 @@ class Recorder(Node):
         }
 
     def _judged_commands(self) -> list[tuple]:
-        """Commands with time of issue and limits: the k-th verdict about a frame belongs to its
-        k-th command."""
+        """Commands with stamp of the frame and limits: the k-th verdict about a time of issue
+        belongs to its k-th command. One without a verdict, such as the last before a takeover,
+        belongs to no frame."""
         rows, seen = [], {}
-        for stamp, angle, speed, received in self._commands:
-            verdicts = self._verdicts.get(stamp, [(received, 0)])
-            k = seen[stamp] = seen.get(stamp, -1) + 1
-            issued, limits = verdicts[min(k, len(verdicts) - 1)]
+        for issued, angle, speed, received in self._commands:
+            verdicts = self._verdicts.get(issued, [(0, 0)])
+            k = seen[issued] = seen.get(issued, -1) + 1
+            stamp, limits = verdicts[min(k, len(verdicts) - 1)]
             rows.append((stamp, issued, angle, speed, received, limits))
         return rows
 
@@ -216,22 +217,22 @@ class Recorder(Node):
     def _on_command(self, message: TwistStamped, received: int) -> None:
         held = self.latest.get("steering_angle", 0.0)
         command = conversions.command_from_message(message, self.vehicle, received, held)
-        if self.latest.get("stamp_ns") != command.stamp_ns:
-            self.recent_latencies.append((received - command.stamp_ns) / 1e9)
-        self.latest |= {"stamp_ns": command.stamp_ns, "steering_angle": command.steering_angle}
+        self.latest["steering_angle"] = command.steering_angle
         if self.recording:
             self._commands.append(
-                (command.stamp_ns, command.steering_angle, command.speed, received)
+                (command.issued_ns, command.steering_angle, command.speed, received)
             )
 
     def _on_verdict(self, message: DiagnosticStatus, received: int) -> None:
+        """It is sent right behind its command, so that its arrival tells the command's age."""
         values = {pair.key: pair.value for pair in message.values}
         limits = sum(Limit[name.upper()].value for name in message.message.split(", ") if name)
-        self.latest["gate"] = message.message or "open"
+        stamp = int(values["stamp_ns"])
+        if self.latest.get("stamp_ns") != stamp:
+            self.recent_latencies.append((received - stamp) / 1e9)
+        self.latest |= {"gate": message.message or "open", "stamp_ns": stamp}
         if self.recording:
-            self._verdicts.setdefault(int(values["stamp_ns"]), []).append(
-                (int(values["issued_ns"]), limits)
-            )
+            self._verdicts.setdefault(int(values["issued_ns"]), []).append((stamp, limits))
 
     def _on_neurons(self, message: JointState, received: int) -> None:
         if self.recording:

@@ -34,7 +34,7 @@ from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.operator import OperatorInput
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.publisher_conflicts import PublisherConflicts
-from liquid_control.signals import Limit, SpeedSample, Verdict
+from liquid_control.signals import Command, Limit, SpeedSample, SteeringSample, Verdict
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -118,20 +118,25 @@ class SafetyNode(Node):
         for message, _ in self._odometry.take():
             self.guard.push_speed(SpeedSample.from_message(message), now, steady)
             self._speeds.tick()
-        for message, _ in self._angles.take():
-            self.guard.push_steering_angle(message.data)
+        ahead = now - time.time_ns()
+        for message, received_ns in self._angles.take():
+            sample = SteeringSample(received_ns + ahead, message.data, None)
+            self.guard.push_steering_angle(sample, now, steady)
         faults = self._conflicts if self.config.rivals_are_faults else ()
         self._decision = decision = self.guard.tick(now, steady, self._operator.take(faults))
+        self._publish(decision.closing)
         if decision.command is not None:
-            self._out.publish(
-                conversions.command_message(decision.command, self._kind, self.vehicle)
-            )
-            self._commands.tick()
+            self._publish(decision.command)
             self._acted.update(decision.verdict.limits.names())
             self._acted["activations"] += bool(decision.verdict.limits)
             self._publish_verdict(decision)
         if (decision.state, decision.reason) != self._published_state:
             self._publish_state(decision)
+
+    def _publish(self, command: Command | None) -> None:
+        if command is not None:
+            self._out.publish(conversions.command_message(command, self._kind, self.vehicle))
+            self._commands.tick()
 
     def _publish_state(self, decision: Decision) -> None:
         """State and reason: latched on ~/state whenever one changes, in the log when the state

@@ -215,8 +215,7 @@ class SimNode(Node):
         if not (math.isfinite(command.steering_angle) and math.isfinite(command.speed)):
             return  # not finite: ignored; the timeout brakes
         self._commands.tick()
-        if command.stamp_ns != before.stamp_ns:
-            self._latency.tick((received_ns - command.stamp_ns) / 1e9)
+        self._latency.tick((received_ns - command.issued_ns) / 1e9)
         self.command = command
 
     def _set_controls(self, controls: SimControls) -> None:
@@ -230,7 +229,7 @@ class SimNode(Node):
             **self._commands.flow("command"),
         }
         values |= {
-            **self._latency.latency("latency stamp to arrival"),
+            **self._latency.latency("latency issue to arrival"),
             **self._lateness.latency("latency stamp to picture sent"),
         }
         values |= {"speed [m/s]": truth.speed, "lane_offset [m]": truth.lane_offset}

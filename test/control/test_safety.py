@@ -264,3 +264,16 @@ def test_the_gate_is_frozen_and_forgets():
         GATE.limits = GateConfig()
     arguments = Action(NOW, 0.05, 9.0), 9.0, NOW, before(0.1, 9.0)
     assert GATE.apply(*arguments) == GATE.apply(*arguments)
+
+
+def test_the_angle_that_a_bend_may_have_for_any_time():
+    gate = SafetyGate(GateConfig(max_speed=10.0), VehicleConfig(max_steering_angle=0.4))
+    assert gate.largest_angle == 0.4
+    assert SafetyGate(GateConfig(max_steering_angle=0.3)).largest_angle == 0.3
+    for sign in (-1.0, 1.0):
+        assert gate.lasting_angle(sign * 0.02, 8.0) == sign * math.atan(2.6 * 0.02)
+        assert gate.lasting_angle(sign * 9.0, 0.0) == sign * 0.4
+        assert gate.lasting_angle(sign * 0.2, 8.0) == pytest.approx(
+            sign * math.atan(2.6 * 3.0 / 64.0), abs=1e-12
+        )
+        assert gate.lasting_angle(sign * 0.2, None) == gate.lasting_angle(sign * 0.2, 10.0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from liquid_control.config import VehicleConfig
-from liquid_control.control.vehicle import curvature, steering_angle
+from liquid_control.control.vehicle import curvature, curvature_of, steering_angle
 
 CAR = VehicleConfig()
 
@@ -35,3 +36,12 @@ def test_any_input_stays_within_the_vehicle_and_keeps_its_sign(value):
 
 def test_nan_answers_nan():
     assert math.isnan(steering_angle(math.nan, CAR)) and math.isnan(curvature(math.nan, CAR))
+
+
+def test_a_twist_means_the_yaw_rate_of_its_speed_and_keeps_the_bend_at_standstill():
+    def twist(speed: float, yaw_rate: float) -> SimpleNamespace:
+        return SimpleNamespace(linear=SimpleNamespace(x=speed), angular=SimpleNamespace(z=yaw_rate))
+
+    assert curvature_of(twist(5.0, 0.5), held=7.0) == 0.1
+    assert curvature_of(twist(-5.0, 0.5), held=7.0) == -0.1
+    assert curvature_of(twist(0.04, 0.5), held=0.2) == 0.2

@@ -119,12 +119,13 @@ def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(
     last = next(command for command in commands(verdicts) if command.stamp_ns == stamp)
     assert last.steering_angle == pytest.approx(math.atan(2.6 * 0.01), abs=1e-9)
     assert last.speed == pytest.approx(8.0, abs=1e-9)
+    issued = last.issued_ns
     probe.until(
-        lambda: any(conversions.stamp_ns(message.header.stamp) == stamp for message, _ in heard),
-        "the command itself",
+        lambda: any(conversions.stamp_ns(message.header.stamp) == issued for message, _ in heard),
+        "the command itself, stamped with its time of issue",
     )
     assert any(message.level == b"\0" and message.message == "" for message, _ in verdicts)
-    same = [message for message, _ in heard if conversions.stamp_ns(message.header.stamp) == stamp]
+    same = [message for message, _ in heard if conversions.stamp_ns(message.header.stamp) == issued]
     sent = conversions.command_from_message(same[0], VEHICLE, 0)
     assert (sent.steering_angle, sent.speed) == (
         pytest.approx(last.steering_angle, abs=1e-9),

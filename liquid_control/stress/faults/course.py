@@ -13,7 +13,7 @@ from liquid_control.control.guard import Guard, OperatorRequest
 from liquid_control.control.loop import Loop
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
-from liquid_control.signals import Action, Command, Frame, ImuSample, SpeedSample
+from liquid_control.signals import Action, Command, Frame, ImuSample, SpeedSample, SteeringSample
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.tasks.lane_keeping import expert_curvature
 from liquid_control.sim.world import World
@@ -68,7 +68,8 @@ def run_course(
             events = world.advance(command.steering_angle, command.speed)
         now, now_ns, steady_ns = world.time_ns * 1e-9, EPOCH + world.time_ns, BOOT + world.time_ns
         proposals = _sense(controller, guard, taps, events, now, now_ns, steady_ns)
-        guard.push_steering_angle(world.truth.steering_angle)
+        angle = SteeringSample(now_ns, world.truth.steering_angle, None)
+        guard.push_steering_angle(angle, now_ns, steady_ns)
         fresh = [
             guard.push_proposal(action, now_ns, steady_ns)
             for action in pass_through(taps["command"], proposals, now)

@@ -85,7 +85,7 @@ EXPECTED = {
         "impossible speeds are refused", SPEED_STALE, brakes=True, stays_on_road=False
     ),
     ("speed", "wrong"): Expectation(
-        "backwards at the true speed: limits count its size", drives_on=True
+        "a vehicle that rolls backwards is braked", SPEED_STALE, brakes=True, stays_on_road=False
     ),
     ("speed", "slow"): Expectation("the edge of its life: may degrade now and then"),
     ("speed", "delayed"): Expectation("younger than it may be", drives_on=True),
