@@ -201,7 +201,7 @@ def _children(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> l
         Child(
             "safety_node",
             "liquid_control.ros.safety_node",
-            {**shape, "gate.max_speed": settings.speed},
+            {**shape, "gate.max_speed": settings.speed, "state_folder": "none"},
         ),
         Child("sim_node", "liquid_control.ros.sim_node", world),
     ]

@@ -107,6 +107,11 @@ class SafetyNodeConfig:
         "two publishers of one name that are listed for longer are both alive: more than the lease "
         "after which DDS forgets a killed process (Fast DDS 20 s, Cyclone DDS 10 s)",
     )
+    state_folder: str = text(
+        "",
+        "folder of the file that keeps an emergency stop, a fault and a takeover over a restart; "
+        "empty: liquid_control in $ROS_HOME or ~/.ros; none: nothing is kept",
+    )
 
     def __post_init__(self) -> None:
         check(self)

@@ -12,10 +12,9 @@ from std_srvs.srv import Trigger
 
 from liquid_control.control.guard import OperatorRequest
 from liquid_control.ros import qos
+from liquid_control.ros.gate_memory import EMERGENCY, Remembered
 from liquid_control.ros.joystick import Joystick, JoystickConfig
 from liquid_control.ros.polled_subscription import PolledSubscription, sender
-
-EMERGENCY = "emergency stop"
 
 
 class OperatorInput:
@@ -35,6 +34,7 @@ class OperatorInput:
         self._takeover = {"topic": False, "joystick": False}
         self._emergency = {"topic": False, "joystick": False}
         self._pulses: set[str] = set()
+        self._restored: tuple[str, ...] = ()
         self._said: set[tuple[str, int]] = set()
         self._enabled_until = 0.0
         self._engage_requested = self._acknowledged = False
@@ -64,11 +64,24 @@ class OperatorInput:
             enabled=time.monotonic() <= self._enabled_until,
             engage_requested=self._engage_requested,
             acknowledged=self._acknowledged,
-            faults=(*((EMERGENCY,) if emergency else ()), *faults),
+            faults=(*((EMERGENCY,) if emergency else ()), *self._restored, *faults),
         )
+        self._restored = ()
         self._engage_requested = self._acknowledged = False
         self._pulses.clear()
         return request
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Where a takeover is held: by topic, joystick, or both."""
+        return tuple(source for source, held in self._takeover.items() if held)
+
+    def restore(self, before: Remembered) -> None:
+        """Goes on where the gate before this one ended."""
+        self._takeover |= dict.fromkeys(before.takeover, True)
+        self._restored = (before.fault,) if before.fault else ()
+        if before.waits:  # after any takeover, engaging takes a request
+            self._pulses.add("takeover")
 
     def problems(self) -> tuple[str, ...]:
         """What keeps the operator from being heard."""

@@ -30,6 +30,7 @@ from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError
 from liquid_control.ros import conversions, diagnostics, parameters, process, qos, undeclared
 from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.gate_memory import GateMemory, open_memory
 from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.operator import OperatorInput
 from liquid_control.ros.polled_subscription import PolledSubscription
@@ -79,6 +80,7 @@ class SafetyNode(Node):
         self._odometry = PolledSubscription(self, Odometry, "odom", qos.INERTIAL)
         self._angles = PolledSubscription(self, Float64, "steering_angle", qos.INERTIAL)
         self._operator = OperatorInput(self, buttons, engagement.enable_stale_after)
+        self._memory = self._remember()
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
         kind = conversions.steering_type(self.config.proposal_type)
         self._rivals = PublisherConflicts(self, self.config.publisher_lease)
@@ -123,7 +125,9 @@ class SafetyNode(Node):
             sample = SteeringSample(received_ns + ahead, message.data, None)
             self.guard.push_steering_angle(sample, now, steady)
         faults = self._conflicts if self.config.rivals_are_faults else ()
-        self._decision = decision = self.guard.tick(now, steady, self._operator.take(faults))
+        request = self._operator.take(faults)
+        self._decision = decision = self.guard.tick(now, steady, request)
+        self._memory.note(decision.state, decision.reason, request.takeover, self._operator.held)
         self._publish(decision.closing)
         if decision.command is not None:
             self._publish(decision.command)
@@ -196,6 +200,23 @@ class SafetyNode(Node):
             )
         self.guard.limits = limits
 
+    def _remember(self) -> GateMemory:
+        """What is kept over a restart, handed to the operator's input and logged."""
+        memory = open_memory(self.config.state_folder, self.get_fully_qualified_name())
+        self._operator.restore(memory.restored)
+        if memory.restored.words:
+            self.get_logger().warning(
+                f"from before the restart: {memory.restored.words} ({memory.path})"
+            )
+        if memory.problem:
+            self.get_logger().warning(memory.problem)
+        return memory
+
+    def destroy_node(self) -> None:
+        if not self.context.ok():  # a signal ended it, not an error
+            self._memory.end()
+        super().destroy_node()
+
     def _find_conflicts(self) -> None:
         found = self._rivals.find()
         for conflict in set(found) - set(self._conflicts):
@@ -227,7 +248,7 @@ class SafetyNode(Node):
             "qos_mismatches": self._mismatches.total(),
             "rivals": "; ".join(self._conflicts),
         }
-        unheard = self._operator.problems()
+        unheard = (*self._operator.problems(), *filter(None, [self._memory.problem]))
         values |= {"operator_problems": "; ".join(unheard)}
         level, acted = (
             LEVELS.get(decision.state, diagnostics.OK),

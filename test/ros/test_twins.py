@@ -51,7 +51,7 @@ def test_two_gates_of_one_name_are_a_fault_for_both_and_a_replaced_one_is_none(g
     first.wait()
     gate.states.clear()
     gate()
-    probe.spin(1.5)
+    probe.spin(1.2)
     assert fault[0] not in dict(gate.states), "the gate before it is dead"
     second = gate()
     probe.until(lambda: gate.states.count(fault) == 2, "the fault of both")

@@ -76,7 +76,7 @@ class Cast:
             Child(
                 "safety_node",
                 "liquid_control.ros.safety_node",
-                {"gate.max_acceleration": LIMITS.max_acceleration},
+                {"gate.max_acceleration": LIMITS.max_acceleration, "state_folder": "none"},
             ),
             Child("policy_node", "liquid_control.ros.policy_node", policy, self.policy_prefix),
         ]
