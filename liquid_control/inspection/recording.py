@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from liquid_control.config import TimelineConfig
 from liquid_control.inspection.agreement import Agreement, compare_signals, judge_agreement
+from liquid_control.inspection.clocks import judge_clocks, judge_stamps, judge_time
 from liquid_control.inspection.facts import full_facts
 from liquid_control.inspection.findings import (
     FAULT,
@@ -24,8 +25,9 @@ from liquid_control.inspection.findings import (
 )
 from liquid_control.inspection.measurements import judge_driving, judge_imu
 from liquid_control.inspection.pictures import judge_pictures
-from liquid_control.inspection.stamps import StampReport, judge_clocks, judge_stamps
+from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.tracks import Tracks, read_tracks
+from liquid_control.recordings.clock import RecordingClock
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
@@ -67,7 +69,7 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
     stamps, tracks, agreement = {}, None, None
     if not quick:
         with tqdm(
-            total=round(max(source.seconds, 0.0), 1),
+            total=round(source.seconds, 1),
             unit="s",
             desc=source.path.name,
             file=sys.stderr,
@@ -81,8 +83,9 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
             if (report := track.report()) is not None
         }
         agreement = compare_signals(tracks, settings.vehicle)
-        findings += _judge(roles, stamps, tracks, agreement, settings)
+        findings += _judge(roles, stamps, tracks, agreement, settings, source.clock)
         facts |= full_facts(stamps, tracks, agreement, settings)
+        facts["duration"] = tracks.stretches.seconds
     damage = source.damage
     findings += judge_damage(damage, tracks.skipped if tracks else {})
     facts["damage"] = [dataclasses.asdict(one) for one in damage]
@@ -184,7 +187,7 @@ def _index_facts(source: Source, quick: bool) -> dict:
         "recording": str(source.path),
         "level": "index" if quick else "full",
         "start_ns": source.start_ns,
-        "duration": max((source.end_ns - source.start_ns) * 1e-9, 0.0),
+        "duration": source.seconds,
         "messages": sum(stream.count or 0 for stream in source.streams),
         "topics": [
             {
@@ -205,6 +208,7 @@ def _judge(
     tracks: Tracks,
     agreement: Agreement,
     settings: RecordingSettings,
+    clock: RecordingClock,
 ) -> list[Finding]:
     findings = []
     for role in ROLES:
@@ -216,7 +220,8 @@ def _judge(
     span = (camera.first, camera.last) if camera else (0.0, 0.0)
     for role, report in stamps.items():
         findings += judge_stamps("imu" if role == ACCELEROMETER else role, report, span)
-    findings += judge_clocks(stamps, agreement.camera.delay)
+    findings += judge_clocks(stamps, agreement.camera.delay, settings.stamps == "receive")
+    findings += judge_time(clock, tracks.origin_ns)
     findings += judge_pictures(tracks.pictures)
     findings += judge_imu(tracks.gyro, tracks.accelerometer)
     findings += judge_driving(tracks.speed, tracks.steering, agreement.steering.known)

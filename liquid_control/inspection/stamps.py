@@ -1,17 +1,12 @@
 """Stamps of one stream: intervals, gaps, disorder and clock against receipt, in memory that does
-not grow with the recording, and what is wrong with them."""
+not grow with the recording."""
 
 from __future__ import annotations
 
 import dataclasses
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-
-from liquid_control.config import TimelineConfig
-from liquid_control.inspection.findings import Finding, fault, graded, note, warning
-from liquid_control.stats.delay import Delay
 
 BLOCK = 8192  # stamps that are evaluated at once
 EDGES = np.geomspace(1e-5, 1e4, 4501)
@@ -23,23 +18,15 @@ GAP_TIMES, GAP_LEAST = 5.0, 0.1
 """A gap is longer than this multiple of the median interval, and than this [s]."""
 SET_BACK_NS = 1_000_000_000
 CONSTANT_SHARE = 0.02  # of the messages bring another stamp than the one before, at most
-
-TIMELINE = TimelineConfig()
-PATIENCE = {"camera": TIMELINE.max_gap, "imu": TIMELINE.imu_window, "speed": 0.5, "steering": 0.5}
-"""A longer silence [s] of a role affects the policy, the gate or the training target."""
-SLOWEST = {"camera": 8.0, "imu": 20.0, "speed": 4.0, "steering": 8.0}  # Hz
-DROPPED_SHARE, COVERED_SHARE = 0.25, 0.9
-FEW = 10  # messages
-LATE, APART, DRIFTED, JUMPED, OTHER_CLOCK, FUTURE = 0.3, 0.2, 0.05, 0.2, 30.0, 0.01  # s
-SURE_APART = 0.04  # s between camera and gyro, measured in the pictures
-CLEAR = 0.85  # correlation of that measurement from which on it is a warning
-RECEIVE = "read it with --stamps receive"
+GOING_SHARE = 0.5  # of the received time: stamps that cover more do not stand still, but are coarse
+SHARED = 0.5  # of the messages, at least, repeat the stamp before: several have one stamp
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StampReport:
     """Statistics of one stream's stamps. Seconds count from the recording's start; `gaps` are
-    (start, length), longest first; `first`, `last`, `interval`, `latency` in s, `rate` in Hz.
+    (start, length), longest first; `first`, `last`, `interval`, `latency` in s, `rate` of messages
+    in Hz. `seconds`: what the intervals add up to; none reaches from one stretch to the next.
 
     `latency`: receipt minus own stamp [s], its minimum; `latency_spread`: its 90th percentile above
     that; `drift`: growth of the minimum [s/s]; `jump`: its largest step [s]. NaN where the messages
@@ -48,6 +35,7 @@ class StampReport:
     """
 
     count: int
+    seconds: float
     first: float
     last: float
     interval: float
@@ -79,6 +67,7 @@ class StampTrack:
         self._latest: int | None = None
         self._first = self._last = None
         self._intervals = np.zeros(len(EDGES) - 1, np.int64)
+        self._seconds = self._received_seconds = 0.0
         self._longest = np.zeros((0, 2))
         self._backward = self._duplicates = self._zeros = 0
         self._examples: list[float] = []
@@ -92,6 +81,11 @@ class StampTrack:
         self._own.append(own_ns or 0)
         if len(self._stamps) >= BLOCK:
             self._fold()
+
+    def begin(self) -> None:
+        """Begins a stretch: no interval leads from the stamps so far to those that follow."""
+        self._fold()
+        self._before = self._latest = None
 
     def report(self) -> StampReport | None:
         """None while nothing was pushed."""
@@ -112,12 +106,15 @@ class StampTrack:
             else np.zeros(1)
         )
         high, low = self._quantile(0.975), self._quantile(0.025)
+        many = self.count - 1 - self._duplicates <= CONSTANT_SHARE * self.count
+        several = self._duplicates >= SHARED * self.count and self._seconds > 0.0
         return StampReport(
             count=self.count,
+            seconds=self._seconds,
             first=float(self._first),
             last=float(self._last),
             interval=interval,
-            rate=1.0 / interval if interval > 0 else float("nan"),
+            rate=self.count / self._seconds if several else 1.0 / interval,
             jitter=(high - low) / 2.0 / interval,
             dropped=int(lost.sum()),
             gaps=tuple((float(start), float(length)) for start, length in gaps),
@@ -126,7 +123,8 @@ class StampTrack:
             duplicates=self._duplicates,
             zeros=self._zeros,
             constant=self.count > 2
-            and self.count - 1 - self._duplicates <= CONSTANT_SHARE * self.count,
+            and many
+            and self._seconds < GOING_SHARE * self._received_seconds,
             disorder_at=tuple(self._examples),
             intervals=self._intervals,
             **self._clock(),
@@ -139,6 +137,7 @@ class StampTrack:
         stamps, received, own = (np.array(column, np.int64) for column in columns)
         del self._stamps[:], self._received[:], self._own[:]
         seconds = (stamps - self.origin_ns) * 1e-9
+        self._received_seconds += float(np.ptp(received)) * 1e-9
         known = stamps != 0
         self._zeros += int((~known).sum())
         self.count += len(stamps)
@@ -171,6 +170,7 @@ class StampTrack:
         for piece in np.split(chain, np.flatnonzero(np.diff(chain) < -SET_BACK_NS) + 1):
             latest = np.maximum.accumulate(piece)
             forward = np.diff(latest) * 1e-9
+            self._seconds += float(forward.sum())
             starts = (latest[:-1] - self.origin_ns) * 1e-9
             self._intervals += np.histogram(
                 np.clip(forward[forward > 0], EDGES[0], EDGES[-1]), EDGES
@@ -224,171 +224,3 @@ class StampTrack:
             return float("nan")
         place = int(np.searchsorted(total, share * total[-1]))
         return float(np.sqrt(EDGES[place] * EDGES[place + 1]))
-
-
-def judge_stamps(role: str, stamps: StampReport, span: tuple[float, float]) -> Iterator[Finding]:
-    """Order, silence and rate of one stream. `span`: first and last second of the camera's."""
-    of = f"of {stamps.count} stamps"
-    grave = fault if role == "camera" else warning
-    if stamps.zeros > 0.5 * stamps.count:
-        yield grave("zero_stamps", role, f"{stamps.zeros} {of} are zero", RECEIVE)
-        return
-    if stamps.constant:
-        yield grave(
-            "constant_stamps", role, f"{stamps.duplicates} {of} repeat the one before", RECEIVE
-        )
-        return
-    if stamps.zeros:
-        yield warning("zero_stamps", role, f"{stamps.zeros} {of} are zero", RECEIVE)
-    if stamps.duplicates and role == "steering":
-        yield note(
-            "duplicate_stamps",
-            role,
-            f"{stamps.duplicates} {of} repeat the one before: commands that are sent again",
-        )
-    elif stamps.duplicates:
-        yield graded(stamps.duplicates / stamps.count, 0.01, 1.0)(
-            "duplicate_stamps",
-            role,
-            f"{stamps.duplicates} {of} repeat the one before{_places(stamps.disorder_at)}",
-            "the first of each is used",
-        )
-    if stamps.backward:
-        yield warning(
-            "stamps_go_back",
-            role,
-            f"{stamps.backward} {of} lie before the one before{_places(stamps.disorder_at)}",
-            f"late ones are left out; if the clock was set, {RECEIVE}",
-        )
-    if stamps.count < FEW:
-        yield grave(
-            "few_messages",
-            role,
-            f"only {stamps.count} message{'s' * (stamps.count != 1)}",
-            "record longer",
-        )
-        return
-    yield from _judge_pace(role, stamps)
-    if role != "camera" and span[1] > span[0]:
-        covered = (min(span[1], stamps.last) - max(span[0], stamps.first)) / (span[1] - span[0])
-        if covered < COVERED_SHARE:
-            yield (warning if covered > 0 else fault)(
-                "not_covered",
-                role,
-                f"covers {100 * max(covered, 0.0):.0f} % of the camera's time",
-                f"if their clocks differ, {RECEIVE}" if covered <= 0 else "",
-            )
-
-
-def _judge_pace(role: str, stamps: StampReport) -> Iterator[Finding]:
-    if stamps.rate < SLOWEST[role]:
-        yield warning(
-            "slow",
-            role,
-            f"{stamps.rate:.1f} Hz, expected at least {SLOWEST[role]:g} Hz",
-            "record it faster",
-        )
-    long_gaps = [gap for gap in stamps.gaps if gap[1] > PATIENCE[role]]
-    if long_gaps:
-        start, longest = long_gaps[0]
-        effect = (
-            "the policy's state is reset after each"
-            if role == "camera"
-            else "its value is old or unknown meanwhile"
-        )
-        yield warning(
-            "gaps",
-            role,
-            f"{len(long_gaps)} gap{'s' * (len(long_gaps) != 1)} longer than {PATIENCE[role]:g} s, "
-            f"the longest {longest:.2f} s at {start:.1f} s; {effect}",
-            "find what stalls the sensor or the recorder",
-        )
-    share = stamps.dropped / (stamps.count + stamps.dropped)
-    if share > DROPPED_SHARE:
-        yield warning(
-            "dropped",
-            role,
-            f"some {100 * share:.0f} % of the messages are missing at {stamps.rate:.1f} Hz",
-            "the recorder cannot keep up, or the network drops them",
-        )
-
-
-def judge_clocks(stamps: Mapping[str, StampReport], seen: Delay | None) -> Iterator[Finding]:
-    """Own stamps against receipt of each role, and camera against IMU. `seen`: delay of the gyro
-    behind the pictures, where it could be measured in them."""
-    for role, one in stamps.items():
-        if np.isfinite(one.latency):
-            yield from _judge_clock(role, one)
-    seen = seen if seen is not None and seen.sure else None
-    if (
-        seen is not None
-        and seen.correlation > 0
-        and abs(seen.seconds) > max(SURE_APART, 3.0 * seen.uncertainty)
-    ):
-        when = "later" if seen.seconds > 0 else "earlier"
-        yield (warning if abs(seen.correlation) > CLEAR else note)(
-            "camera_imu_offset",
-            "imu",
-            f"the gyro says {abs(seen.seconds):.3f} ± {seen.uncertainty:.3f} s {when} "
-            "what the pictures show",
-            "synchronise the clocks; stamp at exposure",
-        )
-    elif seen is None and {"camera", "imu"} <= set(stamps):
-        apart = stamps["camera"].latency - stamps["imu"].latency
-        if np.isfinite(apart) and abs(apart) > APART:
-            yield warning(
-                "camera_imu_offset",
-                "imu",
-                f"header against receive stamps differ by {apart:+.2f} s between camera and IMU: "
-                "their clocks differ, or one is held up",
-                RECEIVE,
-            )
-
-
-def _judge_clock(role: str, stamps: StampReport) -> Iterator[Finding]:
-    moved = stamps.drift * (stamps.last - stamps.first)
-    if abs(stamps.latency) > OTHER_CLOCK:
-        yield note(
-            "other_clock",
-            role,
-            f"header stamps lie {abs(stamps.latency):.0f} s "
-            f"{'before' if stamps.latency > 0 else 'after'} receipt: not the recorder's clock",
-            f"fine where all topics share that clock; else {RECEIVE}",
-        )
-    elif stamps.latency < -FUTURE:
-        yield warning(
-            "from_the_future",
-            role,
-            f"header stamps lie up to {-stamps.latency:.3f} s after receipt",
-            RECEIVE,
-        )
-    elif stamps.latency > LATE:
-        yield warning(
-            "late",
-            role,
-            f"messages arrive at best {stamps.latency:.2f} s after their stamps",
-            "look for a queue, or a wrong clock",
-        )
-    if stamps.jump > JUMPED:
-        yield warning(
-            "clock_jump",
-            role,
-            f"its clock moves by {stamps.jump:.2f} s against the recorder's within a second",
-            f"a clock was set, or messages were held up; {RECEIVE} if it was the clock",
-        )
-    elif abs(moved) > DRIFTED:
-        yield warning(
-            "clock_drift",
-            role,
-            f"its clock drifts by {1e6 * stamps.drift:+.0f} ppm against the recorder's: "
-            f"{moved:+.3f} s",
-            "synchronise the clocks (PTP, chrony)",
-        )
-
-
-def _places(seconds: Sequence[float]) -> str:
-    return (
-        f" (at {', '.join(f'{one:.1f}' for one in seconds[:4])} s{', ...' * (len(seconds) > 4)})"
-        if len(seconds)
-        else ""
-    )

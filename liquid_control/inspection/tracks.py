@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable
 
@@ -12,11 +13,12 @@ from liquid_control.inspection.pictures import PictureTrack
 from liquid_control.inspection.series import SeriesTrack
 from liquid_control.inspection.stamps import StampTrack
 from liquid_control.recordings.source import Source
+from liquid_control.recordings.stretches import PAUSE, Stretches
 from liquid_control.recordings.values import ACCELEROMETER, ROLES, Entry
 
 MOVING = 0.5  # m/s
 MOST_REASONS = 32
-ADVANCE_EVERY_NS = 2_000_000_000
+ADVANCE_EVERY = 2.0  # s
 LATEST_NS = 2**62  # the year 2116; differences of such stamps still fit into 64 bits
 
 
@@ -25,7 +27,7 @@ class Tracks:
     """Result of one pass. Rows: gyro (seconds, x y z [rad/s]), accelerometer (seconds, x y z
     [m/s²]), each without the samples that do not measure it; speed (seconds, [m/s]), steering
     (seconds, front-wheel angle [rad] after `steering_scale`). `moving`: by the speed received last;
-    True before the first. `skipped`: unusable items by reason."""
+    True before the first. `skipped`: unusable items by reason. `stretches`: of the receipts."""
 
     origin_ns: int
     stamps: dict[str, StampTrack]
@@ -36,6 +38,7 @@ class Tracks:
     steering: SeriesTrack
     moving: bool
     skipped: collections.Counter
+    stretches: Stretches
 
     def push(self, entry: Entry) -> None:
         """Takes an entry that could be read. Raises AttributeError, TypeError or ValueError where
@@ -68,24 +71,32 @@ def read_tracks(
 ) -> Tracks:
     """Reads every entry once; a few hundred pictures are decoded. `advance` is called with the
     seconds of recording since its last call."""
-    origin_ns, end_ns = min(source.start_ns, LATEST_NS), min(source.end_ns, LATEST_NS)
-    duration = (end_ns - origin_ns) * 1e-9 if end_ns > origin_ns else None
+    entries = iter(source.entries())
+    first = next(entries, None)
+    origin_ns = source.start_ns if first is None else first.received_ns
+    if 0 <= origin_ns - source.start_ns <= PAUSE * 1e9:
+        origin_ns = source.start_ns
+    origin_ns = min(origin_ns, LATEST_NS)
     read = (*ROLES, ACCELEROMETER)
     names = {role: stream.name for role, stream in source.roles.items() if role in read}
     first_role = {name: role for role, name in reversed(names.items())}
     tracks = Tracks(
         origin_ns,
         {role: StampTrack(origin_ns) for role in names},
-        PictureTrack(duration),
+        PictureTrack(source.seconds or None),
         SeriesTrack(3, {"gyro": slice(0, 3)}),
         SeriesTrack(3, {"accelerometer": slice(0, 3)}),
         SeriesTrack(1),
         SeriesTrack(1),
         True,
         collections.Counter(),
+        Stretches(),
     )
-    advanced_ns = origin_ns
-    for entry in source.entries():
+    advanced = 0.0
+    for entry in entries if first is None else itertools.chain([first], entries):
+        if tracks.stretches.begins(entry.received_ns):
+            for track in tracks.stamps.values():
+                track.begin()
         name = names[entry.role]
         if entry.received_ns > LATEST_NS:
             if entry.role == first_role[name]:  # an item in two roles counts once
@@ -97,7 +108,7 @@ def read_tracks(
                 tracks.push(entry)
             except (AttributeError, TypeError, ValueError) as error:
                 tracks.skip(f"{name}: {error}")
-        if ADVANCE_EVERY_NS < entry.received_ns - advanced_ns and entry.received_ns <= end_ns:
-            advance((entry.received_ns - advanced_ns) * 1e-9)
-            advanced_ns = entry.received_ns
+        if tracks.stretches.seconds - advanced > ADVANCE_EVERY:
+            advance(tracks.stretches.seconds - advanced)
+            advanced = tracks.stretches.seconds
     return tracks

@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 
-from liquid_control.recordings.decoding import Record
+from liquid_control.recordings.clock import Record
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.values import Entry
 from liquid_control.signals import PlanarOdometry, SpeedSample

@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from liquid_control.errors import ImageError
-from liquid_control.recordings.values import Entry, Sample
+from liquid_control.recordings.clock import Record
+from liquid_control.recordings.values import Sample
 from liquid_control.signals import Frame
 
 DECODERS = 2  # threads; OpenCV works outside of Python's lock
 AHEAD = 8
 """Pictures that are being decoded or wait to be yielded, which keeps the threads busy."""
 QUEUED = 4096  # samples waiting behind a picture
-
-Record = Entry | Callable[[], Entry]
-"""An entry, or the work that makes one of the camera: run in a decoding thread."""
 
 Prepare = Callable[[Frame], object]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source, entry_of
+from liquid_control.recordings.stretches import covered
 from liquid_control.recordings.values import (
     CALIBRATION,
     CLASS_OF_ROLE,
@@ -44,7 +45,7 @@ class InMemoryRecording(Source):
         ]
         received = [entry.received_ns for entry in self._entries]
         start_ns, end_ns = min(received, default=0), max(received, default=0)
-        seconds = (end_ns - start_ns) * 1e-9
+        self._seconds = seconds = covered((one, one) for one in received)
         counts = Counter(entry.role for entry in self._entries)
         streams = [
             Stream(
@@ -62,6 +63,10 @@ class InMemoryRecording(Source):
             streams.append(Stream(CALIBRATION, "Intrinsics", (CALIBRATION,), 1))
         super().__init__(path, settings, streams, start_ns, end_ns)
         self._camera, self._damage = camera, list(damage)
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds
 
     @property
     def camera(self) -> Intrinsics | None:

@@ -13,8 +13,9 @@ from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+from liquid_control.recordings.clock import Record, RecordingClock
 from liquid_control.recordings.corrections import corrected
-from liquid_control.recordings.decoding import Prepare, Record, decode_ahead
+from liquid_control.recordings.decoding import Prepare, decode_ahead
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.values import (
     ACCELEROMETER,
@@ -44,7 +45,7 @@ class Source(ABC):
     role, why an item read last held no value; it matters where none of the role's does.
     `unstamped`: by role, how many items without a stamp were given that of their receipt.
     `decode_s`: seconds that each picture took to read, decode and prepare, in the thread that did
-    it.
+    it. `clock`: what was done to the times of the pass that began last; see `RecordingClock`.
     """
 
     def __init__(
@@ -64,11 +65,13 @@ class Source(ABC):
         self.absent: dict[str, str] = {}
         self.unstamped: dict[str, int] = {}
         self.decode_s = array("d")
+        self.clock = RecordingClock(())
 
     @abstractmethod
     def records(self, roles: Collection[str]) -> Iterator[Record]:
-        """Everything recorded in these roles, in received order: entries or, for the camera, work
-        that makes one (see `decoding.Record`). May be called again."""
+        """Everything recorded in these roles, in received order and with its times as recorded:
+        entries or, for the camera, work that makes one (see `clock.Record`). Where the recorder's
+        clock was set back, its order of recording. May be called again."""
 
     @property
     def camera(self) -> Intrinsics | None:
@@ -109,19 +112,21 @@ class Source(ABC):
 
     @property
     def seconds(self) -> float:
-        """From the first receipt to the last."""
-        return (self.end_ns - self.start_ns) / 1e9
+        """Of all stretches together, as far as it is known before the recording is read: without
+        the pauses between them."""
+        return max(self.end_ns - self.start_ns, 0) / 1e9
 
     def entries(self, roles: Collection[str] = ROLES) -> Iterator[Entry]:
-        """Everything recorded in these roles, in received order, refused items included; pictures
-        are not decoded."""
+        """Everything recorded in these roles, on the time line of `clock`, refused items included;
+        pictures are not decoded."""
         for record in self._read(roles):
             yield record() if callable(record) else record
 
     def samples(
         self, kinds: Collection[type] | None = None, prepare: Prepare | None = None
     ) -> Iterator[tuple[int, Sample]]:
-        """(received_ns, sample) in received order; `kinds` limits it to samples of these classes.
+        """(received_ns, sample) on the time line of `clock`; `kinds` limits it to samples of these
+        classes.
 
         `prepare` maps each Frame to the object that is yielded in its place. It runs in the thread
         that decoded the picture, which is then still in the core's cache: that halves the time of
@@ -158,7 +163,8 @@ class Source(ABC):
         commands often leave the header empty. A sensor without stamps is left as it is, since the
         robot's nodes cannot use it either."""
         commands = self.roles["steering"].roles if "steering" in self.roles else ()
-        for record in self.records(roles):
+        self.clock = RecordingClock(role for role in roles if role in self.roles)
+        for record in self.clock.place(self.records(roles)):
             bare = not callable(record) and not record.stamp_ns and record.sample is not None
             if bare and record.role in commands:
                 self.unstamped[record.role] = self.unstamped.get(record.role, 0) + 1

@@ -3,6 +3,8 @@ clock. A pause and a clock that was set end a stretch."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from liquid_control.control.loop import LONGEST_SILENCE
 
 PAUSE = LONGEST_SILENCE
@@ -43,3 +45,17 @@ class Stretches:
     @property
     def seconds(self) -> float:
         return self._length_ns / 1e9
+
+
+def covered(spans: Iterable[tuple[int, int]]) -> float:
+    """Seconds that spans of receipts (first, last) [ns] cover together, with the silence between
+    them where it is no pause."""
+    total_ns = 0
+    begin_ns = end_ns = None
+    for first_ns, last_ns in sorted(spans):
+        if end_ns is None or first_ns - end_ns > PAUSE * 1e9:
+            total_ns += 0 if end_ns is None else end_ns - begin_ns
+            begin_ns, end_ns = first_ns, last_ns
+        else:
+            end_ns = max(end_ns, last_ns)
+    return (total_ns + (0 if end_ns is None else end_ns - begin_ns)) / 1e9

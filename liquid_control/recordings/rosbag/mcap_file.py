@@ -15,8 +15,11 @@ from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag import mcap_records as mcap
 from liquid_control.recordings.rosbag.mcap_index import Block, Walk, read_index
 from liquid_control.recordings.rosbag.storage import LARGEST, BagMessage, Channel, decompressed
+from liquid_control.recordings.stretches import PAUSE
 from liquid_control.recordings.values import Damage
 
+FEW, LONGER = 4, 4
+"""Of more than FEW blocks, one LONGER than the median is looked into for a pause."""
 HELD = 2**26  # bytes of messages that wait for those of overlapping blocks
 _TIME = attrgetter("receive_ns")
 _UNREAD, _ALL = -1, 2**62
@@ -64,6 +67,22 @@ class McapFile:
 
     def close(self) -> None:
         os.close(self._file)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """(first, last) receipt of each block, or of runs of messages in blocks that last so much
+        longer than others that there may be a pause in them."""
+        blocks = self._index.blocks
+        lengths = sorted(block.end_ns - block.start_ns for block in blocks)
+        usual_ns = lengths[len(lengths) // 2] if len(blocks) > FEW else 0
+        longest_ns = max(PAUSE * 1e9, LONGER * usual_ns)
+        found: list[tuple[int, int]] = []
+        for block in blocks:
+            if block.end_ns - block.start_ns <= longest_ns:
+                found.append((block.start_ns, block.end_ns))
+            else:
+                messages, _ = self._messages_of(block, self.channels, {})
+                found += [(message.receive_ns,) * 2 for message in messages]
+        return found
 
     def messages(self, names: Collection[str] | None = None) -> Iterator[BagMessage]:
         """Messages of topics `names`, by time of receipt, whatever the layout of the file: blocks

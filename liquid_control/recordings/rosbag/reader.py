@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import heapq
 import itertools
 import tempfile
@@ -25,6 +26,7 @@ from liquid_control.recordings.rosbag.files import (
 from liquid_control.recordings.rosbag.mcap_file import McapFile
 from liquid_control.recordings.rosbag.sqlite_file import SqliteFile
 from liquid_control.recordings.rosbag.storage import CDR, BagMessage, Channel, plain
+from liquid_control.recordings.stretches import covered
 from liquid_control.recordings.values import Damage
 
 _OPENERS = {".mcap": McapFile, ".db3": SqliteFile}
@@ -72,6 +74,11 @@ class BagReader:
             (s.start_ns for s in self._storages if s.start_ns is not None), default=0
         )
         self.end_ns = max((s.end_ns for s in self._storages if s.end_ns is not None), default=0)
+
+    @functools.cached_property
+    def seconds(self) -> float:
+        """Of the stretches of the recording together, see `recordings.stretches`."""
+        return covered(span for storage in self._storages for span in storage.spans())
 
     def _open(self, files: list[Path]) -> None:
         problems = []

@@ -13,7 +13,7 @@ from liquid_control.errors import (
     MessageError,
     RecordingError,
 )
-from liquid_control.recordings.decoding import Record
+from liquid_control.recordings.clock import Deferred, Record
 from liquid_control.recordings.rosbag.cameras import IMAGE, Content, bits_of, content_of, said_by
 from liquid_control.recordings.rosbag.named_topics import WITH_FIELDS, likely_fields
 from liquid_control.recordings.rosbag.reader import BagMessage, BagReader
@@ -61,6 +61,10 @@ class RosbagRecording(Source):
 
     def close(self) -> None:
         self.reader.close()
+
+    @property
+    def seconds(self) -> float:
+        return self.reader.seconds
 
     @property
     def damage(self) -> list[Damage]:
@@ -120,7 +124,7 @@ class RosbagRecording(Source):
                 yield from video.entries(message)
                 continue
             if plan[0][0] == "camera":
-                yield functools.partial(self._picture, message)
+                yield Deferred(received_ns, functools.partial(self._picture, message))
                 continue
             role = plan[0][0]
             try:
@@ -198,7 +202,7 @@ def _streams(reader: BagReader, topics: Roles, twist_steering: str) -> list[Stre
     for field in dataclasses.fields(topics):
         if topic := getattr(topics, field.name):
             roles.setdefault(topic.name, []).append(field.name)
-    seconds = max((reader.end_ns - reader.start_ns) * 1e-9, 0.0)
+    seconds = reader.seconds
     streams = []
     for topic in reader.topics:
         played = tuple(roles.get(topic.name, ()))

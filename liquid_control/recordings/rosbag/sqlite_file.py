@@ -8,6 +8,7 @@ database allows; from the first damage on, by their numbers, over gaps that cann
 
 from __future__ import annotations
 
+import itertools
 import urllib.parse
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import apsw
 from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag.files import has_log, log_of
 from liquid_control.recordings.rosbag.storage import CDR, LARGEST, BagMessage, Channel, type_name
+from liquid_control.recordings.stretches import PAUSE
 from liquid_control.recordings.values import Damage
 
 BATCH = 256  # rows of a damaged file that are put in order at a time
@@ -26,6 +28,7 @@ SMALLEST_ROW = 8  # bytes of a row in a file; more rows than fit are a page that
 STEPS_PER_BYTE = 4  # of SQLite's machine, for the same reason
 MOST_DAMAGE = 100
 MOST_TOPICS = 2**14
+MOST_BREAKS = 2**16
 LONGEST_TEXT = 2**18 + 1  # characters of a name or a definition
 _HEADER = b"SQLite format 3\0"
 _PATIENCE = 10_000_000  # steps
@@ -83,6 +86,23 @@ class SqliteFile:
             self._base.close(True)
         if self._pages is not None:
             self._pages.unregister()
+
+    def spans(self) -> list[tuple[int, int]]:
+        """(first, last) receipt of runs of messages without a pause between two of them."""
+        if self.start_ns is None:
+            return []
+        try:
+            breaks = list(
+                self._execute(
+                    "SELECT before, now FROM (SELECT timestamp AS now, LAG(timestamp) OVER "
+                    "(ORDER BY timestamp) AS before FROM messages WHERE typeof(timestamp) = "
+                    f"'integer') WHERE now - before > {round(PAUSE * 1e9)} LIMIT {MOST_BREAKS}"
+                )
+            )
+        except _DAMAGED:  # reading reports it
+            breaks = []
+        edges = [self.start_ns, *itertools.chain.from_iterable(breaks), self.end_ns]
+        return list(zip(edges[::2], edges[1::2], strict=True))
 
     def _execute(self, statement: str) -> Iterator[tuple]:
         self._patience = _PATIENCE + STEPS_PER_BYTE * self._size

@@ -1,0 +1,320 @@
+"""What is wrong with the stamps of a recording: order, silence and rate of each stream, its clock
+against receipt and against the other streams', and the stretches of the recording.
+
+Inspection, replay and, by the inspection's findings, training judge by these rules alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+
+from liquid_control.config import TimelineConfig
+from liquid_control.inspection.findings import OK, WARNING, Finding, fault, graded, note, warning
+from liquid_control.inspection.stamps import SHARED, StampReport
+from liquid_control.recordings.clock import GAP_NS, RecordingClock
+from liquid_control.stats.delay import Delay
+
+TIMELINE = TimelineConfig()
+PATIENCE = {"camera": TIMELINE.max_gap, "imu": TIMELINE.imu_window, "speed": 0.5, "steering": 0.5}
+"""A longer silence [s] of a role affects the policy, the gate or the training target."""
+SLOWEST = {"camera": 8.0, "imu": 20.0, "speed": 4.0, "steering": 8.0}  # Hz
+WITHIN = 0.95  # of the slowest rate: a measured one is never exact
+DROPPED_SHARE, COVERED_SHARE = 0.25, 0.9
+FEW = 10  # messages
+LATE, APART, DRIFTED, JUMPED, FUTURE = 0.3, 0.2, 0.05, 0.2, 0.01  # s
+BEHIND, AHEAD = 30.0, 1.0
+"""Stamps this far before or after their receipt [s] are of another clock, not late or early."""
+SURE_APART = 0.04  # s between camera and gyro, measured in the pictures
+CLEAR = 0.85  # correlation of that measurement from which on it is a warning
+SPREAD = (
+    0.5  # of the interval over which messages of one stamp arrive, if they were not sent at once
+)
+RECEIVE = "read it with --stamps receive"
+MOST_BREAKS = 3
+FIRST_YEAR = 2005
+"""A computer with an earlier date has a clock that was not set yet."""
+YEAR = 365.25 * 86_400.0  # s
+
+
+def judge_stamps(role: str, stamps: StampReport, span: tuple[float, float]) -> Iterator[Finding]:
+    """Order, silence and rate of one stream. `span`: first and last second of the camera's."""
+    of = f"of {stamps.count} stamps"
+    grave = fault if role == "camera" else warning
+    if stamps.zeros > 0.5 * stamps.count:
+        yield grave("zero_stamps", role, f"{stamps.zeros} {of} are zero", RECEIVE)
+        return
+    if stamps.constant:
+        yield grave(
+            "constant_stamps", role, f"{stamps.duplicates} {of} repeat the one before", RECEIVE
+        )
+        return
+    if (coarse := _coarse(stamps)) is not None:
+        yield grave("coarse_stamps", role, coarse, RECEIVE)
+        return
+    if stamps.zeros:
+        yield warning("zero_stamps", role, f"{stamps.zeros} {of} are zero", RECEIVE)
+    if stamps.duplicates and role == "steering":
+        yield note(
+            "duplicate_stamps",
+            role,
+            f"{stamps.duplicates} {of} repeat the one before: commands that are sent again",
+        )
+    elif stamps.duplicates and role == "imu":
+        yield note(
+            "duplicate_stamps",
+            role,
+            f"{stamps.duplicates} {of} repeat the one before: samples in batches of one stamp",
+            "all of them are used",
+        )
+    elif stamps.duplicates:
+        yield graded(stamps.duplicates / stamps.count, 0.01, 1.0)(
+            "duplicate_stamps",
+            role,
+            f"{stamps.duplicates} {of} repeat the one before{_places(stamps.disorder_at)}",
+            "the first of each is used",
+        )
+    if stamps.backward:
+        yield warning(
+            "stamps_go_back",
+            role,
+            f"{stamps.backward} {of} lie before the one before{_places(stamps.disorder_at)}",
+            f"late ones are left out; if the clock was set, {RECEIVE}",
+        )
+    if stamps.count < FEW:
+        yield grave(
+            "few_messages",
+            role,
+            f"only {stamps.count} message{'s' * (stamps.count != 1)}",
+            "record longer",
+        )
+        return
+    yield from _judge_pace(role, stamps)
+    if role != "camera" and span[1] > span[0]:
+        covered = (min(span[1], stamps.last) - max(span[0], stamps.first)) / (span[1] - span[0])
+        if covered < COVERED_SHARE:
+            yield (warning if covered > 0 else fault)(
+                "not_covered",
+                role,
+                f"covers {100 * max(covered, 0.0):.0f} % of the camera's time",
+                f"if their clocks differ, {RECEIVE}" if covered <= 0 else "",
+            )
+
+
+def _judge_pace(role: str, stamps: StampReport) -> Iterator[Finding]:
+    if stamps.rate < WITHIN * SLOWEST[role]:
+        yield warning(
+            "slow",
+            role,
+            f"{stamps.rate:.1f} Hz, expected at least {SLOWEST[role]:g} Hz",
+            "record it faster",
+        )
+    long_gaps = [gap for gap in stamps.gaps if gap[1] > PATIENCE[role]]
+    if long_gaps:
+        start, longest = long_gaps[0]
+        effect = (
+            "the policy's state is reset after each"
+            if role == "camera"
+            else "its value is old or unknown meanwhile"
+        )
+        yield warning(
+            "gaps",
+            role,
+            f"{len(long_gaps)} gap{'s' * (len(long_gaps) != 1)} longer than {PATIENCE[role]:g} s, "
+            f"the longest {longest:.2f} s at {start:.1f} s; {effect}",
+            "find what stalls the sensor or the recorder",
+        )
+    share = stamps.dropped / (stamps.count + stamps.dropped)
+    if share > DROPPED_SHARE:
+        yield warning(
+            "dropped",
+            role,
+            f"some {100 * share:.0f} % of the messages are missing at {stamps.rate:.1f} Hz",
+            "the recorder cannot keep up, or the network drops them",
+        )
+
+
+def judge_clocks(
+    stamps: Mapping[str, StampReport], seen: Delay | None = None, by_receipt: bool = False
+) -> Iterator[Finding]:
+    """Own stamps against receipt of each role, unless receipt is used in their place, and camera
+    against IMU. `seen`: delay of the gyro behind the pictures, where it could be measured in
+    them."""
+    for role, one in stamps.items():
+        if np.isfinite(one.latency) and not by_receipt:
+            yield from _judge_clock(role, one)
+    seen = seen if seen is not None and seen.sure else None
+    if (
+        seen is not None
+        and seen.correlation > 0
+        and abs(seen.seconds) > max(SURE_APART, 3.0 * seen.uncertainty)
+    ):
+        when = "later" if seen.seconds > 0 else "earlier"
+        yield (warning if abs(seen.correlation) > CLEAR else note)(
+            "camera_imu_offset",
+            "imu",
+            f"the gyro says {abs(seen.seconds):.3f} ± {seen.uncertainty:.3f} s {when} "
+            "what the pictures show",
+            "synchronise the clocks; stamp at exposure",
+        )
+    elif seen is None and {"camera", "imu"} <= set(stamps) and not by_receipt:
+        apart = stamps["camera"].latency - stamps["imu"].latency
+        if np.isfinite(apart) and abs(apart) > APART:
+            yield warning(
+                "camera_imu_offset",
+                "imu",
+                f"header against receive stamps differ by {apart:+.2f} s between camera and IMU: "
+                "their clocks differ, or one is held up",
+                RECEIVE,
+            )
+
+
+def _judge_clock(role: str, stamps: StampReport) -> Iterator[Finding]:
+    moved = stamps.drift * (stamps.last - stamps.first)
+    if stamps.latency > BEHIND or stamps.latency < -AHEAD:
+        yield fault(
+            "other_clock",
+            role,
+            f"header stamps lie {_apart(stamps.latency)}, those of other roles do not",
+            RECEIVE,
+        )
+    elif stamps.latency < -FUTURE:
+        yield warning(
+            "from_the_future",
+            role,
+            f"header stamps lie up to {-stamps.latency:.3f} s after receipt",
+            RECEIVE,
+        )
+    elif stamps.latency > LATE:
+        yield warning(
+            "late",
+            role,
+            f"messages arrive at best {stamps.latency:.2f} s after their stamps",
+            "look for a queue, or a wrong clock",
+        )
+    if stamps.jump > JUMPED:
+        yield warning(
+            "clock_jump",
+            role,
+            f"its clock moves by {stamps.jump:.2f} s against the recorder's within a second",
+            f"a clock was set, or messages were held up; {RECEIVE} if it was the clock",
+        )
+    elif abs(moved) > DRIFTED:
+        yield warning(
+            "clock_drift",
+            role,
+            f"its clock drifts by {1e6 * stamps.drift:+.0f} ppm against the recorder's: "
+            f"{moved:+.3f} s",
+            "synchronise the clocks (PTP, chrony)",
+        )
+
+
+def _coarse(stamps: StampReport) -> str | None:
+    """What to say of stamps that several messages share although they were not sent together."""
+    if stamps.duplicates < SHARED * stamps.count or not stamps.latency_spread > (
+        SPREAD * stamps.interval
+    ):
+        return None
+    each = stamps.count / (stamps.count - stamps.duplicates)
+    seconds = ": its clock counts whole seconds" if abs(stamps.interval - 1.0) < 0.05 else ""
+    return (
+        f"{each:.0f} messages share a stamp, which changes every {stamps.interval:.2g} s{seconds}"
+    )
+
+
+def judge_time(clock: RecordingClock, origin_ns: int) -> Iterator[Finding]:
+    """The stretches of a recording, and a clock that all its sensors share. `origin_ns`: of the
+    seconds that the findings name, on the clock's time line."""
+    offsets = [segment.common for segment in clock.segments if segment.common]
+    if offsets:
+        yield Finding(
+            "other_clock",
+            "clock",
+            f"all stamps lie {_apart(offsets[0])}: the sensors share a clock that is not the "
+            "recorder's. They are moved onto the recorder's clock",
+            "on the robot the nodes refuse such frames: give their computer that clock (PTP: "
+            "phc2sys), or the sensors its own",
+            WARNING,
+            OK,
+        )
+    pairs = itertools.pairwise(clock.segments)
+    for (before_ns, after_ns), (_, later) in itertools.islice(
+        zip(clock.breaks, pairs, strict=False), MOST_BREAKS
+    ):
+        at = f"at {(later.begin_ns - GAP_NS - origin_ns) * 1e-9:.1f} s"
+        passed = (after_ns - before_ns) * 1e-9
+        if passed < 0.0:
+            yield warning(
+                "clock_set",
+                "clock",
+                f"receipt goes back by {_length(-passed)} {at}: the recorder's clock was set back, "
+                "or recordings were joined",
+                "the stretches before and after it are kept apart",
+            )
+        elif _year(before_ns) < FIRST_YEAR <= _year(after_ns):
+            yield warning(
+                "clock_set",
+                "clock",
+                f"the recorder's clock was set {at}, from {_date(before_ns)} to {_date(after_ns)}",
+                "the stretches before and after it are kept apart",
+            )
+        else:
+            yield note(
+                "pause",
+                "clock",
+                f"nothing was received for {_length(passed)} {at}: a pause, recordings that were "
+                "joined, or a clock that was set",
+                "the stretches before and after it are kept apart",
+            )
+    more = len(clock.breaks) - MOST_BREAKS
+    if more > 0:
+        yield note("pause", "clock", f"{more} more such places")
+
+
+def _apart(latency: float) -> str:
+    """How far stamps lie from receipt, and the clock that this is typical of."""
+    ahead = -latency
+    hours = ahead / 3600.0
+    if abs(ahead - 37.0) < 0.7:
+        clock = ", as those in TAI do, which is 37 s ahead of UTC"
+    elif abs(ahead - 18.0) < 0.7:
+        clock = ", as those in GPS time do, which is 18 s ahead of UTC"
+    elif latency > 10.0 * YEAR:
+        clock = ": time since boot, or a clock that was never set"
+    elif abs(hours - round(hours)) < 0.005 and 1 <= abs(round(hours)) <= 14:
+        clock = ": local time in the place of UTC"
+    else:
+        clock = ""
+    return f"{_length(abs(latency))} {'before' if latency > 0 else 'after'} receipt{clock}"
+
+
+def _length(seconds: float) -> str:
+    if seconds < 600.0:
+        return f"{seconds:.1f} s"
+    for unit, size in (("min", 60.0), ("h", 3600.0), ("days", 86_400.0), ("years", YEAR)):
+        if seconds < 100.0 * size or unit == "years":
+            return f"{seconds / size:.1f} {unit}"
+    raise AssertionError
+
+
+def _instant(stamp_ns: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=stamp_ns // 10**9)
+
+
+def _year(stamp_ns: int) -> float:
+    return 1970.0 + stamp_ns * 1e-9 / YEAR
+
+
+def _date(stamp_ns: int) -> str:
+    return _instant(stamp_ns).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _places(seconds: Sequence[float]) -> str:
+    return (
+        f" (at {', '.join(f'{one:.1f}' for one in seconds[:4])} s{', ...' * (len(seconds) > 4)})"
+        if len(seconds)
+        else ""
+    )
