@@ -27,11 +27,12 @@ from liquid_control.perception.timeline import MEASURABLE
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.motion import Motion, Track
 from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.stretches import Stretches
 from liquid_control.signals import ImuSample, Observation, Rejected, SpeedSample, SteeringSample
 from liquid_control.system.files import write_atomically
 from liquid_control.system.sha256 import sha256_of
 
-FORMAT = 2
+FORMAT = 3
 """Increased when the same recording and settings give other arrays than before."""
 LEAST_FRAMES = 32
 """A recording with fewer usable frames is too short to train on."""
@@ -172,9 +173,12 @@ def _read(
                     "Record Image or CompressedImage; --topics.camera names the topic",
                 )
             bar = tqdm(desc=f"read {path.name}", unit="frame", disable=not progress, leave=False)
-            for _, sample in recording.samples(
+            stretches = Stretches()
+            for received_ns, sample in recording.samples(
                 prepare=lambda frame: prepare(frame, reading.preprocess)
             ):
+                if stretches.begins(received_ns):
+                    observer.reset()
                 seen = observer.push(sample)
                 if isinstance(sample, PreparedFrame):
                     bar.update()

@@ -14,7 +14,7 @@ import numpy as np
 
 from liquid_control.config import TimelineConfig
 from liquid_control.inspection.findings import OK, WARNING, Finding, fault, graded, note, warning
-from liquid_control.inspection.stamps import SHARED, StampReport
+from liquid_control.inspection.stamps import SHARED, StampReport, StampTrack
 from liquid_control.recordings.clock import GAP_NS, RecordingClock
 from liquid_control.stats.delay import Delay
 
@@ -40,8 +40,64 @@ FIRST_YEAR = 2005
 YEAR = 365.25 * 86_400.0  # s
 
 
+class ClockTracks:
+    """The stamps of all roles, for a reader that wants to know whether its clocks are in order.
+    `by_receipt`: receipt is used in the place of stamps."""
+
+    def __init__(self, by_receipt: bool = False) -> None:
+        self.by_receipt, self.origin_ns = by_receipt, 0
+        self._tracks: dict[str, StampTrack] = {}
+
+    def begin(self) -> None:
+        """Begins a stretch."""
+        for track in self._tracks.values():
+            track.begin()
+
+    def push(self, role: str, stamp_ns: int, received_ns: int) -> None:
+        """Takes a sample; one that is stamped with its receipt has no stamp of its own."""
+        track = self._tracks.get(role)
+        if track is None:
+            self.origin_ns = self.origin_ns if self._tracks else received_ns
+            track = self._tracks[role] = StampTrack(self.origin_ns)
+        track.push(stamp_ns, received_ns, None if stamp_ns == received_ns else stamp_ns)
+
+    def findings(self, clock: RecordingClock) -> Iterator[Finding]:
+        """What is wrong with order and clock of the stamps."""
+        reports = {role: track.report() for role, track in self._tracks.items()}
+        for role, report in reports.items():
+            yield from judge_order(role, report)
+        yield from judge_clocks(reports, by_receipt=self.by_receipt)
+        yield from judge_time(clock, self.origin_ns)
+
+
 def judge_stamps(role: str, stamps: StampReport, span: tuple[float, float]) -> Iterator[Finding]:
     """Order, silence and rate of one stream. `span`: first and last second of the camera's."""
+    yield from judge_order(role, stamps)
+    if _useless(stamps):
+        return
+    grave = fault if role == "camera" else warning
+    if stamps.count < FEW:
+        yield grave(
+            "few_messages",
+            role,
+            f"only {stamps.count} message{'s' * (stamps.count != 1)}",
+            "record longer",
+        )
+        return
+    yield from _judge_pace(role, stamps)
+    if role != "camera" and span[1] > span[0]:
+        covered = (min(span[1], stamps.last) - max(span[0], stamps.first)) / (span[1] - span[0])
+        if covered < COVERED_SHARE:
+            yield (warning if covered > 0 else fault)(
+                "not_covered",
+                role,
+                f"covers {100 * max(covered, 0.0):.0f} % of the camera's time",
+                f"if their clocks differ, {RECEIVE}" if covered <= 0 else "",
+            )
+
+
+def judge_order(role: str, stamps: StampReport) -> Iterator[Finding]:
+    """Stamps that do not say when a message was measured: zero, standing, coarse, disordered."""
     of = f"of {stamps.count} stamps"
     grave = fault if role == "camera" else warning
     if stamps.zeros > 0.5 * stamps.count:
@@ -84,24 +140,6 @@ def judge_stamps(role: str, stamps: StampReport, span: tuple[float, float]) -> I
             f"{stamps.backward} {of} lie before the one before{_places(stamps.disorder_at)}",
             f"late ones are left out; if the clock was set, {RECEIVE}",
         )
-    if stamps.count < FEW:
-        yield grave(
-            "few_messages",
-            role,
-            f"only {stamps.count} message{'s' * (stamps.count != 1)}",
-            "record longer",
-        )
-        return
-    yield from _judge_pace(role, stamps)
-    if role != "camera" and span[1] > span[0]:
-        covered = (min(span[1], stamps.last) - max(span[0], stamps.first)) / (span[1] - span[0])
-        if covered < COVERED_SHARE:
-            yield (warning if covered > 0 else fault)(
-                "not_covered",
-                role,
-                f"covers {100 * max(covered, 0.0):.0f} % of the camera's time",
-                f"if their clocks differ, {RECEIVE}" if covered <= 0 else "",
-            )
 
 
 def _judge_pace(role: str, stamps: StampReport) -> Iterator[Finding]:
@@ -210,6 +248,11 @@ def _judge_clock(role: str, stamps: StampReport) -> Iterator[Finding]:
             f"{moved:+.3f} s",
             "synchronise the clocks (PTP, chrony)",
         )
+
+
+def _useless(stamps: StampReport) -> bool:
+    """Whether rate and gaps of the stamps say nothing."""
+    return stamps.zeros > 0.5 * stamps.count or stamps.constant or _coarse(stamps) is not None
 
 
 def _coarse(stamps: StampReport) -> str | None:

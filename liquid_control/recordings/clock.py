@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from liquid_control.recordings.stretches import PAUSE, Stretches
+from liquid_control.recordings.stretches import PAUSE, STEP, Stretches
 from liquid_control.recordings.values import Entry
 
 APART = 1.0
@@ -70,13 +70,14 @@ class RecordingClock:
         self.segments: list[Segment] = []
         self._stretches, self._roles = Stretches(), frozenset(roles)
         self._end_ns: int | None = None  # last receipt, on the time line
-        self._first: dict[str, int] = {}  # latency by role where it was seen first [ns]
+        self._usual: dict[str, int] = {}  # latency by role in its first stretch, as placed [ns]
         self._shift_ns = 0
         self._stamps_ns: dict[str, int] = {}
         self._seen: dict[str, list[int]] = {}
         self._without: set[str] = set()
         self._common_ns: int | None = None
         self._latency: dict[str, float] = {}
+        self._pictures = 0  # of this stretch, whose stamps were looked at
 
     @property
     def breaks(self) -> list[tuple[int, int]]:
@@ -105,7 +106,7 @@ class RecordingClock:
         if self._end_ns is not None:
             self._shift_ns = self._end_ns + GAP_NS - received_ns
         self._stamps_ns, self._seen, self._without = {}, {}, set()
-        self._common_ns, self._latency = None, {}
+        self._common_ns, self._latency, self._pictures = None, {}, 0
         if len(self.segments) < MOST_SEGMENTS:
             begin_ns = received_ns + self._shift_ns
             self.segments.append(Segment(begin_ns, self._shift_ns, self._stamps_ns, self._latency))
@@ -113,8 +114,9 @@ class RecordingClock:
     def _observe(self, record: Record) -> Record:
         """Looks at the stamp of a record whose role's clock is not known yet."""
         if callable(record):
-            if "camera" in self._stamps_ns:
+            if self._pictures >= MOST_PICTURES or "camera" in {*self._stamps_ns, *self._without}:
                 return record
+            self._pictures += 1
             record = record()
         if record.role in self._stamps_ns:
             return record
@@ -122,8 +124,8 @@ class RecordingClock:
             self._without.add(record.role)
         elif record.own_ns:
             latency_ns = record.received_ns - record.own_ns
-            if not self._seen.get(record.role) and abs(latency_ns) <= APART * 1e9:
-                self._settle(record.role, latency_ns, self._shift_ns)
+            if not self._seen.get(record.role) and self._is_usual(record.role, latency_ns):
+                self._settle(record.role, latency_ns, 0)
             else:
                 self._seen.setdefault(record.role, []).append(latency_ns)
         return record
@@ -142,25 +144,32 @@ class RecordingClock:
     def _decided(self, waiting: list[Record]) -> Iterator[Record]:
         latency = {role: sorted(self._seen[role]) for role in self._undecided()}
         latency = {role: seen[len(seen) // 2] for role, seen in latency.items()}
-        if latency and not self._stamps_ns:
-            low_ns, high_ns = min(latency.values()), max(latency.values())
-            near = min(abs(low_ns), abs(high_ns)) <= APART * 1e9
-            if not near and high_ns - low_ns <= APART * 1e9:
+        unusual = {role: ns - self._usual.get(role, 0) for role, ns in latency.items()}
+        if unusual and not self._stamps_ns:
+            low_ns, high_ns = min(unusual.values()), max(unusual.values())
+            apart_ns = (APART if len(self.segments) == 1 else STEP) * 1e9
+            if high_ns - low_ns <= apart_ns and not any(
+                self._is_usual(role, latency_ns) for role, latency_ns in latency.items()
+            ):
                 self._common_ns = low_ns
         for role, latency_ns in latency.items():
-            if abs(latency_ns) <= APART * 1e9:
-                added_ns = 0
-            elif self._common_ns is not None and abs(latency_ns - self._common_ns) <= APART * 1e9:
+            if self._common_ns is not None and abs(unusual[role] - self._common_ns) <= APART * 1e9:
                 added_ns = self._common_ns
-            else:  # on a clock of its own, which is left as it was in the first stretch
-                added_ns = latency_ns - self._first.get(role, latency_ns)
-            self._settle(role, latency_ns, self._shift_ns + added_ns)
+            elif role in self._usual and abs(unusual[role]) > APART * 1e9:
+                added_ns = unusual[role]  # a clock of its own is left as it was at first
+            else:
+                added_ns = 0
+            self._settle(role, latency_ns, added_ns)
         for record in waiting:
             yield self._placed(record)
 
+    def _is_usual(self, role: str, latency_ns: int) -> bool:
+        known = role in self._usual and len(self.segments) > 1
+        return abs(latency_ns - self._usual.get(role, 0)) <= (STEP if known else APART) * 1e9
+
     def _settle(self, role: str, latency_ns: int, added_ns: int) -> None:
-        self._first.setdefault(role, latency_ns)
-        self._stamps_ns[role] = added_ns
+        self._usual.setdefault(role, latency_ns - added_ns)
+        self._stamps_ns[role] = self._shift_ns + added_ns
         self._latency[role] = latency_ns / 1e9
 
     def _placed(self, record: Record) -> Record:

@@ -17,7 +17,9 @@ import numpy as np
 
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import MissingDependencyError
+from liquid_control.inspection.findings import Finding
 from liquid_control.perception.contribution import Contribution
+from liquid_control.recordings.clock import Segment
 from liquid_control.recordings.driven_curvature import Track, at
 from liquid_control.signals import Action, Command, Limit, Verdict
 from liquid_control.system.files import write_atomically
@@ -112,7 +114,9 @@ class ReplayLog:
     `wall`: seconds that the replay took, all models together. `decode_s` (F,): seconds to decode
     and preprocess each picture; `step_s` (F,): seconds of each step of the policy. `clock_offset`:
     median of receipt minus stamp [s]. `contributions`: of each measurement and of the steering to
-    the frames that were used. `remarks`: what was taken in place of what is recorded.
+    the frames that were used. `remarks`: what was taken in place of what is recorded. `findings`:
+    what is wrong with clocks and stamps, as an inspection has it. `segments`: stretches of the
+    recording, with what was added to its times.
     """
 
     model: str
@@ -132,6 +136,17 @@ class ReplayLog:
     clock_offset: float | None
     contributions: Mapping[str, Contribution]
     remarks: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    segments: tuple[Segment, ...] = ()
+
+    def as_recorded(self) -> tuple[np.ndarray, np.ndarray]:
+        """(C,) ns of each command: stamp of its frame and issue, by the clocks of the recording."""
+        issued_ns, stamp_ns = self.issued.issued_ns, self.issued.stamp_ns
+        begins = [segment.begin_ns for segment in self.segments]
+        place = np.searchsorted(begins, issued_ns, side="right") - 1
+        added = [(one.shift_ns, one.stamps_ns.get("camera", one.shift_ns)) for one in self.segments]
+        shift_ns, of_frames = np.array([*added, (0, 0)], np.int64)[place].T
+        return stamp_ns - of_frames, issued_ns - shift_ns
 
     def since_start(self, stamps_ns: np.ndarray) -> np.ndarray:
         """Stamps as seconds since the first frame that was used."""
@@ -186,6 +201,7 @@ def columns(log: ReplayLog) -> dict[str, Sequence]:
         Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy(),
         LONGEST_GAP,
     )
+    stamp_ns, issued_ns = log.as_recorded()
     names = {value: " ".join(Limit(value).names()) for value in np.unique(issued.limits).tolist()}
     count = len(issued)
     return dict(
@@ -195,8 +211,8 @@ def columns(log: ReplayLog) -> dict[str, Sequence]:
                 [log.bag] * count,
                 [log.model] * count,
                 np.where(issued.on_frame, "frame", "timer").tolist(),
-                issued.stamp_ns,
-                issued.issued_ns,
+                stamp_ns,
+                issued_ns,
                 issued.curvature,
                 issued.proposed_angle,
                 issued.steering_angle,

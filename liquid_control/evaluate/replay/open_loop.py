@@ -25,6 +25,7 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.replay.log import LONGEST_GAP, Recorded, ReplayLog, Rows
+from liquid_control.inspection.clocks import ClockTracks
 from liquid_control.model.spec import names
 from liquid_control.perception.observer import PreparedFrame, prepare
 from liquid_control.recordings.contributions import contributions, steering_contribution
@@ -33,6 +34,7 @@ from liquid_control.recordings.motion import Track
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.stretches import Stretches
+from liquid_control.recordings.values import CLASS_OF_ROLE
 from liquid_control.signals import Action, Command, Frame, Observation, SpeedSample, SteeringSample
 
 BURST = 128
@@ -98,12 +100,14 @@ def replay_source(
 
     stamps, angles, offsets = array("q"), array("d"), array("d")
     frames, steered, advanced = 0, NOWHERE, 0.0
-    stretches = Stretches()
+    stretches, clocks = Stretches(), ClockTracks(settings.recording.stamps == "receive")
     began = time.perf_counter()
     for receive_ns, sample in _in_bursts(source.samples(prepare=prepare_for_all)):
         if stretches.begins(receive_ns):
+            clocks.begin()
             for robot in robots:
                 robot.reset()
+        clocks.push(_ROLE_OF[type(sample)], sample.stamp_ns, receive_ns)
         if isinstance(sample, SteeringSample):
             stamps.append(sample.stamp_ns)
             angles.append(sample.steering_angle)
@@ -121,6 +125,7 @@ def replay_source(
     track = Track(recorded.stamp_ns, recorded.steering_angle)
     wall = time.perf_counter() - began
     offset = float(np.median(offsets)) if frames else None
+    findings = tuple(clocks.findings(source.clock))
     return [
         ReplayLog(
             model,
@@ -144,6 +149,8 @@ def replay_source(
                 steering_contribution(issued.of_frames().stamp_ns, track, LONGEST_GAP),
             ),
             tuple(source.remarks),
+            findings,
+            tuple(source.clock.segments),
         )
         for model, robot in zip(models, robots, strict=True)
         for issued in (robot.rows.issued(),)
@@ -158,6 +165,9 @@ class _Prepared:
     stamp_ns: int
     by_config: Mapping[PreprocessConfig, PreparedFrame]
     frame: Frame | None
+
+
+_ROLE_OF = {kind: role for role, kind in CLASS_OF_ROLE.items()} | {_Prepared: "camera"}
 
 
 def _in_bursts(samples: Iterator) -> Iterator:

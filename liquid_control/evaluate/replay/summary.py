@@ -16,11 +16,9 @@ from liquid_control.evaluate.replay.metrics import (
     gate_figures,
     why_not_compared,
 )
+from liquid_control.inspection.findings import OK
 from liquid_control.perception.contribution import Contribution
 from liquid_control.recordings.contributions import INSTEAD, ROLE_OF, failures
-
-CLOCKS_APART = 1.0
-"""Receipt and stamp further apart than this [s] are two clocks, not a delay."""
 
 FEW_FRAMES = 0.5
 """Share of the frames below which an input is named that is known on no more."""
@@ -78,11 +76,9 @@ def _of_bag(logs: list[ReplayLog]) -> dict:
     if "camera" not in log.roles or not log.frames:
         problems.append("no camera picture, so there is nothing to replay")
     problems += [*log.remarks, *_inputs(contributed)]
-    if log.clock_offset is not None and abs(log.clock_offset) > CLOCKS_APART:
-        problems.append(
-            f"frames are stamped {log.clock_offset:.1f} s before their receipt: two clocks, and "
-            "the gate takes every frame for stale or future. Replay with --stamps receive"
-        )
+    problems += [
+        f"{one.role}: {one.text} ({one.remedy})" for one in log.findings if one.replay != OK
+    ]
     return {
         "bag": log.bag,
         "seconds": log.seconds,

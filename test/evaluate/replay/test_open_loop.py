@@ -15,11 +15,12 @@ from liquid_control.control.loop import PERIOD
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.evaluate.replay.log import COLUMNS, write_csv, write_parquet
-from liquid_control.evaluate.replay.metrics import gate_figures
+from liquid_control.evaluate.replay.metrics import compare, gate_figures
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay, replay_source
 from liquid_control.model.installed import find_model
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.in_memory import InMemoryRecording
+from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.signals import Frame, Limit, SpeedSample
 
 
@@ -189,17 +190,45 @@ def test_damage_is_a_warning_and_a_file_of_another_kind_is_refused(large, tmp_pa
     assert cut.read_bytes() == whole[: int(0.6 * len(whole))]
 
 
-def test_two_clocks_are_noticed_and_receipt_can_be_taken_instead(make_drive, tmp_path, capsys):
+def test_a_clock_that_all_sensors_share_changes_no_command(make_drive, scripted, tmp_path, capsys):
+    """TAI, or time since boot: the recorder's clock is another one, and no more."""
+    model = {"one": scripted(lambda _: 0.01)}
+    right = make_drive(tmp_path / "right", seconds=4.0)
+    (expected,) = replay(model, right)
+    for name, clock_ns in (("late", 10**12), ("tai", -37 * 10**9)):
+        (log,) = replay(model, make_drive(tmp_path / name, seconds=4.0, clock_ns=clock_ns))
+        for column in ("issued_ns", "steering_angle", "speed", "limits"):
+            values = [getattr(one.issued, column) for one in (log, expected)]
+            assert np.array_equal(*values), column
+        assert log.as_recorded()[0].tolist() == (expected.issued.stamp_ns - clock_ns).tolist()
+        assert [(one.code, one.role) for one in log.findings] == [("other_clock", "clock")]
+        both = [compare(one) for one in (log, expected)]
+        assert np.allclose(both[0].recorded, both[1].recorded, atol=1e-3)
     bag = make_drive(tmp_path / "bag", seconds=4.0, size=(64, 128), clock_ns=10**12)
     assert cli.main(["replay", "lane_keeper", str(bag), "--json"]) == 0
     out, err = capsys.readouterr()
-    assert (
-        "--stamps receive" in err
-        and json.loads(out)["results"][0]["gate"]["stale"]["commands"] > 90
+    assert "all stamps lie 16.7 min before receipt" in err
+    assert "stale" not in json.loads(out)["results"][0]["gate"]
+
+
+def test_a_camera_on_another_clock_is_named_and_receipt_can_be_taken_instead(
+    make_drive, scripted, tmp_path
+):
+    with open_recording(make_drive(tmp_path / "bag", seconds=4.0)) as recording:
+        samples = [
+            (at, dataclasses.replace(one, stamp_ns=one.stamp_ns - 10**12))
+            if isinstance(one, Frame)
+            else (at, one)
+            for at, one in recording.samples()
+        ]
+    model = {"one": scripted(lambda _: 0.01)}
+    (log,) = replay_source(model, InMemoryRecording(samples), OpenLoopSettings())
+    assert ("other_clock", "camera") in {(one.code, one.role) for one in log.findings}
+    by_receipt = RecordingSettings(stamps="receive")
+    (log,) = replay_source(
+        model, InMemoryRecording(samples, by_receipt), OpenLoopSettings(recording=by_receipt)
     )
-    assert cli.main(["replay", "lane_keeper", str(bag), "--stamps", "receive", "--json"]) == 0
-    out, err = capsys.readouterr()
-    assert "clock" not in err and "stale" not in json.loads(out)["results"][0]["gate"]
+    assert not log.findings and not log.issued.safe_stop.any()
 
 
 def test_csv_and_parquet_hold_the_same_commands(drive, scripted, tmp_path):
