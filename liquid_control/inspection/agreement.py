@@ -15,7 +15,7 @@ import numpy as np
 from liquid_control.config import VehicleConfig
 from liquid_control.inspection.findings import OK, WARNING, Finding, fault, note, warning
 from liquid_control.inspection.tracks import Tracks
-from liquid_control.recordings.driven_curvature import Track, at, smooth
+from liquid_control.recordings.motion import Track, at, smooth, spread
 from liquid_control.stats.delay import Delay, estimate_delay
 
 FAST = 2.0  # m/s; slower, the yaw rate says little about the steering
@@ -89,10 +89,8 @@ class Agreement:
 
 def compare_signals(tracks: Tracks, vehicle: VehicleConfig) -> Agreement:
     """Compares the signals of one pass over a recording; a fit that is not possible says why."""
-    imu, forces, speed, steering = (
-        _tidy(track.rows)
-        for track in (tracks.gyro, tracks.accelerometer, tracks.speed, tracks.steering)
-    )
+    imu, forces = (_tidy(_spread(track.rows)) for track in (tracks.gyro, tracks.accelerometer))
+    speed, steering = (_tidy(track.rows) for track in (tracks.speed, tracks.steering))
     gyro = [_track(imu, column) for column in (1, 2, 3)]
     speeds = _track(speed, 1)
     expected = _expected(_track(steering, 1), speeds, vehicle)
@@ -168,6 +166,14 @@ def _faster(track: Track, speeds: Track, least: float) -> Track:
         return Track(track.stamp_ns[:0], track.value[:0])
     fast = np.abs(at(track.stamp_ns, speeds, MAX_GAP)) >= least
     return Track(track.stamp_ns[fast], track.value[fast])
+
+
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """In order of stamps; samples in batches of one stamp have times of their own."""
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    stamp_ns = np.rint(rows[:, 0] * 1e9).astype(np.int64)
+    seconds = rows[:, 0] + (spread(stamp_ns) - stamp_ns) * 1e-9
+    return np.concatenate([seconds[:, None], rows[:, 1:]], 1)
 
 
 def _tidy(rows: np.ndarray) -> np.ndarray:

@@ -116,7 +116,7 @@ class StampTrack:
             interval=interval,
             rate=self.count / self._seconds if several else 1.0 / interval,
             jitter=(high - low) / 2.0 / interval,
-            dropped=int(lost.sum()),
+            dropped=max(int(lost.sum()) - self._duplicates, 0),
             gaps=tuple((float(start), float(length)) for start, length in gaps),
             gap_count=int(self._intervals[EDGES[:-1] > least].sum()),
             backward=self._backward,

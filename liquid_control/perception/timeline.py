@@ -62,10 +62,11 @@ class Timeline:
         )  # (stamp, yaw rate), (stamp, lateral acceleration), (stamp, speed)
         self._accounts = {name: Account() for name in MEASURABLE}
         self._last_ns: int | None = None
+        self._imu: tuple | None = None
 
     def reset(self) -> None:
         """Forgets the sequence and all samples."""
-        self._last_ns = None
+        self._last_ns = self._imu = None
         for samples in (self._gyro, self._accelerometer, self._speed):
             samples.clear()
 
@@ -81,8 +82,8 @@ class Timeline:
 
     def push_imu(self, sample: ImuSample) -> Rejected | None:
         """Takes an IMU sample, or the part of it that is measured; Rejected when it is dropped:
-        malformed (not finite, beyond any real sensor), without any measured part, or not newer than
-        the one before."""
+        malformed (not finite, beyond any real sensor), without any measured part, older than the
+        one before, or the same. Other samples of the same stamp are a batch: all are used."""
         try:
             rates, accelerations = (
                 tuple(map(float, sample.angular_velocity)),
@@ -94,9 +95,13 @@ class Timeline:
         accelerometer = _part(accelerations, MAX_ACCELERATION, axis=1)
         if Reason.MALFORMED in (gyro, accelerometer):
             gyro = accelerometer = Reason.MALFORMED
+        parts = (sample.stamp_ns, gyro, accelerometer)
+        several, self._imu = parts != self._imu, parts
         refused = [
-            self._keep("yaw_rate", self._gyro, sample.stamp_ns, gyro),
-            self._keep("lateral_acceleration", self._accelerometer, sample.stamp_ns, accelerometer),
+            self._keep("yaw_rate", self._gyro, sample.stamp_ns, gyro, several),
+            self._keep(
+                "lateral_acceleration", self._accelerometer, sample.stamp_ns, accelerometer, several
+            ),
         ]
         return self._dropped(sample.stamp_ns, *refused)
 
@@ -142,22 +147,25 @@ class Timeline:
         return Rejected(stamp, reason)
 
     def _keep(
-        self, name: str, samples: deque, stamp: object, value: float | Reason
+        self, name: str, samples: deque, stamp: object, value: float | Reason, several: bool = False
     ) -> Reason | None:
         """Keeps a sample of one sensor; the reason where it does not. A Reason in place of a value
-        is that of a sample without one."""
+        is that of a sample without one. `several` may have one stamp."""
         stamp, account = _stamp(stamp), self._accounts[name]
         reason = value if isinstance(value, Reason) else None
         if stamp is None:
             reason = Reason.MALFORMED
         elif reason is None:
             age_ns = samples[-1][0] - stamp if samples else -1  # negative when time goes forward
-            if 0 <= age_ns <= self.config.clock_jump * 1e9:
-                reason = Reason.OLDER if age_ns else Reason.DUPLICATE
+            if 0 < age_ns <= self.config.clock_jump * 1e9:
+                reason = Reason.OLDER
+            elif age_ns == 0 and not several:
+                reason = Reason.DUPLICATE
         if reason is not None:
             account.refused[reason] += 1
             return reason
-        _forget_since(samples, stamp)
+        if age_ns:
+            _forget_since(samples, stamp)
         samples.append((stamp, value))
         account.take(stamp)
         return None
@@ -204,15 +212,19 @@ def _part(values: tuple[float, ...], largest: float, axis: int) -> float | Reaso
 
 
 def _mean(samples: deque, stamp: int, previous: int | None, oldest: int) -> float | None:
-    """Mean of the samples in (previous, stamp], else the latest since `oldest`, else None."""
+    """Mean of the samples in (previous, stamp], else of the latest stamp since `oldest`, else
+    None."""
     count, total = 0, 0.0
+    until_ns = previous
     for sample_ns, value in reversed(samples):
         if sample_ns > stamp:
             continue
         if sample_ns < oldest:
             break
-        if previous is not None and sample_ns <= previous:
-            return total / count if count else value
+        if until_ns is not None and sample_ns <= until_ns:
+            if count:
+                break
+            until_ns = sample_ns - 1
         count, total = count + 1, total + value
     return total / count if count else None
 

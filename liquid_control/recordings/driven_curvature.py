@@ -102,7 +102,7 @@ def driven_curvature(
             / vehicle.wheelbase
         )
     else:
-        yaw_rate = motion.yaw_rate.tidy()
+        yaw_rate = motion.yaw_rate.spread()
         missing = " and no ".join(
             name for name, track in (("gyro", yaw_rate), ("speed", speed_track)) if len(track) < 2
         )

@@ -10,6 +10,9 @@ ABSURD = 1e6
 """No yaw rate, speed or angle is larger in any unit; one such value would cancel the digits of all
 others in a mean."""
 
+LONGEST_BATCH = 200_000_000
+"""Samples that are sent together with one stamp were measured within this time [ns]."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Track:
@@ -28,6 +31,29 @@ class Track:
         finite = (np.abs(self.value) <= ABSURD)[::-1]
         stamp_ns, last = np.unique(self.stamp_ns[::-1][finite], return_index=True)
         return Track(stamp_ns, self.value[::-1][finite][last])
+
+    def spread(self) -> Track:
+        """As `tidy`, of measurements: samples that share a stamp are a batch, which ends with it;
+        they are spread over the time since the stamp before."""
+        finite = np.abs(self.value) <= ABSURD
+        order = np.argsort(self.stamp_ns[finite], kind="stable")
+        stamp_ns = spread(self.stamp_ns[finite][order])
+        return Track(stamp_ns, self.value[finite][order]).tidy()
+
+
+def spread(stamps: np.ndarray) -> np.ndarray:
+    """Ascending stamps (N,), in which those of a batch of equal ones are spread evenly over the
+    time since the stamp before, at most `LONGEST_BATCH` [ns]."""
+    if len(stamps) < 2:
+        return stamps
+    distinct, first, count = np.unique(stamps, return_index=True, return_counts=True)
+    if len(distinct) < 2 or len(distinct) == len(stamps):
+        return stamps
+    steps = np.minimum(np.diff(distinct), LONGEST_BATCH)
+    steps = np.concatenate([steps[:1], steps])
+    batch = np.repeat(np.arange(len(distinct)), count)
+    behind = count[batch] - 1 - (np.arange(len(stamps)) - first[batch])
+    return stamps - steps[batch] * behind // count[batch]
 
 
 EMPTY = Track(np.zeros(0, np.int64), np.zeros(0))

@@ -194,6 +194,30 @@ def test_impossible_inertial_samples_are_counted_and_dropped(bad, axis):
     )
 
 
+def test_samples_in_batches_of_one_stamp_are_all_used_and_a_repeated_message_is_not():
+    """Ten samples have the stamp of their batch, every 50 ms; frames come between."""
+    rng, timeline = np.random.default_rng(0), Timeline()
+    batches = [rng.normal(size=(10, 2)) for _ in range(8)]
+    for number, batch in enumerate(batches):
+        stamp = EPOCH + 50 * number * MS
+        for rate, acceleration in batch:
+            one = ImuSample(stamp, (0.0, 0.0, rate), (0.0, acceleration, 9.81))
+            assert timeline.push_imu(one) is None
+            assert timeline.push_imu(one) == Rejected(stamp, Reason.DUPLICATE)
+        for at in (stamp + 10 * MS, stamp + 35 * MS):  # of the second the batch lies before
+            measured = timeline.push_frame(frame(at)).measurements
+            assert measured[:2] == pytest.approx(batch.mean(0), rel=1e-6)
+    assert timeline.measurements_rejected == 80
+    late = Timeline()
+    for number, batch in enumerate(batches[:4]):
+        for rate, acceleration in batch:
+            sample = ImuSample(EPOCH + 50 * number * MS, (0, 0, rate), (0, acceleration, 9.81))
+            late.push_imu(sample)
+    late.push_frame(frame(EPOCH + MS))
+    measured = late.push_frame(frame(EPOCH + 160 * MS)).measurements
+    assert measured[:2] == pytest.approx(np.concatenate(batches[1:4]).mean(0), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     "stamp, reason",
     [(EPOCH, Reason.DUPLICATE), (EPOCH - 1, Reason.OLDER), (EPOCH - 10**9, Reason.OLDER)]
