@@ -1,5 +1,5 @@
-"""`liquid-control doctor`: checks the machine's set-up. Each check is a file of `checks` with a
-function `check`, and a row of `CHECKS`."""
+"""`liquid-control doctor`: checks the machine's set-up, or with --live the nodes that run. Each
+check of the machine is a file of `checks` with a function `check`, and a row of `CHECKS`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import dataclasses
 
 from liquid_control.cli.checks import drawing, gpu, models, packages, ros
 from liquid_control.cli.checks.finding import MISSING
-from liquid_control.config import switch
+from liquid_control.config import check, number, switch
+from liquid_control.ros.health import live
 from liquid_control.system.verb import Verb
 
 CHECKS = (packages, ros, drawing, models, gpu)
@@ -18,11 +19,22 @@ class DoctorSettings:
     """What to check."""
 
     drawing: bool = switch(True, "draw a few pictures of the simulated world")
+    live: bool = switch(
+        False,
+        "instead of the machine, check the running nodes: sensors, clocks, topics, limits; exit "
+        "code 0 if all is right",
+    )
+    seconds: float = number(5.0, 1.5, 3600.0, "s", "how long to listen with --live")
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def examine(settings: DoctorSettings) -> dict:
     """{"healthy": a policy can drive on this machine, "findings": all results}, plain data for
-    JSON."""
+    JSON; with `live` what `ros.health.live` hears."""
+    if settings.live:
+        return live.listen(settings.seconds)
     checks = [each for each in CHECKS if settings.drawing or each is not drawing]
     findings = [finding for each in checks for finding in each.check()]
     healthy = not any(finding.state == MISSING for finding in findings)
@@ -31,6 +43,8 @@ def examine(settings: DoctorSettings) -> dict:
 
 def table(report: dict) -> str:
     """The report of `examine` for people."""
+    if "findings" not in report:
+        return live.text(report)
     columns = ("group", "name", "state")
     widths = [max(len(finding[column]) for finding in report["findings"]) for column in columns]
     lines = []

@@ -213,6 +213,14 @@ class Engagement:
             return self._while_driving(readings)
         return self._while_not_driving(readings)
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What of the inputs prevents a start as of the last tick; empty unless disengaged for
+        that."""
+        latest = self._latest
+        waits = self.state is State.DISENGAGED and latest.held and not latest.takeover
+        return (*latest.unhealthy, *latest.unready) if waits else ()
+
     def answer(self, request: Request) -> Answer:
         """Whether a request can be followed, as of the last tick. Changes nothing."""
         if request is Request.EMERGENCY_STOP:

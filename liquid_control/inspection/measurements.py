@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from liquid_control.inspection.findings import FAULT, WARNING, Finding, fault, note, warning
 from liquid_control.inspection.series import ColumnReport, SeriesTrack
+from liquid_control.perception import inertial
+from liquid_control.perception.inertial import (
+    Doubt,
+    doubt_gravity,
+    doubt_gyro_size,
+    mounting_remedy,
+)
 
 AXES = ("gyro x", "gyro y", "gyro z", "acceleration x", "acceleration y", "acceleration z")
 STUCK_MOST = 0.5  # share of the recording
 FEW = 10  # samples
-GRAVITY = 9.81
-SUSPICIOUS_GYRO = 12.0  # rad/s; no road vehicle turns so fast
 FASTEST, STANDING = 70.0, 0.5  # m/s
 LARGEST_ANGLE = 1.3  # rad
+WEIGHTS = {inertial.NOTE: note, inertial.WARNING: warning, inertial.FAULT: fault}
+REMEDIES = {
+    "acceleration_unit": "--imu.acceleration-scale 9.81",
+    "no_gravity": "the policy does not use it",
+    "gravity": "check scale and unit",
+    "gyro_unit": "--imu.gyro-scale 0.017453",
+}
 
 
 def judge_imu(gyro: SeriesTrack, accelerometer: SeriesTrack) -> Iterator[Finding]:
@@ -55,16 +67,11 @@ def judge_imu(gyro: SeriesTrack, accelerometer: SeriesTrack) -> Iterator[Finding
                 f"gyro z is {turning.mean:.3g} rad/s throughout",
                 "the driver does not fill in angular_velocity",
             )
-        elif max(-turning.lowest, turning.highest) > SUSPICIOUS_GYRO and turning.deviation > 1.0:
-            yield fault(
-                "gyro_unit",
-                "imu",
-                f"gyro z reaches {max(-turning.lowest, turning.highest):.0f} rad/s: "
-                "looks like degrees per second",
-                "the driver must publish rad/s",
-            )
+        elif turning.deviation > 1.0:
+            largest = max(-turning.lowest, turning.highest)
+            yield from _doubted(doubt_gyro_size(largest))
     if forces:
-        yield from _gravity(np.array([column.mean for column in forces]))
+        yield from _doubted(doubt_gravity([column.mean for column in forces]))
 
 
 def _stuck(track: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Finding]:
@@ -86,37 +93,11 @@ def _stuck(track: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Fi
             )
 
 
-def _gravity(mean: np.ndarray) -> Iterator[Finding]:
-    size, axis = float(np.linalg.norm(mean)), int(np.argmax(np.abs(mean)))
-    if 0.8 < size < 1.25:
-        yield warning(
-            "acceleration_unit",
-            "imu",
-            f"the accelerometer's mean is {size:.2f}: looks like g",
-            "the driver must publish m/s²",
-        )
-    elif size < 3.0:
-        yield note(
-            "no_gravity",
-            "imu",
-            f"the accelerometer's mean is {size:.2f} m/s²: without gravity",
-            "the policy does not use it",
-        )
-    elif not 0.9 * GRAVITY < size < 1.1 * GRAVITY:
-        yield warning(
-            "gravity",
-            "imu",
-            f"the accelerometer's mean is {size:.2f} m/s², expected {GRAVITY}",
-            "check scale and unit",
-        )
-    if size > 0.8 and (axis != 2 or mean[2] < 0) and not 1.25 <= size < 3.0:
-        yield fault(
-            "imu_axes",
-            "imu",
-            f"gravity lies on {'-' * bool(mean[axis] < 0)}{'xyz'[axis]}, expected z: "
-            "it is not in body axes (x forward, y left, z up)",
-            "turn it into base_link, for example with imu_transformer, before recording",
-        )
+def _doubted(doubts: Iterable[Doubt]) -> Iterator[Finding]:
+    """The findings of doubts that the robot's start-up check shares."""
+    for doubt in doubts:
+        remedy = REMEDIES.get(doubt.code) or mounting_remedy(doubt, "--imu.axes")
+        yield WEIGHTS[doubt.weight](doubt.code, "imu", doubt.text, remedy)
 
 
 def judge_driving(speed: SeriesTrack, steering: SeriesTrack, fitted: bool) -> Iterator[Finding]:

@@ -5,20 +5,39 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from liquid_control.ros import qos
+from liquid_control.ros.health.messages import HARDWARE, part_status
+from liquid_control.ros.health.part import Part, complaints, worst
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 WINDOW = 5.0
 """Rates and percentiles look back this far [s]."""
 
-Report = Callable[[], tuple[bytes, str, dict[str, object]]]
+
+class Report(NamedTuple):
+    """What a node says of itself; each part of its start-up check gets a status of its own, and
+    what is wrong with one is in the node's level and message, too."""
+
+    level: bytes
+    message: str
+    values: dict[str, object]
+    parts: Sequence[Part] = ()
+
+    @property
+    def whole_level(self) -> bytes:
+        return max(self.level, bytes([worst(self.parts)]))
+
+    @property
+    def whole_message(self) -> str:
+        return "; ".join((self.message, *complaints(self.parts)))
 
 
 class Meter:
@@ -84,19 +103,19 @@ def status(
     )
 
 
-def publish(node: Node, report: Report) -> None:
-    """Publishes `report()` -> (level, message, values) once a second, on a steady clock: a stopped
-    /clock must be seen, too."""
-    publisher = node.create_publisher(DiagnosticArray, "/diagnostics", qos.STATUS)
+def publish(node: Node, report: Callable[[], Report], latched: str = "") -> None:
+    """Publishes what `report` returns once a second, on a steady clock: a stopped /clock must be
+    seen, too. `latched`: a second topic that gets the same."""
+    publishers = [node.create_publisher(DiagnosticArray, "/diagnostics", qos.STATUS)]
+    if latched:
+        publishers.append(node.create_publisher(DiagnosticArray, latched, qos.LATCHED))
 
     def send() -> None:
-        level, message, values = report()
-        array = DiagnosticArray(
-            status=[
-                status(node.get_fully_qualified_name(), "liquid_control", level, message, values)
-            ]
-        )
+        said, name = report(), node.get_fully_qualified_name()
+        own = status(name, HARDWARE, said.whole_level, said.whole_message, said.values)
+        array = DiagnosticArray(status=[own, *(part_status(name, part) for part in said.parts)])
         array.header.stamp = node.get_clock().now().to_msg()
-        publisher.publish(array)
+        for publisher in publishers:
+            publisher.publish(array)
 
     node.create_timer(1.0, send, clock=Clock(clock_type=ClockType.STEADY_TIME))

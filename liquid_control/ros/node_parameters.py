@@ -112,6 +112,11 @@ class SafetyNodeConfig:
         "folder of the file that keeps an emergency stop, a fault and a takeover over a restart; "
         "empty: liquid_control in $ROS_HOME or ~/.ros; none: nothing is kept",
     )
+    strict: bool = switch(
+        False,
+        "what the start-up check finds wrong keeps the gate from engaging; otherwise it is only "
+        "reported",
+    )
 
     def __post_init__(self) -> None:
         check(self)

@@ -22,6 +22,7 @@ from nav_msgs.msg import Odometry
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 
 from liquid_control.control.controller import Controller
@@ -30,7 +31,7 @@ from liquid_control.deploy.runtime import to_vector
 from liquid_control.errors import ConfigError, ImageError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
-from liquid_control.perception.contribution import assumptions
+from liquid_control.model.spec import names
 from liquid_control.ros import (
     camera_topics,
     conversions,
@@ -42,7 +43,9 @@ from liquid_control.ros import (
     transitions,
     undeclared,
 )
-from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.diagnostics import Meter, Report
+from liquid_control.ros.health.policy_check import PolicyCheck
+from liquid_control.ros.health.settings import DrivingSettings
 from liquid_control.ros.node_parameters import NODES, CruiseConfig, PolicyNodeConfig
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.saliency import SaliencyThread
@@ -79,13 +82,17 @@ class PolicyNode(LifecycleNode):
         self._active = False
         self._proposals = self._neurons = self._saliency = None
         self._saliency_thread: SaliencyThread | None = None
+        self._unfit: ImageError | None = None
         self._undecodable: collections.Counter[str] = collections.Counter()
         self._frames, self._imu, self._speed, self._latency, self._step = (
             Meter() for _ in range(5)
         )
+        self._sensors: dict[str, Subscription] = {}
+        self._check = PolicyCheck(self)
+        self._health = self._check.health
         jump = JumpThreshold(min_forward=Duration(seconds=1), min_backward=Duration(nanoseconds=-1))
         self._jump = self.get_clock().create_jump_callback(jump, post_callback=self._on_clock_jump)
-        diagnostics.publish(self, self._report)
+        diagnostics.publish(self, self._report, latched="policy_health")
 
     def start(self) -> bool:
         """Configures and activates; False when it could not, which is logged."""
@@ -158,6 +165,7 @@ class PolicyNode(LifecycleNode):
     def _subscribe(self, undo: contextlib.ExitStack) -> None:
         """Starts what a picture needs, the subscriptions last."""
         self.controller.reset()
+        self._health.reset(names(self.controller.runtime.spec.measurements))
         compressed = self.config.image_transport == "compressed"
         kind = CompressedImage if compressed else Image
         topic = camera_topics.transport_topic(self, "compressed" if compressed else "")
@@ -175,9 +183,14 @@ class PolicyNode(LifecycleNode):
             kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA
         )
         undo.callback(self.destroy_subscription, pictures)
+        self._sensors = {
+            "camera": pictures,
+            "imu": self._inertial.subscription,
+            "odometry": self._odometry.subscription,
+        }
 
     def _stop_proposing(self) -> None:
-        self._active = False
+        self._active, self._sensors = False, {}
         self._activated.close()
 
     def _end_saliency(self) -> None:
@@ -188,19 +201,24 @@ class PolicyNode(LifecycleNode):
         began = time.monotonic()
         self._take_inertial()
         self._frames.tick()
+        now, stamp = self.get_clock().now().nanoseconds, conversions.stamp_ns(message.header.stamp)
+        self._health.hear_camera(message.header, stamp, now)
         try:
             picture = decode(message)
         except ImageError as error:
             self._undecodable[error.problem] += 1
-            self.get_logger().warning(str(error), throttle_duration_sec=1.0)
+            self._refuse(stamp, str(error))
             return
-        stamp = conversions.stamp_ns(message.header.stamp)
-        action = self.controller.push(Frame(stamp, picture), self.get_clock().now().nanoseconds)
+        self._health.hear_picture(*picture.shape[:2])
+        action = self.controller.push(Frame(stamp, picture), now)
         if isinstance(action, Rejected):
-            self.get_logger().warning(
-                f"frame at {stamp} ns rejected: {action.reason.value}", throttle_duration_sec=1.0
-            )
+            unfit, self._unfit = self._unfit, self.controller.observer.image_error
+            fits = unfit is self._unfit
+            self._refuse(stamp, action.reason.value if fits else str(self._unfit))
             return
+        self._health.hear_observation(
+            self.controller.observation.measurements, self.controller.observer.latest_speed
+        )
         self._proposals.publish(conversions.action_message(action, self._kind, self.vehicle))
         self._latency.tick((self.get_clock().now().nanoseconds - stamp) / 1e9)
         self._step.tick(time.monotonic() - began)
@@ -217,6 +235,10 @@ class PolicyNode(LifecycleNode):
         if self._saliency_thread:
             self._saliency_thread.offer(stamp, picture)
 
+    def _refuse(self, stamp: int, why: str) -> None:
+        self._health.camera.refuse(why)
+        self.get_logger().warning(f"frame at {stamp} ns rejected: {why}", throttle_duration_sec=1.0)
+
     def _publish_saliency(self, stamp_ns: int, overlay: np.ndarray) -> None:
         """Called in the saliency thread."""
         message = images.compressed_message(overlay, OVERLAY_QUALITY)
@@ -224,12 +246,17 @@ class PolicyNode(LifecycleNode):
         self._saliency.publish(message)
 
     def _take_inertial(self) -> None:
-        for message, _ in self._inertial.take():
+        ahead = self.get_clock().now().nanoseconds - time.time_ns()
+        for message, received_ns in self._inertial.take():
             self._imu.tick()
-            self.controller.push(self._turn_imu(ImuSample.from_message(message)))
-        for message, _ in self._odometry.take():
+            sample = self._turn_imu(ImuSample.from_message(message))
+            answer = self.controller.push(sample)
+            self._health.hear_imu(message.header, sample, received_ns + ahead, answer)
+        for message, received_ns in self._odometry.take():
             self._speed.tick()
-            self.controller.push(SpeedSample.from_message(message))
+            sample = SpeedSample.from_message(message)
+            answer = self.controller.push(sample)
+            self._health.hear_odometry(message, sample.stamp_ns, received_ns + ahead, answer)
 
     def _on_clock_jump(self, jump) -> None:
         if self.controller:
@@ -255,9 +282,14 @@ class PolicyNode(LifecycleNode):
                 cruise.comfort_lateral_acceleration,
             )
 
-    def _report(self) -> tuple[bytes, str, dict[str, object]]:
+    def _report(self) -> Report:
         if self._active:
             self._take_inertial()  # without pictures nothing else takes them
+        parts = self._check.parts(
+            DrivingSettings(self.vehicle, **dataclasses.asdict(self.cruise)),
+            self._sensors,
+            self.controller.observer.contributions if self.controller else {},
+        )
         values = {
             **self._frames.flow("camera"),
             **self._imu.flow("imu"),
@@ -285,15 +317,12 @@ class PolicyNode(LifecycleNode):
             for problem, count in self._undecodable.items()
         }
         if not self._active:
-            return diagnostics.WARN, "not active", values
+            return Report(diagnostics.WARN, "not active", values, parts)
         if self._latency.age > SILENT:
-            return diagnostics.ERROR, "no usable picture", values
+            return Report(diagnostics.ERROR, "no usable picture", values, parts)
         if self._imu.age >= SILENT:
-            return diagnostics.WARN, "no IMU", values
-        observer = self.controller.observer
-        if assumed := assumptions(observer.assumed, observer.contributions):
-            return diagnostics.WARN, assumed, values
-        return diagnostics.OK, "driving", values
+            return Report(diagnostics.WARN, "no IMU", values, parts)
+        return Report(diagnostics.OK, "driving", values, parts)
 
 
 def make() -> PolicyNode:

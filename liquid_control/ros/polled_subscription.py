@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
 
 
 class _NeverReady(CallbackGroup):
@@ -37,6 +38,11 @@ class PolledSubscription:
         self._subscription = node.create_subscription(
             kind, topic, lambda message: None, profile, callback_group=_NeverReady()
         )
+
+    @property
+    def subscription(self) -> Subscription:
+        """What ROS knows it as."""
+        return self._subscription
 
     @property
     def kind(self) -> type:

@@ -23,14 +23,15 @@ from rclpy.node import Node
 from std_msgs.msg import Float64
 
 from liquid_control.config import GateConfig
-from liquid_control.control.engagement import COMMANDING, State
+from liquid_control.control.engagement import COMMANDING, DRIVING, State
 from liquid_control.control.guard import Decision, Guard
 from liquid_control.control.loop import Loop
 from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError
 from liquid_control.ros import conversions, diagnostics, parameters, process, qos, undeclared
-from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.diagnostics import Meter, Report
 from liquid_control.ros.gate_memory import GateMemory, open_memory
+from liquid_control.ros.health.gate_check import GateCheck
 from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.operator import OperatorInput
 from liquid_control.ros.polled_subscription import PolledSubscription
@@ -85,9 +86,10 @@ class SafetyNode(Node):
         kind = conversions.steering_type(self.config.proposal_type)
         self._rivals = PublisherConflicts(self, self.config.publisher_lease)
         on_proposal = self._rivals.heard(self._on_proposal)
-        self.create_subscription(
+        proposal = self.create_subscription(
             kind, "proposal", on_proposal, qos.COMMAND_IN, event_callbacks=events
         )
+        self._check = GateCheck(self, self._odometry.subscription, proposal, self._out)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         period = 1.0 / self.config.rate
         self._loop = Loop(period, silence=engagement.proposal_stale_after)
@@ -100,6 +102,7 @@ class SafetyNode(Node):
         held = curvature(previous.steering_angle, self.vehicle) if previous else 0.0
         action = conversions.action_from_message(message, self.vehicle, now, held)
         self._proposals.tick()
+        self._check.health.hear_proposal(message, action.stamp_ns, now)
         if not self.guard.push_proposal(action, now, time.monotonic_ns()):
             return
         self._wake(proposed=True)
@@ -117,16 +120,22 @@ class SafetyNode(Node):
 
     def _tick(self) -> None:
         now, steady = self.get_clock().now().nanoseconds, time.monotonic_ns()
-        for message, _ in self._odometry.take():
-            self.guard.push_speed(SpeedSample.from_message(message), now, steady)
+        ahead, health = now - time.time_ns(), self._check.health
+        for message, received_ns in self._odometry.take():
+            sample = SpeedSample.from_message(message)
+            believed = self.guard.push_speed(sample, now, steady)
+            health.hear_odometry(message, sample.stamp_ns, received_ns + ahead, believed)
             self._speeds.tick()
-        ahead = now - time.time_ns()
         for message, received_ns in self._angles.take():
             sample = SteeringSample(received_ns + ahead, message.data, None)
             self.guard.push_steering_angle(sample, now, steady)
         faults = self._conflicts if self.config.rivals_are_faults else ()
         request = self._operator.take(faults)
+        if self.config.strict:
+            request = dataclasses.replace(request, unready=health.objections())
         self._decision = decision = self.guard.tick(now, steady, request)
+        if decision.state is State.ENGAGING:
+            self._check.engages(self.vehicle, self.guard.limits)
         self._memory.note(decision.state, decision.reason, request.takeover, self._operator.held)
         self._publish(decision.closing)
         if decision.command is not None:
@@ -229,7 +238,7 @@ class SafetyNode(Node):
             "a publisher of proposals offers an incompatible quality of service (not reliable)"
         )
 
-    def _report(self) -> tuple[bytes, str, dict[str, object]]:
+    def _report(self) -> Report:
         decision = self._decision
         values = {"state": decision.state.value, "reason": decision.reason}
         values |= {
@@ -250,17 +259,23 @@ class SafetyNode(Node):
         }
         unheard = (*self._operator.problems(), *filter(None, [self._memory.problem]))
         values |= {"operator_problems": "; ".join(unheard)}
+        engagement, limits = self.guard.engagement, self.guard.limits
+        parts = self._check.parts(self.vehicle, limits, engagement.state in DRIVING)
         level, acted = (
             LEVELS.get(decision.state, diagnostics.OK),
             ", ".join(decision.verdict.limits.names()),
         )
+        if level == diagnostics.OK and engagement.missing:
+            level = diagnostics.WARN
         if self._conflicts:
             level = diagnostics.ERROR
         if level == diagnostics.OK and unheard:
-            return diagnostics.WARN, f"{decision.state.value}, {'; '.join(unheard)}", values
+            said = f"{decision.state.value}, {'; '.join(unheard)}"
+            return Report(diagnostics.WARN, said, values, parts)
         if level == diagnostics.OK and acted:
-            return diagnostics.WARN, f"{decision.state.value}, limited: {acted}", values
-        return level, f"{decision.state.value}: {decision.reason}", values
+            said = f"{decision.state.value}, limited: {acted}"
+            return Report(diagnostics.WARN, said, values, parts)
+        return Report(level, f"{decision.state.value}: {decision.reason}", values, parts)
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ from liquid_control.ros import (
     qos,
     undeclared,
 )
-from liquid_control.ros.diagnostics import Meter
+from liquid_control.ros.diagnostics import Meter, Report
 from liquid_control.ros.node_parameters import NODES, SimControls
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.real_time import Pace
@@ -221,7 +221,7 @@ class SimNode(Node):
     def _set_controls(self, controls: SimControls) -> None:
         self.controls = controls
 
-    def _report(self) -> tuple[bytes, str, dict[str, object]]:
+    def _report(self) -> Report:
         truth = self.world.truth
         values = {
             "frames_sent": self.frames_sent,
@@ -243,8 +243,9 @@ class SimNode(Node):
         }
         values |= {"roads_done": self.roads_done, "times_put_back": self.times_put_back}
         if self.pace.real_time_factor < 0.95:
-            return diagnostics.WARN, "slower than real time", values
-        return diagnostics.OK, "driving" if self.command else "waiting for a command", values
+            return Report(diagnostics.WARN, "slower than real time", values)
+        doing = "driving" if self.command else "waiting for a command"
+        return Report(diagnostics.OK, doing, values)
 
 
 def _next_seed(seed: int, index: int) -> int:

@@ -282,3 +282,12 @@ def test_a_request_is_answered_by_the_state_of_the_last_tick():
     assert rig.guard.answer(Request.ENGAGE) == (True, "already engaged")
     rig.run(0.02, OperatorRequest(faults=("emergency stop",)))
     assert not rig.guard.answer(Request.ENGAGE).accepted
+
+
+def test_what_is_found_outside_prevents_a_start_and_not_driving_on():
+    objection = OperatorRequest(unready=("imu: stamps 0.5 s behind ours",))
+    rig = Rig()
+    assert rig.run(5.0, objection) is State.DISENGAGED
+    assert rig.decision.reason == "imu: stamps 0.5 s behind ours"
+    rig = engaged()
+    assert rig.run(2.0, objection) is State.ENGAGED

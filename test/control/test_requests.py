@@ -165,3 +165,21 @@ def test_after_any_takeover_it_takes_a_request_but_a_dead_man_may_be_held_late()
     rig = Rig()
     rig.run(0.5, held=False)
     assert rig.run(5.0) is State.ENGAGED
+
+
+def test_what_is_missing_is_named_only_while_it_is_what_prevents_a_start():
+    rig = Rig()
+    rig.wrong = ("no speed",)
+    rig.run(0.1, unready=("proposals too slow",))
+    assert rig.engagement.missing == ("no speed", "proposals too slow")
+    rig.run(0.1, takeover=True)
+    assert rig.engagement.missing == ()
+    rig.run(0.1, held=False)
+    assert rig.engagement.missing == ()
+    rig.wrong = ()
+    rig.run(0.1, forbidding=("rolls backwards",))
+    assert rig.engagement.missing == (), "no input is missing"
+    rig = Rig()
+    assert rig.run(2.0) is State.ENGAGING
+    rig.wrong = ("no speed",)
+    assert rig.run(0.1) is State.DEGRADED and rig.engagement.missing == ()

@@ -1,0 +1,72 @@
+"""Limits and dimensions that two nodes hold for the same vehicle. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+
+from liquid_control.config import GateConfig, VehicleConfig
+from liquid_control.ros.health.part import Level, Part, Problem
+
+NAME, CHECKED = "settings", "checked"
+SAME = 1e-6  # relative
+
+
+@dataclasses.dataclass(frozen=True)
+class DrivingSettings:
+    """What the policy node drives with: set speed [m/s], lateral acceleration in bends [m/s²]."""
+
+    vehicle: VehicleConfig
+    speed: float
+    comfort_lateral_acceleration: float
+
+
+def settings_part(settings: DrivingSettings, checked: bool) -> Part:
+    """The policy's settings, for the gate. `checked`: its sensors were judged for long enough."""
+    return Part(
+        NAME,
+        {
+            "vehicle.wheelbase": repr(settings.vehicle.wheelbase),
+            "vehicle.max_steering_angle": repr(settings.vehicle.max_steering_angle),
+            "speed": repr(settings.speed),
+            "comfort_lateral_acceleration": repr(settings.comfort_lateral_acceleration),
+            CHECKED: str(checked),
+        },
+    )
+
+
+def judge_settings(
+    facts: Mapping[str, str], vehicle: VehicleConfig, limits: GateConfig
+) -> Iterator[Problem]:
+    """Where the policy's settings, the facts of its `settings_part`, disagree with those of the
+    gate."""
+    ours = dataclasses.asdict(vehicle)
+    for name, unit in (("wheelbase", "m"), ("max_steering_angle", "rad")):
+        theirs = _number(facts, f"vehicle.{name}")
+        if theirs is not None and abs(theirs - ours[name]) > SAME * ours[name]:
+            yield Problem(
+                name,
+                Level.WARN,
+                f"vehicle.{name} is {theirs:g} {unit} in the policy, {ours[name]:g} in the gate",
+                "give both nodes the same vehicle file",
+            )
+    for name, limit, unit in (
+        ("speed", "max_speed", "m/s"),
+        ("comfort_lateral_acceleration", "max_lateral_acceleration", "m/s²"),
+    ):
+        theirs, most = _number(facts, name), getattr(limits, limit)
+        if theirs is not None and theirs > most * (1 + SAME):
+            yield Problem(
+                name,
+                Level.WARN,
+                f"{name} is {theirs:g} {unit} in the policy, gate.{limit} {most:g} {unit}: "
+                "the gate acts all the time",
+                f"lower {name}, or raise gate.{limit}",
+            )
+
+
+def _number(facts: Mapping[str, str], name: str) -> float | None:
+    try:
+        return float(facts[name])
+    except (KeyError, ValueError):
+        return None
