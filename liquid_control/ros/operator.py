@@ -4,12 +4,15 @@ and acknowledge as services."""
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from rclpy.node import Node
 from sensor_msgs.msg import Joy
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
+from liquid_control.control.engagement import Answer, Request
 from liquid_control.control.guard import OperatorRequest
 from liquid_control.ros import qos
 from liquid_control.ros.gate_memory import EMERGENCY, Remembered
@@ -28,8 +31,16 @@ class OperatorInput:
     counts as released.
     """
 
-    def __init__(self, node: Node, buttons: JoystickConfig, enable_stale_after: float) -> None:
-        self._node, self._stale_after = node, enable_stale_after
+    def __init__(
+        self,
+        node: Node,
+        buttons: JoystickConfig,
+        enable_stale_after: float,
+        answer: Callable[[Request], Answer],
+    ) -> None:
+        """`answer`: whether a request can be followed now (`Guard.answer`). One that cannot is
+        refused, and forgotten."""
+        self._node, self._stale_after, self._answer = node, enable_stale_after, answer
         self._joystick = Joystick(buttons)
         self._takeover = {"topic": False, "joystick": False}
         self._emergency = {"topic": False, "joystick": False}
@@ -44,14 +55,12 @@ class OperatorInput:
         }
         self._enable = PolledSubscription(node, Bool, "enable", qos.OPERATOR)
         self._joy = PolledSubscription(node, Joy, "joy", qos.OPERATOR)
-        for name, note in (
-            ("engage", self._on_engage),
-            ("emergency_stop", self._on_emergency),
-            ("acknowledge", self._on_acknowledge),
+        for name, request in (
+            ("engage", Request.ENGAGE),
+            ("emergency_stop", Request.EMERGENCY_STOP),
+            ("acknowledge", Request.ACKNOWLEDGE),
         ):
-            node.create_service(
-                Trigger, f"~/{name}", lambda request, response, note=note: _answer(response, note())
-            )
+            node.create_service(Trigger, f"~/{name}", partial(self._serve, request))
 
     def take(self, faults: tuple[str, ...]) -> OperatorRequest:
         """The request now; edges are handed out once, and a takeover or an emergency stop that
@@ -123,7 +132,9 @@ class OperatorInput:
             self._note("emergency", self._emergency, "joystick", joystick.emergency)
         if "enable_button" in joystick.config.used:
             self._on_enable(joystick.enabled)
-        self._engage_requested |= joystick.engage_presses > presses
+        if joystick.engage_presses > presses:
+            answer = self._request(Request.ENGAGE)
+            self._node.get_logger().info(f"engage button: {answer.reason}")
         for name, count in joystick.missing.items():
             if (name, count) not in self._said:
                 self._said.add((name, count))
@@ -132,22 +143,17 @@ class OperatorInput:
                     f"{count} buttons, counted from 0: choose one of them"
                 )
 
-    def _on_engage(self) -> str:
-        self._engage_requested = True
-        return "requested; engages once all inputs are healthy"
+    def _serve(self, request: Request, _, response: Trigger.Response) -> Trigger.Response:
+        response.success, response.message = self._request(request)
+        return response
 
-    def _on_emergency(self) -> str:
-        self._pulses.add("emergency")
-        return "stopping; latched until acknowledged"
-
-    def _on_acknowledge(self) -> str:
-        self._acknowledged = True
-        return "acknowledged; engage again when ready"
-
-
-def _answer(response: Trigger.Response, message: str) -> Trigger.Response:
-    response.success, response.message = True, message
-    return response
+    def _request(self, request: Request) -> Answer:
+        answer = self._answer(request)
+        if answer.accepted and request is Request.EMERGENCY_STOP:
+            self._pulses.add("emergency")
+        self._engage_requested |= answer.accepted and request is Request.ENGAGE
+        self._acknowledged |= answer.accepted and request is Request.ACKNOWLEDGE
+        return answer
 
 
 def _heard(node: Node, topic: str) -> tuple[PolledSubscription, PolledSubscription]:

@@ -80,7 +80,9 @@ class SafetyNode(Node):
         self._states = self.create_publisher(DiagnosticStatus, "~/state", qos.LATCHED)
         self._odometry = PolledSubscription(self, Odometry, "odom", qos.INERTIAL)
         self._angles = PolledSubscription(self, Float64, "steering_angle", qos.INERTIAL)
-        self._operator = OperatorInput(self, buttons, engagement.enable_stale_after)
+        self._operator = OperatorInput(
+            self, buttons, engagement.enable_stale_after, self.guard.answer
+        )
         self._memory = self._remember()
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
         kind = conversions.steering_type(self.config.proposal_type)

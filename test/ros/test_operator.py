@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Joy
 from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
 
+from liquid_control.control.engagement import Answer, Request
 from liquid_control.ros import qos
 from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.operator import OperatorInput
@@ -20,15 +23,18 @@ PROFILES = {"latched": qos.LATCHED, "volatile": qos.STATUS}
 NUMBERS = itertools.count()
 
 
+def accept(request: Request) -> Answer:
+    return Answer(True, request.value)
+
+
 @pytest.fixture
 def operator():
-    """`operator(buttons)`: the input of a new node, which publishes nothing itself."""
+    """`operator(buttons, answer)`: the input of a new node, which publishes nothing itself."""
     nodes = []
 
-    def make(buttons: JoystickConfig = BUTTONS) -> OperatorInput:
+    def make(buttons: JoystickConfig = BUTTONS, answer=accept) -> OperatorInput:
         nodes.append(Node("gate", namespace=f"gate_{next(NUMBERS)}"))
-        nodes[-1].made = OperatorInput(nodes[-1], buttons, enable_stale_after=5.0)
-        return nodes[-1].made
+        return OperatorInput(nodes[-1], buttons, 5.0, answer)
 
     make.nodes = nodes
     yield make
@@ -78,7 +84,7 @@ def test_what_was_latched_before_the_start_is_heard_but_the_dead_man(operator, p
         publisher.publish(Bool(data=True))
     node = Node("gate", namespace="gate_early")
     operator.nodes.append(node)
-    one, heard = OperatorInput(node, BUTTONS, 5.0), []
+    one, heard = OperatorInput(node, BUTTONS, 5.0, accept), []
 
     def both() -> bool:
         request = one.take(())
@@ -98,7 +104,7 @@ def test_an_old_request_of_a_latched_publisher_is_not_heard_again(operator, prob
     before.publish(Bool(data=True))
     node = Node("gate", namespace="gate_late")
     operator.nodes.append(node)
-    one = OperatorInput(node, BUTTONS, 5.0)
+    one = OperatorInput(node, BUTTONS, 5.0, accept)
     probe.until(lambda: one.take(()).takeover, "the takeover")
     probe.spin(0.2)
     assert not one.take(()).faults
@@ -150,3 +156,38 @@ def test_buttons_that_a_joystick_does_not_have_are_a_problem(operator, say):
     assert one.problems() == ("joystick.takeover_button 11: the joystick has 6 buttons, 0 to 5",)
     say(one, "joy", joy(11, buttons=12))
     assert one.take(()).takeover and not one.problems()
+
+
+def test_a_request_that_is_refused_is_answered_so_and_forgotten(operator, probe, say):
+    def refuse(request: Request) -> Answer:
+        return Answer(request is Request.EMERGENCY_STOP, f"because of {request.value}")
+
+    one = operator(answer=refuse)
+    answers = {}
+    executor = SingleThreadedExecutor()
+    executor.add_node(one._node)
+    clients = {
+        name: probe.create_client(Trigger, f"{one._node.get_fully_qualified_name()}/{name}")
+        for name in ("engage", "acknowledge", "emergency_stop")
+    }
+    for name, client in clients.items():
+        probe.until(client.service_is_ready, name)
+    probe.spin(0.3)  # the other side learns of us a little later
+    for name, client in clients.items():
+        answer = client.call_async(Trigger.Request())
+
+        def answered(answer=answer) -> bool:
+            executor.spin_once(timeout_sec=0.0)
+            return answer.done()
+
+        probe.until(answered, f"an answer of {name}")
+        answers[name] = answer.result().success, answer.result().message
+    assert answers == {
+        "engage": (False, "because of engage"),
+        "acknowledge": (False, "because of acknowledge"),
+        "emergency_stop": (True, "because of emergency stop"),
+    }
+    say(one, "joy", joy(), joy(2))
+    request = one.take(())
+    assert not request.engage_requested and not request.acknowledged
+    assert request.faults == ("emergency stop",)
