@@ -21,6 +21,7 @@ from liquid_control.control.loop import PERIOD
 from liquid_control.perception.mounting import ImuMounting
 from liquid_control.ros import conversions
 from liquid_control.ros.joystick import JoystickConfig
+from liquid_control.ros.measurements import AngleInput, SpeedInput
 from liquid_control.ros.parameters import Changes, Group
 
 
@@ -47,6 +48,9 @@ class PolicyNodeConfig:
     )
     image_transport: str = choice(
         "raw", ("raw", "compressed"), "which camera topic to subscribe to"
+    )
+    split_imu: bool = switch(
+        False, "imu/data is the gyro alone; the accelerometer is on imu/accel (RealSense)"
     )
     picture_bits: str = choice(
         "auto",
@@ -164,6 +168,7 @@ NODES = {
         Group("", CruiseConfig(), Changes.ANY_TIME),
         Group("timeline.", TimelineConfig(), Changes.UNCONFIGURED),
         Group("imu.", ImuMounting(), Changes.UNCONFIGURED),
+        Group("measured_speed.", SpeedInput(), Changes.UNCONFIGURED),
         Group("vehicle.", VehicleConfig(), Changes.UNCONFIGURED),
     ),
     "safety_node": (
@@ -171,6 +176,8 @@ NODES = {
         Group("gate.", GateConfig(), Changes.ANY_TIME),
         Group("engagement.", EngagementConfig()),
         Group("joystick.", JoystickConfig()),
+        Group("measured_speed.", SpeedInput()),
+        Group("measured_angle.", AngleInput()),
         Group("vehicle.", VehicleConfig()),
     ),
     "sim_node": (

@@ -18,7 +18,6 @@ import time
 
 import cv2
 import numpy as np
-from nav_msgs.msg import Odometry
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
@@ -46,10 +45,11 @@ from liquid_control.ros import (
 from liquid_control.ros.diagnostics import Meter, Report
 from liquid_control.ros.health.policy_check import PolicyCheck
 from liquid_control.ros.health.settings import DrivingSettings
+from liquid_control.ros.measurements import speed_input
 from liquid_control.ros.node_parameters import NODES, CruiseConfig, PolicyNodeConfig
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.saliency import SaliencyThread
-from liquid_control.signals import Frame, ImuSample, Rejected, SpeedSample
+from liquid_control.signals import Frame, ImuSample, Rejected
 
 OVERLAY_QUALITY = 80
 """JPEG quality of ~/saliency."""
@@ -70,7 +70,8 @@ class PolicyNode(LifecycleNode):
         start, *settings = parameters.declare_all(self, PARAMETERS)
         undeclared.refuse_undeclared(self, "policy_node")
         self.autostart = start.autostart
-        self.config, self.cruise, self.timeline_config, self.mounting, self.vehicle = settings
+        self.config, self.cruise, self.timeline_config, *shape = settings
+        self.mounting, self.speed_input, self.vehicle = shape
         prefixes = [group.prefix for group in PARAMETERS[1:]]
         parameters.follow(
             self,
@@ -137,6 +138,7 @@ class PolicyNode(LifecycleNode):
         runtime = OnnxRuntime(info, config.threads)
         self._kind = conversions.steering_type(config.proposal_type)
         self._turn_imu = self.mounting.turn()
+        self._speed_kind, self._read_speed = speed_input(self, self.speed_input)
         self._names, self._info = list(runtime.info.state_names), runtime.info
         undo.callback(self._unload)
         self._proposals = self.create_lifecycle_publisher(
@@ -177,7 +179,10 @@ class PolicyNode(LifecycleNode):
             undo.callback(self._end_saliency)
         self._inertial = PolledSubscription(self, Imu, "imu/data", qos.INERTIAL)
         undo.callback(self._inertial.close)
-        self._odometry = PolledSubscription(self, Odometry, "odom", qos.INERTIAL)
+        if self.config.split_imu:
+            self._accelerations = PolledSubscription(self, Imu, "imu/accel", qos.INERTIAL)
+            undo.callback(self._accelerations.close)
+        self._odometry = PolledSubscription(self, self._speed_kind, "odom", qos.INERTIAL)
         undo.callback(self._odometry.close)
         pictures = self.create_subscription(
             kind, topic, lambda message: self._on_picture(message, decode), qos.CAMERA
@@ -249,14 +254,22 @@ class PolicyNode(LifecycleNode):
         ahead = self.get_clock().now().nanoseconds - time.time_ns()
         for message, received_ns in self._inertial.take():
             self._imu.tick()
-            sample = self._turn_imu(ImuSample.from_message(message))
-            answer = self.controller.push(sample)
-            self._health.hear_imu(message.header, sample, received_ns + ahead, answer)
+            sample = ImuSample.from_message(message)
+            sample = sample.gyro_alone() if self.config.split_imu else sample
+            self._push_imu(message, sample, received_ns + ahead)
+        for message, received_ns in self._accelerations.take() if self.config.split_imu else ():
+            sample = ImuSample.from_message(message).accelerometer_alone()
+            self._push_imu(message, sample, received_ns + ahead)
         for message, received_ns in self._odometry.take():
             self._speed.tick()
-            sample = SpeedSample.from_message(message)
+            sample = self._read_speed(message, received_ns + ahead)
             answer = self.controller.push(sample)
             self._health.hear_odometry(message, sample.stamp_ns, received_ns + ahead, answer)
+
+    def _push_imu(self, message: Imu, sample: ImuSample, arrival_ns: int) -> None:
+        sample = self._turn_imu(sample)
+        answer = self.controller.push(sample)
+        self._health.hear_imu(message.header, sample, arrival_ns, answer)
 
     def _on_clock_jump(self, jump) -> None:
         if self.controller:
@@ -266,8 +279,9 @@ class PolicyNode(LifecycleNode):
     def _set_parameters(
         self, config: PolicyNodeConfig, cruise: CruiseConfig, *shape: object
     ) -> None:
-        """Takes parameters that were set. `shape`: timeline, mounting of the IMU, vehicle."""
-        before = (self.config, self.timeline_config, self.mounting, self.vehicle)
+        """Takes parameters that were set. `shape`: timeline, mounting of the IMU, message of the
+        speed, vehicle."""
+        before = (self.config, self.timeline_config, self.mounting, self.speed_input, self.vehicle)
         if self.controller and (config, *shape) != before:
             raise ConfigError(
                 "policy_node",
@@ -275,7 +289,7 @@ class PolicyNode(LifecycleNode):
                 "one while unconfigured: deactivate, clean up, set, configure and activate",
             )
         self.config, self.cruise = config, cruise
-        self.timeline_config, self.mounting, self.vehicle = shape
+        self.timeline_config, self.mounting, self.speed_input, self.vehicle = shape
         if self.controller:
             self.controller.speed, self.controller.comfort_lateral_acceleration = (
                 cruise.speed,

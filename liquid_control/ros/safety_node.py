@@ -17,10 +17,8 @@ import sys
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from nav_msgs.msg import Odometry
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from std_msgs.msg import Float64
 
 from liquid_control.config import GateConfig
 from liquid_control.control.engagement import COMMANDING, DRIVING, State
@@ -32,11 +30,12 @@ from liquid_control.ros import conversions, diagnostics, parameters, process, qo
 from liquid_control.ros.diagnostics import Meter, Report
 from liquid_control.ros.gate_memory import GateMemory, open_memory
 from liquid_control.ros.health.gate_check import GateCheck
+from liquid_control.ros.measurements import angle_input, speed_input
 from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.operator import OperatorInput
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.publisher_conflicts import PublisherConflicts
-from liquid_control.signals import Command, Limit, SpeedSample, SteeringSample, Verdict
+from liquid_control.signals import Command, Limit, Verdict
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -59,8 +58,8 @@ class SafetyNode(Node):
 
     def __init__(self, **options) -> None:
         super().__init__("safety_node", **options)
-        self.config, limits, engagement, buttons, self.vehicle = parameters.declare_all(
-            self, PARAMETERS
+        self.config, limits, engagement, buttons, speed, angle, self.vehicle = (
+            parameters.declare_all(self, PARAMETERS)
         )
         undeclared.refuse_undeclared(self, "safety_node")
         self.guard = Guard(limits, self.vehicle, engagement)
@@ -78,8 +77,10 @@ class SafetyNode(Node):
         self._out = self.create_publisher(self._kind, "command", outgoing)
         self._verdicts = self.create_publisher(DiagnosticStatus, "~/verdict", qos.STATUS)
         self._states = self.create_publisher(DiagnosticStatus, "~/state", qos.LATCHED)
-        self._odometry = PolledSubscription(self, Odometry, "odom", qos.INERTIAL)
-        self._angles = PolledSubscription(self, Float64, "steering_angle", qos.INERTIAL)
+        kind, self._read_speed = speed_input(self, speed)
+        self._odometry = PolledSubscription(self, kind, "odom", qos.INERTIAL)
+        kind, self._read_angle = angle_input(self, angle)
+        self._angles = PolledSubscription(self, kind, "steering_angle", qos.INERTIAL)
         self._operator = OperatorInput(
             self, buttons, engagement.enable_stale_after, self.guard.answer
         )
@@ -124,12 +125,12 @@ class SafetyNode(Node):
         now, steady = self.get_clock().now().nanoseconds, time.monotonic_ns()
         ahead, health = now - time.time_ns(), self._check.health
         for message, received_ns in self._odometry.take():
-            sample = SpeedSample.from_message(message)
+            sample = self._read_speed(message, received_ns + ahead)
             believed = self.guard.push_speed(sample, now, steady)
             health.hear_odometry(message, sample.stamp_ns, received_ns + ahead, believed)
             self._speeds.tick()
         for message, received_ns in self._angles.take():
-            sample = SteeringSample(received_ns + ahead, message.data, None)
+            sample = self._read_angle(message, received_ns + ahead)
             self.guard.push_steering_angle(sample, now, steady)
         faults = self._conflicts if self.config.rivals_are_faults else ()
         request = self._operator.take(faults)

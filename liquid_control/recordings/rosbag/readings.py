@@ -100,6 +100,15 @@ def own_stamp_ns(message) -> int | None:
     return stamp_ns(stamp) if hasattr(stamp, "nanosec") else None
 
 
+def origin(message: object, stamp_ns: int) -> tuple[int, str]:
+    """(the part below a second of a message's stamp as it was written, that of `stamp_ns` for types
+    without stamps; the frame of what is measured, '' where the type names none)."""
+    header = getattr(message, "header", None)
+    stamp = getattr(header, "stamp", getattr(message, "stamp", None))
+    frame = getattr(message, "child_frame_id", getattr(header, "frame_id", ""))
+    return getattr(stamp, "nanosec", stamp_ns % 1_000_000_000), frame
+
+
 def speed_reader(kind: str, field: str = "") -> Callable[[object], float]:
     """Reader of the forward speed in messages of type `kind`, or at the path `field` of any type;
     NaN where the message says that it is not measured."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from liquid_control.config import GateConfig, VehicleConfig
+from liquid_control.recordings.rosbag.readings import origin
 from liquid_control.ros.health import settings
 from liquid_control.ros.health.part import Level, Part, complaints
 from liquid_control.ros.health.sensor import Stream, sensor_part
@@ -59,8 +60,8 @@ class GateHealth:
 
     def hear_odometry(self, message, stamp_ns: int, arrival_ns: int, believed: bool) -> None:
         """A message with its arrival by the node's clock [ns], and whether the gate believes it."""
-        stamp = message.header.stamp
-        self.odometry.hear(stamp_ns, stamp.nanosec, arrival_ns, message.child_frame_id)
+        nanosec, frame = origin(message, stamp_ns)
+        self.odometry.hear(stamp_ns, nanosec, arrival_ns, frame)
         if not believed:
             self.odometry.refuse("stale, not finite or impossible")
 

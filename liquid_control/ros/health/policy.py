@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from liquid_control.perception.contribution import WORDS
+from liquid_control.recordings.rosbag.readings import origin
 from liquid_control.ros.health.motion import Motion
 from liquid_control.ros.health.part import Level, Part, Problem
 from liquid_control.ros.health.sensor import Stream, sensor_part
@@ -60,8 +61,8 @@ class PolicyHealth:
         self, message, stamp_ns: int, arrival_ns: int, answer: Rejected | None
     ) -> None:
         """As `hear_imu`."""
-        stamp = message.header.stamp
-        self.odometry.hear(stamp_ns, stamp.nanosec, arrival_ns, message.child_frame_id)
+        nanosec, frame = origin(message, stamp_ns)
+        self.odometry.hear(stamp_ns, nanosec, arrival_ns, frame)
         if answer is not None:
             self.odometry.refuse(_words(answer))
 
