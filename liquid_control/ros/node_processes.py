@@ -200,6 +200,13 @@ class EnvironmentVariables:
             del os.environ[name]
 
 
+def localhost_only() -> dict[str, str]:
+    """Environment variables that restrict nodes to this machine; Humble has no discovery range."""
+    if os.environ.get("ROS_DISTRO") == "humble":
+        return {"ROS_LOCALHOST_ONLY": "1"}
+    return {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
 def isolated_environment() -> tuple[dict[str, str], socket.socket]:
     """Environment variables of a ROS domain that no other drive on this machine uses, restricted
     to localhost; and its claim, to be held as long.
@@ -219,8 +226,5 @@ def isolated_environment() -> tuple[dict[str, str], socket.socket]:
         except OSError:
             claim.close()
             continue
-        closed = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
-        if os.environ.get("ROS_DISTRO") == "humble":  # which does not know the range yet
-            closed = {"ROS_LOCALHOST_ONLY": "1"}
-        return {"ROS_DOMAIN_ID": str(domain), **closed}, claim
+        return {"ROS_DOMAIN_ID": str(domain), **localhost_only()}, claim
     raise DriveError("all ROS domains from 1 to 101 are in use on this machine")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import gc
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from rclpy.node import Node
 
 from liquid_control.errors import LiquidControlError
 from liquid_control.ros.dds_transport import transport
+from liquid_control.ros.exit_codes import CRASHED, ENDED, FAILED_START
 
 PATIENCE = 4.0
 """Seconds that a node gets to end, fewer than `ros2 launch` gives it. Fast DDS 3.2 may
@@ -29,22 +31,30 @@ def run(
     loop: Callable[[Node, SingleThreadedExecutor], None] | None = None,
     shared_memory: bool = True,
 ) -> int:
-    """Makes a node and spins it (or runs `loop`) until it is stopped. Returns the exit code: 1
-    after an error of ours, or of a command line or parameter file that ROS cannot read.
-    `shared_memory`: whether Fast DDS may use it, where the user does not say.
+    """Makes a node and spins it (or runs `loop`) until it is stopped. Returns the exit code, one of
+    `exit_codes`. `shared_memory`: whether Fast DDS may use it, where the user does not say.
 
-    Ctrl-C and SIGTERM end it without a traceback. One that cannot end in `PATIENCE` leaves with 1,
-    and says where it was.
+    Ctrl-C and SIGTERM, any number of them, end it without a traceback. One that cannot end in
+    `PATIENCE` leaves with 1, and says where it was.
     """
     node = executor = half = None
+    interruptible = True
+
+    def on_interrupt(signum: int, frame: object) -> None:
+        if interruptible:
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, on_interrupt)  # rclpy calls it after its own
     os.environ.update(transport(os.environ, shared_memory))
     try:
         rclpy.init()
+        interruptible = False  # rclpy ends the context, and so the node, as it does at SIGTERM; a
+        # terminal and `ros2 launch` both signal, and an exception at the second one breaks the end
     except RuntimeError as error:  # rcl's errors are, and their classes have no public name
         print(f"{' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+        return FAILED_START
     except KeyboardInterrupt:
-        return 0
+        return ENDED
     try:
         node = make_node()
         executor = SingleThreadedExecutor()
@@ -52,7 +62,7 @@ def run(
         gc.collect()
         gc.freeze()  # what start-up made stays; later collections look only at what a callback made
         loop(node, executor) if loop else executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     except (LiquidControlError, ParameterException) as error:
         print(f"{error}", file=sys.stderr)
@@ -60,29 +70,28 @@ def run(
             error, LiquidControlError
         ):  # after rclpy's own, nothing can be taken apart yet
             half = _half_made(error)
-        return 1
+        return FAILED_START if node is None else CRASHED
     except Exception:
         if rclpy.ok():
-            raise
+            traceback.print_exc()
+            return FAILED_START if node is None else CRASHED
         # Stopped during a callback: the signal handler shut the context down, and publishing
         # failed.
     finally:
         faulthandler.dump_traceback_later(
             PATIENCE, exit=True, file=2
         )  # in a separate thread, which does not need the GIL
-        try:
-            if node is not None:
-                node.destroy_node()
-            if half is not None:
-                Node.destroy_node(half)  # its own would look for what it does not have yet
-            node = executor = half = None
-            gc.unfreeze()
-            gc.collect()  # frees a lifecycle node's participant and its shared memory
-            rclpy.try_shutdown()
-        except KeyboardInterrupt:  # a second Ctrl-C while it already ends
-            pass
+        if node is not None:
+            node.destroy_node()
+        if half is not None:
+            Node.destroy_node(half)  # its own would look for what it does not have yet
+        node = executor = half = None
+        gc.unfreeze()
+        gc.collect()  # frees a lifecycle node's participant and its shared memory
+        rclpy.try_shutdown()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python's own end takes some milliseconds
         faulthandler.cancel_dump_traceback_later()
-    return 0
+    return ENDED
 
 
 def _half_made(error: Exception) -> Node | None:

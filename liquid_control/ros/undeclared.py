@@ -96,12 +96,14 @@ def _given_sections(words: Sequence[str]) -> list[Section]:
 
 
 def _refuse_missed_sections(kind: str, full_name: str, sections: Sequence[Section]) -> None:
-    """Refuses sections that are meant for this node, and that it does not read."""
+    """Refuses a file with a section that is meant for this node and that it does not read, and with
+    no other of its own."""
     own = [section for section in sections if not section.is_shared]
-    if any(section.matches(full_name) for section in own):
-        return
+    served = {section.path for section in own if section.matches(full_name)}
     names = (kind, full_name.rpartition("/")[2])
     for section in own:
+        if section.path in served:
+            continue
         likeness = max(difflib.SequenceMatcher(None, section.name, name).ratio() for name in names)
         if section.name in names or (likeness >= SLIP_OF_SHORT and section.name not in NODES):
             raise ConfigError(

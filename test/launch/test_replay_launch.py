@@ -1,40 +1,29 @@
-"""What replay.launch.py makes of its arguments: the words of `ros2 bag play`. ROS's `launch` has no
-wheel; a stand-in takes its place."""
+"""What replay.launch.py makes of its arguments: the words of `ros2 bag play`, and topics that no
+vehicle obeys."""
 
 from __future__ import annotations
 
 import argparse
-import ast
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import yaml
 
-FILE = Path(__file__).resolve().parents[2] / "launch" / "replay.launch.py"
-TREE = ast.parse(FILE.read_text(encoding="utf-8"))
-DEFAULTS = {
-    call.args[0].value: next(word.value for word in call.keywords if word.arg == "default_value")
-    for call in ast.walk(TREE)
-    if isinstance(call, ast.Call) and ast.unparse(call.func) == "DeclareLaunchArgument"
-}
+from liquid_control.errors import ConfigError
+from liquid_control.ros import launching
+from liquid_control.ros.launch_arguments import REPLAY
+
+BAG = Path(__file__).resolve().parents[1] / "golden" / "bags" / "s_bend"
+DEFAULTS = {name: argument.default for name, argument in REPLAY.items()}
+
+
+def replayed(**arguments: str):
+    return launching.replay(DEFAULTS | {"bag": str(BAG)} | arguments)
 
 
 def played(**arguments: str) -> argparse.Namespace:
-    """The player's command for launch arguments, as Humble's `ros2 bag play` takes it apart."""
-    values = {
-        name: node.value for name, node in DEFAULTS.items() if isinstance(node, ast.Constant)
-    } | arguments
-    names = {
-        "LaunchConfiguration": lambda name: SimpleNamespace(perform=lambda context: values[name]),
-        "ExecuteProcess": lambda cmd, output, on_exit: cmd,
-        "Shutdown": lambda reason: reason,
-    }
-    play = next(
-        node for node in TREE.body if isinstance(node, ast.FunctionDef) and node.name == "play"
-    )
-    play.returns = None
-    exec(compile(ast.Module([play], []), str(FILE), "exec"), names)
-    [command] = names["play"](None)
+    """The player's command, as Humble's `ros2 bag play` takes it apart."""
+    _, _, command, _ = replayed(**arguments)
     assert command[:3] == ["ros2", "bag", "play"]
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("bag")
@@ -46,34 +35,82 @@ def played(**arguments: str) -> argparse.Namespace:
     return parser.parse_args(command[3:])
 
 
-def test_only_what_sensors_said_is_played():
-    arguments = played(bag="drives/monday")
-    assert (
-        arguments.bag == "drives/monday"
-        and arguments.clock == 100
-        and arguments.rate == 1.0
-        and not arguments.loop
-    )
+@pytest.fixture
+def bag(tmp_path) -> str:
+    """A recording that does not list its topics."""
+    (tmp_path / "monday").mkdir()
+    (tmp_path / "monday" / "monday_0.db3").touch()
+    return str(tmp_path / "monday")
+
+
+def test_only_what_sensors_said_is_played(bag):
+    arguments = played(bag=bag)
+    assert arguments.bag == bag and arguments.clock == 100 and arguments.rate == 1.0
+    assert not arguments.loop
     assert arguments.topics == ["/camera/image_raw/compressed", "/imu/data", "/odom"]
 
 
 @pytest.mark.parametrize(
     "transport, topic", [("raw", "/front/image"), ("compressed", "/front/image/compressed")]
 )
-def test_the_recording_s_topics_are_asked_for(transport, topic):
-    arguments = played(
-        image="/front/image",
-        imu="/imu",
-        odom="/wheels",
-        image_transport=transport,
-        loop="true",
-        rate="0.5",
-    )
-    assert (
-        arguments.topics == [topic, "/imu", "/wheels"] and arguments.loop and arguments.rate == 0.5
-    )
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_the_recording_s_topics_are_asked_for(bag, transport, topic, slash):
+    topics = {"image": f"{slash}front/image", "imu": f"{slash}imu", "odom": f"{slash}wheels"}
+    given = {"bag": bag, "image_transport": transport, "loop": "true", "rate": "0.5"}
+    arguments = played(**topics, **given)
+    assert arguments.topics == [topic, "/imu", "/wheels"]
+    assert arguments.loop and arguments.rate == 0.5
+    gate, policy, _, _ = replayed(**topics, **given, namespace="car1")
+    assert policy.topics["camera/image_raw"] == "/front/image"
+    assert policy.topics["imu/data"] == "/imu"
+    assert gate.topics["odom"] == policy.topics["odom"] == "/wheels"
 
 
 def test_the_nodes_live_by_the_recording_s_clock():
-    assert DEFAULTS["use_sim_time"].value == "true"
-    assert set(DEFAULTS) >= {"bag", "loop", "rate", "model", "vehicle", "image", "imu", "odom"}
+    gate, policy, _, _ = replayed()
+    assert gate.values["use_sim_time"] is policy.values["use_sim_time"] is True
+    assert policy.values["image_transport"] == "compressed"
+
+
+@pytest.mark.parametrize("namespace", ["", "car1"])
+def test_neither_commands_nor_proposals_reach_a_vehicle_unless_asked(namespace):
+    gate, policy, _, _ = replayed(namespace=namespace)
+    assert gate.topics["command"] == "replay/command"
+    assert gate.topics["proposal"] == policy.topics["proposal"] == "replay/proposal"
+    gate, _, _, _ = replayed(namespace=namespace, command="command")
+    assert gate.topics["command"] == "command"
+
+
+@pytest.mark.parametrize(
+    "argument, value",
+    [
+        ("delay", "soon"),
+        ("delay", "-1"),
+        ("delay", "nan"),
+        ("delay", "inf"),
+        ("delay", ""),
+        ("rate", "0"),
+        ("rate", "fast"),
+        ("rate", "-1.0"),
+        ("bag", "/nowhere"),
+        ("bag", ""),
+        ("use_sim_time", "maybe"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused(argument, value):
+    with pytest.raises(ConfigError, match=f"^{argument}: got '{value}', expected "):
+        replayed(**{argument: value})
+
+
+def test_the_delay_is_in_seconds():
+    assert [replayed(delay=delay)[3] for delay in ("0", "2.5", "1e1")] == [0.0, 2.5, 10.0]
+
+
+def test_a_recording_without_the_pictures_is_refused_with_its_topics(tmp_path, bag):
+    with pytest.raises(ConfigError, match="got '/camera/image_raw', expected .*/compressed.*/odom"):
+        replayed(image_transport="raw")
+    (tmp_path / "monday" / "metadata.yaml").write_text(yaml.safe_dump({"version": 5}))
+    assert played(bag=bag).bag == bag, "a list of topics that cannot be read refuses nothing"
+    with pytest.raises(ConfigError, match="^bag: got "):
+        replayed(bag=str(tmp_path))
+    assert played(bag=f"{bag}/monday_0.db3").bag.endswith(".db3")

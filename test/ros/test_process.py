@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+from liquid_control.ros.exit_codes import CRASHED, ENDED, FAILED_START
+
 STUCK = """
 import sys
 from rclpy.node import Node
@@ -25,3 +29,67 @@ def test_a_node_that_cannot_end_leaves_and_says_where_it_was():
     )
     assert ended.returncode == 1
     assert "in destroy_node" in ended.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys, time
+from rclpy.node import Node
+from liquid_control.ros import process
+
+class Part:
+    def __del__(self):
+        interrupt()
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.01)
+
+class Interrupted(Node):
+    def __init__(self):
+        super().__init__("interrupted")
+        self.create_timer(0.05, interrupt)
+        self.part = Part()
+
+    def destroy_node(self):
+        for _ in range(5):
+            interrupt()
+        super().destroy_node()
+
+code = process.run(lambda: Interrupted())
+interrupt()
+sys.exit(code)
+"""
+
+
+def test_one_ctrl_c_after_another_ends_a_node_quietly():
+    """As a terminal and `ros2 launch` send them, at any moment of the end."""
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (ENDED, "", "")
+
+
+ENDS = """
+import sys
+from rclpy.node import Node
+from liquid_control.errors import ConfigError
+from liquid_control.ros import process
+
+def fail(*_):
+    raise {error}
+
+sys.exit(process.run({make}, loop=fail))
+"""
+
+
+@pytest.mark.parametrize("error", ["ConfigError('x', 1, '2')", "OSError('gone')"])
+@pytest.mark.parametrize("make, code", [("fail", FAILED_START), ("lambda: Node('n')", CRASHED)])
+def test_a_failed_start_is_told_from_a_crash(error, make, code):
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDS.format(error=error, make=make)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == code
+    assert ("Traceback" in ended.stderr) == ("OSError" in error), ended.stderr

@@ -136,6 +136,18 @@ def test_a_file_for_several_vehicles_has_a_section_for_each(given):
     assert given(content, remap=("-r", "__ns:=/car1")) == []
 
 
+def test_another_file_does_not_hide_a_section_that_misses_its_node(given, tmp_path):
+    """As launch adds one for the values of its arguments."""
+    more = tmp_path / "launch_params.yaml"
+    more.write_text(yaml.safe_dump(of("/car1/safety_node", command_type="twist")))
+    with pytest.raises(ConfigError, match="my_car.yaml: got '/safety_node'"):
+        given(
+            of("safety_node", **{"gate.max_speed": 2.0}),
+            *("--params-file", str(more)),
+            remap=("-r", "__ns:=/car1"),
+        )
+
+
 def test_sections_are_matched_as_rcl_does(tmp_path):
     path = tmp_path / "several.yaml"
     names = [

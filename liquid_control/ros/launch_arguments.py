@@ -1,0 +1,112 @@
+"""The arguments of the launch files, each once. Needs no ROS."""
+
+from __future__ import annotations
+
+import dataclasses
+
+COMMANDS = ("twist_stamped", "twist", "ackermann")
+PROPOSALS = ("twist_stamped", "ackermann")
+
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """A launch argument. Its value is text; empty: the parameter files decide."""
+
+    default: str
+    description: str
+    choices: tuple[str, ...] | None = None
+
+
+UNLESS = "empty: as the parameter files say, else "
+FILES = {
+    "params": Argument(
+        "drive",
+        "YAML file with your parameters, which take precedence over a preset's; drive: the "
+        "package's config/drive.yaml.",
+    ),
+    "vehicle": Argument(
+        "full_size",
+        "The vehicle's dimensions and the gate's limits: a preset of config/vehicles "
+        "(full_size, one_tenth, simulated), or a YAML file.",
+    ),
+}
+COMMON = {
+    "odom": Argument("odom", "Topic of the odometry, for the speed."),
+    "command": Argument("command", "Topic of the commands to the vehicle."),
+    "command_type": Argument(
+        "", f"Message type of the command; {UNLESS}twist_stamped.", ("", *COMMANDS)
+    ),
+    "namespace": Argument("", "Namespace of nodes and topics."),
+    "use_sim_time": Argument(
+        "", f"Whether the nodes use /clock (simulation, bags), true or false; {UNLESS}false."
+    ),
+}
+DRIVE = {
+    "model": Argument(
+        "", f"Model directory, or the name of an installed model; {UNLESS}lane_keeper."
+    ),
+    **FILES,
+    **COMMON,
+    "image_transport": Argument(
+        "",
+        f"Transport of the camera topic to subscribe to; {UNLESS}raw.",
+        ("", "raw", "compressed"),
+    ),
+    "image": Argument("camera/image_raw", "Topic of the camera's pictures."),
+    "imu": Argument("imu/data", "Topic of the IMU."),
+    "autostart": Argument(
+        "",
+        "Whether the policy node configures and activates itself at start, true or false; "
+        f"{UNLESS}true.",
+    ),
+}
+SAFETY = {
+    **FILES,
+    **COMMON,
+    "proposal": Argument("proposal", "Topic of the policy's proposals."),
+    "proposal_type": Argument(
+        "", f"Message type of the proposals; {UNLESS}twist_stamped.", ("", *PROPOSALS)
+    ),
+    "engage": Argument(
+        "",
+        f"Whether driving starts automatically, or only after a call of ~/engage; {UNLESS}manual.",
+        ("", "manual", "automatic"),
+    ),
+}
+LOCALHOST = {
+    "localhost": Argument(
+        "true", "Whether the nodes are restricted to this machine.", ("true", "false")
+    )
+}
+SIM = {
+    **DRIVE,
+    **LOCALHOST,
+    "vehicle": Argument(
+        "simulated",
+        "The gate's limits: a preset or a YAML file with the simulated car's dimensions.",
+    ),
+    "seed": Argument("", f"Integer seed of the road, its appearance and the vehicle; {UNLESS}0."),
+}
+REPLAY = {
+    **DRIVE,
+    **LOCALHOST,
+    "vehicle": Argument(
+        "simulated",
+        "Dimensions and limits of the vehicle that was recorded: a preset, or a YAML file.",
+    ),
+    "image_transport": Argument(
+        "compressed", "Transport of the recorded pictures.", ("raw", "compressed")
+    ),
+    "image": Argument("/camera/image_raw", "Recorded camera topic, without /compressed."),
+    "imu": Argument("/imu/data", "Recorded topic of the IMU."),
+    "odom": Argument("/odom", "Recorded topic of the odometry."),
+    "command": Argument(
+        "replay/command",
+        "Topic of the nodes' commands; not the one that a vehicle obeys, unless you say so.",
+    ),
+    "use_sim_time": Argument("true", "Whether the nodes use the /clock of the recording."),
+    "bag": Argument("bag", "Recording: a rosbag2 directory, or a file of one."),
+    "loop": Argument("false", "Whether to play it in a loop.", ("true", "false")),
+    "rate": Argument("1.0", "Playback speed relative to the recorded one."),
+    "delay": Argument("5.0", "Seconds between the start of the nodes and that of the recording."),
+}

@@ -1,0 +1,114 @@
+"""From launch arguments to actions of ROS's launch, and what the end of a node means for the
+others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from liquid_control.errors import ConfigError
+from liquid_control.ros import launch_arguments
+from liquid_control.ros.exit_codes import CRASHED, FAILED_START
+
+ROOT = Path(__file__).resolve().parents[2]
+BAG, SETUP = str(ROOT / "test" / "golden" / "bags" / "s_bend"), (ROOT / "setup.py").read_text()
+FILES = {
+    "drive.launch.py": launch_arguments.DRIVE,
+    "safety.launch.py": launch_arguments.SAFETY,
+    "sim.launch.py": launch_arguments.SIM,
+    "replay.launch.py": launch_arguments.REPLAY,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_arguments_are_declared_with_default_and_description(described, name):
+    declared, _ = described(name)
+    assert set(declared) == set(FILES[name])
+    for named in declared.values():
+        assert len(named["description"]) > 15 and named["description"].endswith(".")
+        assert isinstance(named["default_value"], str), "everything starts without arguments"
+        assert named["choices"] is None or named["default_value"] in named["choices"]
+
+
+@pytest.mark.parametrize(
+    "name, executables",
+    [
+        ("drive.launch.py", ["safety_node", "policy_node"]),
+        ("safety.launch.py", ["safety_node"]),
+        ("sim.launch.py", ["safety_node", "policy_node", "sim_node"]),
+        ("replay.launch.py", ["safety_node", "policy_node"]),
+    ],
+)
+def test_nodes_are_ours_with_parameters_that_exist(described, node_configs, name, executables):
+    _, start = described(name, bag=BAG, model="lane_keeper", command_type="twist", namespace="car1")
+    nodes = [action.named for action in start() if action.called == "Node"]
+    assert [named["executable"] for named in nodes] == executables
+    for named in nodes:
+        assert named["package"] == "liquid_control" and named["name"] == named["executable"]
+        assert f"{named['executable']} = " in SETUP, "the executables that are installed"
+        assert named["namespace"] == "/car1" and named["output"] == "screen"
+        *files, values = named["parameters"]
+        assert len(files) == 2 and all(Path(file).is_file() for file in files)
+        known = {
+            prefix + field for prefix, kind in node_configs[named["name"]] for field in vars(kind())
+        }
+        assert set(values) <= known | {"use_sim_time"}
+        for value in values.values():
+            assert value.called == "ParameterValue"
+            assert type(value.given[0]) is value.named["value_type"]
+
+
+def test_a_namespace_that_a_launch_file_around_it_pushes_is_before_its_own(described):
+    def namespaces(**arguments):
+        _, start = described("drive.launch.py", pushed="/fleet", **arguments)
+        return {action.named["namespace"] for action in start()}
+
+    assert namespaces() == {"/fleet"}
+    assert namespaces(namespace="car1") == {"/fleet/car1"}
+    assert namespaces(namespace="/car1") == {"/car1"}
+
+
+def test_an_argument_that_does_not_exist_is_refused_by_name(described):
+    _, start = described("drive.launch.py", "vehicel:=one_tenth")
+    with pytest.raises(ConfigError, match="got 'vehicel:=one_tenth'.*did you mean vehicle?"):
+        start()
+    _, start = described("drive.launch.py", "vehicle:=one_tenth", "-d", vehicle="one_tenth")
+    assert len(start()) == 2
+
+
+def ended(action, code: int, shutting_down: bool = False):
+    event, context = SimpleNamespace(returncode=code), SimpleNamespace(is_shutdown=shutting_down)
+    return action.named["on_exit"](event, context)
+
+
+@pytest.mark.parametrize("name", ["drive.launch.py", "safety.launch.py", "sim.launch.py"])
+def test_a_node_that_cannot_start_leaves_nothing_running(described, name):
+    _, start = described(name)
+    for node in start():
+        if node.called == "Node":
+            with pytest.raises(RuntimeError, match=f"/{node.named['name']} did not start"):
+                ended(node, FAILED_START)
+            assert ended(node, FAILED_START, shutting_down=True) is None
+
+
+def test_without_its_gate_or_world_nothing_goes_on_and_without_its_policy_the_gate_stops_it(
+    described,
+):
+    _, start = described("sim.launch.py")
+    nodes = {action.named["name"]: action for action in start() if action.called == "Node"}
+    for code in (0, CRASHED, -9):
+        for name in ("safety_node", "sim_node"):
+            [action] = ended(nodes[name], code)
+            assert action.called == "Shutdown"
+        assert ended(nodes["policy_node"], code) is None
+
+
+def test_the_player_starts_after_the_delay_and_ends_the_replay(described):
+    _, start = described("replay.launch.py", bag=BAG, delay="2.5")
+    timer = start()[-1]
+    assert timer.called == "TimerAction" and timer.named["period"] == 2.5
+    [player] = timer.named["actions"]
+    assert player.called == "ExecuteProcess" and player.named["on_exit"].called == "Shutdown"
+    assert player.named["cmd"][:4] == ["ros2", "bag", "play", BAG]
