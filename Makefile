@@ -1,9 +1,10 @@
 # Every target first runs the set-up, which does nothing when all is installed.
 #   make drive ARGS="--seconds 60 --seed 7 --json"
-#   make test ARGS="test/control -k gate"
+#   make test ARGS="test/control -k gate"       (JOBS=0: in one process, for a debugger)
 #   make PYTHON=/path/to/python3.12 setup
 ARGS ?=
 PYTHON ?=
+JOBS ?= auto
 MAKEFLAGS += --no-print-directory
 RUN := .venv/bin
 
@@ -12,12 +13,13 @@ ifeq ($(shell uname -m),x86_64)
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup drive test lint train evaluate doctor docs coverage mutation soak audit sbom clean
+.PHONY: help setup drive test test-jazzy lint train evaluate doctor docs coverage mutation soak audit sbom clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make drive     drive with the shipped policy in simulation (ARGS: see liquid-control drive --help)"
 	@echo "make test      run the tests (ARGS: those of pytest)"
+	@echo "make test-jazzy  run the tests of the nodes on ROS 2 Jazzy's wheels, in .venv-jazzy"
 	@echo "make lint      run ruff"
 	@echo "make train     train a policy in simulation (ARGS: see liquid-control train simulation --help)"
 	@echo "make evaluate  evaluate the shipped policy on held-out roads"
@@ -38,7 +40,10 @@ drive: setup
 	@$(RUN)/liquid-control drive $(ARGS)
 
 test: setup
-	@$(RUN)/python -m pytest $(ARGS)
+	@$(RUN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+test-jazzy: setup
+	@tools/test_jazzy.sh $(ARGS)
 
 lint: setup
 	@$(RUN)/ruff check .
@@ -77,5 +82,5 @@ sbom: setup
 	@$(RUN)/python tools/sbom.py >out/sbom.json && echo out/sbom.json
 
 clean:
-	rm -rf .venv mutants build install log out runs *.egg-info .pytest_cache .hypothesis .ruff_cache
+	rm -rf .venv .venv-jazzy mutants build install log out runs *.egg-info .pytest_cache .hypothesis .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
