@@ -2,15 +2,17 @@
 instead of vehicle and sensors.
 
 Only camera, IMU and odometry are played, so that recorded commands do not mix with those of the
-nodes. These are on `replay/command`, which no vehicle obeys. When a looping recording restarts,
-/clock jumps back and the policy resets its state.
+nodes. These are on `replay/command`, which no vehicle obeys; while a policy drives by the topic of
+the recorded pictures, nothing is started. When a looping recording restarts, /clock jumps back and
+the policy resets its state.
 """
 
 from launch import LaunchDescription
-from launch.actions import ExecuteProcess, Shutdown, TimerAction
+from launch.actions import ExecuteProcess, OpaqueFunction, Shutdown, TimerAction
 
 from liquid_control.ros import launch_nodes, launching
 from liquid_control.ros.launch_arguments import REPLAY
+from liquid_control.ros.live_drive import refuse_live_drive
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -20,11 +22,13 @@ def generate_launch_description() -> LaunchDescription:
 def start(given: dict[str, str]) -> list:
     """The nodes and the player, from the values of the arguments."""
     gate, policy, play, delay = launching.replay(given)
+    pictures = play[play.index("--topics") + 1]
     player = ExecuteProcess(
         cmd=play, output="screen", on_exit=Shutdown(reason="the recording has ended")
     )
     return [
         *launch_nodes.here_only(),
+        OpaqueFunction(function=lambda context: refuse_live_drive(pictures)),
         launch_nodes.gate(gate),
         launch_nodes.policy(policy),
         TimerAction(period=delay, actions=[player]),

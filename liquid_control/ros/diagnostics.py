@@ -111,7 +111,13 @@ def publish(node: Node, report: Callable[[], Report], latched: str = "") -> None
         publishers.append(node.create_publisher(DiagnosticArray, latched, qos.LATCHED))
 
     def send() -> None:
-        said, name = report(), node.get_fully_qualified_name()
+        name = node.get_fully_qualified_name()
+        try:
+            said = report()
+        except Exception as error:  # noqa: BLE001  what a node says of itself never ends it
+            problem = f"the diagnostics failed: {type(error).__name__}: {error}"
+            node.get_logger().error(problem, throttle_duration_sec=10.0)
+            said = Report(ERROR, problem, {})
         own = status(name, HARDWARE, said.whole_level, said.whole_message, said.values)
         array = DiagnosticArray(status=[own, *(part_status(name, part) for part in said.parts)])
         array.header.stamp = node.get_clock().now().to_msg()

@@ -75,7 +75,7 @@ SAFETY = {
 }
 LOCALHOST = {
     "localhost": Argument(
-        "true", "Whether the nodes are restricted to this machine.", ("true", "false")
+        "true", "Whether the nodes are restricted to this machine, true or false."
     )
 }
 SIM = {
@@ -106,7 +106,7 @@ REPLAY = {
     ),
     "use_sim_time": Argument("true", "Whether the nodes use the /clock of the recording."),
     "bag": Argument("bag", "Recording: a rosbag2 directory, or a file of one."),
-    "loop": Argument("false", "Whether to play it in a loop.", ("true", "false")),
+    "loop": Argument("false", "Whether to play it in a loop, true or false."),
     "rate": Argument("1.0", "Playback speed relative to the recorded one."),
     "delay": Argument("5.0", "Seconds between the start of the nodes and that of the recording."),
 }

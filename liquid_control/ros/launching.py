@@ -24,6 +24,8 @@ from liquid_control.system.installed_data import shared_folders
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 DIMENSIONS = ("vehicle.wheelbase", "vehicle.max_steering_angle")
+APART = {name: f"replay/{name}" for name in ("proposal", "policy_health")}
+"""Topics between policy and gate in a replay, so that a vehicle's own do not hear them."""
 NAME = re.compile(r"(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 """Of a topic."""
 
@@ -90,6 +92,7 @@ def safety(given: Mapping[str, str]) -> NodeStart:
 def sim(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, NodeStart]:
     """Gate, policy and world, joined by the same topics and message type. `given`: the values of
     `SIM`. Raises ConfigError, also for a vehicle that is not the world's."""
+    _truth("localhost", given["localhost"])
     gate, policy = drive(given)
     sections = [section for path in gate.files for section in read_sections(path)]
     world = merged(read_sections(_installed("config/vehicles")["simulated"]), gate.full_name)
@@ -123,9 +126,9 @@ def replay(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, list[str], f
     """
     given = {**given, **{name: f"/{given[name].lstrip('/')}" for name in ("image", "imu", "odom")}}
     gate, policy = (
-        dataclasses.replace(node, topics={**node.topics, "proposal": "replay/proposal"})
-        for node in drive(given)
+        dataclasses.replace(node, topics={**node.topics, **APART}) for node in drive(given)
     )
+    _truth("localhost", given["localhost"])
     rate = _within(given, "rate", 0.01, 100.0)
     delay = _within(given, "delay", 0.0, 3600.0)
     compressed = given["image_transport"] == "compressed"

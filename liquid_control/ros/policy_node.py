@@ -120,7 +120,7 @@ class PolicyNode(LifecycleNode):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state) -> TransitionCallbackReturn:
-        self._configured.close()
+        transitions.release(self, "cleanup", self._configured)
         return super().on_cleanup(state)
 
     def on_shutdown(self, state) -> TransitionCallbackReturn:
@@ -196,7 +196,7 @@ class PolicyNode(LifecycleNode):
 
     def _stop_proposing(self) -> None:
         self._active, self._sensors = False, {}
-        self._activated.close()
+        transitions.release(self, "deactivate", self._activated)
 
     def _end_saliency(self) -> None:
         self._saliency_thread.close()

@@ -34,6 +34,14 @@ def attempt(
     return None
 
 
+def release(node: LifecycleNode, name: str, undo: contextlib.ExitStack) -> None:
+    """Undoes what `attempt` did. What fails is logged, and the rest is undone all the same."""
+    try:
+        undo.close()
+    except Exception as error:  # noqa: BLE001  after an error the node would be in no state
+        node.get_logger().error(f"{name}: {type(error).__name__}: {error}")
+
+
 def refuse_impossible(node: LifecycleNode) -> None:
     """Makes the node's service refuse a transition that its state does not have. rclpy of Jazzy and
     Humble raises there, and the exception would end the node."""

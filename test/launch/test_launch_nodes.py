@@ -107,7 +107,10 @@ def test_without_its_gate_or_world_nothing_goes_on_and_without_its_policy_the_ga
 
 def test_the_player_starts_after_the_delay_and_ends_the_replay(described):
     _, start = described("replay.launch.py", bag=BAG, delay="2.5")
-    timer = start()[-1]
+    actions = start()
+    timer = actions[-1]
+    called = [action.called for action in actions]
+    assert called == ["SetEnvironmentVariable", "OpaqueFunction", "Node", "Node", "TimerAction"]
     assert timer.called == "TimerAction" and timer.named["period"] == 2.5
     [player] = timer.named["actions"]
     assert player.called == "ExecuteProcess" and player.named["on_exit"].called == "Shutdown"

@@ -77,6 +77,7 @@ def test_neither_commands_nor_proposals_reach_a_vehicle_unless_asked(namespace):
     gate, policy, _, _ = replayed(namespace=namespace)
     assert gate.topics["command"] == "replay/command"
     assert gate.topics["proposal"] == policy.topics["proposal"] == "replay/proposal"
+    assert gate.topics["policy_health"] == policy.topics["policy_health"] == "replay/policy_health"
     gate, _, _, _ = replayed(namespace=namespace, command="command")
     assert gate.topics["command"] == "command"
 
@@ -95,6 +96,8 @@ def test_neither_commands_nor_proposals_reach_a_vehicle_unless_asked(namespace):
         ("bag", "/nowhere"),
         ("bag", ""),
         ("use_sim_time", "maybe"),
+        ("loop", "maybe"),
+        ("localhost", "maybe"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused(argument, value):

@@ -179,3 +179,29 @@ def test_an_exception_of_rclpy_over_a_transition_is_an_answer(policy, said):
     transitions.refuse_impossible(node)
     assert not service.callback(ChangeState.Request(), ChangeState.Response()).success
     assert said == ["change_state: Failed to trigger transition: Transition is not registered"]
+
+
+def test_what_fails_while_deactivating_leaves_it_inactive(policy, said, monkeypatch):
+    node = policy(saliency_rate=2.0)
+    assert node.start()
+    before = len(list(node.subscriptions))
+    with monkeypatch.context() as broken:
+        broken.setattr(node._saliency_thread, "close", fail)
+        assert node.trigger_deactivate() == SUCCESS
+    assert state(node) == "inactive" and len(list(node.subscriptions)) < before
+    assert said == ["deactivate: OSError: the disk is gone"]
+    assert node.trigger_activate() == SUCCESS
+
+
+def test_diagnostics_that_fail_are_an_error_and_do_not_end_the_node(policy, said):
+    node = policy()
+    assert node.start()
+    published = []
+    for publisher in node.publishers:
+        publisher.publish = published.append
+    node._check.parts = fail
+    timer = next(each for each in node.timers if each.timer_period_ns == 10**9)
+    timer.callback()
+    [status] = published[0].status
+    assert status.level == b"\x02" and "OSError: the disk is gone" in status.message
+    assert said == ["the diagnostics failed: OSError: the disk is gone"]
