@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from liquid_control.inspection.agreement import Agreement, Fit
+from liquid_control.inspection.agreement import Agreement
+from liquid_control.inspection.fit import Fit
 from liquid_control.inspection.measurements import AXES
 from liquid_control.inspection.series import SeriesTrack
 from liquid_control.inspection.stamps import StampReport
@@ -54,6 +55,17 @@ def full_facts(
                 else None,
                 "gyro_axes": agreement.axes,
                 "lateral_acceleration": _fit(agreement.lateral),
+                "relations": {
+                    one.name: {"log": one.log, "sigma": one.sigma, "sign": one.sign}
+                    for one in agreement.diagnosis.relations.measured
+                },
+                "errors": [
+                    [dataclasses.asdict(error) for error in one.errors]
+                    for one in agreement.diagnosis.explained
+                ],
+                "steering_calibration": dataclasses.asdict(agreement.calibration)
+                if agreement.calibration
+                else None,
             },
             "skipped": dict(tracks.skipped),
         }

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
-from liquid_control.inspection.findings import FAULT, WARNING, Finding, fault, note, warning
+from liquid_control.inspection.findings import FAULT, WARNING, Finding, fault, warning
 from liquid_control.inspection.series import ColumnReport, SeriesTrack
-from liquid_control.perception import inertial
-from liquid_control.perception.inertial import (
-    Doubt,
-    doubt_gravity,
-    doubt_gyro_size,
-    mounting_remedy,
-)
+from liquid_control.perception.inertial import doubt_gyro_size
 
 AXES = ("gyro x", "gyro y", "gyro z", "acceleration x", "acceleration y", "acceleration z")
 STUCK_MOST = 0.5  # share of the recording
 FEW = 10  # samples
-FASTEST, STANDING = 70.0, 0.5  # m/s
+FASTEST, STANDING, BACKWARD = 70.0, 0.1, -0.5  # m/s
 LARGEST_ANGLE = 1.3  # rad
-WEIGHTS = {inertial.NOTE: note, inertial.WARNING: warning, inertial.FAULT: fault}
-REMEDIES = {
-    "acceleration_unit": "--imu.acceleration-scale 9.81",
-    "no_gravity": "the policy does not use it",
-    "gravity": "check scale and unit",
-    "gyro_unit": "--imu.gyro-scale 0.017453",
-}
 
 
-def judge_imu(gyro: SeriesTrack, accelerometer: SeriesTrack) -> Iterator[Finding]:
-    """Rails, repetitions, units and axes of the inertial measurements."""
+def judge_imu(gyro: SeriesTrack, accelerometer: SeriesTrack, compared: bool) -> Iterator[Finding]:
+    """Rails, repetitions, and the gyro's range unless its unit is `compared` with other signals."""
     rates, forces = gyro.report(), accelerometer.report()
     if not_finite := max(gyro.not_finite, accelerometer.not_finite):
         yield warning(
@@ -67,11 +54,10 @@ def judge_imu(gyro: SeriesTrack, accelerometer: SeriesTrack) -> Iterator[Finding
                 f"gyro z is {turning.mean:.3g} rad/s throughout",
                 "the driver does not fill in angular_velocity",
             )
-        elif turning.deviation > 1.0:
+        elif turning.deviation > 1.0 and not compared:
             largest = max(-turning.lowest, turning.highest)
-            yield from _doubted(doubt_gyro_size(largest))
-    if forces:
-        yield from _doubted(doubt_gravity([column.mean for column in forces]))
+            for doubt in doubt_gyro_size(largest):
+                yield fault(doubt.code, "imu", doubt.text, "--imu.gyro-scale 0.017453")
 
 
 def _stuck(track: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Finding]:
@@ -93,16 +79,11 @@ def _stuck(track: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Fi
             )
 
 
-def _doubted(doubts: Iterable[Doubt]) -> Iterator[Finding]:
-    """The findings of doubts that the robot's start-up check shares."""
-    for doubt in doubts:
-        remedy = REMEDIES.get(doubt.code) or mounting_remedy(doubt, "--imu.axes")
-        yield WEIGHTS[doubt.weight](doubt.code, "imu", doubt.text, remedy)
-
-
-def judge_driving(speed: SeriesTrack, steering: SeriesTrack, fitted: bool) -> Iterator[Finding]:
+def judge_driving(
+    speed: SeriesTrack, steering: SeriesTrack, fitted: bool, compared: bool
+) -> Iterator[Finding]:
     """Ranges of speed and steering; `fitted`: the gyro gives the steering's unit better than its
-    range does."""
+    range does, `compared`: other signals give the speed's."""
     for role, track in (("speed", speed), ("steering", steering)):
         if track.not_finite:
             yield warning(
@@ -116,19 +97,19 @@ def judge_driving(speed: SeriesTrack, steering: SeriesTrack, fitted: bool) -> It
         if fastest < STANDING:
             text = f"the vehicle never moves: at most {fastest:.2f} m/s"
             yield Finding("never_moves", "speed", text, "check unit and topic", WARNING, FAULT)
-        elif fastest > FASTEST:
+        elif fastest > FASTEST and not compared:
             yield fault(
                 "speed_unit",
                 "speed",
                 f"up to {fastest:.0f} m/s: looks like km/h",
-                "the driver must publish m/s",
+                "--speed-scale 0.2778 if it is",
             )
-        if column.mean < -STANDING:
+        if column.mean < BACKWARD and not compared:
             yield fault(
                 "speed_sign",
                 "speed",
                 f"the mean speed is {column.mean:.1f} m/s: backward",
-                "forward must be positive",
+                "forward must be positive; of a vehicle that drove forward: --speed-scale -1",
             )
     for column in steering.report():
         largest = max(-column.lowest, column.highest)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from liquid_control.inspection.agreement import GYRO_SMOOTHING, MAX_GAP, Fit
 from liquid_control.inspection.charts import Lane, intervals, lanes, scatter
 from liquid_control.inspection.findings import STATES
+from liquid_control.inspection.fit import Fit
+from liquid_control.inspection.motion_signals import MAX_GAP
 from liquid_control.inspection.pictures import Picture
 from liquid_control.inspection.recording import Inspection
+from liquid_control.inspection.relations import YAW_SMOOTHING
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.text import content_rows, together
 from liquid_control.recordings.driven_curvature import at
@@ -112,7 +114,7 @@ def _charts(inspection: Inspection, shift: float) -> dict[str, str]:
             MAX_GAP,
         )
         both = np.isfinite(partner) & np.isfinite(expected.value)
-        names = ("rad/s by steering and speed", f"rad/s by the gyro (mean of {GYRO_SMOOTHING:g} s)")
+        names = ("rad/s by steering and speed", f"rad/s by the gyro (mean of {YAW_SMOOTHING:g} s)")
         charts["scatter"] = scatter(
             expected.value[both], partner[both], fit.slope, fit.offset, names
         )

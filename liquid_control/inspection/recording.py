@@ -11,7 +11,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from liquid_control.config import TimelineConfig
-from liquid_control.inspection.agreement import Agreement, compare_signals, judge_agreement
+from liquid_control.inspection.agreement import Agreement, compare_signals
+from liquid_control.inspection.blame import judge_agreement
 from liquid_control.inspection.clocks import judge_clocks, judge_stamps, judge_time
 from liquid_control.inspection.facts import full_facts
 from liquid_control.inspection.findings import (
@@ -82,7 +83,7 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
             for role, track in tracks.stamps.items()
             if (report := track.report()) is not None
         }
-        agreement = compare_signals(tracks, settings.vehicle)
+        agreement = compare_signals(tracks, settings.vehicle, is_curvature(roles))
         findings += _judge(roles, stamps, tracks, agreement, settings, source.clock)
         facts |= full_facts(stamps, tracks, agreement, settings)
         facts["duration"] = tracks.stretches.seconds
@@ -223,9 +224,14 @@ def _judge(
     findings += judge_clocks(stamps, agreement.camera.delay, settings.stamps == "receive")
     findings += judge_time(clock, tracks.origin_ns)
     findings += judge_pictures(tracks.pictures)
-    findings += judge_imu(tracks.gyro, tracks.accelerometer)
-    findings += judge_driving(tracks.speed, tracks.steering, agreement.steering.known)
-    is_curvature = "steering" in roles and roles["steering"].quantity == "curvature"
-    return findings + list(
-        judge_agreement(agreement, is_curvature, settings.steering_scale, settings.vehicle)
+    checked = agreement.diagnosis.checked
+    findings += judge_imu(tracks.gyro, tracks.accelerometer, "gyro" in checked)
+    findings += judge_driving(
+        tracks.speed, tracks.steering, "steering" in checked, "speed" in checked
     )
+    return findings + list(judge_agreement(agreement, is_curvature(roles), settings))
+
+
+def is_curvature(roles: Mapping[str, Stream]) -> bool:
+    """Whether the steering is recorded as a yaw rate."""
+    return "steering" in roles and roles["steering"].quantity == "curvature"

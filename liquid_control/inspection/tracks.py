@@ -15,6 +15,7 @@ from liquid_control.inspection.stamps import StampTrack
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.stretches import PAUSE, Stretches
 from liquid_control.recordings.values import ACCELEROMETER, ROLES, Entry
+from liquid_control.signals import PlanarOdometry
 
 MOVING = 0.5  # m/s
 MOST_REASONS = 32
@@ -26,8 +27,10 @@ LATEST_NS = 2**62  # the year 2116; differences of such stamps still fit into 64
 class Tracks:
     """Result of one pass. Rows: gyro (seconds, x y z [rad/s]), accelerometer (seconds, x y z
     [m/s²]), each without the samples that do not measure it; speed (seconds, [m/s]), steering
-    (seconds, front-wheel angle [rad] after `steering_scale`). `moving`: by the speed received last;
-    True before the first. `skipped`: unusable items by reason. `stretches`: of the receipts."""
+    (seconds, front-wheel angle [rad] after `steering_scale`), odometry (seconds, x, y [m], heading
+    [rad] without jumps of a turn, speed to the left [m/s]). `moving`: by the speed received last;
+    True before the first. `skipped`: unusable items by reason. `stretches`: of the
+    receipts. `yaw`: the last heading."""
 
     origin_ns: int
     stamps: dict[str, StampTrack]
@@ -36,9 +39,11 @@ class Tracks:
     accelerometer: SeriesTrack
     speed: SeriesTrack
     steering: SeriesTrack
+    odometry: SeriesTrack
     moving: bool
     skipped: collections.Counter
     stretches: Stretches
+    yaw: float = 0.0
 
     def push(self, entry: Entry) -> None:
         """Takes an entry that could be read. Raises AttributeError, TypeError or ValueError where
@@ -57,9 +62,16 @@ class Tracks:
         elif entry.role == "speed":
             self.moving = not math.isfinite(sample.speed) or abs(sample.speed) > MOVING
             self.speed.push((seconds, sample.speed), self.moving)
+            if sample.odometry is not None:
+                self._push_odometry(seconds, sample.odometry)
         elif sample is not None:
             self.steering.push((seconds, float(sample.steering_angle)))
         self.stamps[entry.role].push(entry.stamp_ns, entry.received_ns, entry.own_ns)
+
+    def _push_odometry(self, seconds: float, odometry: PlanarOdometry) -> None:
+        if math.isfinite(odometry.yaw):
+            self.yaw += math.remainder(odometry.yaw - self.yaw, 2.0 * math.pi)
+        self.odometry.push((seconds, odometry.x, odometry.y, self.yaw, odometry.lateral))
 
     def skip(self, reason: str) -> None:
         known = reason in self.skipped or len(self.skipped) < MOST_REASONS
@@ -88,6 +100,7 @@ def read_tracks(
         SeriesTrack(3, {"accelerometer": slice(0, 3)}),
         SeriesTrack(1),
         SeriesTrack(1),
+        SeriesTrack(4),
         True,
         collections.Counter(),
         Stretches(),

@@ -4,6 +4,8 @@ thing at a time."""
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import sys
 from pathlib import Path
 
 import cv2
@@ -99,6 +101,18 @@ class Drive:
         return (
             float(np.interp(seconds, self.stamp["speed"], self.speed)) if len(self.speed) else 10.0
         )
+
+
+@pytest.fixture(scope="session")
+def drive():
+    """The function that makes motion as arrays: `synthetic_motion.drive`."""
+    spec = importlib.util.spec_from_file_location(
+        "synthetic_motion", Path(__file__).with_name("synthetic_motion.py")
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.drive
 
 
 @pytest.fixture(scope="session")

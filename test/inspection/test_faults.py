@@ -182,7 +182,7 @@ FAULTS = {
     "truncated pictures": (truncated, "bad_pictures", "camera", WARNED, WARNED),
     "two sizes": (two_sizes, "sizes_differ", "camera", WARNED, WARNED),
     "dark": (dark, "exposure", "camera", WARNED, WARNED),
-    "pictures mirrored": (mirrored, "picture_against_gyro", "imu", UNUSABLE, UNUSABLE),
+    "pictures mirrored": (mirrored, "picture_against_gyro", "camera", UNUSABLE, UNUSABLE),
     "gyro turned": (gyro_turned, "gyro_sign", "imu", UNUSABLE, UNUSABLE),
     "gyro in degrees": (gyro_degrees, "gyro_unit", "imu", UNUSABLE, UNUSABLE),
     "acceleration in g": (acceleration_in_g, "acceleration_unit", "imu", WARNED, WARNED),

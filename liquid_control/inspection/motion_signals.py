@@ -1,0 +1,137 @@
+"""The recorded motion as tidy tracks: gyro, accelerometer, speed, steering, pictures, and what the
+positions and headings of an odometry say."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from liquid_control.inspection.tracks import Tracks
+from liquid_control.recordings.motion import EMPTY, Track, at, spread
+
+MAX_GAP = 0.5  # s
+CREEP = 0.05  # m/s; slower, the vehicle stands
+POSE_WINDOW = 0.4  # s between the positions that a speed is taken from
+LEAST_PATH = 0.5  # m
+LEAST_POSES = 50
+LEAST_TURN = 0.03  # rad of heading
+FASTEST_POSE = 1e6  # m/s in any unit; a jump of the position
+LINEAR_BELOW = 0.7
+"""Larger recorded angles [rad] are not front-wheel radians, so their tangent has no meaning."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Poses:
+    """Of positions: `speed` [m/s], never negative, and `course`, the direction of movement [rad];
+    of headings: `heading` [rad] and `rate` [rad/s], empty where no heading is filled in.
+    `lateral`: speed to the left by the twist [m/s]."""
+
+    speed: Track
+    course: Track
+    heading: Track
+    rate: Track
+    lateral: Track
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Signals:
+    """Tracks in order of stamps. `gyro` [rad/s] and `force` [m/s²] have three axes; `angle`: of the
+    front wheels [rad], `rotation`: shift of the pictures [widths/s]; `poses`: None where no
+    position is filled in. What was not recorded is empty."""
+
+    gyro: tuple[Track, Track, Track]
+    force: tuple[Track, Track, Track]
+    speed: Track
+    angle: Track
+    rotation: Track = EMPTY
+    poses: Poses | None = None
+
+    def scaled_speed(self, factor: float) -> Signals:
+        return dataclasses.replace(
+            self, speed=Track(self.speed.stamp_ns, self.speed.value * factor)
+        )
+
+
+def motion_signals(tracks: Tracks) -> Signals:
+    """Signals of one pass over a recording."""
+    gyro, force = (_tidy(_spread(track.rows)) for track in (tracks.gyro, tracks.accelerometer))
+    speed, angle = (_tidy(track.rows) for track in (tracks.speed, tracks.steering))
+    rotation = _tidy(np.array(tracks.pictures.rotation).reshape(-1, 2))
+    return Signals(
+        tuple(_track(gyro, column) for column in (1, 2, 3)),
+        tuple(_track(force, column) for column in (1, 2, 3)),
+        _track(speed, 1),
+        _track(angle, 1),
+        _track(rotation, 1),
+        poses_of(_tidy(tracks.odometry.rows)),
+    )
+
+
+def poses_of(rows: np.ndarray) -> Poses | None:
+    """Of rows (N, 5) in order: seconds, x, y, heading without jumps, speed to the left; None where
+    the positions are not filled in."""
+    if len(rows) < LEAST_POSES:
+        return None
+    seconds, places = rows[:, 0], rows[:, 1:3]
+    half = max(POSE_WINDOW / 2.0, 1.01 * float(np.median(np.diff(seconds))))
+    first = np.searchsorted(seconds, seconds - half, "left")
+    last = np.searchsorted(seconds, seconds + half, "right") - 1
+    lasts = seconds[last] - seconds[first]
+    whole = (lasts > 0.5 * half) & (lasts <= 2.0 * half + MAX_GAP)
+    first, last, lasts = first[whole], last[whole], lasts[whole]
+    moved = places[last] - places[first]
+    along = np.hypot(*moved.T) / np.maximum(lasts, 1e-9)
+    if len(moved) < LEAST_POSES or float(np.hypot(*np.diff(places, axis=0).T).sum()) < LEAST_PATH:
+        return None
+    possible = along < FASTEST_POSE
+    stamps = np.rint(((seconds[last] + seconds[first]) / 2.0) * 1e9).astype(np.int64)
+    stamps, unique = np.unique(stamps, return_index=True)
+    keep = unique[possible[unique]]
+    stamps = stamps[possible[unique]]
+    rate = (rows[last, 3] - rows[first, 3]) / np.maximum(lasts, 1e-9)
+    has_heading = float(np.ptp(rows[:, 3])) > LEAST_TURN
+    return Poses(
+        Track(stamps, along[keep]),
+        Track(stamps, np.arctan2(moved[keep, 1], moved[keep, 0])),
+        _track(rows, 3) if has_heading else EMPTY,
+        Track(stamps, rate[keep]) if has_heading else EMPTY,
+        _track(rows, 4),
+    )
+
+
+def expected_yaw_rate(angle: Track, speed: Track, wheelbase: float) -> Track:
+    """Yaw rate [rad/s] of a kinematic bicycle, where the vehicle moves."""
+    moving = while_moving(angle, speed)
+    return Track(
+        moving.stamp_ns, at(moving.stamp_ns, speed, MAX_GAP) * bend_of(moving.value) / wheelbase
+    )
+
+
+def bend_of(angle: np.ndarray) -> np.ndarray:
+    """Tangent of the angles, or the numbers themselves where they cannot be radians."""
+    return np.tan(angle) if len(angle) and np.abs(angle).max() < LINEAR_BELOW else angle
+
+
+def while_moving(track: Track, speed: Track) -> Track:
+    if not len(track) or len(speed) < 2:
+        return EMPTY
+    moving = np.abs(at(track.stamp_ns, speed, MAX_GAP)) >= CREEP
+    return Track(track.stamp_ns[moving], track.value[moving])
+
+
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """In order of stamps; samples in batches of one stamp have times of their own."""
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    stamp_ns = np.rint(rows[:, 0] * 1e9).astype(np.int64)
+    seconds = rows[:, 0] + (spread(stamp_ns) - stamp_ns) * 1e-9
+    return np.concatenate([seconds[:, None], rows[:, 1:]], 1)
+
+
+def _tidy(rows: np.ndarray) -> np.ndarray:
+    """In order of stamps, the first of equal ones."""
+    return rows[np.unique(rows[:, 0], return_index=True)[1]]
+
+
+def _track(rows: np.ndarray, column: int) -> Track:
+    return Track(np.rint(rows[:, 0] * 1e9).astype(np.int64), rows[:, column])
