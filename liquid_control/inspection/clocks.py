@@ -7,15 +7,17 @@ Inspection, replay and, by the inspection's findings, training judge by these ru
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
 from liquid_control.config import TimelineConfig
 from liquid_control.inspection.findings import OK, WARNING, Finding, fault, graded, note, warning
+from liquid_control.inspection.interleaved import Interleaving
 from liquid_control.inspection.stamps import SHARED, StampReport, StampTrack
 from liquid_control.recordings.clock import GAP_NS, RecordingClock
+from liquid_control.recordings.values import Sample
 from liquid_control.stats.delay import Delay
 
 TIMELINE = TimelineConfig()
@@ -34,6 +36,19 @@ SPREAD = (
     0.5  # of the interval over which messages of one stamp arrive, if they were not sent at once
 )
 RECEIVE = "read it with --stamps receive"
+OF_INTERLEAVING = (
+    "stamps_go_back",
+    "duplicate_stamps",
+    "gaps",
+    "dropped",
+    "not_covered",
+    "clock_jump",
+    "clock_drift",
+    "from_the_future",
+    "late",
+    "camera_imu_offset",
+)
+"""Findings that messages of two moments cause."""
 MOST_BREAKS = 3
 FIRST_YEAR = 2005
 """A computer with an earlier date has a clock that was not set yet."""
@@ -47,27 +62,30 @@ class ClockTracks:
     def __init__(self, by_receipt: bool = False) -> None:
         self.by_receipt, self.origin_ns = by_receipt, 0
         self._tracks: dict[str, StampTrack] = {}
+        self._interleaving = Interleaving()
 
     def begin(self) -> None:
         """Begins a stretch."""
         for track in self._tracks.values():
             track.begin()
 
-    def push(self, role: str, stamp_ns: int, received_ns: int) -> None:
+    def push(self, role: str, sample: Sample, received_ns: int) -> None:
         """Takes a sample; one that is stamped with its receipt has no stamp of its own."""
+        stamp_ns = sample.stamp_ns
         track = self._tracks.get(role)
         if track is None:
             self.origin_ns = self.origin_ns if self._tracks else received_ns
             track = self._tracks[role] = StampTrack(self.origin_ns)
         track.push(stamp_ns, received_ns, None if stamp_ns == received_ns else stamp_ns)
+        self._interleaving.push(role, (stamp_ns - self.origin_ns) * 1e-9, sample)
 
     def findings(self, clock: RecordingClock) -> Iterator[Finding]:
         """What is wrong with order and clock of the stamps."""
         reports = {role: track.report() for role, track in self._tracks.items()}
-        for role, report in reports.items():
-            yield from judge_order(role, report)
-        yield from judge_clocks(reports, by_receipt=self.by_receipt)
-        yield from judge_time(clock, self.origin_ns)
+        findings = [one for role, report in reports.items() for one in judge_order(role, report)]
+        findings += judge_clocks(reports, by_receipt=self.by_receipt)
+        findings += judge_time(clock, self.origin_ns)
+        yield from with_cause(findings, self._interleaving)
 
 
 def judge_stamps(role: str, stamps: StampReport, span: tuple[float, float]) -> Iterator[Finding]:
@@ -212,11 +230,11 @@ def judge_clocks(
 
 def _judge_clock(role: str, stamps: StampReport) -> Iterator[Finding]:
     moved = stamps.drift * (stamps.last - stamps.first)
-    if stamps.latency > BEHIND or stamps.latency < -AHEAD:
+    if stamps.usual_latency > BEHIND or stamps.usual_latency < -AHEAD:
         yield fault(
             "other_clock",
             role,
-            f"header stamps lie {_apart(stamps.latency)}, those of other roles do not",
+            f"header stamps lie {_apart(stamps.usual_latency)}, those of other roles do not",
             RECEIVE,
         )
     elif stamps.latency < -FUTURE:
@@ -315,6 +333,21 @@ def judge_time(clock: RecordingClock, origin_ns: int) -> Iterator[Finding]:
     more = len(clock.breaks) - MOST_BREAKS
     if more > 0:
         yield note("pause", "clock", f"{more} more such places")
+
+
+def with_cause(findings: Iterable[Finding], interleaving: Interleaving) -> Iterator[Finding]:
+    """The findings on stamps; where messages of two moments alternate, that in place of its
+    effects."""
+    places = interleaving.found()
+    for begin, end in places:
+        yield fault(
+            "interleaved",
+            "clock",
+            f"from {begin:.1f} to {end:.1f} s messages of two moments alternate: a clock was set "
+            f"back by some {end - begin:.1f} s, and the messages are sorted by receipt",
+            "cut these seconds out; a file in the order of its recording is read as two stretches",
+        )
+    yield from (one for one in findings if not (places and one.code in OF_INTERLEAVING))
 
 
 def _apart(latency: float) -> str:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from liquid_control.config import TimelineConfig
 from liquid_control.inspection.agreement import Agreement, compare_signals
 from liquid_control.inspection.blame import judge_agreement
-from liquid_control.inspection.clocks import judge_clocks, judge_stamps, judge_time
+from liquid_control.inspection.clocks import judge_clocks, judge_stamps, judge_time, with_cause
 from liquid_control.inspection.facts import full_facts
 from liquid_control.inspection.findings import (
     FAULT,
@@ -219,10 +219,14 @@ def _judge(
             findings.append(Finding("no_messages", role, text, "", weight, weight))
     camera = stamps.get("camera")
     span = (camera.first, camera.last) if camera else (0.0, 0.0)
-    for role, report in stamps.items():
-        findings += judge_stamps("imu" if role == ACCELEROMETER else role, report, span)
-    findings += judge_clocks(stamps, agreement.camera.delay, settings.stamps == "receive")
-    findings += judge_time(clock, tracks.origin_ns)
+    of_times = [
+        one
+        for role, report in stamps.items()
+        for one in judge_stamps("imu" if role == ACCELEROMETER else role, report, span)
+    ]
+    of_times += judge_clocks(stamps, agreement.camera.delay, settings.stamps == "receive")
+    of_times += judge_time(clock, tracks.origin_ns)
+    findings += with_cause(of_times, tracks.interleaving)
     findings += judge_pictures(tracks.pictures)
     checked = agreement.diagnosis.checked
     findings += judge_imu(tracks.gyro, tracks.accelerometer, "gyro" in checked)

@@ -28,7 +28,8 @@ class StampReport:
     (start, length), longest first; `first`, `last`, `interval`, `latency` in s, `rate` of messages
     in Hz. `seconds`: what the intervals add up to; none reaches from one stretch to the next.
 
-    `latency`: receipt minus own stamp [s], its minimum; `latency_spread`: its 90th percentile above
+    `latency`: receipt minus own stamp [s], its minimum; `usual_latency`: the median of its minima
+    over time; `latency_spread`: its 90th percentile above
     that; `drift`: growth of the minimum [s/s]; `jump`: its largest step [s]. NaN where the messages
     carry no stamps. `latencies` (L, 2): rows (seconds, minimum since the row before). `intervals`:
     counts between `EDGES`.
@@ -50,6 +51,7 @@ class StampReport:
     constant: bool
     disorder_at: tuple[float, ...]
     latency: float
+    usual_latency: float
     latency_spread: float
     drift: float
     jump: float
@@ -200,7 +202,9 @@ class StampTrack:
     def _clock(self) -> dict:
         if not self._bins:
             return {
-                **dict.fromkeys(("latency", "latency_spread", "drift", "jump"), float("nan")),
+                **dict.fromkeys(
+                    ("latency", "usual_latency", "latency_spread", "drift", "jump"), float("nan")
+                ),
                 "latencies": np.zeros((0, 2)),
             }
         places = np.array(sorted(self._bins))
@@ -211,6 +215,7 @@ class StampTrack:
         rows = np.stack([places * self._bin_width, least], 1)
         return {
             "latency": float(least.min()),
+            "usual_latency": float(np.median(least)),
             "latency_spread": max(spread, 0.0),
             "drift": drift,
             "jump": jump,

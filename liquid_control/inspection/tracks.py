@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Callable
 
+from liquid_control.inspection.interleaved import Interleaving
 from liquid_control.inspection.pictures import PictureTrack
 from liquid_control.inspection.series import SeriesTrack
 from liquid_control.inspection.stamps import StampTrack
@@ -43,6 +44,7 @@ class Tracks:
     moving: bool
     skipped: collections.Counter
     stretches: Stretches
+    interleaving: Interleaving
     yaw: float = 0.0
 
     def push(self, entry: Entry) -> None:
@@ -66,6 +68,7 @@ class Tracks:
                 self._push_odometry(seconds, sample.odometry)
         elif sample is not None:
             self.steering.push((seconds, float(sample.steering_angle)))
+        self.interleaving.push(entry.role, seconds, sample)
         self.stamps[entry.role].push(entry.stamp_ns, entry.received_ns, entry.own_ns)
 
     def _push_odometry(self, seconds: float, odometry: PlanarOdometry) -> None:
@@ -104,6 +107,7 @@ def read_tracks(
         True,
         collections.Counter(),
         Stretches(),
+        Interleaving(),
     )
     advanced = 0.0
     for entry in entries if first is None else itertools.chain([first], entries):

@@ -107,7 +107,7 @@ def replay_source(
             clocks.begin()
             for robot in robots:
                 robot.reset()
-        clocks.push(_ROLE_OF[type(sample)], sample.stamp_ns, receive_ns)
+        clocks.push(_ROLE_OF[type(sample)], sample, receive_ns)
         if isinstance(sample, SteeringSample):
             stamps.append(sample.stamp_ns)
             angles.append(sample.steering_angle)
