@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import signal
 import sys
 import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from liquid_control.config import GateConfig
@@ -49,6 +52,9 @@ LEVELS = {
 }
 
 
+LAST_COMMAND_WAITS = 0.3
+"""A gate that ends while it commands waits so long for its last command to arrive [s]."""
+
 PARAMETERS = NODES["safety_node"]
 
 
@@ -72,6 +78,7 @@ class SafetyNode(Node):
             State.DISENGAGED, "not engaged yet", None, Verdict(Limit.NONE, False), 0
         )
         self._published_state: tuple[State, str] | None = None
+        self._told_to_end = False
         self._kind = conversions.steering_type(self.config.command_type)
         outgoing = qos.command_out(period=2.0 / self.config.rate, lifespan=limits.stale_after)
         self._out = self.create_publisher(self._kind, "command", outgoing)
@@ -99,6 +106,15 @@ class SafetyNode(Node):
         self._watchdog = self.create_timer(period, lambda: self._wake(proposed=False), clock=steady)
         self.create_timer(0.5, self._find_conflicts, clock=steady)
         diagnostics.publish(self, self._report)
+
+    def run(self, executor: SingleThreadedExecutor) -> None:
+        """Spins until the process is told to end. rclpy's own handlers would end the context first,
+        and with it the way to the vehicle for the last command; the watchdog's timer wakes the
+        executor at least every 0.1 s."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: setattr(self, "_told_to_end", True))
+        while not self._told_to_end:
+            executor.spin_once()
 
     def _on_proposal(self, message) -> None:
         now, previous = self.get_clock().now().nanoseconds, self.guard.previous
@@ -225,7 +241,12 @@ class SafetyNode(Node):
         return memory
 
     def destroy_node(self) -> None:
-        if not self.context.ok():  # a signal ended it, not an error
+        """A last command first, where commands cease with this node."""
+        last = self.guard.closing_command(self.get_clock().now().nanoseconds)
+        if last is not None and self.context.ok():
+            self._publish(last)
+            self._out.wait_for_all_acked(Duration(seconds=LAST_COMMAND_WAITS))
+        if self._told_to_end or not self.context.ok():  # by a signal, not by an error
             self._memory.end()
         super().destroy_node()
 
@@ -282,7 +303,7 @@ class SafetyNode(Node):
 
 
 def main() -> int:
-    return process.run(SafetyNode, shared_memory=False)
+    return process.run(SafetyNode, SafetyNode.run, shared_memory=False)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import signal
 import time
 
 import pytest
@@ -31,6 +32,7 @@ def safety(start_for_all):
 @pytest.fixture(scope="module")
 def probe(safety, probe_for_all):
     probe_for_all.listen(DiagnosticStatus, "safety_node/verdict")
+    probe_for_all.listen(TwistStamped, "command")
     states = probe_for_all.heard.setdefault("safety_node/state", [])
     probe_for_all.create_subscription(
         DiagnosticStatus,
@@ -105,7 +107,7 @@ def commands(verdicts) -> list[Command]:
 def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(
     safety, verdicts, probe, libraries
 ):
-    heard = probe.listen(TwistStamped, "command")
+    heard = probe.heard["command"]
     probe.spin(0.3)
     assert not heard, "it was not engaged"
     drive(probe, 0.5)
@@ -235,7 +237,11 @@ def test_a_takeover_silences_it_until_it_is_asked_again(verdicts, probe):
     drive(probe, 0.2)
     assert state(probe) == ("disengaged", "taken over")
     verdicts.clear()
+    heard = probe.heard["command"]
+    assert heard[-1][0].twist.linear.x == 0.0 < heard[-2][0].twist.linear.x, "the last word"
+    count = len(heard)
     drive(probe, 0.3)
+    assert len(heard) == count
     probe.send("takeover", Bool(data=False))
     drive(probe, 1.6)
     assert not verdicts and state(probe) == ("disengaged", "waits for an engage request")
@@ -307,6 +313,16 @@ def test_limits_stay_as_they_are_while_engaged(verdicts, probe):
         ).values
         == before
     )
+
+
+def test_a_gate_that_is_told_to_end_leaves_the_vehicle_at_standstill(safety, verdicts, probe):
+    engage(probe)
+    heard = probe.heard["command"]
+    assert heard[-1][0].twist.linear.x > 5.0
+    safety.send_signal(signal.SIGTERM)
+    probe.until(lambda: safety.poll() is not None, "its end")
+    probe.until(lambda: heard[-1][0].twist.linear.x == 0.0, "the last command")
+    assert safety.returncode == 0
 
 
 def test_wrong_parameters_are_refused(start):
