@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source, entry_of
 from liquid_control.recordings.stretches import covered
@@ -14,7 +15,6 @@ from liquid_control.recordings.values import (
     CLASS_OF_ROLE,
     Damage,
     Entry,
-    Intrinsics,
     Sample,
     Stream,
     mean_rate,

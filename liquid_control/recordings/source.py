@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
+from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.clock import Record, RecordingClock
 from liquid_control.recordings.corrections import corrected
 from liquid_control.recordings.decoding import Prepare, decode_ahead
@@ -25,7 +26,6 @@ from liquid_control.recordings.values import (
     Choice,
     Damage,
     Entry,
-    Intrinsics,
     Sample,
     StoredPicture,
     Stream,

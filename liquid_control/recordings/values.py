@@ -62,16 +62,6 @@ class Choice:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Intrinsics:
-    """Pinhole camera without distortion: picture size [px] and the 3x3 camera matrix K [px], row by
-    row, as recorded: nothing is checked."""
-
-    width: int
-    height: int
-    matrix: tuple[float, ...]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Damage:
     """A part of a file that cannot be read: file, byte offset (None where unknown), what is wrong
     and what is lost."""

@@ -1,86 +1,45 @@
-"""The crop of the camera's picture from its calibration and a field of view, which is the same on
-every camera."""
+"""The crop of a recording's pictures, by the settings or by its camera's calibration."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
+import itertools
 
-from liquid_control.config import PreprocessConfig, check, choice, number
-from liquid_control.errors import LiquidControlError
+from liquid_control.config import PreprocessConfig
+from liquid_control.errors import ImageError
+from liquid_control.perception.view import ViewError, ViewSettings, crop_of
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.values import CALIBRATION
 
-TOLERATED = 0.02
-"""Share of the picture's size by which a view may reach beyond it; it is then cut at the border."""
-
-
-class ViewError(LiquidControlError):
-    """The crop cannot be taken from a recording's CameraInfo."""
-
-    def __init__(self, path: object, problem: str) -> None:
-        super().__init__(
-            f"{path}: {problem}. Give the crop itself: "
-            "--view.source flags --preprocess.crop-top 0.3 ..."
-        )
-        self.path, self.problem = path, problem
-
-
-@dataclasses.dataclass(frozen=True)
-class ViewSettings:
-    """Where the crop comes from. The angles' defaults are the simulated camera's, so that its
-    policies see the view that they learned."""
-
-    source: str = choice(
-        "flags",
-        ("flags", "camera_info"),
-        "crop by the --preprocess.crop flags, or by CameraInfo and the angles below",
-    )
-    pitch: float = number(0.0, -0.3, 0.3, "rad", "downward tilt of the recorded camera")
-    width: float = number(1.309, 0.1, 3.0, "rad", "horizontal field of view shown")
-    above: float = number(0.2265, -0.3, 1.2, "rad", "angle shown above the horizon")
-    below: float = number(0.5065, 0.0, 1.2, "rad", "angle shown below the horizon")
-
-    def __post_init__(self) -> None:
-        check(self)
+LOOKED_AT = 8  # pictures
 
 
 def crop_for(source: Source, view: ViewSettings, preprocess: PreprocessConfig) -> PreprocessConfig:
-    """`preprocess` with the crop that shows `view`, for a pinhole without distortion.
+    """`preprocess` with the crop that `view` asks for.
 
-    Raises ViewError without a calibrated camera, and for a camera that sees less than the view.
+    Raises ViewError where it is asked from the camera and there is no calibrated one, one that sees
+    less than the view, or one of another shape than its pictures.
     """
-    path, camera = source.path, source.camera
-    if camera is None:
-        raise ViewError(path, source.camera_missing)
-    width, height, k = camera.width, camera.height, camera.matrix
-    if not (
-        width > 0
-        and height > 0
-        and len(k) == 9
-        and k[0] > 0
-        and k[4] > 0
-        and all(map(math.isfinite, k))
-    ):
-        name = source.roles[CALIBRATION].name
-        raise ViewError(path, f"{name} is not calibrated ({width}x{height}, K {list(k[:6])})")
-    half = view.width / 2
-    columns = [k[2] - k[0] * math.tan(half), k[2] + k[0] * math.tan(half)]
-    rows = [
-        k[5] - k[4] * math.tan(view.above + view.pitch),
-        k[5] + k[4] * math.tan(view.below - view.pitch),
-    ]
-    left, right = columns[0] / width, 1 - columns[1] / width
-    top, bottom = rows[0] / height, 1 - rows[1] / height
-    shares = {"crop_left": left, "crop_right": right, "crop_top": top, "crop_bottom": bottom}
-    for name, share in shares.items():
-        if share < -TOLERATED:
-            side = name.removeprefix("crop_")
-            raise ViewError(
-                path,
-                f"the camera's picture ends {-share:.0%} short of the view at the {side}; "
-                "narrow the --view angles",
-            )
-    return dataclasses.replace(
-        preprocess, **{name: round(max(share, 0.0), 4) for name, share in shares.items()}
-    )
+    if view.source == "flags":
+        return preprocess
+    if source.camera is None:
+        raise ViewError(source.path, source.camera_missing)
+    name = source.roles[CALIBRATION].name
+    try:
+        crop = crop_of(source.camera, view, preprocess)
+    except ValueError as error:
+        raise ViewError(source.path, f"{name}: {error}") from error
+    size = _first_size(source)
+    if size is not None and not source.camera.fits(*size):
+        raise ViewError(source.path, f"{name}: {source.camera.misfit(*size)}")
+    return crop
+
+
+def _first_size(source: Source) -> tuple[int, int] | None:
+    """(height, width) of the first picture, None where none of the first ones can be decoded."""
+    for entry in itertools.islice(source.entries(["camera"]), LOOKED_AT):
+        try:
+            if entry.sample is not None:
+                return entry.sample.decode().shape[:2]
+        except ImageError:
+            continue
+    return None

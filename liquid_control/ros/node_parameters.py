@@ -19,6 +19,7 @@ from liquid_control.config import (
 from liquid_control.control.engagement import EngagementConfig
 from liquid_control.control.loop import PERIOD
 from liquid_control.perception.mounting import ImuMounting
+from liquid_control.perception.view import ViewSettings
 from liquid_control.ros import conversions
 from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.measurements import AngleInput, SpeedInput
@@ -169,6 +170,7 @@ NODES = {
         Group("timeline.", TimelineConfig(), Changes.UNCONFIGURED),
         Group("imu.", ImuMounting(), Changes.UNCONFIGURED),
         Group("measured_speed.", SpeedInput(), Changes.UNCONFIGURED),
+        Group("view.", ViewSettings(), Changes.UNCONFIGURED),
         Group("vehicle.", VehicleConfig(), Changes.UNCONFIGURED),
     ),
     "safety_node": (

@@ -42,6 +42,7 @@ from liquid_control.ros import (
     transitions,
     undeclared,
 )
+from liquid_control.ros.camera_crop import CameraCrop
 from liquid_control.ros.diagnostics import Meter, Report
 from liquid_control.ros.health.policy_check import PolicyCheck
 from liquid_control.ros.health.settings import DrivingSettings
@@ -71,7 +72,7 @@ class PolicyNode(LifecycleNode):
         undeclared.refuse_undeclared(self, "policy_node")
         self.autostart = start.autostart
         self.config, self.cruise, self.timeline_config, *shape = settings
-        self.mounting, self.speed_input, self.vehicle = shape
+        self.mounting, self.speed_input, self.view, self.vehicle = shape
         prefixes = [group.prefix for group in PARAMETERS[1:]]
         parameters.follow(
             self,
@@ -177,6 +178,8 @@ class PolicyNode(LifecycleNode):
                 self._info, self.config.saliency_rate, self._publish_saliency
             )
             undo.callback(self._end_saliency)
+        self._crop = CameraCrop(self, self.view, self.controller.runtime.preprocess)
+        undo.callback(self._crop.close)
         self._inertial = PolledSubscription(self, Imu, "imu/data", qos.INERTIAL)
         undo.callback(self._inertial.close)
         if self.config.split_imu:
@@ -215,6 +218,12 @@ class PolicyNode(LifecycleNode):
             self._refuse(stamp, str(error))
             return
         self._health.hear_picture(*picture.shape[:2])
+        crop = self._crop.of(*picture.shape[:2])
+        if crop is None:
+            self._undecodable["camera_info"] += 1
+            self._refuse(stamp, self._crop.problem)
+            return
+        self.controller.observer.preprocess = crop
         action = self.controller.push(Frame(stamp, picture), now)
         if isinstance(action, Rejected):
             unfit, self._unfit = self._unfit, self.controller.observer.image_error
@@ -238,7 +247,7 @@ class PolicyNode(LifecycleNode):
             )
 
         if self._saliency_thread:
-            self._saliency_thread.offer(stamp, picture)
+            self._saliency_thread.offer(stamp, picture, crop)
 
     def _refuse(self, stamp: int, why: str) -> None:
         self._health.camera.refuse(why)
@@ -280,16 +289,16 @@ class PolicyNode(LifecycleNode):
         self, config: PolicyNodeConfig, cruise: CruiseConfig, *shape: object
     ) -> None:
         """Takes parameters that were set. `shape`: timeline, mounting of the IMU, message of the
-        speed, vehicle."""
-        before = (self.config, self.timeline_config, self.mounting, self.speed_input, self.vehicle)
-        if self.controller and (config, *shape) != before:
+        speed, view, vehicle."""
+        before = (self.config, self.timeline_config, self.mounting, self.speed_input, self.view)
+        if self.controller and (config, *shape) != (*before, self.vehicle):
             raise ConfigError(
                 "policy_node",
                 "a change of what configuring reads",
                 "one while unconfigured: deactivate, clean up, set, configure and activate",
             )
         self.config, self.cruise = config, cruise
-        self.timeline_config, self.mounting, self.speed_input, self.vehicle = shape
+        self.timeline_config, self.mounting, self.speed_input, self.view, self.vehicle = shape
         if self.controller:
             self.controller.speed, self.controller.comfort_lateral_acceleration = (
                 cruise.speed,

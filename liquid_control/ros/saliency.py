@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.saliency import VisualBackProp
 from liquid_control.model.model_file import ModelInfo
 from liquid_control.perception.observer import preprocess
@@ -40,19 +41,21 @@ class SaliencyThread:
     def __init__(
         self, info: ModelInfo, rate: float, publish: Callable[[int, np.ndarray], None]
     ) -> None:
-        self._saliency, self._config = VisualBackProp.load(info), info.preprocess
+        self._saliency, self._own = VisualBackProp.load(info), info.preprocess
         self._publish, self._period = publish, 1.0 / rate
-        self._latest: tuple[int, np.ndarray] | None = None
+        self._latest: tuple[int, np.ndarray, PreprocessConfig] | None = None
         self._wanted, self._ended = threading.Event(), threading.Event()
         self.published, self.failures, self.elapsed = 0, 0, 0.0
         sys.setswitchinterval(min(sys.getswitchinterval(), SWITCH))
         self._thread = threading.Thread(target=self._run, name="saliency", daemon=True)
         self._thread.start()
 
-    def offer(self, stamp_ns: int, picture: np.ndarray) -> None:
-        """Hands over the picture (H, W, 3) uint8 RGB of the latest step. Costs the caller two
-        assignments; never waits or raises."""
-        self._latest = stamp_ns, picture
+    def offer(
+        self, stamp_ns: int, picture: np.ndarray, crop: PreprocessConfig | None = None
+    ) -> None:
+        """Hands over the picture (H, W, 3) uint8 RGB of the latest step, and how it was cropped
+        (None: as the model says). Costs the caller two assignments; never waits or raises."""
+        self._latest = stamp_ns, picture, crop or self._own
         self._wanted.set()
 
     def close(self) -> None:
@@ -69,10 +72,10 @@ class SaliencyThread:
             self._wanted.clear()
             began = time.monotonic()
             try:
-                stamp, picture = self._latest
-                saliency = self._saliency.saliency(preprocess(picture, self._config))
+                stamp, picture, crop = self._latest
+                saliency = self._saliency.saliency(preprocess(picture, crop))
                 self._publish(
-                    stamp, lay_over(picture, saliency, self._config, min(WIDTH, picture.shape[1]))
+                    stamp, lay_over(picture, saliency, crop, min(WIDTH, picture.shape[1]))
                 )
                 self.published += 1
             except Exception:  # noqa: BLE001  a debug topic never takes the policy down

@@ -26,7 +26,7 @@ from liquid_control.inspection.recording import inspect_recording
 from liquid_control.model.car import lane_keeping
 from liquid_control.recordings.driven_curvature import NoCurvatureError, driven_curvature
 from liquid_control.recordings.formats import open_recording
-from liquid_control.recordings.view import ViewSettings, crop_for
+from liquid_control.recordings.view import crop_for
 from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.train.recordings_settings import RecordingsSettings
@@ -151,7 +151,7 @@ def _crop(
 ) -> PreprocessConfig:
     """The crop from the recordings' cameras, which must be one camera's; `preprocess` where flags
     decide."""
-    view: ViewSettings = settings.view
+    view = settings.view
     if view.source == "flags":
         return preprocess
     crops: dict[str, PreprocessConfig] = {}

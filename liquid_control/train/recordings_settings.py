@@ -20,9 +20,9 @@ from liquid_control.errors import ConfigError
 from liquid_control.model.car import CarConfig
 from liquid_control.model.model_file import ModelInfo
 from liquid_control.model.policy_config import PolicyConfig
+from liquid_control.perception.view import ViewSettings
 from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.settings import RecordingSettings
-from liquid_control.recordings.view import ViewSettings
 from liquid_control.train.cloning import CloneSettings
 from liquid_control.train.device import DEVICES
 

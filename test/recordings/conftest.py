@@ -13,9 +13,10 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from liquid_control.errors import RecordingError
+from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.rosbag.definitions import KNOWN
 from liquid_control.recordings.rosbag.reader import BagReader
-from liquid_control.recordings.values import Intrinsics, StoredPicture
+from liquid_control.recordings.values import StoredPicture
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 
 START_NS = 1_700_000_000_000_000_000

@@ -20,6 +20,7 @@ from liquid_control.inspection.inspect_any import InspectAnySettings, inspect_an
 from liquid_control.inspection.recording import inspect_source
 from liquid_control.model.installed import find_model
 from liquid_control.model.policy_config import PolicyConfig
+from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings import formats
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.in_memory import InMemoryRecording
@@ -31,7 +32,6 @@ from liquid_control.recordings.values import (
     ROLES,
     Damage,
     Entry,
-    Intrinsics,
     Sample,
     StoredPicture,
     Stream,

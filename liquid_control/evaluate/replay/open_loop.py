@@ -28,6 +28,7 @@ from liquid_control.evaluate.replay.log import LONGEST_GAP, Recorded, ReplayLog,
 from liquid_control.inspection.clocks import ClockTracks
 from liquid_control.model.spec import names
 from liquid_control.perception.observer import PreparedFrame, prepare
+from liquid_control.perception.view import ViewSettings
 from liquid_control.recordings.contributions import contributions, steering_contribution
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.motion import Track
@@ -35,6 +36,7 @@ from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.stretches import Stretches
 from liquid_control.recordings.values import CLASS_OF_ROLE
+from liquid_control.recordings.view import crop_for
 from liquid_control.signals import Action, Command, Frame, Observation, SpeedSample, SteeringSample
 
 BURST = 128
@@ -50,6 +52,7 @@ class OpenLoopSettings:
 
     recording: RecordingSettings = group(RecordingSettings(), flat=True)
     timeline: TimelineConfig = group(TimelineConfig())
+    view: ViewSettings = group(ViewSettings())
     gate: GateConfig = group(GateConfig())
     set_speed: float = number(15.0, 0.0, 100.0, "m/s", "set speed; bends lower it")
     comfort_lateral_acceleration: float = number(
@@ -91,8 +94,11 @@ def replay_source(
     `source` is open, with `settings.recording`. `advance` is called with the seconds of recording
     since its last call.
     """
-    robots = [_Robot(runtime, settings) for runtime in models.values()]
-    kinds = {runtime.preprocess for runtime in models.values()}
+    robots = [
+        _Robot(runtime, crop_for(source, settings.view, runtime.preprocess), settings)
+        for runtime in models.values()
+    ]
+    kinds = {robot.preprocess for robot in robots}
 
     def prepare_for_all(frame: Frame) -> _Prepared:
         prepared = {kind: prepare(frame, kind) for kind in kinds}
@@ -180,9 +186,11 @@ def _in_bursts(samples: Iterator) -> Iterator:
 class _Robot:
     """One model with its controller and gate, on the recording's clock."""
 
-    def __init__(self, runtime: Runtime, settings: OpenLoopSettings) -> None:
+    def __init__(
+        self, runtime: Runtime, preprocess: PreprocessConfig, settings: OpenLoopSettings
+    ) -> None:
         self.vehicle = settings.recording.vehicle
-        self.preprocess = runtime.preprocess
+        self.preprocess = preprocess
         measurements = names(runtime.spec.measurements)
         self._yaw_rate = measurements.index("yaw_rate") if "yaw_rate" in measurements else -1
         self.controller = Controller(

@@ -25,9 +25,9 @@ from liquid_control.evaluate.replay.pictures import ReplayVideo, Watched, WorstM
 from liquid_control.evaluate.replay.summary import summarize
 from liquid_control.evaluate.replay.text import table
 from liquid_control.model.installed import find_model
+from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.source import Source
-from liquid_control.recordings.values import Intrinsics
 from liquid_control.report.overlay import CameraView
 from liquid_control.report.page import require
 from liquid_control.system.files import clear_results, write_atomically

@@ -13,6 +13,7 @@ from liquid_control.errors import (
     MessageError,
     RecordingError,
 )
+from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.clock import Deferred, Record
 from liquid_control.recordings.rosbag.cameras import IMAGE, Content, bits_of, content_of, said_by
 from liquid_control.recordings.rosbag.named_topics import WITH_FIELDS, likely_fields
@@ -28,7 +29,6 @@ from liquid_control.recordings.values import (
     Choice,
     Damage,
     Entry,
-    Intrinsics,
     StoredPicture,
     Stream,
     mean_rate,
@@ -92,10 +92,7 @@ class RosbagRecording(Source):
             return None, f"{topic.name} has no message"
         try:
             info = self.reader.decode(messages[0])
-            matrix = tuple(float(value) for value in info.k)
-            if len(matrix) != 9:
-                raise ValueError(f"K has {len(matrix)} numbers, expected 9")
-            return Intrinsics(int(info.width), int(info.height), matrix), ""
+            return Intrinsics.from_message(info), ""
         except _UNREADABLE as error:
             return None, f"{topic.name} cannot be read ({error})"
 

@@ -18,9 +18,11 @@ from liquid_control.evaluate.replay.log import COLUMNS, write_csv, write_parquet
 from liquid_control.evaluate.replay.metrics import compare, gate_figures
 from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, replay, replay_source
 from liquid_control.model.installed import find_model
+from liquid_control.perception.view import Intrinsics, ViewSettings
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.in_memory import InMemoryRecording
 from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.view import crop_for
 from liquid_control.signals import Frame, Limit, SpeedSample
 
 
@@ -53,6 +55,28 @@ def test_a_replay_is_the_controller_fed_by_hand(large, lane_keeper):
         log.issued.steering_angle, angles
     )
     assert len(curvatures) == log.frames == 150 and np.ptp(curvatures) > 0
+
+
+def test_the_view_of_the_camera_info_is_the_crop_of_the_replay(lane_keeper):
+    """Pictures twice as large as the policy's; the camera's focal length gives the crop."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (140, 300, 3), np.uint8) for _ in range(12)]
+    frames = [Frame((k + 1) * 40_000_000, one) for k, one in enumerate(pictures)]
+    camera = Intrinsics(300, 140, (160.0, 0.0, 150.0, 0.0, 160.0, 70.0, 0.0, 0.0, 1.0))
+    view = ViewSettings("camera_info", width=0.9, above=0.2, below=0.3)
+    issued = []
+    for settings in (OpenLoopSettings(view=view), OpenLoopSettings()):
+        samples = [(frame.stamp_ns, frame) for frame in frames]
+        with InMemoryRecording(samples, settings.recording, camera) as recording:
+            crop = crop_for(recording, settings.view, lane_keeper.preprocess)
+            (log,) = replay_source({"lane_keeper": lane_keeper}, recording, settings)
+        controller = Controller(lane_keeper)
+        controller.observer.preprocess = crop
+        actions = [controller.push(frame, frame.stamp_ns).curvature for frame in frames]
+        assert np.array_equal(log.issued.curvature, actions) and len(actions) == 12
+        issued.append((crop, actions))
+    assert issued[0][0].crop_left > 0.2 and issued[1][0] == lane_keeper.preprocess
+    assert issued[0][1] != issued[1][1]
 
 
 def test_two_runs_write_the_same_bytes(large, lane_keeper, tmp_path):
