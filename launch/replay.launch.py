@@ -8,7 +8,7 @@ the policy resets its state.
 """
 
 from launch import LaunchDescription
-from launch.actions import ExecuteProcess, OpaqueFunction, Shutdown, TimerAction
+from launch.actions import OpaqueFunction, TimerAction
 
 from liquid_control.ros import launch_nodes, launching
 from liquid_control.ros.launch_arguments import REPLAY
@@ -23,13 +23,10 @@ def start(given: dict[str, str]) -> list:
     """The nodes and the player, from the values of the arguments."""
     gate, policy, play, delay = launching.replay(given)
     pictures = play[play.index("--topics") + 1]
-    player = ExecuteProcess(
-        cmd=play, output="screen", on_exit=Shutdown(reason="the recording has ended")
-    )
     return [
         *launch_nodes.here_only(),
         OpaqueFunction(function=lambda context: refuse_live_drive(pictures)),
         launch_nodes.gate(gate),
         launch_nodes.policy(policy),
-        TimerAction(period=delay, actions=[player]),
+        TimerAction(period=delay, actions=[launch_nodes.player(play)]),
     ]

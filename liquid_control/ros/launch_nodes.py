@@ -5,16 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+    Shutdown,
+)
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from liquid_control.errors import ConfigError
+from liquid_control.ros import parameters
 from liquid_control.ros.exit_codes import FAILED_START
 from liquid_control.ros.launch_arguments import Argument
 from liquid_control.ros.launching import NodeStart, refuse_unknown
+from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.node_processes import localhost_only
+from liquid_control.ros.undeclared import judge
 
 
 def describe(
@@ -43,6 +53,21 @@ def describe(
     return [*declared, OpaqueFunction(function=follow)]
 
 
+def refuse_parameters(start: NodeStart) -> None:
+    """Raises ConfigError for parameters with which the node would refuse to start, and for a launch
+    argument that a parameter file would override."""
+    judge(start.executable, start.full_name, start.parameters, start.sections)
+    parameters.read(NODES[start.executable], start.parameters)
+    for name, value in start.values.items():
+        if start.parameters[name] != value:
+            raise ConfigError(
+                f"launch argument for {name}",
+                value,
+                f"no section /** with another one ({start.parameters[name]!r}) in a file after a "
+                f"section {start.full_name}, which it overrides",
+            )
+
+
 def here_only() -> list:
     """Restricts the nodes of a launch file with the argument `localhost` to this machine."""
     wanted = IfCondition(LaunchConfiguration("localhost"))
@@ -68,7 +93,13 @@ def world(start: NodeStart) -> Node:
     return _node(start, on_exit=lambda event, context: _end(event, context, start, always=True))
 
 
+def player(words: list[str]) -> ExecuteProcess:
+    """The process that plays a recording; the launch ends with it."""
+    return ExecuteProcess(cmd=words, output="screen", on_exit=_end_replay)
+
+
 def _node(start: NodeStart, **options) -> Node:
+    refuse_parameters(start)
     values = {
         name: ParameterValue(value, value_type=type(value)) for name, value in start.values.items()
     }
@@ -92,3 +123,11 @@ def _end(event, context, start: NodeStart, always: bool = False) -> list | None:
     if event.returncode == FAILED_START:
         raise RuntimeError(f"{start.full_name} did not start; its reason is above")
     return [Shutdown(reason=f"{start.full_name} has ended")] if always else None
+
+
+def _end_replay(event, context) -> list | None:
+    if context.is_shutdown:
+        return None
+    if event.returncode:
+        raise RuntimeError("the recording could not be played; the reason is above")
+    return [Shutdown(reason="the recording has ended")]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,17 @@ class NodeStart:
     @property
     def full_name(self) -> str:
         return _full_name(self.namespace, self.executable)
+
+    @functools.cached_property
+    def sections(self) -> list[Section]:
+        """Of all files, and of `values` as ROS's launch hands them over."""
+        read = [section for file in self.files for section in read_sections(file)]
+        return [*read, Section("launch arguments", self.full_name, self.values)]
+
+    @functools.cached_property
+    def parameters(self) -> dict[str, object]:
+        """All that the node gets."""
+        return merged(self.sections, self.full_name)
 
 
 def drive(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart]:
@@ -94,25 +106,20 @@ def sim(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, NodeStart]:
     `SIM`. Raises ConfigError, also for a vehicle that is not the world's."""
     _truth("localhost", given["localhost"])
     gate, policy = drive(given)
-    sections = [section for path in gate.files for section in read_sections(path)]
     world = merged(read_sections(_installed("config/vehicles")["simulated"]), gate.full_name)
     for node in (gate, policy):
-        values = merged(sections, node.full_name)
         for name in DIMENSIONS:
-            if values[name] != world[name]:
+            if node.parameters[name] != world[name]:
                 raise ConfigError(
                     f"{name} of {node.executable} (vehicle:=, params:=)",
-                    values[name],
+                    node.parameters[name],
                     f"{world[name]}, the simulated car's, which cannot be changed",
                 )
-    in_gate, in_policy = (merged(sections, node.full_name) for node in (gate, policy))
-    uses_clock = policy.values.get("use_sim_time", in_policy.get("use_sim_time", False))
-    command_type = gate.values.get("command_type", in_gate.get("command_type", COMMANDS[0]))
     values = {
         **_chosen(given, seed=_whole),
-        "publish_clock": uses_clock,
+        "publish_clock": policy.parameters.get("use_sim_time", False),
         "use_sim_time": False,
-        "command_type": command_type,
+        "command_type": gate.parameters.get("command_type", COMMANDS[0]),
     }
     topics = {**policy.topics, **gate.topics}
     return gate, policy, NodeStart("sim_node", gate.namespace, gate.files, values, topics)

@@ -58,12 +58,16 @@ def read_sections(path: str | Path) -> list[Section]:
 
 
 def merged(sections: Sequence[Section], full_name: str) -> dict[str, object]:
-    """What a node gets of sections: of two values the later one, as rcl has it."""
+    """What a node gets of sections, as rcl has it: of two values in sections of one name the later
+    one, and of two in sections of different names that of the name that comes first later."""
+    by_name: dict[str, dict[str, object]] = {}
+    for section in sections:
+        by_name.setdefault(section.node, {}).update(section.values)
     return {
         name: value
-        for section in sections
-        if section.matches(full_name)
-        for name, value in section.values.items()
+        for node, values in by_name.items()
+        if Section("", node, {}).matches(full_name)
+        for name, value in values.items()
     }
 
 

@@ -68,6 +68,16 @@ def declare(node: Node, config: object, prefix: str = "", fixed: bool = False):
     return checked
 
 
+def read(groups: Sequence[Group], given: Mapping[str, object]) -> tuple:
+    """The configs of all groups, with the values that are given by parameter name.
+
+    Raises ConfigError for a value of another type, out of range, or NaN.
+    """
+    return tuple(
+        _rebuilt(group.defaults, _of_group(given, group.prefix, group.defaults)) for group in groups
+    )
+
+
 def follow(
     node: Node, groups: Sequence[tuple[str, object]], apply: Callable[[tuple], None]
 ) -> None:

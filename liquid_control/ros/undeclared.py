@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rclpy.node import Node
 
@@ -17,12 +17,17 @@ from liquid_control.ros.parameter_files import Section, read_sections
 OF_ANY_NODE = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 """Parameters of rclpy, or what they begin with; not every release declares each."""
 
-DECLARED = {
-    group.prefix + field.name: name
-    for name, groups in reversed(NODES.items())
-    for group in groups
-    for field in dataclasses.fields(group.defaults)
+OWN = {
+    kind: {
+        group.prefix + field.name
+        for group in groups
+        for field in dataclasses.fields(group.defaults)
+    }
+    for kind, groups in NODES.items()
 }
+"""The parameters of each of our nodes."""
+
+DECLARED = {name: kind for kind in reversed(OWN) for name in sorted(OWN[kind])}
 """Every parameter of our nodes, with a node that declares it."""
 
 OURS_ALONE = ("gate.", "engagement.", "timeline.")
@@ -35,16 +40,25 @@ of names of fewer letters than `SHORT` and of nodes more is asked."""
 
 def refuse_undeclared(node: Node, kind: str, words: Sequence[str] | None = None) -> None:
     """Holds the parameters that a node of ours was given, after it declared its own, against those
-    of all our nodes. `kind`: its name in `NODES`. `words`: the command line, by default that of the
-    process.
+    of all our nodes, by `judge`. `kind`: its name in `NODES`. `words`: the command line, by default
+    that of the process. Raises ConfigError."""
+    given = getattr(node, "_parameter_overrides", ())  # rclpy has no public way to them
+    names = [name for name in given if not node.has_parameter(name)]
+    sections = _given_sections(sys.argv[1:] if words is None else words)
+    for warning in judge(kind, node.get_fully_qualified_name(), names, sections):
+        node.get_logger().warning(warning)
+
+
+def judge(
+    kind: str, full_name: str, names: Iterable[str], sections: Sequence[Section]
+) -> list[str]:
+    """Warnings of parameters that a node is given. `sections`: of its parameter files.
 
     Raises ConfigError for a name that is meant for this node alone and that it does not declare;
     for one of a section for all nodes (`/**`) that is a slip of one of ours; for a section whose
     node is a slip of this one, or is this one in another namespace. Other names of a section for
     all nodes may be another package's: they are a warning.
     """
-    full_name = node.get_fully_qualified_name()
-    sections = _given_sections(sys.argv[1:] if words is None else words)
     _refuse_missed_sections(kind, full_name, sections)
     shared = {
         name
@@ -52,8 +66,9 @@ def refuse_undeclared(node: Node, kind: str, words: Sequence[str] | None = None)
         if section.is_shared and section.matches(full_name)
         for name in section.values
     }
-    for name in getattr(node, "_parameter_overrides", ()):  # rclpy has no public way to them
-        if node.has_parameter(name) or name.startswith(OF_ANY_NODE):
+    warnings = []
+    for name in names:
+        if name in OWN[kind] or name.startswith(OF_ANY_NODE):
             continue
         owner, near = DECLARED.get(name), nearest(name)
         hint = f"; did you mean {near} of {DECLARED[near]}?" if near else ""
@@ -63,7 +78,8 @@ def refuse_undeclared(node: Node, kind: str, words: Sequence[str] | None = None)
             expected = f"one that {kind if owner else 'a node of ours'} declares"
             expected += f"; {owner} declares it" if owner else hint
             raise ConfigError("parameter", name, f"{expected} (doc/nodes.md lists them)")
-        node.get_logger().warning(f"no node of ours declares the parameter {name}{hint}")
+        warnings.append(f"no node of ours declares the parameter {name}{hint}")
+    return warnings
 
 
 def nearest(name: str) -> str | None:

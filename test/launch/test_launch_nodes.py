@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from liquid_control.errors import ConfigError
 from liquid_control.ros import launch_arguments
@@ -78,6 +79,39 @@ def test_an_argument_that_does_not_exist_is_refused_by_name(described):
     assert len(start()) == 2
 
 
+@pytest.mark.parametrize(
+    "values, words",
+    [
+        ({"gate.max_sped": 2.0}, "did you mean gate.max_speed"),
+        ({"gate.max_speed": 61.0}, "GateConfig.max_speed: got 61.0, expected 0.0 to 60.0 m/s"),
+        ({"gate.max_speed": "fast"}, "GateConfig.max_speed: got 'fast', expected a number"),
+        ({"timeline.max_gap": -1.0}, "TimelineConfig.max_gap: got -1.0"),
+    ],
+)
+def test_parameters_that_a_node_would_refuse_are_refused_before_it_starts(
+    described, tmp_path, values, words
+):
+    path = tmp_path / "my_car.yaml"
+    path.write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}))
+    for file in ("drive.launch.py", "sim.launch.py"):
+        with pytest.raises(ConfigError, match=words):
+            described(file, params=str(path))[1]()
+
+
+def test_an_argument_that_a_file_would_override_is_refused(described, tmp_path):
+    vehicle, own = tmp_path / "vehicle.yaml", tmp_path / "own.yaml"
+    size = {"vehicle": {"wheelbase": 1.0, "max_steering_angle": 0.4}}
+    nodes = ("safety_node", "policy_node")
+    vehicle.write_text(yaml.safe_dump({node: {"ros__parameters": size} for node in nodes}))
+    own.write_text(yaml.safe_dump({"/**": {"ros__parameters": {"command_type": "twist"}}}))
+    given = {"vehicle": str(vehicle), "params": str(own), "command_type": "ackermann"}
+    with pytest.raises(
+        ConfigError, match="argument for command_type: got 'ackermann', expected no"
+    ):
+        described("drive.launch.py", **given)[1]()
+    assert described("drive.launch.py", **{**given, "command_type": "twist"})[1]()
+
+
 def ended(action, code: int, shutting_down: bool = False):
     event, context = SimpleNamespace(returncode=code), SimpleNamespace(is_shutdown=shutting_down)
     return action.named["on_exit"](event, context)
@@ -113,5 +147,9 @@ def test_the_player_starts_after_the_delay_and_ends_the_replay(described):
     assert called == ["SetEnvironmentVariable", "OpaqueFunction", "Node", "Node", "TimerAction"]
     assert timer.called == "TimerAction" and timer.named["period"] == 2.5
     [player] = timer.named["actions"]
-    assert player.called == "ExecuteProcess" and player.named["on_exit"].called == "Shutdown"
+    assert player.called == "ExecuteProcess"
+    [action] = ended(player, 0)
+    assert action.called == "Shutdown" and ended(player, 2, shutting_down=True) is None
+    with pytest.raises(RuntimeError, match="could not be played"):
+        ended(player, 2)
     assert player.named["cmd"][:4] == ["ros2", "bag", "play", BAG]

@@ -11,7 +11,6 @@ import yaml
 from liquid_control.errors import ConfigError, ModelFileError
 from liquid_control.ros import launching
 from liquid_control.ros.launch_arguments import DRIVE, SAFETY, SIM
-from liquid_control.ros.parameter_files import merged, read_sections
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -29,9 +28,7 @@ def sim(**arguments: str):
 
 
 def values(node) -> dict[str, object]:
-    """The parameters that a node gets of its files, and of its values after them."""
-    sections = [section for file in node.files for section in read_sections(file)]
-    return {**merged(sections, node.full_name), **node.values}
+    return node.parameters
 
 
 @pytest.fixture

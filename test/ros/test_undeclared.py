@@ -3,6 +3,7 @@ file that several nodes share does not."""
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -184,6 +185,26 @@ def test_sections_are_matched_as_rcl_does(tmp_path):
     )
     assert merged(read_sections(path), "/car1/safety_node") == {"gate.max_speed": 2.0, "a": 1}
     assert merged(read_sections(path), "/safety_node") == {"a": 1}
+
+
+def test_files_are_merged_as_rcl_does(tmp_path):
+    names = ("/**", "/safety_node", "/**/safety_node", "/*")
+    for combination in itertools.product(names, repeat=3):
+        words, sections = ["--ros-args"], []
+        for value, name in enumerate(combination, 1):
+            path = tmp_path / f"{value}.yaml"
+            path.write_text(yaml.safe_dump(of(name, seed=value, **{f"only_{value}": value})))
+            words += ["--params-file", str(path)]
+            sections += read_sections(path)
+        context = Context()
+        context.init(args=words)
+        node = Node(
+            "safety_node", context=context, enable_rosout=False, start_parameter_services=False
+        )
+        got = {name: node.declare_parameter(name, 0).value for name in ("seed", "only_1", "only_3")}
+        node.destroy_node()
+        context.try_shutdown()
+        assert merged(sections, "/safety_node").items() >= got.items(), combination
 
 
 def test_the_gate_itself_ends_with_the_name(tmp_path):
