@@ -42,10 +42,11 @@ def write_drive(
     size: tuple[int, int] = (16, 32),
     focal: float = 0.0,
     frozen: tuple[float, float] = (0.0, 0.0),
+    change=lambda sample: sample,
 ) -> Path:
     """`ratio`: recorded steering angle over the driven one. `still`: header stamps stand still.
     `focal`: of a CameraInfo [px], 0: none. `frozen`: in these seconds [from, to) the camera repeats
-    one picture."""
+    one picture. `change`: what is done to each IMU, speed and steering sample."""
     rng = np.random.default_rng(seed)
     image = None
     with BagWriter(path, BagSettings(pictures="raw", steering="ackermann")) as writer:
@@ -53,18 +54,14 @@ def write_drive(
             received = BEGIN + tick * 10_000_000
             stamp, bend = BEGIN if still else received, float(curvature(tick / 100, seed))
             if imu and tick % 2 == 0:
-                writer.write_imu(
-                    ImuSample(stamp, (0.0, 0.0, speed * bend), (0.0, speed**2 * bend, 9.81)),
-                    received,
-                )
+                inertial = ImuSample(stamp, (0.0, 0.0, speed * bend), (0.0, speed**2 * bend, 9.81))
+                writer.write_imu(change(inertial), received)
             if tick % 4 == 0:
-                writer.write_speed(SpeedSample(stamp, speed), received)
+                writer.write_speed(change(SpeedSample(stamp, speed)), received)
             if tick % 5 == 0 and rng.random() > 0.05:
                 if steering:
-                    writer.write_steering(
-                        SteeringSample(stamp, ratio * steering_angle(bend, VEHICLE), speed),
-                        received,
-                    )
+                    angle = ratio * steering_angle(bend, VEHICLE)
+                    writer.write_steering(change(SteeringSample(stamp, angle, speed)), received)
                 if focal:
                     writer.write_camera_info(stamp, *size, focal, received)
                 if camera:

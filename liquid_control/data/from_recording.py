@@ -22,8 +22,10 @@ from liquid_control.data.episode import Episode
 from liquid_control.data.npz import NpzError, read_npz, write_npz
 from liquid_control.errors import ConfigError, ImageError, LiquidControlError
 from liquid_control.model.spec import PolicySpec, names
+from liquid_control.perception.contribution import Contribution
 from liquid_control.perception.observer import Observer, PreparedFrame, prepare
 from liquid_control.perception.timeline import MEASURABLE
+from liquid_control.recordings.contributions import contributions, steering_contribution
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.motion import Motion, Track
 from liquid_control.recordings.settings import RecordingSettings
@@ -36,6 +38,8 @@ FORMAT = 3
 """Increased when the same recording and settings give other arrays than before."""
 LEAST_FRAMES = 32
 """A recording with fewer usable frames is too short to train on."""
+LONGEST_GAP = 0.5
+"""Steering angles further apart than this [s] are not known in between."""
 COLUMNS = ("stamp_ns", "measurements", "dt", "is_first")
 TRACKS = tuple(field.name for field in dataclasses.fields(Motion))
 
@@ -62,7 +66,8 @@ class RecordedDrive:
     """One recording of N frames: image (N, h, w, 3) uint8 RGB mapped from disk, columns as in
     `Episode` with all of `MEASURABLE` as measurements, and the vehicle's motion.
 
-    `facts`: the bag's files with their SHA-256, what was skipped, rejected or damaged in it.
+    `facts`: the bag's files with their SHA-256, what was skipped, rejected or damaged in it, what
+    was taken in place of what is recorded (`remarks`). `contributions`: of each input.
     """
 
     path: Path
@@ -70,6 +75,7 @@ class RecordedDrive:
     columns: Mapping[str, np.ndarray]
     motion: Motion
     facts: Mapping
+    contributions: Mapping[str, Contribution]
 
     def __len__(self) -> int:
         return len(self.image)
@@ -205,7 +211,7 @@ def _read(
         frames = len(stamp_ns)
         if frames < LEAST_FRAMES:
             raise _too_short(path, frames, observer.image_error, rejected, skipped, damage)
-        commanded = tracks.pop("command_speed")
+        commanded, angles = tracks.pop("command_speed"), tracks["steering_angle"]
         tracks["speed"] = tracks["speed"] if tracks["speed"].value else commanded
         arrays = {
             "stamp_ns": np.array(stamp_ns, np.int64),
@@ -218,8 +224,16 @@ def _read(
                 f"{name}_ns": np.array(samples.stamp_ns, np.int64),
                 name: np.array(samples.value, np.float64),
             }
+        steering = Track(np.array(angles.stamp_ns, np.int64), np.array(angles.value))
+        contributed = contributions(
+            recording,
+            observer.contributions,
+            steering_contribution(arrays["stamp_ns"], steering, LONGEST_GAP),
+        )
         facts = {
             "files": dict(files),
+            "contributions": {name: dataclasses.asdict(one) for name, one in contributed.items()},
+            "remarks": recording.remarks,
             "frames": frames,
             "rejected": rejected,
             "skipped": skipped,
@@ -266,10 +280,12 @@ def _open(path: Path, place: Path) -> RecordedDrive:
         mapped=("image",),
     )
     motion = Motion(**{name: Track(arrays[f"{name}_ns"], arrays[name]) for name in TRACKS})
+    facts = json.loads(arrays["facts"].tobytes())
     return RecordedDrive(
         path,
         arrays["image"],
         {name: arrays[name] for name in COLUMNS},
         motion,
-        json.loads(arrays["facts"].tobytes()),
+        facts,
+        {name: Contribution(**one) for name, one in facts["contributions"].items()},
     )

@@ -288,7 +288,7 @@ def _gravity(diagnosis: Diagnosis) -> Iterator[Finding]:
     mean = mean_force(diagnosis.corrected)
     size = float(np.linalg.norm(mean))
     known = {one.name for one in diagnosis.relations.measured}
-    if np.isfinite(size) and "gravity" not in known:
+    if size > 0.0 and "gravity" not in known:  # all zeros are no measurement: see inputs
         yield note(
             "no_gravity",
             "imu",

@@ -47,7 +47,7 @@ def judge_imu(gyro: SeriesTrack, accelerometer: SeriesTrack, compared: bool) -> 
     yield from _stuck(accelerometer, forces)
     if rates:
         turning = rates[2]
-        if turning.constant and gyro.count >= FEW:
+        if turning.constant and turning.mean and gyro.count >= FEW:
             yield warning(
                 "constant",
                 "imu",

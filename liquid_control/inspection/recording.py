@@ -24,6 +24,7 @@ from liquid_control.inspection.findings import (
     verdicts,
     warning,
 )
+from liquid_control.inspection.inputs import gives_target, judge_inputs
 from liquid_control.inspection.measurements import judge_driving, judge_imu
 from liquid_control.inspection.pictures import judge_pictures
 from liquid_control.inspection.stamps import StampReport
@@ -66,7 +67,7 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
     roles, settings = source.roles, source.settings
     findings = [_ambiguous(choice) for choice in source.choices]
     facts = _index_facts(source, quick)
-    findings += judge_roles(roles, source.alternatives)
+    from_gyro = "imu" in roles and "speed" in roles
     stamps, tracks, agreement = {}, None, None
     if not quick:
         with tqdm(
@@ -84,9 +85,17 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
             if (report := track.report()) is not None
         }
         agreement = compare_signals(tracks, settings.vehicle, is_curvature(roles))
+        contributed = tracks.inputs.contributions(source)
+        from_gyro = gives_target(contributed)
+    findings += judge_roles(roles, source.alternatives, from_gyro)
+    if not quick:
         findings += _judge(roles, stamps, tracks, agreement, settings, source.clock)
         facts |= full_facts(stamps, tracks, agreement, settings)
         facts["duration"] = tracks.stretches.seconds
+        facts["contributions"] = {
+            name: dataclasses.asdict(one) for name, one in contributed.items()
+        }
+        findings += list(judge_inputs(contributed, source.remarks, roles, findings))
     damage = source.damage
     findings += judge_damage(damage, tracks.skipped if tracks else {})
     facts["damage"] = [dataclasses.asdict(one) for one in damage]
@@ -96,10 +105,10 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
 
 
 def judge_roles(
-    roles: Mapping[str, Stream], alternatives: Mapping[str, Sequence[str]]
+    roles: Mapping[str, Stream], alternatives: Mapping[str, Sequence[str]], from_gyro: bool
 ) -> Iterator[Finding]:
     """What a missing stream means for each use. `alternatives`: by missing role what could be named
-    for it."""
+    for it; `from_gyro`: gyro and speed give a target of training."""
     if "camera" not in roles:
         yield fault(
             "no_camera",
@@ -130,7 +139,6 @@ def judge_roles(
             _naming("speed", alternatives, "record Odometry"),
         )
     if "steering" not in roles:
-        from_gyro = "imu" in roles and "speed" in roles
         target = (
             "; training takes its target from gyro and speed" if from_gyro else ", and to train on"
         )

@@ -131,6 +131,10 @@ def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
             mean = ", ".join(f"{axes[f'acceleration {axis}']['mean']:.2f}" for axis in "xyz")
             words.append(f"mean acceleration ({mean}) m/s²")
         yield "imu", ", ".join(words)
+    known = ", ".join(
+        f"{name.replace('_', ' ')} on {one['met']}" for name, one in facts["contributions"].items()
+    )
+    yield "inputs", f"known of {facts['contributions']['steering']['frames']} pictures: {known}"
     fit = facts["agreement"]["steering_to_gyro"]
     if fit["correlation"] is None:
         yield "agreement", f"steering and gyro: {fit['unknown_because']}"

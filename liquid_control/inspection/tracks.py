@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Callable
 
+from liquid_control.inspection.inputs import Inputs
 from liquid_control.inspection.interleaved import Interleaving
 from liquid_control.inspection.pictures import PictureTrack
 from liquid_control.inspection.series import SeriesTrack
@@ -31,7 +32,7 @@ class Tracks:
     (seconds, front-wheel angle [rad] after `steering_scale`), odometry (seconds, x, y [m], heading
     [rad] without jumps of a turn, speed to the left [m/s]). `moving`: by the speed received last;
     True before the first. `skipped`: unusable items by reason. `stretches`: of the
-    receipts. `yaw`: the last heading."""
+    receipts. `inputs`: what each contributes to the pictures. `yaw`: the last heading."""
 
     origin_ns: int
     stamps: dict[str, StampTrack]
@@ -45,13 +46,16 @@ class Tracks:
     skipped: collections.Counter
     stretches: Stretches
     interleaving: Interleaving
+    inputs: Inputs
     yaw: float = 0.0
 
     def push(self, entry: Entry) -> None:
         """Takes an entry that could be read. Raises AttributeError, TypeError or ValueError where
         it holds other values than its type says."""
         sample, seconds = entry.sample, (entry.stamp_ns - self.origin_ns) * 1e-9
-        if entry.role == "camera":
+        if sample is None:
+            pass  # in order, without a value for this role
+        elif entry.role == "camera":
             received = (entry.received_ns - self.origin_ns) * 1e-9
             self.pictures.push(sample, seconds, received, self.moving)
         elif entry.role in ("imu", ACCELEROMETER):
@@ -66,9 +70,11 @@ class Tracks:
             self.speed.push((seconds, sample.speed), self.moving)
             if sample.odometry is not None:
                 self._push_odometry(seconds, sample.odometry)
-        elif sample is not None:
+        else:
             self.steering.push((seconds, float(sample.steering_angle)))
-        self.interleaving.push(entry.role, seconds, sample)
+        if sample is not None:
+            self.interleaving.push(entry.role, seconds, sample)
+        self.inputs.push(entry)
         self.stamps[entry.role].push(entry.stamp_ns, entry.received_ns, entry.own_ns)
 
     def _push_odometry(self, seconds: float, odometry: PlanarOdometry) -> None:
@@ -108,6 +114,7 @@ def read_tracks(
         collections.Counter(),
         Stretches(),
         Interleaving(),
+        Inputs(),
     )
     advanced = 0.0
     for entry in entries if first is None else itertools.chain([first], entries):

@@ -8,6 +8,7 @@ angle gives it earlier: the yaw rate follows when the tyres have built up their 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -62,11 +63,12 @@ class CurvatureSettings:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Driven:
     """On N frames: curvature (N,) [1/m] and speed (N,) [m/s], NaN where unknown; `source` is
-    steering or gyro."""
+    steering or gyro. `instead`: why it is not the steering, which `auto` looks for first."""
 
     curvature: np.ndarray
     speed: np.ndarray
     source: str
+    instead: str = ""
 
 
 def driven_curvature(
@@ -74,42 +76,50 @@ def driven_curvature(
     motion: Motion,
     settings: CurvatureSettings | None = None,
     vehicle: VehicleConfig | None = None,
+    absent: Mapping[str, str] | None = None,
 ) -> Driven:
     """The driven curvature at frames (N,) stamped `stamp_ns`, NaN where the vehicle is slower than
     `settings.slowest` or signals have gaps.
 
     Steering angles are converted by `vehicle`'s kinematic bicycle. Without any recorded speed, no
-    frame counts as too slow. Raises NoCurvatureError when the recording lacks the signals of
-    `settings.source`.
+    frame counts as too slow. Steering that is known on no frame, and a gyro that never changes, are
+    not there. `absent`: by signal (`contributions.ROLE_OF`) the reason, where it contributes
+    nothing. Raises NoCurvatureError when the recording lacks the signals of `settings.source`.
     """
+    absent = absent or {}
     settings, vehicle = settings or CurvatureSettings(), vehicle or VehicleConfig()
     speed_track, steering = motion.speed.tidy(), motion.steering_angle.tidy()
     wanted_ns = np.asarray(stamp_ns, np.int64) + round(settings.delay * 1e9)
     speed = at(wanted_ns, speed_track, settings.max_gap)
-    source = (
-        ("steering" if len(steering) > 1 else "gyro")
-        if settings.source == "auto"
-        else settings.source
-    )
+    angle = at(wanted_ns, smooth(steering, settings.smoothing), settings.max_gap)
+    steered = bool(np.isfinite(angle).any())
+    source = ("steering" if steered else "gyro") if settings.source == "auto" else settings.source
     if source == "steering":
-        if len(steering) < 2:
+        if not steered:
+            missing = _told("steering", absent.get("steering"))
             raise NoCurvatureError(
-                source, "steering", "Name its topic, or take the curvature from the gyro"
+                source, missing, "Name its topic, or take the curvature from the gyro"
             )
-        angle = at(wanted_ns, smooth(steering, settings.smoothing), settings.max_gap)
         curvature = (
             np.tan(np.clip(angle, -vehicle.max_steering_angle, vehicle.max_steering_angle))
             / vehicle.wheelbase
         )
     else:
         yaw_rate = motion.yaw_rate.spread()
-        missing = " and no ".join(
-            name for name, track in (("gyro", yaw_rate), ("speed", speed_track)) if len(track) < 2
-        )
+        missing = [
+            _told(name, absent.get(key))
+            for name, key, is_there in (
+                ("gyro", "yaw_rate", len(yaw_rate) > 1 and np.ptp(yaw_rate.value) > 0.0),
+                ("speed", "speed", len(speed_track) > 1),
+            )
+            if not is_there
+        ]
         if missing:
-            neither = "" if len(steering) > 1 else " and no steering either"
+            neither = [] if steered else [_told("steering either", absent.get("steering"))]
             raise NoCurvatureError(
-                source, missing + neither, "Name the topics that carry it, or record them"
+                source,
+                " and no ".join(missing + neither),
+                "Name the topics that carry it, or record them",
             )
         unbiased = Track(
             yaw_rate.stamp_ns, yaw_rate.value - gyro_bias(yaw_rate, speed_track, settings.max_gap)
@@ -119,7 +129,14 @@ def driven_curvature(
         curvature = rate / np.where(moving, speed, np.nan)
     if len(speed_track) > 1:
         curvature = np.where(speed >= settings.slowest, curvature, np.nan)
-    return Driven(curvature, speed, source)
+    instead = ""
+    if settings.source == "auto" and source == "gyro":
+        instead = absent.get("steering", "none is recorded")
+    return Driven(curvature, speed, source, instead)
+
+
+def _told(name: str, reason: str | None) -> str:
+    return f"{name} ({reason})" if reason else name
 
 
 def gyro_bias(yaw_rate: Track, speed: Track, max_gap: float) -> float:

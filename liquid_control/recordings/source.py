@@ -153,7 +153,8 @@ class Source(ABC):
         """`records` with all corrections; notes why there is no value."""
         self.absent.clear()
         self.unstamped.clear()
-        for record in corrected(self._stamped(roles), self.settings):
+        self.clock = RecordingClock(role for role in roles if role in self.roles)
+        for record in corrected(self.clock.place(self._stamped(roles)), self.settings):
             if not callable(record) and record.problem:
                 self.absent[record.role] = record.problem
             yield record
@@ -163,8 +164,7 @@ class Source(ABC):
         commands often leave the header empty. A sensor without stamps is left as it is, since the
         robot's nodes cannot use it either."""
         commands = self.roles["steering"].roles if "steering" in self.roles else ()
-        self.clock = RecordingClock(role for role in roles if role in self.roles)
-        for record in self.clock.place(self.records(roles)):
+        for record in self.records(roles):
             bare = not callable(record) and not record.stamp_ns and record.sample is not None
             if bare and record.role in commands:
                 self.unstamped[record.role] = self.unstamped.get(record.role, 0) + 1

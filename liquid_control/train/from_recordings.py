@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 import torch
 
@@ -84,6 +85,7 @@ def train(settings: RecordingsSettings) -> dict:
             "model": str(run.model),
             "recordings": len(loaded.episodes),
             "left_out": loaded.left_out,
+            "targets_from": dict(Counter(facts["source"] for facts in loaded.facts.values())),
             "split": split.by,
             "learned_frames": data["frames"],
             "held_out": {name: found[name] for name in found if name != "recordings"},

@@ -21,9 +21,10 @@ from liquid_control.data.from_recording import (
     read_drive,
 )
 from liquid_control.errors import ConfigError, LiquidControlError
-from liquid_control.inspection.findings import FAULT, OK
+from liquid_control.inspection.findings import FAULT, OK, WARNING
 from liquid_control.inspection.recording import inspect_recording
 from liquid_control.model.car import lane_keeping
+from liquid_control.recordings.contributions import NOT_RECORDED
 from liquid_control.recordings.driven_curvature import NoCurvatureError, driven_curvature
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.view import crop_for
@@ -34,6 +35,7 @@ from liquid_control.train.recordings_settings import RecordingsSettings
 CROP_TOLERANCE = 0.02
 """Largest difference of crops, as shares of the picture, between recordings that one policy can
 learn from."""
+MOST_NAMED = 3  # recordings with the same finding
 
 
 class RefusedRecordingsError(LiquidControlError):
@@ -87,7 +89,7 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
         findings[str(job.path)] = found
         if problem:
             problems[str(job.path)] = problem
-    episodes, facts, doubts = {}, {}, {}
+    episodes, facts, doubts, warnings = {}, {}, {}, {}
     for job in jobs:
         name = str(job.path)
         if name in problems:
@@ -99,6 +101,11 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
                 drive.motion,
                 settings.curvature,
                 settings.recording.vehicle,
+                {
+                    key: one.reason
+                    for key, one in drive.contributions.items()
+                    if one.reason not in ("", NOT_RECORDED)
+                },
             )
         except NoCurvatureError as error:
             problems[name] = f"{name}: {error}"
@@ -111,14 +118,17 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
             for one in findings[name]
             if one["role"] != "steering" or driven.source == "steering"
         ]
+        if driven.instead:
+            found.append(_taken_instead(driven.instead))
         episodes[name] = episode
         facts[name] = {
             **drive.facts,
             "targets": known,
             "source": driven.source,
             "seconds": round(_seconds(episode), 3),
-            "findings": [one["text"] for one in found],
+            "findings": [_line(one) for one in found],
         }
+        warnings[name] = [_line(one) for one in found if one["train"] == WARNING]
         faults = [f"{one['text']} ({one['remedy']})" for one in found if one["train"] == FAULT]
         if known < LEAST_FRAMES:
             faults.append(
@@ -140,7 +150,30 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
         {name: of[name] for name in of if name not in problems} for of in (episodes, facts)
     )
     _refuse_duplicates(facts)
+    _tell({name: warnings[name] for name in facts})
     return LoadedRecordings(episodes, facts, preprocess, problems)
+
+
+def _taken_instead(reason: str) -> dict:
+    """The finding that `auto` did not take the steering."""
+    text = f"the target is taken from gyro and speed in place of the steering: {reason}"
+    return {"role": "steering", "text": text, "remedy": "", "train": WARNING}
+
+
+def _line(finding: Mapping) -> str:
+    remedy = f" ({finding['remedy']})" if finding["remedy"] else ""
+    return f"{finding['role']}: {finding['text']}{remedy}"
+
+
+def _tell(warnings: Mapping[str, list[str]]) -> None:
+    """Prints the warnings of the recordings that are used, each once."""
+    found: dict[str, list[str]] = {}
+    for name, lines in warnings.items():
+        for line in lines:
+            found.setdefault(line, []).append(name)
+    for line, names in found.items():
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        print(f"WARNING: {', '.join(names[:MOST_NAMED])}{more}: {line}", file=sys.stderr)
 
 
 def _crop(
