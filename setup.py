@@ -62,9 +62,9 @@ setup(
     entry_points={
         "console_scripts": [
             f"liquid-control = {NAME}.cli.main:main",
-            f"policy_node = {NAME}.ros.policy_node:main",
-            f"safety_node = {NAME}.ros.safety_node:main",
-            f"sim_node = {NAME}.ros.sim_node:main",
+            f"policy_node = {NAME}.ros.executables:policy_node",
+            f"safety_node = {NAME}.ros.executables:safety_node",
+            f"sim_node = {NAME}.ros.executables:sim_node",
         ],
         "gymnasium.envs": [f"{NAME} = {NAME}.sim.registration:register_environments"],
     },

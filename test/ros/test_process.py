@@ -93,3 +93,42 @@ def test_a_failed_start_is_told_from_a_crash(error, make, code):
     )
     assert ended.returncode == code
     assert ("Traceback" in ended.stderr) == ("OSError" in error), ended.stderr
+
+
+IMPORTED = """
+import os, signal, sys
+from liquid_control.ros import executables
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "rclpy.node":
+            {what}
+
+sys.meta_path.insert(0, Finder())
+sys.exit(executables.{node}())
+"""
+
+
+@pytest.mark.parametrize("node", ["policy_node", "safety_node", "sim_node"])
+@pytest.mark.parametrize(
+    "what, code, line",
+    [
+        ("os.kill(os.getpid(), signal.SIGINT)", ENDED, ""),
+        (
+            "raise ModuleNotFoundError('No', name=name)",
+            FAILED_START,
+            "rclpy.node is not installed. ",
+        ),
+        ("raise ImportError('libfoo.so: cannot open')", FAILED_START, "libfoo.so: cannot open. "),
+    ],
+)
+def test_what_happens_while_an_executable_imports_is_no_traceback(node, what, code, line):
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORTED.format(what=what, node=node)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == code and ended.stdout == ""
+    assert ended.stderr.count("\n") == (1 if line else 0), ended.stderr
+    assert ended.stderr.startswith(f"{node}: {line}" if line else "")
