@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
 
 from liquid_control.signals import Reason
 
@@ -82,14 +81,6 @@ class Account:
         if self._moving >= LEAST_FRAMES and self._zero == self._moving:
             return "it is exactly 0 while the vehicle moves: its driver does not fill it in"
         return ""
-
-
-def assumptions(assumed: Sequence[str], contributions: Mapping[str, Contribution]) -> str:
-    """The measurements that the policy was not given, each with its reason; empty without any."""
-    return "; ".join(
-        f"{name.replace('_', ' ')} is assumed: {contributions[name].reason or 'no recent sample'}"
-        for name in assumed
-    )
 
 
 def nothing_taken(refused: Counter[Reason]) -> str:

@@ -31,6 +31,7 @@ from liquid_control.errors import ConfigError, ImageError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.model.spec import names
+from liquid_control.perception.mounting import ImuMounting
 from liquid_control.ros import (
     camera_topics,
     conversions,
@@ -168,7 +169,8 @@ class PolicyNode(LifecycleNode):
     def _subscribe(self, undo: contextlib.ExitStack) -> None:
         """Starts what a picture needs, the subscriptions last."""
         self.controller.reset()
-        self._health.reset(names(self.controller.runtime.spec.measurements))
+        given = names(self.controller.runtime.spec.measurements)
+        self._health.reset(given, turned=self.mounting != ImuMounting())
         compressed = self.config.image_transport == "compressed"
         kind = CompressedImage if compressed else Image
         topic = camera_topics.transport_topic(self, "compressed" if compressed else "")
@@ -196,6 +198,8 @@ class PolicyNode(LifecycleNode):
             "imu": self._inertial.subscription,
             "odometry": self._odometry.subscription,
         }
+        if self.config.split_imu:
+            self._sensors["accelerometer"] = self._accelerations.subscription
 
     def _stop_proposing(self) -> None:
         self._active, self._sensors = False, {}
@@ -268,17 +272,19 @@ class PolicyNode(LifecycleNode):
             self._push_imu(message, sample, received_ns + ahead)
         for message, received_ns in self._accelerations.take() if self.config.split_imu else ():
             sample = ImuSample.from_message(message).accelerometer_alone()
-            self._push_imu(message, sample, received_ns + ahead)
+            self._push_imu(message, sample, received_ns + ahead, "accelerometer")
         for message, received_ns in self._odometry.take():
             self._speed.tick()
             sample = self._read_speed(message, received_ns + ahead)
             answer = self.controller.push(sample)
-            self._health.hear_odometry(message, sample.stamp_ns, received_ns + ahead, answer)
+            self._health.hear_odometry(message, sample, received_ns + ahead, answer)
 
-    def _push_imu(self, message: Imu, sample: ImuSample, arrival_ns: int) -> None:
+    def _push_imu(
+        self, message: Imu, sample: ImuSample, arrival_ns: int, name: str = "imu"
+    ) -> None:
         sample = self._turn_imu(sample)
         answer = self.controller.push(sample)
-        self._health.hear_imu(message.header, sample, arrival_ns, answer)
+        self._health.hear_imu(message, sample, arrival_ns, answer, name)
 
     def _on_clock_jump(self, jump) -> None:
         if self.controller:

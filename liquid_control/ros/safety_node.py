@@ -99,7 +99,12 @@ class SafetyNode(Node):
         proposal = self.create_subscription(
             kind, "proposal", on_proposal, qos.COMMAND_IN, event_callbacks=events
         )
-        self._check = GateCheck(self, self._odometry.subscription, proposal, self._out)
+        inputs = {
+            "odometry": self._odometry.subscription,
+            "steering_angle": self._angles.subscription,
+            "proposal": proposal,
+        }
+        self._check = GateCheck(self, inputs, self._out)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         period = 1.0 / self.config.rate
         self._loop = Loop(period, silence=engagement.proposal_stale_after)
@@ -121,7 +126,8 @@ class SafetyNode(Node):
         held = curvature(previous.steering_angle, self.vehicle) if previous else 0.0
         action = conversions.action_from_message(message, self.vehicle, now, held)
         self._proposals.tick()
-        self._check.health.hear_proposal(message, action.stamp_ns, now)
+        health = self._check.health
+        health.hear(health.proposals, message, action.stamp_ns, now)
         if not self.guard.push_proposal(action, now, time.monotonic_ns()):
             return
         self._wake(proposed=True)
@@ -143,11 +149,14 @@ class SafetyNode(Node):
         for message, received_ns in self._odometry.take():
             sample = self._read_speed(message, received_ns + ahead)
             believed = self.guard.push_speed(sample, now, steady)
-            health.hear_odometry(message, sample.stamp_ns, received_ns + ahead, believed)
+            arrival = received_ns + ahead
+            health.hear(health.odometry, message, sample.stamp_ns, arrival, believed)
             self._speeds.tick()
         for message, received_ns in self._angles.take():
             sample = self._read_angle(message, received_ns + ahead)
-            self.guard.push_steering_angle(sample, now, steady)
+            believed = self.guard.push_steering_angle(sample, now, steady)
+            arrival = received_ns + ahead
+            health.hear(health.angles, message, sample.stamp_ns, arrival, believed)
         faults = self._conflicts if self.config.rivals_are_faults else ()
         request = self._operator.take(faults)
         if self.config.strict:
@@ -297,8 +306,10 @@ class SafetyNode(Node):
             said = f"{decision.state.value}, {'; '.join(unheard)}"
             return Report(diagnostics.WARN, said, values, parts)
         if level == diagnostics.OK and acted:
+            # the cap on speed rises by the acceleration whenever a vehicle pulls away
+            usual = decision.verdict.limits is Limit.ACCELERATION
             said = f"{decision.state.value}, limited: {acted}"
-            return Report(diagnostics.WARN, said, values, parts)
+            return Report(level if usual else diagnostics.WARN, said, values, parts)
         return Report(level, f"{decision.state.value}: {decision.reason}", values, parts)
 
 

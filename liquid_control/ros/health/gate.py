@@ -6,24 +6,26 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.recordings.rosbag.readings import origin
 from liquid_control.ros.health import settings
-from liquid_control.ros.health.part import Level, Part, complaints
+from liquid_control.ros.health.part import Level, Part, Problem, complaints
 from liquid_control.ros.health.sensor import Stream, sensor_part
 from liquid_control.ros.health.topics import Topic, judge_listeners, judge_sources
 
 POLICY_SILENT = 3.5
 """The policy's check is published once a second; one that is older does not count [s]."""
+SOME = 2
+"""Messages from which a rate is known."""
 
 
 class GateHealth:
     """`turn` is called once a second; `parts` and `objections` at any time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.odometry, self.proposals = Stream(clock), Stream(clock)
+        self.odometry, self.proposals, self.angles = (Stream(clock) for _ in range(3))
         self._clock = clock
         self._policy: tuple[float, tuple[Part, ...]] | None = None
         self._complaints: tuple[str, ...] = ()
@@ -58,31 +60,31 @@ class GateHealth:
             return ("the start-up check is not finished",)
         return self._complaints
 
-    def hear_odometry(self, message, stamp_ns: int, arrival_ns: int, believed: bool) -> None:
-        """A message with its arrival by the node's clock [ns], and whether the gate believes it."""
+    def hear(
+        self, stream: Stream, message, stamp_ns: int, arrival_ns: int, believed: bool = True
+    ) -> None:
+        """A message of one of the streams with its arrival by the node's clock [ns], and whether
+        the gate believes it."""
         nanosec, frame = origin(message, stamp_ns)
-        self.odometry.hear(stamp_ns, nanosec, arrival_ns, frame)
+        stream.hear(stamp_ns, nanosec, arrival_ns, frame)
         if not believed:
-            self.odometry.refuse("stale, not finite or impossible")
-
-    def hear_proposal(self, message, stamp_ns: int, arrival_ns: int) -> None:
-        """A proposal with its arrival by the node's clock [ns]."""
-        header = message.header
-        self.proposals.hear(stamp_ns, header.stamp.nanosec, arrival_ns, header.frame_id)
+            stream.refuse("stale, not finite or impossible")
 
     def turn(self) -> None:
         """Once a second."""
-        self.odometry.turn()
-        self.proposals.turn()
+        for stream in (self.odometry, self.proposals, self.angles):
+            stream.turn()
 
     def parts(
         self, topics: Mapping[str, Topic], driving: bool, vehicle: VehicleConfig, limits: GateConfig
     ) -> tuple[Part, ...]:
         """The gate's own parts, judged over the turns that ended. `topics` by name: odometry,
-        proposal, command, and the others that the gate subscribes to."""
-        named = {"odometry", "proposal", "command"}
+        steering_angle, proposal, command, and the others that the gate subscribes to."""
+        named = {"odometry", "steering_angle", "proposal", "command"}
+        speed, angle = topics["odometry"], topics["steering_angle"]
         found = [
-            sensor_part("odometry", topics["odometry"], self.odometry, Level.WARN),
+            sensor_part("odometry", speed, self.odometry, Level.WARN, {}, self._slow(limits)),
+            *([sensor_part("steering_angle", angle, self.angles, None)] if angle.others else []),
             _once(sensor_part("proposal", topics["proposal"], self.proposals, Level.WARN)),
             _command(topics["command"], driving),
             *(
@@ -99,6 +101,14 @@ class GateHealth:
         parts = tuple(found)
         self._complaints = (*complaints(parts), *complaints(self.policy or ()))
         return parts
+
+    def _slow(self, limits: GateConfig) -> Iterator[Problem]:
+        """A speed that is stale before the next one comes."""
+        heard = self.odometry.heard()
+        if heard.messages >= SOME and heard.rate * limits.speed_stale_after < 1.0:
+            text = f"it comes {heard.rate:.1f} times a second"
+            stale = f"gate.speed_stale_after is {limits.speed_stale_after:g} s"
+            yield Problem("slow", Level.WARN, f"{text}, {stale}", "a faster source of speed")
 
 
 def _command(topic: Topic, driving: bool) -> Part:

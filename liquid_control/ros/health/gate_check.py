@@ -3,6 +3,8 @@ writes into the log."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -28,13 +30,12 @@ OF_ROS = ("/clock", "/parameter_events")
 class GateCheck:
     """`health` is given what the node hears; `parts` is called once a second."""
 
-    def __init__(
-        self, node: Node, odometry: Subscription, proposal: Subscription, command: Publisher
-    ) -> None:
+    def __init__(self, node: Node, inputs: Mapping[str, Subscription], command: Publisher) -> None:
+        """`inputs`: odometry, steering_angle and proposal by these names."""
         self.health = GateHealth()
         self._node, self._announcer = node, Announcer(node.get_logger())
         self._shown, self._turns = False, 0
-        self._odometry, self._proposal, self._command = odometry, proposal, command
+        self._inputs, self._command = dict(inputs), command
         node.create_subscription(
             DiagnosticArray,
             POLICY,
@@ -64,14 +65,11 @@ class GateCheck:
         self._announcer.show(parts, renamed(theirs, "policy "))
 
     def _judge(self, vehicle: VehicleConfig, limits: GateConfig, driving: bool) -> tuple[Part, ...]:
-        ours = {
-            "odometry": graph.sources(self._node, self._odometry),
-            "proposal": graph.sources(self._node, self._proposal),
-            "command": graph.listeners(self._node, self._command),
-        }
+        ours = {name: graph.sources(self._node, one) for name, one in self._inputs.items()}
+        ours["command"] = graph.listeners(self._node, self._command)
         others: dict[str, Topic] = {}
         for one in self._node.subscriptions:
-            if one not in (self._odometry, self._proposal) and one.topic_name not in OF_ROS:
+            if one not in self._inputs.values() and one.topic_name not in OF_ROS:
                 topic, name = graph.sources(self._node, one), one.topic_name.rpartition("/")[2]
                 # of two subscriptions to one topic, latched and not, the one that hears more
                 others[name] = max(others.get(name, topic), topic, key=lambda it: len(it.fitting))

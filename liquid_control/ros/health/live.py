@@ -32,11 +32,10 @@ def listen(seconds: float) -> dict:
     """What the nodes of this package say within `seconds`, as `facts`. Raises
     MissingDependencyError without ROS."""
     try:
-        import rclpy
         from diagnostic_msgs.msg import DiagnosticArray
+        from rclpy.context import Context
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
-        from rclpy.signals import SignalHandlerOptions
     except ImportError as error:
         remedy = "Source a ROS 2 installation: the nodes are heard over ROS"
         raise MissingDependencyError(error.name or "rclpy", remedy) from error
@@ -56,18 +55,24 @@ def listen(seconds: float) -> dict:
                     parts_in(message, status.name),
                 )
 
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    context = Context()
+    context.init(args=[])
     try:
-        node = Node("liquid_control_doctor", enable_rosout=False, start_parameter_services=False)
+        node = Node(
+            "liquid_control_doctor",
+            context=context,
+            enable_rosout=False,
+            start_parameter_services=False,
+        )
         node.create_subscription(DiagnosticArray, "/diagnostics", hear, qos.STATUS)
-        executor = SingleThreadedExecutor()
+        executor = SingleThreadedExecutor(context=context)
         executor.add_node(node)
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             executor.spin_once(timeout_sec=left)
         node.destroy_node()
     finally:
-        rclpy.try_shutdown()
+        context.try_shutdown()
     return facts(latest.values(), os.environ.get("ROS_DOMAIN_ID", "0"))
 
 

@@ -7,36 +7,45 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from liquid_control.perception.contribution import WORDS
+from liquid_control.perception.contribution import WORDS, Contribution
 from liquid_control.recordings.rosbag.readings import origin
 from liquid_control.ros.health.motion import Motion
 from liquid_control.ros.health.part import Level, Part, Problem
 from liquid_control.ros.health.sensor import Stream, sensor_part
 from liquid_control.ros.health.topics import Topic
-from liquid_control.signals import ImuSample, Rejected
+from liquid_control.signals import ImuSample, Rejected, SpeedSample
 
 MOST_SIZES = 8
-GIVES = {"imu": ("yaw_rate", "lateral_acceleration"), "odometry": ("speed",)}
-"""The policy's measurements by the sensor that gives them."""
+FASTEST = 70.0
+"""No vehicle that is meant drives faster [m/s]."""
+INERTIAL = ("yaw_rate", "lateral_acceleration")
+GIVES = {"imu": INERTIAL, "accelerometer": INERTIAL[1:], "odometry": ("speed",)}
+"""The policy's measurements by the sensor that gives them. An accelerometer on a topic of its own
+leaves the yaw rate to the IMU."""
+FRAMES = ("optical", "ned")
+"""In a frame's name: the axes are not REP-103's."""
 
 
 class PolicyHealth:
     """What the sensors of one activation were like. `parts` is called once a second."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.camera, self.imu, self.odometry = (Stream(clock) for _ in range(3))
+        self.camera = Stream(clock)
+        self._sensors = {name: Stream(clock) for name in GIVES}
         self._motion = Motion()
         self.reset()
 
-    def reset(self, measurements: Sequence[str] = ()) -> None:
-        """Starts a new activation. `measurements`: names of those that the policy is given."""
-        self._measurements = tuple(measurements)
-        self._has_both = set(GIVES["imu"]) <= set(measurements)
-        for stream in (self.camera, self.imu, self.odometry):
+    def reset(self, measurements: Sequence[str] = (), turned: bool = False) -> None:
+        """Starts a new activation. `measurements`: names of those that the policy is given;
+        `turned`: the mounting of the IMU is set."""
+        self._measurements, self._turned = tuple(measurements), turned
+        self._has_both = set(INERTIAL) <= set(measurements)
+        for stream in (self.camera, *self._sensors.values()):
             stream.reset()
         self._motion.reset()
         self._sizes: list[tuple[int, int]] = []
-        self._counts: Mapping[str, tuple[int, int]] = {}
+        self._known: Mapping[str, Contribution] = {}
+        self._fastest = 0.0
 
     def hear_camera(self, header, stamp_ns: int, arrival_ns: int) -> None:
         """A camera's message with its arrival by the node's clock [ns]."""
@@ -48,48 +57,54 @@ class PolicyHealth:
         if (not self._sizes or self._sizes[-1] != size) and len(self._sizes) < MOST_SIZES:
             self._sizes.append(size)
 
-    def hear_imu(self, header, sample: ImuSample, arrival_ns: int, answer: Rejected | None) -> None:
+    def hear_imu(
+        self,
+        message,
+        sample: ImuSample,
+        arrival_ns: int,
+        answer: Rejected | None,
+        name: str = "imu",
+    ) -> None:
         """An IMU's message with its arrival by the node's clock [ns], and what the controller
-        answered."""
-        self.imu.hear(sample.stamp_ns, header.stamp.nanosec, arrival_ns, header.frame_id)
+        answered. `name`: "accelerometer" for one on a topic of its own."""
+        header = message.header
+        stream = self._sensors[name]
+        stream.hear(sample.stamp_ns, header.stamp.nanosec, arrival_ns, header.frame_id)
         if answer is None:
             self._motion.hear(sample)
         else:
-            self.imu.refuse(_words(answer))
+            stream.refuse(_words(answer))
 
     def hear_odometry(
-        self, message, stamp_ns: int, arrival_ns: int, answer: Rejected | None
+        self, message, sample: SpeedSample, arrival_ns: int, answer: Rejected | None
     ) -> None:
         """As `hear_imu`."""
-        nanosec, frame = origin(message, stamp_ns)
-        self.odometry.hear(stamp_ns, nanosec, arrival_ns, frame)
+        nanosec, frame = origin(message, sample.stamp_ns)
+        stream = self._sensors["odometry"]
+        stream.hear(sample.stamp_ns, nanosec, arrival_ns, frame)
         if answer is not None:
-            self.odometry.refuse(_words(answer))
+            stream.refuse(_words(answer))
+        elif abs(sample.speed) > self._fastest:
+            self._fastest = abs(sample.speed)
 
     def hear_observation(self, measurements: Sequence[float], speed: float | None) -> None:
         """What the policy is given with a frame, in SI units, and the latest speed [m/s]."""
         if self._has_both and speed is not None:
             yaw_rate, lateral = (
-                float(measurements[self._measurements.index(name)]) for name in GIVES["imu"]
+                float(measurements[self._measurements.index(name)]) for name in INERTIAL
             )
             self._motion.drive(yaw_rate, lateral, speed)
 
     def parts(
-        self, topics: Mapping[str, Topic], counts: Mapping[str, tuple[int, int]]
+        self, topics: Mapping[str, Topic], contributions: Mapping[str, Contribution]
     ) -> tuple[Part, ...]:
-        """Camera, IMU and odometry, judged over the last seconds. `topics`: by these names;
-        `counts`: frames since the node's start, and those of them with a sample of it, by the
-        name of each of the policy's measurements."""
-        offered = {name: self._gained(names, counts) for name, names in GIVES.items()}
-        self._counts = dict(counts)
+        """Camera and sensors, judged over the last seconds. `topics`: by the names of those that
+        the node subscribes to; `contributions`: of each of the policy's measurements to its frames
+        since the node's start."""
         self._motion.turn()
         self.camera.turn()
-        self.imu.turn(*offered["imu"])
-        self.odometry.turn(*offered["odometry"])
-        axis, doubts = self._motion.judge()
         size = "x".join(map(str, reversed(self._sizes[-1]))) if self._sizes else ""
-        needs_imu = any(name in self._measurements for name in GIVES["imu"])
-        return (
+        found = [
             sensor_part(
                 "camera",
                 topics["camera"],
@@ -97,17 +112,28 @@ class PolicyHealth:
                 Level.ERROR,
                 {"more": size},
                 self._resized(),
-            ),
-            sensor_part(
-                "imu",
-                topics["imu"],
-                self.imu,
-                Level.WARN if needs_imu else None,
-                {"more": f"gravity on {axis}" if axis else ""},
-                doubts,
-            ),
-            sensor_part("odometry", topics["odometry"], self.odometry, Level.WARN),
-        )
+            )
+        ]
+        axis, doubts = self._motion.judge()
+        more = {
+            "imu": (f"gravity on {axis}" if axis else "", (*doubts, *self._named_axes(axis))),
+            "odometry": ("", tuple(self._speed_unit())),
+        }
+        for name, stream in self._sensors.items():
+            if name in topics:
+                fact, problems = more.get(name, ("", ()))
+                gives = [one for one in GIVES[name] if one in self._measurements]
+                if name == "imu" and "accelerometer" in topics:
+                    gives = [one for one in gives if one not in GIVES["accelerometer"]]
+                frames, met, why = self._gained(gives, contributions)
+                stream.turn(frames, met)
+                needed = Level.WARN if gives or name == "odometry" else None
+                topic = topics[name]
+                found.append(
+                    sensor_part(name, topic, stream, needed, {"more": fact}, problems, why)
+                )
+        self._known = dict(contributions)
+        return tuple(found)
 
     @property
     def settled(self) -> bool:
@@ -115,16 +141,42 @@ class PolicyHealth:
         return self.camera.settled
 
     def _gained(
-        self, names: Sequence[str], counts: Mapping[str, tuple[int, int]]
-    ) -> tuple[int, int]:
-        """(frames, those with a sample) since the turn before, of the measurement that got the
-        fewest."""
+        self, names: Sequence[str], contributions: Mapping[str, Contribution]
+    ) -> tuple[int, int, str]:
+        """(frames, those with a sample, why none had one) since the turn before, of the measurement
+        of `names` that got the fewest."""
         gains = [
-            tuple(now - then for now, then in zip(counts[name], self._counts[name], strict=True))
+            (
+                contributions[name].frames - self._known[name].frames,
+                contributions[name].met - self._known[name].met,
+                "" if contributions[name].met else contributions[name].reason,
+            )
             for name in names
-            if name in counts and name in self._counts
+            if name in contributions and name in self._known
         ]
-        return min(gains, key=lambda gain: gain[1], default=(0, 0))
+        return min(gains, key=lambda gain: gain[1], default=(0, 0, ""))
+
+    def _named_axes(self, axis: str) -> Iterator[Problem]:
+        """Axes by the name of the frame, where gravity does not tell them."""
+        frame = self._sensors["imu"].frame
+        parts = frame.lower().replace("/", "_").split("_")
+        named = next((name for name in FRAMES if name in parts), None)
+        if named and axis == "none" and not self._turned:
+            yield Problem(
+                "imu_axes",
+                Level.WARN,
+                f"its frame is {frame}, and without gravity its axes cannot be seen",
+                f"policy_node's imu.axes: {named}, if the name is right",
+            )
+
+    def _speed_unit(self) -> Iterator[Problem]:
+        if self._fastest > FASTEST:
+            yield Problem(
+                "speed_unit",
+                Level.WARN,
+                f"speeds reach {self._fastest:.0f} m/s: looks like km/h",
+                "measured_speed.scale: 0.2778, at both nodes",
+            )
 
     def _resized(self) -> Iterator[Problem]:
         if len(self._sizes) > 1:

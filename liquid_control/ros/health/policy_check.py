@@ -30,11 +30,10 @@ class PolicyCheck:
         contributions: Mapping[str, Contribution],
     ) -> tuple[Part, ...]:
         """The sensors, where the node is active, and the settings for the gate; logs what is new.
-        `sensors`: the subscriptions of camera, imu and odometry; none while it is not active."""
+        `sensors`: the subscriptions by the names of `PolicyHealth`; none while it is not active."""
         if not sensors:
             return (settings_part(settings, checked=False),)
         topics = {name: graph.sources(self._node, one) for name, one in sensors.items()}
-        counts = {name: (one.frames, one.met) for name, one in contributions.items()}
-        parts = self.health.parts(topics, counts)
+        parts = self.health.parts(topics, contributions)
         self._announcer.tell(parts)
         return *parts, settings_part(settings, self.health.settled)

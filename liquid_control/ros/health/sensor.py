@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -15,12 +14,14 @@ from liquid_control.ros.health.topics import Topic, judge_sources
 
 WINDOWS = 3
 """What is heard is judged over so many turns, of one second each."""
-BEHIND, AHEAD = 0.15, 0.05
-"""Stamps may be this much older or younger than our clock at arrival [s]."""
+BEHIND, AHEAD = 0.15, 0.12
+"""Stamps may be this much older or younger than our clock at arrival [s]: more than a driver's
+delay, and than a /clock that ticks ten times a second."""
 FEW = 5
 """Fewer messages are not judged."""
 QUIET = 2.5
 """A stream is missing after this long without a message [s]."""
+SET_BACK_NS = 500_000_000
 FIRST_DATE = 1e9
 """Seconds since 1970 of September 2001: no clock that was ever set shows less."""
 SYNCHRONISE = "synchronise the clocks (chrony, PTP), or stamp with the clock of this machine"
@@ -28,7 +29,7 @@ SYNCHRONISE = "synchronise the clocks (chrony, PTP), or stamp with the clock of 
 
 @dataclasses.dataclass(frozen=True)
 class Heard:
-    """A stream over the last turns, `span` [s] in all; `rate` [1/s] since it flows. `late`: our
+    """A stream over the last turns, `span` [s] in all; `rate` [1/s] while it flows. `late`: our
     clock less the stamp at arrival, the smallest [s], None before FEW messages; `stamp`, `now`: the
     latest stamp and our clock then [s]; `uptime`: of this machine [s]. `repeated`, `whole`,
     `illegal`: messages with the stamp of the one before, without a part of a second, and with 10^9
@@ -54,6 +55,8 @@ class Heard:
 class _Turn:
     messages: int = 0
     lasted: float = 0.0
+    first_ns: int = 0
+    last_ns: int = 0
     least_late_ns: int | None = None
     repeated: int = 0
     whole: int = 0
@@ -83,6 +86,12 @@ class Stream:
         """A message: its stamp [ns], the part of that below a second as it was written, its arrival
         by our clock [ns], and its frame_id."""
         turn, self.frame = self._open, frame
+        if arrival_ns < self._now_ns - SET_BACK_NS:
+            self._turns.clear()  # our clock was set back: the late messages before were not late
+            self._open = turn = _Turn()
+        if not turn.messages:
+            turn.first_ns = arrival_ns
+        turn.last_ns = arrival_ns
         turn.messages += 1
         late = arrival_ns - stamp_ns
         if turn.least_late_ns is None or late < turn.least_late_ns:
@@ -123,11 +132,12 @@ class Stream:
     def heard(self) -> Heard:
         """Over the turns that ended."""
         total = sum(turn.messages for turn in self._turns)
-        flowing = itertools.dropwhile(lambda turn: not turn.messages, self._turns)
+        flowing = [turn for turn in self._turns if turn.messages]
+        flowed = (flowing[-1].last_ns - flowing[0].first_ns) * 1e-9 if flowing else 0.0
         late = [turn.least_late_ns for turn in self._turns if turn.least_late_ns is not None]
         return Heard(
             total,
-            total / max(sum(turn.lasted for turn in flowing), 1e-3),
+            (total - 1) / flowed if flowed > 0 else 0.0,
             sum(turn.lasted for turn in self._turns),
             min(late) * 1e-9 if total >= FEW else None,
             self._stamp_ns * 1e-9,
@@ -142,14 +152,16 @@ class Stream:
         )
 
 
-def judge_stream(heard: Heard) -> Iterator[Problem]:
-    """Stamps, clock and use of a stream that is there."""
+def judge_stream(heard: Heard, why: str = "") -> Iterator[Problem]:
+    """Stamps, clock and use of a stream that is there. `why`: the reason that is known where no
+    frame uses it."""
     causes = list(_judge_stamps(heard)) or list(_judge_clock(heard))
     use = _judge_use(heard)
     if causes and use:
         first = causes[0]
         causes[0] = dataclasses.replace(first, text=f"{first.text}; {use}")
     elif use:
+        use = f"{use}: {why}" if why and not heard.refused else use
         remedy = "" if heard.refused else "look at its stamps: ros2 topic echo"
         causes = [Problem("unused", Level.WARN, use, remedy)]
     yield from causes
@@ -208,9 +220,10 @@ def sensor_part(
     needed: Level | None,
     facts: Mapping[str, str] | None = None,
     problems: Iterable[Problem] = (),
+    why: str = "",
 ) -> Part:
     """A part for a stream of stamped messages. `needed`: the level where nothing is heard, None
-    for a stream that nothing depends on."""
+    for a stream that nothing depends on; `why`: as in `judge_stream`."""
     heard = stream.heard()
     if heard.span < QUIET:
         needed = None
@@ -218,7 +231,7 @@ def sensor_part(
     if not heard.messages and needed is not None and topic.fitting:
         text = f"no message of {topic.nodes} arrives on {topic.name}"
         found.append(Problem("silent", needed, text, f"does it send? ros2 topic hz {topic.name}"))
-    found += [*judge_stream(heard), *problems]
+    found += [*judge_stream(heard, why), *problems]
     return Part(name, _facts(topic, heard, stream.frame) | dict(facts or {}), tuple(found))
 
 

@@ -11,6 +11,8 @@ PARTICIPANT = 12
 """So many bytes of a GID name the process in DDS."""
 LEASE = 25.0
 """DDS lists a killed process for less [s]: Fast DDS 20 s, Cyclone DDS 10 s."""
+TOOLS = ("_ros2cli", "rosbag2_recorder", "rqt_", "rviz", "foxglove_bridge")
+"""Beginnings of the names of nodes that listen and do not drive."""
 NAMELESS = "a node without a name"
 """One that DDS knows by its endpoints only: it starts, or it was killed."""
 
@@ -72,8 +74,9 @@ def judge_sources(
 def judge_listeners(topic: Topic, driving: bool) -> Iterator[Problem]:
     """What is wrong with those who listen to us."""
     yield from _judge_types(topic, "listens for", "published is")
-    if not topic.fitting:
-        text = f"nothing listens to {topic.name}" + (", although engaged" if driving else "")
+    if not any(not one.node.rpartition("/")[2].startswith(TOOLS) for one in topic.fitting):
+        tools = f" but {topic.nodes}" if topic.fitting else ""
+        text = f"nothing listens to {topic.name}{tools}" + (", although engaged" * driving)
         yield Problem("unheard", Level.WARN, text, "start the vehicle's interface, or remap")
 
 

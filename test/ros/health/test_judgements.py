@@ -52,6 +52,9 @@ def test_a_publisher_of_another_type_is_named_with_both_types():
     problem, unheard = judge_listeners(topic(endpoint("/base", twist)), driving=True)
     assert "/base listens for geometry_msgs/msg/Twist" in problem.text
     assert "command_type" in problem.remedy and "although engaged" in unheard.text
+    tool, base = endpoint("/_ros2cli_77"), endpoint("/base")
+    assert codes(judge_listeners(topic(tool, endpoint("/rosbag2_recorder")), True)) == ["unheard"]
+    assert not codes(judge_listeners(topic(tool, base), True))
 
 
 def test_publishers_that_are_missing_refused_or_several():
@@ -117,21 +120,27 @@ class Clock:
         return self.seconds
 
 
-def second(gate: GateHealth, clock: Clock, policy=(), offset=0.0, believed=True, driving=False):
-    """A second of odometries, `offset` [s] off, and proposals; then the gate's parts by name."""
+def second(
+    gate: GateHealth, clock: Clock, policy=(), offset=0.0, believed=True, rate=50, angle=True
+):
+    """A second of odometries, `offset` [s] off, angles without a stamp, and proposals; then the
+    gate's parts by name."""
     for index in range(50):
         now = NOW + round(clock.seconds * 1e9) + index * 20_000_000
         stamp = now + round(offset * 1e9)
         header = SimpleNamespace(stamp=SimpleNamespace(nanosec=7), frame_id="odom")
         message = SimpleNamespace(header=header, child_frame_id="base_link")
-        gate.hear_odometry(message, stamp, now, believed)
-        gate.hear_proposal(message, now, now)
+        if index % (50 // rate) == 0:
+            gate.hear(gate.odometry, message, stamp, now, believed)
+        gate.hear(gate.angles, SimpleNamespace(data=0.1), now, now, angle)
+        gate.hear(gate.proposals, message, now, now)
     if policy:
         gate.hear_policy(policy)
     clock.seconds += 1.0
     gate.turn()
-    kinds = {name: topic(endpoint(f"/{name}")) for name in ("odometry", "proposal", "command")}
-    return {part.name: part for part in gate.parts(kinds, driving, VEHICLE, LIMITS)}
+    names = ("odometry", "steering_angle", "proposal", "command")
+    kinds = {name: topic(endpoint(f"/{name}")) for name in names}
+    return {part.name: part for part in gate.parts(kinds, False, VEHICLE, LIMITS)}
 
 
 def checked(*parts: Part, settled=True) -> tuple[Part, ...]:
@@ -169,6 +178,22 @@ def test_an_odometry_that_the_gate_does_not_believe_is_named_with_its_clock():
     for _ in range(3):
         parts = second(gate, clock, checked(), believed=False)
     assert parts["odometry"].message.startswith("all messages are refused: stale, not finite")
+
+
+def test_a_speed_that_is_too_slow_and_an_angle_that_is_not_believed():
+    clock = Clock()
+    gate = GateHealth(clock)
+    for _ in range(3):
+        parts = second(gate, clock, checked(), rate=1)
+    assert parts["odometry"].message == (
+        "it comes 1.0 times a second, gate.speed_stale_after is 0.5 s"
+    )
+    assert parts["steering_angle"].level is Level.OK
+    parts = second(gate, clock, checked(), rate=25)
+    for _ in range(2):
+        parts = second(gate, clock, checked(), rate=25, angle=False)
+    assert parts["odometry"].level is Level.OK
+    assert parts["steering_angle"].message.startswith("most messages are refused")
 
 
 PARTS = (

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from liquid_control.perception.contribution import Contribution
 from liquid_control.perception.inertial import MOUNTINGS
 from liquid_control.perception.mounting import ImuMounting
 from liquid_control.ros.health.motion import Motion
@@ -15,9 +16,10 @@ from liquid_control.ros.health.part import Level
 from liquid_control.ros.health.policy import PolicyHealth
 from liquid_control.ros.health.sensor import Stream, judge_stream
 from liquid_control.ros.health.topics import Endpoint, Topic
-from liquid_control.signals import NOT_MEASURED, ImuSample, Reason, Rejected
+from liquid_control.signals import NOT_MEASURED, ImuSample, Reason, Rejected, SpeedSample
 
 NOW = 1_796_000_000 * 10**9
+LATER = NOW + 10 * 10**9
 MEASURED = ("yaw_rate", "lateral_acceleration", "speed")
 
 
@@ -49,12 +51,12 @@ def problems(stream: Stream) -> list[str]:
     return [problem.text for problem in judge_stream(stream.heard())]
 
 
-@pytest.mark.parametrize("offset", [0.0, -0.1, 0.02])
+@pytest.mark.parametrize("offset", [0.0, -0.1, 0.1])
 def test_a_clock_within_the_usual_delays_is_right(offset):
     stream = hear(lambda sent: sent + round(offset * 1e9))
     assert not problems(stream)
     assert stream.heard().late == pytest.approx(0.003 - offset, abs=1e-6)
-    assert stream.heard().rate == pytest.approx(50.0) and stream.frame == "link"
+    assert stream.heard().rate == pytest.approx(50.0, rel=0.01) and stream.frame == "link"
 
 
 @pytest.mark.parametrize(
@@ -90,8 +92,8 @@ def test_stamps_that_are_no_times_are_named():
     assert problems(hear(lambda sent: sent // 10**9 * 10**9)) == ["stamps are whole seconds"]
     assert not problems(hear(lambda sent: sent, rate=1, turns=3))
     stream = hear(lambda sent: sent)
-    for _ in range(5):
-        stream.hear(NOW, 1_500_000_000, NOW, "link")
+    for index in range(5):
+        stream.hear(LATER + index, 1_500_000_000, LATER, "link")
     stream.turn()
     assert "5 of 105 stamps are illegal" in problems(stream)[0]
 
@@ -108,11 +110,26 @@ def test_use_counts_and_arrival_does_not():
     assert not problems(stream)
     stream = hear(lambda sent: sent, turns=2)
     for index in range(50):
-        stream.hear(NOW + index, 1, NOW + index, "link")
+        stream.hear(LATER + index, 1, LATER + index, "link")
         for _ in range(3):
             stream.refuse("not a number")
     stream.turn()
     assert problems(stream) == ["all messages are refused: not a number"]
+
+
+def test_a_clock_of_ours_that_is_set_back_makes_no_stream_late():
+    stream = hear(lambda sent: sent, delays=(0.003,))
+    for index in range(10):
+        back = NOW - 3600 * 10**9 + index * 10**8
+        stream.hear(back, 7, back + 3_000_000, "link")
+    stream.turn()
+    assert stream.heard().late == pytest.approx(0.003) and stream.heard().messages == 10
+    stream = hear(lambda sent: sent - 10**9)
+    for index in range(10):
+        back = NOW - 3600 * 10**9 + index * 10**8
+        stream.hear(back + 10**9, 7, back + 3_000_000, "link")
+    stream.turn()
+    assert problems(stream) == ["stamps 1.0 s ahead of ours"]
 
 
 @pytest.mark.parametrize("offset", [-0.5, 0.5])
@@ -121,7 +138,7 @@ def test_what_was_wrong_is_forgotten_when_it_is_over(offset):
     assert problems(stream)
     for _ in range(3):
         for index in range(50):
-            stream.hear(NOW + index, 1, NOW + index, "link")
+            stream.hear(LATER + index, 1, LATER + index, "link")
         stream.turn()
     assert not problems(stream)
 
@@ -191,13 +208,11 @@ def test_degrees_by_speed_and_lateral_acceleration(drive, wrong):
     assert [code for code, _ in motion(sample(), [drive])] == ["gyro_unit"] * wrong
 
 
-def topics(**kinds: str) -> dict[str, Topic]:
-    shown = {"camera": "Image", "imu": "Imu", "odometry": "Odometry"}
+def topics(names, **kinds: str) -> dict[str, Topic]:
+    """`kinds`: what is published where that is another type."""
     return {
-        name: Topic(
-            f"/{name}", kind, "best effort", (Endpoint("/rig", kinds.get(name, kind), "", b"1"),)
-        )
-        for name, kind in shown.items()
+        name: Topic(f"/{name}", "K", "", (Endpoint("/rig", kinds.get(name, "K"), "", b"1"),))
+        for name in names
     }
 
 
@@ -206,11 +221,23 @@ def header(stamp: int) -> SimpleNamespace:
     return SimpleNamespace(stamp=stamped, frame_id="link")
 
 
-def play(health: PolicyHealth, clock: Clock, frames: int, met: int, imu=0.0, answer=None, **more):
+SENSORS = ("camera", "imu", "odometry")
+
+
+def play(
+    health: PolicyHealth,
+    clock: Clock,
+    frames: int,
+    met: int,
+    imu=0.0,
+    answer=None,
+    names=SENSORS,
+    **more,
+):
     """One second: 30 pictures, 100 IMU samples `imu` [s] off, 50 odometries; then the parts."""
     stamp = NOW + round(clock.seconds * 1e9)
     for index in range(30):
-        now = stamp + index * 33_000_000 + 5
+        now = stamp + index * 33_333_333 + 5
         health.hear_camera(header(now), now, now)
         health.hear_picture(*more.get("size", (160, 320)))
         if "refused" in more:
@@ -218,14 +245,19 @@ def play(health: PolicyHealth, clock: Clock, frames: int, met: int, imu=0.0, ans
     for index in range(100):
         now = stamp + index * 10_000_000 + 5
         one = ImuSample(now + round(imu * 1e9), (0.0, 0.0, 0.1), (0.0, 0.1, 9.81))
-        health.hear_imu(header(one.stamp_ns), one, now, answer)
+        message = SimpleNamespace(header=header(one.stamp_ns))
+        health.hear_imu(message, one, now, answer, "imu")
+        if "accelerometer" in names:
+            health.hear_imu(message, one, now, answer, "accelerometer")
     for index in range(50):
         now = stamp + index * 20_000_000 + 5
         message = SimpleNamespace(header=header(now), child_frame_id="base_link")
-        health.hear_odometry(message, now, now, None)
+        health.hear_odometry(message, SpeedSample(now, more.get("speed", 5.0)), now, None)
     clock.seconds += 1.0
-    counts = {name: (frames, met if name != "speed" else frames) for name in MEASURED}
-    parts = health.parts(topics(**more.get("kinds", {})), counts)
+    kept = {name: frames if name == "speed" else met for name in MEASURED} | more.get("kept", {})
+    reason = more.get("reason", "")
+    given = {name: Contribution(9, frames, kept[name], reason) for name in MEASURED}
+    parts = health.parts(topics(names, **more.get("kinds", {})), given)
     return {part.name: part for part in parts}
 
 
@@ -303,3 +335,41 @@ def test_a_policy_without_an_imu_does_not_miss_one():
         clock.seconds += 1.0
         parts = {part.name: part for part in health.parts(silent, {})}
     assert parts["imu"].level is Level.OK and parts["odometry"].level is Level.WARN
+
+
+def test_one_half_of_an_imu_that_no_frame_uses_is_named_with_the_reason():
+    health, clock = policy()
+    for second in range(4):
+        kept = {"yaw_rate": 0}
+        parts = play(health, clock, 30 * second, 30 * second, kept=kept, reason="not measured")
+    assert parts["imu"].message == "no frame uses it: not measured"
+    names = (*SENSORS, "accelerometer")
+    health, clock = policy()
+    for second in range(4):
+        kept = {"lateral_acceleration": 0}
+        parts = play(health, clock, 30 * second, 30 * second, kept=kept, names=names)
+    assert parts["imu"].level is Level.OK and parts["imu"].facts["used"] == "90/90"
+    assert parts["accelerometer"].message == "no frame uses it"
+
+
+def test_speeds_in_another_unit_and_axes_that_only_the_frame_names():
+    health, clock = policy()
+    assert play(health, clock, 0, 0, speed=30.0)["odometry"].level is Level.OK
+    parts = play(health, clock, 0, 0, speed=-90.0)
+    assert parts["odometry"].message == "speeds reach 90 m/s: looks like km/h"
+    for frame, turned, said in (
+        ("imu_optical_frame", False, True),
+        ("imu_ned", False, True),
+        ("imu_optical_frame", True, False),
+        ("imu_link", False, False),
+        ("tuned_imu", False, False),
+    ):
+        health.reset(MEASURED, turned)
+        for index in range(50):
+            stamp = header(NOW + index)
+            stamp.frame_id = frame
+            one = ImuSample(NOW + index, (0.0, 0.0, 0.1), (0.0, 0.1, 0.2))
+            health.hear_imu(SimpleNamespace(header=stamp), one, NOW + index, None)
+        clock.seconds += 1.0
+        parts = {part.name: part for part in health.parts(topics(SENSORS), {})}
+        assert (frame in parts["imu"].message) == said, (frame, turned)
