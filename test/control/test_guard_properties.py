@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.control.engagement import COMMANDING, EngagementConfig, State
 from liquid_control.control.guard import Guard, OperatorRequest
-from liquid_control.signals import Action, SpeedSample
+from liquid_control.signals import Action, SpeedSample, SteeringSample
 
 MS = 1_000_000
 EPOCH = 1_760_000_000_000_000_000
 
 anything = st.one_of(st.floats(), st.floats(-0.3, 0.3), st.floats(0, 25))
+angles = st.one_of(st.floats(-0.55, 0.55), st.sampled_from([math.nan, math.inf]))
 events = st.lists(
     st.tuples(
         st.integers(0, 400).map(lambda ms: ms * MS),  # steady time passed
@@ -26,6 +27,7 @@ events = st.lists(
             st.none(), st.tuples(st.integers(-500, 500), anything, anything)
         ),  # proposal: age [ms], curvature, speed
         st.one_of(st.none(), st.tuples(st.integers(-900, 900), anything)),  # speed
+        st.one_of(st.none(), st.tuples(st.integers(-50, 300), angles)),  # steering angle
         st.builds(
             OperatorRequest,
             st.booleans(),
@@ -48,7 +50,7 @@ def test_no_history_whatsoever_breaks_a_limit_or_a_promise(history, dead_man, be
     limits = GateConfig(safe_behaviour=behaviour)
     guard = Guard(limits, VehicleConfig(), config)
     now, steady, last = EPOCH, 0, None
-    for passed, moved, proposal, speed, request in history:
+    for passed, moved, proposal, speed, angle, request in history:
         now, steady = now + moved, steady + passed
         if proposal:
             guard.push_proposal(
@@ -56,8 +58,20 @@ def test_no_history_whatsoever_breaks_a_limit_or_a_promise(history, dead_man, be
             )
         if speed:
             guard.push_speed(SpeedSample(now - speed[0] * MS, speed[1]), now, steady)
+        for later in (0, 1) if angle else ():  # twice: one reading alone is not believed
+            sample = SteeringSample(now - angle[0] * MS - later, angle[1], None)
+            guard.push_steering_angle(sample, now, steady)
         decision = guard.tick(now, steady, request)
-        command = decision.command
+        command, known = decision.command, guard.known_angle(steady)
+        starts = last is None and command is not None
+        if starts and known is not None and abs(known) <= limits.max_steering_angle:
+            step = limits.max_steering_rate * min(passed / 1e9, limits.stale_after)
+            assert abs(command.steering_angle - known) <= step + 1e-12, "from where the wheels are"
+        ceased = request.takeover or decision.state not in COMMANDING
+        assert (decision.closing is not None) == (last is not None and ceased)
+        if decision.closing is not None:
+            assert decision.closing.speed == 0.0
+            assert decision.closing.steering_angle == last[0].steering_angle
         if request.takeover or (
             dead_man and not request.enabled and decision.state is not State.FAULT
         ):

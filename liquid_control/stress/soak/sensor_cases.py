@@ -16,7 +16,7 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ImageError
 from liquid_control.model.installed import find_model
 from liquid_control.perception.pictures import ENCODINGS, image_from_compressed, image_from_message
-from liquid_control.signals import Action, Frame, ImuSample, Rejected, SpeedSample
+from liquid_control.signals import Action, Frame, ImuSample, Rejected, SpeedSample, SteeringSample
 
 COVARIANCES = (0.0, 0.01, -1.0, -1.0000001, float("nan"), float("inf"))
 SIZES = (0, 1, 2, 3, 7, 8, 16, 31, 64, 16384, 16385, 2**31, 2**32 - 1)
@@ -115,8 +115,8 @@ class Drive:
         self.now, self.steady = 1_760_000_000_000_000_000, 0
 
     def measurements(self, rng: random.Random) -> str:
-        """An IMU and an odometry message of any floats and stamps, a frame with any stamp, and the
-        gate's tick."""
+        """An IMU and an odometry message and a steering angle of any floats and stamps, a frame
+        with any stamp, and the gate's tick."""
         passed = rng.randrange(100_000_000)
         self.now, self.steady = self.now + passed, self.steady + passed
         imu = SimpleNamespace(
@@ -136,6 +136,8 @@ class Drive:
         self.controller.push(ImuSample.from_message(imu))
         self.controller.push(SpeedSample.from_message(odometry))
         self.guard.push_speed(SpeedSample.from_message(odometry), self.now, self.steady)
+        angle = SteeringSample(_stamp(self._header(rng)), _vector(rng).x, None)
+        self.guard.push_steering_angle(angle, self.now, self.steady)
         picture = np.full((64, 128, 3), rng.randrange(256), np.uint8)
         outcome = self.controller.push(Frame(_stamp(self._header(rng)), picture), self.now)
         assert isinstance(outcome, (Action, Rejected))
