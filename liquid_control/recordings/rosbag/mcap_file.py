@@ -4,6 +4,8 @@ file is in."""
 from __future__ import annotations
 
 import bisect
+import contextlib
+import functools
 import heapq
 import os
 from collections.abc import Collection, Iterator
@@ -11,9 +13,20 @@ from operator import attrgetter
 from pathlib import Path
 from zlib import crc32
 
+import numpy as np
+
 from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag import mcap_records as mcap
-from liquid_control.recordings.rosbag.mcap_index import Block, Walk, read_index
+from liquid_control.recordings.rosbag.mcap_index import (
+    LATEST,
+    Block,
+    Walk,
+    divided,
+    position,
+    read_index,
+    times_by_index,
+)
+from liquid_control.recordings.rosbag.steps import Sequence, find_steps
 from liquid_control.recordings.rosbag.storage import LARGEST, BagMessage, Channel, decompressed
 from liquid_control.recordings.stretches import PAUSE
 from liquid_control.recordings.values import Damage
@@ -68,10 +81,22 @@ class McapFile:
     def close(self) -> None:
         os.close(self._file)
 
-    def spans(self) -> list[tuple[int, int]]:
-        """(first, last) receipt of each block, or of runs of messages in blocks that last so much
-        longer than others that there may be a pause in them."""
+    @functools.cached_property
+    def stretches(self) -> list[list[Block]]:
+        """The blocks of each stretch; one, unless the recorder's clock was set back."""
         blocks = self._index.blocks
+
+        def sequences() -> Iterator[Sequence]:
+            for number, block in enumerate(blocks):
+                for channel, (times, places) in self._times_of(block).items():
+                    yield channel, times, position(number) + places
+
+        return divided(blocks, find_steps(sequences), self._times_of)
+
+    def spans(self, stretch: int) -> list[tuple[int, int]]:
+        """(first, last) receipt of each block, or of each message in blocks that last so much
+        longer than others that there may be a pause in them."""
+        blocks = self.stretches[stretch]
         lengths = sorted(block.end_ns - block.start_ns for block in blocks)
         usual_ns = lengths[len(lengths) // 2] if len(blocks) > FEW else 0
         longest_ns = max(PAUSE * 1e9, LONGER * usual_ns)
@@ -79,27 +104,51 @@ class McapFile:
         for block in blocks:
             if block.end_ns - block.start_ns <= longest_ns:
                 found.append((block.start_ns, block.end_ns))
-            else:
-                messages, _ = self._messages_of(block, self.channels, {})
-                found += [(message.receive_ns,) * 2 for message in messages]
+                continue
+            for times, places in self._times_of(block).values():
+                inside = times[(places >= block.first) & (places < block.last)].tolist()
+                found += zip(inside, inside, strict=True)
         return found
 
-    def messages(self, names: Collection[str] | None = None) -> Iterator[BagMessage]:
-        """Messages of topics `names`, by time of receipt, whatever the layout of the file: blocks
-        are read as late as their times allow.
+    def _times_of(self, block: Block) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        if (found := times_by_index(self._file, block)) is not None:
+            return found
+        data, _ = self._load(block)
+        rows: dict[int, list[tuple[int, int]]] = {}
+        with contextlib.suppress(mcap.RecordError):  # reported when its messages are read
+            for opcode, begin, end in mcap.records(data):
+                if opcode == mcap.MESSAGE:
+                    number, log_time, _ = mcap.message_front(data, begin, end)
+                    rows.setdefault(number, []).append((min(log_time, LATEST), begin - 9))
+        return {number: tuple(np.array(one, np.int64).T) for number, one in rows.items()}
 
-        Of blocks that overlap, at most `HELD` bytes are held; of what exceeds that, the latest are
-        let go, and their blocks are read again at the time of the first of them.
-        """
+    def messages(
+        self, names: Collection[str] | None = None, stretch: int | None = None
+    ) -> Iterator[BagMessage]:
+        """Messages of topics `names` in one stretch, or in one after the other."""
         wanted = {
             number: channel
             for number, channel in self.channels.items()
             if names is None or channel.topic in names
         }
         read = dict.fromkeys(wanted, 0)
+        for number in range(len(self.stretches)) if stretch is None else (stretch,):
+            yield from self._in_order(self.stretches[number], wanted, read)
+        if stretch is None or len(self.stretches) == 1:
+            self._report_missing(read)
+
+    def _in_order(
+        self, blocks: list[Block], wanted: dict[int, Channel], read: dict[int, int]
+    ) -> Iterator[BagMessage]:
+        """Messages by time of receipt, whatever the layout of the file: blocks are read as late as
+        their times allow.
+
+        Of blocks that overlap, at most `HELD` bytes are held; of what exceeds that, the latest are
+        let go, and their blocks are read again at the time of the first of them.
+        """
         schedule: list[_Turn] = [
             (block.start_ns, block.offset, _UNREAD, _ALL, block)
-            for block in self._index.blocks
+            for block in blocks
             if block.channels is None or not block.channels.isdisjoint(wanted)
         ]
         heapq.heapify(schedule)
@@ -128,6 +177,8 @@ class McapFile:
             if held > HELD:
                 pending, parts, held = _let_go(pending, parts, schedule)
         yield from pending
+
+    def _report_missing(self, read: dict[int, int]) -> None:
         doubt = "" if self.damage else ", or the count is wrong: no block is damaged"
         for number, count in read.items():
             if count < self.counts.get(number, 0):
@@ -144,7 +195,7 @@ class McapFile:
         found, strange = [], 0
         try:
             for opcode, begin, end in mcap.records(data):
-                if opcode == mcap.MESSAGE:
+                if opcode == mcap.MESSAGE and block.first <= begin - 9 < block.last:
                     number, log_time, body = mcap.message_front(data, begin, end)
                     if number in wanted:
                         channel = wanted[number]

@@ -6,7 +6,10 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+from collections.abc import Callable
 from zlib import crc32
+
+import numpy as np
 
 from liquid_control.recordings.rosbag import mcap_records as mcap
 from liquid_control.recordings.rosbag.storage import LARGEST, Channel
@@ -14,13 +17,16 @@ from liquid_control.recordings.values import Damage
 
 MOST_BLOCKS = 2**20
 LARGEST_RUN = 2**22  # bytes of consecutive messages outside of chunks that are read at once
+PLACE_BITS = 28  # of a place in a block
+LATEST = 2**63 - 1
 _FRONT = 128  # bytes read to learn what a record is
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Block:
     """Messages that are read at once: a chunk's record, or consecutive message records. `channels`:
-    None where not known."""
+    None where not known. Of its records only those count that begin from `first` to before
+    `last`."""
 
     offset: int
     length: int
@@ -28,6 +34,12 @@ class Block:
     end_ns: int
     is_chunk: bool
     channels: frozenset[int] | None
+    first: int = 0
+    last: int = 2**62
+
+
+TimesOf = Callable[[Block], dict[int, tuple[np.ndarray, np.ndarray]]]
+"""By channel, times [ns] and places of a block's messages, in the order of the file."""
 
 
 @dataclasses.dataclass
@@ -111,6 +123,56 @@ def _summary(data: memoryview, end_of_data: int) -> Index | None:
     there = frozenset().union(*(block.channels or () for block in index.blocks))
     counted = sum(index.counts.values()) == messages and all(map(index.counts.get, there))
     return index if messages == 0 or (messages and complete and counted) else None
+
+
+def times_by_index(file: int, block: Block) -> dict[int, tuple[np.ndarray, np.ndarray]] | None:
+    """By channel, times [ns] and places of a chunk's messages, in the order of the file, from the
+    message indexes behind it; None where they are not there."""
+    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    at = block.offset + block.length
+    while len(front := os.pread(file, 15, at)) == 15:
+        opcode, length = mcap.prefix(front)
+        if opcode != mcap.MESSAGE_INDEX or not 6 <= length <= LARGEST:
+            break
+        data = os.pread(file, length - 6, at + 15)
+        rows = np.frombuffer(data[: len(data) // 16 * 16], "<u8").reshape(-1, 2)
+        if len(rows):
+            rows = np.minimum(rows, LATEST).astype(np.int64)
+            rows = rows[np.argsort(rows[:, 1], kind="stable")]
+            found[int.from_bytes(front[9:11], "little")] = rows[:, 0], rows[:, 1]
+        at += 9 + length
+    return found if block.is_chunk and found else None
+
+
+def divided(blocks: list[Block], steps: list[int], times_of: TimesOf) -> list[list[Block]]:
+    """The blocks of each stretch; `steps`: positions (see `position`) at which one begins."""
+    found: list[list[Block]] = []
+    for begin, end in itertools.pairwise([0, *steps, 2**63]):
+        stretch = []
+        for number in range(begin >> PLACE_BITS, min((end - 1) >> PLACE_BITS, len(blocks) - 1) + 1):
+            first, last = begin - position(number), end - position(number)
+            block = blocks[number]
+            if first <= 0 and last >= 2**PLACE_BITS:
+                stretch.append(block)
+                continue
+            parts = [
+                times[(places >= first) & (places < last)]
+                for times, places in times_of(block).values()
+            ]
+            times = np.concatenate(parts)
+            if len(times):
+                span = int(times.min()), int(times.max())
+                place = max(first, 0), last
+                stretch.append(
+                    Block(block.offset, block.length, *span, block.is_chunk, block.channels, *place)
+                )
+        found.append(stretch)
+    return found
+
+
+def position(number: int, place: int = 0) -> int:
+    """Of a record in the file's order: by the number of its block and its place in it."""
+    return (number << PLACE_BITS) + place
 
 
 class Walk:

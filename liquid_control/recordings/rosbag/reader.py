@@ -26,9 +26,11 @@ from liquid_control.recordings.rosbag.files import (
 from liquid_control.recordings.rosbag.mcap_file import McapFile
 from liquid_control.recordings.rosbag.sqlite_file import SqliteFile
 from liquid_control.recordings.rosbag.storage import CDR, BagMessage, Channel, plain
-from liquid_control.recordings.stretches import covered
+from liquid_control.recordings.stretches import STEP, covered
 from liquid_control.recordings.values import Damage
 
+COMPARED = 256
+"""Messages of a topic, at most, by which two files are compared."""
 _OPENERS = {".mcap": McapFile, ".db3": SqliteFile}
 
 
@@ -68,6 +70,7 @@ class BagReader:
         except BaseException:
             self.close()
             raise
+        self._files = list(self._storages)  # in the order of their names
         self._storages.sort(key=lambda storage: (storage.start_ns is None, storage.start_ns or 0))
         self.topics = self._topics()
         self.start_ns = min(
@@ -78,7 +81,13 @@ class BagReader:
     @functools.cached_property
     def seconds(self) -> float:
         """Of the stretches of the recording together, see `recordings.stretches`."""
-        return covered(span for storage in self._storages for span in storage.spans())
+        whole = [storage for storage in self._storages if len(storage.stretches) == 1]
+        return covered(span for storage in whole for span in storage.spans(0)) + sum(
+            covered(storage.spans(number))
+            for storage in self._storages
+            if storage not in whole
+            for number in range(len(storage.stretches))
+        )
 
     def _open(self, files: list[Path]) -> None:
         problems = []
@@ -198,6 +207,7 @@ class BagReader:
     def close(self) -> None:
         """Closes the files and removes unpacked copies; `damage` and `topics` stay."""
         self._found, storages, self._storages = self.damage, self._storages, []
+        self.__dict__.pop("_groups", None)
         for storage in storages:
             storage.close()
         if self._folder is not None:
@@ -205,14 +215,34 @@ class BagReader:
             self._folder = None
 
     def messages(self, names: Collection[str] | None = None) -> Iterator[BagMessage]:
-        """The messages of topics `names` (all, where None) in the order of their receipt."""
-        for group in _overlapping(self._storages):
-            if len(group) == 1:
-                yield from group[0].messages(names)
-            else:
+        """The messages of topics `names` (all, where None) in the order of their receipt; where
+        the recorder's clock was set back, of one stretch after the other."""
+        for group in self._groups:
+            stretches = {len(storage.stretches) for storage in group}
+            if len(group) == 1 or len(stretches) > 1:
+                for storage in group:
+                    yield from storage.messages(names)
+                continue
+            for number in range(stretches.pop()):
                 yield from heapq.merge(
-                    *(storage.messages(names) for storage in group), key=attrgetter("receive_ns")
+                    *(storage.messages(names, number) for storage in group),
+                    key=attrgetter("receive_ns"),
                 )
+
+    @functools.cached_property
+    def _groups(self) -> list[list[McapFile | SqliteFile]]:
+        """Files that are read together. Those that have the same times are merged; but files of
+        the same topics and times are of two clocks, or one was set back between them, and are read
+        one after the other."""
+        groups = []
+        for group in _overlapping(self._storages):
+            parts: list[list[McapFile | SqliteFile]] = [[]]
+            for storage in sorted(group, key=self._files.index):
+                if any(_repeats(storage, other) for other in parts[-1]):
+                    parts.append([])
+                parts[-1].append(storage)
+            groups += parts
+        return groups
 
     def first(self, name: str, count: int) -> list[BagMessage]:
         """The first messages of a topic, at most `count`. Damage on the way to them is left for
@@ -240,6 +270,29 @@ class BagReader:
             return decode(plain(message.data))
         except ValueError as error:
             raise MessageError(channel.kind, str(error)) from error
+
+
+def _repeats(storage: McapFile | SqliteFile, other: McapFile | SqliteFile) -> bool:
+    """Whether a file has topics of another at the same times, with other messages."""
+    begin_ns, end_ns = max(storage.start_ns, other.start_ns), min(storage.end_ns, other.end_ns)
+    if end_ns - begin_ns <= STEP * 1e9:
+        return False
+    of_both = {channel.topic for channel in storage.channels.values()} & {
+        channel.topic for channel in other.channels.values()
+    }
+    for name in of_both:
+        mine, theirs = (
+            _times_within(one.messages([name]), begin_ns, end_ns) for one in (storage, other)
+        )
+        if mine and theirs and max(mine[0], theirs[0]) <= min(mine[-1], theirs[-1]):
+            return not set(mine) & set(theirs)
+    return False
+
+
+def _times_within(messages: Iterator[BagMessage], begin_ns: int, end_ns: int) -> list[int]:
+    """Receipts of the first messages of a topic in [begin_ns, end_ns]."""
+    inside = (one.receive_ns for one in messages if one.receive_ns >= begin_ns)
+    return list(itertools.takewhile(lambda ns: ns <= end_ns, itertools.islice(inside, COMPARED)))
 
 
 def _overlapping(storages: list[McapFile | SqliteFile]) -> Iterator[list[McapFile | SqliteFile]]:

@@ -8,15 +8,18 @@ database allows; from the first damage on, by their numbers, over gaps that cann
 
 from __future__ import annotations
 
+import functools
 import itertools
 import urllib.parse
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import apsw
+import numpy as np
 
 from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag.files import has_log, log_of
+from liquid_control.recordings.rosbag.steps import STEP_NS, Sequence, find_steps
 from liquid_control.recordings.rosbag.storage import CDR, LARGEST, BagMessage, Channel, type_name
 from liquid_control.recordings.stretches import PAUSE
 from liquid_control.recordings.values import Damage
@@ -29,6 +32,7 @@ STEPS_PER_BYTE = 4  # of SQLite's machine, for the same reason
 MOST_DAMAGE = 100
 MOST_TOPICS = 2**14
 MOST_BREAKS = 2**16
+ROWS = 8192  # that are looked at together for their order
 LONGEST_TEXT = 2**18 + 1  # characters of a name or a definition
 _HEADER = b"SQLite format 3\0"
 _PATIENCE = 10_000_000  # steps
@@ -87,21 +91,58 @@ class SqliteFile:
         if self._pages is not None:
             self._pages.unregister()
 
-    def spans(self) -> list[tuple[int, int]]:
-        """(first, last) receipt of runs of messages without a pause between two of them."""
-        if self.start_ns is None:
-            return []
+    @functools.cached_property
+    def stretches(self) -> list[tuple[int, int]]:
+        """(first row, row behind the last) of each stretch; one, unless the recorder's clock was
+        set back."""
+        goes_back = (
+            "SELECT 1 FROM (SELECT timestamp AS now, LAG(timestamp) OVER (ORDER BY id) AS before "
+            f"FROM messages) WHERE now < before - {STEP_NS} LIMIT 1"
+        )
+        steps: list[int] = []
         try:
+            if list(self._execute(goes_back)):
+                steps = find_steps(self._sequences)
+        except _DAMAGED:  # reading reports it
+            steps = []
+        return list(itertools.pairwise([-(2**63), *steps, 2**63 - 1]))
+
+    def _sequences(self) -> Iterator[Sequence]:
+        rows: dict[int, list[tuple[int, int]]] = {}
+        count = 0
+        for number, topic, stamp in self._execute(
+            "SELECT id, topic_id, timestamp FROM messages ORDER BY id"
+        ):
+            if isinstance(topic, int) and isinstance(stamp, int):
+                rows.setdefault(topic, []).append((stamp, number))
+                count += 1
+            if count >= ROWS:
+                yield from _columns(rows)
+                rows, count = {}, 0
+        yield from _columns(rows)
+
+    def spans(self, stretch: int) -> list[tuple[int, int]]:
+        """(first, last) receipt of runs of messages without a pause between two of them."""
+        begin, end = self.stretches[stretch]
+        among = f"typeof(timestamp) = 'integer' AND id >= {begin} AND id < {end}"
+        first, last = self.start_ns, self.end_ns
+        try:
+            if len(self.stretches) > 1:
+                ((first, last),) = self._execute(
+                    f"SELECT MIN(timestamp), MAX(timestamp) FROM messages WHERE {among}"
+                )
             breaks = list(
                 self._execute(
                     "SELECT before, now FROM (SELECT timestamp AS now, LAG(timestamp) OVER "
-                    "(ORDER BY timestamp) AS before FROM messages WHERE typeof(timestamp) = "
-                    f"'integer') WHERE now - before > {round(PAUSE * 1e9)} LIMIT {MOST_BREAKS}"
+                    f"(ORDER BY timestamp) AS before FROM messages WHERE {among}) "
+                    f"WHERE now - before > {round(PAUSE * 1e9)} LIMIT {MOST_BREAKS}"
                 )
             )
         except _DAMAGED:  # reading reports it
             breaks = []
-        edges = [self.start_ns, *itertools.chain.from_iterable(breaks), self.end_ns]
+        if first is None:
+            return []
+        edges = [first, *itertools.chain.from_iterable(breaks), last]
         return list(zip(edges[::2], edges[1::2], strict=True))
 
     def _execute(self, statement: str) -> Iterator[tuple]:
@@ -174,8 +215,17 @@ class SqliteFile:
             )
         return counts, start, end
 
-    def messages(self, names: Collection[str] | None = None) -> Iterator[BagMessage]:
-        """Messages of topics `names`, by time of receipt."""
+    def messages(
+        self, names: Collection[str] | None = None, stretch: int | None = None
+    ) -> Iterator[BagMessage]:
+        """Messages of topics `names` in one stretch, or in one after the other, by time of
+        receipt."""
+        for rows in self.stretches if stretch is None else [self.stretches[stretch]]:
+            yield from self._in_order(names, *rows)
+
+    def _in_order(
+        self, names: Collection[str] | None, begin: int, end: int
+    ) -> Iterator[BagMessage]:
         wanted = {
             number: channel
             for number, channel in self.channels.items()
@@ -186,7 +236,7 @@ class SqliteFile:
         among = ", ".join(str(int(number)) for number in wanted)
         ordered = (
             f"SELECT id, topic_id, timestamp, {data} FROM messages "
-            f"WHERE topic_id IN ({among}) ORDER BY timestamp, id"
+            f"WHERE topic_id IN ({among}) AND id >= {begin} AND id < {end} ORDER BY timestamp, id"
         )
         try:
             for row in self._execute(ordered):
@@ -201,7 +251,7 @@ class SqliteFile:
             pass  # `_salvaged` reports it
         batch = []
         for row in self._salvaged(among, data):
-            if row[1] in wanted and (row[2], row[0]) > last:
+            if row[1] in wanted and begin <= row[0] < end and (row[2], row[0]) > last:
                 batch.append(row)
             if len(batch) >= 2 * BATCH:
                 batch.sort(key=lambda row: row[2])
@@ -279,6 +329,12 @@ class _WholePagesFile(apsw.VFSFile):
 
     def xFileSize(self) -> int:  # noqa: N802
         return super().xFileSize() // self.page * self.page
+
+
+def _columns(rows: dict[int, list[tuple[int, int]]]) -> Iterator[Sequence]:
+    for topic, one in rows.items():
+        times, numbers = np.array(one, np.int64).T
+        yield topic, times, numbers
 
 
 def _text(column: str) -> str:
