@@ -236,6 +236,9 @@ def _mounting(agreement: Agreement, settings: RecordingSettings) -> Iterator[Fin
     diagnosis = agreement.diagnosis
     rotation, up = diagnosis.rotation, diagnosis.up
     flags = "" if rotation is None else mounting_flags(rotation, settings.imu)
+    if diagnosis.others:
+        options = ", ".join(mounting_flags(one, settings.imu) for one in diagnosis.others)
+        flags += f" or one of {options}: the drive does not tell where x and y point"
     other = follows_other_axis(agreement.axes)
     if other:
         yield fault(
@@ -279,7 +282,7 @@ def _off_axis(diagnosis: Diagnosis, flags: str, angle: float) -> Finding:
         )
     text = f"{lies}: it is not in body axes (x forward, y left, z up)"
     if diagnosis.upside == "either":
-        text += ", or the accelerometer's z alone has the wrong sign: nothing recorded decides"
+        text += ", or its accelerometer alone has a wrong sign: nothing recorded decides"
     weigh = warning if angle < STEEP else fault
     return weigh("imu_axes", "imu", text, flags or "name where its axes point with --imu.axes")
 

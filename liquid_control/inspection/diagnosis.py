@@ -32,21 +32,21 @@ WITHOUT_ACCELEROMETER = ("steering_gyro", "heading_gyro", "heading_steering") + 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """`rotation`: (3, 3) that brings the IMU into body axes, None where it is in them. `up`:
-    direction of gravity as recorded. `upside`: what gravity on another axis than z means: "" (it
-    is on z, or the sign of z is explained), "mounting", "accelerometer" (its axes alone are wrong),
-    "either".
+    """`relations`: of the signals as recorded. `rotation`: (3, 3) that brings the IMU into body
+    axes, None where it is in them; `others`: further ones that fit as well. `up`: direction of
+    gravity as recorded. `upside`: what gravity on another axis than z means: "" (it is on z, or the
+    sign of z is explained), "mounting", "accelerometer" (its axes alone are wrong), "either".
 
     `explained`: equally good explanations by errors of scale and sign, the best first; empty where
-    none explains all. `speed`: what is wrong with the speed but its scale. `relations`: of the
-    signals as recorded; `corrected`: signals with all that is explained by one explanation alone
-    taken out.
+    none explains all. `speed`: what is wrong with the speed but its scale. `corrected`: the signals
+    with all that is explained by one explanation alone taken out.
     """
 
     relations: Relations
     rotation: np.ndarray | None
     up: np.ndarray | None
     upside: str
+    others: tuple[np.ndarray, ...]
     explained: tuple[Explanation, ...]
     speed: SpeedFault | None
     corrected: Signals
@@ -100,7 +100,7 @@ def diagnose(signals: Signals, wheelbase: float) -> Diagnosis:
         candidates = _with_mountings(first, judged, wheelbase, rotations(up, not off_axis)[1:])
     best = min(one.cost for one in candidates)
     chosen = [one for one in candidates if one.cost == best]
-    mounted = [one for one in chosen if one.turned]
+    mounted = [one for one in chosen if one.turned and one.cost < math.inf]
     winner = mounted[0] if mounted and (off_axis or not _blames_steering(first)) else chosen[0]
     upside = ""
     if off_axis:
@@ -112,6 +112,7 @@ def diagnose(signals: Signals, wheelbase: float) -> Diagnosis:
         winner.rotation if winner.turned else None,
         up,
         upside,
+        tuple(one.rotation for one in mounted if one is not winner) if winner.turned else (),
         tuple(likeliest(winner.explained, judged)),
         fault,
         _corrected(judged, winner),

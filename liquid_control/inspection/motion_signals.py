@@ -4,6 +4,7 @@ positions and headings of an odometry say."""
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -16,6 +17,7 @@ POSE_WINDOW = 0.4  # s between the positions that a speed is taken from
 LEAST_PATH = 0.5  # m
 LEAST_POSES = 50
 LEAST_TURN = 0.03  # rad of heading
+TURNED = 2.0  # rad within a window; more is no arc
 FASTEST_POSE = 1e6  # m/s in any unit; a jump of the position
 LINEAR_BELOW = 0.7
 """Larger recorded angles [rad] are not front-wheel radians, so their tangent has no meaning."""
@@ -25,13 +27,15 @@ LINEAR_BELOW = 0.7
 class Poses:
     """Of positions: `speed` [m/s], never negative, and `course`, the direction of movement [rad];
     of headings: `heading` [rad] and `rate` [rad/s], empty where no heading is filled in.
-    `lateral`: speed to the left by the twist [m/s]."""
+    `lateral`: speed to the left by the twist [m/s]. `noise`: standard deviation of `speed` by that
+    of the positions [m/s]."""
 
     speed: Track
     course: Track
     heading: Track
     rate: Track
     lateral: Track
+    noise: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,19 +88,24 @@ def poses_of(rows: np.ndarray) -> Poses | None:
     along = np.hypot(*moved.T) / np.maximum(lasts, 1e-9)
     if len(moved) < LEAST_POSES or float(np.hypot(*np.diff(places, axis=0).T).sum()) < LEAST_PATH:
         return None
+    scatter = float(np.median(np.abs(np.diff(places, 2, axis=0)))) / (0.6745 * math.sqrt(6.0))
     possible = along < FASTEST_POSE
     stamps = np.rint(((seconds[last] + seconds[first]) / 2.0) * 1e9).astype(np.int64)
     stamps, unique = np.unique(stamps, return_index=True)
     keep = unique[possible[unique]]
     stamps = stamps[possible[unique]]
-    rate = (rows[last, 3] - rows[first, 3]) / np.maximum(lasts, 1e-9)
+    turn = rows[last, 3] - rows[first, 3]
+    rate = turn / np.maximum(lasts, 1e-9)
     has_heading = float(np.ptp(rows[:, 3])) > LEAST_TURN
+    if has_heading:
+        along = along / np.sinc(np.clip(turn, -TURNED, TURNED) / (2.0 * np.pi))  # chord to arc
     return Poses(
         Track(stamps, along[keep]),
         Track(stamps, np.arctan2(moved[keep, 1], moved[keep, 0])),
         _track(rows, 3) if has_heading else EMPTY,
         Track(stamps, rate[keep]) if has_heading else EMPTY,
         _track(rows, 4),
+        scatter * math.sqrt(2.0) / (2.0 * half),
     )
 
 

@@ -44,9 +44,13 @@ LEAST_YAW_RATE, LEAST_FORCE = 0.01, 0.2
 """Standard deviation [rad/s], [m/s²] below which there is nothing to compare."""
 LEAST_RATIOS = 100
 MOSTLY = 0.8  # share of gravity on z with which it has a sign
+AGREES_WELL = 0.95  # correlation
+BETTER = 0.5  # share of what is left unexplained
 CALM = 0.5  # m/s² of lateral acceleration
+NOISY, LARGEST_SPREAD = 2.0, 0.4
 PROPORTIONAL = 0.12
-"""Spread of the logarithm of a quotient up to which the two are proportional."""
+"""Spread of the logarithm of a quotient up to which the two are proportional: as it is, or so many
+times the noise of the positions."""
 
 TOLERANCE = {
     "steering_gyro": 0.17,
@@ -116,13 +120,13 @@ def relations_of(
 ) -> Relations:
     """All relations that the recorded signals allow. `shared`: fits that are known already."""
     shared = shared or {}
-    expected = expected_yaw_rate(signals.angle, signals.speed, wheelbase)
+    expected, follows = _steering(signals, wheelbase)
     rate, speed = signals.gyro[2], signals.speed
     force = signals.force
     poses = signals.poses
     heading = poses.rate if poses else EMPTY
     pairs: dict[str, Callable[[], Fit]] = {
-        "steering_gyro": lambda: steering_fit(signals, wheelbase),
+        "steering_gyro": lambda: follows,
         "heading_gyro": lambda: _yaw(
             smooth(rate, POSE_WINDOW), heading, gyro=rate, heading=heading
         ),
@@ -194,9 +198,16 @@ def _pose_speed(signals: Signals) -> list[Measured]:
     if found is None:
         return []
     log, spread, error = found
-    if spread > PROPORTIONAL:
+    if spread > proportional(signals):
         return []
     return [Measured("pose_speed", log, math.hypot(error, TOLERANCE["pose_speed"]), 0)]
+
+
+def proportional(signals: Signals) -> float:
+    """Spread of the logarithm of movement over speed up to which the two are proportional."""
+    size = float(np.median(signals.poses.speed.value))
+    noise = signals.poses.noise / size if size > 0.0 else 0.0
+    return max(PROPORTIONAL, min(NOISY * noise, LARGEST_SPREAD))
 
 
 def proportion(signals: Signals) -> tuple[float, float, float] | None:
@@ -256,14 +267,38 @@ def is_calm(signals: Signals) -> np.ndarray:
 def steering_fit(signals: Signals, wheelbase: float) -> Fit:
     """Of the gyro's yaw rate by the steering's. On a straight road a steering whose zero is off
     follows the speed, which says nothing."""
+    return _steering(signals, wheelbase)[1]
+
+
+def _steering(signals: Signals, wheelbase: float) -> tuple[Track, Fit]:
+    """The yaw rate expected of the steering and the gyro's fit to it. A zero that is far off hides
+    their agreement as the speed varies: then without it."""
     expected = expected_yaw_rate(signals.angle, signals.speed, wheelbase)
     rate, speed = signals.gyro[2], signals.speed
     fit = _yaw(expected, rate, steering=signals.angle, gyro=rate, speed=speed)
-    if fit.known or fit.reason:
-        return fit
+    if fit.reason or abs(fit.correlation) > AGREES_WELL:
+        return expected, fit
     bend = smooth(signals.angle, YAW_SMOOTHING).value
     varies = float(np.std(bend_of(bend)) * np.abs(speed.value).mean() / wheelbase)
-    return dataclasses.replace(STRAIGHT, delay=fit.delay) if varies < LEAST_YAW_RATE else fit
+    if not fit.known and varies < LEAST_YAW_RATE:
+        return expected, dataclasses.replace(STRAIGHT, delay=fit.delay)
+    zero = _zero(signals)
+    centred = Track(signals.angle.stamp_ns, signals.angle.value - zero)
+    better = expected_yaw_rate(centred, speed, wheelbase)
+    other = _yaw(better, rate, steering=centred, gyro=rate, speed=speed)
+    gained = 1.0 - other.correlation**2 < BETTER * (1.0 - fit.correlation**2)
+    return (better, other) if other.known and gained else (expected, fit)
+
+
+def _zero(signals: Signals) -> float:
+    """What the recorded steering reads when the gyro reads nothing, by least squares."""
+    moving = while_moving(signals.angle, signals.speed)
+    speed = at(moving.stamp_ns, signals.speed, MAX_GAP)
+    rate = at(moving.stamp_ns, smooth(signals.gyro[2], YAW_SMOOTHING), MAX_GAP)
+    known = np.isfinite(speed) & np.isfinite(rate)
+    design = np.stack([speed * moving.value, speed], 1)[known]
+    (slope, offset), *_ = np.linalg.lstsq(design, rate[known], rcond=None)
+    return float(-offset / slope) if slope else 0.0
 
 
 def missing(**tracks: Track) -> str:

@@ -31,6 +31,7 @@ BETTER = 0.5
 LEAST_MISFIT = 0.04  # of the speed's size
 CLOSE = 0.1  # of the speed's size
 LEAST_OFFSET = 0.1  # of the speed's size
+NOISY = 2.0  # standard deviations of the positions' own noise
 SIGNIFICANT = 4.0  # standard errors
 
 
@@ -92,7 +93,8 @@ def speed_fault(signals: Signals, wheelbase: float) -> SpeedFault | None:
         return SpeedFault("odd", "pose")
     if votes and all(a <= b for a, b in votes):
         return None  # the positions are the noisy ones, and are not used
-    return SpeedFault("unclear") if plain > 2.0 * PROPORTIONAL * size else None
+    beyond = plain > max(2.0 * PROPORTIONAL * size, NOISY * poses.noise)
+    return SpeedFault("unclear") if beyond else None
 
 
 def _offset(

@@ -22,6 +22,7 @@ WHEELS = (
     (400.0, 1700.0, "looks like a steering-wheel angle in degrees"),
 )
 BY_OTHERS = {"heading_steering", "lateral_steering"}
+SPEED_BY_OTHERS = {"lateral_gyro", "pose_speed"}
 LONG = 0.3  # s
 LEAST_TELLING, BENDING = 15.0, 0.03
 """Seconds in motion and standard deviation of the gyro [rad/s] from which on they must agree."""
@@ -70,7 +71,8 @@ def judge_steering(
         yield _twist(agreement, settings)
     elif not blamed and agreement.twist is None:
         if fit.known and not is_curvature:
-            yield from _wheelbase(fit, settings)
+            known = {one.name for one in agreement.diagnosis.relations.measured}
+            yield from _wheelbase(fit, settings, bool(known & SPEED_BY_OTHERS))
         yield from _offset(calibration, fit, settings)
     yield from _unchecked(agreement)
     if fit.known:
@@ -118,7 +120,8 @@ def _twist(agreement: Agreement, settings: RecordingSettings) -> Finding:
     )
 
 
-def _wheelbase(fit: Fit, settings: RecordingSettings) -> Iterator[Finding]:
+def _wheelbase(fit: Fit, settings: RecordingSettings, sure: bool) -> Iterator[Finding]:
+    """`sure`: another signal confirms the speed."""
     size = abs(fit.ratio)
     if FITTING[0] < size < FITTING[1] or abs(fit.correlation) <= CLOSE:
         return
@@ -127,8 +130,10 @@ def _wheelbase(fit: Fit, settings: RecordingSettings) -> Iterator[Finding]:
         "wheelbase",
         "steering",
         f"steering and gyro fit a wheelbase of {fitted:.2f} m, set are "
-        f"{settings.vehicle.wheelbase:g} m",
-        f"--vehicle.wheelbase {fitted:.2f}",
+        f"{settings.vehicle.wheelbase:g} m"
+        + ("" if sure else f", or the speed is {size:.2f} times the right one"),
+        f"--vehicle.wheelbase {fitted:.2f}"
+        + ("" if sure else f" or --speed-scale {settings.speed_scale / size:.3g}"),
         OK,
         WARNING,
     )

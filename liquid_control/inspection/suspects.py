@@ -26,6 +26,13 @@ SUSPECTS: Mapping[str, Mapping[str, int]] = {
 }
 """What can be wrong at once, as signals that share one error."""
 
+IN_UNITS = ("gyro", "accelerometer")
+"""Suspects that have the scale of some unit, or nearly the right one: unlike a wheel's ratio or an
+encoder's ticks, theirs is not up to whoever mounts them."""
+STIFF, OPEN = 30.0, {"steering": 3000.0, "speed": 300.0}
+"""Standard deviations of the logarithm of a scale before anything is measured."""
+LARGEST = math.log(2000.0)  # of any scale
+NEARLY = 0.5  # of the logarithm
 SIGN_ONLY = ("vertical",)
 """Suspects of a sign alone: one axis has no unit of its own."""
 
@@ -78,6 +85,14 @@ class Error:
         return self.factor < 0 and abs(math.log(-self.factor)) < max(0.4, 3.0 * self.doubt)
 
     @property
+    def plausible(self) -> bool:
+        size = abs(math.log(abs(self.factor)))
+        if size > LARGEST and self.unit is None:
+            return False
+        near = size < NEARLY
+        return self.suspect not in IN_UNITS or near or self.unit is not None
+
+    @property
     def common(self) -> bool:
         """Whether it is a unit or a sign that people meet."""
         wheel = self.suspect == "steering" and any(
@@ -127,7 +142,10 @@ def _with(names: tuple[str, ...], measured: Sequence[Measured]) -> Iterator[Expl
     scales = powers * [name not in SIGN_ONLY for name in names]
     design = (scales / sigma[:, None])[scaled]
     target = (logs / sigma)[scaled]
-    solution = np.linalg.lstsq(design, target, rcond=None)[0] if len(names) else np.zeros(0)
+    # What the relations leave open goes to the scale that is least fixed by the sensor's maker.
+    prior = np.diag([1.0 / OPEN.get(name, STIFF) for name in names])
+    rows, wanted = np.vstack([design, prior]), np.concatenate([target, np.zeros(len(names))])
+    solution = np.linalg.lstsq(rows, wanted, rcond=None)[0] if len(names) else np.zeros(0)
     left = target - design @ solution
     if np.any(np.abs(left) > WITHIN):
         return
@@ -146,4 +164,5 @@ def _with(names: tuple[str, ...], measured: Sequence[Measured]) -> Iterator[Expl
             zip(names, best, solution, doubts, strict=True)
         )
     )
-    yield Explanation(errors, float(np.sum(left**2)))
+    if all(error.plausible for error in errors):
+        yield Explanation(errors, float(np.sum(left**2)))

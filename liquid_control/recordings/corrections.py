@@ -47,6 +47,7 @@ def _steering(entry: Entry, settings: RecordingSettings) -> Entry:
 class _Speed:
     def __init__(self, settings: RecordingSettings) -> None:
         self.settings = settings
+        self._headed = False
         self._poses: collections.deque[tuple[int, PlanarOdometry]] = collections.deque()
 
     def __call__(self, entry: Entry) -> Entry:
@@ -68,8 +69,8 @@ class _Speed:
         return entry._replace(sample=SpeedSample(sample.stamp_ns, speed, sample.odometry))
 
     def _by_pose(self, stamp_ns: int, now: PlanarOdometry) -> float | None:
-        """Movement along the heading since the youngest position that is `WINDOW_NS` old; None
-        where there is none."""
+        """Movement since the youngest position that is `WINDOW_NS` old, negative against the
+        heading, if one is filled in; None where there is no such position."""
         poses = self._poses
         while len(poses) > 1 and stamp_ns - poses[1][0] >= WINDOW_NS:
             poses.popleft()
@@ -79,7 +80,9 @@ class _Speed:
         if poses and stamp_ns - poses[0][0] >= WINDOW_NS:
             before_ns, before = poses[0]
             middle = before.yaw + math.remainder(now.yaw - before.yaw, 2.0 * math.pi) / 2.0
-            along = (now.x - before.x) * math.cos(middle) + (now.y - before.y) * math.sin(middle)
-            speed = along / ((stamp_ns - before_ns) * 1e-9)
+            x, y = now.x - before.x, now.y - before.y
+            self._headed = self._headed or now.yaw != before.yaw
+            back = self._headed and x * math.cos(middle) + y * math.sin(middle) < 0.0
+            speed = (-1.0 if back else 1.0) * math.hypot(x, y) / ((stamp_ns - before_ns) * 1e-9)
         poses.append((stamp_ns, now))
         return speed

@@ -42,6 +42,7 @@ class Drive:
     speed: np.ndarray
     steering: np.ndarray
     topics: dict[str, str] = dataclasses.field(default_factory=dict)
+    poses: np.ndarray | None = None  # x, y, heading with each speed
 
     def keep(self, role: str, which: np.ndarray) -> None:
         """Only the messages of a role that `which` (N,) bool says."""
@@ -87,10 +88,13 @@ class Drive:
             )
             return messages.IMU, messages.imu_message(ImuSample(stamp_ns, rate, force))
         if role == "speed":
+            pose = None if self.poses is None else tuple(map(float, self.poses[i]))
             return messages.ODOMETRY, messages.odometry_message(
-                stamp_ns, "odom", None, float(self.speed[i])
+                stamp_ns, "odom", pose, float(self.speed[i])
             )
         angle, speed = float(self.steering[i]), float(self._speed_at(self.stamp[role][i]))
+        if steering == "twist_angle":  # angular.z = speed x "curvature"
+            return messages.TWIST, messages.twist_message(stamp_ns, angle / speed, speed)
         if steering == "twist":
             return messages.TWIST, messages.twist_message(
                 stamp_ns, np.tan(angle) / WHEELBASE, speed

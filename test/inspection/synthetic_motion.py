@@ -35,7 +35,7 @@ class Motion:
             _track(self.speed, 1),
             _track(self.steering, 1),
             _track(self.rotation, 1),
-            poses_of(self.odometry),
+            poses_of(self.odometry + np.array([START_NS * 1e-9, 0.0, 0.0, 0.0, 0.0])),
         )
 
     def samples(self) -> list[tuple[int, Sample]]:
