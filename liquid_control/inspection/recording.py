@@ -120,8 +120,12 @@ def judge_roles(
         yield warning(
             "no_imu",
             "imu",
-            "no Imu: the policy is given zero yaw rate and lateral acceleration",
-            "record sensor_msgs/Imu",
+            "no Imu: the policy is given zero yaw rate and lateral acceleration"
+            + _others("imu", alternatives),
+            "name its gyro, for example --topics.imu "
+            f"{alternatives['imu'][0]}, and --topics.accelerometer"
+            if "imu" in alternatives
+            else "record sensor_msgs/Imu",
         )
     if "imu" in roles and ACCELEROMETER in roles:
         yield note(

@@ -17,9 +17,9 @@ class TopicMap:
 
     camera: str = text("", "Image, CompressedImage, FFMPEGPacket or CompressedVideo")
     camera_info: str = text("", "CameraInfo of the camera")
-    imu: str = text("", "Imu")
+    imu: str = text("", "Imu, or the gyro alone: a vector of any type, /sensors:gyro_rad")
     accelerometer: str = text(
-        "", "Imu with the accelerations, where that of --topics.imu holds the yaw rates alone"
+        "", "Imu or vector of the accelerations, where --topics.imu is the gyro alone"
     )
     speed: str = text(
         "",

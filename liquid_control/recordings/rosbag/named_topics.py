@@ -7,17 +7,21 @@ import dataclasses
 from collections.abc import Collection
 
 from liquid_control.errors import FieldError, MessageError, TopicError
-from liquid_control.recordings.rosbag.fields import check_field, numbers_in, split_field
+from liquid_control.recordings.rosbag.fields import NUMBER, VECTOR, check_field, split_field
 from liquid_control.recordings.rosbag.reader import BagReader, BagTopic
+from liquid_control.recordings.values import ACCELEROMETER
 
-WITH_FIELDS = ("speed", "steering")
-"""Roles of one number, which may be named in messages of any type: /vehicle/servo:angle."""
+WITH_FIELDS = {"speed": NUMBER, "steering": NUMBER, "imu": VECTOR, ACCELEROMETER: VECTOR}
+"""What may be named for a role in messages of any type: /vehicle/servo:angle. The vector of an IMU
+is that of its gyro."""
 LOOKED_AT = 8  # messages in which a field must be
 MOST_LISTED = 12
 
 _WORDS = {
     "steering": ("steer", "servo", "tire", "tyre", "curvature", "angle", "command", "cmd"),
     "speed": ("speed", "velocity", "odom", "rpm"),
+    "imu": ("gyro", "angular_velocity", "angular_rate"),
+    ACCELEROMETER: ("accel",),
 }
 """Parts of names, the most telling first."""
 _ELSEWHERE = frozenset(
@@ -29,7 +33,7 @@ _ELSEWHERE = frozenset(
 
 def named_topic(role: str, kinds: Collection[str], reader: BagReader, name: str) -> BagTopic:
     """The topic that `name` says, TOPIC or TOPIC:FIELD. `kinds`: message types that the role can be
-    read from. Of any other type the only number of its messages is read.
+    read from. Of any other type the only number, or vector, of its messages is read.
 
     Raises TopicError, with what could be named, where that is not possible.
     """
@@ -50,14 +54,16 @@ def named_topic(role: str, kinds: Collection[str], reader: BagReader, name: str)
     got = f"{topic.name} of type {topic.kind}"
     if not messages:
         raise TopicError(role, f"{got} without a message that can be read", expected)
+    leaf = WITH_FIELDS[role]
     if not path:
-        numbers = numbers_in(messages[0])
-        if len(numbers) != 1:
-            listed = ", ".join(f"{topic.name}:{number}" for number in numbers[:MOST_LISTED])
-            raise TopicError(role, got, f"one of its numbers: {listed}" if listed else expected)
-        path = numbers[0]
+        paths = leaf.paths(messages[0])
+        if len(paths) != 1:
+            listed = ", ".join(f"{topic.name}:{path}" for path in paths[:MOST_LISTED])
+            there = f"one of its {leaf.name}s: {listed}" if listed else expected
+            raise TopicError(role, got, there)
+        path = paths[0]
     try:
-        check_field(path, messages)
+        check_field(path, messages, leaf)
     except FieldError as error:
         raise TopicError(role, f"{got} with the field {path}", error.expected) from error
     return dataclasses.replace(topic, field=path)
@@ -67,21 +73,21 @@ def likely_fields(role: str, kinds: Collection[str], reader: BagReader) -> tuple
     """What could be named for a role, best first: TOPIC of a type that holds something else as
     often, TOPIC:FIELD of any other type. `kinds`: types that the role can be read from. The names
     of topics and fields tell."""
-    words, found = _WORDS.get(role, ()), []
+    words, leaf, found = _WORDS[role], WITH_FIELDS[role], []
     for topic in reader.topics:
         by_topic = _rank(topic.name, words)
         if not topic.count or topic.kind in kinds:
             found += [(by_topic, topic.name)] if topic.count and by_topic is not None else []
             continue
-        if topic.kind.partition("/")[0] in _ELSEWHERE:
+        package = topic.kind.partition("/")[0]
+        if package in _ELSEWHERE and not (leaf is VECTOR and package == "geometry_msgs"):
             continue
-        numbers = [
-            n for message in _first_messages(reader, topic.name, 1) for n in numbers_in(message)
-        ]
-        ranked = [(_rank(number, words), number) for number in numbers]
+        first = _first_messages(reader, topic.name, 1)
+        paths = [path for message in first for path in leaf.paths(message)]
+        ranked = [(_rank(path, words), path) for path in paths]
         if not any(rank is not None for rank, _ in ranked):
-            ranked = [(by_topic, number) for number in numbers]
-        found += [(rank, f"{topic.name}:{number}") for rank, number in ranked if rank is not None]
+            ranked = [(by_topic, path) for path in paths]
+        found += [(rank, f"{topic.name}:{path}") for rank, path in ranked if rank is not None]
     return tuple(name for _, name in sorted(found)[:MOST_LISTED])
 
 

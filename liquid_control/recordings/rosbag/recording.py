@@ -142,7 +142,8 @@ class RosbagRecording(Source):
         return {
             role: fields
             for role in WITH_FIELDS
-            if getattr(self._topics, role) is None
+            if role != ACCELEROMETER
+            and getattr(self._topics, role) is None
             and (fields := likely_fields(role, KINDS[role], self.reader))
         }
 

@@ -8,6 +8,7 @@ import functools
 import math
 from collections.abc import Callable
 
+from liquid_control.recordings.rosbag.fields import vector_reader
 from liquid_control.recordings.rosbag.readings import (
     no_joint,
     planar,
@@ -17,7 +18,7 @@ from liquid_control.recordings.rosbag.readings import (
 from liquid_control.recordings.rosbag.topics import Roles
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.values import ACCELEROMETER
-from liquid_control.signals import ImuSample, SpeedSample, SteeringSample
+from liquid_control.signals import NOT_MEASURED, ImuSample, SpeedSample, SteeringSample
 
 MOST_JOINTS = 64  # that are named
 
@@ -30,25 +31,39 @@ def readers(settings: RecordingSettings, topics: Roles, absent: dict[str, str]) 
     """The reader of each role but the camera. They note in `absent`, by role, why a message holds
     no value."""
     return {
-        "imu": _imu_reader(settings, ImuSample.gyro_alone if topics.accelerometer else None),
-        ACCELEROMETER: _imu_reader(settings, ImuSample.accelerometer_alone),
+        "imu": _imu_reader(settings, _gyro_of(topics)),
+        ACCELEROMETER: _imu_reader(settings, _accelerometer_of(topics)),
         "speed": _speed_reader(topics),
         "steering": _steering_reader(settings, topics, absent),
     }
 
 
-def _imu_reader(settings: RecordingSettings, part: Callable[[ImuSample], ImuSample] | None) -> Read:
-    """`part`: takes the half that the topic holds of a sample; None for all of it."""
+def _imu_reader(settings: RecordingSettings, sample_of: Callable[[object, int], ImuSample]) -> Read:
     turn = settings.imu.turn()
+    return lambda decoded, stamp_ns, kind: (turn(sample_of(decoded, stamp_ns)), "")
 
-    def read(decoded, stamp_ns: int, kind: str) -> tuple[ImuSample, str]:
-        sample = ImuSample.from_message(decoded)
-        sample = turn(sample if part is None else part(sample))
-        if stamp_ns != sample.stamp_ns:
-            sample = dataclasses.replace(sample, stamp_ns=stamp_ns)
-        return sample, ""
 
-    return read
+def _gyro_of(topics: Roles) -> Callable[[object, int], ImuSample]:
+    """Sample of a message and its stamp: its gyro alone, where there is a field or an accelerometer
+    of its own."""
+    if topics.imu and topics.imu.field:
+        vector = vector_reader(topics.imu.field)
+        return lambda decoded, stamp_ns: ImuSample(stamp_ns, vector(decoded), NOT_MEASURED)
+    if topics.accelerometer:
+        return lambda decoded, stamp_ns: _stamped(decoded, stamp_ns).gyro_alone()
+    return _stamped
+
+
+def _accelerometer_of(topics: Roles) -> Callable[[object, int], ImuSample]:
+    if topics.accelerometer and topics.accelerometer.field:
+        vector = vector_reader(topics.accelerometer.field)
+        return lambda decoded, stamp_ns: ImuSample(stamp_ns, NOT_MEASURED, vector(decoded))
+    return lambda decoded, stamp_ns: _stamped(decoded, stamp_ns).accelerometer_alone()
+
+
+def _stamped(decoded: object, stamp_ns: int) -> ImuSample:
+    sample = ImuSample.from_message(decoded)
+    return sample if sample.stamp_ns == stamp_ns else dataclasses.replace(sample, stamp_ns=stamp_ns)
 
 
 def _speed_reader(topics: Roles) -> Read:

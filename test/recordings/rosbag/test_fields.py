@@ -12,7 +12,13 @@ from rosbags.typesys import get_types_from_msg
 
 from liquid_control.errors import ConfigError, FieldError, TopicError
 from liquid_control.inspection.recording import inspect_recording
-from liquid_control.recordings.rosbag.fields import check_field, number_reader, numbers_in
+from liquid_control.recordings.rosbag.fields import (
+    check_field,
+    number_reader,
+    numbers_in,
+    vector_reader,
+    vectors_in,
+)
 from liquid_control.recordings.rosbag.readings import SPEEDS, SPEEDS_BY_NAME
 from liquid_control.recordings.rosbag.recording import RosbagRecording
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
@@ -70,6 +76,20 @@ def test_a_path_leads_to_its_number(path, value):
 def test_what_is_no_number_is_a_value_error(path):
     with pytest.raises(ValueError, match="it has no|is no number"):
         number_reader(path)(MESSAGE)
+
+
+def test_vectors_are_three_numbers():
+    x = SimpleNamespace(x=1.0, y=2, z=3.0)
+    turn = SimpleNamespace(x=0.0, y=0.0, z=0.0, w=1.0)
+    message = SimpleNamespace(
+        gyro=np.array([1.0, 2.0, 3.0], np.float32), rate=x, turn=turn, data=[1.0, 2.0], pair=[x, x]
+    )
+    for path in ("gyro", "rate", "pair[1]"):
+        assert vector_reader(path)(message) == (1.0, 2.0, 3.0)
+    for path in ("turn", "data", "rate.x", "pair"):
+        with pytest.raises(ValueError, match="is no vector"):
+            vector_reader(path)(message)
+    assert vectors_in(message) == ["gyro", "rate", "pair[0]", "pair[1]"]
 
 
 @pytest.mark.parametrize(
@@ -146,8 +166,10 @@ def test_a_field_of_a_known_type_is_read_in_place_of_its_own(bags, tmp_path):
         ("speed", "/servo:a b", "the field a b", "names and indices"),
         ("speed", "/gone:angle", "/gone, which is not in the recording", "a topic of type"),
         ("steering", "/state", "of type odd_msgs/msg/Named", "a topic of type"),
-        ("steering", "/state:mode", "the field mode", "a type with numbers"),
-        ("imu", "/servo:angle", "/servo of type odd_msgs/msg/Servo", "sensor_msgs/msg/Imu"),
+        ("steering", "/state:mode", "the field mode", "a type with a number"),
+        ("camera", "/servo:angle", "/servo of type odd_msgs/msg/Servo", "sensor_msgs/msg/Image"),
+        ("imu", "/servo", "/servo of type odd_msgs/msg/Servo", "sensor_msgs/msg/Imu"),
+        ("imu", "/servo:angle", "with the field angle", "a type with a vector"),
     ],
 )
 def test_a_field_that_is_not_there_is_refused_with_those_that_are(

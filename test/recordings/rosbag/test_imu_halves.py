@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from rosbags.typesys import get_types_from_msg
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import AmbiguousTopicError
@@ -99,6 +100,61 @@ def test_halves_belong_to_those_of_their_camera(bags, tmp_path):
     topics = TopicMap(imu=f"/rear{GYRO}", accelerometer=f"/front{ACCEL}")
     with RosbagRecording(bag, RecordingSettings(topics=topics)) as recording:
         assert recording.roles["accelerometer"].name == f"/front{ACCEL}"
+
+
+VECTOR, COMBINED = "geometry_msgs/msg/Vector3Stamped", "odd_msgs/msg/Combined"
+
+
+def test_gyro_and_accelerometer_are_vectors_of_any_type(bags, tmp_path):
+    """As Xsens and PX4 have them; the latter with z down."""
+    if COMBINED not in bags.TYPES.fielddefs:
+        text = "uint64 timestamp\nfloat32[3] gyro_rad\nfloat32[3] accelerometer_m_s2\n"
+        bags.TYPES.register(get_types_from_msg(text, COMBINED))
+    stamped = bags.header(START)
+    combined = bags.make(
+        COMBINED,
+        timestamp=12,
+        gyro_rad=np.array([0.0, 0.0, -0.25], np.float32),
+        accelerometer_m_s2=np.array([0.5, -2.0, -9.75], np.float32),
+    )
+    rate, force = bags.vector(0.0, 0.0, 0.25), bags.vector(0.5, 2.0, 9.75)
+    events = [
+        (START + LATE, "/px4/sensors", COMBINED, combined),
+        (
+            START + LATE,
+            "/imu/angular_velocity",
+            VECTOR,
+            bags.make(VECTOR, header=stamped, vector=rate),
+        ),
+        (
+            START + LATE,
+            "/imu/acceleration",
+            VECTOR,
+            bags.make(VECTOR, header=stamped, vector=force),
+        ),
+    ]
+    bag = bags.write(tmp_path / "bag", events)
+    sides = (
+        (TopicMap(imu="/imu/angular_velocity", accelerometer="/imu/acceleration"), "flu", START),
+        (
+            TopicMap(imu="/px4/sensors:gyro_rad", accelerometer="/px4/sensors:accelerometer_m_s2"),
+            "frd",
+            START + LATE,
+        ),
+    )
+    for topics, axes, stamp in sides:
+        settings = RecordingSettings(topics=topics, imu=ImuMounting(axes))
+        with RosbagRecording(bag, settings) as recording:
+            gyro, accelerometer = [sample for _, sample in recording.samples()]
+            assert recording.skipped == {}
+        assert gyro.angular_velocity == (0.0, 0.0, 0.25) and accelerometer.stamp_ns == stamp
+        assert accelerometer.linear_acceleration == (0.5, 2.0, 9.75)
+        assert math.isnan(gyro.linear_acceleration[2] + accelerometer.angular_velocity[2])
+    with RosbagRecording(bag) as recording:
+        found = recording.alternatives["imu"]
+    assert found == ("/px4/sensors:gyro_rad", "/imu/angular_velocity:vector")
+    text = {one["code"]: one for one in inspect_recording(bag).facts["findings"]}["no_imu"]
+    assert "--topics.imu /px4/sensors:gyro_rad" in text["remedy"]
 
 
 def test_whole_imus_are_left_as_they_are(bags, tmp_path):
