@@ -47,6 +47,12 @@ class Intrinsics:
         matrix[5] -= float(roi.y_offset)
         return cls(int(roi.width), int(roi.height), tuple(matrix))
 
+    @classmethod
+    def of_lens(cls, height: int, width: int, angle: float) -> Intrinsics:
+        """Of pictures [px] with a horizontal field of view [rad]: square pixels, centred."""
+        focal = width / 2 / math.tan(angle / 2)
+        return cls(width, height, (focal, 0.0, width / 2, 0.0, focal, height / 2, 0.0, 0.0, 1.0))
+
     @property
     def calibrated(self) -> bool:
         k = self.matrix
@@ -70,9 +76,12 @@ class ViewSettings:
 
     source: str = choice(
         "flags",
-        ("flags", "camera_info"),
-        "crop as set (in training by --preprocess.crop, else as the model was trained), or by "
-        "CameraInfo and the angles below",
+        ("flags", "camera_info", "lens"),
+        "crop as set (in training by --preprocess.crop, else as the model was trained), or by the "
+        "angles below and CameraInfo or `lens`",
+    )
+    lens: float = number(
+        1.2, 0.1, 3.0, "rad", "with source lens: horizontal field of view of the whole picture"
     )
     pitch: float = number(0.0, -0.3, 0.3, "rad", "downward tilt of the camera")
     width: float = number(1.309, 0.1, 3.0, "rad", "horizontal field of view shown")

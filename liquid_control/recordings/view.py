@@ -6,7 +6,7 @@ import itertools
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ImageError
-from liquid_control.perception.view import ViewError, ViewSettings, crop_of
+from liquid_control.perception.view import Intrinsics, ViewError, ViewSettings, crop_of
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.values import CALIBRATION
 
@@ -21,16 +21,21 @@ def crop_for(source: Source, view: ViewSettings, preprocess: PreprocessConfig) -
     """
     if view.source == "flags":
         return preprocess
-    if source.camera is None:
+    size = _first_size(source)
+    if view.source == "lens" and size is None:
+        raise ViewError(source.path, "no picture can be decoded")
+    if view.source == "lens":
+        camera, name = Intrinsics.of_lens(*size, view.lens), "--view.lens"
+    elif source.camera is None:
         raise ViewError(source.path, source.camera_missing)
-    name = source.roles[CALIBRATION].name
+    else:
+        camera, name = source.camera, source.roles[CALIBRATION].name
     try:
-        crop = crop_of(source.camera, view, preprocess)
+        crop = crop_of(camera, view, preprocess)
     except ValueError as error:
         raise ViewError(source.path, f"{name}: {error}") from error
-    size = _first_size(source)
-    if size is not None and not source.camera.fits(*size):
-        raise ViewError(source.path, f"{name}: {source.camera.misfit(*size)}")
+    if size is not None and not camera.fits(*size):
+        raise ViewError(source.path, f"{name}: {camera.misfit(*size)}")
     return crop
 
 

@@ -10,21 +10,21 @@ from liquid_control.perception.view import Intrinsics, ViewError, ViewSettings, 
 from liquid_control.ros import camera_topics, qos
 from liquid_control.ros.polled_subscription import PolledSubscription
 
-REMEDY = "Calibrate the camera (camera_calibration), or set view.source: flags"
+REMEDY = "Calibrate the camera (camera_calibration), or set view.source: flags, or view.lens"
 
 _SIDES = ("top", "bottom", "left", "right")
 
 
 class CameraCrop:
     """`crop`: None while it is not known, for the reason in `problem`. With `view.source`
-    camera_info it follows the CameraInfo received last."""
+    camera_info it follows the CameraInfo received last, with lens the size of the pictures."""
 
     def __init__(self, node: Node, view: ViewSettings, preprocess: PreprocessConfig) -> None:
         self._node, self._view, self._preprocess = node, view, preprocess
         self._camera: Intrinsics | None = None
         self._infos: PolledSubscription | None = None
         self.crop: PreprocessConfig | None = preprocess
-        self.problem = ""
+        self.problem, self._topic = "", "view.lens"
         if view.source == "camera_info":
             self._topic = camera_topics.info_topic(node)
             self._infos = PolledSubscription(node, CameraInfo, self._topic, qos.CAMERA)
@@ -32,10 +32,12 @@ class CameraCrop:
 
     def of(self, height: int, width: int) -> PreprocessConfig | None:
         """The crop for a picture of this size; None where it is not known, or not for this size."""
+        if self._view.source == "lens":
+            self._hear(Intrinsics.of_lens(height, width, self._view.lens))
         if self._infos is None:
             return self.crop
         for message, _ in self._infos.take():
-            self._hear(message)
+            self._hear(Intrinsics.from_message(message))
         if self.crop is not None:
             fits = self._camera.fits(height, width)
             self.problem = "" if fits else f"{self._topic}: {self._camera.misfit(height, width)}"
@@ -46,8 +48,7 @@ class CameraCrop:
         if self._infos is not None:
             self._infos.close()
 
-    def _hear(self, message: CameraInfo) -> None:
-        camera = Intrinsics.from_message(message)
+    def _hear(self, camera: Intrinsics) -> None:
         if camera == self._camera:
             return
         self._camera = camera

@@ -89,6 +89,13 @@ def test_a_view_that_the_camera_does_not_have_is_refused(changes, words):
         crop_of(Intrinsics.from_message(info(**changes)), VIEW, PREPROCESS)
 
 
+def test_a_lens_of_half_the_picture_is_its_middle():
+    """Of a lens of 90 degrees the middle 53 degrees are half of the columns."""
+    view = ViewSettings("lens", lens=math.pi / 2, width=2 * math.atan(0.5), above=0.1, below=0.3)
+    crop = crop_of(Intrinsics.of_lens(480, 640, view.lens), view, PREPROCESS)
+    assert (crop.crop_left, crop.crop_right) == (pytest.approx(0.25), pytest.approx(0.25))
+
+
 def test_a_matrix_of_another_size_is_refused():
     message = info()
     message.k = message.k[:8]
@@ -109,5 +116,8 @@ def test_pictures_of_another_shape_than_the_calibration_are_refused(size, fits):
         else:
             with pytest.raises(ViewError, match=f"it is of 640x480, the pictures are {size[1]}x"):
                 crop_for(recording, VIEW, PREPROCESS)
+        lens = dataclasses.replace(VIEW, source="lens")
+        camera = Intrinsics.of_lens(*size, 1.2)
+        assert crop_for(recording, lens, PREPROCESS) == crop_of(camera, VIEW, PREPROCESS)
         flags = dataclasses.replace(VIEW, source="flags")
         assert crop_for(recording, flags, PREPROCESS) == PREPROCESS

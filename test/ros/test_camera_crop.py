@@ -37,6 +37,17 @@ def test_the_models_own_crop_needs_no_camera_info(node):
     assert not list(node.get_subscriptions_info_by_topic("/zed/rgb/camera_info"))
 
 
+def test_a_lens_is_the_crop_of_every_size(node):
+    crop = CameraCrop(node, ViewSettings("lens", width=0.8, above=0.1, below=0.3), PREPROCESS)
+    for height, width in ((480, 640), (240, 320), (720, 1280)):
+        camera = Intrinsics.of_lens(height, width, 1.2)
+        assert crop.of(height, width) == crop_of(camera, VIEW, PREPROCESS)
+        seen = 2 * np.arctan((1 - 2 * crop.crop.crop_left) * np.tan(0.6))
+        assert seen == pytest.approx(0.8, abs=1e-3)
+    narrow = CameraCrop(node, ViewSettings("lens", lens=0.5, width=0.8), PREPROCESS)
+    assert narrow.of(480, 640) is None and "short of the view" in narrow.problem
+
+
 def test_it_follows_the_camera_info_beside_the_pictures(node, probe):
     crop = CameraCrop(node, VIEW, PREPROCESS)
     assert crop.of(160, 320) is None and crop.problem == "no CameraInfo on /zed/rgb/camera_info"
