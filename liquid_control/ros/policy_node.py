@@ -70,7 +70,7 @@ class PolicyNode(LifecycleNode):
         super().__init__("policy_node", **options)
         transitions.refuse_impossible(self)
         start, *settings = parameters.declare_all(self, PARAMETERS)
-        undeclared.refuse_undeclared(self, "policy_node")
+        unknown = undeclared.refuse_undeclared(self, "policy_node")
         self.autostart = start.autostart
         self.config, self.cruise, self.timeline_config, *shape = settings
         self.mounting, self.speed_input, self.view, self.vehicle = shape
@@ -91,7 +91,7 @@ class PolicyNode(LifecycleNode):
             Meter() for _ in range(5)
         )
         self._sensors: dict[str, Subscription] = {}
-        self._check = PolicyCheck(self)
+        self._check = PolicyCheck(self, unknown)
         self._health = self._check.health
         jump = JumpThreshold(min_forward=Duration(seconds=1), min_backward=Duration(nanoseconds=-1))
         self._jump = self.get_clock().create_jump_callback(jump, post_callback=self._on_clock_jump)

@@ -67,7 +67,7 @@ class SafetyNode(Node):
         self.config, limits, engagement, buttons, speed, angle, self.vehicle = (
             parameters.declare_all(self, PARAMETERS)
         )
-        undeclared.refuse_undeclared(self, "safety_node")
+        unknown = undeclared.refuse_undeclared(self, "safety_node")
         self.guard = Guard(limits, self.vehicle, engagement)
         parameters.follow(self, [("gate.", limits)], lambda changed: self._set_limits(*changed))
         self._proposals, self._speeds, self._commands, self._latency = (Meter() for _ in range(4))
@@ -104,7 +104,7 @@ class SafetyNode(Node):
             "steering_angle": self._angles.subscription,
             "proposal": proposal,
         }
-        self._check = GateCheck(self, inputs, self._out)
+        self._check = GateCheck(self, inputs, self._out, unknown)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         period = 1.0 / self.config.rate
         self._loop = Loop(period, silence=engagement.proposal_stale_after)

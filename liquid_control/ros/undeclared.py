@@ -38,15 +38,17 @@ POSSIBLE, SLIP, SLIP_OF_SHORT, SHORT = 0.6, 0.8, 0.9, 8
 of names of fewer letters than `SHORT` and of nodes more is asked."""
 
 
-def refuse_undeclared(node: Node, kind: str, words: Sequence[str] | None = None) -> None:
+def refuse_undeclared(node: Node, kind: str, words: Sequence[str] | None = None) -> tuple[str, ...]:
     """Holds the parameters that a node of ours was given, after it declared its own, against those
     of all our nodes, by `judge`. `kind`: its name in `NODES`. `words`: the command line, by default
-    that of the process. Raises ConfigError."""
+    that of the process. Logs the warnings and returns them. Raises ConfigError."""
     given = getattr(node, "_parameter_overrides", ())  # rclpy has no public way to them
     names = [name for name in given if not node.has_parameter(name)]
     sections = _given_sections(sys.argv[1:] if words is None else words)
-    for warning in judge(kind, node.get_fully_qualified_name(), names, sections):
+    warnings = judge(kind, node.get_fully_qualified_name(), names, sections)
+    for warning in warnings:
         node.get_logger().warning(warning)
+    return tuple(warnings)
 
 
 def judge(

@@ -24,7 +24,11 @@ SOME = 2
 class GateHealth:
     """`turn` is called once a second; `parts` and `objections` at any time."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, more: Sequence[Part] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`more`: parts that stay as they are."""
+        self._more = tuple(more)
         self.odometry, self.proposals, self.angles = (Stream(clock) for _ in range(3))
         self._clock = clock
         self._policy: tuple[float, tuple[Part, ...]] | None = None
@@ -98,7 +102,7 @@ class GateHealth:
                 problems = tuple(settings.judge_settings(part.facts, vehicle, limits))
                 size = f"wheelbase {vehicle.wheelbase:g} m, at most {limits.max_speed:g} m/s"
                 found.append(Part("vehicle", {"more": size}, problems))
-        parts = tuple(found)
+        parts = (*found, *self._more)
         self._complaints = (*complaints(parts), *complaints(self.policy or ()))
         return parts
 

@@ -3,7 +3,7 @@ writes into the log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -17,7 +17,7 @@ from liquid_control.ros.health.announcer import Announcer
 from liquid_control.ros.health.gate import GateHealth
 from liquid_control.ros.health.messages import parts_in
 from liquid_control.ros.health.part import Part, renamed
-from liquid_control.ros.health.settings import NAME
+from liquid_control.ros.health.settings import NAME, parameter_parts
 from liquid_control.ros.health.topics import Topic
 
 POLICY = "policy_health"
@@ -30,9 +30,16 @@ OF_ROS = ("/clock", "/parameter_events")
 class GateCheck:
     """`health` is given what the node hears; `parts` is called once a second."""
 
-    def __init__(self, node: Node, inputs: Mapping[str, Subscription], command: Publisher) -> None:
-        """`inputs`: odometry, steering_angle and proposal by these names."""
-        self.health = GateHealth()
+    def __init__(
+        self,
+        node: Node,
+        inputs: Mapping[str, Subscription],
+        command: Publisher,
+        undeclared: Sequence[str] = (),
+    ) -> None:
+        """`inputs`: odometry, steering_angle and proposal by these names; `undeclared`: warnings
+        of parameters that no node declares."""
+        self.health = GateHealth(parameter_parts(undeclared))
         self._node, self._announcer = node, Announcer(node.get_logger())
         self._shown, self._turns = False, 0
         self._inputs, self._command = dict(inputs), command

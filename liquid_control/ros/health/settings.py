@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.ros.health.part import Level, Part, Problem
@@ -33,6 +33,16 @@ def settings_part(settings: DrivingSettings, checked: bool) -> Part:
             CHECKED: str(checked),
         },
     )
+
+
+def parameter_parts(warnings: Sequence[str]) -> tuple[Part, ...]:
+    """The part of parameters that were given and that no node of ours declares; none without."""
+    remedy = "correct the name, or move another package's into the section of its node"
+    problems = tuple(
+        Problem(f"undeclared {number}", Level.WARN, warning, remedy)
+        for number, warning in enumerate(warnings)
+    )
+    return (Part("parameters", {}, problems),) if problems else ()
 
 
 def judge_settings(

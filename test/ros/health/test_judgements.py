@@ -22,7 +22,12 @@ from liquid_control.ros.health.graph import refusal
 from liquid_control.ros.health.live import NodeReport
 from liquid_control.ros.health.messages import part_status, parts_in
 from liquid_control.ros.health.part import Level, Part, Problem, table
-from liquid_control.ros.health.settings import DrivingSettings, judge_settings, settings_part
+from liquid_control.ros.health.settings import (
+    DrivingSettings,
+    judge_settings,
+    parameter_parts,
+    settings_part,
+)
 from liquid_control.ros.health.topics import Endpoint, Topic, judge_listeners, judge_sources
 
 NOW = 1_796_000_000 * 10**9
@@ -149,7 +154,7 @@ def checked(*parts: Part, settled=True) -> tuple[Part, ...]:
 
 def test_a_strict_gate_waits_for_the_check_and_objects_to_what_it_finds():
     clock = Clock()
-    gate = GateHealth(clock)
+    gate = GateHealth(clock=clock)
     assert "not heard on policy_health" in gate.objections()[0]
     second(gate, clock, checked(settled=False))
     assert gate.objections() == ("the start-up check is not finished",)
@@ -166,15 +171,24 @@ def test_a_strict_gate_waits_for_the_check_and_objects_to_what_it_finds():
     assert "not heard" in gate.objections()[0], "the policy's check is too old"
 
 
+def test_parameters_that_no_node_declares_are_a_part():
+    assert parameter_parts(()) == ()
+    clock = Clock()
+    gate = GateHealth(parameter_parts(["gate.max_sped: no node declares it"]), clock)
+    for _ in range(3):
+        second(gate, clock, checked())
+    assert gate.objections() == ("parameters: gate.max_sped: no node declares it",)
+
+
 def test_an_odometry_that_the_gate_does_not_believe_is_named_with_its_clock():
     clock = Clock()
-    gate = GateHealth(clock)
+    gate = GateHealth(clock=clock)
     for _ in range(3):
         parts = second(gate, clock, checked(), offset=-0.6, believed=False)
     assert parts["odometry"].level is Level.WARN
     assert parts["odometry"].message.startswith("stamps 0.6 s behind ours; all messages")
     assert gate.objections()[0].startswith("odometry: stamps 0.6 s behind ours")
-    gate = GateHealth(clock)
+    gate = GateHealth(clock=clock)
     for _ in range(3):
         parts = second(gate, clock, checked(), believed=False)
     assert parts["odometry"].message.startswith("all messages are refused: stale, not finite")
@@ -182,7 +196,7 @@ def test_an_odometry_that_the_gate_does_not_believe_is_named_with_its_clock():
 
 def test_a_speed_that_is_too_slow_and_an_angle_that_is_not_believed():
     clock = Clock()
-    gate = GateHealth(clock)
+    gate = GateHealth(clock=clock)
     for _ in range(3):
         parts = second(gate, clock, checked(), rate=1)
     assert parts["odometry"].message == (
