@@ -2,9 +2,9 @@
 acknowledged, a takeover that is held, and that engaging takes a request.
 
 A small file for each gate, written when one of these changes and absent while there is none of
-them. An emergency stop is remembered until it is acknowledged, and a takeover that is held until it
-ends or the machine starts anew. Another fault and the need of a request outlive a gate that was
-killed or crashed; they end with a gate that was ended in order, because that ends a session.
+them. An emergency stop is remembered until it is acknowledged; that it or a takeover is held, until
+that ends or the machine starts anew. Another fault and the need of a request outlive a gate that
+was killed or crashed; they end with a gate that was ended in order, because that ends a session.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from liquid_control.control.engagement import DRIVING, State
+from liquid_control.control.engagement import COMMANDING, DRIVING, State
 from liquid_control.errors import ConfigError
 from liquid_control.system.files import damaged, read_json, write_atomically
 from liquid_control.system.serial_thread import SerialThread
 
 EMERGENCY = "emergency stop"
+SOURCES = {"topic", "joystick"}
+"""Where a takeover or an emergency stop can be held."""
 BEFORE = " (before the restart)"
 NOTHING = "none"
 """The folder that stands for no memory."""
@@ -30,33 +33,45 @@ LARGEST = 65536
 """A larger file is not ours [bytes]."""
 
 
+class Held(NamedTuple):
+    """What the operator holds at one decision. `took_over`: a takeover was requested, if only for a
+    moment; `takeover`, `pressed`: where a takeover and an emergency stop are held."""
+
+    took_over: bool = False
+    takeover: tuple[str, ...] = ()
+    pressed: tuple[str, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True)
 class Remembered:
     """`fault`: the reason of the latched fault, empty without one; `emergency`: an emergency stop
-    is a part of it; `takeover`: where it is held, by topic or joystick; `waits`: engaging takes a
-    request."""
+    is a part of it. `takeover`, `pressed`: where a takeover and an emergency stop are held, by
+    topic or joystick. `waits`: engaging takes a request."""
 
     fault: str = ""
     emergency: bool = False
     takeover: tuple[str, ...] = ()
+    pressed: tuple[str, ...] = ()
     waits: bool = False
 
-    def after(self, state: State, reason: str, takeover: bool, held: tuple[str, ...]) -> Remembered:
-        """After one decision of the gate: its state and reason, whether a takeover was requested
-        in it, and where one is held now."""
+    def after(self, was: State, state: State, reason: str, held: Held) -> Remembered:
+        """After one decision of the gate: its state before and now, its reason, and what the
+        operator holds."""
         fault = state is State.FAULT
-        waits = fault or takeover or bool(held) or (self.waits and state not in DRIVING)
+        left = was in COMMANDING and state is State.DISENGAGED
+        waits = fault or left or held.took_over or (self.waits and state not in DRIVING)
         emergency = fault and (self.emergency or EMERGENCY in reason)
-        return Remembered(reason if fault else "", emergency, held, waits)
+        return Remembered(reason if fault else "", emergency, held.takeover, held.pressed, waits)
 
     def after_end(self) -> Remembered:
         """After the gate was ended in order."""
-        fault, held = self.fault if self.emergency else "", self.takeover
-        return Remembered(fault, self.emergency, held, self.emergency or bool(held))
+        fault, waits = self.fault if self.emergency else "", self.emergency or bool(self.takeover)
+        return dataclasses.replace(self, fault=fault, waits=waits)
 
     def after_boot(self) -> Remembered:
         """After the machine started anew."""
-        return dataclasses.replace(self.after_end(), takeover=(), waits=self.emergency)
+        ended = self.after_end()
+        return dataclasses.replace(ended, takeover=(), pressed=(), waits=self.emergency)
 
     def after_restart(self) -> Remembered:
         """As the next gate has it: its fault says that it is an old one."""
@@ -83,16 +98,18 @@ class GateMemory:
         self._thread = SerialThread("gate memory")
         self.restored = self._thread.call(load, path, boot()) if path else Remembered()
         self._now = self._written = self.restored
+        self._state = State.DISENGAGED
         if path:
             self._thread.call(self._prepare)
 
-    def note(self, state: State, reason: str, takeover: bool, held: tuple[str, ...]) -> None:
+    def note(self, state: State, reason: str, held: Held) -> None:
         """As `Remembered.after`; once for each decision."""
-        self._keep(self._now.after(state, reason, takeover, held))
+        self._keep(self._now.after(self._state, state, reason, held))
+        self._state = state
 
-    def end(self) -> None:
-        """The gate was ended in order. Waits until the file is written."""
-        self._keep(self._now.after_end())
+    def end(self, in_order: bool = True) -> None:
+        """The gate ends; not `in_order` if by an error. Waits until the file is written."""
+        self._keep(self._now.after_end() if in_order else self._now)
         if self.path:
             self._thread.call(self._write)
 
@@ -171,7 +188,7 @@ def load(path: Path, booted: str) -> Remembered:
         found, before = _read(path)
     except (OSError, ConfigError) as error:
         cause = error.strerror if isinstance(error, OSError) else "damaged"
-        return Remembered(f"{EMERGENCY}: {path} cannot be read ({cause})", True, (), True)
+        return Remembered(f"{EMERGENCY}: {path} cannot be read ({cause})", True, waits=True)
     return (found if before == booted else found.after_boot()).after_restart()
 
 
@@ -180,12 +197,12 @@ def _read(path: Path) -> tuple[Remembered, str]:
         raise damaged(path)
     names = [field.name for field in dataclasses.fields(Remembered)]
     found = read_json(path, *names, "boot")
-    sources = found["takeover"]
-    if not isinstance(sources, list) or not set(map(str, sources)) <= {"topic", "joystick"}:
+    places = found["takeover"], found["pressed"]
+    if not all(isinstance(each, list) and set(map(str, each)) <= SOURCES for each in places):
         raise damaged(path)
     texts, switches = (found["fault"], found["boot"]), (found["emergency"], found["waits"])
     if not all(isinstance(text, str) for text in texts):
         raise damaged(path)
     if not all(isinstance(switch, bool) for switch in switches):
         raise damaged(path)
-    return Remembered(found["fault"], switches[0], tuple(sources), switches[1]), found["boot"]
+    return Remembered(texts[0], switches[0], *map(tuple, places), switches[1]), texts[1]

@@ -15,7 +15,7 @@ from std_srvs.srv import Trigger
 from liquid_control.control.engagement import Answer, Request
 from liquid_control.control.guard import OperatorRequest
 from liquid_control.ros import qos
-from liquid_control.ros.gate_memory import EMERGENCY, Remembered
+from liquid_control.ros.gate_memory import EMERGENCY, Held, Remembered
 from liquid_control.ros.joystick import Joystick, JoystickConfig
 from liquid_control.ros.polled_subscription import PolledSubscription, sender
 
@@ -47,6 +47,7 @@ class OperatorInput:
         self._pulses: set[str] = set()
         self._restored: tuple[str, ...] = ()
         self._said: set[tuple[str, int]] = set()
+        self._took_over = False
         self._enabled_until = 0.0
         self._engage_requested = self._acknowledged = False
         self._topics = {
@@ -68,8 +69,9 @@ class OperatorInput:
         stop."""
         self._listen()
         emergency = "emergency" in self._pulses or any(self._emergency.values())
+        self._took_over = "takeover" in self._pulses or any(self._takeover.values())
         request = OperatorRequest(
-            takeover="takeover" in self._pulses or any(self._takeover.values()),
+            takeover=self._took_over,
             enabled=time.monotonic() <= self._enabled_until,
             engage_requested=self._engage_requested,
             acknowledged=self._acknowledged,
@@ -81,13 +83,14 @@ class OperatorInput:
         return request
 
     @property
-    def held(self) -> tuple[str, ...]:
-        """Where a takeover is held: by topic, joystick, or both."""
-        return tuple(source for source, held in self._takeover.items() if held)
+    def held(self) -> Held:
+        """What the operator holds, as of the last `take`."""
+        return Held(self._took_over, _sources(self._takeover), _sources(self._emergency))
 
     def restore(self, before: Remembered) -> None:
         """Goes on where the gate before this one ended."""
         self._takeover |= dict.fromkeys(before.takeover, True)
+        self._emergency |= dict.fromkeys(before.pressed, True)
         self._restored = (before.fault,) if before.fault else ()
         if before.waits:  # after any takeover, engaging takes a request
             self._pulses.add("takeover")
@@ -101,9 +104,15 @@ class OperatorInput:
             else f"joystick.{name}: the joystick has no buttons"
             for name, count in self._joystick.missing.items()
         ]
-        if self._joystick.config.used and not self._node.count_publishers("joy"):
+        if self._joystick.config.used and not self._is_published("joy"):
             found.append("joystick buttons are configured and no node publishes joy")
+        for topic, held in (("takeover", self._takeover), ("emergency_stop", self._emergency)):
+            if held["topic"] and not self._is_published(topic):
+                found.append(f"{topic} is held true and no node publishes it: publish false")
         return tuple(found)
+
+    def _is_published(self, topic: str) -> bool:
+        return bool(self._node.get_publishers_info_by_topic(topic))
 
     def _listen(self) -> None:
         for name, (held, subscriptions) in self._topics.items():
@@ -162,3 +171,7 @@ def _heard(node: Node, topic: str) -> tuple[PolledSubscription, PolledSubscripti
         PolledSubscription(node, Bool, topic, qos.OPERATOR),
         PolledSubscription(node, Bool, topic, qos.LATCHED),
     )
+
+
+def _sources(held: dict[str, bool]) -> tuple[str, ...]:
+    return tuple(source for source, is_held in held.items() if is_held)

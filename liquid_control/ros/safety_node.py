@@ -164,7 +164,7 @@ class SafetyNode(Node):
         self._decision = decision = self.guard.tick(now, steady, request)
         if decision.state is State.ENGAGING:
             self._check.engages(self.vehicle, self.guard.limits)
-        self._memory.note(decision.state, decision.reason, request.takeover, self._operator.held)
+        self._memory.note(decision.state, decision.reason, self._operator.held)
         self._publish(decision.closing)
         if decision.command is not None:
             self._publish(decision.command)
@@ -255,8 +255,8 @@ class SafetyNode(Node):
         if last is not None and self.context.ok():
             self._publish(last)
             self._out.wait_for_all_acked(Duration(seconds=LAST_COMMAND_WAITS))
-        if self._told_to_end or not self.context.ok():  # by a signal, not by an error
-            self._memory.end()
+        by_signal = self._told_to_end or not self.context.ok()
+        self._memory.end(in_order=by_signal)
         super().destroy_node()
 
     def _find_conflicts(self) -> None:

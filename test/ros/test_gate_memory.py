@@ -17,6 +17,7 @@ from liquid_control.ros import qos
 from liquid_control.ros.gate_memory import (
     BEFORE,
     GateMemory,
+    Held,
     Remembered,
     file_of,
     load,
@@ -24,35 +25,41 @@ from liquid_control.ros.gate_memory import (
     save,
 )
 
-STOPPED = Remembered("emergency stop", True, (), True)
-FAULT = Remembered("others command the vehicle: /rogue", False, (), True)
+STOPPED = Remembered("emergency stop", emergency=True, waits=True)
+FAULT = Remembered("others command the vehicle: /rogue", waits=True)
 TAKEN = Remembered(takeover=("topic",), waits=True)
-BOTH = Remembered("emergency stop", True, ("joystick",), True)
+BOTH = Remembered("emergency stop", True, ("joystick",), ("topic",), True)
+PRESSED = Remembered("emergency stop", True, pressed=("joystick",), waits=True)
 WAITS = Remembered(waits=True)
+NOBODY = Held()
 
 
-def after(*decisions: tuple, start: Remembered = Remembered()) -> Remembered:  # noqa: B008 frozen
-    now = start
-    for state, reason, *more in decisions:
-        takeover, held = more or (False, ())
-        now = now.after(state, reason, takeover, held)
+def after(*decisions: tuple) -> Remembered:
+    now, was = Remembered(), State.DISENGAGED
+    for state, reason, *held in decisions:
+        now, was = now.after(was, state, reason, *(held or [NOBODY])), state
     return now
 
 
 def test_what_is_kept_follows_the_decisions():
     driving, free = (State.ENGAGED, "engaged"), (State.DISENGAGED, "no proposal")
     stop = (State.FAULT, "emergency stop")
+    pressed = (State.FAULT, "emergency stop", Held(pressed=("joystick",)))
     other = (State.FAULT, "others command the vehicle: /rogue")
-    taken = (State.DISENGAGED, "taken over", True, ("topic",))
-    pulse = (State.DISENGAGED, "taken over", True, ())
-    assert after(free, driving) == Remembered(), "nothing to keep"
-    assert after(driving, stop) == STOPPED
+    taken = (State.DISENGAGED, "taken over", Held(True, ("topic",)))
+    pulse = (State.DISENGAGED, "taken over", Held(True))
+    released = (State.DISENGAGED, "enable released")
+    assert after(free, released, free, driving) == Remembered(), "nothing to keep"
+    assert after(driving, stop) == after(pressed, stop) == STOPPED
+    assert after(driving, pressed) == PRESSED
     assert after(driving, other) == FAULT
-    assert after(stop, other) == Remembered(other[1], True, (), True), "still an emergency stop"
+    again = Remembered(other[1], emergency=True, waits=True)
+    assert after(stop, other) == again, "still an emergency stop"
     assert after(stop, free) == WAITS, "acknowledged"
     assert after(stop, free, driving) == Remembered(), "engaged again"
-    assert after(driving, taken) == TAKEN
-    assert after(driving, taken, free) == after(driving, pulse) == WAITS
+    assert after(free, taken) == TAKEN
+    assert after(free, taken, free) == after(free, pulse) == WAITS
+    assert after(driving, released) == WAITS, "a dead-man that was released while it drove"
     assert after(driving, pulse, free, (State.ENGAGING, "engage requested")) == Remembered()
 
 
@@ -60,6 +67,7 @@ def test_what_is_kept_follows_the_decisions():
     "kept, ended, booted",
     [
         (STOPPED, STOPPED, STOPPED),
+        (PRESSED, PRESSED, STOPPED),
         (FAULT, Remembered(), Remembered()),
         (TAKEN, TAKEN, Remembered()),
         (BOTH, BOTH, STOPPED),
@@ -72,7 +80,7 @@ def test_what_outlives_an_end_in_order_and_a_new_start_of_the_machine(kept, ende
     assert booted.after_end() == booted.after_boot() == booted
 
 
-@pytest.mark.parametrize("kept", [STOPPED, FAULT, TAKEN, BOTH, WAITS])
+@pytest.mark.parametrize("kept", [STOPPED, PRESSED, FAULT, TAKEN, BOTH, WAITS])
 def test_a_file_holds_it_and_is_there_only_while_needed(tmp_path, kept):
     path = tmp_path / "made" / "gate.json"
     save(path, kept, "this boot")
@@ -89,7 +97,7 @@ def test_the_reason_says_once_that_it_is_old():
     assert TAKEN.after_restart() == TAKEN
 
 
-GOOD = {"fault": "", "emergency": False, "takeover": [], "waits": True, "boot": "b"}
+GOOD = {"fault": "", "emergency": False, "takeover": [], "pressed": [], "waits": True, "boot": "b"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +113,8 @@ GOOD = {"fault": "", "emergency": False, "takeover": [], "waits": True, "boot": 
         json.dumps({**GOOD, "fault": None}).encode(),
         json.dumps({**GOOD, "takeover": "topic"}).encode(),
         json.dumps({**GOOD, "takeover": [["topic"]]}).encode(),
-        json.dumps({key: GOOD[key] for key in list(GOOD)[:4]}).encode(),
+        json.dumps({**GOOD, "pressed": ["foot"]}).encode(),
+        *(json.dumps({k: v for k, v in GOOD.items() if k != gone}).encode() for gone in GOOD),
         b" " * 100_000 + json.dumps(GOOD).encode(),
         "folder",
         "pipe",
@@ -143,11 +152,11 @@ def test_a_folder_that_cannot_be_written_is_a_problem_and_nothing_else(tmp_path)
     (tmp_path / "file").touch()
     memory = GateMemory(tmp_path / "file" / "gate.json")
     assert "cannot be written" in memory.problem and memory.restored == Remembered()
-    memory.note(State.FAULT, "emergency stop", False, ())
+    memory.note(State.FAULT, "emergency stop", NOBODY)
     memory.end()
     assert "cannot be written" in memory.problem
     none = open_memory("none", "/safety_node")
-    none.note(State.FAULT, "emergency stop", False, ())
+    none.note(State.FAULT, "emergency stop", NOBODY)
     none.end()
     assert none.path is None and not none.problem
 
@@ -156,12 +165,16 @@ def test_the_latest_is_in_the_file_when_the_gate_has_ended(tmp_path):
     path = tmp_path / "gate.json"
     memory = GateMemory(path)
     for _ in range(100):
-        memory.note(State.DISENGAGED, "taken over", True, ("topic",))
-        memory.note(State.FAULT, "emergency stop", False, ())
+        memory.note(State.DISENGAGED, "taken over", Held(True, ("topic",)))
+        memory.note(State.FAULT, "emergency stop", NOBODY)
     memory.end()
     assert GateMemory(path).restored == STOPPED.after_restart()
+    crashed = GateMemory(tmp_path / "crashed.json")
+    crashed.note(State.FAULT, FAULT.fault, NOBODY)
+    crashed.end(in_order=False)
+    assert GateMemory(tmp_path / "crashed.json").restored == FAULT.after_restart()
     again = GateMemory(path)
-    again.note(State.DISENGAGED, "fault acknowledged", False, ())
+    again.note(State.DISENGAGED, "fault acknowledged", NOBODY)
     again.end()
     assert not path.exists()
 

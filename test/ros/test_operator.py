@@ -13,6 +13,7 @@ from std_srvs.srv import Trigger
 
 from liquid_control.control.engagement import Answer, Request
 from liquid_control.ros import qos
+from liquid_control.ros.gate_memory import Held, Remembered
 from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.operator import OperatorInput
 
@@ -51,7 +52,7 @@ def say(probe):
         full = f"{operator._node.get_namespace()}/{topic}"
         for message in messages:
             probe.send(full, message, profile)
-        probe.spin(0.2)
+        probe.spin(0.05)
 
     return send
 
@@ -156,6 +157,33 @@ def test_buttons_that_a_joystick_does_not_have_are_a_problem(operator, say):
     assert one.problems() == ("joystick.takeover_button 11: the joystick has 6 buttons, 0 to 5",)
     say(one, "joy", joy(11, buttons=12))
     assert one.take(()).takeover and not one.problems()
+
+
+def test_what_the_gate_before_held_goes_on_until_it_ends(operator, say):
+    one = operator()
+    before = Remembered("emergency stop (before)", True, ("joystick",), ("topic",), True)
+    one.restore(before)
+    assert one.take(("another",)).faults == ("emergency stop", "emergency stop (before)", "another")
+    request = one.take(())
+    assert request.takeover and request.faults == ("emergency stop",)
+    assert one.held == Held(True, ("joystick",), ("topic",))
+    assert "emergency_stop is held true and no node publishes it" in one.problems()[-1]
+    say(one, "emergency_stop", Bool(data=False))
+    say(one, "joy", joy())
+    request = one.take(())
+    assert not request.takeover and not request.faults and not one.problems()
+    two = operator()
+    two.restore(Remembered(waits=True))
+    assert two.take(()).takeover and not two.take(()).takeover, "after it, a request is needed"
+
+
+def test_the_joystick_is_looked_for_under_its_remapped_name(operator, probe):
+    node = Node("gate", namespace="remapped", cli_args=["--ros-args", "-r", "joy:=pad"])
+    operator.nodes.append(node)
+    one = OperatorInput(node, BUTTONS, 5.0, accept)
+    assert "no node publishes joy" in one.problems()[0]
+    probe.send("/remapped/pad", joy())
+    assert not one.problems()
 
 
 def test_a_request_that_is_refused_is_answered_so_and_forgotten(operator, probe, say):
