@@ -23,7 +23,7 @@ from liquid_control.recordings.motion import Track
 
 UNUSED = ("longitudinal", "vertical", "heading", "position")
 """Signals that no policy uses: an error of theirs is the more likely one to have stayed unseen."""
-BENDING, WEAK = 0.3, 0.4  # m/s², correlation
+BENDING = 0.3  # m/s²
 WITHOUT_ACCELEROMETER = ("steering_gyro", "heading_gyro", "heading_steering") + (
     "camera_gyro",
     "camera_steering",
@@ -139,7 +139,7 @@ def _is_deaf(relations: Relations, signals: Signals) -> bool:
     if len(signals.gyro[2]) < 2:
         return False
     yaw, lateral = relations.fits["steering_gyro"], relations.fits["lateral_gyro"]
-    bends = lateral.excitation > BENDING and abs(lateral.correlation) < WEAK
+    bends = lateral.excitation > BENDING and not lateral.known
     return not (yaw.known or yaw.reason) or bends
 
 

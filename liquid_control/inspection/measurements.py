@@ -80,10 +80,16 @@ def _stuck(track: SeriesTrack, columns: tuple[ColumnReport, ...]) -> Iterator[Fi
 
 
 def judge_driving(
-    speed: SeriesTrack, steering: SeriesTrack, fitted: bool, compared: bool
+    speed: SeriesTrack,
+    steering: SeriesTrack,
+    fitted: bool,
+    compared: bool,
+    moved: bool = False,
+    is_curvature: bool = False,
 ) -> Iterator[Finding]:
     """Ranges of speed and steering; `fitted`: the gyro gives the steering's unit better than its
-    range does, `compared`: other signals give the speed's."""
+    range does, `compared`: other signals give the speed's, `moved`: an odometry's positions move;
+    `is_curvature`: the steering is read from yaw rates."""
     for role, track in (("speed", speed), ("steering", steering)):
         if track.not_finite:
             yield warning(
@@ -96,7 +102,11 @@ def judge_driving(
         fastest = max(-column.lowest, column.highest)
         if fastest < STANDING:
             text = f"the vehicle never moves: at most {fastest:.2f} m/s"
-            yield Finding("never_moves", "speed", text, "check unit and topic", WARNING, FAULT)
+            remedy = "check unit and topic"
+            if moved:
+                text += ", but the positions of the odometry move"
+                remedy = "--speed-source pose"
+            yield Finding("never_moves", "speed", text, remedy, WARNING, FAULT)
         elif fastest > FASTEST and not compared:
             yield fault(
                 "speed_unit",
@@ -115,7 +125,10 @@ def judge_driving(
         largest = max(-column.lowest, column.highest)
         if column.constant and steering.count >= FEW:
             text = f"the steering is {column.mean:.3g} rad throughout"
-            yield Finding("constant", "steering", text, "is it the right topic?", WARNING, FAULT)
+            remedy = "is it the right topic?"
+            if is_curvature:
+                remedy += " A twist without linear.x may hold an angle: --twist-steering angle"
+            yield Finding("constant", "steering", text, remedy, WARNING, FAULT)
         elif largest > LARGEST_ANGLE and not fitted:
             yield fault(
                 "steering_unit",

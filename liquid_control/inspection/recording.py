@@ -243,7 +243,12 @@ def _judge(
     checked = agreement.diagnosis.checked
     findings += judge_imu(tracks.gyro, tracks.accelerometer, "gyro" in checked)
     findings += judge_driving(
-        tracks.speed, tracks.steering, "steering" in checked, "speed" in checked
+        tracks.speed,
+        tracks.steering,
+        fitted="steering" in checked,
+        compared="speed" in checked,
+        moved=agreement.diagnosis.corrected.poses is not None,
+        is_curvature=is_curvature(roles),
     )
     return findings + list(judge_agreement(agreement, is_curvature(roles), settings))
 

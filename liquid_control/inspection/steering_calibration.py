@@ -16,7 +16,6 @@ import numpy as np
 from liquid_control.inspection.fit import LEAST_SAMPLES, Fit, fit_line
 from liquid_control.inspection.motion_signals import (
     CREEP,
-    LINEAR_BELOW,
     MAX_GAP,
     Signals,
     expected_yaw_rate,
@@ -43,13 +42,16 @@ BETTER = 0.5  # share of the unexplained part
 @dataclasses.dataclass(frozen=True)
 class Calibration:
     """Front-wheel angle = `scale` x recorded + `offset` [rad], with standard errors; `scaled`:
-    whether the drive bends enough to tell the scale, which is 1 otherwise."""
+    whether the drive bends enough to tell the scale, which is 1 otherwise. `turning`: the bias of
+    the gyro [rad/s] that would look like the offset; `bias_known`: whether something tells it."""
 
     scale: float
     scale_error: float
     offset: float
     offset_error: float
     scaled: bool
+    turning: float
+    bias_known: bool
 
 
 def calibrate(signals: Signals, fit: Fit, wheelbase: float) -> Calibration | None:
@@ -61,6 +63,7 @@ def calibrate(signals: Signals, fit: Fit, wheelbase: float) -> Calibration | Non
     moving = while_moving(smooth(angle, YAW_SMOOTHING), speed)
     lag_ns = round(fit.delay.seconds * 1e9) if fit.known and fit.delay else 0
     bias, doubt = gyro_bias(signals)
+    usual = float(np.sqrt(np.mean(np.square(speed.value)))) / wheelbase
     yaw = at(moving.stamp_ns + lag_ns, smooth(rate, YAW_SMOOTHING), MAX_GAP) - bias
     per_bend = at(moving.stamp_ns, speed, MAX_GAP) / wheelbase
     both = np.isfinite(yaw) & np.isfinite(per_bend) & (np.abs(per_bend) > CREEP)
@@ -87,6 +90,8 @@ def calibrate(signals: Signals, fit: Fit, wheelbase: float) -> Calibration | Non
         float(offset),
         math.hypot(offset_error, by_bias),
         fit.known,
+        float(offset) * usual,
+        doubt < 0.9 * GYRO_BIAS,
     )
 
 
@@ -115,39 +120,36 @@ def gyro_bias(signals: Signals) -> tuple[float, float]:
 
 @dataclasses.dataclass(frozen=True)
 class TwistAngle:
-    """A twist whose angular.z is the front wheels' angle; `wheelbase`: the one that then fits
-    [m]."""
+    """A twist whose angular.z is the front wheels' angle: `scale` x the recorded one, with the
+    wheelbase that is set; `largest`: recorded one. `fits`: whether that scale is 1 within what
+    vehicles in order have."""
 
-    wheelbase: float
+    scale: float
+    largest: float
     fits: bool
 
 
 def twist_as_angle(signals: Signals, fit: Fit, wheelbase: float) -> TwistAngle | None:
     """Whether the steering, read as a yaw rate, explains the gyro as an angle instead; `fit`: of
     the gyro by the yaw rate. None where it does not."""
-    if not fit.known or fit.slope < 0.0:
+    speed = at(signals.angle.stamp_ns, signals.speed, MAX_GAP)
+    turn = np.tan(signals.angle.value) / wheelbase * speed
+    kept = np.isfinite(turn)
+    recorded = Track(signals.angle.stamp_ns[kept], turn[kept])
+    if fit.reason or not len(recorded):
         return None
-    turn = Track(
-        signals.angle.stamp_ns,
-        np.tan(signals.angle.value)
-        / wheelbase
-        * at(signals.angle.stamp_ns, signals.speed, MAX_GAP),
-    )
-    kept = np.isfinite(turn.value)
-    turn = Track(turn.stamp_ns[kept], turn.value[kept])
-    if not len(turn) or float(np.abs(turn.value).max()) > LINEAR_BELOW:
-        return None
-    expected = expected_yaw_rate(turn, signals.speed, wheelbase)
+    expected = expected_yaw_rate(recorded, signals.speed, wheelbase)
     other = fit_line(expected, signals.gyro[2], LEAST_YAW_RATE, YAW_SMOOTHING, LARGEST_DELAY)
-    if not other.known or other.slope < 0.0:
+    if not other.known:
         return None
-    wrong, fitting = _apart(fit), not _apart(other)
-    better = (1.0 - other.correlation**2) < BETTER * (1.0 - fit.correlation**2)
-    worse = (1.0 - fit.correlation**2) < BETTER * (1.0 - other.correlation**2)
-    if worse or not ((wrong and fitting) or (better and wrong)):
+    wrong, fitting = not fit.known or _apart(fit), not _apart(other)
+    better = 1.0 - other.correlation**2 < BETTER * (1.0 - fit.correlation**2)
+    worse = 1.0 - fit.correlation**2 < BETTER * (1.0 - other.correlation**2)
+    if worse or not (wrong and (fitting or better)):
         return None
-    return TwistAngle(wheelbase / other.slope, fitting)
+    return TwistAngle(1.0 / other.ratio, float(np.abs(recorded.value).max()), fitting)
 
 
 def _apart(fit: Fit) -> bool:
+    """Whether the scale is another one; the sign alone does not tell a rate from an angle."""
     return abs(math.log(abs(fit.ratio))) > 0.5

@@ -23,10 +23,14 @@ WHEELS = (
 )
 BY_OTHERS = {"heading_steering", "lateral_steering"}
 SPEED_BY_OTHERS = {"lateral_gyro", "pose_speed"}
-LONG = 0.3  # s
+LONG = 0.2  # s
+DEGREES, NEARLY = 180.0 / math.pi, 0.3  # the second of the logarithm
+LARGEST_ANGLE = 0.8  # rad of front wheels
 LEAST_TELLING, BENDING = 15.0, 0.03
 """Seconds in motion and standard deviation of the gyro [rad/s] from which on they must agree."""
 SIGNIFICANT = 4.0  # standard errors of an offset
+LARGEST_BIAS = 0.1
+"""Yaw rate [rad/s] that a gyro may read at rest; no gyro that works reads more."""
 SMALL_OFFSET, LARGE_OFFSET = math.radians(0.5), math.radians(1.5)
 
 
@@ -47,8 +51,8 @@ def steering_error(
         yield fault("steering_sign", "steering", text, remedy)
         return
     looks = next((words for low, high, words in WHEELS if low < size < high), "")
-    if error.unit and not is_curvature:
-        looks = f"looks like {error.unit[1]}"
+    if error.unit:
+        looks = f"looks like {error.unit[1]}" + " per second" * is_curvature
     text = f"it is {error.factor:.3g} ± {size * error.doubt:.2g} times what {others} say: "
     wheelbase = settings.vehicle.wheelbase * size
     if not looks and not is_curvature and error.factor > 0 and _plausible(wheelbase):
@@ -105,17 +109,27 @@ def _plausible(wheelbase: float) -> bool:
 
 
 def _twist(agreement: Agreement, settings: RecordingSettings) -> Finding:
-    twist = agreement.twist
+    twist, fit = agreement.twist, agreement.mended
     remedy, fits = "--twist-steering angle", ""
-    if not twist.fits:
-        remedy += f" --vehicle.wheelbase {twist.wheelbase:.3g}"
-        fits = f" with a wheelbase of {twist.wheelbase:.2f} m, set are "
-        fits += f"{settings.vehicle.wheelbase:g} m"
+    scale, wheelbase = twist.scale, settings.vehicle.wheelbase / abs(twist.scale)
+    in_degrees = abs(math.log(abs(scale) * DEGREES)) < NEARLY
+    if in_degrees:
+        scale, fits = math.copysign(1.0 / DEGREES, scale), " in degrees"
+    elif not twist.fits and twist.largest < LARGEST_ANGLE and _plausible(wheelbase):
+        scale = math.copysign(1.0, scale)
+        remedy += f" --vehicle.wheelbase {wheelbase:.3g}"
+        fits = f" with a wheelbase of {wheelbase:.2f} m, set are {settings.vehicle.wheelbase:g} m"
+    elif twist.fits:
+        scale = math.copysign(1.0, scale)
+    if scale != 1.0:
+        remedy += f" --steering-scale {settings.steering_scale * scale:.4g}"
+        fits += f", times {scale:.4g}"
+    says = f"{1.0 / abs(fit.slope):.3g} times" if fit.known else "not"
     return fault(
         "twist_angle",
         "steering",
-        f"angular.z is {1.0 / abs(agreement.mended.slope):.3g} times the yaw rate that the gyro "
-        f"measures, and fits as the angle of the front wheels{fits}",
+        f"angular.z is {says} the yaw rate that the gyro measures, and fits as the angle of the "
+        f"front wheels{fits}",
         remedy,
     )
 
@@ -149,16 +163,22 @@ def _offset(
     error = calibration.offset_error / abs(calibration.scale)
     if not (abs(offset) > SMALL_OFFSET and _significant(calibration)):
         return
-    straight = "" if calibration.scaled else "; the drive is too straight to tell scale and sign"
-    weigh = fault if abs(offset) > LARGE_OFFSET else warning
-    found = weigh(
+    more = "" if calibration.scaled else "; the drive is too straight to tell scale and sign"
+    remedy = f"--steering-offset {settings.steering_offset + offset:.4f}"
+    open_ = not calibration.bias_known and abs(calibration.turning) < LARGEST_BIAS
+    if open_:
+        more += (
+            f", or the gyro reads {calibration.turning:.3f} rad/s when it does not turn: no "
+            "standstill and no heading decides"
+        )
+        remedy += " if the gyro is right"
+    yield (fault if abs(offset) > LARGE_OFFSET and not open_ else warning)(
         "steering_offset",
         "steering",
         f"its zero is off: it reads {math.degrees(-offset):.2f} ± {math.degrees(error):.2f} "
-        f"degrees when the vehicle drives straight{straight}",
-        f"--steering-offset {settings.steering_offset + offset:.4f}",
+        f"degrees when the vehicle drives straight{more}",
+        remedy,
     )
-    yield found
 
 
 def _significant(calibration: Calibration) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 MARKS = {"fault": "✗", "warning": "!"}
@@ -146,6 +147,9 @@ def content_rows(facts: Mapping) -> Iterator[tuple[str, str]]:
         fitted = (f", ratio {ratio:.3g}" if ratio else "") + (
             f", wheelbase {wheelbase:.2f} m" if wheelbase else ""
         )
+        if zero := facts["agreement"]["steering_calibration"]:
+            reads, doubt = (math.degrees(zero[name]) for name in ("offset", "offset_error"))
+            fitted += f", zero off by {-reads + 0.0:.2f} ± {doubt:.2f} degrees"
         late = _delay(fit["delay"], "the vehicle turns", "the steering")
         yield "agreement", f"steering and gyro: correlation {fit['correlation']:.2f}{fitted}{late}"
     seen = facts["clock"]["picture_to_gyro"]

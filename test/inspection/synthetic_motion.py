@@ -61,7 +61,7 @@ def drive(
     speed: float = 8.0,
     wheelbase: float = 2.6,
     amplitude: float = 0.06,
-    seconds: float = 30.0,
+    seconds: float = 24.0,
     varies: float = 0.15,
     gyro_bias: float = 0.002,
     steering_delay: float = 0.05,
