@@ -19,6 +19,10 @@ from liquid_control.ros.gate_memory import EMERGENCY, Held, Remembered
 from liquid_control.ros.joystick import Joystick, JoystickConfig
 from liquid_control.ros.polled_subscription import PolledSubscription, sender
 
+SILENT = 5.0
+"""A joystick that holds a takeover or an emergency stop and says nothing for longer is reported: it
+may be unplugged, although its driver runs [s]."""
+
 
 class OperatorInput:
     """Subscribes to `takeover`, `emergency_stop`, `enable` (Bool) and `joy`; serves `~/engage`,
@@ -48,7 +52,7 @@ class OperatorInput:
         self._restored: tuple[str, ...] = ()
         self._said: set[tuple[str, int]] = set()
         self._took_over = False
-        self._enabled_until = 0.0
+        self._enabled_until, self._joystick_at = 0.0, time.monotonic()
         self._engage_requested = self._acknowledged = False
         self._topics = {
             "takeover": (self._takeover, _heard(node, "takeover")),
@@ -109,6 +113,9 @@ class OperatorInput:
         for topic, held in (("takeover", self._takeover), ("emergency_stop", self._emergency)):
             if held["topic"] and not self._is_published(topic):
                 found.append(f"{topic} is held true and no node publishes it: publish false")
+            silent = time.monotonic() - self._joystick_at
+            if held["joystick"] and silent > SILENT:
+                found.append(f"{topic} is held by a joystick that is silent for {silent:.0f} s")
         return tuple(found)
 
     def _is_published(self, topic: str) -> bool:
@@ -133,6 +140,7 @@ class OperatorInput:
         self._enabled_until = time.monotonic() + self._stale_after if held else 0.0
 
     def _on_joystick(self, message: Joy, information: dict) -> None:
+        self._joystick_at = time.monotonic()
         joystick, presses = self._joystick, self._joystick.engage_presses
         joystick.hear(message.buttons, sender(information))
         if joystick.takeover is not None:

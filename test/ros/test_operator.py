@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from rclpy.executors import SingleThreadedExecutor
@@ -175,6 +176,16 @@ def test_what_the_gate_before_held_goes_on_until_it_ends(operator, say):
     two = operator()
     two.restore(Remembered(waits=True))
     assert two.take(()).takeover and not two.take(()).takeover, "after it, a request is needed"
+
+
+def test_a_joystick_that_holds_a_takeover_and_falls_silent_is_a_problem(operator, say, monkeypatch):
+    one = operator()
+    say(one, "joy", joy(0))
+    assert one.take(()).takeover and not one.problems()
+    later = time.monotonic() + 60.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert one.take(()).takeover, "silence does not end it"
+    assert one.problems() == ("takeover is held by a joystick that is silent for 60 s",)
 
 
 def test_the_joystick_is_looked_for_under_its_remapped_name(operator, probe):
