@@ -18,7 +18,7 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from liquid_control.errors import ConfigError
-from liquid_control.ros import parameters
+from liquid_control.ros import conversions, parameters
 from liquid_control.ros.exit_codes import FAILED_START
 from liquid_control.ros.launch_arguments import Argument
 from liquid_control.ros.launching import NodeStart, refuse_unknown
@@ -55,9 +55,10 @@ def describe(
 
 def refuse_parameters(start: NodeStart) -> None:
     """Raises ConfigError for parameters with which the node would refuse to start, and for a launch
-    argument that a parameter file would override."""
+    argument that a parameter file would override; MissingDependencyError for a type of message that
+    is not installed."""
     judge(start.executable, start.full_name, start.parameters, start.sections)
-    parameters.read(NODES[start.executable], start.parameters)
+    configs = parameters.read(NODES[start.executable], start.parameters)
     for name, value in start.values.items():
         if start.parameters[name] != value:
             raise ConfigError(
@@ -66,6 +67,9 @@ def refuse_parameters(start: NodeStart) -> None:
                 f"no section /** with another one ({start.parameters[name]!r}) in a file after a "
                 f"section {start.full_name}, which it overrides",
             )
+    for config in configs:
+        for name in {"command_type", "proposal_type"} & vars(config).keys():
+            conversions.steering_type(getattr(config, name))
 
 
 def here_only() -> list:

@@ -119,8 +119,9 @@ def follow(
         ]
 
     node.add_on_set_parameters_callback(on_change)
-    if hasattr(node, "add_pre_set_parameters_callback"):
-        node.add_pre_set_parameters_callback(as_floats)
+    before_they_are_stored = getattr(node, "add_pre_set_parameters_callback", None)
+    if before_they_are_stored:
+        before_they_are_stored(as_floats)
 
 
 def _of_group(given: Mapping[str, object], prefix: str, config: object) -> dict[str, object]:

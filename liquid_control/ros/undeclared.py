@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -107,10 +108,18 @@ def _likeness(name: str, known: str) -> float:
 
 
 def _given_sections(words: Sequence[str]) -> list[Section]:
-    """The sections of all parameter files of a command line."""
-    pairs = zip(words, words[1:], strict=False)
-    paths = [path for word, path in pairs if word == "--params-file"]
-    return [section for path in paths for section in read_sections(path)]
+    """The sections of all parameter files of a command line, and one for each parameter of a node
+    that it names (`-p NODE:NAME:=VALUE`)."""
+    sections = []
+    for word, value in zip(words, words[1:], strict=False):
+        named = re.fullmatch("([^:]+):([^:]+):=(.*)", value, re.DOTALL)
+        if word == "--params-file":
+            sections += read_sections(value)
+        elif word in ("-p", "--param") and named:
+            sections.append(
+                Section(f"-p {value}", f"/{named[1].lstrip('/')}", {named[2]: named[3]})
+            )
+    return sections
 
 
 def _refuse_missed_sections(kind: str, full_name: str, sections: Sequence[Section]) -> None:

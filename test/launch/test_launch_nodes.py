@@ -3,13 +3,14 @@ others."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from liquid_control.errors import ConfigError
+from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.ros import launch_arguments
 from liquid_control.ros.exit_codes import CRASHED, FAILED_START
 
@@ -110,6 +111,14 @@ def test_an_argument_that_a_file_would_override_is_refused(described, tmp_path):
     ):
         described("drive.launch.py", **given)[1]()
     assert described("drive.launch.py", **{**given, "command_type": "twist"})[1]()
+
+
+def test_a_type_of_message_that_is_not_installed_is_refused(described, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ackermann_msgs", None)
+    monkeypatch.setitem(sys.modules, "ackermann_msgs.msg", None)
+    for file in ("drive.launch.py", "safety.launch.py", "sim.launch.py"):
+        with pytest.raises(MissingDependencyError, match="ackermann_msgs is not installed"):
+            described(file, command_type="ackermann")[1]()
 
 
 def ended(action, code: int, shutting_down: bool = False):

@@ -97,6 +97,13 @@ def test_a_name_for_this_node_alone_has_to_be_its_own(given):
     with pytest.raises(ConfigError, match="got 'gate.max_sped'.*gate.max_speed"):
         given(of("/**", speed=3.0), "-p", "gate.max_sped:=2.0")
     assert given(of("policy_node", colour="red")) == [], "that node's own business"
+    with pytest.raises(ConfigError, match="got 'colour'"):
+        given(of("/**", speed=3.0), "-p", "safety_node:colour:=red")
+    with pytest.raises(
+        ConfigError, match="section of -p safty_node:gate.max_speed:=2.0: got '/saf"
+    ):
+        given(of("/**", speed=3.0), "-p", "safty_node:gate.max_speed:=2.0")
+    assert given(of("/**", speed=3.0), "-p", "safety_node:gate.max_speed:=2.0") == []
 
 
 def test_what_another_package_may_mean_is_a_warning_by_name(given):
