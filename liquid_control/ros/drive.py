@@ -156,6 +156,8 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
         "model": model.name,
         "seed": str(settings.seed),
         "road": "held out",
+        "start-up check": "; ".join(text for one in recorder.complaints.values() for text in one)
+        or "ok",
         **({"recording": str(settings.record)} if bag else {}),
     }
     return recorder.log(figures, children, facts)

@@ -29,6 +29,8 @@ from liquid_control.evaluate.drive.log import (
 )
 from liquid_control.recordings.rosbag.writer import BagWriter
 from liquid_control.ros import camera_topics, conversions, images, qos
+from liquid_control.ros.health.messages import parts_in
+from liquid_control.ros.health.part import complaints
 from liquid_control.ros.node_processes import Children
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Limit
@@ -62,6 +64,7 @@ class Recorder(Node):
         self.recording = False
         self.latest: dict[str, object] = {}
         self.recent_latencies: deque[float] = deque(maxlen=100)
+        self.complaints: dict[str, tuple[str, ...]] = {}  # of each node's check, while recording
         self.diagnostics: dict[
             str, tuple[float, dict[str, str]]
         ] = {}  # node: arrival on the steady clock, values
@@ -262,6 +265,9 @@ class Recorder(Node):
             self._lanes[conversions.stamp_ns(message.header.stamp)] = (place.x, place.y, bend)
 
     def _on_diagnostics(self, message: DiagnosticArray, received: int) -> None:
+        if self.recording:
+            node = message.status[0].name.strip("/")
+            self.complaints[node] = complaints(parts_in(message, message.status[0].name))
         for report in message.status:
             name = report.name.rsplit("/", 1)[-1]
             self.diagnostics[name] = (

@@ -95,7 +95,8 @@ def test_a_drive_leaves_video_report_and_summary_and_nothing_else(model, tmp_pat
     assert wanted <= set(summary)
     assert summary["policy_node_rss_mb"] < 350
     assert (tmp_path / "drive.mp4").stat().st_size > 10_000
-    assert "<html" in (tmp_path / "report.html").read_text()[:2000].lower()
+    page = (tmp_path / "report.html").read_text()
+    assert "<html" in page[:2000].lower() and "start-up check <b>ok</b>" in page
     assert not nodes_of(tmp_path)
 
 
