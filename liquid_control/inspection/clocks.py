@@ -1,22 +1,21 @@
 """What is wrong with the stamps of a recording: order, silence and rate of each stream, its clock
-against receipt and against the other streams', and the stretches of the recording.
+against receipt and against the other streams'.
 
 Inspection, replay and, by the inspection's findings, training judge by these rules alone.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
 from liquid_control.config import TimelineConfig
-from liquid_control.inspection.findings import OK, WARNING, Finding, fault, graded, note, warning
+from liquid_control.inspection.findings import Finding, fault, graded, note, warning
 from liquid_control.inspection.interleaved import Interleaving
 from liquid_control.inspection.stamps import SHARED, StampReport, StampTrack
-from liquid_control.recordings.clock import GAP_NS, RecordingClock
+from liquid_control.inspection.time_line import apart, judge_time
+from liquid_control.recordings.clock import RecordingClock
 from liquid_control.recordings.values import Sample
 from liquid_control.stats.delay import Delay
 
@@ -32,9 +31,7 @@ BEHIND, AHEAD = 30.0, 1.0
 """Stamps this far before or after their receipt [s] are of another clock, not late or early."""
 SURE_APART = 0.04  # s between camera and gyro, measured in the pictures
 CLEAR = 0.85  # correlation of that measurement from which on it is a warning
-SPREAD = (
-    0.5  # of the interval over which messages of one stamp arrive, if they were not sent at once
-)
+SPREAD = 0.5  # of their interval: messages of one stamp that arrive over more were not sent at once
 RECEIVE = "read it with --stamps receive"
 OF_INTERLEAVING = (
     "stamps_go_back",
@@ -49,10 +46,6 @@ OF_INTERLEAVING = (
     "camera_imu_offset",
 )
 """Findings that messages of two moments cause."""
-MOST_BREAKS = 3
-FIRST_YEAR = 2005
-"""A computer with an earlier date has a clock that was not set yet."""
-YEAR = 365.25 * 86_400.0  # s
 
 
 class ClockTracks:
@@ -234,7 +227,7 @@ def _judge_clock(role: str, stamps: StampReport) -> Iterator[Finding]:
         yield fault(
             "other_clock",
             role,
-            f"header stamps lie {_apart(stamps.usual_latency)}, those of other roles do not",
+            f"header stamps lie {apart(stamps.usual_latency)}, those of other roles do not",
             RECEIVE,
         )
     elif stamps.latency < -FUTURE:
@@ -286,55 +279,6 @@ def _coarse(stamps: StampReport) -> str | None:
     )
 
 
-def judge_time(clock: RecordingClock, origin_ns: int) -> Iterator[Finding]:
-    """The stretches of a recording, and a clock that all its sensors share. `origin_ns`: of the
-    seconds that the findings name, on the clock's time line."""
-    offsets = [segment.common for segment in clock.segments if segment.common]
-    if offsets:
-        yield Finding(
-            "other_clock",
-            "clock",
-            f"all stamps lie {_apart(offsets[0])}: the sensors share a clock that is not the "
-            "recorder's. They are moved onto the recorder's clock",
-            "on the robot the nodes refuse such frames: give their computer that clock (PTP: "
-            "phc2sys), or the sensors its own",
-            WARNING,
-            OK,
-        )
-    pairs = itertools.pairwise(clock.segments)
-    for (before_ns, after_ns), (_, later) in itertools.islice(
-        zip(clock.breaks, pairs, strict=False), MOST_BREAKS
-    ):
-        at = f"at {(later.begin_ns - GAP_NS - origin_ns) * 1e-9:.1f} s"
-        passed = (after_ns - before_ns) * 1e-9
-        if passed < 0.0:
-            yield warning(
-                "clock_set",
-                "clock",
-                f"receipt goes back by {_length(-passed)} {at}: the recorder's clock was set back, "
-                "or recordings were joined",
-                "the stretches before and after it are kept apart",
-            )
-        elif _year(before_ns) < FIRST_YEAR <= _year(after_ns):
-            yield warning(
-                "clock_set",
-                "clock",
-                f"the recorder's clock was set {at}, from {_date(before_ns)} to {_date(after_ns)}",
-                "the stretches before and after it are kept apart",
-            )
-        else:
-            yield note(
-                "pause",
-                "clock",
-                f"nothing was received for {_length(passed)} {at}: a pause, recordings that were "
-                "joined, or a clock that was set",
-                "the stretches before and after it are kept apart",
-            )
-    more = len(clock.breaks) - MOST_BREAKS
-    if more > 0:
-        yield note("pause", "clock", f"{more} more such places")
-
-
 def with_cause(findings: Iterable[Finding], interleaving: Interleaving) -> Iterator[Finding]:
     """The findings on stamps; where messages of two moments alternate, that in place of its
     effects."""
@@ -348,44 +292,6 @@ def with_cause(findings: Iterable[Finding], interleaving: Interleaving) -> Itera
             "cut these seconds out; a file in the order of its recording is read as two stretches",
         )
     yield from (one for one in findings if not (places and one.code in OF_INTERLEAVING))
-
-
-def _apart(latency: float) -> str:
-    """How far stamps lie from receipt, and the clock that this is typical of."""
-    ahead = -latency
-    hours = ahead / 3600.0
-    if abs(ahead - 37.0) < 0.7:
-        clock = ", as those in TAI do, which is 37 s ahead of UTC"
-    elif abs(ahead - 18.0) < 0.7:
-        clock = ", as those in GPS time do, which is 18 s ahead of UTC"
-    elif latency > 10.0 * YEAR:
-        clock = ": time since boot, or a clock that was never set"
-    elif abs(hours - round(hours)) < 0.005 and 1 <= abs(round(hours)) <= 14:
-        clock = ": local time in the place of UTC"
-    else:
-        clock = ""
-    return f"{_length(abs(latency))} {'before' if latency > 0 else 'after'} receipt{clock}"
-
-
-def _length(seconds: float) -> str:
-    if seconds < 600.0:
-        return f"{seconds:.1f} s"
-    for unit, size in (("min", 60.0), ("h", 3600.0), ("days", 86_400.0), ("years", YEAR)):
-        if seconds < 100.0 * size or unit == "years":
-            return f"{seconds / size:.1f} {unit}"
-    raise AssertionError
-
-
-def _instant(stamp_ns: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=stamp_ns // 10**9)
-
-
-def _year(stamp_ns: int) -> float:
-    return 1970.0 + stamp_ns * 1e-9 / YEAR
-
-
-def _date(stamp_ns: int) -> str:
-    return _instant(stamp_ns).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _places(seconds: Sequence[float]) -> str:

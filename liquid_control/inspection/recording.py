@@ -13,7 +13,7 @@ from tqdm import tqdm
 from liquid_control.config import TimelineConfig
 from liquid_control.inspection.agreement import Agreement, compare_signals
 from liquid_control.inspection.blame import judge_agreement
-from liquid_control.inspection.clocks import judge_clocks, judge_stamps, judge_time, with_cause
+from liquid_control.inspection.clocks import judge_clocks, judge_stamps, with_cause
 from liquid_control.inspection.facts import full_facts
 from liquid_control.inspection.findings import (
     FAULT,
@@ -28,6 +28,7 @@ from liquid_control.inspection.inputs import gives_target, judge_inputs
 from liquid_control.inspection.measurements import judge_driving, judge_imu
 from liquid_control.inspection.pictures import judge_pictures
 from liquid_control.inspection.stamps import StampReport
+from liquid_control.inspection.time_line import apart_from, judge_silences, judge_time, silences
 from liquid_control.inspection.tracks import Tracks, read_tracks
 from liquid_control.recordings.clock import RecordingClock
 from liquid_control.recordings.formats import open_recording
@@ -231,11 +232,15 @@ def _judge(
             findings.append(Finding("no_messages", role, text, "", weight, weight))
     camera = stamps.get("camera")
     span = (camera.first, camera.last) if camera else (0.0, 0.0)
+    shared = silences(stamps)
     of_times = [
         one
         for role, report in stamps.items()
-        for one in judge_stamps("imu" if role == ACCELEROMETER else role, report, span)
+        for one in judge_stamps(
+            "imu" if role == ACCELEROMETER else role, apart_from(report, shared), span
+        )
     ]
+    of_times += judge_silences(shared)
     of_times += judge_clocks(stamps, agreement.camera.delay, settings.stamps == "receive")
     of_times += judge_time(clock, tracks.origin_ns)
     findings += with_cause(of_times, tracks.interleaving)

@@ -67,6 +67,7 @@ class StampTrack:
         self._stamps, self._received, self._own = array("q"), array("q"), array("q")
         self._before: int | None = None
         self._latest: int | None = None
+        self._arrived = 0
         self._first = self._last = None
         self._intervals = np.zeros(len(EDGES) - 1, np.int64)
         self._seconds = self._received_seconds = 0.0
@@ -149,18 +150,22 @@ class StampTrack:
             self._last = high if self._last is None else max(self._last, high)
         elif self._first is None:
             self._first = self._last = float((received[0] - self.origin_ns) * 1e-9)
-        self._fold_steps(stamps[known])
+        self._fold_steps(stamps[known], received[known])
         stamped = own != 0
         self._fold_latency(
             (received - self.origin_ns)[stamped] * 1e-9, (received - own)[stamped] * 1e-9
         )
 
-    def _fold_steps(self, stamps: np.ndarray) -> None:
+    def _fold_steps(self, stamps: np.ndarray, received: np.ndarray) -> None:
         """Intervals are measured from the latest stamp so far, so that a late message makes no gap.
-        A clock that is set back starts a new series."""
+        A clock that is set back starts a new series, and so does one that is set forward: stamps
+        that leap further than receipts are no silence."""
         if not len(stamps):
             return
         chain = stamps if self._before is None else np.concatenate([[self._before], stamps])
+        arrivals = received if self._before is None else np.insert(received, 0, self._arrived)
+        leaps = (np.diff(chain) > SET_BACK_NS) & (np.diff(arrivals) < 0.5 * np.diff(chain))
+        self._arrived = int(received[-1])
         steps = np.diff(chain)
         self._before = int(stamps[-1])
         self._duplicates += int((steps == 0).sum())
@@ -169,7 +174,7 @@ class StampTrack:
         self._examples += odd[: EXAMPLES - len(self._examples)].tolist()
         if self._latest is not None:
             chain[0] = self._latest
-        for piece in np.split(chain, np.flatnonzero(np.diff(chain) < -SET_BACK_NS) + 1):
+        for piece in np.split(chain, np.flatnonzero(leaps | (np.diff(chain) < -SET_BACK_NS)) + 1):
             latest = np.maximum.accumulate(piece)
             forward = np.diff(latest) * 1e-9
             self._seconds += float(forward.sum())

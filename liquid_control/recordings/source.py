@@ -43,7 +43,8 @@ class Source(ABC):
     several streams qualified. `start_ns`, `end_ns`: receipt of the first and the last item, zeros
     where there is none. `skipped`: by reason, how many items `samples` could not give. `absent`: by
     role, why an item read last held no value; it matters where none of the role's does.
-    `unstamped`: by role, how many items without a stamp were given that of their receipt.
+    `unstamped`: by role, how many items without a stamp were given that of their receipt; `odd`:
+    how many have a stamp of 10^9 nanoseconds or more beside its seconds.
     `decode_s`: seconds that each picture took to read, decode and prepare, in the thread that did
     it. `clock`: what was done to the times of the pass that began last; see `RecordingClock`.
     """
@@ -64,6 +65,7 @@ class Source(ABC):
         self.skipped: dict[str, int] = {}
         self.absent: dict[str, str] = {}
         self.unstamped: dict[str, int] = {}
+        self.odd: dict[str, int] = {}
         self.decode_s = array("d")
         self.clock = RecordingClock(())
 
@@ -147,12 +149,18 @@ class Source(ABC):
             f"{role}: {count} messages of {self.roles[role].name} are stamped 0, their header is "
             "not filled in: the time of their receipt is used"
             for role, count in self.unstamped.items()
+        ] + [
+            f"{role}: {count} stamps of {self.roles[role].name} have 10^9 nanoseconds or more, "
+            "which no clock gives: they are added to the seconds; if they are none, "
+            "--stamps receive helps"
+            for role, count in self.odd.items()
         ]
 
     def _read(self, roles: Collection[str]) -> Iterator[Record]:
         """`records` with all corrections; notes why there is no value."""
         self.absent.clear()
         self.unstamped.clear()
+        self.odd.clear()
         self.clock = RecordingClock(role for role in roles if role in self.roles)
         for record in corrected(self.clock.place(self._stamped(roles)), self.settings):
             if not callable(record) and record.problem:

@@ -6,8 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from liquid_control.inspection.clocks import judge_order, judge_stamps
+from liquid_control.inspection.clocks import judge_clocks, judge_order, judge_stamps
 from liquid_control.inspection.stamps import StampReport, StampTrack
+from liquid_control.inspection.time_line import apart_from, judge_silences, silences
 
 BEGIN = 1_750_000_000_000_000_000
 SECOND = 10**9
@@ -83,3 +84,39 @@ def test_stretches_have_no_gap_between_them():
     stamps = track.report()
     assert not stamps.gaps and stamps.dropped == 0 and stamps.gap_count == 0
     assert stamps.seconds == pytest.approx(3 * 19.95) and stamps.rate == pytest.approx(20, rel=0.01)
+
+
+@pytest.mark.parametrize("leap", [-3600.0, -5.0, 5.0, 55 * 365 * 86_400.0])
+def test_a_clock_that_leaps_is_no_silence(leap):
+    """Of one role: its driver was restarted, or its clock was set, while receipts went on."""
+    at = np.arange(0, 30, 0.01)
+    stamps = report(np.where(at < 12.0, at, at + leap), at + 0.002)
+    assert not stamps.gaps and stamps.dropped == 0
+    assert stamps.rate == pytest.approx(100, rel=0.01)
+    assert stamps.seconds == pytest.approx(30.0, abs=0.05)
+    (jump,) = [one for one in judge_clocks({"imu": stamps}) if one.code == "clock_jump"]
+    assert "--stamps receive" in jump.remedy and stamps.jump == pytest.approx(abs(leap))
+    silent = report(np.where(at < 12.0, at, at + abs(leap)))
+    assert len(silent.gaps) == 1 and silent.gaps[0][1] == pytest.approx(abs(leap) + 0.01)
+
+
+def test_a_gap_of_all_roles_is_told_once_and_not_blamed_on_each():
+    roles = {"camera": 0.05, "imu": 0.01, "speed": 0.02, "steering": 0.04}
+
+    def reports(skip):
+        found = {}
+        for role, period in roles.items():
+            at = np.arange(0, 30, period)
+            found[role] = report(at[~skip(role, at)])
+        return found
+
+    stamps = reports(lambda role, at: (at > 10.0) & (at < 15.0))
+    ((start, length),) = silences(stamps)
+    assert start == pytest.approx(10.0, abs=0.06) and length == pytest.approx(5.0, abs=0.1)
+    for role, one in stamps.items():
+        alone = apart_from(one, [(start, length)])
+        assert not alone.gaps and alone.dropped <= 1 and codes(role, alone) == {}
+    (told,) = judge_silences([(start, length)])
+    assert "5.0 s at 10.0 s" in told.text or "5.1 s at 9.9 s" in told.text
+    stamps = reports(lambda role, at: (at > 10.0) & (at < 15.0) & (role == "imu"))
+    assert silences(stamps) == [] and "gaps" in codes("imu", stamps["imu"])

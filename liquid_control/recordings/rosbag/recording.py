@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from liquid_control.recordings.clock import Deferred, Record
 from liquid_control.recordings.rosbag.cameras import IMAGE, Content, bits_of, content_of, said_by
 from liquid_control.recordings.rosbag.named_topics import WITH_FIELDS, likely_fields
 from liquid_control.recordings.rosbag.reader import BagMessage, BagReader
-from liquid_control.recordings.rosbag.readings import TWISTS, own_stamp_ns
+from liquid_control.recordings.rosbag.readings import TWISTS, origin, own_stamp_ns
 from liquid_control.recordings.rosbag.samples import readers
 from liquid_control.recordings.rosbag.topics import KINDS, Roles, choose_topics
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
@@ -49,6 +50,7 @@ class RosbagRecording(Source):
         """See `formats.open_recording`."""
         settings = settings or RecordingSettings()
         self.reader = reader = BagReader(path)
+        self._counting = threading.Lock()
         try:
             if not any(topic.count for topic in reader.topics):
                 raise RecordingError(reader.path, "it holds no message", "Record again.")
@@ -126,7 +128,7 @@ class RosbagRecording(Source):
             role = plan[0][0]
             try:
                 decoded = decode(message)
-                own_ns = own_stamp_ns(decoded)
+                own_ns = self._own_ns(role, decoded)
                 stamp_ns = received_ns if by_receipt or own_ns is None else own_ns
                 for role, read in plan:
                     sample, problem = read(decoded, stamp_ns, channel.kind)
@@ -163,11 +165,19 @@ class RosbagRecording(Source):
             return int(asked)
         return 16 if camera is None else bits_of(self.reader, camera.name)
 
+    def _own_ns(self, role: str, decoded: object) -> int | None:
+        own_ns = own_stamp_ns(decoded)
+        by_header = own_ns is not None and self.settings.stamps == "header"
+        if by_header and origin(decoded, own_ns)[0] >= 10**9:
+            with self._counting:  # pictures are read in threads
+                self.odd[role] = self.odd.get(role, 0) + 1
+        return own_ns
+
     def _picture(self, message: BagMessage) -> Entry:
         topic, received_ns, _, channel = message
         try:
             decoded = self.reader.decode(message)
-            own_ns = own_stamp_ns(decoded)
+            own_ns = self._own_ns("camera", decoded)
             if channel.kind == IMAGE:
                 picture = _raw(decoded, self._bits)
             else:
@@ -250,7 +260,8 @@ class _Video:
             self.topic, self.received_ns, _, channel = message
             try:
                 decoded = self.recording.reader.decode(message)
-                tag, data = (own_stamp_ns(decoded), self.received_ns), decoded.data
+                own_ns = self.recording._own_ns("camera", decoded)
+                tag, data = (own_ns, self.received_ns), decoded.data
             except _UNREADABLE as error:
                 problem = f"{self.topic}: {error}"
                 yield Entry(self.received_ns, "camera", self.received_ns, None, None, problem)

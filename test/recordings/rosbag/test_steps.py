@@ -4,11 +4,13 @@ storages and over several files; files in any other order are put in order by th
 from __future__ import annotations
 
 import sqlite3
+import struct
 
 import numpy as np
 import pytest
 from mcap.writer import CompressionType, IndexType, Writer
 
+from liquid_control.inspection.recording import inspect_recording
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.rosbag.messages import IMU, ODOMETRY, imu_message, odometry_message
 from liquid_control.recordings.rosbag.reader import BagReader
@@ -190,3 +192,23 @@ def test_one_topic_that_hops_is_no_step_of_the_clock():
             (name, times, np.arange(len(times)) * 4 + name) for name, times in everyone.items()
         ]
     ) == [4000]
+
+
+def test_nanoseconds_of_a_second_and_more_are_added_to_the_seconds_and_told(tmp_path):
+    """Of a driver that does not carry: its numbers are right, and no clock has them."""
+    rows = []
+    for receipt, topic, kind, data in events((0,)):
+        if topic == "/imu" and len(rows) % 2:
+            sec, nanosec = struct.unpack_from("<iI", data, 4)
+            data = bytearray(data)
+            struct.pack_into("<iI", data, 4, sec - 1, nanosec + SECOND)
+        rows.append((receipt, topic, kind, bytes(data)))
+    odd = sum(data != of[3] for (_, _, _, data), of in zip(rows, events((0,)), strict=True))
+    path = mcap(tmp_path / "bag.mcap", rows)
+    with open_recording(path) as recording:
+        stamps = [one.stamp_ns for _, one in recording.samples() if isinstance(one, ImuSample)]
+        assert stamps == [BEGIN + 10 * MS * number for number in range(300)]
+        (remark,) = recording.remarks
+        assert f"imu: {odd} stamps of /imu have 10^9 nanoseconds or more" in remark and odd > 100
+    findings = [one["text"] for one in inspect_recording(path).facts["findings"]]
+    assert any("10^9 nanoseconds" in text for text in findings)
