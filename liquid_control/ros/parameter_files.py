@@ -43,14 +43,18 @@ class Section:
 
 
 def read_sections(path: str | Path) -> list[Section]:
-    """The sections of a file, in its order. Raises ConfigError for a file that is not there or is
-    no YAML."""
+    """The sections of a file, in its order. Raises ConfigError for a file that is not there, is no
+    YAML, or sets one key twice."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        loader = yaml.SafeLoader(Path(path).read_text(encoding="utf-8"))
+        tree = loader.get_single_node()
+        _refuse_twins(str(path), tree)
+        content = None if tree is None else loader.construct_document(tree)
+        return list(_sections(str(path), "", content))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text"
         raise ConfigError(str(path), reason, "a YAML file with parameters of ROS") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(
             str(path), " ".join(str(error).split()), "a file of valid YAML"
         ) from error
@@ -71,12 +75,27 @@ def merged(sections: Sequence[Section], full_name: str) -> dict[str, object]:
     }
 
 
+def _refuse_twins(path: str, tree: yaml.Node | None) -> None:
+    """Raises ConfigError for a key that a mapping holds twice; ROS and PyYAML take one of them."""
+    if not isinstance(tree, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in tree.value:
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen:
+                again = f"{key.value} again in line {key.start_mark.line + 1}"
+                raise ConfigError(path, again, "each key once")
+            seen.add(key.value)
+        _refuse_twins(path, value)
+
+
 def _sections(path: str, prefix: str, content: object) -> Iterator[Section]:
     for key, value in content.items() if isinstance(content, Mapping) else ():
         if key == PARAMETERS and prefix:
             yield Section(path, prefix, dict(_flat("", value)))
         elif isinstance(value, Mapping):
-            yield from _sections(path, f"{prefix}/{str(key).strip('/')}", value)
+            name = str(key).strip("/")
+            yield from _sections(path, f"{prefix}/{name}" if name else prefix, value)
 
 
 def _flat(prefix: str, values: object) -> Iterator[tuple[str, object]]:

@@ -136,6 +136,18 @@ def test_a_section_that_misses_its_node_keeps_it_from_starting(given, section, r
         given(of(section, **{"gate.max_speed": 2.0}), remap=remap)
 
 
+@pytest.mark.parametrize(
+    "text, line",
+    [
+        ("/**:\n  ros__parameters:\n    speed: 1.0\n/**:\n  ros__parameters:\n    rate: 20.0\n", 4),
+        ("/**:\n  ros__parameters:\n    gate:\n      max_speed: 2.0\n      max_speed: 20.0\n", 5),
+    ],
+)
+def test_a_key_that_is_there_twice_keeps_it_from_starting(given, text, line):
+    with pytest.raises(ConfigError, match=f"my_car.yaml: got '.* again in line {line}'"):
+        given(text)
+
+
 def test_a_file_for_several_vehicles_has_a_section_for_each(given):
     content = {
         **of("/car1/safety_node", **{"gate.max_speed": 2.0}),
