@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from liquid_control.perception.contribution import Contribution, apart
+from liquid_control.perception.contribution import LEAST_FRAMES, Contribution, apart
 from liquid_control.recordings.motion import Track, at
 from liquid_control.recordings.source import Source
 
@@ -52,11 +52,14 @@ def contributions(
 def steering_contribution(stamp_ns: np.ndarray, steering: Track, max_gap: float) -> Contribution:
     """Of a steering track to frames (N,) stamped `stamp_ns`; see `motion.at` for `max_gap` [s]."""
     tidy = steering.tidy()
-    met = int(np.isfinite(at(stamp_ns, tidy, max_gap)).sum())
+    angle = at(stamp_ns, tidy, max_gap)
+    known = angle[np.isfinite(angle)]
     reason = ""
-    if met == 0 and len(stamp_ns):
+    if not len(known) and len(stamp_ns):
         reason = _reason(stamp_ns, steering, tidy)
-    return Contribution(len(steering), len(stamp_ns), met, reason)
+    elif len(known) >= LEAST_FRAMES and np.ptp(tidy.value) == 0.0:
+        reason = f"it is {known[0]:.3g} rad throughout: it is not the driver's"
+    return Contribution(len(steering), len(stamp_ns), len(known), reason)
 
 
 def failures(contributed: Mapping[str, Contribution], roles: Mapping[str, object]) -> list[str]:

@@ -74,8 +74,8 @@ class Comparison:
 
 
 def compare(log: ReplayLog) -> Comparison | None:
-    """None when no steering was recorded on the frames that the policy used; `why_not_compared`
-    gives the reason."""
+    """None when the recorded steering says nothing on the frames that the policy used;
+    `why_not_compared` gives the reason."""
     frames, steering = (
         log.issued.of_frames(),
         Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy(),
@@ -84,7 +84,7 @@ def compare(log: ReplayLog) -> Comparison | None:
     standing = np.abs(frames.measured_speed) < STANDSTILL
     there = np.isfinite(recorded) & np.isfinite(frames.proposed_angle)
     used = there & ~standing
-    if np.count_nonzero(used) < FEWEST:
+    if np.count_nonzero(used) < FEWEST or log.contributions["steering"].reason:
         return None
     stamps, angle = frames.stamp_ns[used], frames.proposed_angle[used]
     delay = estimate_delay(stamps, angle, steering.stamp_ns, steering.value)

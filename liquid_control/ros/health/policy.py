@@ -125,6 +125,7 @@ class PolicyHealth:
                 gives = [one for one in GIVES[name] if one in self._measurements]
                 if name == "imu" and "accelerometer" in topics:
                     gives = [one for one in gives if one not in GIVES["accelerometer"]]
+                problems = (*problems, *_never_filled(gives, contributions))
                 frames, met, why = self._gained(gives, contributions)
                 stream.turn(frames, met)
                 needed = Level.WARN if gives or name == "odometry" else None
@@ -187,6 +188,18 @@ class PolicyHealth:
                 f"the pictures changed size: {sizes}; the policy sees another cut of the road",
                 "keep the camera at one size; activate the policy anew after a change",
             )
+
+
+def _never_filled(
+    names: Sequence[str], contributions: Mapping[str, Contribution]
+) -> Iterator[Problem]:
+    """Measurements that come and say nothing."""
+    for name in names:
+        one = contributions.get(name)
+        if one is not None and one.met and one.reason:
+            words = f"{name.replace('_', ' ')}: {one.reason}"
+            remedy = "fill it in, or mark it as not measured (covariance[0] = -1)"
+            yield Problem("never_filled", Level.WARN, words, remedy)
 
 
 def _words(answer: Rejected) -> str:

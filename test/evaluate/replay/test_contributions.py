@@ -148,6 +148,7 @@ def test_steering_without_stamps_is_compared_by_its_receipt(replayed):
             "its steering angle is not a number",
         ),
         (holding(SteeringSample, stamp_ns=START_NS - 10**12), ["steering"], "the same stamp"),
+        (holding(SteeringSample, steering_angle=0.0), [], "it is 0 rad throughout"),
         (holding(SpeedSample, speed=0.0), [], "below 0.5 m/s on 200 of 200 frames"),
         (shifted(Frame, 37 * 10**9), [], "no frame was used of 200 (200 future)"),
     ],

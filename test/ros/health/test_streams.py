@@ -255,8 +255,9 @@ def play(
         health.hear_odometry(message, SpeedSample(now, more.get("speed", 5.0)), now, None)
     clock.seconds += 1.0
     kept = {name: frames if name == "speed" else met for name in MEASURED} | more.get("kept", {})
-    reason = more.get("reason", "")
-    given = {name: Contribution(9, frames, kept[name], reason) for name in MEASURED}
+    reasons = {name: more.get("reason", "") for name in MEASURED if not kept[name]}
+    reasons |= more.get("reasons", {})
+    given = {name: Contribution(9, frames, kept[name], reasons.get(name, "")) for name in MEASURED}
     parts = health.parts(topics(names, **more.get("kinds", {})), given)
     return {part.name: part for part in parts}
 
@@ -350,6 +351,16 @@ def test_one_half_of_an_imu_that_no_frame_uses_is_named_with_the_reason():
         parts = play(health, clock, 30 * second, 30 * second, kept=kept, names=names)
     assert parts["imu"].level is Level.OK and parts["imu"].facts["used"] == "90/90"
     assert parts["accelerometer"].message == "no frame uses it"
+
+
+def test_a_gyro_that_its_driver_never_fills_in_is_named():
+    health, clock = policy()
+    for second in range(4):
+        reasons = {"yaw_rate": "it is exactly 0 while the vehicle moves"}
+        parts = play(health, clock, 30 * second, 30 * second, reasons=reasons)
+    assert parts["imu"].level is Level.WARN
+    assert parts["imu"].message == "yaw rate: it is exactly 0 while the vehicle moves"
+    assert parts["odometry"].level is Level.OK
 
 
 def test_speeds_in_another_unit_and_axes_that_only_the_frame_names():
