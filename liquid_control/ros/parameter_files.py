@@ -58,7 +58,6 @@ def read_sections(path: str | Path) -> list[Section]:
         raise ConfigError(
             str(path), " ".join(str(error).split()), "a file of valid YAML"
         ) from error
-    return list(_sections(str(path), "", content))
 
 
 def merged(sections: Sequence[Section], full_name: str) -> dict[str, object]:

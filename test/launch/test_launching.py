@@ -137,6 +137,8 @@ def test_a_model_that_is_not_there_is_refused_with_those_that_are():
         ("", "sections for no node"),
         ("a: 1\n", "sections for no node"),
         ("{", "expected a file of valid YAML"),
+        ("a: &a {b: *a}", "expected a file of valid YAML"),
+        ("- 1", "sections for no node"),
         ("gate:\n  max_speed: 2.0\n", "sections for no node"),
         ("policy:\n  ros__parameters:\n    speed: 1.0\n", "sections for /policy'"),
         ("/**:\n  ros__parameters:\n    gate.max_speed: 2.0\n", "no vehicle.wheelbase and no"),
