@@ -143,6 +143,15 @@ def judge_roles(
             + _others("speed", alternatives),
             _naming("speed", alternatives, "record Odometry"),
         )
+    elif "steering" in roles and roles["steering"].name == roles["speed"].name:
+        named = _naming("speed", alternatives, "") if "speed" in alternatives else ""
+        yield note(
+            "commanded_speed",
+            "speed",
+            f"taken from {roles['speed'].name}, which holds the steering, too: it is commanded, "
+            "not measured" + _others("speed", alternatives),
+            named,
+        )
     if "steering" not in roles:
         target = (
             "; training takes its target from gyro and speed" if from_gyro else ", and to train on"

@@ -31,6 +31,7 @@ INSTEAD = {
 """What a replay does without each input."""
 
 NOT_RECORDED = "no topic of it is recorded"
+MOST_NAMED = 3
 
 
 def contributions(
@@ -42,11 +43,17 @@ def contributions(
     for name, one in (*measured.items(), ("steering", steering)):
         role = ROLE_OF[name]
         if role not in source.roles:
-            one = one.because(NOT_RECORDED)
+            one = one.because(NOT_RECORDED + named_for(role, source))
         elif not one.samples and role in source.absent and not one.declared:
             one = one.because(source.absent[role])
         found[name] = one
     return found
+
+
+def named_for(role: str, source: Source) -> str:
+    """What could be named for a role that is not there."""
+    found = source.alternatives.get(role, ())
+    return f"; --topics.{role} may name {' or '.join(found[:MOST_NAMED])}" if found else ""
 
 
 def steering_contribution(stamp_ns: np.ndarray, steering: Track, max_gap: float) -> Contribution:

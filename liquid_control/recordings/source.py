@@ -87,7 +87,8 @@ class Source(ABC):
 
     @property
     def alternatives(self) -> dict[str, tuple[str, ...]]:
-        """By role that is not there: streams or numbers in them that could be named for it."""
+        """By role that is not there, or whose speed is a commanded one: streams or numbers in them
+        that could be named for it."""
         return {}
 
     @property

@@ -18,7 +18,7 @@ from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.clock import Deferred, Record
 from liquid_control.recordings.rosbag.cameras import IMAGE, Content, bits_of, content_of, said_by
 from liquid_control.recordings.rosbag.named_topics import WITH_FIELDS, likely_fields
-from liquid_control.recordings.rosbag.reader import BagMessage, BagReader
+from liquid_control.recordings.rosbag.reader import BagMessage, BagReader, BagTopic
 from liquid_control.recordings.rosbag.readings import TWISTS, origin, own_stamp_ns
 from liquid_control.recordings.rosbag.samples import readers
 from liquid_control.recordings.rosbag.topics import KINDS, Roles, choose_topics
@@ -145,7 +145,11 @@ class RosbagRecording(Source):
             role: fields
             for role in WITH_FIELDS
             if role != ACCELEROMETER
-            and getattr(self._topics, role) is None
+            and (
+                getattr(self._topics, role) is None
+                or role == "speed"
+                and _same(self._topics.speed, self._topics.steering)
+            )
             and (fields := likely_fields(role, KINDS[role], self.reader))
         }
 
@@ -203,6 +207,10 @@ def _choose(reader: BagReader, topics: TopicMap, guess: bool) -> tuple[Roles, li
             chosen = max(error.candidates, key=lambda name: counts.get(name, 0))
             choices.append(Choice(error.role, error.candidates, chosen))
             topics = dataclasses.replace(topics, **{error.role: chosen})
+
+
+def _same(one: BagTopic | None, other: BagTopic | None) -> bool:
+    return one is not None and other is not None and one.name == other.name
 
 
 def _streams(reader: BagReader, topics: Roles, twist_steering: str) -> list[Stream]:

@@ -12,6 +12,7 @@ from rosbags.typesys import get_types_from_msg
 
 from liquid_control.errors import ConfigError, FieldError, TopicError
 from liquid_control.inspection.recording import inspect_recording
+from liquid_control.recordings.contributions import named_for
 from liquid_control.recordings.rosbag.fields import (
     check_field,
     number_reader,
@@ -239,6 +240,26 @@ def test_inspection_lists_what_could_be_the_steering(bags, odd, tmp_path):
 def test_a_path_in_a_map_file_must_be_text():
     with pytest.raises(ConfigError):
         TopicMap(steering=3)
+
+
+def test_a_commanded_speed_is_said_beside_the_number_that_may_be_measured(bags, odd, tmp_path):
+    drive = odd("ackermann_msgs/msg/AckermannDrive", steering_angle=0.1, speed=3.0)
+    events = [
+        (STAMP, "/drive", "ackermann_msgs/msg/AckermannDrive", drive),
+        (STAMP, "/command", bags.TWIST, odd(bags.TWIST, twist=bags.twist(3.0, 0.1))),
+        (STAMP, "/wheel_speed", "std_msgs/msg/Float32", odd("std_msgs/msg/Float32", data=3.0)),
+    ]
+    bag = bags.write(tmp_path / "bag", events[1:])
+    found = {one["code"]: one for one in inspect_recording(bag).facts["findings"]}
+    assert "/wheel_speed" in found["commanded_speed"]["text"]
+    assert "--topics.speed /wheel_speed" in found["commanded_speed"]["remedy"]
+    settings = RecordingSettings(topics=TopicMap(speed="/wheel_speed"))
+    found = inspect_recording(bag, settings).facts["findings"]
+    assert "commanded_speed" not in {one["code"] for one in found}
+    with RosbagRecording(bags.write(tmp_path / "other", events[:1])) as recording:
+        assert "speed" not in recording.roles and named_for("speed", recording) == ""
+    with RosbagRecording(bags.write(tmp_path / "number", events[2:])) as recording:
+        assert named_for("speed", recording) == "; --topics.speed may name /wheel_speed"
 
 
 def test_the_pulse_of_a_servo_becomes_an_angle_by_scale_and_offset(bags, tmp_path):
