@@ -230,12 +230,15 @@ class Guard:
     def _readings(
         self, now_ns: int, steady_ns: int, speed: float | None, request: OperatorRequest
     ) -> Readings:
-        problems, slow = self._proposal_problems(steady_ns), ()
+        problems, unready = self._proposal_problems(steady_ns), [*request.unready]
         if self._proposals.rate(steady_ns) < self._lowest_rate:
-            slow = (f"proposals too slow: below {self._lowest_rate:.3g} Hz",)
+            unready.insert(0, f"proposals too slow: below {self._lowest_rate:.3g} Hz")
             if self._proposals.come(steady_ns) and self.engagement.state not in COMMANDING:
                 # Each one is stale before the next comes: a consequence that comes and goes.
                 problems = [problem for problem in problems if problem not in AGES]
+        angle = self.known_angle(steady_ns)
+        if angle is None and self.config.without_angle == "standstill" and not self._stands(speed):
+            unready.append("no steering angle while moving")
         unhealthy = [*problems, *self._clock_problems(now_ns, steady_ns)]
         if speed is None and self.config.needs_speed:
             unhealthy.append("no speed")
@@ -244,8 +247,8 @@ class Guard:
         return Readings(
             steady_ns,
             tuple(unhealthy),
-            (*slow, *request.unready),
-            self._forbidding(steady_ns, speed),
+            tuple(unready),
+            self._forbidding(angle, speed),
             request.faults,
             self.previous.speed == 0.0 and (speed is None or self._stands(speed)),
             request.takeover,
@@ -254,13 +257,11 @@ class Guard:
             request.acknowledged,
         )
 
-    def _forbidding(self, steady_ns: int, speed: float | None) -> tuple[str, ...]:
+    def _forbidding(self, angle: float | None, speed: float | None) -> tuple[str, ...]:
         """What the vehicle does that forbids to engage."""
-        found, angle = [], self.known_angle(steady_ns)
+        found = []
         if speed is not None and speed < -self.config.standstill:
             found.append("rolling backwards")
-        if angle is None and self.config.without_angle == "standstill" and not self._stands(speed):
-            found.append("no steering angle while moving")
         if angle is not None and abs(angle) > self._gate.largest_angle:
             found.append("wheels beyond the largest angle")
         return tuple(found)

@@ -13,7 +13,7 @@ from geometry_msgs.msg import TwistStamped
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, Float64
 from std_srvs.srv import Trigger
 
 from liquid_control.config import GateConfig, VehicleConfig
@@ -52,7 +52,12 @@ def verdicts(probe):
 
 
 def propose(
-    probe, curvature: float, speed: float, stamp: int | None = None, measured: float | None = 8.0
+    probe,
+    curvature: float,
+    speed: float,
+    stamp: int | None = None,
+    measured: float | None = 8.0,
+    angle: float | None = None,
 ) -> int:
     stamp = time.time_ns() if stamp is None else stamp
     if measured is not None:
@@ -61,6 +66,8 @@ def propose(
             conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, measured),
             qos.INERTIAL,
         )
+    if angle is not None:
+        probe.send("steering_angle", Float64(data=angle), qos.INERTIAL)
     probe.send(
         "proposal",
         conversions.action_message(Action(stamp, curvature, speed), TwistStamped, VEHICLE),
@@ -155,6 +162,9 @@ def test_silence_takes_the_speed_away_and_holds_the_angle(verdicts, probe):
             len(verdicts),
             verdicts[-1][0],
         )
+    for message, arrival in probe.heard["command"][-5:]:
+        age = (arrival - conversions.stamp_ns(message.header.stamp)) / 1e9
+        assert age < 0.5 < (arrival - last) / 1e9, "the stamp is of now, not of the last frame"
     issued = commands(verdicts)
     first = next(
         i for i, command in enumerate(issued) if command.stamp_ns == last and command.speed < 8.0
@@ -246,6 +256,10 @@ def test_a_takeover_silences_it_until_it_is_asked_again(verdicts, probe):
     drive(probe, 1.6)
     assert not verdicts and state(probe) == ("disengaged", "waits for an engage request")
     assert probe.call(Trigger, "safety_node/engage", Trigger.Request()).success
+    while not verdicts:
+        drive(probe, 0.1, angle=0.1)
+    first = commands(verdicts)[0]
+    assert abs(first.steering_angle - 0.1) < 0.05, "from the measured angle, not the proposed"
     engage(probe)
 
 
