@@ -13,7 +13,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from liquid_control.ros import qos
-from liquid_control.ros.health.messages import HARDWARE, part_status
+from liquid_control.ros.health.messages import HARDWARE, part_values
 from liquid_control.ros.health.part import Part, complaints, worst
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -23,8 +23,8 @@ WINDOW = 5.0
 
 
 class Report(NamedTuple):
-    """What a node says of itself; each part of its start-up check gets a status of its own, and
-    what is wrong with one is in the node's level and message, too."""
+    """What a node says of itself; what is wrong with a part of its start-up check is in its level
+    and message, too."""
 
     level: bytes
     message: str
@@ -118,8 +118,9 @@ def publish(node: Node, report: Callable[[], Report], latched: str = "") -> None
             problem = f"the diagnostics failed: {type(error).__name__}: {error}"
             node.get_logger().error(problem, throttle_duration_sec=10.0)
             said = Report(ERROR, problem, {})
-        own = status(name, HARDWARE, said.whole_level, said.whole_message, said.values)
-        array = DiagnosticArray(status=[own, *(part_status(name, part) for part in said.parts)])
+        values = said.values | part_values(said.parts)
+        own = status(name, HARDWARE, said.whole_level, said.whole_message, values)
+        array = DiagnosticArray(status=[own])
         array.header.stamp = node.get_clock().now().to_msg()
         for publisher in publishers:
             publisher.publish(array)

@@ -29,7 +29,7 @@ from liquid_control.evaluate.drive.log import (
 )
 from liquid_control.recordings.rosbag.writer import BagWriter
 from liquid_control.ros import camera_topics, conversions, images, qos
-from liquid_control.ros.health.messages import parts_in
+from liquid_control.ros.health.messages import parts_in, statuses
 from liquid_control.ros.health.part import complaints
 from liquid_control.ros.node_processes import Children
 from liquid_control.ros.polled_subscription import PolledSubscription
@@ -266,8 +266,8 @@ class Recorder(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray, received: int) -> None:
         if self.recording:
-            node = message.status[0].name.strip("/")
-            self.complaints[node] = complaints(parts_in(message, message.status[0].name))
+            for status in statuses(message):
+                self.complaints[status.name] = complaints(parts_in(status))
         for report in message.status:
             name = report.name.rsplit("/", 1)[-1]
             self.diagnostics[name] = (

@@ -15,7 +15,7 @@ from liquid_control.ros import qos
 from liquid_control.ros.health import graph
 from liquid_control.ros.health.announcer import Announcer
 from liquid_control.ros.health.gate import GateHealth
-from liquid_control.ros.health.messages import parts_in
+from liquid_control.ros.health.messages import parts_in, statuses
 from liquid_control.ros.health.part import Part, renamed
 from liquid_control.ros.health.settings import NAME, parameter_parts
 from liquid_control.ros.health.topics import Topic
@@ -43,12 +43,11 @@ class GateCheck:
         self._node, self._announcer = node, Announcer(node.get_logger())
         self._shown, self._turns = False, 0
         self._inputs, self._command = dict(inputs), command
-        node.create_subscription(
-            DiagnosticArray,
-            POLICY,
-            lambda message: self.health.hear_policy(parts_in(message)),
-            qos.LATCHED,
-        )
+        node.create_subscription(DiagnosticArray, POLICY, self._hear_policy, qos.LATCHED)
+
+    def _hear_policy(self, message: DiagnosticArray) -> None:
+        for status in statuses(message):
+            self.health.hear_policy(parts_in(status))
 
     def parts(self, vehicle: VehicleConfig, limits: GateConfig, driving: bool) -> tuple[Part, ...]:
         """The gate's own parts; logs the table of all once the policy's are known, then changes."""

@@ -40,20 +40,16 @@ def listen(seconds: float) -> dict:
         remedy = "Source a ROS 2 installation: the nodes are heard over ROS"
         raise MissingDependencyError(error.name or "rclpy", remedy) from error
     from liquid_control.ros import qos
-    from liquid_control.ros.health.messages import owner, parts_in
+    from liquid_control.ros.health.messages import parts_in, statuses
 
     os.environ.update(transport(os.environ, shared_memory=True))
     latest: dict[str, NodeReport] = {}
 
     def hear(message: DiagnosticArray) -> None:
-        for status in message.status:
-            if owner(status) == status.name:
-                latest[status.name] = NodeReport(
-                    status.name,
-                    Level(status.level[0]),
-                    status.message,
-                    parts_in(message, status.name),
-                )
+        for status in statuses(message):
+            latest[status.name] = NodeReport(
+                status.name, Level(status.level[0]), status.message, parts_in(status)
+            )
 
     context = Context()
     context.init(args=[])

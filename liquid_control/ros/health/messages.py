@@ -1,50 +1,56 @@
-"""Parts of the start-up check as statuses of /diagnostics, and back."""
+"""Parts of the start-up check as values of their node's status on /diagnostics, and back.
+
+A node keeps one status of its own name: aggregators and scripts count on that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from liquid_control.ros.health.part import Level, Part, Problem
 
 HARDWARE = "liquid_control"
 BETWEEN = ": "
-"""Between the name of a node and that of a part, as diagnostic_updater writes it."""
+"""Between the name of a part and that of one of its facts."""
 REMEDY = "remedy "
 
 
-def part_status(node: str, part: Part) -> DiagnosticStatus:
-    """The facts as values; each problem as the values `LEVEL code` and `remedy code`."""
-    values = dict(part.facts)
-    for problem in part.problems:
-        values[f"{problem.level.name} {problem.code}"] = problem.text
-        values[f"{REMEDY}{problem.code}"] = problem.remedy
-    return DiagnosticStatus(
-        level=bytes([part.level]),
-        name=f"{node}{BETWEEN}{part.name}",
-        message=part.message,
-        hardware_id=HARDWARE,
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
-    )
+def part_values(parts: Iterable[Part]) -> dict[str, str]:
+    """For each part `NAME`: its level and what is wrong, `NAME: fact`, and for each problem
+    `NAME: LEVEL code` and `NAME: remedy code`."""
+    values = {}
+    for part in parts:
+        wrong = f"{BETWEEN}{part.message}" if part.problems else ""
+        values[part.name] = f"{part.level.name}{wrong}"
+        for name, fact in part.facts.items():
+            values[f"{part.name}{BETWEEN}{name}"] = fact
+        for problem in part.problems:
+            values[f"{part.name}{BETWEEN}{problem.level.name} {problem.code}"] = problem.text
+            values[f"{part.name}{BETWEEN}{REMEDY}{problem.code}"] = problem.remedy
+    return values
 
 
-def owner(status: DiagnosticStatus) -> str:
-    """Name of the node of this package whose status or whose part's this is; empty for others."""
-    return status.name.partition(BETWEEN)[0] if status.hardware_id == HARDWARE else ""
+def statuses(message: DiagnosticArray) -> tuple[DiagnosticStatus, ...]:
+    """Those of nodes of this package."""
+    return tuple(status for status in message.status if status.hardware_id == HARDWARE)
 
 
-def parts_in(message: DiagnosticArray, node: str | None = None) -> tuple[Part, ...]:
-    """The parts in a message, of one node or of all."""
-    return tuple(_parts(message.status, node))
+def parts_in(status: DiagnosticStatus) -> tuple[Part, ...]:
+    """The parts in a node's status."""
+    return tuple(_parts({pair.key: pair.value for pair in status.values}))
 
 
-def _parts(statuses: Iterable[DiagnosticStatus], node: str | None) -> Iterable[Part]:
-    for status in statuses:
-        name = status.name.partition(BETWEEN)[2]
-        if not name or not owner(status) or node not in (None, owner(status)):
+def _parts(values: Mapping[str, str]) -> Iterator[Part]:
+    for name, said in values.items():
+        if BETWEEN in name or said.partition(BETWEEN)[0] not in Level.__members__:
             continue
-        facts = {pair.key: pair.value for pair in status.values}
+        facts = {
+            key.partition(BETWEEN)[2]: value
+            for key, value in values.items()
+            if key.startswith(f"{name}{BETWEEN}")
+        }
         problems = []
         for key in list(facts):
             level, space, code = key.partition(" ")

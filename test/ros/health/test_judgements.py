@@ -14,13 +14,13 @@ from rclpy.qos import QoSProfile
 
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.ros import qos
-from liquid_control.ros.diagnostics import ERROR, OK, WARN, Report
+from liquid_control.ros.diagnostics import ERROR, OK, WARN, Report, status
 from liquid_control.ros.health import live
 from liquid_control.ros.health.announcer import Announcer
 from liquid_control.ros.health.gate import GateHealth
 from liquid_control.ros.health.graph import refusal
 from liquid_control.ros.health.live import NodeReport
-from liquid_control.ros.health.messages import part_status, parts_in
+from liquid_control.ros.health.messages import HARDWARE, part_values, parts_in, statuses
 from liquid_control.ros.health.part import Level, Part, Problem, table
 from liquid_control.ros.health.settings import (
     DrivingSettings,
@@ -217,14 +217,14 @@ PARTS = (
 )
 
 
-def test_parts_pass_through_diagnostics_unchanged():
-    statuses = [part_status("/car/policy_node", part) for part in PARTS]
-    strangers = [DiagnosticStatus(name="/driver: imu", hardware_id="imu")]
-    array = DiagnosticArray(status=[*strangers, *statuses])
-    assert parts_in(array) == parts_in(array, "/car/policy_node") == PARTS
-    assert parts_in(array, "/policy_node") == ()
-    assert [status.level for status in statuses] == [OK, WARN, ERROR]
-    assert statuses[1].name == "/car/policy_node: imu" and statuses[1].message == "0.5 s behind"
+def test_parts_pass_through_a_nodes_status_unchanged():
+    values = {"state": "engaged", "camera rate [Hz]": 30.0} | part_values(PARTS)
+    said = status("/car/policy_node", HARDWARE, WARN, "driving", values)
+    assert parts_in(said) == PARTS
+    assert values["camera"] == "OK" and values["camera: rate"] == "30.0 Hz"
+    assert values["imu"] == "WARN: 0.5 s behind" and values["imu: remedy clock"] == "set it"
+    stranger = DiagnosticStatus(name="/driver", hardware_id="imu")
+    assert statuses(DiagnosticArray(status=[stranger, said])) == (said,)
 
 
 def test_what_is_wrong_with_a_part_is_in_the_nodes_level_and_message():
