@@ -35,6 +35,13 @@ from liquid_control.stress.soak.yaml_cases import LAUGHS
 from liquid_control.system.verb import EntryPoint
 
 
+@pytest.fixture
+def however_slow(monkeypatch):
+    """How long a case takes is measured by `soak inputs`; a test finds only what does not end."""
+    monkeypatch.setattr(cases, "SLOW", cases.HOPELESS)
+
+
+@pytest.mark.usefixtures("however_slow")
 @pytest.mark.parametrize("name", inputs.MAKERS)
 def test_hostile_inputs_are_read_or_refused_by_name(name):
     """A thousand of each; a hundred thousand in `make soak`. Parameter files are in test/ros."""
@@ -43,6 +50,7 @@ def test_hostile_inputs_are_read_or_refused_by_name(name):
     assert answer["grown_bytes"] is None or answer["grown_bytes"] < 500e6
 
 
+@pytest.mark.usefixtures("however_slow")
 def test_hostile_command_lines_end_with_a_code_and_words():
     answer = run_cases(
         ("command_line", CommandLineMaker(EntryPoint(main, settings_by_words)), 7, 0, 1000)
