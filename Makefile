@@ -13,7 +13,7 @@ ifeq ($(shell uname -m),x86_64)
 unexport PYTHONPATH AMENT_PREFIX_PATH COLCON_PREFIX_PATH ROS_DISTRO RMW_IMPLEMENTATION
 endif
 
-.PHONY: help setup drive test test-jazzy lint train evaluate doctor docs coverage mutation soak audit sbom clean
+.PHONY: help setup drive test test-jazzy lint train evaluate doctor docs coverage mutation stress soak audit sbom clean
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make docs      write the tables of doc/commands.md and doc/nodes.md from the code"
 	@echo "make coverage  check that the tests reach every line and branch of the safety gate"
 	@echo "make mutation  mutation testing of the safety gate: a test must fail for every small change of its code"
+	@echo "make stress    2,000 recordings of known drives with other people's clocks, units, axes, encodings and layouts, held against the truth"
 	@echo "make soak      long tests: 10 million commands, 100,000 malformed inputs of each kind, 8 simulated hours of faults, 100 kills and floods of real nodes"
 	@echo "make audit     check the pinned packages for known vulnerabilities (needs the network)"
 	@echo "make sbom      write the software bill of materials, out/sbom.json (CycloneDX)"
@@ -67,6 +68,9 @@ coverage: setup
 
 mutation: setup
 	@tools/mutation.sh
+
+stress: setup
+	@$(RUN)/liquid-control soak recordings --cases 2000 --out out/stress $(ARGS)
 
 soak: setup
 	@$(RUN)/liquid-control soak gate --commands 10000000

@@ -120,6 +120,11 @@ VERBS = (
         "stress.soak.inputs:VERB",
     ),
     Entry(
+        "soak recordings",
+        "build recordings of known drives, change them as others' are, check what is said of them",
+        "stress.recordings.run:VERB",
+    ),
+    Entry(
         "soak processes",
         "kill, freeze, disconnect and flood the real nodes and check the safety gate's response",
         "stress.processes.run:VERB",

@@ -87,15 +87,22 @@ def compressed_message(stamp_ns: int, data: np.ndarray) -> bytes:
 
 def image_message(frame: Frame) -> bytes:
     height, width, _ = frame.image.shape
+    return raw_image_message(frame.stamp_ns, frame.image, height, width, "rgb8", 3 * width)
+
+
+def raw_image_message(
+    stamp_ns: int, pixels: np.ndarray, height: int, width: int, encoding: str, step: int
+) -> bytes:
+    """Image of pixels in any encoding, whose bytes are rows of `step`."""
     return _serialised(
         IMAGE,
-        header=_header(frame.stamp_ns, "camera_optical_frame"),
+        header=_header(stamp_ns, "camera_optical_frame"),
         height=height,
         width=width,
-        encoding="rgb8",
+        encoding=encoding,
         is_bigendian=0,
-        step=3 * width,
-        data=np.ascontiguousarray(frame.image).reshape(-1),
+        step=step,
+        data=np.ascontiguousarray(pixels).reshape(-1).view(np.uint8),
     )
 
 
