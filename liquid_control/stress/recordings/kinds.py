@@ -45,15 +45,24 @@ class Kind:
         return not self.blamed
 
 
-def _shift(stream: Stream, receipt_s: float, stamp_s: float, after_s: float = -1.0) -> Stream:
-    """Receipts and stamps moved by seconds, of samples received at least `after_s` after the
-    first."""
-    since = (stream.received_ns - stream.received_ns[0]) * 1e-9
-    late = since >= after_s
+def _shift(stream: Stream, receipt_s: float, stamp_s: float) -> Stream:
+    """Receipts and stamps moved by seconds."""
     return stream.changed(
-        received_ns=stream.received_ns + np.where(late, round(receipt_s * 1e9), 0),
-        stamp_ns=stream.stamp_ns + np.where(late, round(stamp_s * 1e9), 0),
+        received_ns=stream.received_ns + round(receipt_s * 1e9),
+        stamp_ns=stream.stamp_ns + round(stamp_s * 1e9),
     )
+
+
+def _jump(streams: Streams, seconds: float, after_s: float) -> Streams:
+    """All clocks moved by `seconds` from one moment on."""
+    begin = min(int(stream.order[0]) for stream in streams.values()) + round(after_s * 1e9)
+    moved = {}
+    for role, stream in streams.items():
+        added = np.where(stream.order >= begin, round(seconds * 1e9), 0)
+        moved[role] = stream.changed(
+            received_ns=stream.received_ns + added, stamp_ns=stream.stamp_ns + added
+        )
+    return moved
 
 
 def _scaled(stream: Stream, factors: Mapping[int, float]) -> Stream:
@@ -73,32 +82,24 @@ def _encoding(streams, layout, drive, rng) -> Changed:
 
 def _set_forward(streams, layout, drive, rng) -> Changed:
     step, after = 10 ** rng.uniform(1.0, 9.2), rng.uniform(4.0, 9.0)
-    moved = {
-        role: _shift(_shift(stream, -step, -step), step, step, after)
-        for role, stream in streams.items()
-    }
-    return Changed(moved, layout, f"all clocks {step:.0f} s forward after {after:.0f} s")
+    early = {role: _shift(stream, -step, -step) for role, stream in streams.items()}
+    what = f"all clocks {step:.0f} s forward after {after:.0f} s"
+    return Changed(_jump(early, step, after), layout, what)
 
 
 def _set_back(streams, layout, drive, rng) -> Changed:
-    """In the order in which it was recorded, as a file of one writer is."""
+    """In the order in which it was recorded, as one writer leaves it."""
     step, after = 10 ** rng.uniform(0.5, 9.0), rng.uniform(4.0, 9.0)
-    moved = {role: _shift(stream, -step, -step, after) for role, stream in streams.items()}
     layout = dataclasses.replace(layout, order="recorded")
-    return Changed(moved, layout, f"all clocks {step:.1f} s back after {after:.0f} s")
+    what = f"all clocks {step:.1f} s back after {after:.0f} s"
+    return Changed(_jump(streams, -step, after), layout, what)
 
 
 def _pause(streams, layout, drive, rng) -> Changed:
+    """The vehicle drives on as if nothing had been."""
     length, after = 10 ** rng.uniform(0.5, 6.5), rng.uniform(4.0, 9.0)
-    begin = min(int(stream.received_ns[0]) for stream in streams.values())
-    moved = {}
-    for role, stream in streams.items():
-        late = (stream.received_ns - begin) * 1e-9 >= after
-        added = np.where(late, round(length * 1e9), 0)
-        moved[role] = stream.changed(
-            received_ns=stream.received_ns + added, stamp_ns=stream.stamp_ns + added
-        )
-    return Changed(moved, layout, f"a pause of {length:.0f} s after {after:.0f} s")
+    what = f"a pause of {length:.0f} s after {after:.0f} s"
+    return Changed(_jump(streams, length, after), layout, what)
 
 
 def _common_clock(streams, layout, drive, rng) -> Changed:
