@@ -7,6 +7,7 @@ other gives sign, unit, zero and delay. `relations` has the other pairs.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -50,10 +51,15 @@ class Agreement:
     steered: bool
 
 
-def compare_signals(tracks: Tracks, vehicle: VehicleConfig, is_curvature: bool) -> Agreement:
+def compare_signals(
+    tracks: Tracks,
+    vehicle: VehicleConfig,
+    is_curvature: bool,
+    behind: Mapping[str, float] | None = None,
+) -> Agreement:
     """Compares the signals of one pass over a recording; a fit that is not possible says why.
-    `is_curvature`: the steering was recorded as a yaw rate."""
-    return compare(motion_signals(tracks), vehicle, is_curvature)
+    `is_curvature`: the steering was recorded as a yaw rate; `behind`: as of `motion_signals`."""
+    return compare(motion_signals(tracks, behind), vehicle, is_curvature)
 
 
 def compare(signals: Signals, vehicle: VehicleConfig, is_curvature: bool = False) -> Agreement:

@@ -16,7 +16,7 @@ from liquid_control.inspection.interleaved import Interleaving
 from liquid_control.inspection.stamps import SHARED, StampReport, StampTrack
 from liquid_control.inspection.time_line import apart, judge_time
 from liquid_control.recordings.clock import RecordingClock
-from liquid_control.recordings.values import Sample
+from liquid_control.recordings.values import ACCELEROMETER, Sample
 from liquid_control.stats.delay import Delay
 
 TIMELINE = TimelineConfig()
@@ -81,8 +81,11 @@ class ClockTracks:
         yield from with_cause(findings, self._interleaving)
 
 
-def judge_stamps(role: str, stamps: StampReport, span: tuple[float, float]) -> Iterator[Finding]:
-    """Order, silence and rate of one stream. `span`: first and last second of the camera's."""
+def judge_stamps(
+    role: str, stamps: StampReport, span: tuple[float, float], behind: float = 0.0
+) -> Iterator[Finding]:
+    """Order, silence and rate of one stream. `span`: first and last second of the camera's;
+    `behind`: what the stream's stamps lie behind the others' [s]."""
     yield from judge_order(role, stamps)
     if _useless(stamps):
         return
@@ -97,7 +100,8 @@ def judge_stamps(role: str, stamps: StampReport, span: tuple[float, float]) -> I
         return
     yield from _judge_pace(role, stamps)
     if role != "camera" and span[1] > span[0]:
-        covered = (min(span[1], stamps.last) - max(span[0], stamps.first)) / (span[1] - span[0])
+        first, last = stamps.first + behind, stamps.last + behind
+        covered = (min(span[1], last) - max(span[0], first)) / (span[1] - span[0])
         if covered < COVERED_SHARE:
             yield (warning if covered > 0 else fault)(
                 "not_covered",
@@ -209,7 +213,11 @@ def judge_clocks(
             "what the pictures show",
             "synchronise the clocks; stamp at exposure",
         )
-    elif seen is None and {"camera", "imu"} <= set(stamps) and not by_receipt:
+    elif (
+        seen is None
+        and not by_receipt
+        and {"camera", "imu"} <= stamps.keys() - other_clocks(stamps).keys()
+    ):
         apart = stamps["camera"].latency - stamps["imu"].latency
         if np.isfinite(apart) and abs(apart) > APART:
             yield warning(
@@ -219,6 +227,16 @@ def judge_clocks(
                 "their clocks differ, or one is held up",
                 RECEIVE,
             )
+
+
+def other_clocks(stamps: Mapping[str, StampReport], by_receipt: bool = False) -> dict[str, float]:
+    """By role whose stamps do not fit their receipt as those of others do: by how much they lie
+    behind [s]. Its signal must not be compared with the others' by its stamps."""
+    found = {}
+    for role, one in stamps.items() if not by_receipt else ():
+        if np.isfinite(one.usual_latency) and not -APART <= one.usual_latency <= LATE:
+            found["imu" if role == ACCELEROMETER else role] = one.usual_latency
+    return found
 
 
 def _judge_clock(role: str, stamps: StampReport) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from liquid_control.signals import Frame, ImuSample, Observation, SpeedSample
 NEAR_NS = 500_000_000
 """A steering angle within this time of a picture is known on it."""
 RECEIVE = "read it with --stamps receive"
-SAID = ("zero_stamps", "constant_stamps", "not_covered", "no_messages")
+SAID = ("zero_stamps", "constant_stamps", "not_covered", "no_messages", "other_clock")
 """Findings that already say why a whole role contributes nothing."""
 PICTURE = np.zeros((1, 1, 3), np.uint8)
 
@@ -74,6 +74,7 @@ def judge_inputs(
     for remark in remarks:
         yield warning("receipt_used", remark.partition(":")[0], remark.partition(": ")[2])
     said = {one.role: one.train for one in findings if one.code in SAID}
+    of_camera = any(one.code == "other_clock" and one.role == "camera" for one in findings)
     absent = {
         name: one for name, one in contributed.items() if one.reason and ROLE_OF[name] in roles
     }
@@ -84,6 +85,8 @@ def judge_inputs(
     for (role, reason), names in by_reason.items():
         target = without_target and set(names) & {"yaw_rate", "speed", "steering"}
         if role in said and (not target or said[role] == FAULT):
+            continue
+        if of_camera and "stamp" in reason:  # of the pictures' clock, not of this role's
             continue
         words = " and no ".join(names).replace("_", " ")
         text = f"no {words}: {reason}; {GIVEN[names[0]]}"

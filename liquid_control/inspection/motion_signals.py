@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -57,18 +58,29 @@ class Signals:
         )
 
 
-def motion_signals(tracks: Tracks) -> Signals:
-    """Signals of one pass over a recording."""
-    gyro, force = (_tidy(_spread(track.rows)) for track in (tracks.gyro, tracks.accelerometer))
-    speed, angle = (_tidy(track.rows) for track in (tracks.speed, tracks.steering))
-    rotation = _tidy(np.array(tracks.pictures.rotation).reshape(-1, 2))
+def motion_signals(tracks: Tracks, behind: Mapping[str, float] | None = None) -> Signals:
+    """Signals of one pass over a recording. `behind`: by role whose clock is another, what its
+    stamps lie behind those of the others [s]; they are compared as if they did not."""
+    behind = behind or {}
+
+    def rows(role: str, track: np.ndarray) -> np.ndarray:
+        moved = np.array(track, float)
+        moved[:, 0] += behind.get(role, 0.0)
+        return moved
+
+    gyro, force = (
+        _tidy(_spread(rows("imu", track.rows))) for track in (tracks.gyro, tracks.accelerometer)
+    )
+    speed = _tidy(rows("speed", tracks.speed.rows))
+    angle = _tidy(rows("steering", tracks.steering.rows))
+    rotation = _tidy(rows("camera", np.array(tracks.pictures.rotation).reshape(-1, 2)))
     return Signals(
         tuple(_track(gyro, column) for column in (1, 2, 3)),
         tuple(_track(force, column) for column in (1, 2, 3)),
         _track(speed, 1),
         _track(angle, 1),
         _track(rotation, 1),
-        poses_of(_tidy(tracks.odometry.rows)),
+        poses_of(_tidy(rows("speed", tracks.odometry.rows))),
     )
 
 

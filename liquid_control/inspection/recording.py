@@ -13,7 +13,7 @@ from tqdm import tqdm
 from liquid_control.config import TimelineConfig
 from liquid_control.inspection.agreement import Agreement, compare_signals
 from liquid_control.inspection.blame import judge_agreement
-from liquid_control.inspection.clocks import judge_clocks, judge_stamps, with_cause
+from liquid_control.inspection.clocks import judge_clocks, judge_stamps, other_clocks, with_cause
 from liquid_control.inspection.facts import full_facts
 from liquid_control.inspection.findings import (
     FAULT,
@@ -85,7 +85,8 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
             for role, track in tracks.stamps.items()
             if (report := track.report()) is not None
         }
-        agreement = compare_signals(tracks, settings.vehicle, is_curvature(roles))
+        behind = other_clocks(stamps, settings.stamps == "receive")
+        agreement = compare_signals(tracks, settings.vehicle, is_curvature(roles), behind)
         contributed = tracks.inputs.contributions(source)
         from_gyro = gives_target(contributed)
     findings += judge_roles(roles, source.alternatives, from_gyro)
@@ -240,17 +241,17 @@ def _judge(
             text = f"no readable message on {roles[role].name}"
             findings.append(Finding("no_messages", role, text, "", weight, weight))
     camera = stamps.get("camera")
-    span = (camera.first, camera.last) if camera else (0.0, 0.0)
+    by_receipt = settings.stamps == "receive"
+    behind = other_clocks(stamps, by_receipt)
+    of_camera = behind.get("camera", 0.0)
+    span = (camera.first + of_camera, camera.last + of_camera) if camera else (0.0, 0.0)
     shared = silences(stamps)
-    of_times = [
-        one
-        for role, report in stamps.items()
-        for one in judge_stamps(
-            "imu" if role == ACCELEROMETER else role, apart_from(report, shared), span
-        )
-    ]
+    of_times = []
+    for stream, report in stamps.items():
+        role = "imu" if stream == ACCELEROMETER else stream
+        of_times += judge_stamps(role, apart_from(report, shared), span, behind.get(role, 0.0))
     of_times += judge_silences(shared)
-    of_times += judge_clocks(stamps, agreement.camera.delay, settings.stamps == "receive")
+    of_times += judge_clocks(stamps, agreement.camera.delay, by_receipt)
     of_times += judge_time(clock, tracks.origin_ns)
     findings += with_cause(of_times, tracks.interleaving)
     findings += judge_pictures(tracks.pictures)

@@ -176,9 +176,8 @@ def _longitudinal(speed: Track, force: Track) -> Fit:
     if reason := missing(accelerometer=force, speed=speed):
         return Fit(reason=reason)
     steady = smooth(speed, SPEED_SMOOTHING)
-    change = Track(
-        steady.stamp_ns, np.gradient(steady.value, np.maximum(steady.stamp_ns * 1e-9, 0.0))
-    )
+    seconds = (steady.stamp_ns - steady.stamp_ns[0]) * 1e-9
+    change = Track(steady.stamp_ns, np.gradient(steady.value, seconds))
     return fit_line(change, smooth(force, SPEED_SMOOTHING), LEAST_FORCE, LATERAL_SMOOTHING, 0.0)
 
 

@@ -101,6 +101,6 @@ def test_a_reason_is_given_once(inspect):
         )
     )
     assert not found(facts, "contributes_nothing")
-    (covered,) = [one for one in found(facts, "not_covered") if one["role"] == "steering"]
-    assert covered["train"] == "fault"
+    (clock,) = [one for one in found(facts, "other_clock") if one["role"] == "steering"]
+    assert clock["train"] == "fault" and not found(facts, "not_covered")
     assert "100000.0 s before the pictures" in facts["contributions"]["steering"]["reason"]

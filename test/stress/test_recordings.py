@@ -9,7 +9,7 @@ import pytest
 
 from liquid_control.stress.recordings import judge as judging
 from liquid_control.stress.recordings.drive import draw_drive, number_of, streams_of
-from liquid_control.stress.recordings.judge import RIGHT, SILENT, flags_of, judge
+from liquid_control.stress.recordings.judge import RIGHT, SILENT, judge, ways_of
 from liquid_control.stress.recordings.kinds import KINDS, Kind
 from liquid_control.stress.recordings.run import run_case
 from liquid_control.stress.recordings.writing import ENCODINGS, Layout, write_recording
@@ -63,5 +63,10 @@ def test_a_fault_of_which_nothing_is_said_is_silent(drive, tmp_path, monkeypatch
 
 
 def test_flags_are_read_from_remedies():
-    remedy = {"remedy": "check it, or --imu.axes frd --imu.gyro-scale -1 (--topics.speed /odom)"}
-    assert flags_of([remedy]) == {"imu.axes": "frd", "imu.gyro-scale": "-1"}
+    both = {"remedy": "check it, or --imu.axes frd --imu.gyro-scale -1 (--topics.speed /odom)"}
+    either = {"remedy": "--stamps receive, or --steering-delay -0.3."}
+    assert ways_of([both, either]) == [
+        {"imu.axes": "frd", "imu.gyro-scale": "-1", "stamps": "receive"},
+        {"imu.axes": "frd", "imu.gyro-scale": "-1", "steering-delay": "-0.3"},
+    ]
+    assert ways_of([{"remedy": "synchronise the clocks"}]) == []

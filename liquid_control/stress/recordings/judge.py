@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import traceback
 from collections.abc import Mapping
@@ -21,8 +22,6 @@ from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.stress.recordings.drive import HEIGHT, WIDTH, Drive, number_of
 from liquid_control.stress.recordings.kinds import Kind
 
-TOLERANCE = 0.2
-"""Largest error of a number that counts as right, as a share of its own mean square."""
 CRASHED, SILENT, BLAMED_OTHERS, FALSE_ALARM, LOST, REFUSED, NO_HELP, RIGHT = (
     "crashed",
     "silent wrong numbers",
@@ -34,6 +33,10 @@ CRASHED, SILENT, BLAMED_OTHERS, FALSE_ALARM, LOST, REFUSED, NO_HELP, RIGHT = (
     "right",
 )
 VERDICTS = (CRASHED, SILENT, BLAMED_OTHERS, FALSE_ALARM, LOST, REFUSED, NO_HELP, RIGHT)
+OTHER_FLAGS = ("topics", "unusable", "curvature", "view", "picture-bits")
+"""Flags of other settings, or of notes."""
+MOST_WAYS = 8
+ALTERNATIVE = re.compile(r"\b(?:or|else)\b")
 FLAG = re.compile(r"--([a-z][a-z0-9.\-]*) ([^\s,;()]+)")
 
 
@@ -46,9 +49,8 @@ class Numbers:
     known: float
     errors: dict[str, float]
 
-    @property
-    def right(self) -> bool:
-        return self.known > 0.5 and max(self.errors.values()) < TOLERANCE
+    def right(self, tolerance: float) -> bool:
+        return self.known > 0.5 and max(self.errors.values()) < tolerance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _judge(path: Path, drive: Drive, kind: Kind, numbers_hold: bool, cache: Path
     if kind.harmless:
         verdict = (
             SILENT
-            if not numbers.right and not said
+            if not numbers.right(kind.tolerance) and not said
             else FALSE_ALARM
             if said
             else LOST
@@ -95,20 +97,22 @@ def _judge(path: Path, drive: Drive, kind: Kind, numbers_hold: bool, cache: Path
         return Outcome(verdict, said, numbers)
     blamed = [one for one in serious if one["role"] in kind.blamed]
     if not blamed:
-        fine = numbers.right or numbers_hold
+        fine = numbers.right(kind.tolerance) or numbers_hold
         verdict = RIGHT if fine and not said else BLAMED_OTHERS if said else SILENT
         return Outcome(verdict, said, numbers)
     if any(one["train"] == FAULT for one in serious if one["role"] not in kind.blamed):
         return Outcome(BLAMED_OTHERS, said, numbers)
-    flags = flags_of(blamed)
-    if not flags:
-        return Outcome(RIGHT, said, numbers)
-    shown = " ".join(f"--{name} {value}" for name, value in flags.items())
-    try:
-        after = numbers_of(path, drive, _settings(drive, flags), cache)
-        return Outcome(RIGHT if after.right else NO_HELP, said, after, shown)
-    except LiquidControlError as error:
-        return Outcome(NO_HELP, said, numbers, shown, str(error))
+    tried = Outcome(RIGHT, said, numbers)
+    for flags in ways_of(blamed):
+        shown = " ".join(f"--{name} {value}" for name, value in flags.items())
+        try:
+            after = numbers_of(path, drive, _settings(drive, flags), cache)
+            tried = Outcome(RIGHT if after.right(kind.tolerance) else NO_HELP, said, after, shown)
+        except LiquidControlError as error:
+            tried = Outcome(NO_HELP, said, numbers, shown, str(error))
+        if tried.verdict == RIGHT:
+            break
+    return tried
 
 
 def numbers_of(path: Path, drive: Drive, settings: RecordingSettings, cache: Path) -> Numbers:
@@ -137,14 +141,26 @@ def _error(got: np.ndarray, truth: np.ndarray) -> float:
     return float(np.sqrt(np.mean((got[known] - truth[known]) ** 2) / np.mean(truth[known] ** 2)))
 
 
-def flags_of(findings: list[Mapping]) -> dict[str, str]:
-    """The flags of all remedies, by name."""
-    return {
-        name: value.rstrip(".")
-        for one in findings
-        for name, value in FLAG.findall(one["remedy"])
-        if name.split(".")[0] not in ("topics", "unusable", "curvature", "view")
-    }
+def ways_of(findings: list[Mapping]) -> list[dict[str, str]]:
+    """The flags to try, one way after the other: a remedy may offer one flag or another, and every
+    finding has its own. Empty without flags."""
+    choices = []
+    for one in findings:
+        ways = [dict(FLAG.findall(part)) for part in ALTERNATIVE.split(one["remedy"])]
+        ways = [
+            {
+                name: value.rstrip(".")
+                for name, value in way.items()
+                if name.split(".")[0] not in OTHER_FLAGS
+            }
+            for way in ways
+        ]
+        choices.append([way for way in ways if way] or [{}])
+    combined = [
+        {name: value for way in ways for name, value in way.items()}
+        for ways in itertools.islice(itertools.product(*choices), MOST_WAYS)
+    ]
+    return [way for way in combined if way]
 
 
 def _settings(drive: Drive, flags: Mapping[str, str]) -> RecordingSettings:

@@ -33,12 +33,15 @@ Change = Callable[[Streams, Layout, Drive, np.random.Generator], Changed]
 @dataclasses.dataclass(frozen=True)
 class Kind:
     """`blamed`: roles, one of which must be named; none for a harmless kind, where `allowed` codes
-    of findings are true all the same. `kept`: least share of the pictures that must be used."""
+    of findings are true all the same. `kept`: least share of the pictures that must be used.
+    `tolerance`: largest error of a number that counts as right, as a share of its own root mean
+    square."""
 
     change: Change
     blamed: frozenset[str] = frozenset()
     allowed: frozenset[str] = frozenset()
     kept: float = 0.9
+    tolerance: float = 0.2
 
     @property
     def harmless(self) -> bool:
@@ -222,7 +225,7 @@ def _unmeasured(columns: slice, name: str) -> Change:
 
 
 STEERING, SPEED, IMU = frozenset({"steering"}), frozenset({"speed"}), frozenset({"imu"})
-TIMES = frozenset({"clock_set", "pause"})
+TIMES = frozenset({"clock_set", "pause", "gaps", "dropped"})
 
 KINDS: dict[str, Kind] = {
     "clean": Kind(_nothing),
@@ -232,8 +235,10 @@ KINDS: dict[str, Kind] = {
     "clock_back": Kind(_set_back, allowed=TIMES),
     "pause": Kind(_pause, allowed=TIMES),
     "common_clock": Kind(_common_clock, allowed=frozenset({"other_clock"})),
-    "unstamped_steering": Kind(_unstamped_steering, allowed=frozenset({"zero_stamps"})),
-    "imu_batches": Kind(_batches, allowed=frozenset({"duplicate_stamps"})),
+    "unstamped_steering": Kind(
+        _unstamped_steering, allowed=frozenset({"zero_stamps", "receipt_used"})
+    ),
+    "imu_batches": Kind(_batches, allowed=frozenset({"duplicate_stamps"}), tolerance=0.35),
     "camera_clock": Kind(_other_clock("camera"), frozenset({"camera"})),
     "imu_clock": Kind(_other_clock("imu"), IMU),
     "speed_clock": Kind(_other_clock("speed"), SPEED),
