@@ -199,7 +199,7 @@ def _never_filled(
         if one is not None and one.met and one.reason:
             words = f"{name.replace('_', ' ')}: {one.reason}"
             remedy = "fill it in, or mark it as not measured (covariance[0] = -1)"
-            yield Problem("never_filled", Level.WARN, words, remedy)
+            yield Problem(f"never_filled {name}", Level.WARN, words, remedy)
 
 
 def _words(answer: Rejected) -> str:

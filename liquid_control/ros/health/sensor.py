@@ -207,6 +207,9 @@ def _judge_clock(heard: Heard) -> Iterator[Problem]:
         since = "since boot" if abs(heard.stamp - heard.uptime) < 60.0 else "since a start"
         text = f"{text}: they count {since}, not from 1970"
         remedy = "stamp with the clock of this machine; where they are of /clock: use_sim_time"
+    elif heard.now == 0.0:
+        text = "our clock stands at 0: use_sim_time is set, and nothing publishes /clock"
+        remedy = "publish /clock, or set use_sim_time: false"
     elif heard.now < FIRST_DATE <= heard.stamp:
         text = f"{text}: they count from 1970, our clock is /clock"
         remedy = "set use_sim_time: false, or have the driver use /clock"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 
+from liquid_control.cli import main as cli
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.ros import qos
 from liquid_control.ros.diagnostics import ERROR, OK, WARN, Report, status
@@ -284,3 +286,10 @@ def test_the_live_check_is_healthy_only_if_both_nodes_are_there_and_right():
     found = live.facts([gate], "7")
     assert not found["healthy"] and found["missing"] == ["a policy node"]
     assert "no node of this package is" in live.text(live.facts([], "7"))
+
+
+def test_without_ros_the_live_check_is_one_line(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "diagnostic_msgs.msg", None)
+    assert cli.main(["doctor", "--live", "--seconds", "1.5"]) == 2
+    said = capsys.readouterr()
+    assert "Source a ROS 2 installation" in said.err and len(said.err.splitlines()) == 1

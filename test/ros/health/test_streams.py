@@ -84,6 +84,16 @@ def test_clocks_that_do_not_count_from_1970_are_named():
     assert "since boot, not from 1970" in said and said.startswith("stamps 1.8e+09 s behind")
     (said,) = problems(hear(lambda sent: 10**9 + sent - NOW))
     assert "since a start, not from 1970" in said
+    stream = Stream(Clock())
+    for index in range(9):
+        stream.hear(NOW + index, 7, 10**9 + index, "link")
+    stream.turn()
+    assert "they count from 1970, our clock is /clock" in problems(stream)[0]
+    stream.reset()
+    for index in range(9):
+        stream.hear(NOW + index, 7, 0, "link")
+    stream.turn()
+    assert problems(stream)[0].startswith("our clock stands at 0: use_sim_time is set")
 
 
 def test_stamps_that_are_no_times_are_named():
