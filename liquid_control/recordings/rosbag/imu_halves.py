@@ -44,6 +44,7 @@ def split_imu(
     """
     names = list(dict.fromkeys(topic.name for topic in topics if topic.count != 0))
     imu, accelerometer = (f"/{one}" if f"/{one}" in names else one for one in (imu, accelerometer))
+    names = [name for name in names if name != accelerometer]
     if accelerometer and imu or len(names) < 2:
         return imu or "".join(names), accelerometer
     halves = {name: half_of(reader, name) for name in names}

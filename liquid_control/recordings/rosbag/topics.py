@@ -93,7 +93,12 @@ def choose_topics(reader: BagReader, topics: TopicMap | None = None) -> Roles:
         camera_info=_choose(
             "camera_info", reader, named.camera_info, lambda topics: _infos(topics, camera)
         ),
-        imu=_choose("imu", reader, imu, lambda topics: topics),
+        imu=_choose(
+            "imu",
+            reader,
+            imu,
+            lambda topics: [topic for topic in topics if topic.name != accelerometer],
+        ),
         accelerometer=_choose(ACCELEROMETER, reader, accelerometer, lambda topics: []),
         speed=_choose("speed", reader, named.speed, lambda topics: _speeds(topics, steering)),
         steering=steering,

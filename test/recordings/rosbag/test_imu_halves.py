@@ -102,6 +102,14 @@ def test_halves_belong_to_those_of_their_camera(bags, tmp_path):
         assert recording.roles["accelerometer"].name == f"/front{ACCEL}"
 
 
+def test_an_accelerometer_that_is_named_is_no_gyro(bags, tmp_path):
+    events = [event for event in split(bags, said=False) if event[1] == ACCEL]
+    settings = RecordingSettings(topics=TopicMap(accelerometer=ACCEL))
+    with RosbagRecording(bags.write(tmp_path / "bag", events), settings) as recording:
+        assert "imu" not in recording.roles
+        assert all(math.isnan(one.angular_velocity[2]) for _, one in recording.samples())
+
+
 VECTOR, COMBINED = "geometry_msgs/msg/Vector3Stamped", "odd_msgs/msg/Combined"
 
 
