@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from liquid_control.config import TimelineConfig
-from liquid_control.inspection.findings import Finding, fault, graded, note, warning
+from liquid_control.inspection.findings import FAULT, WARNING, Finding, fault, graded, note, warning
 from liquid_control.inspection.interleaved import Interleaving
 from liquid_control.inspection.stamps import SHARED, StampReport, StampTrack
 from liquid_control.inspection.time_line import apart, judge_time
@@ -29,6 +29,8 @@ FEW = 10  # messages
 LATE, APART, DRIFTED, JUMPED, FUTURE = 0.3, 0.2, 0.05, 0.2, 0.01  # s
 BEHIND, AHEAD = 30.0, 1.0
 """Stamps this far before or after their receipt [s] are of another clock, not late or early."""
+SLOWER, FASTER, LEAST = 0.8, 1.25, 3.0
+"""Ratio of received to stamped time beyond which the speed is another one; of at least this [s]."""
 SURE_APART = 0.04  # s between camera and gyro, measured in the pictures
 CLEAR = 0.85  # correlation of that measurement from which on it is a warning
 SPREAD = 0.5  # of their interval: messages of one stamp that arrive over more were not sent at once
@@ -196,6 +198,9 @@ def judge_clocks(
     """Own stamps against receipt of each role, unless receipt is used in their place, and camera
     against IMU. `seen`: delay of the gyro behind the pictures, where it could be measured in
     them."""
+    if not by_receipt and (paced := _judge_speed(stamps)) is not None:
+        yield paced
+        return
     for role, one in stamps.items():
         if np.isfinite(one.latency) and not by_receipt:
             yield from _judge_clock(role, one)
@@ -218,13 +223,13 @@ def judge_clocks(
         and not by_receipt
         and {"camera", "imu"} <= stamps.keys() - other_clocks(stamps).keys()
     ):
-        apart = stamps["camera"].latency - stamps["imu"].latency
-        if np.isfinite(apart) and abs(apart) > APART:
+        difference = stamps["camera"].latency - stamps["imu"].latency
+        if np.isfinite(difference) and abs(difference) > APART:
             yield warning(
                 "camera_imu_offset",
                 "imu",
-                f"header against receive stamps differ by {apart:+.2f} s between camera and IMU: "
-                "their clocks differ, or one is held up",
+                f"header against receive stamps differ by {difference:+.2f} s between camera and "
+                "IMU: their clocks differ, or one is held up",
                 RECEIVE,
             )
 
@@ -239,9 +244,34 @@ def other_clocks(stamps: Mapping[str, StampReport], by_receipt: bool = False) ->
     return found
 
 
+def _judge_speed(stamps: Mapping[str, StampReport]) -> Finding | None:
+    """Receipts that do not take the time that stamps do, in most of the roles."""
+    stamped = [one for one in stamps.values() if np.isfinite(one.latency) and one.seconds > LEAST]
+    ratio = float(np.median([one.received / one.seconds for one in stamped])) if stamped else 1.0
+    if SLOWER <= ratio <= FASTER:
+        return None
+    longest = max(stamped, key=lambda one: one.seconds)
+    mixed = any(not np.isfinite(one.latency) for one in stamps.values())
+    return Finding(
+        "other_speed",
+        "clock",
+        f"what is stamped over {longest.seconds:.1f} s was received in {longest.received:.1f} s: "
+        "played back or simulated at another speed, or converted by a program that wrote its own "
+        "time",
+        "record at the speed of the drive (--use-sim-time of a simulation), or convert with the "
+        "times of receipt",
+        FAULT,
+        FAULT if mixed else WARNING,
+    )
+
+
+def _is_foreign(stamps: StampReport) -> bool:
+    return stamps.usual_latency > BEHIND or stamps.usual_latency < -AHEAD
+
+
 def _judge_clock(role: str, stamps: StampReport) -> Iterator[Finding]:
     moved = stamps.drift * (stamps.last - stamps.first)
-    if stamps.usual_latency > BEHIND or stamps.usual_latency < -AHEAD:
+    if _is_foreign(stamps):
         yield fault(
             "other_clock",
             role,

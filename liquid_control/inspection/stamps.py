@@ -27,6 +27,7 @@ class StampReport:
     """Statistics of one stream's stamps. Seconds count from the recording's start; `gaps` are
     (start, length), longest first; `first`, `last`, `interval`, `latency` in s, `rate` of messages
     in Hz. `seconds`: what the intervals add up to; none reaches from one stretch to the next.
+    `received`: the same of the receipts.
 
     `latency`: receipt minus own stamp [s], its minimum; `usual_latency`: the median of its minima
     over time; `latency_spread`: its 90th percentile above
@@ -37,6 +38,7 @@ class StampReport:
 
     count: int
     seconds: float
+    received: float
     first: float
     last: float
     interval: float
@@ -114,6 +116,7 @@ class StampTrack:
         return StampReport(
             count=self.count,
             seconds=self._seconds,
+            received=self._received_seconds,
             first=float(self._first),
             last=float(self._last),
             interval=interval,

@@ -121,6 +121,8 @@ def apart(latency: float) -> str:
         clock = ": time since boot, or a clock that was never set"
     elif abs(hours - round(hours)) < 0.005 and 1 <= abs(round(hours)) <= 14:
         clock = ": local time in the place of UTC"
+    elif latency > 600.0:
+        clock = ": another clock, or messages of an older recording that was played back"
     else:
         clock = ""
     return f"{_length(abs(latency))} {'before' if latency > 0 else 'after'} receipt{clock}"

@@ -24,7 +24,7 @@ MOST_WAITING, MOST_PICTURES = 512, 12
 """Records that wait at the beginning of a stretch until the clocks are known."""
 GAP_NS = round((PAUSE + 1.0) * 1e9)
 """Between two stretches, on the time line."""
-MOST_SEGMENTS = 4096
+MOST_SEGMENTS = 2**16
 
 
 class Deferred(NamedTuple):
@@ -77,6 +77,7 @@ class RecordingClock:
         self._without: set[str] = set()
         self._common_ns: int | None = None
         self._latency: dict[str, float] = {}
+        self._latest_ns = 0
         self._pictures = 0  # of this stretch, whose stamps were looked at
 
     @property
@@ -86,7 +87,7 @@ class RecordingClock:
     def place(self, records: Iterable[Record]) -> Iterator[Record]:
         waiting: list[Record] = []
         pictures = 0
-        for record in records:
+        for record in map(self._received, records):
             if self._stretches.begins(record.received_ns):
                 yield from self._decided(waiting)
                 waiting, pictures = [], 0
@@ -101,6 +102,20 @@ class RecordingClock:
                 yield from self._decided(waiting)
                 waiting, pictures = [], 0
         yield from self._decided(waiting)
+
+    def _received(self, record: Record) -> Record:
+        """The record with a receipt: one of zero is none, and the stamp stands for it."""
+        if record.received_ns > 0:
+            self._latest_ns = record.received_ns
+            return record
+        entry = record() if callable(record) else record
+        self._latest_ns = entry.own_ns or self._latest_ns
+        by_receipt = entry.own_ns is None or entry.stamp_ns != entry.own_ns
+        stamp_ns = self._latest_ns if by_receipt else entry.stamp_ns
+        sample = entry.sample
+        if getattr(sample, "stamp_ns", stamp_ns) != stamp_ns:
+            sample = dataclasses.replace(sample, stamp_ns=stamp_ns)
+        return entry._replace(received_ns=self._latest_ns, stamp_ns=stamp_ns, sample=sample)
 
     def _begin(self, received_ns: int) -> None:
         if self._end_ns is not None:

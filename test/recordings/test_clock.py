@@ -8,12 +8,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from liquid_control.inspection.clocks import ClockTracks
 from liquid_control.inspection.recording import inspect_source
 from liquid_control.recordings.clock import GAP_NS
 from liquid_control.recordings.in_memory import InMemoryRecording
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.stretches import covered
-from liquid_control.recordings.values import Entry
+from liquid_control.recordings.values import CLASS_OF_ROLE, Entry
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 
 BEGIN = 1_750_000_000_000_000_000
@@ -196,3 +197,58 @@ def test_the_length_is_that_of_the_stretches():
     spans = [(0, 2 * second), (DAY, DAY + 3 * second), (second, 4 * second)]
     assert covered(spans) == 7.0
     assert covered([(0, second), (9 * second, 10 * second)]) == 10.0
+
+
+@pytest.mark.parametrize("stamps", ["header", "receive"])
+def test_a_receipt_of_zero_is_none_and_the_stamp_stands_for_it(stamps):
+    rows = [(0, one) for _, one in restamped(drive(2.0))]
+    source = InMemoryRecording(rows, RecordingSettings(stamps=stamps))
+    for kind, of_kind in times(source).items():
+        assert np.array_equal(of_kind[:, 0], of_kind[:, 1]), kind
+    assert source.clock.breaks == [] and len(source.clock.segments) == 1
+    rows = [(0 if number < 3 else at, one) for number, (at, one) in enumerate(restamped(drive()))]
+    frames = times(InMemoryRecording(rows))["Frame"]
+    assert np.array_equal(frames[:, 1], BEGIN + np.arange(80) * 50 * MS)
+
+
+@pytest.mark.parametrize("speed", [0.01, 0.5, 2.0])
+def test_a_recording_that_was_played_at_another_speed_is_told(speed):
+    rows = restamped(drive(), lambda ns: BEGIN + DAY + round((ns - BEGIN) * speed),
+                     **all_stamps(lambda ns: ns))  # fmt: skip
+    found = findings(InMemoryRecording(rows))
+    assert found["other_speed", "clock"]["replay"] == "fault"
+    assert not {"clock_drift", "clock_jump", "late", "from_the_future"} & {
+        code for code, _ in found
+    }
+
+
+CLOCKS = {
+    "in order": {},
+    "tai": all_stamps(lambda ns: ns + TAI),
+    "boot": all_stamps(lambda ns: ns + BOOT),
+    "imu on its own": {"imu": lambda ns: ns + BOOT},
+    "camera ahead": {"camera": lambda ns: ns + 18 * SECOND},
+    "zero": {"speed": lambda ns: 0},
+    "constant": {"camera": lambda ns: BEGIN},
+    "whole seconds": {"speed": lambda ns: ns // SECOND * SECOND},
+    "driver restarts": {"imu": lambda ns: ns if ns < BEGIN + 6 * SECOND else ns - BEGIN},
+    "a little ahead": {"steering": lambda ns: ns + 100 * MS},
+}
+
+
+@pytest.mark.parametrize("name", CLOCKS)
+def test_replay_and_inspection_say_the_same_of_every_clock(name):
+    rows = restamped(drive(8.0), **CLOCKS[name])
+    inspected = {
+        (code, role): one["text"]
+        for (code, role), one in findings(InMemoryRecording(rows)).items()
+        if "clock" in code or "stamps" in code or code in ("from_the_future", "late")
+    }
+    clocks = ClockTracks()
+    source = InMemoryRecording(rows)
+    names = {kind: role for role, kind in CLASS_OF_ROLE.items()}
+    for received, one in source.samples():
+        clocks.push(names[type(one)], one, received)
+    replayed = {(one.code, one.role): one.text for one in clocks.findings(source.clock)}
+    assert replayed.keys() == inspected.keys() and bool(replayed) == (name != "in order")
+    assert replayed == inspected
