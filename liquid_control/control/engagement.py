@@ -116,7 +116,8 @@ class EngagementConfig:
         0.01,
         5.0,
         "m/s",
-        "rolling backwards faster than this while engaged leads to the degraded state",
+        "rolling backwards faster than this, and than standstill, while engaged leads to the "
+        "degraded state",
     )
     angle_stale_after: float = number(
         0.2, 0.01, 5.0, "s", "a measured steering angle older than this counts as unknown"

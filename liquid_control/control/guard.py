@@ -151,9 +151,12 @@ class Guard:
         """Takes a measured front-wheel angle, which driving starts from; False as for a speed. One
         far beyond the vehicle's largest is in another unit, and no angle is believed for a while
         after it."""
-        age_ns = now_ns - sample.stamp_ns
-        fresh = abs(age_ns) <= self.config.angle_stale_after * 1e9
-        believed = self._start.push(sample.steering_angle, steady_ns - max(age_ns, 0), fresh)
+        believed = self._start.push(
+            sample.steering_angle,
+            steady_ns,
+            now_ns - sample.stamp_ns,
+            self.config.angle_stale_after,
+        )
         if not believed:
             self.rejected["steering_angle"] += 1
         return believed
@@ -165,6 +168,10 @@ class Guard:
     def known_angle(self, steady_ns: int) -> float | None:
         """The measured front-wheel angle [rad] while it is fresh and not in doubt."""
         return self._start.known_angle(steady_ns, self.config.angle_stale_after)
+
+    def angle_problem(self, steady_ns: int) -> str:
+        """Why measured angles that arrive are not believed; empty where they are."""
+        return self._start.problem(steady_ns, self.config.angle_stale_after)
 
     def answer(self, request: Request) -> Answer:
         """Whether an operator's request can be followed, as of the last tick. Changes nothing: the
@@ -242,7 +249,8 @@ class Guard:
         unhealthy = [*problems, *self._clock_problems(now_ns, steady_ns)]
         if speed is None and self.config.needs_speed:
             unhealthy.append("no speed")
-        if speed is not None and speed < -self.config.largest_roll_back:
+        roll_back = max(self.config.largest_roll_back, self.config.standstill)
+        if speed is not None and speed < -roll_back:
             unhealthy.append("rolling backwards")
         return Readings(
             steady_ns,

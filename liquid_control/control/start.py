@@ -35,20 +35,37 @@ class Start:
     def __init__(self, vehicle: VehicleConfig) -> None:
         self._largest = BEYOND * vehicle.max_steering_angle
         self._angle = Measured(self._largest, NOISE, FASTEST)
-        self._doubted_until: int | None = None
+        self._impossible, self._doubted_until = 0.0, None
+        self._heard_ns: int | None = None
         self._known_ns: int | None = None
 
-    def push(self, angle: float, at_ns: int, usable: bool) -> bool:
-        """Takes a measured front-wheel angle [rad]; False when it is not believed."""
+    def push(self, angle: float, steady_ns: int, age_ns: int, stale_after: float) -> bool:
+        """Takes a front-wheel angle [rad] that was measured `age_ns` ago; False when it is not
+        believed."""
+        self._heard_ns = steady_ns
         if math.isfinite(angle) and abs(angle) > self._largest:
-            self._doubted_until = at_ns + round(DOUBT * 1e9)
-        return self._angle.push(angle, at_ns, usable)
+            self._impossible, self._doubted_until = angle, steady_ns + round(DOUBT * 1e9)
+        fresh = abs(age_ns) <= stale_after * 1e9
+        return self._angle.push(angle, steady_ns - max(age_ns, 0), fresh)
 
     def known_angle(self, steady_ns: int, stale_after: float) -> float | None:
         """The measured angle [rad] while it is fresh and not in doubt."""
         if self._doubted_until is not None and steady_ns <= self._doubted_until:
             return None
         return self._angle.known(steady_ns, stale_after)
+
+    def problem(self, steady_ns: int, stale_after: float) -> str:
+        """Why angles that are heard are not believed; empty where they are, or none is heard."""
+        if self._heard_ns is None or steady_ns - self._heard_ns > REMEMBERED * 1e9:
+            return ""
+        if self._doubted_until is not None and steady_ns <= self._doubted_until:
+            return (
+                f"steering_angle: {self._impossible:.4g} rad was measured, the vehicle takes "
+                f"{self._largest / BEYOND:.4g} at most; is it in degrees, or of the steering wheel?"
+            )
+        if self._angle.known(steady_ns, stale_after) is None:
+            return "steering_angle is heard and not believed: not finite, too old, or jumping"
+        return ""
 
     def obeyed(self, steady_ns: int) -> None:
         """The wheels follow a command issued now."""

@@ -292,6 +292,9 @@ class SafetyNode(Node):
         }
         unheard = (*self._operator.problems(), *filter(None, [self._memory.problem]))
         values |= {"operator_problems": "; ".join(unheard)}
+        angle = self.guard.angle_problem(time.monotonic_ns())
+        values |= {"steering_angle_problem": angle}
+        unheard = (*unheard, *filter(None, [angle]))
         engagement, limits = self.guard.engagement, self.guard.limits
         parts = self._check.parts(self.vehicle, limits, engagement.state in DRIVING)
         level, acted = (

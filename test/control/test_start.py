@@ -48,6 +48,10 @@ class Rig:
         sample = None if angle is None else SteeringSample(self.now - age, angle, None)
         return sample and self.guard.push_steering_angle(sample, self.now, self.steady)
 
+    @property
+    def problem(self) -> str:
+        return self.guard.angle_problem(self.steady)
+
     def run(self, seconds: float, request: OperatorRequest = STRAIGHT_ON) -> State:
         for _ in range(round(seconds * 1e9 / (20 * MS))):
             self.tick(request)
@@ -133,8 +137,24 @@ def test_after_degrees_small_numbers_are_in_doubt_for_a_minute():
     rig.angle = 0.4
     rig.run(59.0)
     assert rig.guard.known_angle(rig.steady) is None
+    assert "12 rad was measured, the vehicle takes 0.55 at most" in rig.problem
     rig.run(2.0)
-    assert rig.guard.known_angle(rig.steady) == 0.4
+    assert rig.guard.known_angle(rig.steady) == 0.4 and rig.problem == ""
+
+
+def test_angles_that_are_heard_and_not_believed_are_named_and_silence_is_not():
+    rig = Rig()
+    assert rig.problem == ""
+    rig.angle = math.nan
+    rig.run(0.5)
+    assert rig.problem == (
+        "steering_angle is heard and not believed: not finite, too old, or jumping"
+    )
+    rig.angle = None
+    rig.run(1.5)
+    assert rig.problem == ""
+    rig.measure(0.1, age=5000 * MS)
+    assert "too old" in rig.problem, "by its stamp"
 
 
 def test_a_single_reading_and_one_that_no_steering_reaches_are_no_evidence():
@@ -210,6 +230,9 @@ def test_rolling_backwards_while_engaged_brakes_and_driving_goes_on_after_it():
     assert rig.decision.command.speed == 0.0
     rig.speed = -0.2
     assert rig.run(0.1) is State.ENGAGED
+    rig = Rig(standstill=1.0)
+    rig.speed = -0.9
+    assert rig.run(3.0) is State.ENGAGED, "what counts as standing does not brake"
 
 
 def test_an_emergency_stop_without_engaging_starts_from_the_measured_angle():
