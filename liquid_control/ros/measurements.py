@@ -17,9 +17,8 @@ from liquid_control.config import check, number, text
 from liquid_control.errors import ConfigError, FieldError, MessageError, MissingDependencyError
 from liquid_control.recordings.rosbag.fields import check_default, number_reader
 from liquid_control.recordings.rosbag.readings import (
-    ANGLES,
+    ANGLE_TYPES,
     JOINTS,
-    PLAIN,
     SPEEDS,
     own_stamp_ns,
     speed_reader,
@@ -28,8 +27,6 @@ from liquid_control.recordings.rosbag.readings import (
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.signals import SpeedSample, SteeringSample
 
-ANGLE_TYPES = (*PLAIN, *ANGLES, JOINTS)
-"""Message types of a steering angle. A twist is none: its yaw rate says little at low speed."""
 _UNREADABLE = (MessageError, AttributeError, TypeError, ValueError)
 
 

@@ -89,6 +89,8 @@ TWISTS: dict[str, Callable] = {
 
 JOINTS = "sensor_msgs/msg/JointState"
 STEERINGS = (*ANGLES, *TWISTS, *PLAIN, JOINTS)
+ANGLE_TYPES = (*PLAIN, *ANGLES, JOINTS)
+"""Those that hold an angle. A twist is none: its yaw rate says little at low speed."""
 
 
 def own_stamp_ns(message) -> int | None:

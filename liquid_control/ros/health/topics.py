@@ -5,7 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from liquid_control.recordings.rosbag.readings import ANGLE_TYPES, ODOMETRY, SPEEDS
 from liquid_control.ros.health.part import Level, Problem
+
+MEASURED = {
+    ODOMETRY: ("measured_speed", SPEEDS),
+    "std_msgs/msg/Float64": ("measured_angle", ANGLE_TYPES),
+}
+"""By our type: the parameter that chooses another one, and the types that need no field."""
 
 PARTICIPANT = 12
 """So many bytes of a GID name the process in DDS."""
@@ -96,6 +103,10 @@ def _type_remedy(kind: str, topic: Topic) -> str:
         return f"set image_transport: compressed, and remap {topic.name}/compressed to {topic.name}"
     if kind.endswith("/Image") and topic.kind.endswith("/CompressedImage"):
         return "set image_transport: raw"
+    if topic.kind in MEASURED:
+        parameter, types = MEASURED[topic.kind]
+        field = "" if kind in types else f" with the number in {parameter}.field"
+        return f"set {parameter}.type: {kind}{field}"
     if kind.rpartition("/")[2] in ("Twist", "TwistStamped", "AckermannDriveStamped"):
         return "set proposal_type or command_type to the type of the other side"
     return "publish that type, or remap the topic"

@@ -64,6 +64,31 @@ def test_a_publisher_of_another_type_is_named_with_both_types():
     assert not codes(judge_listeners(topic(tool, base), True))
 
 
+@pytest.mark.parametrize(
+    "ours, theirs, remedy",
+    [
+        (
+            "nav_msgs/msg/Odometry",
+            "geometry_msgs/msg/TwistStamped",
+            "set measured_speed.type: geometry_msgs/msg/TwistStamped",
+        ),
+        (
+            "nav_msgs/msg/Odometry",
+            "my_msgs/msg/Wheels",
+            "set measured_speed.type: my_msgs/msg/Wheels with the number in measured_speed.field",
+        ),
+        (
+            "std_msgs/msg/Float64",
+            "sensor_msgs/msg/JointState",
+            "set measured_angle.type: sensor_msgs/msg/JointState",
+        ),
+    ],
+)
+def test_another_type_of_speed_or_angle_names_the_parameter_that_reads_it(ours, theirs, remedy):
+    (problem,) = judge_sources(topic(endpoint(kind=theirs), kind=ours), Level.WARN)
+    assert problem.level is Level.ERROR and problem.remedy == remedy
+
+
 def test_publishers_that_are_missing_refused_or_several():
     (problem,) = judge_sources(topic(elsewhere=("/zed/imu",)), Level.WARN)
     assert problem.level is Level.WARN and "/zed/imu" in problem.remedy
