@@ -125,7 +125,7 @@ class PolicyHealth:
                 gives = [one for one in GIVES[name] if one in self._measurements]
                 if name == "imu" and "accelerometer" in topics:
                     gives = [one for one in gives if one not in GIVES["accelerometer"]]
-                problems = (*problems, *_never_filled(gives, contributions))
+                problems = (*problems, *_never_filled(gives, contributions, axis))
                 frames, met, why = self._gained(gives, contributions)
                 stream.turn(frames, met)
                 needed = Level.WARN if gives or name == "odometry" else None
@@ -191,15 +191,21 @@ class PolicyHealth:
 
 
 def _never_filled(
-    names: Sequence[str], contributions: Mapping[str, Contribution]
+    names: Sequence[str], contributions: Mapping[str, Contribution], axis: str
 ) -> Iterator[Problem]:
-    """Measurements that come and say nothing."""
-    for name in names:
-        one = contributions.get(name)
-        if one is not None and one.met and one.reason:
-            words = f"{name.replace('_', ' ')}: {one.reason}"
-            remedy = "fill it in, or mark it as not measured (covariance[0] = -1)"
-            yield Problem(f"never_filled {name}", Level.WARN, words, remedy)
+    """Measurements that come and say nothing. Where gravity is seen (on `axis`) the accelerometer
+    is filled in, and an IMU of which the rest is exactly 0 is an ideal one on a straight road."""
+    zero = [
+        name
+        for name in names
+        if (one := contributions.get(name)) is not None and one.met and one.reason
+    ]
+    if axis not in ("", "none") and "lateral_acceleration" in zero:
+        zero = []
+    for name in zero:
+        words = f"{name.replace('_', ' ')}: {contributions[name].reason}"
+        remedy = "fill it in, or mark it as not measured (covariance[0] = -1)"
+        yield Problem(f"never_filled {name}", Level.WARN, words, remedy)
 
 
 def _words(answer: Rejected) -> str:
