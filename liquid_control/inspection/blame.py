@@ -29,9 +29,9 @@ PARTNERS = {
     },
     "speed": {
         "pose_speed": "the positions",
-        "lateral_gyro": "gyro and lateral acceleration",
-        "steering_gyro": "gyro and steering",
-        "heading_steering": "headings and steering",
+        "lateral_gyro": "gyro with lateral acceleration",
+        "steering_gyro": "gyro with steering",
+        "heading_steering": "headings with steering",
     },
     "steering": {
         "steering_gyro": "gyro and speed",
@@ -66,7 +66,17 @@ def judge_agreement(
             "positions disagree",
             "check units, axes and topics of all of them",
         )
+    yield from _lateral_unchecked(agreement)
     yield from judge_steering(agreement, is_curvature, settings)
+
+
+def _lateral_unchecked(agreement: Agreement) -> Iterator[Finding]:
+    fit, known = agreement.lateral, {one.name for one in agreement.diagnosis.relations.measured}
+    if known & {"lateral_gyro", "lateral_steering"} or not fit.samples:
+        return
+    why = fit.reason or f"it hardly follows speed x yaw rate (correlation {fit.correlation:.2f})"
+    text = f"unit and sign of the lateral acceleration could not be checked: {why}"
+    yield note("lateral_unchecked", "imu", text)
 
 
 def witnesses(diagnosis: Diagnosis, suspect: str) -> str:

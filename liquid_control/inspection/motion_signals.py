@@ -15,7 +15,9 @@ from liquid_control.recordings.motion import EMPTY, Track, at, spread
 MAX_GAP = 0.5  # s
 CREEP = 0.05  # m/s; slower, the vehicle stands
 POSE_WINDOW = 0.4  # s between the positions that a speed is taken from
-LEAST_PATH = 0.5  # m
+LONGEST_WINDOW, QUIET = 2.0, 14.0
+"""Longest such window [s], and how many times the positions' noise the vehicle moves in one."""
+LEAST_PACE = 0.02  # m/s
 LEAST_POSES = 50
 LEAST_TURN = 0.03  # rad of heading
 TURNED = 2.0  # rad within a window; more is no arc
@@ -90,35 +92,49 @@ def poses_of(rows: np.ndarray) -> Poses | None:
     if len(rows) < LEAST_POSES:
         return None
     seconds, places = rows[:, 0], rows[:, 1:3]
-    half = max(POSE_WINDOW / 2.0, 1.01 * float(np.median(np.diff(seconds))))
-    first = np.searchsorted(seconds, seconds - half, "left")
-    last = np.searchsorted(seconds, seconds + half, "right") - 1
-    lasts = seconds[last] - seconds[first]
-    whole = (lasts > 0.5 * half) & (lasts <= 2.0 * half + MAX_GAP)
-    first, last, lasts = first[whole], last[whole], lasts[whole]
-    moved = places[last] - places[first]
-    along = np.hypot(*moved.T) / np.maximum(lasts, 1e-9)
-    if len(moved) < LEAST_POSES or float(np.hypot(*np.diff(places, axis=0).T).sum()) < LEAST_PATH:
-        return None
     scatter = float(np.median(np.abs(np.diff(places, 2, axis=0)))) / (0.6745 * math.sqrt(6.0))
+    first, last, lasts = _windows(seconds, LONGEST_WINDOW)
+    pace = np.hypot(*(places[last] - places[first]).T) / lasts
+    if len(pace) < LEAST_POSES or float(np.median(pace)) < LEAST_PACE:
+        return None
+    # Long enough for the noise of the positions to be small against the movement.
+    window = QUIET * scatter / float(np.median(pace))
+    window = min(max(window, POSE_WINDOW), LONGEST_WINDOW)
+    first, last, lasts = _windows(seconds, window)
+    moved, turn = places[last] - places[first], rows[last, 3] - rows[first, 3]
+    along = np.hypot(*moved.T) / lasts
     possible = along < FASTEST_POSE
-    stamps = np.rint(((seconds[last] + seconds[first]) / 2.0) * 1e9).astype(np.int64)
-    stamps, unique = np.unique(stamps, return_index=True)
-    keep = unique[possible[unique]]
-    stamps = stamps[possible[unique]]
-    turn = rows[last, 3] - rows[first, 3]
-    rate = turn / np.maximum(lasts, 1e-9)
     has_heading = float(np.ptp(rows[:, 3])) > LEAST_TURN
     if has_heading:
         along = along / np.sinc(np.clip(turn, -TURNED, TURNED) / (2.0 * np.pi))  # chord to arc
+    course = np.arctan2(moved[:, 1], moved[:, 0])
+    middle = (seconds[last] + seconds[first]) / 2.0
+    first, last, lasts = _windows(seconds, POSE_WINDOW)
+    rate = (rows[last, 3] - rows[first, 3]) / lasts
     return Poses(
-        Track(stamps, along[keep]),
-        Track(stamps, np.arctan2(moved[keep, 1], moved[keep, 0])),
+        _series(middle[possible], along[possible]),
+        _series(middle[possible], course[possible]),
         _track(rows, 3) if has_heading else EMPTY,
-        Track(stamps, rate[keep]) if has_heading else EMPTY,
+        _series((seconds[last] + seconds[first]) / 2.0, rate) if has_heading else EMPTY,
         _track(rows, 4),
-        scatter * math.sqrt(2.0) / (2.0 * half),
+        scatter * math.sqrt(2.0) / window,
     )
+
+
+def _windows(seconds: np.ndarray, window: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(M,) first and last rows, and seconds between them, of windows around each row that has
+    one."""
+    half = max(window / 2.0, 1.01 * float(np.median(np.diff(seconds))))
+    first = np.searchsorted(seconds, seconds - half, "left")
+    last = np.searchsorted(seconds, seconds + half, "right") - 1
+    lasts = seconds[last] - seconds[first]
+    whole = (lasts > 0.8 * half) & (lasts <= 2.0 * half + MAX_GAP)
+    return first[whole], last[whole], lasts[whole]
+
+
+def _series(seconds: np.ndarray, values: np.ndarray) -> Track:
+    stamps, first = np.unique(np.rint(seconds * 1e9).astype(np.int64), return_index=True)
+    return Track(stamps, values[first])
 
 
 def expected_yaw_rate(angle: Track, speed: Track, wheelbase: float) -> Track:

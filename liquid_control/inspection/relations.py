@@ -175,10 +175,9 @@ def _lateral(rate: Track, speed: Track, force: Track, **needed: Track) -> Fit:
 def _longitudinal(speed: Track, force: Track) -> Fit:
     if reason := missing(accelerometer=force, speed=speed):
         return Fit(reason=reason)
-    steady = smooth(speed, SPEED_SMOOTHING)
-    seconds = (steady.stamp_ns - steady.stamp_ns[0]) * 1e-9
-    change = Track(steady.stamp_ns, np.gradient(steady.value, seconds))
-    return fit_line(change, smooth(force, SPEED_SMOOTHING), LEAST_FORCE, LATERAL_SMOOTHING, 0.0)
+    return fit_line(
+        _change(speed), smooth(force, SPEED_SMOOTHING), LEAST_FORCE, LATERAL_SMOOTHING, 0.0
+    )
 
 
 def _camera(rate: Track, rotation: Track, **needed: Track) -> Fit:
@@ -250,17 +249,25 @@ def mean_force(signals: Signals) -> np.ndarray:
 
 
 def is_calm(signals: Signals) -> np.ndarray:
-    """(N,) bool: samples of the accelerometer whose mean is gravity: all where the bends to both
-    sides cancel, else those of straight driving."""
+    """(N,) bool: samples of the accelerometer whose mean is gravity: all where bends to both sides,
+    and gaining and losing speed, cancel, else those of straight driving at one speed."""
     stamps = signals.force[0].stamp_ns
     if len(signals.speed) < 2 or len(signals.gyro[0]) < 2:
         return np.zeros(len(stamps), bool)
     speed = np.abs(at(stamps, signals.speed, MAX_GAP))
     bending = speed * np.stack([at(stamps, axis, MAX_GAP) for axis in signals.gyro])
-    known = np.isfinite(bending).all(0)
-    if known.any() and np.linalg.norm(bending[:, known].mean(1)) < CALM / 2.0:
+    motion = np.concatenate([bending, at(stamps, _change(signals.speed), MAX_GAP)[None]])
+    known = np.isfinite(motion).all(0)
+    if known.any() and np.linalg.norm(motion[:, known].mean(1)) < CALM / 2.0:
         return known
-    return np.linalg.norm(bending, axis=0) < CALM
+    return np.linalg.norm(motion, axis=0) < CALM
+
+
+def _change(speed: Track) -> Track:
+    """Acceleration [m/s²] along the way, over `SPEED_SMOOTHING`."""
+    steady = smooth(speed, SPEED_SMOOTHING)
+    seconds = (steady.stamp_ns - steady.stamp_ns[0]) * 1e-9
+    return Track(steady.stamp_ns, np.gradient(steady.value, seconds))
 
 
 def steering_fit(signals: Signals, wheelbase: float) -> Fit:

@@ -26,13 +26,13 @@ SUSPECTS: Mapping[str, Mapping[str, int]] = {
 }
 """What can be wrong at once, as signals that share one error."""
 
-IN_UNITS = ("gyro", "accelerometer")
+IN_UNITS = ("gyro", "accelerometer", "position")
 """Suspects that have the scale of some unit, or nearly the right one: unlike a wheel's ratio or an
 encoder's ticks, theirs is not up to whoever mounts them."""
 STIFF, OPEN = 30.0, {"steering": 3000.0, "speed": 300.0}
 """Standard deviations of the logarithm of a scale before anything is measured."""
 LARGEST = math.log(2000.0)  # of any scale
-NEARLY = 0.5  # of the logarithm
+NEARLY = 0.25  # of the logarithm
 SIGN_ONLY = ("vertical",)
 """Suspects of a sign alone: one axis has no unit of its own."""
 
@@ -40,6 +40,9 @@ MOST = 2
 WITHIN = 3.0  # standard deviations of a relation that is explained
 CLEARLY = 9.0
 """Difference of the sums of squares from which on the better of two explanations is taken."""
+TOGETHER = 12.0
+"""Difference from which on one error is taken although each relation holds by itself. A steering's
+is left to the wheelbase."""
 KNOWN_UNIT = 0.08  # of the logarithm
 
 _WHEEL = tuple(float(ratio) for ratio in range(10, 26))
@@ -115,15 +118,23 @@ def explanations(measured: Sequence[Measured]) -> list[Explanation]:
     present = {name for one in measured for name in one.exponents}
     suspects = [name for name, parts in SUSPECTS.items() if present & set(parts)]
     for size in range(MOST + 1):
-        found = [
-            one
-            for names in itertools.combinations(suspects, size)
-            for one in _with(names, measured)
-        ]
-        if found:
-            found.sort(key=lambda one: one.cost)
-            return [one for one in found if one.cost < found[0].cost + CLEARLY]
+        found = _of_size(size, suspects, measured)
+        if not found:
+            continue
+        if size == 0:
+            # Several relations that are each nearly off by the same error add up to one.
+            likelier = _of_size(1, suspects, measured)
+            if likelier and likelier[0].cost < found[0].cost - TOGETHER:
+                found = likelier if likelier[0].errors[0].suspect != "steering" else found
+        return [one for one in found if one.cost < found[0].cost + CLEARLY]
     return []
+
+
+def _of_size(size: int, suspects: Sequence[str], measured: Sequence[Measured]) -> list[Explanation]:
+    """All explanations by so many suspects, the best first."""
+    sets = itertools.combinations(suspects, size)
+    found = [one for names in sets for one in _with(names, measured)]
+    return sorted(found, key=lambda one: one.cost)
 
 
 def _with(names: tuple[str, ...], measured: Sequence[Measured]) -> Iterator[Explanation]:
