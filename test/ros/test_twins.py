@@ -51,7 +51,7 @@ def test_two_gates_of_one_name_are_a_fault_for_both_and_a_replaced_one_is_none(g
     first.wait()
     gate.states.clear()
     gate()
-    probe.spin(1.2)
+    probe.spin(1.0)
     assert fault[0] not in dict(gate.states), "the gate before it is dead"
     second = gate()
     probe.until(lambda: gate.states.count(fault) == 2, "the fault of both")
@@ -74,7 +74,7 @@ def test_policies_of_one_name_are_a_fault_when_both_propose(gate, probe):
         for publisher in publishers:
             probe.until(lambda one=publisher: one.get_subscription_count() > 0, "the gate")
         for publisher in publishers:  # the first is silent from then on, as if it was killed
-            for _ in range(20):
+            for _ in range(10):
                 propose(publisher)
                 probe.spin(0.05)
         assert "fault" not in dict(gate.states)
