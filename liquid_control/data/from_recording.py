@@ -178,7 +178,12 @@ def _read(
                     "it has no camera",
                     "Record Image or CompressedImage; --topics.camera names the topic",
                 )
-            bar = tqdm(desc=f"read {path.name}", unit="frame", disable=not progress, leave=False)
+            bar = tqdm(
+                desc=f"read {path.name}",
+                unit="frame",
+                disable=None if progress else True,
+                leave=False,
+            )
             stretches = Stretches()
             for received_ns, sample in recording.samples(
                 prepare=lambda frame: prepare(frame, reading.preprocess)

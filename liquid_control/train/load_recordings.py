@@ -16,6 +16,7 @@ from liquid_control.data.episode import Episode
 from liquid_control.data.from_recording import (
     LEAST_FRAMES,
     Reading,
+    RecordedDrive,
     cached_at,
     file_hashes,
     read_drive,
@@ -120,6 +121,16 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
         ]
         if driven.instead:
             found.append(_taken_instead(driven.instead))
+        warnings[name] = [_line(one) for one in found if one["train"] == WARNING]
+        faults = [_line(one) for one in found if one["train"] == FAULT]
+        if known < LEAST_FRAMES:
+            faults.append(
+                f"{known} of {len(episode)} frames have a target, and {LEAST_FRAMES} are the "
+                f"least: {_why_without_target(drive)}"
+            )
+        if not known:
+            problems[name] = f"{name}: {'; '.join(faults)}"
+            continue
         episodes[name] = episode
         facts[name] = {
             **drive.facts,
@@ -128,14 +139,6 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
             "seconds": round(_seconds(episode), 3),
             "findings": [_line(one) for one in found],
         }
-        warnings[name] = [_line(one) for one in found if one["train"] == WARNING]
-        faults = [f"{one['text']} ({one['remedy']})" for one in found if one["train"] == FAULT]
-        if known < LEAST_FRAMES:
-            faults.append(
-                f"{known} of {len(episode)} frames have a target, and {LEAST_FRAMES} are the "
-                "least: driven too slowly (--curvature.slowest), "
-                "or signals with gaps (--curvature.max-gap)"
-            )
         if faults:
             doubts[name] = f"{name}: {'; '.join(faults)}"
     if settings.unusable != "use":
@@ -152,6 +155,13 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
     _refuse_duplicates(facts)
     _tell({name: warnings[name] for name in facts})
     return LoadedRecordings(episodes, facts, preprocess, problems)
+
+
+def _why_without_target(drive: RecordedDrive) -> str:
+    speed = drive.contributions["speed"]
+    if not speed.met and speed.reason not in ("", NOT_RECORDED):
+        return f"no speed, {speed.reason}"
+    return "driven too slowly (--curvature.slowest), or signals with gaps (--curvature.max-gap)"
 
 
 def _taken_instead(reason: str) -> dict:

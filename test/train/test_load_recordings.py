@@ -113,6 +113,13 @@ def test_the_steering_that_is_asked_for_is_not_replaced(load):
         load(by_boot_time(SteeringSample), source="steering")
 
 
+def test_a_recording_without_any_target_cannot_be_used_by_a_flag(load):
+    with pytest.raises(
+        RefusedRecordingsError, match="0 of .* have a target.*no speed, its samples"
+    ):
+        load(by_boot_time(SpeedSample), "use")
+
+
 @pytest.mark.parametrize("kind", [ImuSample, SpeedSample])
 def test_an_input_of_another_clock_is_refused(load, kind):
     with pytest.raises(RefusedRecordingsError, match="covers 0 % of the camera's time"):

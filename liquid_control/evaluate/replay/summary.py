@@ -45,6 +45,10 @@ def summarize(
         if found:
             comparisons[log.model].append(found)
     bags = [_of_bag(of_bag) for of_bag in logs]
+    for bag, of_bag in zip(bags, logs, strict=True):
+        reasons = {one["not_compared"] for one in results if one["bag"] == bag["bag"]}
+        if "steering" in of_bag[0].roles and not of_bag[0].contributions["steering"].reason:
+            bag["problems"] += [f"nothing to compare with: {one}" for one in sorted(reasons) if one]
     wall, length = sum(of_bag[0].wall for of_bag in logs), sum(of_bag[0].seconds for of_bag in logs)
     frames = sum(of_bag[0].frames for of_bag in logs)
     facts = {

@@ -158,6 +158,7 @@ def test_where_nothing_can_be_compared_the_reason_is_given(replayed, change, unm
     assert facts["unmet"] == [f"memory: {name}" for name in unmet] and not facts["overall"]
     (result,) = facts["results"]
     assert said in result["not_compared"]
+    assert any(said in warning for warning in facts["warnings"])
     words, _ = verdict(None, facts["results"])
     assert words.startswith("No recorded steering to compare with: ") and said in words
 
