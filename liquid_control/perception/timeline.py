@@ -203,12 +203,12 @@ class Timeline:
 
 def _part(values: tuple[float, ...], largest: float, axis: int) -> float | Reason:
     """The value of one sensor of an IMU, or why there is none."""
-    if len(values) == 3:
-        if all(abs(value) <= largest for value in values):
-            return values[axis]
-        if all(value != value for value in values):
-            return Reason.NOT_MEASURED
-    return Reason.MALFORMED
+    if len(values) != 3:
+        return Reason.MALFORMED
+    x, y, z = values
+    if abs(x) <= largest and abs(y) <= largest and abs(z) <= largest:
+        return values[axis]
+    return Reason.NOT_MEASURED if x != x and y != y and z != z else Reason.MALFORMED
 
 
 def _mean(samples: deque, stamp: int, previous: int | None, oldest: int) -> float | None:

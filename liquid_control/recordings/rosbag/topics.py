@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from liquid_control.config import from_mapping
-from liquid_control.errors import AmbiguousTopicError, ConfigError, ModelFileError
+from liquid_control.errors import AmbiguousTopicError, ConfigError, ModelFileError, TopicError
 from liquid_control.model.untrusted_file import read_bounded
 from liquid_control.recordings.rosbag.cameras import CAMERAS, base_of, likely_cameras
 from liquid_control.recordings.rosbag.files import NOT_YAML, load_yaml
@@ -84,7 +84,10 @@ def choose_topics(reader: BagReader, topics: TopicMap | None = None) -> Roles:
     named = _with_file(topics or TopicMap())
     camera = _choose("camera", reader, named.camera, lambda topics: likely_cameras(topics, reader))
     steering = _choose(
-        "steering", reader, named.steering or (named.joint and _joints(reader)), _steerings
+        "steering",
+        reader,
+        named.steering or (named.joint and _joints(reader, named.joint)),
+        _steerings,
     )
     imus = [topic for topic in reader.topics if topic.kind in KINDS["imu"]]
     imu, accelerometer = split_imu(reader, imus, named.imu, named.accelerometer)
@@ -171,11 +174,13 @@ def _speeds(topics: list[BagTopic], steering: BagTopic | None) -> list[BagTopic]
     return [topic for topic in topics if steering is not None and topic.name == steering.name]
 
 
-def _joints(reader: BagReader) -> str:
+def _joints(reader: BagReader, joint: str) -> str:
     names = [topic.name for topic in reader.topics if topic.kind == JOINTS]
     if len(names) > 1:
         raise AmbiguousTopicError("steering", tuple(names))
-    return names[0] if names else ""
+    if not names:
+        raise TopicError("joint", f"{joint}, a joint of a JointState", "a recording with that type")
+    return names[0]
 
 
 def _is_command(topic: BagTopic) -> bool:

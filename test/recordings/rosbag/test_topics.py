@@ -115,6 +115,8 @@ def test_what_is_asked_for_must_be_there_and_of_a_readable_type():
 
 def test_a_joint_alone_says_that_steering_is_in_the_joint_states():
     assert chosen({"/joint_states": JOINTS}, joint="front_steer")["steering"] == "/joint_states"
+    with pytest.raises(TopicError, match="--topics.joint: got front_steer"):
+        chosen({"/vehicle/twist": TWIST}, joint="front_steer")
     with pytest.raises(AmbiguousTopicError, match="--topics.steering"):
         chosen({"/a/joint_states": JOINTS, "/b/joint_states": JOINTS}, joint="front_steer")
 
