@@ -6,7 +6,8 @@ observer refuses repeated pictures, the gate refuses impossible speeds, and a st
 speed measured last. Two promises were withdrawn. Intermittent camera and command were to drive on,
 but gaps of 0.1 s and the camera's own dropped frames sometimes outlast a proposal's life by some
 milliseconds. A vehicle that stops blind was to stay on the road, which a held angle cannot promise;
-that it brakes is checked instead.
+that it brakes is checked instead. A speed of the wrong sign was to be driven on with; since the
+gate brakes a vehicle that rolls backwards, it is braked.
 """
 
 from __future__ import annotations
