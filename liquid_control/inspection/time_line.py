@@ -16,6 +16,8 @@ MOST_BREAKS = 3
 FIRST_YEAR = 2005
 """A computer with an earlier date has a clock that was not set yet."""
 YEAR = 365.25 * 86_400.0  # s
+LONGEST_PAUSE = 30 * 86_400.0
+"""A longer one [s] in one recording is more likely a clock that was set."""
 SLOW = 2.0  # Hz; a slower role has no gaps to compare
 SAME = 0.6  # s by which begin and length of the gaps of two roles may differ
 LEAST = 0.6  # s
@@ -48,7 +50,7 @@ def judge_time(clock: RecordingClock, origin_ns: int) -> Iterator[Finding]:
                 "or recordings were joined",
                 "the stretches before and after it are kept apart",
             )
-        elif _year(before_ns) < FIRST_YEAR <= _year(after_ns):
+        elif passed > LONGEST_PAUSE or _year(before_ns) < FIRST_YEAR <= _year(after_ns):
             yield warning(
                 "clock_set",
                 "clock",
@@ -85,7 +87,7 @@ def judge_silences(places: list[tuple[float, float]]) -> Iterator[Finding]:
     if places:
         start, longest = max(places, key=lambda gap: gap[1])
         times = "once" if len(places) == 1 else f"{len(places)} times"
-        yield warning(
+        yield note(
             "silence",
             "clock",
             f"nothing was received from any role {times}, for {_length(longest)} at {start:.1f} s: "

@@ -16,7 +16,7 @@ from liquid_control.evaluate.replay.metrics import (
     gate_figures,
     why_not_compared,
 )
-from liquid_control.inspection.findings import OK
+from liquid_control.inspection.findings import FAULT, OK
 from liquid_control.perception.contribution import Contribution
 from liquid_control.recordings.contributions import INSTEAD, ROLE_OF, failures
 
@@ -66,6 +66,12 @@ def summarize(
         "overall": {model: figures(parts) for model, parts in comparisons.items() if parts},
         "results": results,
         "unmet": [f"{bag['bag']}: {name}" for bag in bags for name in bag["unmet"]],
+        "faults": [
+            f"{of_bag[0].bag}: {one.role}: {one.text}"
+            for of_bag in logs
+            for one in of_bag[0].findings
+            if one.replay == FAULT
+        ],
         "warnings": [f"{bag['bag']}: {problem}" for bag in bags for problem in bag["problems"]],
     }
     return facts, comparisons

@@ -21,6 +21,7 @@ from liquid_control.model.installed import find_model
 from liquid_control.perception.view import Intrinsics, ViewSettings
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.in_memory import InMemoryRecording
+from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.view import crop_for
 from liquid_control.signals import Frame, Limit, SpeedSample
@@ -277,3 +278,23 @@ def test_a_replay_without_what_it_needs_says_so(capsys):
         cli.main(["replay", "no_such_model", "no_such_bag"]) == 2
         and "no_such_model" in capsys.readouterr().err
     )
+
+
+def test_a_fault_of_the_clocks_is_in_the_exit_code(make_drive, tmp_path, capsys):
+    """The camera is on another clock than the speed; receipt helps."""
+    bag = make_drive(tmp_path / "bag", seconds=4.0, size=(64, 128))
+    with open_recording(bag) as recording:
+        samples = list(recording.samples())
+    with BagWriter(tmp_path / "other", BagSettings(pictures="raw")) as writer:
+        for received, one in samples:
+            if isinstance(one, Frame):
+                other = dataclasses.replace(one, stamp_ns=one.stamp_ns - 100 * 10**9)
+                writer.write_frame(other, received)
+            elif isinstance(one, SpeedSample):
+                writer.write_speed(one, received - 10**6)
+    arguments = ["replay", "lane_keeper", str(tmp_path / "other"), "--json"]
+    assert cli.main(arguments) == 1
+    (fault,) = json.loads(capsys.readouterr()[0])["faults"]
+    assert "camera: header stamps lie 100.0 s before receipt" in fault
+    assert cli.main([*arguments, "--stamps", "receive"]) == 0
+    assert json.loads(capsys.readouterr()[0])["faults"] == []
