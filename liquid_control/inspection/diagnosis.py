@@ -21,7 +21,7 @@ from liquid_control.inspection.speed_frame import SpeedFault, speed_fault
 from liquid_control.inspection.suspects import Explanation, explanations
 from liquid_control.recordings.motion import Track
 
-UNUSED = ("longitudinal", "vertical", "heading", "position")
+UNUSED = ("longitudinal", "heading", "position")
 """Signals that no policy uses: an error of theirs is the more likely one to have stayed unseen."""
 BENDING = 0.3  # m/s²
 WITHOUT_ACCELEROMETER = ("steering_gyro", "heading_gyro", "heading_steering") + (
@@ -101,7 +101,7 @@ def diagnose(signals: Signals, wheelbase: float) -> Diagnosis:
     best = min(one.cost for one in candidates)
     chosen = [one for one in candidates if one.cost == best]
     mounted = [one for one in chosen if one.turned and one.cost < math.inf]
-    winner = mounted[0] if mounted and (off_axis or not _blames_steering(first)) else chosen[0]
+    winner = mounted[0] if mounted and (off_axis or not _blames_others(first)) else chosen[0]
     upside = ""
     if off_axis:
         either = len({one.turned for one in chosen}) > 1
@@ -143,9 +143,12 @@ def _is_deaf(relations: Relations, signals: Signals) -> bool:
     return not (yaw.known or yaw.reason) or bends
 
 
-def _blames_steering(candidate: _Candidate) -> bool:
-    return bool(candidate.explained) and any(
-        error.suspect not in ("lateral", "longitudinal") for error in candidate.explained[0].errors
+def _blames_others(candidate: _Candidate) -> bool:
+    """Whether an error of another signal than a horizontal acceleration may explain it."""
+    return any(
+        error.suspect not in ("lateral", "longitudinal")
+        for one in candidate.explained
+        for error in one.errors
     )
 
 

@@ -13,7 +13,7 @@ import pytest
 from liquid_control.config import VehicleConfig
 from liquid_control.inspection.agreement import Agreement, compare
 from liquid_control.inspection.blame import judge_agreement
-from liquid_control.inspection.findings import OK, WARNING, Finding
+from liquid_control.inspection.findings import FAULT, OK, WARNING, Finding
 from liquid_control.inspection.motion_signals import Signals, motion_signals
 from liquid_control.inspection.tracks import read_tracks
 from liquid_control.recordings.in_memory import InMemoryRecording
@@ -270,6 +270,31 @@ def test_where_two_signals_alone_disagree_neither_is_blamed(drive):
     text, remedy = findings[0].text, findings[0].remedy
     assert "no third signal decides" in text and "steering" in text and "gyro" in text
     assert "--steering-scale -1" in remedy and "--imu.gyro-scale -1" in remedy
+
+
+def alone(motion) -> None:
+    """IMU and speed, and nothing else."""
+    motion.odometry, motion.rotation = motion.odometry[:0], motion.rotation[:0]
+    motion.steering = motion.steering[:0]
+
+
+def test_gravity_downwards_is_a_fault_where_nothing_tells_an_imu_upside_down_from_a_sign(drive):
+    for spoil in (turned(np.diag([1, -1, -1])), times("imu", 6, -1.0)):
+        motion = drive(3)
+        spoil(motion)
+        alone(motion)
+        (found,) = judged(motion)[0]
+        assert (found.code, found.train) == ("imu_axes", FAULT)
+        assert "nothing recorded decides" in found.text and "--imu.axes frd" in found.remedy
+
+
+def test_a_sign_between_gyro_and_lateral_acceleration_alone_blames_neither(drive):
+    motion = drive(3)
+    motion.imu[:, GYRO] *= -1
+    alone(motion)
+    findings = judged(motion)[0]
+    assert weighty(findings) == [("signals_disagree", "imu")]
+    assert "--imu.gyro-scale -1" in findings[0].remedy and "bru" in findings[0].remedy
 
 
 def test_a_unit_that_people_use_is_taken_before_one_that_nobody_does(drive):
