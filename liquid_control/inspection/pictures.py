@@ -215,7 +215,8 @@ def judge_pictures(pictures: PictureTrack) -> Iterator[Finding]:
             "camera",
             f"{failed} of {failed + pictures.decoded} pictures looked at cannot be decoded; "
             f"{count} times: {worst}",
-            f"expected {pictures.expected.get(worst, 'a picture')}; they are left out",
+            f"expected {pictures.expected.get(worst, 'a picture')}; "
+            + ("they are left out" if pictures.decoded else "or another topic: --topics.camera"),
         )
     if pictures.low_bits < 16:
         yield note(
