@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.data.episode import load_episode
 from liquid_control.data.sequences import Augmentation, Sequences
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError, ImageError
 from liquid_control.model.car import lane_keeping
+from liquid_control.model.cores import LtcConfig
 from liquid_control.model.model_file import read_model
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.sim import scenario
 from liquid_control.sim.collect import CollectionSettings, collect_expert
 from liquid_control.train import from_simulation
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
@@ -29,7 +33,10 @@ from liquid_control.train.from_simulation import train
 from liquid_control.train.run import Run
 from liquid_control.train.simulation_settings import SimulationSettings
 
-SIZE, SLIM = PreprocessConfig(height=32, width=64), PolicyConfig(encoder="slim")
+SIZE, SLIM = (
+    PreprocessConfig(height=32, width=64),
+    PolicyConfig(encoder="slim", core=LtcConfig(unfolds=1)),
+)
 SMALL = {
     "long_roads": 0,
     "short_roads": 6,
@@ -45,9 +52,24 @@ SMALL = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_roads():
+    """Roads of 60 m, in training and in its evaluation."""
+
+    def evaluate(settings):
+        return evaluation(dataclasses.replace(settings, world=WorldConfig(length=60.0)))
+
+    evaluation = from_simulation.evaluate
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenario, "SHORT_ROAD", 60.0)
+        patch.setattr(scenario, "POLICY_ROAD", 60.0)
+        patch.setattr(from_simulation, "evaluate", evaluate)
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    settings = SimulationSettings(out=tmp_path_factory.mktemp("run"), seed=1, **SMALL)
+    settings = SimulationSettings(out=tmp_path_factory.mktemp("run"), seed=1, workers=1, **SMALL)
     return settings, train(settings)
 
 
@@ -69,7 +91,7 @@ def test_a_finished_run_goes_on_where_it_was_and_other_settings_are_refused(run)
     settings, _ = run
     weights = (settings.out / "model" / "weights.safetensors").read_bytes()
     train(
-        dataclasses.replace(settings, evaluation_roads=2, workers=1, device="cpu")
+        dataclasses.replace(settings, evaluation_roads=2, workers=2, device="cpu")
     )  # the place of a run does not decide its outcome
     assert (settings.out / "model" / "weights.safetensors").read_bytes() == weights
     with pytest.raises(ConfigError, match=r"other settings \(fit.batch, steps\)"):
@@ -198,8 +220,14 @@ def test_an_interrupted_run_ends_with_the_same_weights(run, tmp_path, monkeypatc
         run[0], out=tmp_path / "total", steps=6, round_steps=5, evaluation_roads=0, workers=1
     )
     monkeypatch.setattr(from_simulation, "CHECKPOINT_EVERY", 2)
-    train(settings)
+    monkeypatch.setattr("liquid_control.train.run.export_onnx", None)  # takes longer than the fits
+    monkeypatch.setattr("liquid_control.deploy.packed_runtime.load_runtime", TorchRuntime.load)
     again = dataclasses.replace(settings, out=tmp_path / "again")
+    for folder in (settings.out, again.out):  # the expert drives as in `run`
+        (folder / "episodes").mkdir(parents=True)
+        for path in (run[0].out / "episodes").glob("expert*"):
+            shutil.copy(path, folder / "episodes")
+    train(settings)
     taken, interrupted_at = [], {4, 5 + 7}  # the 4th step of 6; after a repeated one, the 2nd of 5
 
     def stumble(*arguments):
