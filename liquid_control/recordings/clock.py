@@ -25,6 +25,8 @@ MOST_WAITING, MOST_PICTURES = 512, 12
 GAP_NS = round((PAUSE + 1.0) * 1e9)
 """Between two stretches, on the time line."""
 MOST_SEGMENTS = 2**16
+LATEST_NS = 2**62 - 1
+"""The year 2116: a receipt behind it is none, and sums of such times fit into 64 bits."""
 
 
 class Deferred(NamedTuple):
@@ -104,12 +106,14 @@ class RecordingClock:
         yield from self._decided(waiting)
 
     def _received(self, record: Record) -> Record:
-        """The record with a receipt: one of zero is none, and the stamp stands for it."""
-        if record.received_ns > 0:
+        """The record with a receipt: one of zero or of no possible time is none, and the stamp
+        stands for it."""
+        if 0 < record.received_ns <= LATEST_NS:
             self._latest_ns = record.received_ns
             return record
         entry = record() if callable(record) else record
-        self._latest_ns = entry.own_ns or self._latest_ns
+        if entry.own_ns and 0 < entry.own_ns <= LATEST_NS:
+            self._latest_ns = entry.own_ns
         by_receipt = entry.own_ns is None or entry.stamp_ns != entry.own_ns
         stamp_ns = self._latest_ns if by_receipt else entry.stamp_ns
         sample = entry.sample
@@ -137,7 +141,7 @@ class RecordingClock:
             return record
         if record.own_ns is None or record.stamp_ns != record.own_ns:  # its receipt is its stamp
             self._without.add(record.role)
-        elif record.own_ns:
+        elif record.own_ns and abs(record.own_ns) <= LATEST_NS:
             latency_ns = record.received_ns - record.own_ns
             if not self._seen.get(record.role) and self._is_usual(record.role, latency_ns):
                 self._settle(record.role, latency_ns, 0)
@@ -183,6 +187,7 @@ class RecordingClock:
         return abs(latency_ns - self._usual.get(role, 0)) <= (STEP if known else APART) * 1e9
 
     def _settle(self, role: str, latency_ns: int, added_ns: int) -> None:
+        added_ns = _possible(added_ns)
         self._usual.setdefault(role, latency_ns - added_ns)
         self._stamps_ns[role] = self._shift_ns + added_ns
         self._latency[role] = latency_ns / 1e9
@@ -198,7 +203,8 @@ class RecordingClock:
             make = functools.partial(_moved, record.make, shift_ns, stamps_ns)
             return Deferred(received_ns, make)
         stamps_ns = self._stamps_ns.get(record.role, shift_ns)
-        return record if not (shift_ns or stamps_ns) else _move(record, shift_ns, stamps_ns)
+        as_it_is = not (shift_ns or stamps_ns) and abs(record.own_ns or 0) <= LATEST_NS
+        return record if as_it_is else _move(record, shift_ns, stamps_ns)
 
 
 def _moved(make: Callable[[], Entry], shift_ns: int, stamps_ns: int) -> Entry:
@@ -207,7 +213,7 @@ def _moved(make: Callable[[], Entry], shift_ns: int, stamps_ns: int) -> Entry:
 
 def _move(entry: Entry, shift_ns: int, stamps_ns: int) -> Entry:
     """The entry with both its times moved; a stamp of zero is none, and stays."""
-    own_ns = entry.own_ns + stamps_ns if entry.own_ns else entry.own_ns
+    own_ns = _possible(entry.own_ns + stamps_ns) if entry.own_ns else entry.own_ns
     by_own = entry.own_ns is not None and entry.stamp_ns == entry.own_ns
     stamp_ns = own_ns if by_own else entry.stamp_ns + shift_ns
     sample = entry.sample
@@ -215,3 +221,7 @@ def _move(entry: Entry, shift_ns: int, stamps_ns: int) -> Entry:
         sample = dataclasses.replace(sample, stamp_ns=stamp_ns)
     received_ns = entry.received_ns + shift_ns
     return entry._replace(received_ns=received_ns, stamp_ns=stamp_ns, own_ns=own_ns, sample=sample)
+
+
+def _possible(time_ns: int) -> int:
+    return min(max(time_ns, -LATEST_NS), LATEST_NS)

@@ -252,3 +252,23 @@ def test_replay_and_inspection_say_the_same_of_every_clock(name):
     replayed = {(one.code, one.role): one.text for one in clocks.findings(source.clock)}
     assert replayed.keys() == inspected.keys() and bool(replayed) == (name != "in order")
     assert replayed == inspected
+
+
+@pytest.mark.parametrize("receipt", [2**64 - 1, 2**62, 1, -5])
+@pytest.mark.parametrize("stamp", [None, 2**63 - 1, 1 - 2**63])
+@pytest.mark.parametrize("place", ["in the middle", "in order"])
+def test_one_impossible_time_costs_one_message(receipt, stamp, place):
+    rows = restamped(drive(1.0))
+    at = next(i for i in range(50, 100) if isinstance(rows[i][1], ImuSample))
+    one = rows[at][1]
+    one = one if stamp is None else dataclasses.replace(one, stamp_ns=stamp)
+    rows[at] = receipt, one
+    if place == "in order":
+        rows.sort(key=lambda row: row[0])
+    source = InMemoryRecording(rows)
+    found = times(source)
+    frames = found["Frame"]
+    assert np.array_equal(np.unique(np.diff(frames[:, 1])), np.unique(np.diff(frames[:, 0])))
+    assert len(frames) == 20 and (frames[:, 0] - frames[:, 1] == 8 * MS).all()
+    if place == "in order":
+        assert inspect_source(InMemoryRecording(rows)).facts["duration"] < 2.0
