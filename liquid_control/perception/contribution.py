@@ -96,9 +96,10 @@ def apart(seconds: float, zero: bool = False) -> str:
     frame; `zero`: the samples' stamps are 0."""
     if zero:
         return "its stamps are 0: the header is not filled in"
-    if abs(seconds) < OTHER_CLOCK:
-        return "no sample is near enough to a frame in time"
     when = "before" if seconds > 0 else "after"
+    if abs(seconds) < OTHER_CLOCK:
+        far = f": the last one is {abs(seconds):.2f} s {when} it" if seconds else ""
+        return f"no sample is near enough to a picture in time{far}"
     return (
         f"its samples are stamped {abs(seconds):.1f} s {when} the pictures: another clock, or "
         "recorded at another time"

@@ -92,6 +92,7 @@ def test_an_imu_that_measures_nothing_is_refused():
         (-5_321 * 10**9, "stamped 5321.0 s before the pictures"),
         (37 * 10**9, "stamped 37.0 s after the pictures"),
         (-EPOCH, "stamped 1760000000.0 s before"),
+        (-1_500 * MS, "stamped 1.5 s before the pictures"),
     ],
 )
 def test_samples_of_another_clock_meet_no_frame_and_the_reason_is_the_clock(apart_ns, said):
@@ -101,6 +102,12 @@ def test_samples_of_another_clock_meet_no_frame_and_the_reason_is_the_clock(apar
     assert (given == [0.0, 0.0, 10.0]).all()
     for found in timeline.contributions.values():
         assert (found.samples, found.met) == (FRAMES, 0) and said in found.reason
+
+
+def test_samples_that_come_too_late_are_named_with_their_age():
+    timeline, _ = drive(lambda stamp, k: imu(stamp - 400 * MS, k), speed)
+    assert timeline.contributions["yaw_rate"].met == 0
+    assert "the last one is 0.41 s before it" in timeline.contributions["yaw_rate"].reason
 
 
 def test_stamps_of_zero_are_named():
