@@ -129,8 +129,8 @@ YEAR = 365 * 86_400 * 10**9
 
 @pytest.mark.parametrize(
     "steps",
-    [(0, 86_400 * 10**9), (-56 * YEAR, 0, 200 * YEAR), (0, -2_013_700_000), (0, -50 * YEAR, 10)],
-    ids=["a day", "from 1970 and to 2226", "set back", "to 1976 and back"],
+    [(0, 86_400 * 10**9), (-56 * YEAR, 0, 70 * YEAR), (0, -2_013_700_000), (0, -50 * YEAR, 10)],
+    ids=["a day", "from 1970 and to 2096", "set back", "to 1976 and back"],
 )
 def test_stretches_are_replayed_one_by_one_and_what_lies_between_costs_nothing(
     make_drive, scripted, tmp_path, steps
