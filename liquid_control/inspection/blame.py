@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from liquid_control.inspection.agreement import Agreement, follows_other_axis
+from liquid_control.inspection.agreement import Agreement
 from liquid_control.inspection.diagnosis import Diagnosis
 from liquid_control.inspection.findings import FAULT, OK, WARNING, Finding, fault, note, warning
-from liquid_control.inspection.imu_axes import mounting_flags, tilt
+from liquid_control.inspection.imu_axes import mounting_flags
+from liquid_control.inspection.imu_findings import judge_mounting
 from liquid_control.inspection.relations import mean_force
 from liquid_control.inspection.speed_frame import SpeedFault
 from liquid_control.inspection.steering_findings import judge_steering, steering_error
@@ -19,7 +20,6 @@ from liquid_control.perception.inertial import GRAVITY
 from liquid_control.recordings.settings import RecordingSettings
 
 SERIOUS = math.log(1.5)
-STEEP = math.radians(15.0)
 PARTNERS = {
     "gyro": {
         "steering_gyro": "the steering",
@@ -50,8 +50,7 @@ def judge_agreement(
     """All findings about signals that disagree. `is_curvature`: the steering was recorded as a yaw
     rate."""
     diagnosis = agreement.diagnosis
-    yield from _gravity(diagnosis)
-    yield from _mounting(agreement, settings)
+    yield from judge_mounting(agreement, settings)
     yield from _speed_fault(diagnosis.speed, settings)
     if len(diagnosis.explained) == 1:
         for error in diagnosis.explained[0].errors:
@@ -79,7 +78,7 @@ def _lateral_unchecked(agreement: Agreement) -> Iterator[Finding]:
     yield note("lateral_unchecked", "imu", text)
 
 
-def witnesses(diagnosis: Diagnosis, suspect: str) -> str:
+def against(diagnosis: Diagnosis, suspect: str) -> str:
     """What speaks against a suspect, in words."""
     words = PARTNERS.get(suspect, {})
     said = [words[one.name] for one in diagnosis.relations.measured if one.name in words]
@@ -96,7 +95,7 @@ def _judge_error(
 
 
 def _speed(error: Error, diagnosis: Diagnosis, settings: RecordingSettings) -> Finding:
-    others = witnesses(diagnosis, "speed")
+    others = against(diagnosis, "speed")
     remedy = f"--speed-scale {settings.speed_scale / _exact(error):.4g}"
     if settings.speed_offset:
         remedy += f" --speed-offset {settings.speed_offset / _exact(error):.4g}"
@@ -106,7 +105,7 @@ def _speed(error: Error, diagnosis: Diagnosis, settings: RecordingSettings) -> F
 
 
 def _gyro(error: Error, diagnosis: Diagnosis, settings: RecordingSettings) -> Finding:
-    others = witnesses(diagnosis, "gyro")
+    others = against(diagnosis, "gyro")
     remedy = f"--imu.gyro-scale {settings.imu.gyro_scale / _exact(error):.4g}"
     if error.only_flipped:
         return fault("gyro_sign", "imu", f"the gyro's z axis turns against {others}", remedy)
@@ -158,7 +157,7 @@ def _camera(error: Error, diagnosis: Diagnosis, settings: RecordingSettings) -> 
     return fault(
         "picture_against_gyro",
         "camera",
-        f"the pictures turn against {witnesses(diagnosis, 'camera')}: they are mirrored",
+        f"the pictures turn against {against(diagnosis, 'camera')}: they are mirrored",
         "the driver of the camera must not mirror them",
     )
 
@@ -239,75 +238,6 @@ def _names(explanation: Explanation) -> str:
 
 def _rank(weight: str) -> int:
     return (OK, WARNING, FAULT).index(weight)
-
-
-def _mounting(agreement: Agreement, settings: RecordingSettings) -> Iterator[Finding]:
-    """The IMU's axes, by gravity and by what its signals should follow."""
-    diagnosis = agreement.diagnosis
-    rotation, up = diagnosis.rotation, diagnosis.up
-    flags = "" if rotation is None else mounting_flags(rotation, settings.imu)
-    if diagnosis.others:
-        options = ", ".join(mounting_flags(one, settings.imu) for one in diagnosis.others)
-        flags += f" or one of {options}: the drive does not tell where x and y point"
-    other = follows_other_axis(agreement.axes)
-    if other:
-        yield fault(
-            "gyro_axis",
-            "imu",
-            f"the gyro's {other} axis follows the steering, z does not: the IMU is not in body "
-            "axes",
-            flags or "name where its axes point with --imu.axes",
-        )
-    if diagnosis.upside:
-        yield _off_axis(diagnosis, flags, tilt(up))
-    elif rotation is not None and not other:
-        turned_back = rotation[1, 1] < -0.5
-        words = (
-            "has the opposite sign of speed x yaw rate: the IMU is turned by half a turn, or its y "
-            "axis points to the right"
-            if turned_back
-            else "lies on another axis: the IMU is turned, or its axes are swapped"
-        )
-        yield fault(
-            "lateral_sign" if turned_back else "imu_axes",
-            "imu",
-            f"the lateral acceleration {words}",
-            flags,
-        )
-
-
-def _off_axis(diagnosis: Diagnosis, flags: str, angle: float) -> Finding:
-    up = diagnosis.up
-    axis = int(np.argmax(np.abs(up)))
-    place = f"{'-' * bool(up[axis] < 0)}{'xyz'[axis]}"
-    lies = f"gravity lies on {place}, expected z"
-    if axis == 2 and up[2] > 0:
-        lies = f"gravity is {math.degrees(angle):.0f} degrees off z"
-    if diagnosis.upside == "accelerometer":
-        return fault(
-            "imu_axes",
-            "imu",
-            f"{lies}, while the gyro is in body axes: the accelerometer's axes are other ones",
-            "its driver must publish both in the same axes",
-        )
-    text = f"{lies}: it is not in body axes (x forward, y left, z up)"
-    if diagnosis.upside == "either":
-        text += ", or its accelerometer alone has a wrong sign: nothing recorded decides"
-    weigh = warning if angle < STEEP else fault
-    return weigh("imu_axes", "imu", text, flags or "name where its axes point with --imu.axes")
-
-
-def _gravity(diagnosis: Diagnosis) -> Iterator[Finding]:
-    mean = mean_force(diagnosis.corrected)
-    size = float(np.linalg.norm(mean))
-    known = {one.name for one in diagnosis.relations.measured}
-    if size > 0.0 and "gravity" not in known:  # all zeros are no measurement: see inputs
-        yield note(
-            "no_gravity",
-            "imu",
-            f"the accelerometer's mean is {size:.2f} m/s²: without gravity",
-            "the policy does not use it",
-        )
 
 
 def _speed_fault(found: SpeedFault | None, settings: RecordingSettings) -> Iterator[Finding]:

@@ -61,13 +61,6 @@ class Diagnosis:
             for name in one.exponents
         }
 
-    def error_of(self, suspect: str) -> float | None:
-        """Factor of a suspect that is blamed without doubt."""
-        if len(self.explained) != 1:
-            return None
-        factors = {one.suspect: one.factor for one in self.explained[0].errors}
-        return factors.get(suspect)
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Candidate:
@@ -96,7 +89,7 @@ def diagnose(signals: Signals, wheelbase: float) -> Diagnosis:
     plain = relations_of(judged, wheelbase)
     first = _Candidate(np.eye(3), plain, explanations(plain.measured), False, sideways)
     candidates = [first]
-    if first.cost > 0 or _is_deaf(plain, judged):
+    if first.cost > 0 or _is_unfollowed(plain, judged):
         candidates = _with_mountings(first, judged, wheelbase, rotations(up, not off_axis)[1:])
     best = min(one.cost for one in candidates)
     chosen = [one for one in candidates if one.cost == best]
@@ -133,7 +126,7 @@ def likeliest(found: list[Explanation], signals: Signals) -> list[Explanation]:
     return common or right
 
 
-def _is_deaf(relations: Relations, signals: Signals) -> bool:
+def _is_unfollowed(relations: Relations, signals: Signals) -> bool:
     """Whether the gyro's z or acceleration y does not follow what it should, in a drive that
     bends."""
     if len(signals.gyro[2]) < 2:

@@ -54,11 +54,6 @@ class Signals:
     rotation: Track = EMPTY
     poses: Poses | None = None
 
-    def scaled_speed(self, factor: float) -> Signals:
-        return dataclasses.replace(
-            self, speed=Track(self.speed.stamp_ns, self.speed.value * factor)
-        )
-
 
 def motion_signals(tracks: Tracks, behind: Mapping[str, float] | None = None) -> Signals:
     """Signals of one pass over a recording. `behind`: by role whose clock is another, what its

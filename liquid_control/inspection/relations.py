@@ -107,13 +107,6 @@ class Relations:
     def known(self, name: str) -> bool:
         return any(one.name == name for one in self.measured)
 
-    def keeps(self, name: str) -> bool:
-        """Whether a relation is known and holds."""
-        return any(
-            one.name == name and one.sign > 0 and abs(one.log) < 3.0 * one.sigma
-            for one in self.measured
-        )
-
 
 def relations_of(
     signals: Signals, wheelbase: float, shared: Mapping[str, Fit] | None = None

@@ -27,8 +27,8 @@ SUSPECTS: Mapping[str, Mapping[str, int]] = {
 """What can be wrong at once, as signals that share one error."""
 
 IN_UNITS = ("gyro", "accelerometer", "position")
-"""Suspects that have the scale of some unit, or nearly the right one: unlike a wheel's ratio or an
-encoder's ticks, theirs is not up to whoever mounts them."""
+"""Suspects that have the scale of some unit, or nearly the right one: unlike the ratio of a
+steering wheel or the ticks of an encoder, theirs does not depend on the vehicle."""
 STIFF, OPEN = 30.0, {"steering": 3000.0, "speed": 300.0}
 """Standard deviations of the logarithm of a scale before anything is measured."""
 LARGEST = math.log(2000.0)  # of any scale
@@ -45,7 +45,6 @@ TOGETHER = 12.0
 is left to the wheelbase."""
 KNOWN_UNIT = 0.08  # of the logarithm
 
-_WHEEL = tuple(float(ratio) for ratio in range(10, 26))
 UNITS: Mapping[str, Mapping[float, str]] = {
     "speed": {
         3.6: "km/h",
