@@ -100,7 +100,7 @@ class SafetyNodeConfig:
     command_type: str = choice(
         "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
     )
-    rivals_are_faults: bool = switch(
+    conflicts_are_faults: bool = switch(
         True,
         "a second publisher of commands or of proposals is a fault; otherwise it is only reported",
     )

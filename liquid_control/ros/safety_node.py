@@ -94,8 +94,8 @@ class SafetyNode(Node):
         self._memory = self._remember()
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
         kind = conversions.steering_type(self.config.proposal_type)
-        self._rivals = PublisherConflicts(self, self.config.publisher_lease)
-        on_proposal = self._rivals.heard(self._on_proposal)
+        self._publisher_conflicts = PublisherConflicts(self, self.config.publisher_lease)
+        on_proposal = self._publisher_conflicts.heard(self._on_proposal)
         proposal = self.create_subscription(
             kind, "proposal", on_proposal, qos.COMMAND_IN, event_callbacks=events
         )
@@ -157,7 +157,7 @@ class SafetyNode(Node):
             believed = self.guard.push_steering_angle(sample, now, steady)
             arrival = received_ns + ahead
             health.hear(health.angles, message, sample.stamp_ns, arrival, believed)
-        faults = self._conflicts if self.config.rivals_are_faults else ()
+        faults = self._conflicts if self.config.conflicts_are_faults else ()
         request = self._operator.take(faults)
         if self.config.strict:
             request = dataclasses.replace(request, unready=health.objections())
@@ -260,7 +260,7 @@ class SafetyNode(Node):
         super().destroy_node()
 
     def _find_conflicts(self) -> None:
-        found = self._rivals.find()
+        found = self._publisher_conflicts.find()
         for conflict in set(found) - set(self._conflicts):
             self.get_logger().error(conflict)
         self._conflicts = found
@@ -288,7 +288,7 @@ class SafetyNode(Node):
         values |= {
             "clock_jumps": self.guard.clock_jumps,
             "qos_mismatches": self._mismatches.total(),
-            "rivals": "; ".join(self._conflicts),
+            "conflicts": "; ".join(self._conflicts),
         }
         unheard = (*self._operator.problems(), *filter(None, [self._memory.problem]))
         values |= {"operator_problems": "; ".join(unheard)}

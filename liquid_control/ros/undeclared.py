@@ -34,6 +34,9 @@ DECLARED = {name: kind for kind in reversed(OWN) for name in sorted(OWN[kind])}
 OURS_ALONE = ("gate.", "engagement.", "timeline.")
 """Groups whose names no other package is expected to use."""
 
+RENAMED = {"rivals_are_faults": "conflicts_are_faults"}
+"""Parameters of earlier releases, and their names now."""
+
 POSSIBLE, SLIP, SLIP_OF_SHORT, SHORT = 0.6, 0.8, 0.9, 8
 """Likeness of two names [0, 1] from which one is suggested, and from which it is taken for a slip;
 of names of fewer letters than `SHORT` and of nodes more is asked."""
@@ -73,6 +76,8 @@ def judge(
     for name in names:
         if name in OWN[kind] or name.startswith(OF_ANY_NODE):
             continue
+        if name in RENAMED:
+            raise ConfigError("parameter", name, f"its new name, {RENAMED[name]}")
         owner, near = DECLARED.get(name), nearest(name)
         hint = f"; did you mean {near} of {DECLARED[near]}?" if near else ""
         if name in shared and owner:

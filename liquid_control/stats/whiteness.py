@@ -50,9 +50,9 @@ def band(samples: int) -> float:
 
 
 def whiteness(seconds: np.ndarray, residual: np.ndarray) -> dict | None:
-    """Ljung-Box statistic over 20 lags, its probability under white noise, and `memory`: after how
-    many seconds the autocorrelation first falls into the band of white noise (None: not within 3
-    s). None for too few values."""
+    """Ljung-Box statistic over 20 lags, its probability under white noise, and `correlation_time`
+    [s]: when the autocorrelation first falls into the band of white noise (None: not within 3 s).
+    None for too few values."""
     found = autocorrelation(seconds, residual)
     if found is None:
         return None
@@ -69,7 +69,7 @@ def whiteness(seconds: np.ndarray, residual: np.ndarray) -> dict | None:
         "lags": tested,
         "probability": probability,
         "white": probability > 0.05,
-        "memory": float(lags[inside[0]]) if len(inside) else None,
+        "correlation_time": float(lags[inside[0]]) if len(inside) else None,
     }
 
 

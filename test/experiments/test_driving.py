@@ -84,18 +84,18 @@ def answer(small):
 
 def test_the_whole_is_written(small, answer):
     assert answer["distance_m"] > 2 * 2 * 2 * 20
-    assert {row["candidate"] for row in answer["rows"]} == {"feedforward", "ltc"}
-    assert answer["candidates"]["ltc"]["parameters"] == 1065
+    assert {row["preset"] for row in answer["rows"]} == {"feedforward", "ltc"}
+    assert answer["presets"]["ltc"]["parameters"] == 1065
     assert answer["blind"] == {}  # `stripped` has no counterpart among the pairs
     assert json.loads((small.out / "driving.json").read_text())["rows"] == answer["rows"]
     roads = list(csv.DictReader((small.out / "roads.csv").open()))
     assert len(roads) == 8
     for name in ("feedforward", "ltc"):
-        same = [row for row in roads if row["candidate"] == name]
+        same = [row for row in roads if row["preset"] == name]
         assert {(row["road"], row["seed"]) for row in same} == {
             (row["road"], row["seed"]) for row in roads
         }
-    blind = [row for row in roads if row["candidate"] == "feedforward"]
+    blind = [row for row in roads if row["preset"] == "feedforward"]
     for true, stripped in zip(blind[:2], blind[2:], strict=True):
         assert true["lateral_rmse_m"] == stripped["lateral_rmse_m"]
 
@@ -137,7 +137,7 @@ def test_with_the_results_no_models_are_needed(small, answer, tmp_path, monkeypa
     monkeypatch.setattr(run, "run_trial", lambda job: pytest.fail("driven again"))
     again = run.bench_driving(dataclasses.replace(small, out=tmp_path))
     assert again["rows"] == json.loads((small.out / "driving.json").read_text())["rows"]
-    assert again["candidates"] == answer["candidates"]
+    assert again["presets"] == answer["presets"]
 
 
 def test_drives_of_a_model_that_was_trained_anew_are_forgotten(small, answer, tmp_path):

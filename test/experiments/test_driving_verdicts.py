@@ -62,7 +62,7 @@ def test_the_verdict_on_noise_follows_the_rates(rates, expected):
     found = next(claim for claim in judged.claims(grid) if claim["theme"] == "noise")
     assert found["verdict"] == expected
     assert found["conditions"] == ["noise_0.1", "noise_0.2"]
-    assert [one["rival"] for one in found["compared"]] == list(BASELINES)
+    assert [one["baseline"] for one in found["compared"]] == list(BASELINES)
     assert found["level"] == pytest.approx(1 - 0.05 / 2)
 
 
@@ -128,11 +128,11 @@ def test_losing_conditions_are_listed_like_winning_ones():
         "rain": "loses",
         "night": "undecided",
     }
-    assert [one["rival"] for one in found["rain"]["worse_than"]] == ["gru"]
+    assert [one["baseline"] for one in found["rain"]["worse_than"]] == ["gru"]
     against = {
         row["condition"]: row["against"]["departures_per_10km"]
         for row in judged.rows(grid)
-        if row["candidate"] == "gru"
+        if row["preset"] == "gru"
     }
     assert {name: one["outcome"] for name, one in against.items()} == {
         "fog": "worse",
@@ -155,7 +155,7 @@ def test_the_page_of_all_presets_and_conditions_fetches_nothing():
         "length_m": 200.0,
         "seeds": 1,
         "recipe": dataclasses.asdict(QUICK_RECIPE),
-        "candidates": {
+        "presets": {
             name: {"parameters": 1, "core": name, "state": 1, "training_s": [None]}
             for name in PRESETS
         },

@@ -307,7 +307,7 @@ def test_limits_stay_as_they_are_while_engaged(verdicts, probe):
         "vehicle.wheelbase": (20.0, "read-only"),
         "engagement.proposal_stale_after": (5.0, "read-only"),
         "joystick.takeover_button": (0, "read-only"),
-        "rivals_are_faults": (False, "read-only"),
+        "conflicts_are_faults": (False, "read-only"),
     }
     names = list(wanted)
     before = probe.call(

@@ -89,6 +89,12 @@ def test_a_misspelt_name_keeps_a_node_from_starting(given, values, near, section
     assert f"did you mean {near}" in str(caught.value)
 
 
+@pytest.mark.parametrize("section", ["/**", "safety_node"])
+def test_a_name_of_an_earlier_release_is_refused_with_its_new_one(given, section):
+    with pytest.raises(ConfigError, match="its new name, conflicts_are_faults"):
+        given(of(section, rivals_are_faults=False))
+
+
 def test_a_name_for_this_node_alone_has_to_be_its_own(given):
     with pytest.raises(ConfigError, match="policy_node declares it"):
         given(of("safety_node", speed=3.0))

@@ -32,7 +32,7 @@ def test_every_fault_in_every_source_comes_and_the_end_of_a_drive_is_quiet():
     assert all(QUIET <= fault.begin < fault.end <= DRIVE - QUIET for fault in drawn)
 
 
-def test_wishes_come_and_go_and_the_gate_is_asked_again():
+def test_requests_come_and_go_and_the_gate_is_engaged_again():
     request = [draw_requests(random.Random(seed)) for seed in range(60)]
     seen = [[request(0.1 * tick) for tick in range(600)] for request in request]
     assert any(w.takeover for row in seen for w in row) and any(

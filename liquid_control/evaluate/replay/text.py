@@ -210,7 +210,11 @@ def _residual(agreement: Mapping, where: str) -> list[str]:
             f"The residual is noise{where}: an error does not predict the next "
             f"(Ljung-Box p = {found['probability']:.2f})."
         ]
-    lasts = "more than 3 s" if found["memory"] is None else f"{found['memory']:.2f} s"
+    lasts = (
+        "more than 3 s"
+        if found["correlation_time"] is None
+        else f"{found['correlation_time']:.2f} s"
+    )
     return [
         f"The residual is not noise{where}: an error lasts for {lasts}, so part of it has a cause "
         "that can be found, such as another line through the bend, a delay, or the wrong "

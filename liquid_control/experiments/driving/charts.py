@@ -53,11 +53,11 @@ def curves(
 ) -> str:
     """A measure of every policy over the conditions in `places`, with 95 % whiskers; empty where
     fewer than two were driven."""
-    names = list(dict.fromkeys(row["candidate"] for row in rows))
+    names = list(dict.fromkeys(row["preset"] for row in rows))
     there = [name for name in places if any(row["condition"] == name for row in rows)]
     if len(there) < 2:
         return ""
-    shown = {(row["candidate"], row["condition"]): row for row in rows if row["condition"] in there}
+    shown = {(row["preset"], row["condition"]): row for row in rows if row["condition"] in there}
     many = measure.kind == "rate"
     top = max(row[measure.name] for row in shown.values()) or 1.0
     top = min(max(row[f"{measure.name}_ci"][1] or top for row in shown.values()), 2.5 * top) * 1.05
@@ -119,7 +119,12 @@ def forest(compared: Sequence[Mapping], measure: Measure) -> str:
         middle = ROW * number + 12.0
         parts.append(
             element(
-                "text", "name", escape(one["rival"]), x=NAMES - 8, y=middle + 4, text_anchor="end"
+                "text",
+                "name",
+                escape(one["baseline"]),
+                x=NAMES - 8,
+                y=middle + 4,
+                text_anchor="end",
             )
         )
         parts.append(
@@ -135,7 +140,9 @@ def forest(compared: Sequence[Mapping], measure: Measure) -> str:
         parts.append(
             element("circle", f"point {one['outcome']}", cx=x(one["difference"]), cy=middle, r=4)
         )
-        low, high, value = (measure.written(one[name]) for name in ("low", "high", "rival_value"))
+        low, high, value = (
+            measure.written(one[name]) for name in ("low", "high", "baseline_value")
+        )
         label = f"{one['difference']:+.{measure.digits}f} [{low}, {high}] against {value}"
         parts.append(element("text", "tick", label, x=NAMES + PLOT + 10, y=middle + 4))
     parts.append(element("text", "tick", "← better", x=NAMES, y=height - 6))

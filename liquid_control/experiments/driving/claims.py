@@ -75,11 +75,11 @@ THEMES = (
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Policy minus baseline (`rival`); `low`, `high` at the level that all comparisons of a claim
+    """Policy minus `baseline`; `low`, `high` at the level that all comparisons of a claim
     share. `seeds`: of the side with fewer."""
 
-    rival: str
-    rival_value: float
+    baseline: str
+    baseline_value: float
     difference: float
     low: float
     high: float
@@ -103,12 +103,12 @@ def compare(
     at `LEVEL`."""
     level = 1 - (1 - LEVEL) / max(len(baselines), 1)
     own, found = pooled(results, who, conditions), []
-    for rival in baselines:
-        other = pooled(results, rival, conditions)
+    for baseline in baselines:
+        other = pooled(results, baseline, conditions)
         value, interval = difference(measure, own, other, level)
         found.append(
             Comparison(
-                rival,
+                baseline,
                 figure(measure, other)[0],
                 value,
                 interval.low,
@@ -198,7 +198,7 @@ def rows(results: Results) -> list[dict]:
     for name, condition in results:
         columns = pooled(results, name, [condition])
         facts = {
-            "candidate": name,
+            "preset": name,
             "condition": condition,
             "family": CONDITIONS[condition].family,
         } | row(columns)
@@ -304,7 +304,7 @@ def _claim(
 
 def _standing(results: Results, who: str, baselines: Sequence[str], condition: str) -> dict:
     compared = compare(results, DEPARTURES, who, baselines, [condition])
-    own = compared[0].rival_value + compared[0].difference
+    own = compared[0].baseline_value + compared[0].difference
     found = {SUPPORTED: WINS, REFUTED: LOSES}.get(verdict(compared), UNDECIDED)
     return {
         "condition": condition,
@@ -312,14 +312,14 @@ def _standing(results: Results, who: str, baselines: Sequence[str], condition: s
         "value": own,
         "better_than": [_comparison(one) for one in compared if one.outcome == "better"],
         "worse_than": [_comparison(one) for one in compared if one.outcome == "worse"],
-        "rivals": len(compared),
+        "baselines": len(compared),
     }
 
 
 def _comparison(compared: Comparison) -> dict:
     return {
-        "rival": compared.rival,
-        "value": compared.rival_value,
+        "baseline": compared.baseline,
+        "value": compared.baseline_value,
         "difference": compared.difference,
         "ci": [compared.low, compared.high],
     }

@@ -45,7 +45,7 @@ def write_report(
 
 def page(answer: Mapping, films: Sequence[Mapping] = ()) -> str:
     """The page as text."""
-    rows, names = answer["rows"], list(answer["candidates"])
+    rows, names = answer["rows"], list(answer["presets"])
     charts = [
         (title, measure, curves(rows, measure, places, words, logarithmic))
         for title, words, logarithmic, places in CURVES
@@ -82,8 +82,8 @@ def page(answer: Mapping, films: Sequence[Mapping] = ()) -> str:
 
 def table(answer: Mapping) -> str:
     """For the terminal: departures per 10 km of every policy, then the verdicts."""
-    names = list(answer["candidates"])
-    by_place = {(row["candidate"], row["condition"]): row for row in answer["rows"]}
+    names = list(answer["presets"])
+    by_place = {(row["preset"], row["condition"]): row for row in answer["rows"]}
     conditions = list(dict.fromkeys(row["condition"] for row in answer["rows"]))
     lines = [["departures/10 km", *names]]
     lines += [
@@ -116,7 +116,7 @@ def _map(rows: Sequence[Mapping], measure: Measure) -> dict:
         )
         against = row.get("against", {}).get(measure.name)
         title = (
-            f"{row['candidate']}, {row['condition']}: {written(row, measure)} {measure.unit}, "
+            f"{row['preset']}, {row['condition']}: {written(row, measure)} {measure.unit}, "
             f"{row['distance_m'] / 1000:.1f} km"
         )
         if against:
@@ -126,7 +126,7 @@ def _map(rows: Sequence[Mapping], measure: Measure) -> dict:
                 f"{against['difference']:+.{measure.digits}f} [{low}, {high}]"
             )
         cell = {
-            "name": row["candidate"],
+            "name": row["preset"],
             "text": measure.written(value),
             "value": value,
             "level": round(level, 3),
@@ -187,7 +187,7 @@ def _roads(trials: Sequence[Trial], results: Results) -> Iterator[dict]:
                 for name, value in values.items()
             }
             yield {
-                "candidate": trial.name,
+                "preset": trial.name,
                 "model": trial.number,
                 "condition": trial.condition.name,
                 "seed": road_seed(trial.seed, road),

@@ -194,7 +194,7 @@ def _answer(settings: DrivingSettings, models: Iterable[TrainedModel], results: 
         "road_seed": settings.seed,
         "seeds": settings.seeds,
         "recipe": dataclasses.asdict(settings.recipe),
-        "candidates": {name: _about(of) for name, of in by_name.items()},
+        "presets": {name: _about(of) for name, of in by_name.items()},
         "distance_m": float(sum(columns["distance_m"].sum() for columns in results.values())),
         "least_distance_m": float(
             min(columns["distance_m"].sum(1).min() for columns in results.values())

@@ -143,7 +143,7 @@ def train_one(job: Training) -> None:
     ):
         train(job.settings)
     facts = {
-        "candidate": job.preset,
+        "preset": job.preset,
         "seconds": round(time.perf_counter() - started, 1),
         "settings": job.described,
     }

@@ -142,7 +142,7 @@ _FLOODS = {
         "odometry at the highest rate",
         "never more than 200 at once are read, or reading would not end",
     ),
-    "wishes": Expectation(
+    "requests": Expectation(
         "no takeover, at the highest rate", "the gate's timer comes before any message"
     ),
 }

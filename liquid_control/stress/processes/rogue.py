@@ -133,7 +133,7 @@ KINDS: dict[str, Callable[[], Stream]] = {
     "huge_pictures": _huge_pictures,
     "imu": lambda: _measurements("imu/data"),
     "odometry": lambda: _measurements("odom"),
-    "wishes": _operator_messages,
+    "requests": _operator_messages,
 }
 """What a rogue sends, by name."""
 

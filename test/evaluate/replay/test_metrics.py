@@ -130,9 +130,15 @@ def test_noise_is_white_and_what_lasts_is_not():
     lasting = np.zeros(4000)
     for i in range(1, 4000):
         lasting[i] = 0.9 * lasting[i - 1] + noise[i]
-    assert whiteness(seconds, noise)["white"] and whiteness(seconds, noise)["memory"] <= 0.1
+    assert (
+        whiteness(seconds, noise)["white"] and whiteness(seconds, noise)["correlation_time"] <= 0.1
+    )
     found = whiteness(seconds, lasting)
-    assert not found["white"] and found["probability"] < 1e-6 and 0.5 < found["memory"] <= 3.0
+    assert (
+        not found["white"]
+        and found["probability"] < 1e-6
+        and 0.5 < found["correlation_time"] <= 3.0
+    )
     lags, correlation, samples = autocorrelation(seconds, lasting)
     assert (
         correlation[0] == 1.0
