@@ -65,7 +65,7 @@ def judge_time(clock: RecordingClock, origin_ns: int) -> Iterator[Finding]:
                 "joined, or a clock that was set",
                 "the stretches before and after it are kept apart",
             )
-    more = len(clock.breaks) - MOST_BREAKS
+    more = len(clock.segments) - 1 - MOST_BREAKS
     if more > 0:
         yield note("pause", "clock", f"{more} more such places")
 

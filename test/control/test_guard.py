@@ -9,6 +9,7 @@ import pytest
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.control.engagement import EngagementConfig, Request, State
 from liquid_control.control.guard import Guard, OperatorRequest
+from liquid_control.control.loop import Loop
 from liquid_control.signals import Action, SpeedSample, SteeringSample
 
 MS = 1_000_000
@@ -291,3 +292,30 @@ def test_what_is_found_outside_prevents_a_start_and_not_driving_on():
     assert rig.decision.reason == "imu: stamps 0.5 s behind ours"
     rig = engaged()
     assert rig.run(2.0, objection) is State.ENGAGED
+
+
+@pytest.mark.parametrize("asleep", [5.0, 86_400.0, 55 * 365 * 86_400.0])
+def test_a_computer_that_was_suspended_decides_once_and_begins_anew(asleep):
+    """Both clocks leap: a steady one that counts the time of sleep."""
+    rig, loop = engaged(), Loop(silence=0.17)
+    before = rig.decision.command
+    loop.wake(rig.steady, proposed=True)
+    rig.now, rig.steady = (clock + round(asleep * 1e9) for clock in (rig.now, rig.steady))
+    rig.policy = rig.odometry = False
+    assert loop.wake(rig.steady) and rig.steady < loop.next_ns <= rig.steady + 50 * MS
+    assert not loop.wake(rig.steady) and list(loop.due_before(rig.steady)) == []
+    assert rig.run(0.02) is State.DEGRADED
+    command, limits = rig.decision.command, GateConfig()
+    longest = limits.stale_after * (1 + 1e-9)
+    assert abs(command.steering_angle - before.steering_angle) <= (
+        limits.max_steering_rate * longest
+    )
+    lost = min(before.speed, rig.speed) - command.speed  # counted from the measured one
+    assert 0.0 <= lost <= limits.max_deceleration * longest
+    waiting = Rig()
+    assert waiting.run(0.5) is State.DISENGAGED
+    waiting.now, waiting.steady = (
+        clock + round(asleep * 1e9) for clock in (waiting.now, waiting.steady)
+    )
+    assert waiting.run(0.95) is State.DISENGAGED, "healthy before the sleep does not count"
+    assert waiting.run(0.5) is not State.DISENGAGED
