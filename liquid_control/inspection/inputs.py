@@ -20,6 +20,8 @@ NEAR_NS = 500_000_000
 RECEIVE = "read it with --stamps receive"
 SAID = ("zero_stamps", "constant_stamps", "not_covered", "no_messages", "other_clock")
 """Findings that already say why a whole role contributes nothing."""
+CLOCK = ("other_clock", "late", "from_the_future")
+"""Findings of a clock that is not the others'."""
 PICTURE = np.zeros((1, 1, 3), np.uint8)
 
 GIVEN = {
@@ -74,7 +76,7 @@ def judge_inputs(
     for remark in remarks:
         yield warning("receipt_used", remark.partition(":")[0], remark.partition(": ")[2])
     said = {one.role: one.train for one in findings if one.code in SAID}
-    of_camera = any(one.code == "other_clock" and one.role == "camera" for one in findings)
+    of_camera = any(one.role == "camera" and one.code in CLOCK for one in findings)
     absent = {
         name: one for name, one in contributed.items() if one.reason and ROLE_OF[name] in roles
     }

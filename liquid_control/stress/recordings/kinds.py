@@ -174,6 +174,38 @@ def _twist_angle(streams, layout, drive, rng) -> Changed:
     return Changed(streams, dataclasses.replace(layout, twist=True), "a twist that holds the angle")
 
 
+def _steering_scale_and_offset(streams, layout, drive, rng) -> Changed:
+    scaled = _steering_scale(streams, layout, drive, rng)
+    size = np.std(scaled.streams["steering"].values[:, 0])
+    values = scaled.streams["steering"].values + np.array([rng.uniform(0.5, 1.5) * size, 0.0])
+    moved = streams | {"steering": streams["steering"].changed(values=values)}
+    return Changed(moved, layout, f"{scaled.what} and off by {values.mean():.3g}")
+
+
+def _speed_sign(streams, layout, drive, rng) -> Changed:
+    moved = streams | {"speed": _scaled(streams["speed"], {0: -1.0})}
+    return Changed(moved, layout, "speed with the other sign")
+
+
+def _gyro_sign(streams, layout, drive, rng) -> Changed:
+    moved = streams | {"imu": _scaled(streams["imu"], {2: -1.0})}
+    return Changed(moved, layout, "gyro z with the other sign")
+
+
+def _restarted(role: str) -> Change:
+    """The driver of a sensor is started anew, and counts its time from then on."""
+
+    def change(streams, layout, drive, rng) -> Changed:
+        stream, after = streams[role], rng.uniform(0.3, 0.7)
+        late = np.arange(len(stream.stamp_ns)) >= after * len(stream.stamp_ns)
+        anew = stream.stamp_ns - stream.stamp_ns[late][0] + 1_000_000_000
+        moved = stream.changed(stamp_ns=np.where(late, anew, stream.stamp_ns))
+        what = f"stamps of {role} begin anew after {after:.0%}"
+        return Changed(streams | {role: moved}, layout, what)
+
+    return change
+
+
 def _speed_unit(streams, layout, drive, rng) -> Changed:
     unit = float(rng.choice([3.6, 2.2369, 100.0, 1.9438]))
     moved = streams | {"speed": _scaled(streams["speed"], {0: unit})}
@@ -225,7 +257,7 @@ def _unmeasured(columns: slice, name: str) -> Change:
 
 
 STEERING, SPEED, IMU = frozenset({"steering"}), frozenset({"speed"}), frozenset({"imu"})
-TIMES = frozenset({"clock_set", "pause", "gaps", "dropped"})
+TIMES = frozenset({"clock_set", "pause", "gaps", "dropped", "silence"})
 
 KINDS: dict[str, Kind] = {
     "clean": Kind(_nothing),
@@ -247,6 +279,11 @@ KINDS: dict[str, Kind] = {
     "steering_offset": Kind(_steering_offset, STEERING),
     "steering_late": Kind(_steering_late, STEERING),
     "twist_angle": Kind(_twist_angle, STEERING),
+    "steering_scale_and_offset": Kind(_steering_scale_and_offset, STEERING),
+    "speed_sign": Kind(_speed_sign, SPEED),
+    "gyro_sign": Kind(_gyro_sign, IMU),
+    "camera_restarted": Kind(_restarted("camera"), frozenset({"camera"})),
+    "imu_restarted": Kind(_restarted("imu"), IMU),
     "speed_unit": Kind(_speed_unit, SPEED),
     "world_twist": Kind(_world_twist, SPEED),
     "gyro_degrees": Kind(_gyro_degrees, IMU),
