@@ -3,6 +3,7 @@ of their receipt afterwards, so that no order tells the moments apart any more."
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,40 +25,63 @@ a smooth signal gives 0.5, mere noise 1, two signals in turn more."""
 EXAMPLES = 4
 
 
-class Interleaving:
-    """Takes the samples of all roles in received order; a few numbers a window are kept."""
+class _Windows:
+    """Of one role: place, count of messages, and whether the signal alternates, 13 bytes each. A
+    place may come twice, when messages are late."""
 
     def __init__(self) -> None:
-        self._windows: dict[str, dict[int, list[float]]] = {}
-        self._before: dict[str, tuple[float, float]] = {}
+        self.places, self.counts, self.alternates = array("q"), array("I"), array("b")
+        self._place, self._count = 0, 0
+        self._one = self._two = 0.0
+        self._last = self._second = float("nan")
+
+    def push(self, place: int, value: float) -> None:
+        if place != self._place:
+            self.close()
+            self._place = place
+        self._count += 1
+        if value == value:
+            if self._second == self._second:
+                self._one += abs(value - self._last)
+                self._two += abs(value - self._second)
+            self._last, self._second = value, self._last
+
+    def close(self) -> None:
+        if self._count:
+            self.places.append(self._place)
+            self.counts.append(self._count)
+            self.alternates.append(bool(self._one > ALTERNATES * self._two))
+        self._count, self._one, self._two = 0, 0.0, 0.0
+
+
+class Interleaving:
+    """Takes the samples of all roles in received order; some bytes a window are kept."""
+
+    def __init__(self) -> None:
+        self._windows: dict[str, _Windows] = {}
 
     def push(self, role: str, seconds: float, sample: object) -> None:
         """`seconds`: the stamp, since the recording's start."""
-        value = _signal(sample)
-        windows = self._windows.setdefault(role, {})
-        window = windows.setdefault(int(seconds // WINDOW), [0, 0.0, 0.0])
-        last, second = self._before.get(role, (value, value))
-        window[0] += 1
-        if value == value:
-            window[1] += abs(value - last)
-            window[2] += abs(value - second)
-            self._before[role] = value, last
+        windows = self._windows.get(role)
+        if windows is None:
+            windows = self._windows[role] = _Windows()
+        windows.push(int(seconds // WINDOW), _signal(sample))
 
     def found(self) -> list[tuple[float, float]]:
         """(first, last) second of each place with messages of two moments, at most `EXAMPLES`."""
         dense: list[set[int]] = []
+        alternating: set[int] = set()
         for windows in self._windows.values():
-            usual = float(np.quantile([count for count, _, _ in windows.values()], USUAL_SHARE))
+            windows.close()
+            every = np.array(windows.places, np.int64)
+            places, number = np.unique(every, return_inverse=True)
+            counts = np.bincount(number, np.array(windows.counts))
+            alternating |= set(every[np.array(windows.alternates, bool)].tolist())
+            usual = float(np.quantile(counts, USUAL_SHARE)) if len(counts) else 0.0
             if usual >= FEWEST:
-                dense.append({place for place, one in windows.items() if one[0] >= DENSE * usual})
+                dense.append(set(places[counts >= DENSE * usual].tolist()))
         if len(dense) < ROLES:
             return []
-        alternating = {
-            place
-            for windows in self._windows.values()
-            for place, (_, one, two) in windows.items()
-            if one > ALTERNATES * two
-        }
         places = [run for run in _runs(set.intersection(*dense)) if len(run) >= WINDOWS]
         found = [run for run in places if 2 * len(alternating.intersection(run)) > len(run)]
         return [(run[0] * WINDOW, (run[-1] + 1) * WINDOW) for run in found[:EXAMPLES]]
