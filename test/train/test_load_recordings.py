@@ -122,5 +122,5 @@ def test_a_recording_without_any_target_cannot_be_used_by_a_flag(load):
 
 @pytest.mark.parametrize("kind", [ImuSample, SpeedSample])
 def test_an_input_of_another_clock_is_refused(load, kind):
-    with pytest.raises(RefusedRecordingsError, match="covers 0 % of the camera's time"):
+    with pytest.raises(RefusedRecordingsError, match="header stamps lie .* years before receipt"):
         load(by_boot_time(kind))
