@@ -77,7 +77,6 @@ ONLY_IN_ROS = {
     "launch",
     "launch_ros",
 }
-ROS_ELSEWHERE = {"stress/soak/parameter_cases.py"}  # ROS itself has to read hostile files
 WITHOUT_TORCH = {
     "signals",
     "errors",
@@ -207,7 +206,7 @@ def test_each_dependency_stays_in_its_packages(path):
     tops = {name.split(".")[0] for name in imports(path)}
     assert not tops & NEVER_IMPORTED
     inside = path.relative_to(PACKAGE).as_posix()
-    if not inside.startswith(("ros/", "stress/processes/")) and inside not in ROS_ELSEWHERE:
+    if not inside.startswith(("ros/", "stress/processes/")):
         assert not tops & ONLY_IN_ROS
     if package(path) in WITHOUT_TORCH:
         assert "torch" not in tops

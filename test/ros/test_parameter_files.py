@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from liquid_control.stress.processes.parameter_cases import parameter_file
 from liquid_control.stress.soak.inputs import InputSoakSettings, soak_inputs
-from liquid_control.stress.soak.parameter_cases import parameter_file
 
 
 def test_a_thousand_hostile_parameter_files_are_read_or_refused_by_name():

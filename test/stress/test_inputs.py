@@ -26,12 +26,13 @@ from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.perception.pictures import image_from_compressed
 from liquid_control.recordings.rosbag.topics import load_map
-from liquid_control.stress.soak import cases, inputs
-from liquid_control.stress.soak.cases import run_cases
+from liquid_control.stress import cases
+from liquid_control.stress.cases import run_cases
+from liquid_control.stress.corruption import corrupted
+from liquid_control.stress.soak import inputs
 from liquid_control.stress.soak.command_cases import CommandLineMaker
 from liquid_control.stress.soak.inputs import InputSoakSettings, soak_inputs
-from liquid_control.stress.soak.sensor_cases import corrupted
-from liquid_control.stress.soak.yaml_cases import LAUGHS
+from liquid_control.stress.yaml_cases import LAUGHS
 from liquid_control.system.verb import EntryPoint
 
 
@@ -94,7 +95,7 @@ def test_a_case_that_does_not_end_is_ended_and_wrong(monkeypatch):
 
 HUNGER = """
 import json, resource
-from liquid_control.stress.soak.cases import run_cases
+from liquid_control.stress.cases import run_cases
 ways = {"eats": lambda rng: str(len(b"x" * 2**29)), "bursts": lambda rng: str(len(b"x" * 2**36))}
 before = resource.getrlimit(resource.RLIMIT_DATA)
 wrong = {

@@ -11,6 +11,7 @@ import pytest
 
 from liquid_control.errors import ConfigError, DrawingError
 from liquid_control.stress.faults.injection import KINDS, SOURCES
+from liquid_control.stress.growth import footprint, growth, slope
 from liquid_control.stress.soak import drives
 from liquid_control.stress.soak.drives import (
     DRIVE,
@@ -21,7 +22,6 @@ from liquid_control.stress.soak.drives import (
     run_drive,
     soak,
 )
-from liquid_control.stress.soak.growth import footprint, growth, slope
 
 
 def test_every_fault_in_every_source_comes_and_the_end_of_a_drive_is_quiet():

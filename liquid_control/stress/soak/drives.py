@@ -24,7 +24,7 @@ from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.stress.faults.course import run_course
 from liquid_control.stress.faults.injection import KINDS, SOURCES, Fault
 from liquid_control.stress.faults.limit_check import violations
-from liquid_control.stress.soak.growth import footprint, growth
+from liquid_control.stress.growth import footprint, growth
 from liquid_control.system.files import read_json, write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from liquid_control.config import check, number, several
 from liquid_control.errors import ConfigError
+from liquid_control.stress.cases import MOST_MEMORY, Case, Maker, run_cases
 from liquid_control.stress.soak import model_cases, sensor_cases
-from liquid_control.stress.soak.cases import MOST_MEMORY, Case, Maker, run_cases
 from liquid_control.stress.soak.command_cases import CommandLineMaker
-from liquid_control.stress.soak.yaml_cases import TopicMapFile
+from liquid_control.stress.yaml_cases import TopicMapFile
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import EntryPoint, Verb
 
@@ -166,7 +166,7 @@ def _soak_everything(settings: InputSoakSettings, entry: EntryPoint) -> dict:
     """`soak_inputs` with the kinds of `OUTER` whose readers are installed."""
     outer: dict[str, Maker] = {"command_line": CommandLineMaker(entry)}
     if importlib.util.find_spec("rclpy") is not None:
-        from liquid_control.stress.soak.parameter_cases import parameter_file
+        from liquid_control.stress.processes.parameter_cases import parameter_file
 
         outer["parameter_file"] = parameter_file
     return soak_inputs(settings, outer)

@@ -31,7 +31,7 @@ from liquid_control.model.model_file import FORMAT, MODEL, read_model
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.recordings.settings import TopicMap
-from liquid_control.stress.soak.sensor_cases import corrupted
+from liquid_control.stress.corruption import corrupted
 
 CONFIGS = (
     GateConfig,

@@ -10,7 +10,7 @@ from pathlib import Path
 from liquid_control.errors import ConfigError
 from liquid_control.recordings.rosbag.topics import load_map
 from liquid_control.recordings.settings import TopicMap
-from liquid_control.stress.soak.sensor_cases import corrupted
+from liquid_control.stress.corruption import corrupted
 
 PLAIN = (
     "5",

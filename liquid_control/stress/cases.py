@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from liquid_control.stress.soak.growth import footprint
+from liquid_control.stress.growth import footprint
 from liquid_control.system.memory_use import peak_bytes, status_bytes
 
 Case = Callable[[random.Random], str]

@@ -26,8 +26,8 @@ from liquid_control.ros.node_parameters import (
     StartConfig,
 )
 from liquid_control.ros.node_processes import EnvironmentVariables, isolated_environment
-from liquid_control.stress.soak.cases import Case
-from liquid_control.stress.soak.yaml_cases import yaml_text
+from liquid_control.stress.cases import Case
+from liquid_control.stress.yaml_cases import yaml_text
 
 GROUPS = {
     "safety_node": (
