@@ -20,7 +20,7 @@ FEWEST = 20
 say."""
 HOLE_NS = 300_000_000
 """Times of a topic without a message for longer than this are not covered by it."""
-MOST_PIECES = 2**16
+MOST_PIECES, MOST_STEPS = 2**16, 256
 STEP_NS = round(STEP * 1e9)
 
 Sequence = tuple[int, np.ndarray, np.ndarray]
@@ -65,7 +65,7 @@ class _Topic:
     def twice(self) -> list[tuple[int, int]]:
         """`begins` of the runs that cover times which an earlier run covers, too; none for a topic
         that hops all the time."""
-        if FEWEST * len(self.begins) > self.count:
+        if FEWEST * len(self.begins) > self.count or len(self.begins) > MOST_STEPS:
             return []
         pieces = np.array(self.pieces, np.int64).reshape(-1, 3)
         pieces = pieces[pieces[:, 1] - pieces[:, 0] > STEP_NS]
