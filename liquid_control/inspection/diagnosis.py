@@ -13,6 +13,7 @@ from liquid_control.inspection.imu_axes import (
     is_down,
     is_upright,
     rotations,
+    tolerance,
     turned,
 )
 from liquid_control.inspection.motion_signals import Signals
@@ -90,7 +91,7 @@ def diagnose(signals: Signals, wheelbase: float) -> Diagnosis:
     first = _Candidate(np.eye(3), plain, explanations(plain.measured), False, sideways)
     candidates = [first]
     if first.cost > 0 or _is_unfollowed(plain, judged):
-        candidates = _with_mountings(first, judged, wheelbase, rotations(up, not off_axis)[1:])
+        candidates = _with_mountings(first, judged, wheelbase, rotations(up, tolerance(judged))[1:])
     best = min(one.cost for one in candidates)
     chosen = [one for one in candidates if one.cost == best]
     mounted = [one for one in chosen if one.turned and one.cost < math.inf]

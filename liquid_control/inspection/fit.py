@@ -13,6 +13,7 @@ from liquid_control.stats.delay import Delay, estimate_delay
 
 LEAST_SAMPLES = 100
 AGREES = 0.6  # correlation
+STEADY = 0.3  # share of the second signal that a quotient may leave
 SIGNIFICANT = 4.0  # standard errors of a slope
 
 
@@ -55,10 +56,18 @@ class Fit:
 STRAIGHT = Fit(reason="the drive is too straight to tell")
 
 
-def fit_line(first: Track, second: Track, least: float, smoothing: float, largest: float) -> Fit:
+def fit_line(
+    first: Track,
+    second: Track,
+    least: float,
+    smoothing: float,
+    largest: float,
+    level: float = float("inf"),
+) -> Fit:
     """Least squares of `second` on `first`, both as means over `smoothing` [s], shifted by the
     delay between them, at most `largest` [s], if one is found. Where they do not agree and neither
-    varies by `least`, there is nothing to compare."""
+    varies by `least`, there is nothing to compare, unless `second` is steadily beyond `level`,
+    which no bias explains: then their quotient tells."""
     if len(first) < LEAST_SAMPLES:
         reason = "too few samples while it moves" if len(first) else "the vehicle never moves"
         return Fit(samples=len(first), reason=reason)
@@ -75,7 +84,8 @@ def fit_line(first: Track, second: Track, least: float, smoothing: float, larges
     lasts = float(np.median(np.diff(first.stamp_ns))) * 1e-9 * len(x)
     if len(x) < LEAST_SAMPLES:
         return Fit(samples=len(x), delay=delay, reason="too little time in which both are there")
-    straight = dataclasses.replace(STRAIGHT, samples=len(x), delay=delay)
+    steady = _quotient(x, y, level, lasts)
+    straight = steady or dataclasses.replace(STRAIGHT, samples=len(x), delay=delay)
     if x.std() < 1e-12:
         return straight
     if y.std() < 1e-12:
@@ -86,7 +96,7 @@ def fit_line(first: Track, second: Track, least: float, smoothing: float, larges
     design = np.stack([x, np.ones_like(x)], 1)
     line = fit_in_blocks(first.stamp_ns[both] * 1e-9, design, y)
     slope, offset = line.coefficients
-    return Fit(
+    fit = Fit(
         float(slope),
         float(offset),
         correlation,
@@ -97,3 +107,20 @@ def fit_line(first: Track, second: Track, least: float, smoothing: float, larges
         error=float(line.errors[0]),
         excitation=float(x.std()),
     )
+    return fit if fit.known else steady or fit
+
+
+def _quotient(x: np.ndarray, y: np.ndarray, level: float, lasts: float) -> Fit | None:
+    """The fit through zero of signals that hardly vary, as on a circle; None where it leaves too
+    much or a bias, a fifth of `level`, could be all of it."""
+    size, power = float(np.sqrt(np.mean(y**2))), float(np.dot(x, x))
+    if size < level or power == 0.0:
+        return None
+    slope = float(np.dot(x, y)) / power
+    left = float(np.sqrt(np.mean((y - slope * x) ** 2))) / size
+    if left > STEADY:
+        return None
+    correlation = float(np.sign(slope) * np.sqrt(1.0 - left**2))
+    error = abs(slope) * level / (5.0 * size)
+    deviation, excitation = float(y.std()), float(x.std())
+    return Fit(slope, 0.0, correlation, len(x), lasts, None, "", deviation, error, excitation)

@@ -36,8 +36,13 @@ def gravity_direction(signals: Signals) -> np.ndarray | None:
 
 def is_upright(signals: Signals, direction: np.ndarray) -> bool:
     """Whether gravity lies on z, as far as a drive that may bend throughout tells."""
+    return tilt(direction) <= tolerance(signals)
+
+
+def tolerance(signals: Signals) -> float:
+    """Angle [rad] between gravity and an axis up to which they are the same."""
     steady = np.count_nonzero(is_calm(signals)) >= LEAST_RATIOS
-    return tilt(direction) <= (UPRIGHT if steady else UPRIGHT_IN_BENDS)
+    return UPRIGHT if steady else UPRIGHT_IN_BENDS
 
 
 def is_down(signals: Signals, direction: np.ndarray) -> bool:
@@ -50,15 +55,16 @@ def tilt(direction: np.ndarray) -> float:
     return math.acos(float(np.clip(direction[2], -1.0, 1.0)))
 
 
-def rotations(direction: np.ndarray | None, upright: bool) -> list[np.ndarray]:
+def rotations(direction: np.ndarray | None, near: float) -> list[np.ndarray]:
     """(3, 3) rotations from the sensor's axes to the vehicle's that fit gravity, the identity
-    first; without gravity those that bring another axis up."""
+    first; without gravity those that bring another axis up. `near`: angle [rad] to an axis up to
+    which gravity lies on it."""
     identity = np.eye(3)
     if direction is None:
         return [identity] + [
             _least_turn(sign * axis) for axis in identity for sign in (1, -1) if sign * axis[2] < 1
         ]
-    bases = [identity] if upright else [_upright(direction)]
+    bases = [identity] if tilt(direction) <= near else [_upright(direction, near)]
     found = [_about_z(quarter) @ base for base in bases for quarter in range(4)]
     others = [one for one in found if not np.allclose(one, identity)]
     return [identity, *others]
@@ -94,12 +100,12 @@ def _turned(axes: tuple[Track, Track, Track], rotation: np.ndarray) -> tuple[Tra
     return tuple(Track(axes[0].stamp_ns, row) for row in values)
 
 
-def _upright(direction: np.ndarray) -> np.ndarray:
+def _upright(direction: np.ndarray, near: float) -> np.ndarray:
     """The rotation that brings a direction up; of a sensor along the axes without what is less than
-    `UPRIGHT`."""
+    `near`."""
     axis = int(np.argmax(np.abs(direction)))
     along = np.sign(direction[axis]) * np.eye(3)[axis]
-    if math.acos(float(np.clip(along @ direction, -1.0, 1.0))) <= UPRIGHT:
+    if math.acos(float(np.clip(along @ direction, -1.0, 1.0))) <= near:
         direction = along
     return _least_turn(direction)
 

@@ -42,6 +42,8 @@ LARGEST_DELAY = 1.5  # s
 YAW_SMOOTHING, LATERAL_SMOOTHING, SPEED_SMOOTHING = 0.1, 0.5, 1.0  # s
 LEAST_YAW_RATE, LEAST_FORCE = 0.01, 0.2
 """Standard deviation [rad/s], [m/s²] below which there is nothing to compare."""
+LEVEL_YAW_RATE, LEVEL_FORCE = 0.1, 1.5
+"""Size [rad/s], [m/s²] beyond any bias and any bank of the road."""
 LEAST_RATIOS = 100
 MOSTLY = 0.8  # share of gravity on z with which it has a sign
 AGREES_WELL = 0.95  # correlation
@@ -154,7 +156,7 @@ def _measured(name: str, fit: Fit) -> Measured:
 def _yaw(first: Track, second: Track, **needed: Track) -> Fit:
     if reason := missing(**needed):
         return Fit(reason=reason)
-    return fit_line(first, second, LEAST_YAW_RATE, YAW_SMOOTHING, LARGEST_DELAY)
+    return fit_line(first, second, LEAST_YAW_RATE, YAW_SMOOTHING, LARGEST_DELAY, LEVEL_YAW_RATE)
 
 
 def _lateral(rate: Track, speed: Track, force: Track, **needed: Track) -> Fit:
@@ -162,7 +164,7 @@ def _lateral(rate: Track, speed: Track, force: Track, **needed: Track) -> Fit:
         return Fit(reason=reason)
     moving = while_moving(rate, speed)
     turning = Track(moving.stamp_ns, moving.value * at(moving.stamp_ns, speed, MAX_GAP))
-    return fit_line(turning, force, LEAST_FORCE, LATERAL_SMOOTHING, 0.0)
+    return fit_line(turning, force, LEAST_FORCE, LATERAL_SMOOTHING, 0.0, LEVEL_FORCE)
 
 
 def _longitudinal(speed: Track, force: Track) -> Fit:

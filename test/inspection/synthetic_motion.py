@@ -65,13 +65,15 @@ def drive(
     varies: float = 0.15,
     gyro_bias: float = 0.002,
     steering_delay: float = 0.05,
+    circling: float = 0.0,
 ) -> Motion:
     """A kinematic bicycle that steers in sines of `amplitude` [rad] at about `speed` [m/s], which
-    changes by the share `varies`. Noise and jitter as of common sensors."""
+    changes by the share `varies`, around an angle `circling` [rad]. Noise and jitter as of common
+    sensors."""
     rng = np.random.default_rng(seed)
     t = np.arange(-1.0, seconds + 1.0, 0.005)
     frequency, phase = rng.uniform(0.05, 0.4, 6), rng.uniform(0.0, 2.0 * np.pi, 6)
-    angle = amplitude / 2.0 * np.sin(2 * np.pi * frequency * t[:, None] + phase).sum(1)
+    angle = circling + amplitude / 2.0 * np.sin(2 * np.pi * frequency * t[:, None] + phase).sum(1)
     v = speed * (1.0 + varies * np.sin(2 * np.pi * t / 17.0 + phase[0]))
     rate = v * np.tan(angle) / wheelbase
     yaw = np.cumsum(rate) * 0.005

@@ -326,6 +326,22 @@ def test_a_bias_of_the_gyro_is_not_the_zero_of_the_steering(drive):
     assert "or the gyro reads 0.059 rad/s" in found.text and "if the gyro is right" in found.remedy
 
 
+CIRCLES = ("speed in km/h", "steering flipped", "gyro in degrees", "imu upside down")
+
+
+@pytest.mark.parametrize("name", ["", *CIRCLES])
+def test_a_circle_at_one_speed_tells_units_and_signs_too(name, drive):
+    spoil, code, role = BLAMED.get(name, (lambda motion: None, "", ""))
+    motion = drive(3, circling=0.12, amplitude=0.0004, varies=0.0)
+    spoil(motion)
+    findings, _, _ = judged(motion)
+    assert weighty(findings) == ([(code, role)] if name else [])
+    settings = RecordingSettings()
+    for finding in findings:
+        settings = applied(finding.remedy, settings)
+    assert weighty(judged(motion, settings)[0]) == []
+
+
 @pytest.mark.parametrize("speed", [2.0, 8.0])
 def test_driving_backward_is_no_fault(speed, drive):
     motion = drive(3, speed=-speed)
