@@ -17,11 +17,12 @@ from torch import Tensor
 from liquid_control.config import REQUIRED, text
 from liquid_control.deploy.graph import graph_names
 from liquid_control.errors import MissingDependencyError
+from liquid_control.model.artefacts import is_saved
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.model.spec import column
 from liquid_control.policy.network import PolicyNetwork
-from liquid_control.policy.saved import load_network, save_model
+from liquid_control.policy.saved import read_network, save_model
 from liquid_control.system.verb import Verb
 
 PARITY_STEPS, PARITY_BATCH = 8, 2
@@ -137,12 +138,11 @@ def _forget_where_it_was_made(graph) -> None:
 
 
 def export_model(directory: str | Path) -> Path:
-    """Writes policy.onnx of a saved model again, and its hash into model.json. Returns its path.
-    Raises ModelFileError."""
+    """Writes policy.onnx of a saved model again, and its hash into model.json, whose other
+    artefacts stay. Returns its path. Raises ModelFileError."""
     info = read_model(directory)
-    save_model(
-        directory, load_network(directory), info.provenance, info.metrics, export=export_onnx
-    )
+    network, others = read_network(info), [one for one in info.artefacts if not is_saved(one)]
+    save_model(directory, network, info.provenance, info.metrics, export_onnx, others)
     return read_model(directory).onnx_path
 
 

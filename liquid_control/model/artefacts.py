@@ -34,6 +34,12 @@ class Artefact:
     parity: float | None = None
 
 
+def is_saved(artefact: Artefact) -> bool:
+    """Whether saving and exporting a model writes this artefact."""
+    written = artefact.file in ROLES.values()
+    return written or (artefact.role in ROLES and artefact.precision == "float32")
+
+
 def read_artefacts(path: Path, listed: object) -> tuple[Artefact, ...]:
     """The checked "artefacts" of model.json at `path`: a list of mappings. Raises ModelFileError
     for a file name with a folder in it, and for a file that does not have its hash."""

@@ -7,7 +7,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -65,13 +65,15 @@ def save_model(
     provenance: Mapping,
     metrics: Mapping,
     export: Callable[[PolicyNetwork, Path], float | None] | None = None,
+    others: Sequence[Artefact] = (),
 ) -> None:
     """Saves a network with how it was made (`provenance`) and what it achieved (`metrics`), both
     plain JSON data.
 
     `export` (deploy.export.export_onnx) writes policy.onnx and returns its parity; without it the
-    model has no graph yet. Every file is written atomically, model.json last;
-    other files in the directory stay. Raises ModelFileError when a weight is not finite.
+    model has no graph yet. `others`: artefacts of these weights that are in the directory and stay
+    listed. Every file is written atomically, model.json last; other files in the directory stay.
+    Raises ModelFileError when a weight is not finite.
     """
     directory = Path(directory)
     weights = {
@@ -107,7 +109,7 @@ def save_model(
             "spec": network.spec.to_dict(),
             "wiring": None if network.wiring is None else network.wiring.to_dict(),
             "recurrent_parameters": network.recurrent_parameters,
-            "artefacts": [dataclasses.asdict(one) for one in artefacts],
+            "artefacts": [dataclasses.asdict(one) for one in (*artefacts, *others)],
             "provenance": plain(provenance),
             "metrics": plain(metrics),
             "versions": _versions(),

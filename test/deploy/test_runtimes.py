@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 import subprocess
 import sys
 
@@ -19,8 +22,9 @@ from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtimes import RUNTIMES, load_runtime
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError, ImageError, ModelFileError, ShapeError, TimeError
+from liquid_control.model.artefacts import Artefact
 from liquid_control.model.car import lane_keeping
-from liquid_control.model.cores import CORES
+from liquid_control.model.cores import CORES, LtcConfig
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.model.policy_config import PolicyConfig
@@ -29,6 +33,7 @@ from liquid_control.policy.saved import save_model
 from liquid_control.signals import Observation
 
 SIZE = (32, 64)
+SMALL = PolicyConfig(core=LtcConfig(unfolds=1))
 
 
 @pytest.fixture(scope="module", params=["ltc", "cfc"])
@@ -240,14 +245,14 @@ def test_threads_must_be_a_count(model, threads):
 
 
 def test_exporting_is_quiet_and_leaves_the_network_as_it_was(tmp_path, capfd, recwarn):
-    network = PolicyNetwork(PolicyConfig(), lane_keeping(PreprocessConfig(16, 24))).train()
+    network = PolicyNetwork(SMALL, lane_keeping(PreprocessConfig(16, 24))).train()
     export_onnx(network, tmp_path / "policy.onnx")
     out, err = capfd.readouterr()
     assert (out, err) == ("", "") and len(recwarn) == 0 and network.training
 
 
 def test_a_saved_model_can_be_exported_later(tmp_path):
-    network = PolicyNetwork(PolicyConfig(), lane_keeping(PreprocessConfig(16, 24)))
+    network = PolicyNetwork(SMALL, lane_keeping(PreprocessConfig(16, 24)))
     save_model(tmp_path, network, {"seed": 1}, {"rmse": 0.2})
     with pytest.raises(ModelFileError, match="liquid-control export"):
         OnnxRuntime.load(tmp_path)
@@ -256,8 +261,26 @@ def test_a_saved_model_can_be_exported_later(tmp_path):
     assert read_model(tmp_path).metrics == {"rmse": 0.2}
 
 
+def test_an_export_keeps_the_artefacts_of_others(tmp_path):
+    network = PolicyNetwork(SMALL, lane_keeping(PreprocessConfig(16, 24)))
+    save_model(tmp_path, network, {}, {})
+    path, engine = tmp_path / "model.json", tmp_path / "policy.int8.onnx"
+    engine.write_bytes(b"quantised")
+    sha256 = hashlib.sha256(b"quantised").hexdigest()
+    listed = Artefact("onnx", engine.name, sha256, "int8", 0.03)
+    values = json.loads(path.read_text())
+    values["artefacts"].append(dataclasses.asdict(listed))
+    path.write_text(json.dumps(values))
+    export_model(tmp_path)
+    info = read_model(tmp_path)
+    files = ["weights.safetensors", "policy.onnx", engine.name]
+    assert [one.file for one in info.artefacts] == files
+    assert info.artefact("onnx", "int8") == listed
+    assert info.onnx_path.name == "policy.onnx"
+
+
 def test_graphs_that_cannot_be_right_are_refused(tmp_path):
-    network = PolicyNetwork(PolicyConfig(), lane_keeping(PreprocessConfig(16, 24)))
+    network = PolicyNetwork(SMALL, lane_keeping(PreprocessConfig(16, 24)))
     save_model(
         tmp_path, network, {}, {}, export=lambda network, path: path.write_bytes(b"no graph")
     )
@@ -269,7 +292,7 @@ def test_graphs_that_cannot_be_right_are_refused(tmp_path):
         {},
         {},
         export=lambda _, path: export_onnx(
-            PolicyNetwork(PolicyConfig(), lane_keeping(PreprocessConfig(16, 32))), path
+            PolicyNetwork(SMALL, lane_keeping(PreprocessConfig(16, 32))), path
         ),
     )
     with pytest.raises(ModelFileError, match="policy.onnx: does not run"):  # of another image size
@@ -279,7 +302,7 @@ def test_graphs_that_cannot_be_right_are_refused(tmp_path):
     bias.CopyFrom(onnx.numpy_helper.from_array(np.full(29, np.nan, np.float32), bias.name))
     save_model(
         tmp_path,
-        PolicyNetwork(PolicyConfig(), lane_keeping(PreprocessConfig(16, 32))),
+        PolicyNetwork(SMALL, lane_keeping(PreprocessConfig(16, 32))),
         {},
         {},
         export=lambda _, path: onnx.save(graph, path),
