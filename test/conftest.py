@@ -130,12 +130,9 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session")
 def drives():
     """The module `written_drive`: small drives as bags, whose road can be seen in the picture."""
-    spec = importlib.util.spec_from_file_location(
-        "written_drive", Path(__file__).with_name("written_drive.py")
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    import written_drive
+
+    return written_drive
 
 
 @pytest.fixture(scope="session")

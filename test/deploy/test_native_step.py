@@ -9,37 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from circuits import FREE, NCP, ODD, TINY, shifted
 
 from liquid_control.deploy.native.step import LtcStep, WiredCfcStep
 from liquid_control.errors import ConfigError, ShapeError, TimeError
-from liquid_control.model.free_wiring import FreeWiring
-from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 
 ROOT = Path(__file__).resolve().parents[2]
-NCP = NcpWiring.build()
-ODD = NcpWiring.build(
-    inputs=5,
-    inter=20,
-    command=7,
-    motor=3,
-    sensory_fanout=5,
-    inter_fanout=3,
-    recurrent_command=9,
-    motor_fanin=4,
-    seed=7,
-)
-TINY = NcpWiring.build(
-    inputs=2,
-    inter=2,
-    command=2,
-    sensory_fanout=1,
-    inter_fanout=1,
-    recurrent_command=2,
-    motor_fanin=2,
-)
-FREE = FreeWiring.sparse(inputs=9, neurons=21, motor=2, sparsity=0.4)
 CELLS = {
     "ltc": lambda wiring: LtcCell(wiring, unfolds=3),
     "affine": lambda wiring: LtcCell(wiring, unfolds=2, affine=True),
@@ -55,10 +32,7 @@ def seeded():
 
 
 def make(kind, wiring):
-    cell = CELLS[kind](wiring)
-    with torch.no_grad():
-        for parameter in cell.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
+    cell = shifted(CELLS[kind](wiring))
     return cell, (LtcStep if isinstance(cell, LtcCell) else WiredCfcStep).from_cell(cell)
 
 

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from circuits import NCP, TINY, inputs, shifted, with_gradients
 
 from liquid_control.errors import ConfigError, MissingDependencyError, NotFiniteError, TimeError
 from liquid_control.model.free_wiring import FreeWiring
@@ -26,8 +27,7 @@ INTERPRETED, TRITON = (
     importlib.util.find_spec("triton") is not None,
 )
 DEVICE = "cpu" if INTERPRETED else "cuda"
-NCP = NcpWiring.build()
-ODD = NcpWiring.build(
+LARGE = NcpWiring.build(
     inputs=37,
     inter=20,
     command=9,
@@ -38,15 +38,6 @@ ODD = NcpWiring.build(
     motor_fanin=4,
     seed=7,
 )
-TINY = NcpWiring.build(
-    inputs=2,
-    inter=2,
-    command=2,
-    sensory_fanout=1,
-    inter_fanout=1,
-    recurrent_command=2,
-    motor_fanin=2,
-)
 FREE = FreeWiring.sparse(inputs=9, neurons=40, motor=2, sparsity=0.4)
 CELLS = {
     "ltc": lambda wiring: LtcCell(wiring, unfolds=3),
@@ -55,7 +46,7 @@ CELLS = {
     "dense_time": lambda wiring: WiredCfcCell(wiring, variant="no_gate", dense_time=True),
     "dense": lambda wiring: CfcCell(wiring.inputs, wiring.neurons, backbone=0),
 }
-PLACES = {"tiny": TINY, "ncp": NCP, "odd": ODD, "free": FREE}
+PLACES = {"tiny": TINY, "ncp": NCP, "odd": LARGE, "free": FREE}
 CASES = [(place, torch.float64, 1e-12) for place in PLACES] + [
     ("ncp", torch.float32, 1e-5)
 ]  # the interpreter takes its time
@@ -86,24 +77,7 @@ def seeded():
 
 
 def make(kind, wiring, dtype):
-    cell = CELLS[kind](wiring).to(DEVICE, dtype)
-    with torch.no_grad():
-        for parameter in cell.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    return cell
-
-
-def inputs(cell, batch, time, dtype):
-    """x, h, dt that differ in every row and step, is_first, mask."""
-    x, h = (
-        torch.randn(batch, time, cell.inputs, dtype=dtype) * 2,
-        torch.randn(batch, cell.state_size, dtype=dtype) / 2,
-    )
-    dt = torch.rand(batch, time, dtype=dtype) * 3 + 0.1
-    return [
-        part.to(DEVICE)
-        for part in (x, h, dt, torch.rand(batch, time) < 0.3, torch.rand(batch, time) < 0.7)
-    ]
+    return shifted(CELLS[kind](wiring).to(DEVICE, dtype))
 
 
 def gpu_kernel(cell, x, mask=None):
@@ -115,17 +89,6 @@ def unroll_fused(cell, x, h, dt, is_first=None, mask=None):
     """As `unroll` on a GPU, wherever the tensors are."""
     x, dt, is_first = blank_masked(x, dt, is_first, mask)
     return gpu_kernel(cell, x, mask)(cell, x, h, dt, is_first, mask)
-
-
-def with_gradients(unroll, cell, x, h, dt, *more):
-    """Outputs, and gradients of a loss that weighs every output differently, for inputs and
-    parameters."""
-    leaves = [tensor.detach().clone().requires_grad_() for tensor in (x, h, dt)]
-    y, last = unroll(*leaves, *more)
-    loss = (
-        y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype, device=y.device).view_as(y)
-    ).sum() + last.square().sum()
-    return y.detach(), last.detach(), *torch.autograd.grad(loss, [*leaves, *cell.parameters()])
 
 
 @kernels

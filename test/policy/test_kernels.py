@@ -1,45 +1,22 @@
 from __future__ import annotations
 
+import json
 import multiprocessing
-import os
 import subprocess
 import sys
 import threading
 
 import pytest
 import torch
+from circuits import FREE, NCP, ODD, TINY, inputs, shifted, with_gradients
 
 from liquid_control.errors import ConfigError
-from liquid_control.model.free_wiring import FreeWiring
-from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.cells.cfc import CfcCell
 from liquid_control.policy.cells.ltc import LtcCell
 from liquid_control.policy.cells.wired_cfc import WiredCfcCell
 from liquid_control.policy.kernels import choose
 from liquid_control.policy.kernels.choose import find_kernel
 
-NCP = NcpWiring.build()
-ODD = NcpWiring.build(
-    inputs=5,
-    inter=20,
-    command=7,
-    motor=3,
-    sensory_fanout=5,
-    inter_fanout=3,
-    recurrent_command=9,
-    motor_fanin=4,
-    seed=7,
-)
-TINY = NcpWiring.build(
-    inputs=2,
-    inter=2,
-    command=2,
-    sensory_fanout=1,
-    inter_fanout=1,
-    recurrent_command=2,
-    motor_fanin=2,
-)
-FREE = FreeWiring.sparse(inputs=9, neurons=21, motor=2, sparsity=0.4)
 CELLS = {
     "ltc": lambda wiring: LtcCell(wiring, unfolds=3, kernel="fused"),
     "wired": lambda wiring: WiredCfcCell(wiring, kernel="fused"),
@@ -68,36 +45,12 @@ def threads():
 
 
 def make(kind, wiring, dtype=torch.float32):
-    cell = (CELLS | VARIANTS)[kind](wiring).to(dtype)
-    with torch.no_grad():
-        for parameter in cell.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    return cell
+    return shifted((CELLS | VARIANTS)[kind](wiring).to(dtype))
 
 
-def inputs(cell, batch, time, dtype=torch.float32):
-    """x, h, dt that differ in every row and step, is_first, mask."""
-    x = torch.randn(batch, time, cell.inputs, dtype=dtype) * 2
-    h = torch.randn(batch, cell.state_size, dtype=dtype) / 2
-    return (
-        x,
-        h,
-        torch.rand(batch, time, dtype=dtype) * 3 + 0.1,
-        torch.rand(batch, time) < 0.2,
-        torch.rand(batch, time) < 0.7,
-    )
-
-
-def unroll(cell, kernel, x, h, dt, is_first=None, mask=None):
-    """Outputs, and gradients of a loss that weighs every output differently, for inputs and
-    parameters."""
+def unroll(cell, kernel, *tensors):
     cell.kernel = kernel
-    leaves = [tensor.detach().clone().requires_grad_() for tensor in (x, h, dt)]
-    y, last = choose.unroll(cell, *leaves, is_first, mask)
-    loss = (
-        y * torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view_as(y)
-    ).sum() + last.square().sum()
-    return y.detach(), last.detach(), *torch.autograd.grad(loss, [*leaves, *cell.parameters()])
+    return with_gradients(lambda *given: choose.unroll(cell, *given), cell, *tensors)
 
 
 @pytest.mark.parametrize(
@@ -308,25 +261,43 @@ print(find_kernel(cell, x, None) is not None, bool((y - wanted).abs().max() < 1e
 """
 
 
+CASES = """
+import json, os, pathlib, sys, traceback
+import torch  # before the processes part: its import takes longer than the rest of a case
+program, cache, cases = json.loads(sys.argv[1])
+for before, changes in cases:
+    if os.fork() == 0:
+        os.environ.update(changes)
+        try:
+            exec(before + program)
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        os._exit(0)
+    os.wait()
+    for kept in pathlib.Path(cache).rglob("*.nb?"):
+        os.truncate(kept, kept.stat().st_size // 2)
+"""
+
+
 def test_without_a_cache_or_without_numba(tmp_path):
     """No cache can be kept, its files are cut, or nothing can be compiled at all."""
     (tmp_path / "a file").write_text("")
     cache = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     full = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0));"
-    for before, changes, kernel in (
-        ("", {"NUMBA_DISABLE_JIT": "1"}, False),
-        ("", {"NUMBA_CACHE_DIR": str(tmp_path / "a file" / "cache")}, True),
-        (full + "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)", cache, True),
-        ("", cache, True),
-        ("", cache, True),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", before + PROGRAM],
-            env=os.environ | changes,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.stdout.split() == [str(kernel), "True"], done.stderr
-        for kept in (tmp_path / "cache").rglob("*.nb?"):
-            os.truncate(kept, kept.stat().st_size // 2)
+    cases = [
+        ("", {"NUMBA_DISABLE_JIT": "1"}),
+        ("", {"NUMBA_CACHE_DIR": str(tmp_path / "a file" / "cache")}),
+        (full + "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)", cache),
+        ("", cache),
+        ("", cache),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", CASES, json.dumps([PROGRAM, str(tmp_path / "cache"), cases])],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    answers = [f"{kernel} True" for kernel in (False, True, True, True, True)]
+    assert done.stdout.splitlines() == answers, done.stderr
+    assert list((tmp_path / "cache").rglob("*.nb?"))
