@@ -125,7 +125,8 @@ def judge_order(role: str, stamps: StampReport) -> Iterator[Finding]:
             "constant_stamps", role, f"{stamps.duplicates} {of} repeat the one before", RECEIVE
         )
         return
-    if (coarse := _coarse(stamps)) is not None:
+    repeated = role == "steering" and stamps.interval < APART  # commands of one picture
+    if not repeated and (coarse := _coarse(stamps)) is not None:
         yield grave("coarse_stamps", role, coarse, RECEIVE)
         return
     if stamps.zeros:

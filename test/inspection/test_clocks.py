@@ -68,6 +68,16 @@ def test_a_clock_of_whole_seconds_is_no_clock_that_stands(role, weight, rate, st
     assert ("whole seconds" in one.text) == (step == 1.0)
 
 
+def test_commands_with_the_stamp_of_their_picture_are_in_order():
+    """Several commands a picture, as the recorder of the simulation and older gates stamp them."""
+    at = np.arange(0, 30, 0.018)
+    stamps = report(np.floor(at / 0.04) * 0.04, at + 0.002)
+    assert codes("steering", stamps) == {"duplicate_stamps": ("ok", "")}
+    assert set(codes("imu", stamps)) == {"coarse_stamps"}
+    seconds = report(np.floor(at), at + 0.002)
+    assert set(codes("steering", seconds)) == {"coarse_stamps"}
+
+
 def test_a_clock_that_stands_is_named_so():
     at = np.arange(0, 30, 0.05)
     found = codes("camera", report(np.zeros(600) + 5.0, at))
