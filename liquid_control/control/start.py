@@ -60,11 +60,11 @@ class Start:
             return ""
         if self._doubted_until is not None and steady_ns <= self._doubted_until:
             return (
-                f"steering_angle: {self._impossible:.4g} rad was measured, the vehicle takes "
+                f"{self._impossible:.4g} rad was measured, the vehicle takes "
                 f"{self._largest / BEYOND:.4g} at most; is it in degrees, or of the steering wheel?"
             )
         if self._angle.known(steady_ns, stale_after) is None:
-            return "steering_angle is heard and not believed: not finite, too old, or jumping"
+            return "it is not believed: not finite, too old, or jumping"
         return ""
 
     def obeyed(self, steady_ns: int) -> None:

@@ -19,6 +19,7 @@ import yaml
 
 from liquid_control.errors import ConfigError
 from liquid_control.model.installed import find_model
+from liquid_control.ros.gate_memory import NOTHING
 from liquid_control.ros.launch_arguments import COMMANDS, Argument
 from liquid_control.ros.parameter_files import Section, merged, read_sections
 from liquid_control.system.installed_data import shared_folders
@@ -106,6 +107,7 @@ def sim(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, NodeStart]:
     `SIM`. Raises ConfigError, also for a vehicle that is not the world's."""
     _truth("localhost", given["localhost"])
     gate, policy = drive(given)
+    gate = _without_memory(gate)
     world = merged(read_sections(_installed("config/vehicles")["simulated"]), gate.full_name)
     for node in (gate, policy):
         for name in DIMENSIONS:
@@ -135,6 +137,7 @@ def replay(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, list[str], f
     gate, policy = (
         dataclasses.replace(node, topics={**node.topics, **APART}) for node in drive(given)
     )
+    gate = _without_memory(gate)
     _truth("localhost", given["localhost"])
     rate = _within(given, "rate", 0.01, 100.0)
     delay = _within(given, "delay", 0.0, 3600.0)
@@ -144,6 +147,12 @@ def replay(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, list[str], f
     words = ["ros2", "bag", "play", bag, "--clock", "100", "--disable-keyboard-controls"]
     words += ["--rate", str(rate), *(["--loop"] if _truth("loop", given["loop"]) else [])]
     return gate, policy, [*words, "--topics", picture, given["imu"], given["odom"]], delay
+
+
+def _without_memory(gate: NodeStart) -> NodeStart:
+    """Of a gate that commands no vehicle. Its name, by which the state is kept, is that of the
+    vehicle's gate."""
+    return dataclasses.replace(gate, values={**gate.values, "state_folder": NOTHING})
 
 
 def refuse_unknown(words: Sequence[str], file: str, known: Mapping[str, Argument]) -> None:

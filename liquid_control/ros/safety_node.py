@@ -163,7 +163,7 @@ class SafetyNode(Node):
             request = dataclasses.replace(request, unready=health.objections())
         self._decision = decision = self.guard.tick(now, steady, request)
         if decision.state is State.ENGAGING:
-            self._check.engages(self.vehicle, self.guard.limits)
+            self._check.engages(self.vehicle, self.guard.limits, self.guard.angle_problem(steady))
         self._memory.note(decision.state, decision.reason, self._operator.held)
         self._publish(decision.closing)
         if decision.command is not None:
@@ -292,11 +292,9 @@ class SafetyNode(Node):
         }
         unheard = (*self._operator.problems(), *filter(None, [self._memory.problem]))
         values |= {"operator_problems": "; ".join(unheard)}
-        angle = self.guard.angle_problem(time.monotonic_ns())
-        values |= {"steering_angle_problem": angle}
-        unheard = (*unheard, *filter(None, [angle]))
         engagement, limits = self.guard.engagement, self.guard.limits
-        parts = self._check.parts(self.vehicle, limits, engagement.state in DRIVING)
+        angle = self.guard.angle_problem(time.monotonic_ns())
+        parts = self._check.parts(self.vehicle, limits, engagement.state in DRIVING, angle)
         level, acted = (
             LEVELS.get(decision.state, diagnostics.OK),
             ", ".join(decision.verdict.limits.names()),

@@ -147,9 +147,7 @@ def test_angles_that_are_heard_and_not_believed_are_named_and_silence_is_not():
     assert rig.problem == ""
     rig.angle = math.nan
     rig.run(0.5)
-    assert rig.problem == (
-        "steering_angle is heard and not believed: not finite, too old, or jumping"
-    )
+    assert rig.problem == "it is not believed: not finite, too old, or jumping"
     rig.angle = None
     rig.run(1.5)
     assert rig.problem == ""

@@ -176,6 +176,7 @@ def test_every_argument_of_the_simulation_moves_all_its_parts():
     assert values(world)["publish_clock"] is True, "the world is the clock of the others"
     assert values(world)["use_sim_time"] is False
     assert world.values["seed"] == 7
+    assert values(gate)["state_folder"] == "none", "the vehicle's gate has the same name"
 
 
 def test_the_simulation_follows_own_parameters_too(written):

@@ -72,6 +72,14 @@ def test_the_nodes_live_by_the_recording_s_clock():
     assert policy.values["image_transport"] == "compressed"
 
 
+def test_the_vehicle_s_memory_of_a_stop_is_left_alone(tmp_path):
+    own = tmp_path / "vehicle.yaml"
+    own.write_text(yaml.safe_dump({"/**": {"ros__parameters": {"state_folder": "/var/lib"}}}))
+    for arguments in ({}, {"params": str(own)}):
+        gate, _, _, _ = replayed(**arguments)
+        assert gate.parameters["state_folder"] == "none"
+
+
 @pytest.mark.parametrize("namespace", ["", "car1"])
 def test_neither_commands_nor_proposals_reach_a_vehicle_unless_asked(namespace):
     gate, policy, _, _ = replayed(namespace=namespace)

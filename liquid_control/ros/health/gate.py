@@ -80,15 +80,21 @@ class GateHealth:
             stream.turn()
 
     def parts(
-        self, topics: Mapping[str, Topic], driving: bool, vehicle: VehicleConfig, limits: GateConfig
+        self,
+        topics: Mapping[str, Topic],
+        driving: bool,
+        vehicle: VehicleConfig,
+        limits: GateConfig,
+        doubt: str = "",
     ) -> tuple[Part, ...]:
         """The gate's own parts, judged over the turns that ended. `topics` by name: odometry,
-        steering_angle, proposal, command, and the others that the gate subscribes to."""
+        steering_angle, proposal, command, and the others that the gate subscribes to. `doubt`: why
+        the gate does not believe measured angles that it hears."""
         named = {"odometry", "steering_angle", "proposal", "command"}
         speed, angle = topics["odometry"], topics["steering_angle"]
         found = [
             sensor_part("odometry", speed, self.odometry, Level.WARN, {}, self._slow(limits)),
-            *([sensor_part("steering_angle", angle, self.angles, None)] if angle.others else []),
+            *([self._angle(angle, doubt)] if angle.others or doubt else []),
             _once(sensor_part("proposal", topics["proposal"], self.proposals, Level.WARN)),
             _command(topics["command"], driving),
             *(
@@ -105,6 +111,11 @@ class GateHealth:
         parts = (*found, *self._more)
         self._complaints = (*complaints(parts), *complaints(self.policy or ()))
         return parts
+
+    def _angle(self, topic: Topic, doubt: str) -> Part:
+        remedy = "publish the front wheels' angle in rad, or read it with measured_angle.*"
+        found = [Problem("doubt", Level.WARN, doubt, remedy)] if doubt else []
+        return sensor_part("steering_angle", topic, self.angles, None, {}, found)
 
     def _slow(self, limits: GateConfig) -> Iterator[Problem]:
         """A speed that is stale before the next one comes."""

@@ -49,28 +49,33 @@ class GateCheck:
         for status in statuses(message):
             self.health.hear_policy(parts_in(status))
 
-    def parts(self, vehicle: VehicleConfig, limits: GateConfig, driving: bool) -> tuple[Part, ...]:
-        """The gate's own parts; logs the table of all once the policy's are known, then changes."""
+    def parts(
+        self, vehicle: VehicleConfig, limits: GateConfig, driving: bool, angle: str
+    ) -> tuple[Part, ...]:
+        """The gate's own parts; logs the table of all once the policy's are known, then changes.
+        `angle`: why measured angles are not believed."""
         self._turns += 1
         self.health.turn()
-        parts = self._judge(vehicle, limits, driving)
+        parts = self._judge(vehicle, limits, driving, angle)
         if self._shown:
             self._announcer.tell(parts)
         elif self.health.complete or self._turns > PATIENCE:
             self._show(parts)
         return parts
 
-    def engages(self, vehicle: VehicleConfig, limits: GateConfig) -> None:
+    def engages(self, vehicle: VehicleConfig, limits: GateConfig, angle: str) -> None:
         """Logs the table, where it was not, before the first command."""
         if not self._shown:
-            self._show(self._judge(vehicle, limits, driving=True))
+            self._show(self._judge(vehicle, limits, True, angle))
 
     def _show(self, parts: tuple[Part, ...]) -> None:
         self._shown = True
         theirs = [part for part in self.health.policy or () if part.name != NAME]
         self._announcer.show(parts, renamed(theirs, "policy "))
 
-    def _judge(self, vehicle: VehicleConfig, limits: GateConfig, driving: bool) -> tuple[Part, ...]:
+    def _judge(
+        self, vehicle: VehicleConfig, limits: GateConfig, driving: bool, angle: str
+    ) -> tuple[Part, ...]:
         ours = {name: graph.sources(self._node, one) for name, one in self._inputs.items()}
         ours["command"] = graph.listeners(self._node, self._command)
         others: dict[str, Topic] = {}
@@ -79,4 +84,4 @@ class GateCheck:
                 topic, name = graph.sources(self._node, one), one.topic_name.rpartition("/")[2]
                 # of two subscriptions to one topic, latched and not, the one that hears more
                 others[name] = max(others.get(name, topic), topic, key=lambda it: len(it.fitting))
-        return self.health.parts({**others, **ours}, driving, vehicle, limits)
+        return self.health.parts({**others, **ours}, driving, vehicle, limits, angle)

@@ -153,7 +153,14 @@ class Clock:
 
 
 def second(
-    gate: GateHealth, clock: Clock, policy=(), offset=0.0, believed=True, rate=50, angle=True
+    gate: GateHealth,
+    clock: Clock,
+    policy=(),
+    offset=0.0,
+    believed=True,
+    rate=50,
+    angle=True,
+    doubt="",
 ):
     """A second of odometries, `offset` [s] off, angles without a stamp, and proposals; then the
     gate's parts by name."""
@@ -172,7 +179,7 @@ def second(
     gate.turn()
     names = ("odometry", "steering_angle", "proposal", "command")
     kinds = {name: topic(endpoint(f"/{name}")) for name in names}
-    return {part.name: part for part in gate.parts(kinds, False, VEHICLE, LIMITS)}
+    return {part.name: part for part in gate.parts(kinds, False, VEHICLE, LIMITS, doubt)}
 
 
 def checked(*parts: Part, settled=True) -> tuple[Part, ...]:
@@ -235,6 +242,17 @@ def test_a_speed_that_is_too_slow_and_an_angle_that_is_not_believed():
         parts = second(gate, clock, checked(), rate=25, angle=False)
     assert parts["odometry"].level is Level.OK
     assert parts["steering_angle"].message.startswith("most messages are refused")
+
+
+def test_a_strict_gate_objects_to_an_angle_in_doubt_though_its_messages_are_right():
+    clock, degrees = Clock(), "12 rad was measured, the vehicle takes 0.55 at most"
+    gate = GateHealth(clock=clock)
+    for _ in range(3):
+        parts = second(gate, clock, checked(), doubt=degrees)
+    assert parts["steering_angle"].level is Level.WARN
+    assert gate.objections() == (f"steering_angle: {degrees}",)
+    second(gate, clock, checked())
+    assert gate.objections() == ()
 
 
 PARTS = (
