@@ -176,8 +176,8 @@ class Timeline:
         if None in reasons:
             return None
         self.measurements_rejected += 1
-        told = [reason for reason in reasons if reason is not Reason.NOT_MEASURED]
-        return Rejected(_stamp(stamp) or 0, (told or reasons)[0])
+        measured = [reason for reason in reasons if reason is not Reason.NOT_MEASURED]
+        return Rejected(_stamp(stamp) or 0, (measured or reasons)[0])
 
     def _measure(self, stamp: int, previous: int | None) -> np.ndarray:
         """Measurements (M,) of a frame, in the order of their names."""

@@ -58,7 +58,7 @@ def difference_interval(
     root: bool = False,
     same_seeds: bool = False,
 ) -> Interval:
-    """Of the first candidate's ratio minus the second's, paired: both drove the same roads, so both
+    """Of the first policy's ratio minus the second's, paired: both drove the same roads, so both
     are resampled together.
 
     Each is (N,) or (S, N), with the same N. Seeds of the two are drawn independently, or together
@@ -91,10 +91,10 @@ def _between(values: np.ndarray, level: float) -> Interval:
 
 
 def _resampled(
-    numerator: np.ndarray, denominator: np.ndarray, seed: int, candidate: str = "first"
+    numerator: np.ndarray, denominator: np.ndarray, seed: int, policy: str = "first"
 ) -> np.ndarray:
     """(RESAMPLES,) ratios. The roads drawn depend on `seed` and their number alone, so that
-    candidates can be paired."""
+    policies can be paired."""
     numerator, denominator = (
         np.atleast_2d(np.asarray(numerator, float)),
         np.atleast_2d(np.asarray(denominator, float)),
@@ -113,7 +113,7 @@ def _resampled(
         )
     seeds, roads = numerator.shape
     road_counts = _draw(np.random.default_rng([seed, 0]), roads)
-    seed_counts = _draw(np.random.default_rng([seed, 1 if candidate == "first" else 2]), seeds)
+    seed_counts = _draw(np.random.default_rng([seed, 1 if policy == "first" else 2]), seeds)
     above, below = (
         np.einsum("rs,sn,rn->r", seed_counts, values, road_counts, optimize=True)
         for values in (numerator, denominator)

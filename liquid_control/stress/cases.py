@@ -23,7 +23,7 @@ Maker = Callable[[Path], Case]
 """Makes, of an empty folder, what runs cases. It imports what they need: PyTorch's import alone
 takes longer than a case may."""
 
-SLOW, HOPELESS = 2.0, 20.0
+SLOW, TIMEOUT = 2.0, 20.0
 """A case that takes longer hangs [s], not counting what other processes had of the core; one that
 takes longer than the second is ended."""
 MOST_MEMORY = 2**28
@@ -40,7 +40,7 @@ class Hang(BaseException):
 def run_cases(job: tuple[str, Maker, int, int, int]) -> dict:
     """(name, maker, seed, first, count): cases `first` to `first` + `count` of one kind."""
     name, make, seed, first, count = job
-    endings, wrong, slowest, hungriest = collections.Counter(), [], 0.0, 0
+    endings, wrong, slowest, most_memory = collections.Counter(), [], 0.0, 0
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         _quiet_libraries(),
@@ -57,14 +57,14 @@ def run_cases(job: tuple[str, Maker, int, int, int]) -> dict:
                 problems += [f"took {took:.1f} s"] if took > SLOW else []
                 problems += [f"took {taken / 1e6:.0f} MB"] if taken > MOST_MEMORY else []
                 wrong += [f"{name}, seed {seed}, case {index}: {problem}" for problem in problems]
-                slowest, hungriest = max(slowest, took), max(hungriest, taken)
+                slowest, most_memory = max(slowest, took), max(most_memory, taken)
                 endings[ending.split(":")[0]] += 1
     after = footprint()["memory_bytes"]
     return {
         "endings": dict(endings),
         "wrong": wrong,
         "slowest_s": slowest,
-        "hungriest_bytes": hungriest,
+        "most_memory_bytes": most_memory,
         "grown_bytes": None if after is None else after - before,
     }
 
@@ -88,16 +88,16 @@ class Watch:
 
     def begin(self) -> None:
         self._began, self._waited = time.perf_counter(), _waited()
-        signal.setitimer(signal.ITIMER_REAL, HOPELESS)
+        signal.setitimer(signal.ITIMER_REAL, TIMEOUT)
 
     def passed(self) -> float:
         return time.perf_counter() - self._began - (_waited() - self._waited)
 
     def give_up(self, *_: object) -> None:
         """Raises Hang when the case had its time, or goes on waiting."""
-        left = HOPELESS - self.passed()
+        left = TIMEOUT - self.passed()
         if left <= 0.01:
-            raise Hang(f"no end within {HOPELESS:g} s")
+            raise Hang(f"no end within {TIMEOUT:g} s")
         signal.setitimer(signal.ITIMER_REAL, left)
 
 

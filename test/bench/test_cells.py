@@ -99,7 +99,7 @@ def test_without_scaling_there_are_no_curves(tmp_path):
     assert (tmp_path / "cells.png").exists()
 
 
-def test_a_gpu_row_stands_beside_the_others_and_names_the_gpu(tmp_path):
+def test_a_gpu_row_stands_with_the_others_and_names_the_gpu(tmp_path):
     rows = [
         {
             "name": f"{name}, forward + backward on a GPU, B=128, T=100",

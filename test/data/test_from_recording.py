@@ -281,7 +281,7 @@ def test_a_cut_recording_is_used_up_to_its_damage(tmp_path, drives):
     )
 
 
-def test_the_crop_from_camera_info_shows_the_view_asked_for(tmp_path, drives):
+def test_the_crop_from_camera_info_shows_the_requested_view(tmp_path, drives):
     bag = drives.write_drive(tmp_path / "bag", seconds=1.0, size=(48, 64), focal=40.0)
     width, above, below = (float(np.arctan(pixels / 40)) for pixels in (16, 12, 20))
     view = ViewSettings("camera_info", width=2 * width, above=above, below=below)

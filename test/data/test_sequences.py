@@ -79,7 +79,7 @@ def test_windows_never_cross_episodes_or_restarts():
     assert (run == run[:, :1]).all() and (np.diff(number, axis=1) > 0).all()
 
 
-def test_noise_has_the_variance_asked_for_and_the_source_stays_as_it_was():
+def test_noise_has_the_requested_variance_and_the_source_stays_as_it_was():
     grey = dataclasses.replace(episode(64), image=np.full((64, 32, 64, 3), 128, np.uint8))
     sequences = Sequences(
         [grey], 16, Augmentation(noise_share=1.0, noise_variance=0.02, drop_share=0, shadow_share=0)

@@ -18,6 +18,7 @@ from liquid_control.experiments.driving import run, stages, training, trials
 from liquid_control.experiments.driving.settings import DrivingSettings, Recipe, shortened
 from liquid_control.model.cores import PRESETS
 from liquid_control.policy.saved import load_network
+from liquid_control.sim import scenario
 from liquid_control.sim.conditions.table import CONDITIONS
 from liquid_control.train.fit_core import CoreFitSettings
 from liquid_control.train.simulation_settings import SimulationSettings
@@ -75,6 +76,14 @@ def small(tmp_path_factory):
         workers=1,
         videos=True,
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_roads():
+    """The expert drives roads of 50 m."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenario, "SHORT_ROAD", 50.0)
+        yield
 
 
 @pytest.fixture(scope="module")

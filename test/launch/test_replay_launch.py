@@ -54,7 +54,7 @@ def test_only_what_sensors_said_is_played(bag):
     "transport, topic", [("raw", "/front/image"), ("compressed", "/front/image/compressed")]
 )
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_the_recording_s_topics_are_asked_for(bag, transport, topic, slash):
+def test_the_recording_s_topics_are_requested(bag, transport, topic, slash):
     topics = {"image": f"{slash}front/image", "imu": f"{slash}imu", "odom": f"{slash}wheels"}
     given = {"bag": bag, "image_transport": transport, "loop": "true", "rate": "0.5"}
     arguments = played(**topics, **given)
@@ -81,7 +81,7 @@ def test_the_vehicle_s_memory_of_a_stop_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("namespace", ["", "car1"])
-def test_neither_commands_nor_proposals_reach_a_vehicle_unless_asked(namespace):
+def test_neither_commands_nor_proposals_reach_a_vehicle_without_a_request(namespace):
     gate, policy, _, _ = replayed(namespace=namespace)
     assert gate.topics["command"] == "replay/command"
     assert gate.topics["proposal"] == policy.topics["proposal"] == "replay/proposal"

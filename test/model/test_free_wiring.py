@@ -75,7 +75,7 @@ def test_polarity_is_a_fair_coin():
     assert abs(sum(polarities)) < 4 * len(polarities) ** 0.5
 
 
-def test_all_neurons_are_outputs_unless_fewer_are_asked_for():
+def test_all_neurons_are_outputs_unless_fewer_are_requested():
     assert FULL.motor == 5 and SPARSE.motor == 2 and list(SPARSE.motor_neurons) == [0, 1]
     assert sum(p.numel() for p in LtcCell(SPARSE).parameters()) == 3 * 16 + 4 * (32 + 64)
 

@@ -65,7 +65,7 @@ def test_a_changed_model_with_hashes_that_agree_is_refused_too(signed):
         read_model(model, public)
 
 
-def test_another_key_and_no_signature_are_told_apart(signed, tmp_path):
+def test_another_key_and_no_signature_are_distinguished(signed, tmp_path):
     model, _, public = signed
     other = sign_model(SignSettings(str(model), tmp_path / "other.pem", new_key=True))["public_key"]
     with pytest.raises(ModelFileError, match="made with another key"):

@@ -132,7 +132,7 @@ def test_nan_affects_its_own_sample_only(kind):
 
 
 @pytest.mark.parametrize("kind", CELLS)
-def test_masked_inputs_do_not_happen_whatever_they_hold(kind):
+def test_masked_inputs_have_no_effect_whatever_they_hold(kind):
     cell = make(kind, NCP)
     x, h, dt, *_ = inputs(cell, 2, 6)
     mask = torch.tensor([[1, 1, 0, 1, 0, 0], [0, 1, 1, 1, 1, 1]]).bool()

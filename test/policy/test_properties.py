@@ -130,7 +130,7 @@ def test_is_first_in_the_middle_makes_two_sequences(cell):
     assert ((y - unroll(cell, x, h, dt)[0]).abs().max() > 1e-4) == cell.uses_state
 
 
-def test_masked_inputs_never_happened(cell):
+def test_masked_inputs_have_no_effect(cell):
     """Rows of any length and with masked steps equal the same rows without these steps, whose
     inputs are not read."""
     x, h, dt, is_first, mask = inputs(cell, 6, 9)

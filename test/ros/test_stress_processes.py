@@ -83,7 +83,7 @@ def test_a_cable_is_pulled_between_two_hosts(model, pictures, tmp_path):
         network.run_case(tmp_path / "no model", pictures, tmp_path, 0.5)
 
 
-def test_a_process_that_dies_unasked_is_told(rig):
+def test_a_process_that_dies_by_itself_is_reported(rig):
     rig.children.send_signal("sensors", 9)
     with pytest.raises(DriveError, match="sensors ended with code -9"):
         rig.until(lambda: False, "nothing")

@@ -86,7 +86,7 @@ def test_a_body_of_another_shape_follows_the_expert_and_is_sensed(world):
     assert np.corrcoef(yaw_rates, turned)[0, 1] > 0.9
 
 
-def test_a_body_is_placed_where_it_is_told_in_a_world_that_knows_only_its_interface(world):
+def test_a_body_is_placed_as_requested_in_a_world_that_knows_only_its_interface(world):
     world.place(30.0, lane_offset=0.7, heading_error=0.1)
     assert world.truth.station == pytest.approx(30.0, abs=0.1)
     assert world.truth.lane_offset == pytest.approx(0.7, abs=0.01)

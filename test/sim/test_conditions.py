@@ -241,7 +241,7 @@ def test_only_a_policy_without_stamps_gets_a_constant_dt():
     )
 
 
-def test_inertial_sensors_fail_as_told():
+def test_inertial_sensors_fail_as_the_condition_says():
     clean, biased = (
         [e for _, e in sensed(CONDITIONS[n], 1.0) if isinstance(e, ImuSample)]
         for n in ("clean", "imu_biased")

@@ -39,7 +39,7 @@ from liquid_control.system.verb import EntryPoint
 @pytest.fixture
 def however_slow(monkeypatch):
     """How long a case takes is measured by `soak inputs`; a test finds only what does not end."""
-    monkeypatch.setattr(cases, "SLOW", cases.HOPELESS)
+    monkeypatch.setattr(cases, "SLOW", cases.TIMEOUT)
 
 
 @pytest.mark.usefixtures("however_slow")
@@ -79,7 +79,7 @@ def test_what_goes_wrong_is_counted_with_its_case(monkeypatch):
 
 def test_a_case_that_does_not_end_is_ended_and_wrong(monkeypatch):
     monkeypatch.setattr(cases, "SLOW", 0.2)
-    monkeypatch.setattr(cases, "HOPELESS", 0.4)
+    monkeypatch.setattr(cases, "TIMEOUT", 0.4)
 
     def hang(rng):
         while True:

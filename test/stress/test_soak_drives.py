@@ -54,7 +54,7 @@ def percent(*processes):
     return facts["memory_growth_percent_an_hour"], facts["file_growth_percent_an_hour"]
 
 
-def test_growth_is_told_from_noise_steps_warm_up_and_too_little():
+def test_growth_is_distinguished_from_noise_steps_warm_up_and_too_little():
     rng = random.Random(1)
     assert percent(rows(lambda i: 10**8 + (i % 3) * 10**6))[0] == pytest.approx(0.0, abs=0.05)
     assert abs(percent(rows(lambda i: 10**8 + int(rng.gauss(0.0, 2e6))))[0]) < 0.5

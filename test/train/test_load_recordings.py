@@ -108,7 +108,7 @@ def test_steering_of_another_clock_is_replaced_by_the_gyro_and_that_is_said(load
     assert any("in place of the steering" in one for one in facts["findings"])
 
 
-def test_the_steering_that_is_asked_for_is_not_replaced(load):
+def test_the_requested_steering_is_not_replaced(load):
     with pytest.raises(RefusedRecordingsError, match="no steering .*another clock"):
         load(by_boot_time(SteeringSample), source="steering")
 

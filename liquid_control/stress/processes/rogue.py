@@ -159,7 +159,7 @@ class Rogue(Node):
         self.sent = 0
 
     def run(self, executor: SingleThreadedExecutor) -> None:
-        """Sends until the process is told to stop."""
+        """Sends until the process receives a signal to stop."""
         sender = Node(self.config.name)
         publishers: dict[str, object] = {}
         try:

@@ -101,7 +101,7 @@ class Sensors(Node):
             )
 
     def run(self, executor: SingleThreadedExecutor) -> None:
-        """Sends every sample when it is due, until the process is told to stop; samples due
+        """Sends every sample when it is due, until a signal stops the process; samples due
         during a freeze are left out."""
         ticks = shots = 0
         began = time.monotonic()

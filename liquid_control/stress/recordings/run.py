@@ -119,8 +119,8 @@ def as_text(facts: dict) -> str:
     """A row per kind, then the first cases that were not right."""
     lines = [f"{facts['cases']} recordings in {facts['wall_s']} s, {facts['wrong']} not right"]
     for name, kind in facts["kinds"].items():
-        told = ", ".join(f"{count} {verdict}" for verdict, count in kind["verdicts"].items())
-        lines.append(f"  {name.ljust(20)}{told}; {kind['remedies_applied']} remedies applied")
+        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in kind["verdicts"].items())
+        lines.append(f"  {name.ljust(20)}{verdicts}; {kind['remedies_applied']} remedies applied")
     for name, kind in facts["kinds"].items():
         for row in kind["first_wrong"][:3]:
             lines.append(f"  {name}, case {row['case']}: {row['verdict']}: {row['what']}")

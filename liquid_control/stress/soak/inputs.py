@@ -140,7 +140,7 @@ def soak_inputs(settings: InputSoakSettings, outer: Mapping[str, Maker] | None =
         "seed": settings.seed,
         "not_fed": sorted(set(KINDS) - set(makers)),
         "largest_growth_of_500_cases_mb": round(max(grown) / 1e6, 1) if grown else None,
-        "most_memory_of_a_case_mb": max(kind["hungriest_mb"] for kind in kinds.values()),
+        "most_memory_of_a_case_mb": max(kind["most_memory_mb"] for kind in kinds.values()),
         "allowed_memory_of_a_case_mb": MOST_MEMORY / 1e6,
         "wall_s": round(time.perf_counter() - started, 1),
         "kinds": kinds,
@@ -157,7 +157,7 @@ def _kind(cases: int, answers: list[dict]) -> dict:
         "wrong": len(wrong),
         "first_wrong": wrong[:5],
         "slowest_s": round(max(a["slowest_s"] for a in answers), 3),
-        "hungriest_mb": round(max(a["hungriest_bytes"] for a in answers) / 1e6, 1),
+        "most_memory_mb": round(max(a["most_memory_bytes"] for a in answers) / 1e6, 1),
         "endings": dict(endings.most_common()),
     }
 

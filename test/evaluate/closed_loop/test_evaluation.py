@@ -129,7 +129,7 @@ def test_who_falls_silent_is_stopped_by_the_gate_and_moved_on(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["dropped_50_stripped", "latency_100"])
-def test_policies_meet_the_same_frames_and_are_told_the_dt_of_the_condition(name):
+def test_policies_get_the_same_frames_and_the_dt_of_the_condition(name):
     straight, bending = Constant(0.0), Constant(0.02)
     for policy in (straight, bending):
         drive_with(policy, job(name))

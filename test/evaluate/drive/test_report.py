@@ -68,7 +68,7 @@ def test_facts_are_text_and_not_markup(written):
     assert "&lt;none&gt;" in written[2] and "<none>" not in written[2]
 
 
-def test_a_large_video_stays_beside_the_page(log, tmp_path, monkeypatch):
+def test_a_large_video_stays_next_to_the_page(log, tmp_path, monkeypatch):
     monkeypatch.setattr(media, "EMBED_UP_TO", 100)
     write_drive(log, tmp_path)
     assert 'src="drive.mp4"' in (tmp_path / "report.html").read_text(encoding="utf-8")
