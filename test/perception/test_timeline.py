@@ -160,7 +160,8 @@ def test_inertial_features_equal_their_definition(events):
         if isinstance(seen, Rejected):
             continue
         window = [sample for sample in samples if stamp - 100 * MS <= sample[0] <= stamp]
-        recent = [sample for sample in window if last is None or sample[0] > last] or window[-1:]
+        recent = [sample for sample in window if last is None or sample[0] > last]
+        recent = recent or [sample for sample in window if sample[0] == window[-1][0]]
         expected = sum(sample[1] for sample in recent) / len(recent) if recent else 0.0
         assert seen.measurements[0] == pytest.approx(expected, abs=1e-5)
         last = stamp
