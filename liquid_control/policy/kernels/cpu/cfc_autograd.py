@@ -9,11 +9,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from liquid_control.policy.cells.cfc import CfcCell
-from liquid_control.policy.cells.cfc_rule import HEADS
 from liquid_control.policy.cells.wired_cfc import WiredCfcCell
-from liquid_control.policy.kernels.cfc_layers import GATED, layer_weights
+from liquid_control.policy.kernels.cfc_layers import GATED, circuit_of, layer_weights
 from liquid_control.policy.kernels.cpu import cfc_cpu
-from liquid_control.policy.kernels.cpu.cfc_packing import Circuit, dense_circuit, wired_circuit
+from liquid_control.policy.kernels.cpu.cfc_packing import Circuit
 from liquid_control.policy.kernels.cpu.jit import COMPILES
 from liquid_control.policy.kernels.cpu.sequence import Sequence, empty_gradients
 from liquid_control.policy.kernels.cpu.simd import LANES, lines
@@ -22,39 +21,31 @@ from liquid_control.policy.kernels.cpu.thread_pool import run_blocks
 
 def choose_wired(cell: WiredCfcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
     """See `policy.kernels.choose`: the gated rules without mixed memory."""
-    return unroll_wired if COMPILES and cell.variant in GATED else None
+    return unroll if COMPILES and cell.variant in GATED else None
 
 
 def choose_dense(cell: CfcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
     """See `policy.kernels.choose`: the gated rules without backbone and mixed memory."""
     applies = COMPILES and cell.variant in GATED and cell.backbone is None
-    return unroll_dense if applies else None
+    return unroll if applies else None
 
 
-def unroll_wired(
-    cell: WiredCfcCell,
+def unroll(
+    cell: WiredCfcCell | CfcCell,
     x: Tensor,
     h: Tensor,
     dt: Tensor,
     is_first: Tensor | None,
     mask: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """`WiredCfcCell.forward_sequence` for a cell that `choose_wired` takes."""
-    circuit, places = wired_circuit(cell.wiring, cell.dense_time)
+    """`forward_sequence` of a cell that `choose_wired` or `choose_dense` takes."""
+    circuit, places = circuit_of(cell)
     weights, biases = layer_weights(cell)
-    connections = torch.cat(weights, dim=1)[:, torch.from_numpy(places)].T
+    connections = torch.cat(weights, dim=1)
+    if len(places) < connections.shape[1]:
+        connections = connections[:, torch.from_numpy(places)]
     bias, gate = torch.cat(biases, dim=1).T, float(GATED[cell.variant])
-    return unroll_cfc(circuit, connections, bias, gate, cell.outputs, x, h, dt, is_first, mask)
-
-
-def unroll_dense(
-    cell: CfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """`CfcCell.forward_sequence` for a cell that `choose_dense` takes."""
-    circuit, _ = dense_circuit(cell.inputs, cell.units)
-    connections, bias = cell.heads.weight.view(HEADS, -1).T, cell.heads.bias.view(HEADS, -1).T
-    gate = float(GATED[cell.variant])
-    return unroll_cfc(circuit, connections, bias, gate, cell.outputs, x, h, dt, is_first, mask)
+    return unroll_cfc(circuit, connections.T, bias, gate, cell.outputs, x, h, dt, is_first, mask)
 
 
 def unroll_cfc(

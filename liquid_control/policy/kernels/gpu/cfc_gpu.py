@@ -37,37 +37,32 @@ def choose_wired(cell: WiredCfcCell, x: Tensor, mask: Tensor | None) -> Callable
     """See `policy.kernels.choose`: the gated rules without mixed memory, up to `LARGEST`
     neurons."""
     applies = cell.variant in GATED and cell.units <= LARGEST and is_supported(x)
-    return unroll_wired if applies else None
+    return unroll if applies else None
 
 
 def choose_dense(cell: CfcCell, x: Tensor, mask: Tensor | None) -> Callable | None:
     """See `policy.kernels.choose`: the gated rules without backbone and mixed memory, up to
     `LARGEST` neurons."""
     applies = cell.variant in GATED and cell.units <= LARGEST and is_supported(x)
-    return unroll_dense if applies and cell.backbone is None else None
+    return unroll if applies and cell.backbone is None else None
 
 
-def unroll_wired(
-    cell: WiredCfcCell,
+def unroll(
+    cell: WiredCfcCell | CfcCell,
     x: Tensor,
     h: Tensor,
     dt: Tensor,
     is_first: Tensor | None,
     mask: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """`WiredCfcCell.forward_sequence` for a cell that `choose_wired` takes."""
-    places = wired_places(cell.wiring, cell.dense_time, x.device)
+    """`forward_sequence` of a cell that `choose_wired` or `choose_dense` takes."""
+    dense = isinstance(cell, CfcCell)
+    places = (
+        dense_places(cell.inputs, cell.units, x.device)
+        if dense
+        else wired_places(cell.wiring, cell.dense_time, x.device)
+    )
     weights, biases = layer_weights(cell)
-    gate = GATED[cell.variant]
-    return unroll_cfc(places, weights, biases, gate, cell.outputs, x, h, dt, is_first, mask)
-
-
-def unroll_dense(
-    cell: CfcCell, x: Tensor, h: Tensor, dt: Tensor, is_first: Tensor | None, mask: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """`CfcCell.forward_sequence` for a cell that `choose_dense` takes."""
-    places = dense_places(cell.inputs, cell.units, x.device)
-    weights, biases = [cell.heads.weight.view(HEADS, -1)], [cell.heads.bias.view(HEADS, -1)]
     gate = GATED[cell.variant]
     return unroll_cfc(places, weights, biases, gate, cell.outputs, x, h, dt, is_first, mask)
 
