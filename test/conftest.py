@@ -136,6 +136,14 @@ def drives():
 
 
 @pytest.fixture(scope="session")
+def tables():
+    """The module `written_tables`: small tubs of DonkeyCar."""
+    import written_tables
+
+    return written_tables
+
+
+@pytest.fixture(scope="session")
 def node_configs():
     """The parameters of each node: {node: [(prefix of their names, config)]}."""
     from liquid_control.ros import policy_node, safety_node, sim_node

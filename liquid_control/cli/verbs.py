@@ -73,6 +73,11 @@ VERBS = (
         "check a recording for replay and training, or describe a model",
         "inspection.inspect_any:VERB",
     ),
+    Entry(
+        "convert",
+        "write a recording of any known format as a rosbag2 (mcap)",
+        "recordings.convert:VERB",
+    ),
     Entry("export", "write a model's policy.onnx from its weights", "deploy.export:VERB"),
     Entry("sign", "sign a model with an ed25519 key", "model.signing:VERB"),
     Entry(

@@ -38,6 +38,8 @@ FORMAT = 3
 """Increased when the same recording and settings give other arrays than before."""
 LEAST_FRAMES = 32
 """A recording with fewer usable frames is too short to train on."""
+MOST_FILES = 64
+"""Of one folder that are hashed each by itself; a folder of more has one hash, under its name."""
 LONGEST_GAP = 0.5
 """Steering angles further apart than this [s] are not known in between."""
 COLUMNS = ("stamp_ns", "measurements", "dt", "is_first")
@@ -134,7 +136,8 @@ def cached_at(path: Path, files: Mapping[str, str], reading: Reading, cache: Pat
 
 
 def file_hashes(path: Path, cache: Path) -> dict[str, str]:
-    """SHA-256 of each file of a recording by name, cached in `cache` by size and time of change.
+    """SHA-256 of each file of a recording (of all in a large folder) by name, cached in `cache` by
+    size and time of change.
     Raises RecordingError for a path that is not a recording, before it reads all of it."""
     open_recording(path, guess=True).close()
     cache.mkdir(parents=True, exist_ok=True)
@@ -150,16 +153,39 @@ def file_hashes(path: Path, cache: Path) -> dict[str, str]:
         known = json.loads(memory.read_text())
     except (OSError, ValueError):
         known = {}
-    found = {}
+    by_folder: dict[Path, list[Path]] = {}
     for file in files:
-        status = file.stat()
-        key = f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}"
-        found[key] = known.get(key) or sha256_of(file)
+        by_folder.setdefault(file.parent, []).append(file)
+    found, named = {}, {}
+    for folder, group in by_folder.items():
+        parts = [group] if len(group) > MOST_FILES else [[file] for file in group]
+        for part in parts:
+            key, name = _key(part), folder if len(part) > 1 else part[0]
+            found[key] = known.get(key) or _digest(part)
+            named[str(name.relative_to(path)) if path.is_dir() else name.name] = found[key]
     if set(found) - set(known):
         with write_atomically(memory) as partial:
             partial.write_text(json.dumps(known | found, indent=1))
-    names = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
-    return dict(zip(names, found.values(), strict=True))
+    return named
+
+
+def _key(files: list[Path]) -> str:
+    """Names, sizes and times of change of files in one folder, as a key."""
+    keys = []
+    for file in files:
+        status = file.stat()
+        keys.append(f"{file.resolve()}|{status.st_size}|{status.st_mtime_ns}")
+    if len(keys) == 1:
+        return keys[0]
+    return f"{files[0].parent.resolve()}|{hashlib.sha256(' '.join(keys).encode()).hexdigest()}"
+
+
+def _digest(files: list[Path]) -> str:
+    """SHA-256 of one file; of several, of their names and hashes."""
+    if len(files) == 1:
+        return sha256_of(files[0])
+    lines = [f"{file.name} {sha256_of(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _read(

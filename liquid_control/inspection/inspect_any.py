@@ -26,8 +26,8 @@ class InspectAnySettings:
 
     path: str = text(
         REQUIRED,
-        "a recording (rosbag2 directory, .mcap or .db3 file), or a model (directory, or name of an "
-        "installed one)",
+        "a recording (rosbag2 directory, .mcap or .db3 file, DonkeyCar tub, ...), or a model "
+        "(directory, or name of an installed one)",
     )
     out: Path | None = config.path(
         None,
@@ -47,7 +47,7 @@ def inspect_any(settings: InspectAnySettings) -> dict:
             raise ConfigError(
                 "path",
                 settings.path,
-                "a recording (directory with .mcap or .db3 files, or one file) "
+                "a recording (directory with .mcap or .db3 files, a DonkeyCar tub, or one file) "
                 "or a model directory",
             )
         return inspect_model(settings.path, settings.out)

@@ -68,6 +68,10 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
     roles, settings = source.roles, source.settings
     findings = [_ambiguous(choice) for choice in source.choices]
     facts = _index_facts(source, quick)
+    findings += [
+        note("left_out", "files", f"{count} left out: {reason}")
+        for reason, count in source.skipped.items()
+    ]
     from_gyro = "imu" in roles and "speed" in roles
     stamps, tracks, agreement = {}, None, None
     if not quick:
@@ -122,7 +126,7 @@ def judge_roles(
         yield warning(
             "no_imu",
             "imu",
-            "no Imu: the policy is given zero yaw rate and lateral acceleration"
+            "no IMU: a policy that uses one is given zero yaw rate and lateral acceleration"
             + _others("imu", alternatives),
             "name its gyro, for example --topics.imu "
             f"{alternatives['imu'][0]}, and --topics.accelerometer"
@@ -140,7 +144,7 @@ def judge_roles(
         yield warning(
             "no_speed",
             "speed",
-            f"no speed: the policy assumes {TimelineConfig().assumed_speed:g} m/s"
+            f"no speed: a policy that uses one assumes {TimelineConfig().assumed_speed:g} m/s"
             + _others("speed", alternatives),
             _naming("speed", alternatives, "record Odometry"),
         )

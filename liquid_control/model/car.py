@@ -4,10 +4,10 @@ acceleration and speed. Models saved without a spec are this car's."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from liquid_control.config import PreprocessConfig, check, number
-from liquid_control.model.spec import Feature, PolicySpec
+from liquid_control.model.spec import Feature, PolicySpec, names
 
 MEAN = "positive to the left; mean since the frame before"
 MEASUREMENTS = (
@@ -38,12 +38,16 @@ class CarConfig:
 
 
 def lane_keeping(
-    image: PreprocessConfig | None = None, curvature_scale: float = CarConfig.curvature_scale
+    image: PreprocessConfig | None = None,
+    curvature_scale: float = CarConfig.curvature_scale,
+    inputs: Collection[str] = names(MEASUREMENTS),
 ) -> PolicySpec:
-    """The car's spec; `image` None is the default preprocessing."""
+    """The car's spec; `image` None is the default preprocessing. `inputs`: the measurements that
+    the car has; a policy does without the others."""
     doc = "of the path, positive to the left"
     steering = Feature("curvature", "1/m", scale=curvature_scale, mirror=-1, doc=doc)
-    return PolicySpec(image or PreprocessConfig(), MEASUREMENTS, (steering,), AUXILIARY)
+    measurements = tuple(feature for feature in MEASUREMENTS if feature.name in inputs)
+    return PolicySpec(image or PreprocessConfig(), measurements, (steering,), AUXILIARY)
 
 
 def read_first_format(policy: Mapping, image: PreprocessConfig) -> tuple[dict, PolicySpec]:

@@ -79,7 +79,8 @@ def driven_curvature(
     absent: Mapping[str, str] | None = None,
 ) -> Driven:
     """The driven curvature at frames (N,) stamped `stamp_ns`, NaN where the vehicle is slower than
-    `settings.slowest` or signals have gaps.
+    `settings.slowest` or signals have gaps. A speed that never changes is an assumed one, and is
+    never too slow.
 
     Steering angles are converted by `vehicle`'s kinematic bicycle. Without any recorded speed, no
     frame counts as too slow. Steering that is known on no frame, and a gyro that never changes, are
@@ -92,6 +93,7 @@ def driven_curvature(
     wanted_ns = np.asarray(stamp_ns, np.int64) + round(settings.delay * 1e9)
     speed = at(wanted_ns, speed_track, settings.max_gap)
     angle = at(wanted_ns, smooth(steering, settings.smoothing), settings.max_gap)
+    slowest = 0.0 if _is_assumed(speed_track) else settings.slowest
     steered = bool(np.isfinite(angle).any())
     source = ("steering" if steered else "gyro") if settings.source == "auto" else settings.source
     if source == "steering":
@@ -124,15 +126,20 @@ def driven_curvature(
         unbiased = Track(
             yaw_rate.stamp_ns, yaw_rate.value - gyro_bias(yaw_rate, speed_track, settings.max_gap)
         )
-        moving = np.abs(speed) > max(settings.slowest, STANDING)
+        moving = np.abs(speed) > max(slowest, STANDING)
         rate = at(wanted_ns, smooth(unbiased, settings.smoothing), settings.max_gap)
         curvature = rate / np.where(moving, speed, np.nan)
     if len(speed_track) > 1:
-        curvature = np.where(speed >= settings.slowest, curvature, np.nan)
+        curvature = np.where(speed >= slowest, curvature, np.nan)
     instead = ""
     if settings.source == "auto" and source == "gyro":
         instead = absent.get("steering", "none is recorded")
     return Driven(curvature, speed, source, instead)
+
+
+def _is_assumed(speed: Track) -> bool:
+    """Whether a speed is the same throughout, and not that of a standing vehicle."""
+    return bool(len(speed) and np.ptp(speed.value) == 0.0 and abs(speed.value[0]) > STANDING)
 
 
 def _told(name: str, reason: str | None) -> str:

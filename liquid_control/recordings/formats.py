@@ -8,8 +8,13 @@ from liquid_control.errors import RecordingError
 from liquid_control.recordings.rosbag.format import ROSBAG
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Format, Source
+from liquid_control.recordings.tables.folder import FOLDER
+from liquid_control.recordings.tables.tub1 import TUB1
+from liquid_control.recordings.tables.tub2 import TUB2
+from liquid_control.recordings.tables.udacity import UDACITY
+from liquid_control.recordings.vehicle_file import with_vehicle_file
 
-FORMATS: tuple[Format, ...] = (ROSBAG,)
+FORMATS: tuple[Format, ...] = (ROSBAG, TUB2, TUB1, UDACITY, FOLDER)
 """The first one that recognises a path opens it."""
 
 
@@ -25,14 +30,15 @@ def open_recording(
     """Opens a recording of any known format, to be closed or used as a context.
 
     Where several streams qualify for a role, `guess` takes the one with the most items and lists
-    the choice in `choices`; without it AmbiguousTopicError is raised, which names the flag. Raises
+    the choice in `choices`; without it AmbiguousTopicError is raised, which names the flag. The
+    source's settings are those given, with what a vehicle.yaml says (see `vehicle_file`). Raises
     RecordingError where nothing can be read, TopicError where a named stream is missing or of a
-    type that its role cannot be read from.
+    type that its role cannot be read from, ConfigError for a vehicle.yaml that is none.
     """
     path = Path(path)
     found = format_of(path)
     if found is not None:
-        return found.open(path, settings or RecordingSettings(), guess)
+        return found.open(path, with_vehicle_file(path, settings or RecordingSettings()), guess)
     expected = "; ".join(each.expected for each in FORMATS)
     if not path.exists():
         raise RecordingError(path, "no such file or directory", f"Name {expected}.")

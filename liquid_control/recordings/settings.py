@@ -84,6 +84,28 @@ class RecordingSettings:
     )
     imu: ImuMounting = group(ImuMounting())
     vehicle: VehicleConfig = group(VehicleConfig())
+    vehicle_file: str = text(
+        "",
+        "YAML file with what a recording does not say of its vehicle, or the robot's parameter "
+        "file; without it, vehicle.yaml in the recording's folder or beside it",
+        flag="vehicle",
+    )
+    largest_curvature: float = number(
+        0.0,
+        0.0,
+        10.0,
+        "1/m",
+        "of a recorded steering of -1 to 1: the curvature at its end; 0: that of the vehicle's "
+        "largest angle",
+    )
+    positive_steering: str = choice(
+        "auto",
+        ("auto", "left", "right"),
+        "side of positive values of a steering of -1 to 1; auto: as the format has it",
+    )
+    constant_speed: float = number(
+        0.0, 0.0, 100.0, "m/s", "speed of a vehicle that records none; 0: unknown"
+    )
 
     def __post_init__(self) -> None:
         check(self)

@@ -39,12 +39,14 @@ MOST_REASONS = 64
 class Source(ABC):
     """One recording, open for reading; a context manager.
 
-    `streams`: all that it holds, those that are not used included. `choices`: roles for which
-    several streams qualified. `start_ns`, `end_ns`: receipt of the first and the last item, zeros
-    where there is none. `skipped`: by reason, how many items `samples` could not give. `absent`: by
-    role, why an item read last held no value; it matters where none of the role's does.
-    `unstamped`: by role, how many items without a stamp were given that of their receipt; `odd`:
-    how many have a stamp of 10^9 nanoseconds or more beside its seconds.
+    `settings`: as given, with what a file of its vehicle says. `streams`: all that it holds,
+    those that are not used included. `choices`: roles for which several streams qualified.
+    `start_ns`, `end_ns`: receipt of the first and the last item, zeros where there is none.
+    `skipped`: by reason, how many items `samples` could not give; from the start on, those that the
+    recording itself marks as not to be used. `absent`: by role, why an item read last held no
+    value; it matters where none of the role's does. `unstamped`: by role, how many items without a
+    stamp were given that of their receipt; `odd`: how many have a stamp of 10^9 nanoseconds or more
+    beside its seconds.
     `decode_s`: seconds that each picture took to read, decode and prepare, in the thread that did
     it. `clock`: what was done to the times of the pass that began last; see `RecordingClock`.
     """
@@ -124,6 +126,10 @@ class Source(ABC):
         pictures are not decoded."""
         for record in self._read(roles):
             yield record() if callable(record) else record
+
+    def as_recorded(self, roles: Collection[str] = ROLES) -> Iterator[Record]:
+        """As `entries`, with the times as recorded, and pictures as work that reads them."""
+        return corrected(self._stamped(roles), self.settings)
 
     def samples(
         self, kinds: Collection[type] | None = None, prepare: Prepare | None = None

@@ -11,6 +11,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.model.car import lane_keeping
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
+from liquid_control.model.spec import names
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.verb import Verb
@@ -42,7 +43,8 @@ def train(settings: RecordingsSettings) -> dict:
     info = read_model(find_model(settings.start)) if settings.start else None
 
     # ---- load and split
-    loaded = load_recordings(settings, starting_preprocess(settings, info))
+    inputs = names(info.spec.measurements) if info else None
+    loaded = load_recordings(settings, starting_preprocess(settings, info), inputs)
     split = split_drives(
         loaded.episodes,
         settings.held_out,
@@ -54,7 +56,7 @@ def train(settings: RecordingsSettings) -> dict:
     # ---- the network to start with
     keep_freed_memory()
     torch.manual_seed(settings.clone.seed)
-    spec = lane_keeping(loaded.preprocess, settings.car.curvature_scale)
+    spec = lane_keeping(loaded.preprocess, settings.car.curvature_scale, loaded.inputs)
     if info:
         network, scales = fine_tuned(info, loaded.preprocess), {"from": "the model fine-tuned"}
     elif settings.fixed_scales:
@@ -85,6 +87,7 @@ def train(settings: RecordingsSettings) -> dict:
             "model": str(run.model),
             "recordings": len(loaded.episodes),
             "left_out": loaded.left_out,
+            "inputs": list(loaded.inputs),
             "targets_from": dict(Counter(facts["source"] for facts in loaded.facts.values())),
             "split": split.by,
             "learned_frames": data["frames"],

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +25,11 @@ from liquid_control.errors import ConfigError, LiquidControlError
 from liquid_control.inspection.findings import FAULT, OK, WARNING
 from liquid_control.inspection.recording import inspect_recording
 from liquid_control.model.car import lane_keeping
+from liquid_control.perception.timeline import MEASURABLE
 from liquid_control.recordings.contributions import NOT_RECORDED
 from liquid_control.recordings.driven_curvature import NoCurvatureError, driven_curvature
 from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.vehicle_file import with_vehicle_file
 from liquid_control.recordings.view import crop_for
 from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
@@ -58,11 +60,12 @@ class RefusedRecordingsError(LiquidControlError):
 @dataclasses.dataclass(frozen=True, eq=False)
 class LoadedRecordings:
     """Usable episodes by the path that the settings name, facts about each, the preprocessing they
-    had, and why others were left out."""
+    had, the measurements that at least one of them gives, and why others were left out."""
 
     episodes: Mapping[str, Episode]
     facts: Mapping[str, Mapping]
     preprocess: PreprocessConfig
+    inputs: tuple[str, ...]
     left_out: Mapping[str, str]
 
     def hashes(self) -> list[list[str]]:
@@ -71,18 +74,29 @@ class LoadedRecordings:
         return sorted(sorted(facts["files"].values()) for facts in self.facts.values())
 
 
-def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) -> LoadedRecordings:
-    """Episodes of all recordings that the settings name, held-out ones included. Raises
+def load_recordings(
+    settings: RecordingsSettings,
+    preprocess: PreprocessConfig,
+    inputs: tuple[str, ...] | None = None,
+) -> LoadedRecordings:
+    """Episodes of all recordings that the settings name, held-out ones included. `inputs`: the
+    policy's measurements; None for those that a recording gives: what no vehicle here has, the
+    policy does without. Raises
     RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given twice."""
     paths = list(dict.fromkeys(Path(path) for path in (*settings.recordings, *settings.held_out)))
     problems: dict[str, str] = {}
     preprocess = _crop(paths, settings, preprocess, problems)
-    reading = Reading(settings.recording, preprocess, TimelineConfig())
-    jobs = [
-        _Job(path, reading, settings.cache, progress=len(paths) == 1)
-        for path in paths
-        if str(path) not in problems
-    ]
+    jobs = []
+    for path in paths:
+        if str(path) in problems:
+            continue
+        try:
+            recording = with_vehicle_file(path, settings.recording)
+        except ConfigError as error:
+            problems[str(path)] = f"{path}: {error}"
+            continue
+        reading = Reading(recording, preprocess, TimelineConfig())
+        jobs.append(_Job(path, reading, settings.cache, progress=len(paths) == 1))
     findings = {}
     for job, (problem, found) in zip(
         jobs, run_jobs(_read, jobs, processes(settings.workers), "recordings"), strict=True
@@ -91,17 +105,20 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
         if problem:
             problems[str(job.path)] = problem
     episodes, facts, doubts, warnings = {}, {}, {}, {}
-    for job in jobs:
+    drives = {
+        job: read_drive(job.path, job.reading, settings.cache)
+        for job in jobs
+        if str(job.path) not in problems
+    }
+    inputs = _given(drives.values()) if inputs is None else inputs
+    for job, drive in drives.items():
         name = str(job.path)
-        if name in problems:
-            continue
-        drive = read_drive(job.path, reading, settings.cache)
         try:
             driven = driven_curvature(
                 drive.columns["stamp_ns"],
                 drive.motion,
                 settings.curvature,
-                settings.recording.vehicle,
+                job.reading.recording.vehicle,
                 {
                     key: one.reason
                     for key, one in drive.contributions.items()
@@ -111,7 +128,7 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
         except NoCurvatureError as error:
             problems[name] = f"{name}: {error}"
             continue
-        episode = drive.episode(lane_keeping(preprocess), driven.curvature[:, None])
+        episode = drive.episode(lane_keeping(preprocess, inputs=inputs), driven.curvature[:, None])
         known = int(episode.known.sum())
         # Faults of a steering signal that no target is taken from do not matter.
         found = [
@@ -154,7 +171,13 @@ def load_recordings(settings: RecordingsSettings, preprocess: PreprocessConfig) 
     )
     _refuse_duplicates(facts)
     _tell({name: warnings[name] for name in facts})
-    return LoadedRecordings(episodes, facts, preprocess, problems)
+    return LoadedRecordings(episodes, facts, preprocess, inputs, problems)
+
+
+def _given(drives: Iterable[RecordedDrive]) -> tuple[str, ...]:
+    """The measurements that are known on a frame of any drive."""
+    met = {name for drive in drives for name, one in drive.contributions.items() if one.met}
+    return tuple(name for name in MEASURABLE if name in met)
 
 
 def _why_without_target(drive: RecordedDrive) -> str:

@@ -36,7 +36,7 @@ class RecordingsSettings:
     recordings is resumed."""
 
     recordings: tuple[Path, ...] = several(
-        (), "recordings to learn from: rosbag2 directories, .mcap or .db3 files"
+        (), "recordings to learn from: rosbag2, .mcap or .db3 files, DonkeyCar tubs, ..."
     )
     held_out: tuple[Path, ...] = several(
         (), "recordings for validation; without any, the seed draws some of --recordings"

@@ -27,6 +27,7 @@ NEEDS = {
     "replay": "run bags report",
     "explain": "train report",
     "inspect": "run",
+    "convert": "run bags",
     "export": "train",
     "sign": "run security",
     "bench cells": "train report",

@@ -78,4 +78,5 @@ def test_only_required_settings_have_no_default():
         if flag.field.default is REQUIRED
     }
     models = {(words, "model") for words in ("evaluate", "explain", "export", "sign")}
-    assert required == models | {("inspect", "path"), ("collect", "out")}
+    places = {("inspect", "path"), ("collect", "out")}
+    assert required == models | places | {("convert", "recording-path"), ("convert", "out")}

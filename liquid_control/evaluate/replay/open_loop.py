@@ -92,8 +92,9 @@ def replay_source(
     gate; a log for each.
 
     `source` is open, with `settings.recording`. `advance` is called with the seconds of recording
-    since its last call.
+    since its last call. The vehicle is that of the source's settings.
     """
+    settings = dataclasses.replace(settings, recording=source.settings)
     robots = [
         _Robot(runtime, crop_for(source, settings.view, runtime.preprocess), settings)
         for runtime in models.values()

@@ -70,7 +70,9 @@ class ReplaySettings:
         "", "path of a model directory, or the name of an installed model", positional=True
     )
     bags: tuple[Path, ...] = several(
-        (), "recordings: rosbag2 directories, .mcap or .db3 files", positional=True
+        (),
+        "recordings: rosbag2 directories, .mcap or .db3 files, DonkeyCar tubs, ...",
+        positional=True,
     )
     against: tuple[str, ...] = several((), "further models to compare with, on the same frames")
     out: Path | None = path(
@@ -174,7 +176,7 @@ def _watcher(
     """What collects the pictures of one recording for the report; None without --out."""
     if settings.out is None:
         return None
-    vehicle = settings.robot.recording.vehicle
+    vehicle = source.settings.vehicle
     view = camera_view(source.camera, settings.camera)
     moments = WorstMoments(vehicle, 3 * settings.worst, APART)
     if not settings.video:

@@ -13,19 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-import yaml
 from backports import zstd
 
 from liquid_control.errors import RecordingError
+from liquid_control.recordings.plain_yaml import NOT_YAML, load_yaml
 from liquid_control.recordings.values import Damage
 
 STORAGES = (".mcap", ".db3")
 COMPRESSED = (".zstd", ".zst")
 LARGEST_METADATA = 2**20  # bytes
-DEEPEST = 100  # brackets open at once
-NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
-"""What PyYAML raises on a text that is none: `!!int ''`, `!!bool x` and `!!timestamp x` get past
-its own errors."""
 MOST_DAMAGE = 100
 LEFT_FREE = 2**28  # bytes of disk that unpacking leaves
 LARGEST_PIECE = 2**22  # bytes that are decompressed at a time
@@ -82,18 +78,6 @@ def find_files(path: Path) -> tuple[list[Path], list[Damage]]:
         for file in unlisted
     ]
     return used, damage
-
-
-def load_yaml(data: bytes) -> object:
-    """YAML of unknown origin as plain values. Raises one of `NOT_YAML`."""
-    depth = 0
-    for bracket in re.findall(
-        rb"[\[\]{}]", data
-    ):  # PyYAML's time grows with the square of the depth
-        depth += 1 if bracket in b"[{" else -1
-        if depth > DEEPEST:
-            raise ValueError(f"nested more than {DEEPEST} deep")
-    return yaml.safe_load(data)
 
 
 def storage_of(path: Path) -> str | None:

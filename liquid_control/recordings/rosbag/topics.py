@@ -8,8 +8,8 @@ from pathlib import Path
 from liquid_control.config import from_mapping
 from liquid_control.errors import AmbiguousTopicError, ConfigError, ModelFileError, TopicError
 from liquid_control.model.untrusted_file import read_bounded
+from liquid_control.recordings.plain_yaml import NOT_YAML, load_yaml
 from liquid_control.recordings.rosbag.cameras import CAMERAS, base_of, likely_cameras
-from liquid_control.recordings.rosbag.files import NOT_YAML, load_yaml
 from liquid_control.recordings.rosbag.imu_halves import split_imu
 from liquid_control.recordings.rosbag.named_topics import named_topic
 from liquid_control.recordings.rosbag.reader import BagReader, BagTopic

@@ -1,0 +1,141 @@
+"""The records of a DonkeyCar tub as rows of a table; both versions of the tub share their names.
+
+user/angle: -1 full left, 1 full right; user/throttle: a command, not a speed; user/mode: who
+drives; imu/acl_* [m/s²], imu/gyr_* [degrees/s], z up; enc/speed [m/s]. A value that is None was not
+written, so that any may be missing in any record.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from liquid_control.errors import TopicError
+from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.tables.table import UNKNOWN, Row, Table
+
+CAMERA, STEERING = "cam/image_array", ("user/angle", "user/steering", "steering")
+THROTTLE, MODE, SPEED = ("user/throttle", "throttle"), "user/mode", "enc/speed"
+GYRO = tuple(f"imu/gyr_{axis}" for axis in "xyz")
+ACCELERATION = tuple(f"imu/acl_{axis}" for axis in "xyz")
+DEGREE = math.pi / 180.0
+STANDING_NS = 500_000_000
+"""Without throttle for longer than this the car is taken to stand."""
+LATEST_MS = 2**62 // 10**6
+LIGHT = 0.01
+"""Less throttle than this is none."""
+PILOT = "user/mode is not user: the steering is the pilot's"
+BACKWARD = "driven backward or braked, by the throttle: the steering is not used"
+STANDS = "no throttle for more than 0.5 s: the steering is not used"
+NO_STEERING = "no steering in the record"
+NO_PICTURE = "no picture in the record"
+NO_TIME = "no time in the record"
+
+
+def fill(
+    table: Table,
+    records: Iterable[tuple[int, Mapping]],
+    settings: RecordingSettings,
+    prefix: str,
+    keys: Sequence[str] = (),
+) -> None:
+    """Makes a row of each (stamp [ns], record). `prefix`: folder of the pictures within the
+    table's. `keys`: names of the columns, as far as an index lists them.
+
+    Raises TopicError for a name of the settings that is in no record.
+    """
+    records = list(records)
+    names = {name: None for _, record in records for name in record} or dict.fromkeys(keys)
+    camera, steering, speed = choose(settings, [name for name in names if name[:1] != "_"])
+    throttle = next((name for name in THROTTLE if name in names), "")
+    asked = bool(settings.topics.steering)
+    for stamp_ns, record in records:
+        picture, angle = record.get(camera), _number(record.get(steering))
+        if not isinstance(picture, str) or not picture:
+            table.leave_out(NO_PICTURE)
+            picture = ""
+        if steering and math.isnan(angle):
+            table.leave_out(f"{steering}: {NO_STEERING}")
+        elif not asked and record.get(MODE, "user") not in ("user", ""):
+            table.leave_out(f"{steering}: {PILOT}")
+            angle = UNKNOWN
+        table.rows.append(
+            Row(
+                stamp_ns,
+                prefix + picture.replace("\\", "/").rpartition("/")[2] if picture else "",
+                angle,
+                _number(record.get(speed)),
+                _number(record.get(throttle)),
+                tuple(DEGREE * _number(record.get(name)) for name in GYRO),
+                tuple(_number(record.get(name)) for name in ACCELERATION),
+            )
+        )
+    table.names = {"camera": camera} if camera else {}
+    if any(
+        row.gyro[2] == row.gyro[2] or row.acceleration[1] == row.acceleration[1]
+        for row in table.rows
+    ):
+        table.names["imu"] = "imu"
+    if speed:
+        table.names["speed"] = speed
+    if steering:
+        table.names["steering"] = steering
+    used = {*table.names.values(), *GYRO, *ACCELERATION}
+    table.others = tuple(name for name in names if name not in used and name[:1] != "_")
+    _leave_out_standing(table)
+
+
+def choose(settings: RecordingSettings, names: Sequence[str]) -> tuple[str, str, str]:
+    """The columns of camera, steering and speed, "" where there is none. Raises TopicError where
+    the settings name one that is not there."""
+    topics = settings.topics
+    for role in ("camera", "steering", "speed"):
+        asked = getattr(topics, role)
+        if asked and asked not in names:
+            raise TopicError(role, asked, f"one of {', '.join(names)}")
+    pictures = [CAMERA, *(name for name in names if "image_array" in name)]
+    return (
+        topics.camera or next((name for name in pictures if name in names), ""),
+        topics.steering or next((name for name in STEERING if name in names), ""),
+        topics.speed or (SPEED if SPEED in names else ""),
+    )
+
+
+def stamp_of(record: Mapping, start_ns: int = 0) -> int:
+    """When a record was written [ns]; 0 where it does not say. `start_ns`: what `milliseconds` of
+    version 1 count from."""
+    for name, begin_ns in (("_timestamp_ms", 0), ("milliseconds", start_ns)):
+        value = record.get(name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            if 0 <= value < LATEST_MS and begin_ns + value > 0:
+                return begin_ns + round(value * 1e6) if value % 1 else begin_ns + int(value) * 10**6
+    return 0
+
+
+def _number(value: object) -> float:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if number and abs(value) < 1e9 else UNKNOWN
+
+
+def _leave_out_standing(table: Table) -> None:
+    """Leaves the steering out where the throttle is against the direction of the drive, or is 0 for
+    some time. The direction is that of most of the throttle: of some cars it is negative."""
+    rows = table.rows
+    driven = [row.throttle for row in rows if abs(row.throttle) > LIGHT]
+    if not driven:
+        return
+    forward = 1.0 if 2 * sum(value > 0.0 for value in driven) >= len(driven) else -1.0
+    name, begin_ns, latest_ns = table.names.get("steering", ""), None, None
+    for number, row in enumerate(rows):
+        throttle = row.throttle * forward
+        none = not throttle > LIGHT
+        jumped = latest_ns is None or not 0 <= row.stamp_ns - latest_ns <= STANDING_NS
+        begin_ns = None if not none or throttle != throttle else begin_ns
+        if none and throttle == throttle and (begin_ns is None or jumped):
+            begin_ns = row.stamp_ns
+        latest_ns = row.stamp_ns
+        stands = begin_ns is not None and row.stamp_ns - begin_ns > STANDING_NS
+        if math.isnan(row.steering) or not (throttle < -LIGHT or stands):
+            continue
+        table.leave_out(f"{name}: {BACKWARD if throttle < -LIGHT else STANDS}")
+        rows[number] = row._replace(steering=UNKNOWN)

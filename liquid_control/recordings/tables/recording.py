@@ -1,0 +1,199 @@
+"""A table of pictures and measurements as a Source: DonkeyCar tubs, the log of Udacity's simulator,
+a folder of pictures with a CSV file.
+
+A row has one time, that of its writing: it stands for receipt and stamp of all that is in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from liquid_control.errors import RecordingError
+from liquid_control.recordings.clock import Deferred, Record
+from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.source import Source, entry_of
+from liquid_control.recordings.stretches import Stretches
+from liquid_control.recordings.tables.table import ANGLE, NORMALISED, Row, Table
+from liquid_control.recordings.values import Entry, StoredPicture, Stream, mean_rate
+from liquid_control.recordings.vehicle_file import WRITE, full_curvature, with_capable_vehicle
+from liquid_control.signals import ImuSample, SpeedSample, SteeringSample
+
+END = 1.05
+"""Steering of -1 to 1 beyond this is none: a remote control that is off, another unit."""
+LOOKED_AT = 0.5
+"""Curvature [1/m] at the end of the steering with which a recording is only looked at, where it is
+not known."""
+POINTER = b"version https://git-lfs"
+MISSING, EMPTY = "its picture is missing", "its picture is an empty file"
+UNFETCHED = "its picture is a Git LFS pointer: fetch it with git lfs pull"
+OUTSIDE = "the path of its picture leads out of the folder"
+DOUBTED = "steering beyond -1 to 1"
+
+
+class TableRecording(Source):
+    """A table, open for reading. Pictures are read as they are asked for.
+
+    `guess`: a steering of unknown scale is read with an assumed one, and `remarks` say so; else
+    RecordingError is raised, which says what to write. Raises RecordingError for a table without
+    rows.
+    """
+
+    def __init__(self, path: Path, settings: RecordingSettings, guess: bool, table: Table) -> None:
+        if not table.rows:
+            raise RecordingError(path, f"no row can be used{_why(table)}", _remedy(table))
+        self._table, self._folder = table, table.folder
+        self._remarks = list(table.remarks)
+        settings = _with_scale(path, settings, guess, table, self._remarks)
+        self._scale = _scale(settings, table)
+        self._drop_impossible()
+        stretches = Stretches()
+        for row in table.rows:
+            stretches.begins(row.stamp_ns)
+        self._seconds = stretches.seconds
+        stamps = [row.stamp_ns for row in table.rows]
+        super().__init__(path, settings, self._streams(), min(stamps), max(stamps))
+        self.skipped.update(table.left_out)
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds
+
+    @property
+    def damage(self) -> list:
+        return self._table.damage
+
+    @property
+    def camera_missing(self) -> str:
+        return "this format has no calibration of its camera"
+
+    @property
+    def remarks(self) -> list[str]:
+        return super().remarks + self._remarks
+
+    def records(self, roles: Collection[str]) -> Iterator[Record]:
+        names = self._table.names
+        seen = {role: role in roles and role in names for role in ("imu", "speed", "steering")}
+        pictures = "camera" in roles and "camera" in names
+        for row in self._table.rows:
+            stamp_ns = row.stamp_ns
+            if seen["imu"] and not (math.isnan(row.gyro[2]) and math.isnan(row.acceleration[1])):
+                yield self._entry(stamp_ns, ImuSample(stamp_ns, row.gyro, row.acceleration), "imu")
+            if seen["speed"] and row.speed == row.speed:
+                yield self._entry(stamp_ns, SpeedSample(stamp_ns, row.speed), "speed")
+            if seen["steering"] and row.steering == row.steering:
+                yield self._entry(stamp_ns, self._steering(row), "steering")
+            if pictures and row.picture:
+                yield Deferred(stamp_ns, functools.partial(self._picture, row))
+
+    def _steering(self, row: Row) -> SteeringSample:
+        angle = row.steering
+        if self._table.kind != ANGLE:
+            angle = math.atan(self.settings.vehicle.wheelbase * angle * self._scale)
+        return SteeringSample(row.stamp_ns, angle, self.settings.constant_speed or None)
+
+    def _entry(self, stamp_ns: int, sample, role: str) -> Entry:
+        entry = entry_of(stamp_ns, sample, self.settings, self._table.names[role])
+        return entry._replace(own_ns=None)
+
+    def _picture(self, row: Row) -> Entry:
+        data, problem, stamp_ns = b"", "", row.stamp_ns
+        if row.picture[:1] == "/" or ".." in row.picture.split("/"):
+            problem = OUTSIDE
+        else:
+            try:
+                with open(f"{self._folder}/{row.picture}", "rb", buffering=0) as file:
+                    data = file.read()
+                if not data:
+                    problem = EMPTY
+                elif data.startswith(POINTER):
+                    problem = UNFETCHED
+            except FileNotFoundError:
+                problem = MISSING
+            except (OSError, ValueError) as error:
+                problem = f"its picture cannot be read: {getattr(error, 'strerror', None) or error}"
+        if problem:
+            problem = f"{self._table.names['camera']}: {problem}"
+            return Entry(stamp_ns, "camera", stamp_ns, None, None, problem)
+        return Entry(stamp_ns, "camera", stamp_ns, None, StoredPicture(data))
+
+    def _drop_impossible(self) -> None:
+        """Leaves the steering of rows out in which it is not -1 to 1."""
+        table = self._table
+        if table.kind != NORMALISED:
+            return
+        for number, row in enumerate(table.rows):
+            if abs(row.steering) > END:
+                table.rows[number] = row._replace(steering=math.nan)
+                table.leave_out(f"{table.names['steering']}: {DOUBTED}")
+
+    def _streams(self) -> list[Stream]:
+        rows, names = self._table.rows, self._table.names
+        known = {
+            "camera": sum(bool(row.picture) for row in rows),
+            "imu": sum(row.gyro[2] == row.gyro[2] for row in rows),
+            "speed": sum(row.speed == row.speed for row in rows),
+            "steering": sum(row.steering == row.steering for row in rows),
+        }
+        kinds = {
+            "camera": "picture",
+            "imu": "gyro, acceleration",
+            "speed": "speed",
+            "steering": f"{self._table.kind} steering",
+        }
+        return [
+            Stream(
+                name,
+                kinds[role],
+                (role,),
+                known[role],
+                mean_rate(known[role], self._seconds),
+                "angle" if role == "steering" else "",
+            )
+            for role, name in names.items()
+        ] + [Stream(name, "column") for name in self._table.others]
+
+
+def _with_scale(
+    path: Path, settings: RecordingSettings, guess: bool, table: Table, remarks: list[str]
+) -> RecordingSettings:
+    """The settings with the curvature at the end of a steering of -1 to 1. Raises RecordingError
+    where it is not known, unless `guess`."""
+    if table.kind != NORMALISED or "steering" not in table.names:
+        return settings
+    full = full_curvature(settings)
+    if full is None:
+        problem = f"{table.names['steering']} is a command of -1 to 1, and no file says what "
+        problem += "curvature 1 is"
+        if not guess:
+            raise RecordingError(path, problem, f"{WRITE}.")
+        full = LOOKED_AT
+        remarks.append(
+            f"steering: {problem}: looked at with {full:g} 1/m; training and replay ask for it. "
+            f"{WRITE}"
+        )
+    return with_capable_vehicle(dataclasses.replace(settings, largest_curvature=full))
+
+
+def _scale(settings: RecordingSettings, table: Table) -> float:
+    """Curvature to the left per unit of the steering."""
+    if table.kind == ANGLE:
+        return 1.0
+    asked = settings.positive_steering
+    sign = 1.0 if (table.positive if asked == "auto" else asked) == "left" else -1.0
+    return sign * settings.largest_curvature if table.kind == NORMALISED else sign
+
+
+def _why(table: Table) -> str:
+    reasons = [f"{count} {reason}" for reason, count in table.left_out.items()]
+    reasons += [str(one) for one in table.damage[:3]]
+    return f" ({'; '.join(reasons)})" if reasons else ""
+
+
+def _remedy(table: Table) -> str:
+    if any("deleted" in reason for reason in table.left_out):
+        return "Restore the records that are not to be deleted, or record again."
+    return "Copy the recording again, or record again."
