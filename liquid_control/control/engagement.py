@@ -177,7 +177,8 @@ class Engagement:
     """`state`, `reason` for it, and `since_ns` on the steady clock; `step` once a tick.
 
     A request to engage is accepted where it can be followed soon: all inputs were healthy within
-    `request_valid_for`. It is forgotten after that time, and by a takeover or a fault.
+    `request_valid_for`. It is forgotten after that time, and by a takeover or a fault. One while
+    the policy drives changes nothing, then or later.
     """
 
     def __init__(self, config: EngagementConfig | None = None) -> None:
@@ -193,7 +194,8 @@ class Engagement:
         """The state after this tick; `reason` says why it is so."""
         self._latest = readings
         self._note_health(readings)
-        if readings.engage_requested and self.answer(Request.ENGAGE).accepted:
+        new = readings.engage_requested and self.state not in DRIVING
+        if new and self.answer(Request.ENGAGE).accepted:
             patience = self.config.request_valid_for + self.config.healthy_for
             self._requested_until = readings.steady_ns + round(patience * 1e9)
         if readings.faults:

@@ -16,12 +16,16 @@ from liquid_control.control.engagement import Answer, Request
 from liquid_control.control.guard import OperatorRequest
 from liquid_control.ros import qos
 from liquid_control.ros.gate_memory import EMERGENCY, Held, Remembered
+from liquid_control.ros.health.part import Level, Problem
 from liquid_control.ros.joystick import Joystick, JoystickConfig
 from liquid_control.ros.polled_subscription import PolledSubscription, sender
 
 SILENT = 5.0
 """A joystick that holds a takeover or an emergency stop and says nothing for longer is reported: it
 may be unplugged, although its driver runs [s]."""
+REPEATS = 10
+"""A driver that sent so many messages without a change repeats them, so its silence is not a hand
+that rests."""
 
 
 class OperatorInput:
@@ -53,6 +57,7 @@ class OperatorInput:
         self._said: set[tuple[str, int]] = set()
         self._took_over = False
         self._enabled_until, self._joystick_at = 0.0, time.monotonic()
+        self._repeats, self._inputs = 0, None
         self._engage_requested = self._acknowledged = False
         self._topics = {
             "takeover": (self._takeover, _heard(node, "takeover")),
@@ -99,23 +104,29 @@ class OperatorInput:
         if before.waits:  # after any takeover, engaging takes a request
             self._pulses.add("takeover")
 
-    def problems(self) -> tuple[str, ...]:
+    def problems(self) -> tuple[Problem, ...]:
         """What keeps the operator from being heard."""
-        found = [
-            f"joystick.{name} {self._joystick.config.used[name]}: the joystick has "
-            f"{count} buttons, 0 to {count - 1}"
-            if count
-            else f"joystick.{name}: the joystick has no buttons"
-            for name, count in self._joystick.missing.items()
-        ]
-        if self._joystick.config.used and not self._is_published("joy"):
-            found.append("joystick buttons are configured and no node publishes joy")
+        used, found = self._joystick.config.used, []
+
+        def add(code: str, text: str, remedy: str) -> None:
+            found.append(Problem(code, Level.WARN, text, remedy))
+
+        for name, count in self._joystick.missing.items():
+            has = f"{count} buttons, 0 to {count - 1}" if count else "no buttons"
+            add(name, f"joystick.{name} {used[name]}: the joystick has {has}", "choose another")
+        silent = time.monotonic() - self._joystick_at
+        if used and not self._is_published("joy"):
+            text = "joystick buttons are configured and no node publishes joy"
+            add("joy", text, "start the joystick's driver, or remap joy")
+        elif used and self._repeats >= REPEATS and silent > SILENT:
+            text = f"the joystick repeated its messages and is silent for {silent:.0f} s"
+            add("joy silent", text, "is it unplugged? its buttons are not heard")
         for topic, held in (("takeover", self._takeover), ("emergency_stop", self._emergency)):
             if held["topic"] and not self._is_published(topic):
-                found.append(f"{topic} is held true and no node publishes it: publish false")
-            silent = time.monotonic() - self._joystick_at
+                add(topic, f"{topic} is held true and no node publishes it", "publish false")
             if held["joystick"] and silent > SILENT:
-                found.append(f"{topic} is held by a joystick that is silent for {silent:.0f} s")
+                text = f"{topic} is held by a joystick that is silent for {silent:.0f} s"
+                add(f"{topic} joystick", text, "plug it in, and release the button")
         return tuple(found)
 
     def _is_published(self, topic: str) -> bool:
@@ -140,7 +151,9 @@ class OperatorInput:
         self._enabled_until = time.monotonic() + self._stale_after if held else 0.0
 
     def _on_joystick(self, message: Joy, information: dict) -> None:
-        self._joystick_at = time.monotonic()
+        now, inputs = time.monotonic(), (message.buttons, message.axes)
+        self._repeats += inputs == self._inputs and now - self._joystick_at < SILENT
+        self._joystick_at, self._inputs = now, inputs
         joystick, presses = self._joystick, self._joystick.engage_presses
         joystick.hear(message.buttons, sender(information))
         if joystick.takeover is not None:

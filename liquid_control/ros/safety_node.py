@@ -32,7 +32,9 @@ from liquid_control.errors import ConfigError
 from liquid_control.ros import conversions, diagnostics, parameters, process, qos, undeclared
 from liquid_control.ros.diagnostics import Meter, Report
 from liquid_control.ros.gate_memory import GateMemory, open_memory
+from liquid_control.ros.health.gate import Known
 from liquid_control.ros.health.gate_check import GateCheck
+from liquid_control.ros.health.part import Level, Problem
 from liquid_control.ros.measurements import angle_input, speed_input
 from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.operator import OperatorInput
@@ -163,7 +165,7 @@ class SafetyNode(Node):
             request = dataclasses.replace(request, unready=health.objections())
         self._decision = decision = self.guard.tick(now, steady, request)
         if decision.state is State.ENGAGING:
-            self._check.engages(self.vehicle, self.guard.limits, self.guard.angle_problem(steady))
+            self._check.engages(self.vehicle, self.guard.limits, self._known())
         self._memory.note(decision.state, decision.reason, self._operator.held)
         self._publish(decision.closing)
         if decision.command is not None:
@@ -271,6 +273,13 @@ class SafetyNode(Node):
             "a publisher of proposals offers an incompatible quality of service (not reliable)"
         )
 
+    def _known(self) -> Known:
+        operator, why = self._operator.problems(), self._memory.problem
+        if why:
+            remedy = "set state_folder to a folder that can be written, or to none"
+            operator += (Problem("memory", Level.WARN, why, remedy),)
+        return Known(self.guard.angle_problem(time.monotonic_ns()), operator)
+
     def _report(self) -> Report:
         decision = self._decision
         values = {"state": decision.state.value, "reason": decision.reason}
@@ -290,11 +299,9 @@ class SafetyNode(Node):
             "qos_mismatches": self._mismatches.total(),
             "conflicts": "; ".join(self._conflicts),
         }
-        unheard = (*self._operator.problems(), *filter(None, [self._memory.problem]))
-        values |= {"operator_problems": "; ".join(unheard)}
         engagement, limits = self.guard.engagement, self.guard.limits
-        angle = self.guard.angle_problem(time.monotonic_ns())
-        parts = self._check.parts(self.vehicle, limits, engagement.state in DRIVING, angle)
+        driving = engagement.state in DRIVING
+        parts = self._check.parts(self.vehicle, limits, driving, self._known())
         level, acted = (
             LEVELS.get(decision.state, diagnostics.OK),
             ", ".join(decision.verdict.limits.names()),
@@ -303,9 +310,6 @@ class SafetyNode(Node):
             level = diagnostics.WARN
         if self._conflicts:
             level = diagnostics.ERROR
-        if level == diagnostics.OK and unheard:
-            said = f"{decision.state.value}, {'; '.join(unheard)}"
-            return Report(diagnostics.WARN, said, values, parts)
         if level == diagnostics.OK and acted:
             # the cap on speed rises by the acceleration whenever a vehicle pulls away
             usual = decision.verdict.limits is Limit.ACCELERATION

@@ -113,6 +113,19 @@ def test_a_takeover_or_a_fault_ends_a_request_that_waits():
         assert rig.run(5.0) is State.DISENGAGED
 
 
+@pytest.mark.parametrize("state", [State.ENGAGING, State.ENGAGED])
+def test_a_second_request_while_driving_starts_nothing_after_a_stop(state):
+    rig = Rig(engage="manual", soft_time=0.5)
+    rig.run(1.2)
+    rig.run(0.3 if state is State.ENGAGING else 1.0, engage_requested=True)
+    assert rig.run(0.05, engage_requested=True) is state
+    rig.wrong = ("no speed",)
+    assert rig.run(0.2, standing=True) is State.STOPPED
+    rig.wrong = ()
+    assert rig.run(5.0, standing=True) is State.STOPPED
+    assert rig.run(0.05, standing=True, engage_requested=True) is State.ENGAGING
+
+
 def test_engaged_and_degraded_answer_as_they_are():
     rig = Rig()
     rig.run(1.1)

@@ -62,6 +62,10 @@ def joy(*down: int, buttons: int = 4) -> Joy:
     return Joy(buttons=[int(index in down) for index in range(buttons)])
 
 
+def texts(operator: OperatorInput) -> tuple[str, ...]:
+    return tuple(problem.text for problem in operator.problems())
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_takeover_and_emergency_stop_are_heard_from_both_publishers(operator, say, profile):
     one = operator()
@@ -122,7 +126,7 @@ def test_a_takeover_that_came_and_went_within_one_tick_is_heard(operator, say):
 
 def test_a_joystick_takes_over_enables_requests_and_stops(operator, say):
     one = operator()
-    assert "no node publishes joy" in one.problems()[0]
+    assert "no node publishes joy" in texts(one)[0]
     say(one, "joy", joy(2))
     assert not one.problems()
     assert not one.take(()).engage_requested, "held when it was first heard"
@@ -155,7 +159,7 @@ def test_buttons_that_a_joystick_does_not_have_are_a_problem(operator, say):
     one = operator(JoystickConfig(takeover_button=11))
     say(one, "joy", joy(buttons=6))
     one.take(())
-    assert one.problems() == ("joystick.takeover_button 11: the joystick has 6 buttons, 0 to 5",)
+    assert texts(one) == ("joystick.takeover_button 11: the joystick has 6 buttons, 0 to 5",)
     say(one, "joy", joy(11, buttons=12))
     assert one.take(()).takeover and not one.problems()
 
@@ -168,7 +172,7 @@ def test_what_the_gate_before_held_goes_on_until_it_ends(operator, say):
     request = one.take(())
     assert request.takeover and request.faults == ("emergency stop",)
     assert one.held == Held(True, ("joystick",), ("topic",))
-    assert "emergency_stop is held true and no node publishes it" in one.problems()[-1]
+    assert "emergency_stop is held true and no node publishes it" in texts(one)[-1]
     say(one, "emergency_stop", Bool(data=False))
     say(one, "joy", joy())
     request = one.take(())
@@ -185,14 +189,33 @@ def test_a_joystick_that_holds_a_takeover_and_falls_silent_is_a_problem(operator
     later = time.monotonic() + 60.0
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert one.take(()).takeover, "silence does not end it"
-    assert one.problems() == ("takeover is held by a joystick that is silent for 60 s",)
+    assert texts(one) == ("takeover is held by a joystick that is silent for 60 s",)
+
+
+def test_a_joystick_that_repeats_its_messages_is_missed_when_it_is_silent(
+    operator, say, monkeypatch
+):
+    """An unplugged one, whose driver runs on: the operator presses in vain."""
+    rests, repeats = operator(), operator()
+    say(rests, "joy", *(joy(*[2] * (index % 2)) for index in range(20)))
+    say(repeats, "joy", *[joy()] * 20)
+    rests.take(()), repeats.take(())
+    later = time.monotonic() + 20.0
+    assert not repeats.problems()
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "monotonic", lambda: later)
+        assert not rests.problems()
+        assert texts(repeats) == ("the joystick repeated its messages and is silent for 20 s",)
+    say(repeats, "joy", joy())
+    repeats.take(())
+    assert not repeats.problems()
 
 
 def test_the_joystick_is_looked_for_under_its_remapped_name(operator, probe):
     node = Node("gate", namespace="remapped", cli_args=["--ros-args", "-r", "joy:=pad"])
     operator.nodes.append(node)
     one = OperatorInput(node, BUTTONS, 5.0, accept)
-    assert "no node publishes joy" in one.problems()[0]
+    assert "no node publishes joy" in texts(one)[0]
     probe.send("/remapped/pad", joy())
     assert not one.problems()
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.recordings.rosbag.readings import origin
@@ -19,6 +20,14 @@ POLICY_SILENT = 3.5
 """The policy's check is published once a second; one that is older does not count [s]."""
 SOME = 2
 """Messages from which a rate is known."""
+
+
+class Known(NamedTuple):
+    """What the gate itself knows to be wrong: why it does not believe measured angles that it
+    hears, and what keeps the operator from being heard or remembered."""
+
+    angle: str = ""
+    operator: tuple[Problem, ...] = ()
 
 
 class GateHealth:
@@ -85,16 +94,15 @@ class GateHealth:
         driving: bool,
         vehicle: VehicleConfig,
         limits: GateConfig,
-        doubt: str = "",
+        known: Known = Known(),  # noqa: B008  frozen
     ) -> tuple[Part, ...]:
         """The gate's own parts, judged over the turns that ended. `topics` by name: odometry,
-        steering_angle, proposal, command, and the others that the gate subscribes to. `doubt`: why
-        the gate does not believe measured angles that it hears."""
+        steering_angle, proposal, command, and the others that the gate subscribes to."""
         named = {"odometry", "steering_angle", "proposal", "command"}
         speed, angle = topics["odometry"], topics["steering_angle"]
         found = [
             sensor_part("odometry", speed, self.odometry, Level.WARN, {}, self._slow(limits)),
-            *([self._angle(angle, doubt)] if angle.others or doubt else []),
+            *([self._angle(angle, known.angle)] if angle.others or known.angle else []),
             _once(sensor_part("proposal", topics["proposal"], self.proposals, Level.WARN)),
             _command(topics["command"], driving),
             *(
@@ -108,6 +116,8 @@ class GateHealth:
                 problems = tuple(settings.judge_settings(part.facts, vehicle, limits))
                 size = f"wheelbase {vehicle.wheelbase:g} m, at most {limits.max_speed:g} m/s"
                 found.append(Part("vehicle", {"more": size}, problems))
+        if known.operator:
+            found.append(Part("operator", {}, known.operator))
         parts = (*found, *self._more)
         self._complaints = (*complaints(parts), *complaints(self.policy or ()))
         return parts

@@ -14,7 +14,7 @@ from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.ros import qos
 from liquid_control.ros.health import graph
 from liquid_control.ros.health.announcer import Announcer
-from liquid_control.ros.health.gate import GateHealth
+from liquid_control.ros.health.gate import GateHealth, Known
 from liquid_control.ros.health.messages import parts_in, statuses
 from liquid_control.ros.health.part import Part, renamed
 from liquid_control.ros.health.settings import NAME, parameter_parts
@@ -50,23 +50,22 @@ class GateCheck:
             self.health.hear_policy(parts_in(status))
 
     def parts(
-        self, vehicle: VehicleConfig, limits: GateConfig, driving: bool, angle: str
+        self, vehicle: VehicleConfig, limits: GateConfig, driving: bool, known: Known
     ) -> tuple[Part, ...]:
-        """The gate's own parts; logs the table of all once the policy's are known, then changes.
-        `angle`: why measured angles are not believed."""
+        """The gate's own parts; logs the table of all once the policy's are known, then changes."""
         self._turns += 1
         self.health.turn()
-        parts = self._judge(vehicle, limits, driving, angle)
+        parts = self._judge(vehicle, limits, driving, known)
         if self._shown:
             self._announcer.tell(parts)
         elif self.health.complete or self._turns > PATIENCE:
             self._show(parts)
         return parts
 
-    def engages(self, vehicle: VehicleConfig, limits: GateConfig, angle: str) -> None:
+    def engages(self, vehicle: VehicleConfig, limits: GateConfig, known: Known) -> None:
         """Logs the table, where it was not, before the first command."""
         if not self._shown:
-            self._show(self._judge(vehicle, limits, True, angle))
+            self._show(self._judge(vehicle, limits, True, known))
 
     def _show(self, parts: tuple[Part, ...]) -> None:
         self._shown = True
@@ -74,7 +73,7 @@ class GateCheck:
         self._announcer.show(parts, renamed(theirs, "policy "))
 
     def _judge(
-        self, vehicle: VehicleConfig, limits: GateConfig, driving: bool, angle: str
+        self, vehicle: VehicleConfig, limits: GateConfig, driving: bool, known: Known
     ) -> tuple[Part, ...]:
         ours = {name: graph.sources(self._node, one) for name, one in self._inputs.items()}
         ours["command"] = graph.listeners(self._node, self._command)
@@ -84,4 +83,4 @@ class GateCheck:
                 topic, name = graph.sources(self._node, one), one.topic_name.rpartition("/")[2]
                 # of two subscriptions to one topic, latched and not, the one that hears more
                 others[name] = max(others.get(name, topic), topic, key=lambda it: len(it.fitting))
-        return self.health.parts({**others, **ours}, driving, vehicle, limits, angle)
+        return self.health.parts({**others, **ours}, driving, vehicle, limits, known)

@@ -19,7 +19,7 @@ from liquid_control.ros import qos
 from liquid_control.ros.diagnostics import ERROR, OK, WARN, Report, status
 from liquid_control.ros.health import live
 from liquid_control.ros.health.announcer import Announcer
-from liquid_control.ros.health.gate import GateHealth
+from liquid_control.ros.health.gate import GateHealth, Known
 from liquid_control.ros.health.graph import refusal
 from liquid_control.ros.health.live import NodeReport
 from liquid_control.ros.health.messages import HARDWARE, part_values, parts_in, statuses
@@ -160,7 +160,7 @@ def second(
     believed=True,
     rate=50,
     angle=True,
-    doubt="",
+    known=Known(),  # noqa: B008  frozen
 ):
     """A second of odometries, `offset` [s] off, angles without a stamp, and proposals; then the
     gate's parts by name."""
@@ -179,7 +179,7 @@ def second(
     gate.turn()
     names = ("odometry", "steering_angle", "proposal", "command")
     kinds = {name: topic(endpoint(f"/{name}")) for name in names}
-    return {part.name: part for part in gate.parts(kinds, False, VEHICLE, LIMITS, doubt)}
+    return {part.name: part for part in gate.parts(kinds, False, VEHICLE, LIMITS, known)}
 
 
 def checked(*parts: Part, settled=True) -> tuple[Part, ...]:
@@ -248,11 +248,22 @@ def test_a_strict_gate_objects_to_an_angle_in_doubt_though_its_messages_are_righ
     clock, degrees = Clock(), "12 rad was measured, the vehicle takes 0.55 at most"
     gate = GateHealth(clock=clock)
     for _ in range(3):
-        parts = second(gate, clock, checked(), doubt=degrees)
+        parts = second(gate, clock, checked(), known=Known(angle=degrees))
     assert parts["steering_angle"].level is Level.WARN
     assert gate.objections() == (f"steering_angle: {degrees}",)
     second(gate, clock, checked())
     assert gate.objections() == ()
+
+
+def test_a_strict_gate_objects_where_the_operator_is_not_heard():
+    clock = Clock()
+    gate = GateHealth(clock=clock)
+    deaf = Known(operator=(Problem("joy", Level.WARN, "no node publishes joy", "start it"),))
+    for _ in range(3):
+        parts = second(gate, clock, checked(), known=deaf)
+    assert parts["operator"].level is Level.WARN
+    assert gate.objections() == ("operator: no node publishes joy",)
+    assert "operator" not in second(gate, clock, checked()) and gate.objections() == ()
 
 
 PARTS = (
