@@ -40,6 +40,9 @@ class FreeWiring:
     sha256 = property(wiring_json.sha256)
     to_dict = wiring_json.to_dict
     from_dict = classmethod(wiring_json.from_dict)
+    motor_neurons = property(wiring_json.motor_neurons)
+    sensory_synapse_count = property(wiring_json.sensory_synapse_count)
+    synapse_count = property(wiring_json.synapse_count)
 
     def __post_init__(self) -> None:
         for name, high in (("inputs", None), ("neurons", None), ("motor", self.neurons)):
@@ -121,20 +124,6 @@ class FreeWiring:
         return cls(
             inputs, neurons, motor, with_polarity(bits, sensory), with_polarity(bits, between)
         )
-
-    @property
-    def motor_neurons(self) -> range:
-        return range(self.motor)
-
-    @property
-    def sensory_synapse_count(self) -> int:
-        """Synapses from the inputs."""
-        return len(self.sensory)
-
-    @property
-    def synapse_count(self) -> int:
-        """All synapses, those from the inputs included."""
-        return len(self.sensory) + len(self.synapses)
 
     def layers(self) -> list[Layer]:
         """One layer of all neurons, along the synapses."""

@@ -45,6 +45,9 @@ class NcpWiring:
     sha256 = property(wiring_json.sha256)
     to_dict = wiring_json.to_dict
     from_dict = classmethod(wiring_json.from_dict)
+    motor_neurons = property(wiring_json.motor_neurons)
+    sensory_synapse_count = property(wiring_json.sensory_synapse_count)
+    synapse_count = property(wiring_json.synapse_count)
 
     def __post_init__(self) -> None:
         for name in ("inputs", "inter", "command", "motor"):
@@ -159,26 +162,12 @@ class NcpWiring:
         return self.motor + self.command + self.inter
 
     @property
-    def motor_neurons(self) -> range:
-        return range(self.motor)
-
-    @property
     def command_neurons(self) -> range:
         return range(self.motor, self.motor + self.command)
 
     @property
     def inter_neurons(self) -> range:
         return range(self.motor + self.command, self.neurons)
-
-    @property
-    def sensory_synapse_count(self) -> int:
-        """Synapses from the inputs."""
-        return len(self.sensory)
-
-    @property
-    def synapse_count(self) -> int:
-        """All synapses, those from the inputs included."""
-        return len(self.sensory) + len(self.synapses)
 
     def layers(self) -> list[Layer]:
         """inter, command, motor, in the order of computation. Inputs of a layer: the previous layer

@@ -1,4 +1,4 @@
-"""Wirings as JSON data with their hash, which readers check."""
+"""What all wirings share: counts, and JSON data with a hash, which readers check."""
 
 from __future__ import annotations
 
@@ -14,11 +14,27 @@ from liquid_control.errors import ConfigError
 class Wiring(Protocol):
     """A frozen dataclass of sizes and two lists of synapses."""
 
+    motor: int
     sensory: tuple[tuple[int, int, int], ...]
     synapses: tuple[tuple[int, int, int], ...]
 
 
 Kind = TypeVar("Kind", bound=Wiring)
+
+
+def motor_neurons(wiring: Wiring) -> range:
+    """Places of the motor neurons in the state: the first ones."""
+    return range(wiring.motor)
+
+
+def sensory_synapse_count(wiring: Wiring) -> int:
+    """Synapses from the inputs."""
+    return len(wiring.sensory)
+
+
+def synapse_count(wiring: Wiring) -> int:
+    """All synapses, those from the inputs included."""
+    return len(wiring.sensory) + len(wiring.synapses)
 
 
 def sha256(wiring: Wiring) -> str:
