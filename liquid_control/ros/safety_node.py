@@ -165,7 +165,7 @@ class SafetyNode(Node):
             request = dataclasses.replace(request, unready=health.objections())
         self._decision = decision = self.guard.tick(now, steady, request)
         if decision.state is State.ENGAGING:
-            self._check.engages(self.vehicle, self.guard.limits, self._known())
+            self._check.engages(self.vehicle, self.guard.limits, self._known)
         self._memory.note(decision.state, decision.reason, self._operator.held)
         self._publish(decision.closing)
         if decision.command is not None:

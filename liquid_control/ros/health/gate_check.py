@@ -3,7 +3,7 @@ writes into the log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
@@ -62,10 +62,12 @@ class GateCheck:
             self._show(parts)
         return parts
 
-    def engages(self, vehicle: VehicleConfig, limits: GateConfig, known: Known) -> None:
+    def engages(
+        self, vehicle: VehicleConfig, limits: GateConfig, known: Callable[[], Known]
+    ) -> None:
         """Logs the table, where it was not, before the first command."""
         if not self._shown:
-            self._show(self._judge(vehicle, limits, True, known))
+            self._show(self._judge(vehicle, limits, True, known()))
 
     def _show(self, parts: tuple[Part, ...]) -> None:
         self._shown = True
