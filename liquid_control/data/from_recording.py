@@ -139,7 +139,8 @@ def file_hashes(path: Path, cache: Path) -> dict[str, str]:
     """SHA-256 of each file of a recording (of all in a large folder) by name, cached in `cache` by
     size and time of change.
     Raises RecordingError for a path that is not a recording, before it reads all of it."""
-    open_recording(path, guess=True).close()
+    with open_recording(path, guess=True) as source:
+        path = source.root
     cache.mkdir(parents=True, exist_ok=True)
     files = (
         sorted(file for file in path.rglob("*") if file.is_file())

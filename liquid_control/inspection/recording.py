@@ -146,7 +146,11 @@ def judge_roles(
             "speed",
             f"no speed: a policy that uses one assumes {TimelineConfig().assumed_speed:g} m/s"
             + _others("speed", alternatives),
-            _naming("speed", alternatives, "record Odometry"),
+            _naming(
+                "speed",
+                alternatives,
+                "record Odometry; a policy that is trained on recordings without it needs none",
+            ),
         )
     elif "steering" in roles and roles["steering"].name == roles["speed"].name:
         named = _naming("speed", alternatives, "") if "speed" in alternatives else ""

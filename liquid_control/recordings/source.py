@@ -78,6 +78,11 @@ class Source(ABC):
         clock was set back, its order of recording. May be called again."""
 
     @property
+    def root(self) -> Path:
+        """The file or folder that holds all of the recording."""
+        return self.path
+
+    @property
     def camera(self) -> Intrinsics | None:
         """The camera's calibration, None where it is not recorded."""
         return None

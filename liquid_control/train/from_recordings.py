@@ -35,9 +35,9 @@ def train(settings: RecordingsSettings) -> dict:
     folder, RefusedRecordingsError for recordings that cannot be used, TooLittleError when not
     enough is left of them.
     """
-    if not settings.recordings:
+    if not settings.named:
         raise ConfigError(
-            "recordings", "none", "at least one recording: --recordings DRIVE [DRIVE ...]"
+            "recordings", "none", "at least one recording: train recordings DRIVE [DRIVE ...]"
         )
     started, device = time.perf_counter(), choose_device(settings.device)
     info = read_model(find_model(settings.start)) if settings.start else None

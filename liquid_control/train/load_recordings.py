@@ -83,7 +83,7 @@ def load_recordings(
     policy's measurements; None for those that a recording gives: what no vehicle here has, the
     policy does without. Raises
     RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given twice."""
-    paths = list(dict.fromkeys(Path(path) for path in (*settings.recordings, *settings.held_out)))
+    paths = list(dict.fromkeys(Path(path) for path in (*settings.named, *settings.held_out)))
     problems: dict[str, str] = {}
     preprocess = _crop(paths, settings, preprocess, problems)
     jobs = []

@@ -26,7 +26,7 @@ from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.train.cloning import CloneSettings
 from liquid_control.train.device import DEVICES
 
-PLACES = ("recordings", "held_out", "out", "cache", "workers", "device", "start")
+PLACES = ("paths", "recordings", "held_out", "out", "cache", "workers", "device", "start")
 """Settings that say where a run is done and where its inputs lie; hashes of the inputs decide."""
 
 
@@ -88,9 +88,15 @@ class RecordingsSettings:
     policy: PolicyConfig = group(PolicyConfig())
     car: CarConfig = group(CarConfig())
     preprocess: PreprocessConfig = group(PreprocessConfig())
+    paths: tuple[Path, ...] = several((), "the same as --recordings", positional=True)
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    def named(self) -> tuple[Path, ...]:
+        """All recordings but those held out."""
+        return (*self.paths, *self.recordings)
 
 
 def starting_preprocess(settings: RecordingsSettings, info: ModelInfo | None) -> PreprocessConfig:

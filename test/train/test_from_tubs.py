@@ -7,6 +7,7 @@ import json
 import pytest
 
 from liquid_control.config import PreprocessConfig
+from liquid_control.errors import ConfigError
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.train.cloning import CloneSettings
@@ -18,7 +19,8 @@ from liquid_control.train.recordings_settings import RecordingsSettings
 
 def settings_for(paths, folder, **recording) -> RecordingsSettings:
     return RecordingsSettings(
-        tuple(paths),
+        tuple(paths[1:]),
+        paths=tuple(paths[:1]),  # as given without --recordings
         out=folder / "run",
         cache=folder / "cache",
         clone=CloneSettings(steps=2, frames=8, core_fit=CoreFitSettings(steps=2)),
@@ -55,6 +57,12 @@ def test_what_no_vehicle_has_the_policy_does_without(tubs, tmp_path, monkeypatch
     assert model["spec"]["actions"][0]["scale"] == pytest.approx(2 * 2.0 * 0.6, rel=0.1)
     of_one = next(iter(model["provenance"]["data"]["recordings"].values()))
     assert set(of_one["files"]) == {"catalog_0.catalog", "images", "manifest.json"}
+
+
+def test_a_tub_is_the_same_by_whatever_path(tubs, tmp_path):
+    both = [tubs[0], tubs[0] / "manifest.json"]
+    with pytest.raises(ConfigError, match="the same recording"):
+        train(settings_for(both, tmp_path, largest_curvature=2.0))
 
 
 def test_without_a_scale_every_tub_is_refused_with_what_to_write(tubs, tmp_path):

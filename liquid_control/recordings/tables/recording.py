@@ -59,6 +59,10 @@ class TableRecording(Source):
         self.skipped.update(table.left_out)
 
     @property
+    def root(self) -> Path:
+        return self._folder
+
+    @property
     def seconds(self) -> float:
         return self._seconds
 
