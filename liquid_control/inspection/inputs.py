@@ -73,8 +73,7 @@ def judge_inputs(
 ) -> Iterator[Finding]:
     """Inputs of recorded roles that contribute nothing, beyond what `findings` say, and what was
     taken in place of what is recorded."""
-    for remark in remarks:
-        yield warning("receipt_used", remark.partition(":")[0], remark.partition(": ")[2])
+    yield from judge_remarks(remarks)
     said = {one.role: one.train for one in findings if one.code in SAID}
     of_camera = any(one.role == "camera" and one.code in CLOCK for one in findings)
     absent = {
@@ -99,6 +98,12 @@ def judge_inputs(
         train = FAULT if target else WARNING
         remedy = "" if "--topics" in reason else RECEIVE if "stamp" in reason else REMEDIES[role]
         yield Finding("contributes_nothing", role, text, remedy, WARNING, train)
+
+
+def judge_remarks(remarks: Sequence[str]) -> Iterator[Finding]:
+    """What was taken in place of what is recorded, as `Source.remarks` has it."""
+    for remark in remarks:
+        yield warning("receipt_used", remark.partition(":")[0], remark.partition(": ")[2])
 
 
 def gives_target(contributed: Mapping[str, Contribution]) -> bool:

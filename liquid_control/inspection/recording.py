@@ -24,7 +24,7 @@ from liquid_control.inspection.findings import (
     verdicts,
     warning,
 )
-from liquid_control.inspection.inputs import gives_target, judge_inputs
+from liquid_control.inspection.inputs import gives_target, judge_inputs, judge_remarks
 from liquid_control.inspection.measurements import judge_driving, judge_imu
 from liquid_control.inspection.pictures import judge_pictures
 from liquid_control.inspection.stamps import StampReport
@@ -102,6 +102,8 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
             name: dataclasses.asdict(one) for name, one in contributed.items()
         }
         findings += list(judge_inputs(contributed, source.remarks, roles, findings))
+    else:
+        findings += judge_remarks(source.remarks)
     damage = source.damage
     findings += judge_damage(damage, tracks.skipped if tracks else {})
     facts["damage"] = [dataclasses.asdict(one) for one in damage]

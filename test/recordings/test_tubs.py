@@ -242,12 +242,13 @@ def test_without_a_scale_a_tub_is_refused_with_what_to_write_and_can_be_inspecte
     tub = tables.write_tub(tmp_path / "tub", map(tables.record, range(60)))
     with pytest.raises(RecordingError, match=r"vehicle.yaml.*largest_curvature: 1.0"):
         open_recording(tub)
-    facts = inspect_recording(tub).facts
-    assert {use: one["state"] for use, one in facts["verdict"].items()} == {
-        "replay": "usable with warnings",
-        "train": "usable with warnings",
-    }
-    assert any("no file says what curvature 1 is" in one["text"] for one in facts["findings"])
+    for quick in (True, False):
+        facts = inspect_recording(tub, quick=quick).facts
+        assert {use: one["state"] for use, one in facts["verdict"].items()} == {
+            "replay": "usable with warnings",
+            "train": "usable with warnings",
+        }
+        assert any("no file says what curvature 1 is" in one["text"] for one in facts["findings"])
     (tub / "vehicle.yaml").write_text("largest_curvature: 2.0\n")
     assert angles(tub, RecordingSettings()) == expected(*range(60))
     facts = inspect_recording(tub).facts
