@@ -278,6 +278,8 @@ class Engagement:
         if self.state is State.DEGRADED:
             if not readings.unhealthy:
                 return self._enter(State.ENGAGED, "inputs are back", readings)
+            if not any(problem in self.reason for problem in readings.unhealthy):
+                self.reason = ", ".join(readings.unhealthy)
             if readings.standing:
                 self._by_itself = self.config.engage == "automatic"
                 return self._enter(State.STOPPED, self.reason, readings)
@@ -291,12 +293,10 @@ class Engagement:
             return self._enter(
                 State.ENGAGING, "engage requested" if requested else "inputs are healthy", readings
             )
-        if self.state is State.DISENGAGED:
-            waiting = ", ".join(readings.wrong) or (
-                "healthy for too short a time" if may_start else "waits for an engage request"
-            )
-            return self._enter(State.DISENGAGED, waiting, readings)
-        return self.state
+        waiting = ", ".join(readings.wrong) or (
+            "healthy for too short a time" if may_start else "waits for an engage request"
+        )
+        return self._enter(self.state, waiting, readings)
 
     def _note_health(self, readings: Readings) -> None:
         if readings.wrong:

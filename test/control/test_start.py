@@ -30,7 +30,7 @@ class Rig:
     def __init__(self, limits: GateConfig | None = None, **config) -> None:
         self.guard = Guard(limits, VEHICLE, EngagementConfig(**config))
         self.now, self.steady = EPOCH, 0
-        self.speed, self.curvature, self.policy = 5.0, BEND, True
+        self.speed, self.curvature, self.policy, self.odometry = 5.0, BEND, True, True
         self.angle: float | None = None
         self.decision = None
 
@@ -39,7 +39,8 @@ class Rig:
         if self.policy:
             action = Action(self.now - 5 * MS, self.curvature, self.speed)
             self.guard.push_proposal(action, self.now, self.steady)
-        self.guard.push_speed(SpeedSample(self.now, self.speed), self.now, self.steady)
+        if self.odometry:
+            self.guard.push_speed(SpeedSample(self.now, self.speed), self.now, self.steady)
         self.measure(self.angle)
         self.decision = self.guard.tick(self.now, self.steady, request)
         return self.decision.command
@@ -231,6 +232,26 @@ def test_rolling_backwards_while_engaged_brakes_and_driving_goes_on_after_it():
     rig = Rig(standstill=1.0)
     rig.speed = -0.9
     assert rig.run(3.0) is State.ENGAGED, "what counts as standing does not brake"
+
+
+def test_an_odometry_that_comes_back_backwards_is_the_reason_while_degraded_and_stopped():
+    rig = Rig()
+    rig.curvature = 0.0
+    assert rig.run(3.0) is State.ENGAGED
+    rig.odometry = False
+    assert rig.run(0.8) is State.DEGRADED and rig.decision.reason == "no speed"
+    rig.odometry, rig.speed = True, -3.0
+    rig.tick()
+    assert (rig.decision.state, rig.decision.reason) == (State.DEGRADED, "rolling backwards")
+    assert rig.decision.command.speed == 0.0
+    rig.odometry = False
+    assert rig.run(6.0) is State.STOPPED and rig.decision.reason == "no speed"
+    rig.odometry = True
+    assert rig.run(1.0) is State.STOPPED and rig.decision.reason == "rolling backwards"
+    rig.speed = 0.0
+    assert rig.run(0.5) is State.STOPPED
+    assert rig.decision.reason == "healthy for too short a time"
+    assert rig.run(1.0) is State.ENGAGING
 
 
 def test_an_emergency_stop_without_engaging_starts_from_the_measured_angle():
