@@ -14,7 +14,7 @@ NOISE, FASTEST = 0.05, 10.0
 """What two measured angles may differ by [rad], and per second [rad/s]: more than any steering
 reaches."""
 BEYOND = 1.2
-"""An angle larger than so many times the vehicle's largest is none: it is in another unit, say."""
+"""An angle larger than this multiple of the vehicle's largest is in another unit or wrong."""
 DOUBT = 60.0
 """For so long after such an angle none is believed: in degrees, too, the numbers are small on a
 straight [s]."""

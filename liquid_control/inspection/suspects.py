@@ -130,7 +130,7 @@ def explanations(measured: Sequence[Measured]) -> list[Explanation]:
 
 
 def _of_size(size: int, suspects: Sequence[str], measured: Sequence[Measured]) -> list[Explanation]:
-    """All explanations by so many suspects, the best first."""
+    """All explanations by this number of suspects, the best first."""
     sets = itertools.combinations(suspects, size)
     found = [one for names in sets for one in _with(names, measured)]
     return sorted(found, key=lambda one: one.cost)

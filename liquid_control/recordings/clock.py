@@ -2,8 +2,8 @@
 recorder's clock.
 
 A recorder's clock may be set while it records, a recording may be paused or joined from several,
-and all sensors may share a clock that is not the recorder's (TAI, time since boot). Whoever reads a
-recording gets receipts that go forward and stamps that fit them. What was done is kept, to be told.
+and all sensors may share a clock that is not the recorder's (TAI, time since boot). A reader of
+the recording gets receipts that go forward and stamps that fit them; the report names the changes.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def replay(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, list[str], f
     """Gate, policy, the command of the player, and the seconds to wait before it. `given`: the
     values of `REPLAY`. Raises ConfigError.
 
-    Neither proposals nor commands are on the topics of a vehicle whose nodes run beside these.
+    Neither proposals nor commands are on the topics of a vehicle whose nodes run at the same time.
     """
     given = {**given, **{name: f"/{given[name].lstrip('/')}" for name in ("image", "imu", "odom")}}
     gate, policy = (
@@ -268,11 +268,11 @@ def _find(argument: str, value: str, presets: Mapping[str, Path]) -> Path:
         return path.absolute()
     if value.removesuffix(".yaml") in presets:
         return presets[value.removesuffix(".yaml")]
-    beside = sorted(each.name for each in path.parent.glob("*.yaml")) if value else []
+    there = sorted(each.name for each in path.parent.glob("*.yaml")) if value else []
     expected = f"{' or '.join(presets)}, or a YAML file"
-    if beside:
-        expected += f"; in {path.parent.absolute()} there are {', '.join(beside[:10])}"
-    near = difflib.get_close_matches(path.stem, [*presets, *beside], 1)
+    if there:
+        expected += f"; in {path.parent.absolute()} there are {', '.join(there[:10])}"
+    near = difflib.get_close_matches(path.stem, [*presets, *there], 1)
     raise ConfigError(argument, value, expected + (f". Did you mean {near[0]}?" if near else ""))
 
 

@@ -1,6 +1,6 @@
 """Conflicting publishers: another node that commands the vehicle, or two nodes that propose.
 
-Publishers are told apart by their GID: two gates of one name, started twice by mistake or left by a
+Publishers are distinguished by GID: two gates of one name, started twice by mistake or left by a
 launch that crashed, are two. DDS lists a process that was killed until its lease ends (20 s in Fast
 DDS) to those that knew it. So two policies of one name are a conflict when messages of both arrive
 in turns, or when both are listed for longer than a lease. A gate has never known a gate of its own
@@ -29,7 +29,7 @@ HEARD_FOR = 2.0
 RESTART = 1.0
 """No publisher is replaced twice within this time [s]."""
 SENDERS = 16
-"""So many senders are remembered."""
+"""Number of senders that are remembered."""
 SERVER = "ROS_DISCOVERY_SERVER"
 AGAIN = "a second time (started twice, or left by a launch that crashed)"
 

@@ -115,7 +115,7 @@ class SafetyNode(Node):
         diagnostics.publish(self, self._report)
 
     def run(self, executor: SingleThreadedExecutor) -> None:
-        """Spins until the process is told to end. rclpy's own handlers would end the context first,
+        """Spins until a signal ends the process. rclpy's own handlers would end the context first,
         and with it the way to the vehicle for the last command; the watchdog's timer wakes the
         executor at least every 0.1 s."""
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -39,7 +39,7 @@ RENAMED = {"rivals_are_faults": "conflicts_are_faults"}
 
 POSSIBLE, SLIP, SLIP_OF_SHORT, SHORT = 0.6, 0.8, 0.9, 8
 """Likeness of two names [0, 1] from which one is suggested, and from which it is taken for a slip;
-of names of fewer letters than `SHORT` and of nodes more is asked."""
+the last is for names of fewer letters than `SHORT` and for names of nodes."""
 
 
 def refuse_undeclared(node: Node, kind: str, words: Sequence[str] | None = None) -> tuple[str, ...]:

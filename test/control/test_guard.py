@@ -81,7 +81,7 @@ def test_it_starts_from_the_measured_angle_and_speed():
     )
 
 
-def test_manual_waits_to_be_asked_and_an_early_question_is_kept_until_inputs_are_healthy():
+def test_manual_waits_for_a_request_and_an_early_one_is_kept_until_inputs_are_healthy():
     rig = Rig(EngagementConfig(engage="manual"))
     assert rig.run(3.0) is State.DISENGAGED and rig.decision.reason == "waits for an engage request"
     assert rig.run(0.02, OperatorRequest(engage_requested=True)) is State.ENGAGING
@@ -91,7 +91,7 @@ def test_manual_waits_to_be_asked_and_an_early_question_is_kept_until_inputs_are
 
 
 @pytest.mark.parametrize("state", [State.ENGAGING, State.ENGAGED, State.DEGRADED, State.STOPPED])
-def test_a_takeover_wins_within_one_tick_in_every_state_and_stays_until_asked(state):
+def test_a_takeover_wins_within_one_tick_in_every_state_and_stays_until_a_request(state):
     rig = Rig()
     rig.run(5.0, until=State.ENGAGING if state is State.ENGAGING else State.ENGAGED)
     if state in (State.DEGRADED, State.STOPPED):

@@ -195,7 +195,7 @@ def worst(track: Track, truth: Track) -> float:
     [(name, CAR) for name in BLAMED] + [(name, WALKING) for name in WALKING_TOO],
     ids=[*BLAMED, *(f"{name}, walking" for name in WALKING_TOO)],
 )
-def test_the_spoiled_signal_is_blamed_alone_and_its_remedy_mends_it(name, vehicle, drive):
+def test_the_corrupted_signal_is_blamed_alone_and_its_remedy_corrects_it(name, vehicle, drive):
     spoil, code, role = BLAMED[name]
     motion = drive(3, **vehicle)
     truth = motion.signals()
@@ -222,7 +222,7 @@ def test_a_drive_in_order_has_no_findings(seed, vehicle, drive):
 
 
 @pytest.mark.parametrize("name", NOTED)
-def test_what_no_policy_uses_is_noted_and_nobody_else_blamed(name, drive):
+def test_what_no_policy_uses_is_noted_and_no_other_signal_blamed(name, drive):
     spoil, code = NOTED[name]
     motion = drive(3)
     spoil(motion)
@@ -237,7 +237,7 @@ def test_what_no_policy_uses_is_noted_and_nobody_else_blamed(name, drive):
     ("imu upside down", "steering in degrees"),
     ("imu upside down", "speed in mph"),
 ])  # fmt: skip
-def test_two_faults_are_told_apart_and_mended_together(names, drive):
+def test_two_faults_are_distinguished_and_corrected_together(names, drive):
     motion = drive(3)
     truth = motion.signals()
     for name in names:
@@ -297,7 +297,7 @@ def test_a_sign_between_gyro_and_lateral_acceleration_alone_blames_neither(drive
     assert "--imu.gyro-scale -1" in findings[0].remedy and "bru" in findings[0].remedy
 
 
-def test_a_unit_that_people_use_is_taken_before_one_that_nobody_does(drive):
+def test_a_common_unit_is_taken_before_an_uncommon_one(drive):
     motion = drive(3)
     motion.odometry, motion.rotation = motion.odometry[:0], motion.rotation[:0]
     motion.imu[:, 4:7] = np.nan
@@ -305,7 +305,7 @@ def test_a_unit_that_people_use_is_taken_before_one_that_nobody_does(drive):
     assert weighty(judged(motion)[0]) == [("gyro_unit", "imu")]
 
 
-def test_the_errors_of_the_zero_are_honest(drive):
+def test_the_errors_of_the_zero_are_calibrated(drive):
     """Of many drives, the estimate lies within its standard errors as often as it says."""
     misses = []
     for seed in range(30):

@@ -110,7 +110,7 @@ def test_a_clock_that_leaps_is_no_silence(leap):
     assert len(silent.gaps) == 1 and silent.gaps[0][1] == pytest.approx(abs(leap) + 0.01)
 
 
-def test_a_gap_of_all_roles_is_told_once_and_not_blamed_on_each():
+def test_a_gap_of_all_roles_is_reported_once_and_not_for_each():
     roles = {"camera": 0.05, "imu": 0.01, "speed": 0.02, "steering": 0.04}
 
     def reports(skip):

@@ -212,7 +212,7 @@ def test_a_receipt_of_zero_is_none_and_the_stamp_stands_for_it(stamps):
 
 
 @pytest.mark.parametrize("speed", [0.01, 0.5, 2.0])
-def test_a_recording_that_was_played_at_another_speed_is_told(speed):
+def test_a_recording_that_was_played_at_another_speed_is_reported(speed):
     rows = restamped(drive(), lambda ns: BEGIN + DAY + round((ns - BEGIN) * speed),
                      **all_stamps(lambda ns: ns))  # fmt: skip
     found = findings(InMemoryRecording(rows))

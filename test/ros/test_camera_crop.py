@@ -48,7 +48,7 @@ def test_a_lens_is_the_crop_of_every_size(node):
     assert narrow.of(480, 640) is None and "short of the view" in narrow.problem
 
 
-def test_it_follows_the_camera_info_beside_the_pictures(node, probe):
+def test_it_follows_the_camera_info_of_the_pictures(node, probe):
     crop = CameraCrop(node, VIEW, PREPROCESS)
     assert crop.of(160, 320) is None and crop.problem == "no CameraInfo on /zed/rgb/camera_info"
 

@@ -36,7 +36,7 @@ FRONT = "camera/image_raw:=/zed/rgb/image_raw"
         ),
     ],
 )
-def test_a_cameras_topics_lie_beside_its_raw_pictures(namespace, rules, raw, compressed, info):
+def test_a_cameras_topics_follow_its_raw_pictures(namespace, rules, raw, compressed, info):
     words = [word for rule in rules for word in ("-r", rule)]
     node = Node(
         "eyes",

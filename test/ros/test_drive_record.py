@@ -122,7 +122,7 @@ def test_a_killed_drive_leaves_what_it_had_recorded(model, tmp_path):
     )
 
 
-def test_a_recording_in_the_way_is_told_before_anything_starts(model, tmp_path):
+def test_a_recording_in_the_way_is_reported_before_anything_starts(model, tmp_path):
     (tmp_path / "bag").mkdir()
     process = drive(model, tmp_path / "out", 4.0, tmp_path / "bag")
     _, complained = process.communicate(timeout=30)

@@ -129,7 +129,7 @@ def test_it_does_not_end_when_configuring_fails(start, probe, tmp_path):
     assert process.poll() is None
 
 
-def test_every_node_ends_quietly_when_told(start, probe, model):
+def test_every_node_ends_quietly_on_a_signal(start, probe, model):
     nodes = [
         start("policy_node", model=model),
         start("safety_node"),

@@ -84,7 +84,7 @@ sys.exit(process.run({make}, loop=fail))
 
 @pytest.mark.parametrize("error", ["ConfigError('x', 1, '2')", "OSError('gone')"])
 @pytest.mark.parametrize("make, code", [("fail", FAILED_START), ("lambda: Node('n')", CRASHED)])
-def test_a_failed_start_is_told_from_a_crash(error, make, code):
+def test_a_failed_start_is_distinguished_from_a_crash(error, make, code):
     ended = subprocess.run(
         [sys.executable, "-c", ENDS.format(error=error, make=make)],
         capture_output=True,

@@ -111,7 +111,7 @@ def commands(verdicts) -> list[Command]:
     ]
 
 
-def test_it_keeps_silent_until_asked_then_lets_good_proposals_through(
+def test_it_keeps_silent_until_engaged_then_lets_good_proposals_through(
     safety, verdicts, probe, libraries
 ):
     heard = probe.heard["command"]
@@ -241,7 +241,7 @@ def test_without_a_measured_speed_it_says_so(verdicts, probe):
     )
 
 
-def test_a_takeover_silences_it_until_it_is_asked_again(verdicts, probe):
+def test_a_takeover_silences_it_until_it_is_engaged_again(verdicts, probe):
     engage(probe)
     probe.send("takeover", Bool(data=True))
     drive(probe, 0.2)
@@ -329,7 +329,7 @@ def test_limits_stay_as_they_are_while_engaged(verdicts, probe):
     )
 
 
-def test_a_gate_that_is_told_to_end_leaves_the_vehicle_at_standstill(safety, verdicts, probe):
+def test_a_gate_that_is_ended_leaves_the_vehicle_at_standstill(safety, verdicts, probe):
     engage(probe)
     heard = probe.heard["command"]
     assert heard[-1][0].twist.linear.x > 5.0

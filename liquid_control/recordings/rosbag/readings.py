@@ -163,7 +163,7 @@ def _twist_reader(
     part: Callable, vehicle: VehicleConfig, scale: float
 ) -> Callable[[object], Steering]:
     """Below creeping speed the angle before is held, as the robot's nodes do. The vehicle's largest
-    angle is not applied, so that a wrong unit can be told."""
+    angle is not applied, so that a wrong unit can be detected."""
     held = 0.0
 
     def read(message) -> Steering:

@@ -164,9 +164,9 @@ class RosbagRecording(Source):
     @functools.cached_property
     def _bits(self) -> int:
         """That pictures of values of 16 bits use."""
-        asked, camera = self.settings.picture_bits, self._topics.camera
-        if asked != "auto":
-            return int(asked)
+        bits, camera = self.settings.picture_bits, self._topics.camera
+        if bits != "auto":
+            return int(bits)
         return 16 if camera is None else bits_of(self.reader, camera.name)
 
     def _own_ns(self, role: str, decoded: object) -> int | None:

@@ -23,7 +23,7 @@ from liquid_control.ros.health.topics import Topic
 POLICY = "policy_health"
 """Topic of the policy's own check, latched."""
 PATIENCE = 10
-"""The table is logged after so many seconds, whatever is missing."""
+"""The table is logged after this time [s], whatever is missing."""
 OF_ROS = ("/clock", "/parameter_events")
 
 

@@ -13,7 +13,7 @@ from liquid_control.ros.health.part import Level, Part, Problem
 from liquid_control.ros.health.topics import Topic, judge_sources
 
 WINDOWS = 3
-"""What is heard is judged over so many turns, of one second each."""
+"""Messages are judged over this number of turns of one second."""
 BEHIND, AHEAD = 0.15, 0.12
 """Stamps may be this much older or younger than our clock at arrival [s]: more than a driver's
 delay, and than a /clock that ticks ten times a second."""

@@ -15,7 +15,7 @@ MEASURED = {
 """By our type: the parameter that chooses another one, and the types that need no field."""
 
 PARTICIPANT = 12
-"""So many bytes of a GID name the process in DDS."""
+"""Number of bytes of a GID that name the process in DDS."""
 LEASE = 25.0
 """DDS lists a killed process for less [s]: Fast DDS 20 s, Cyclone DDS 10 s."""
 TOOLS = ("_ros2cli", "rosbag2_recorder", "rqt_", "rviz", "foxglove_bridge")
@@ -39,7 +39,7 @@ class Endpoint:
 @dataclasses.dataclass(frozen=True)
 class Topic:
     """One of our endpoints and those on the other side. `elsewhere`: other topics on which this
-    type is published, looked up where nobody publishes here."""
+    type is published, looked up where no publisher is known here."""
 
     name: str
     kind: str

@@ -106,7 +106,7 @@ def test_the_page_shows_the_figures_and_all_charts(written):
     assert page.count('class="moment"') >= 4 and page.count('<section class="bag">') == 2
 
 
-def test_the_video_is_as_long_as_asked(written):
+def test_the_video_is_as_long_as_requested(written):
     folder, _, _ = written
     with av.open(str(folder / "replay_1.mp4")) as video:
         frames = list(video.decode(video=0))

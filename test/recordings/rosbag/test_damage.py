@@ -136,7 +136,7 @@ def test_a_packed_file_that_does_not_fit_on_the_disk_is_refused_with_what_to_do(
         BagReader(packed)
 
 
-def test_a_wrong_checksum_is_told_and_the_chunk_used(bags, tmp_path):
+def test_a_wrong_checksum_is_reported_and_the_chunk_used(bags, tmp_path):
     events = bags.drive(3)
     with (tmp_path / "bag.mcap").open("wb") as stream:
         writer = Writer(stream, compression=CompressionType.NONE)

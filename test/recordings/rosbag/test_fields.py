@@ -242,7 +242,7 @@ def test_a_path_in_a_map_file_must_be_text():
         TopicMap(steering=3)
 
 
-def test_a_commanded_speed_is_said_beside_the_number_that_may_be_measured(bags, odd, tmp_path):
+def test_a_commanded_speed_is_named_with_the_number_that_may_be_measured(bags, odd, tmp_path):
     drive = odd("ackermann_msgs/msg/AckermannDrive", steering_angle=0.1, speed=3.0)
     events = [
         (STAMP, "/drive", "ackermann_msgs/msg/AckermannDrive", drive),

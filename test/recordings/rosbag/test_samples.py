@@ -216,7 +216,7 @@ def test_a_drive_comes_out_in_the_order_of_its_receipt_with_its_own_stamps(bags,
     ]
 
 
-def test_stamps_of_receipt_when_asked_for(bags, tmp_path):
+def test_stamps_of_receipt_on_request(bags, tmp_path):
     with RosbagRecording(
         bags.write(tmp_path / "bag", bags.drive(3)), RecordingSettings(stamps="receive")
     ) as recording:

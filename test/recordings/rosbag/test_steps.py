@@ -194,7 +194,7 @@ def test_one_topic_that_hops_is_no_step_of_the_clock():
     ) == [4000]
 
 
-def test_nanoseconds_of_a_second_and_more_are_added_to_the_seconds_and_told(tmp_path):
+def test_nanoseconds_of_a_second_and_more_are_added_to_the_seconds_and_reported(tmp_path):
     """Of a driver that does not carry: its numbers are right, and no clock has them."""
     rows = []
     for receipt, topic, kind, data in events((0,)):

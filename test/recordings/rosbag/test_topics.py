@@ -99,7 +99,7 @@ def test_a_choice_that_is_left_is_an_error_with_the_flag_that_settles_it(topics,
     assert chosen(topics, **{role: last.lstrip("/")})[role] == last
 
 
-def test_what_is_asked_for_must_be_there_and_of_a_readable_type():
+def test_a_requested_topic_must_be_there_and_of_a_readable_type():
     topics = {"/a/image": IMAGE, "/imu": IMU, "/battery": FLOAT}
     with pytest.raises(
         TopicError,
