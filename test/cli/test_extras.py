@@ -39,6 +39,7 @@ NEEDS = {
     "faults": "run sim",
     "soak gate": "run",
     "soak inputs": "run bags",
+    "soak recordings": "run bags",
     "soak processes": "run sim",
     "soak": "run sim",
     "doctor": "",
