@@ -7,7 +7,7 @@ other gives sign, unit, zero and delay. `relations` has the other pairs.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -56,10 +56,12 @@ def compare_signals(
     vehicle: VehicleConfig,
     is_curvature: bool,
     behind: Mapping[str, float] | None = None,
+    without: Collection[str] = (),
 ) -> Agreement:
     """Compares the signals of one pass over a recording; a fit that is not possible says why.
-    `is_curvature`: the steering was recorded as a yaw rate; `behind`: as of `motion_signals`."""
-    return compare(motion_signals(tracks, behind), vehicle, is_curvature)
+    `is_curvature`: the steering was recorded as a yaw rate; `behind`, `without`: as of
+    `motion_signals`."""
+    return compare(motion_signals(tracks, behind, without), vehicle, is_curvature)
 
 
 def compare(signals: Signals, vehicle: VehicleConfig, is_curvature: bool = False) -> Agreement:

@@ -71,6 +71,8 @@ def judge_agreement(
 
 def _lateral_unchecked(agreement: Agreement) -> Iterator[Finding]:
     fit, known = agreement.lateral, {one.name for one in agreement.diagnosis.relations.measured}
+    if agreement.diagnosis.rotation is not None:  # judged with the mounting
+        return
     if known & {"lateral_gyro", "lateral_steering"} or not fit.samples:
         return
     why = fit.reason or f"it hardly follows speed x yaw rate (correlation {fit.correlation:.2f})"
@@ -163,9 +165,9 @@ def _camera(error: Error, diagnosis: Diagnosis, settings: RecordingSettings) -> 
 
 
 def _heading(error: Error, diagnosis: Diagnosis, settings: RecordingSettings) -> Finding:
-    words = "turns the other way" if error.factor < 0 else f"{_times(error)} right"
+    words = " turns the other way" if error.factor < 0 else f": {_times(error)} right"
     return note(
-        "odometry_heading", "speed", f"the heading of the odometry's pose {words}; it is not used"
+        "odometry_heading", "speed", f"the heading of the odometry's pose{words}; it is not used"
     )
 
 

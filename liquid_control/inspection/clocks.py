@@ -125,8 +125,7 @@ def judge_order(role: str, stamps: StampReport) -> Iterator[Finding]:
             "constant_stamps", role, f"{stamps.duplicates} {of} repeat the one before", RECEIVE
         )
         return
-    repeated = role == "steering" and stamps.interval < APART  # commands of one picture
-    if not repeated and (coarse := _coarse(stamps)) is not None:
+    if (coarse := _coarse_of(role, stamps)) is not None:
         yield grave("coarse_stamps", role, coarse, RECEIVE)
         return
     if stamps.zeros:
@@ -245,6 +244,12 @@ def other_clocks(stamps: Mapping[str, StampReport], by_receipt: bool = False) ->
     return found
 
 
+def untimed(stamps: Mapping[str, StampReport]) -> set[str]:
+    """Roles of coarse stamps, whose signals cannot be compared with those of others in time."""
+    found = {role for role, one in stamps.items() if _coarse_of(role, one) is not None}
+    return {"imu" if role == ACCELEROMETER else role for role in found}
+
+
 def _judge_speed(stamps: Mapping[str, StampReport]) -> Finding | None:
     """Receipts that do not take the time that stamps do, in most of the roles."""
     stamped = [one for one in stamps.values() if np.isfinite(one.latency) and one.seconds > LEAST]
@@ -313,6 +318,12 @@ def _judge_clock(role: str, stamps: StampReport) -> Iterator[Finding]:
 def _useless(stamps: StampReport) -> bool:
     """Whether rate and gaps of the stamps say nothing."""
     return stamps.zeros > 0.5 * stamps.count or stamps.constant or _coarse(stamps) is not None
+
+
+def _coarse_of(role: str, stamps: StampReport) -> str | None:
+    """As `_coarse`, but for commands that carry the stamp of their picture."""
+    repeated = role == "steering" and stamps.interval < APART
+    return None if repeated else _coarse(stamps)
 
 
 def _coarse(stamps: StampReport) -> str | None:

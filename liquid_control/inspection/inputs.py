@@ -8,18 +8,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 
 from liquid_control.inspection.findings import FAULT, WARNING, Finding, warning
-from liquid_control.perception.contribution import Account, Contribution
+from liquid_control.perception.contribution import WORDS, Account, Contribution
 from liquid_control.perception.timeline import Timeline
 from liquid_control.recordings.contributions import ROLE_OF, contributions
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.values import Entry
-from liquid_control.signals import Frame, ImuSample, Observation, SpeedSample
+from liquid_control.signals import Frame, ImuSample, Observation, Reason, SpeedSample
 
 NEAR_NS = 500_000_000
 """A steering angle within this time of a picture is known on it."""
 RECEIVE = "read it with --stamps receive"
 SAID = ("zero_stamps", "constant_stamps", "not_covered", "no_messages", "other_clock")
 """Findings that already say why a whole role contributes nothing."""
+UNIT = ("speed_unit", "gyro_unit", "acceleration_unit")
+"""Findings that say why numbers are beyond any sensor."""
 CLOCK = ("other_clock", "late", "from_the_future")
 """Findings of a clock that is not the others'."""
 PICTURE = np.zeros((1, 1, 3), np.uint8)
@@ -76,6 +78,7 @@ def judge_inputs(
     yield from judge_remarks(remarks)
     said = {one.role: one.train for one in findings if one.code in SAID}
     of_camera = any(one.role == "camera" and one.code in CLOCK for one in findings)
+    in_unit = {one.role for one in findings if one.code in UNIT}
     absent = {
         name: one for name, one in contributed.items() if one.reason and ROLE_OF[name] in roles
     }
@@ -86,6 +89,8 @@ def judge_inputs(
     for (role, reason), names in by_reason.items():
         target = without_target and set(names) & {"yaw_rate", "speed", "steering"}
         if role in said and (not target or said[role] == FAULT):
+            continue
+        if role in in_unit and not target and WORDS[Reason.MALFORMED] in reason:
             continue
         if of_camera and "stamp" in reason:  # of the pictures' clock, not of this role's
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -55,13 +55,16 @@ class Signals:
     poses: Poses | None = None
 
 
-def motion_signals(tracks: Tracks, behind: Mapping[str, float] | None = None) -> Signals:
+def motion_signals(
+    tracks: Tracks, behind: Mapping[str, float] | None = None, without: Collection[str] = ()
+) -> Signals:
     """Signals of one pass over a recording. `behind`: by role whose clock is another, what its
-    stamps lie behind those of the others [s]; they are compared as if they did not."""
+    stamps lie behind those of the others [s]; they are compared as if they did not. `without`:
+    roles that are left out, because their stamps say too little."""
     behind = behind or {}
 
     def rows(role: str, track: np.ndarray) -> np.ndarray:
-        moved = np.array(track, float)
+        moved = np.array(track, float)[: 0 if role in without else None]
         moved[:, 0] += behind.get(role, 0.0)
         return moved
 

@@ -13,7 +13,13 @@ from tqdm import tqdm
 from liquid_control.config import TimelineConfig
 from liquid_control.inspection.agreement import Agreement, compare_signals
 from liquid_control.inspection.blame import judge_agreement
-from liquid_control.inspection.clocks import judge_clocks, judge_stamps, other_clocks, with_cause
+from liquid_control.inspection.clocks import (
+    judge_clocks,
+    judge_stamps,
+    other_clocks,
+    untimed,
+    with_cause,
+)
 from liquid_control.inspection.facts import full_facts
 from liquid_control.inspection.findings import (
     FAULT,
@@ -90,7 +96,9 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
             if (report := track.report()) is not None
         }
         behind = other_clocks(stamps, settings.stamps == "receive")
-        agreement = compare_signals(tracks, settings.vehicle, is_curvature(roles), behind)
+        agreement = compare_signals(
+            tracks, settings.vehicle, is_curvature(roles), behind, untimed(stamps)
+        )
         contributed = tracks.inputs.contributions(source)
         from_gyro = gives_target(contributed)
     findings += judge_roles(roles, source.alternatives, from_gyro)

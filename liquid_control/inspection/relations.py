@@ -304,4 +304,4 @@ def _zero(signals: Signals) -> float:
 
 def missing(**tracks: Track) -> str:
     absent = [name for name, track in tracks.items() if len(track) < 2]
-    return "the recording has no " + " and no ".join(absent) if absent else ""
+    return f"there is no {' and no '.join(absent)} to compare with" if absent else ""

@@ -19,6 +19,9 @@ GAP_TIMES, GAP_LEAST = 5.0, 0.1
 SET_BACK_NS = 1_000_000_000
 CONSTANT_SHARE = 0.02  # of the messages bring another stamp than the one before, at most
 GOING_SHARE = 0.5  # of the received time: stamps that cover more do not stand still, but are coarse
+PICKED = 64
+"""Latencies that are kept of each block."""
+GOLDEN = (5**0.5 - 1.0) / 2.0  # a step that falls in with no batch of messages
 SHARED = 0.5  # of the messages, at least, repeat the stamp before: several have one stamp
 
 
@@ -203,9 +206,10 @@ class StampTrack:
             for place, value in self._bins.items():
                 merged[place // 2] = min(value, merged.get(place // 2, np.inf))
             self._bins = merged
-        self._latencies = np.concatenate([self._latencies, latency[:: max(1, len(latency) // 64)]])[
-            -BLOCK:
-        ]
+        picked = np.arange(len(latency))
+        if len(picked) > PICKED:
+            picked = np.unique((np.arange(PICKED) * GOLDEN % 1.0 * len(latency)).astype(int))
+        self._latencies = np.concatenate([self._latencies, latency[picked]])[-BLOCK:]
 
     def _clock(self) -> dict:
         if not self._bins:

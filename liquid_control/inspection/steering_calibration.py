@@ -71,15 +71,18 @@ def calibrate(signals: Signals, fit: Fit, wheelbase: float) -> Calibration | Non
         return None
     seconds, said = moving.stamp_ns[both] * 1e-9, moving.value[both]
     yaw, per_bend = yaw[both], per_bend[both]
-    scale, offset = 1.0 / fit.ratio if fit.known else 1.0, 0.0
+    scale = 1.0 / fit.ratio if fit.known else 1.0
+    offset = -scale * float(np.median(said)) if fit.known else 0.0
     for _ in range(ROUNDS):
         middle = np.clip(scale * said + offset, -STEEPEST, STEEPEST)
         bend = np.tan(middle)
         steep = per_bend * (1.0 + bend**2)
         left = yaw - per_bend * bend + steep * middle
         if fit.known:
-            line = fit_in_blocks(seconds, np.stack([steep * said, steep], 1), left)
-            (scale, offset), (scale_error, offset_error) = line.coefficients, line.errors
+            # In radians, so that the pulses of a servo or degrees condition the fit like angles.
+            line = fit_in_blocks(seconds, np.stack([steep * scale * said, steep], 1), left)
+            (change, offset), (scale_error, offset_error) = line.coefficients, line.errors
+            scale, scale_error = scale * change, abs(scale) * scale_error
         else:
             line = fit_in_blocks(seconds, steep[:, None], left - steep * said)
             (offset,), (offset_error,), scale_error = line.coefficients, line.errors, math.inf

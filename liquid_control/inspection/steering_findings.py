@@ -92,7 +92,7 @@ def steering_flags(
     flags = f"--steering-scale {scale:.4g}"
     offset = settings.steering_offset / factor
     if calibration is not None and calibration.scaled and _significant(calibration):
-        offset += calibration.offset
+        offset += calibration.offset / (calibration.scale * factor)  # the same zero in this scale
     if abs(offset) > math.radians(0.05):
         flags += f" --steering-offset {offset:.4g}"
     return flags

@@ -52,8 +52,8 @@ def checked(data: memoryview, said: str) -> tuple[str, memoryview]:
         raise ImageError("format", *_unknown(head, said))
     if not end:
         is_there = _END_OF_PNG in bytes(data[-_PADDING:])
-        problem = "with a chunk longer than that" if is_there else "without its end marker"
-        raise ImageError("data", f"{len(data)} bytes of {kind} {problem}", "a complete picture")
+        problem = "with a chunk longer than its data" if is_there else "without its end marker"
+        raise ImageError("data", f"a {kind} {problem}", "a complete picture")
     data = data[:end]
     height, width = _png_size(data) if kind == "png" else _jpeg_size(data)
     largest = min(LARGEST_AREA, MOST_PIXELS[kind] * len(data))

@@ -244,5 +244,5 @@ def _decoded(data: memoryview, said: str, flags: int) -> np.ndarray:
             "data", f"{kind} that OpenCV refuses ({error.err})", "a readable picture"
         ) from error
     if picture is None:
-        raise ImageError("data", f"{len(data)} bytes of unreadable {kind}", "a readable picture")
+        raise ImageError("data", f"a {kind} that cannot be decoded", "a readable picture")
     return picture

@@ -106,6 +106,11 @@ BLAMED = {
         "steering_sign",
         "steering",
     ),
+    "pulses of a servo": (
+        all_of(times("steering", 1, 500.0), plus("steering", 1, 1500.0)),
+        "steering_unit",
+        "steering",
+    ),
     "steering stamped late": (plus("steering", 0, 0.45), "steering_delay", "steering"),
     "gyro in degrees": (times("imu", GYRO, DEGREES), "gyro_unit", "imu"),
     "gyro flipped": (times("imu", GYRO, -1.0), "gyro_sign", "imu"),
@@ -128,6 +133,7 @@ WALKING_TOO = (
     "steering flipped",
     "steering wheel",
     "zero off and degrees",
+    "pulses of a servo",
     "gyro in degrees",
     "imu turned by a quarter",
 )

@@ -68,6 +68,14 @@ def test_a_clock_of_whole_seconds_is_no_clock_that_stands(role, weight, rate, st
     assert ("whole seconds" in one.text) == (step == 1.0)
 
 
+@pytest.mark.parametrize("each", [20, 25, 32])
+def test_a_coarse_clock_is_found_whatever_share_of_the_messages_is_looked_at(each):
+    """As many messages as make one in `each` the sample: all first ones of their stamp."""
+    at = np.arange(64 * each) * 0.01
+    found = codes("imu", report(np.arange(64 * each) // each * each * 0.01, at + 0.002))
+    assert found == {"coarse_stamps": ("warning", "read it with --stamps receive")}
+
+
 def test_commands_with_the_stamp_of_their_picture_are_in_order():
     """Several commands a picture, as the recorder of the simulation and older gates stamp them."""
     at = np.arange(0, 30, 0.018)

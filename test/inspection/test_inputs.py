@@ -104,3 +104,31 @@ def test_a_reason_is_given_once(inspect):
     (clock,) = [one for one in found(facts, "other_clock") if one["role"] == "steering"]
     assert clock["train"] == "fault" and not found(facts, "not_covered")
     assert "100000.0 s before the pictures" in facts["contributions"]["steering"]["reason"]
+
+
+def test_a_speed_beyond_any_sensor_is_blamed_on_its_unit_alone(inspect):
+    facts = inspect(
+        lambda one: (
+            dataclasses.replace(one, speed=1000.0 * one.speed)
+            if isinstance(one, SpeedSample)
+            else one
+        )
+    )
+    (unit,) = found(facts, "speed_unit")
+    assert unit["remedy"] == "--speed-scale 0.001" and unit["train"] == "fault"
+    assert not found(facts, "contributes_nothing")
+
+
+def test_an_imu_of_whole_seconds_is_not_held_against_the_other_signals(inspect):
+    facts = inspect(
+        lambda one: (
+            dataclasses.replace(one, stamp_ns=one.stamp_ns // 10**9 * 10**9)
+            if isinstance(one, ImuSample)
+            else one
+        )
+    )
+    (coarse,) = found(facts, "coarse_stamps")
+    assert coarse["role"] == "imu" and "--stamps receive" in coarse["remedy"]
+    codes = {one["code"] for one in facts["findings"] if one["role"] != "imu"}
+    assert codes == {"steering_unchecked"} and not found(facts, "signals_disagree")
+    assert "there is no gyro to compare with" in found(facts, "steering_unchecked")[0]["text"]

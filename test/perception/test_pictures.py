@@ -350,3 +350,14 @@ def test_other_formats_are_named_with_what_to_do_and_one_line_for_all_messages(s
             image_from_compressed(SimpleNamespace(format=said, data=data + end))
         lines.add(str(caught.value))
     assert len(lines) == 1
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_pictures_without_their_end_have_one_line_whatever_their_length(kind):
+    lines = set()
+    for size in (16, 24):
+        picture = cv2.imencode(f".{kind}", np.zeros((size, size, 3), np.uint8))[1].tobytes()
+        with pytest.raises(ImageError, match=f"got a {kind} without its end marker") as caught:
+            image_from_compressed(SimpleNamespace(format=kind, data=picture[:-14] + bytes(64)))
+        lines.add(str(caught.value))
+    assert len(lines) == 1

@@ -82,7 +82,10 @@ def _of_bag(logs: list[ReplayLog]) -> dict:
     for of_model in logs:
         contributed |= of_model.contributions
     problems = [f"damaged: {one}" for one in log.damage]
-    problems += [f"{count} messages skipped, {reason}" for reason, count in log.skipped.items()]
+    problems += [
+        f"{count} message{'s' * (count != 1)} skipped, {reason}"
+        for reason, count in log.skipped.items()
+    ]
     if "camera" not in log.roles or not log.frames:
         problems.append("no camera picture, so there is nothing to replay")
     problems += [*log.remarks, *_inputs(contributed)]

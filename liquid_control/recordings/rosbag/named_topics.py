@@ -9,6 +9,7 @@ from collections.abc import Collection
 from liquid_control.errors import FieldError, MessageError, TopicError
 from liquid_control.recordings.rosbag.fields import NUMBER, VECTOR, check_field, split_field
 from liquid_control.recordings.rosbag.reader import BagReader, BagTopic
+from liquid_control.recordings.rosbag.readings import JOINTS
 from liquid_control.recordings.values import ACCELEROMETER
 
 WITH_FIELDS = {"speed": NUMBER, "steering": NUMBER, "imu": VECTOR, ACCELEROMETER: VECTOR}
@@ -71,11 +72,20 @@ def named_topic(role: str, kinds: Collection[str], reader: BagReader, name: str)
 
 def likely_fields(role: str, kinds: Collection[str], reader: BagReader) -> tuple[str, ...]:
     """What could be named for a role, best first: TOPIC of a type that holds something else as
-    often, TOPIC:FIELD of any other type. `kinds`: types that the role can be read from. The names
-    of topics and fields tell."""
+    often, with the flag of its joint where it has joints, TOPIC:FIELD of any other type. `kinds`:
+    types that the role can be read from. The names of topics, joints and fields tell."""
     words, leaf, found = _WORDS[role], WITH_FIELDS[role], []
     for topic in reader.topics:
         by_topic = _rank(topic.name, words)
+        if topic.count and topic.kind in kinds and topic.kind == JOINTS:
+            first = _first_messages(reader, topic.name, LOOKED_AT)
+            joints = dict.fromkeys(name for message in first for name in message.name)
+            found += [
+                (rank, f"{topic.name} --topics.joint {name}")
+                for name in joints
+                if (rank := _rank(name, words)) is not None
+            ]
+            continue
         if not topic.count or topic.kind in kinds:
             found += [(by_topic, topic.name)] if topic.count and by_topic is not None else []
             continue

@@ -182,6 +182,21 @@ def _steering_scale_and_offset(streams, layout, drive, rng) -> Changed:
     return Changed(moved, layout, f"{scaled.what} and off by {values.mean():.3g}")
 
 
+def _steering_pulses(streams, layout, drive, rng) -> Changed:
+    """Of a servo, straight on at 1500 µs."""
+    scale = float(rng.uniform(400, 900) * rng.choice([-1.0, 1.0]))
+    values = streams["steering"].values * np.array([scale, 1.0]) + np.array([1500.0, 0.0])
+    moved = streams | {"steering": streams["steering"].changed(values=values)}
+    return Changed(moved, layout, f"steering in pulses, 1500 and {scale:.0f} per rad")
+
+
+def _coarse_imu(streams, layout, drive, rng) -> Changed:
+    step = int(rng.choice([1_000_000_000, 250_000_000, 500_000_000]))
+    stamps = streams["imu"].stamp_ns // step * step
+    moved = streams | {"imu": streams["imu"].changed(stamp_ns=stamps)}
+    return Changed(moved, layout, f"IMU stamped in steps of {step / 1e9:g} s")
+
+
 def _speed_sign(streams, layout, drive, rng) -> Changed:
     moved = streams | {"speed": _scaled(streams["speed"], {0: -1.0})}
     return Changed(moved, layout, "speed with the other sign")
@@ -210,6 +225,14 @@ def _speed_unit(streams, layout, drive, rng) -> Changed:
     unit = float(rng.choice([3.6, 2.2369, 100.0, 1.9438]))
     moved = streams | {"speed": _scaled(streams["speed"], {0: unit})}
     return Changed(moved, layout, f"speed times {unit:.4g}")
+
+
+def _speed_unit_and_offset(streams, layout, drive, rng) -> Changed:
+    scaled = _speed_unit(streams, layout, drive, rng)
+    values = scaled.streams["speed"].values.copy()
+    values[:, 0] += rng.uniform(0.05, 0.3) * values[:, 0].mean()
+    moved = streams | {"speed": streams["speed"].changed(values=values)}
+    return Changed(moved, layout, f"{scaled.what} with an offset")
 
 
 def _world_twist(streams, layout, drive, rng) -> Changed:
@@ -280,11 +303,14 @@ KINDS: dict[str, Kind] = {
     "steering_late": Kind(_steering_late, STEERING),
     "twist_angle": Kind(_twist_angle, STEERING),
     "steering_scale_and_offset": Kind(_steering_scale_and_offset, STEERING),
+    "steering_pulses": Kind(_steering_pulses, STEERING),
     "speed_sign": Kind(_speed_sign, SPEED),
     "gyro_sign": Kind(_gyro_sign, IMU),
     "camera_restarted": Kind(_restarted("camera"), frozenset({"camera"})),
     "imu_restarted": Kind(_restarted("imu"), IMU),
+    "imu_coarse": Kind(_coarse_imu, IMU),
     "speed_unit": Kind(_speed_unit, SPEED),
+    "speed_unit_and_offset": Kind(_speed_unit_and_offset, SPEED),
     "world_twist": Kind(_world_twist, SPEED),
     "gyro_degrees": Kind(_gyro_degrees, IMU),
     "acceleration_g": Kind(_acceleration_g, IMU),

@@ -20,7 +20,7 @@ from liquid_control.recordings.rosbag.fields import (
     vector_reader,
     vectors_in,
 )
-from liquid_control.recordings.rosbag.readings import SPEEDS, SPEEDS_BY_NAME
+from liquid_control.recordings.rosbag.readings import JOINTS, SPEEDS, SPEEDS_BY_NAME
 from liquid_control.recordings.rosbag.recording import RosbagRecording
 from liquid_control.recordings.settings import RecordingSettings, TopicMap
 from liquid_control.signals import SpeedSample, SteeringSample
@@ -235,6 +235,21 @@ def test_inspection_lists_what_could_be_the_steering(bags, odd, tmp_path):
     findings = {one["code"]: one for one in inspect_recording(bag).facts["findings"]}
     assert "/servo:angle" in findings["no_steering"]["text"]
     assert "--topics.steering /steer_pwm:data" in findings["no_steering"]["remedy"]
+
+
+def test_the_joints_that_could_be_the_steering_are_listed_with_their_flag(bags, tmp_path):
+    names, angles = ["rear_wheel", "right_steer", "left_steer"], np.array([9.0, 0.1, 0.2])
+    state = bags.make(JOINTS, name=names, position=angles)
+    bag = bags.write(tmp_path / "bag", [(STAMP, "/joint_states", JOINTS, state)])
+    (finding,) = [
+        one for one in inspect_recording(bag).facts["findings"] if one["code"] == "no_steering"
+    ]
+    flags = "--topics.steering /joint_states --topics.joint left_steer"
+    assert flags in finding["remedy"] and "rear_wheel" not in finding["text"]
+    topics = TopicMap(steering="/joint_states", joint="left_steer")
+    with RosbagRecording(bag, RecordingSettings(topics=topics)) as recording:
+        ((_, sample),) = recording.samples([SteeringSample])
+    assert sample.steering_angle == 0.2
 
 
 def test_a_path_in_a_map_file_must_be_text():
