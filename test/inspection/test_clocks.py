@@ -76,6 +76,14 @@ def test_a_coarse_clock_is_found_whatever_share_of_the_messages_is_looked_at(eac
     assert found == {"coarse_stamps": ("warning", "read it with --stamps receive")}
 
 
+def test_a_clock_of_whole_seconds_neither_drifts_nor_jumps():
+    """The second's first message comes later after every second."""
+    at = np.arange(0, 20, 0.0101)
+    stamps = report(np.floor(at), at + 0.003 * np.floor(at) + 0.002)
+    assert abs(stamps.drift * (stamps.last - stamps.first)) > 0.05
+    assert not list(judge_clocks({"imu": stamps}))
+
+
 def test_commands_with_the_stamp_of_their_picture_are_in_order():
     """Several commands a picture, as the recorder of the simulation and older gates stamp them."""
     at = np.arange(0, 30, 0.018)

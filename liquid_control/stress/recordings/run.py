@@ -120,7 +120,7 @@ def as_text(facts: dict) -> str:
     lines = [f"{facts['cases']} recordings in {facts['wall_s']} s, {facts['wrong']} not right"]
     for name, kind in facts["kinds"].items():
         verdicts = ", ".join(f"{count} {verdict}" for verdict, count in kind["verdicts"].items())
-        lines.append(f"  {name.ljust(20)}{verdicts}; {kind['remedies_applied']} remedies applied")
+        lines.append(f"  {name.ljust(27)}{verdicts}; {kind['remedies_applied']} remedies applied")
     for name, kind in facts["kinds"].items():
         for row in kind["first_wrong"][:3]:
             lines.append(f"  {name}, case {row['case']}: {row['verdict']}: {row['what']}")
