@@ -65,10 +65,10 @@ def run(
     except ExternalShutdownException:
         pass
     except (LiquidControlError, ParameterException) as error:
-        print(f"{error}", file=sys.stderr)
-        if node is None and isinstance(
-            error, LiquidControlError
-        ):  # after rclpy's own, nothing can be taken apart yet
+        print(f"{error}", file=sys.stderr, flush=True)
+        if node is None and isinstance(error, ParameterException):
+            os._exit(FAILED_START)  # rclpy's node is not whole: Fast DDS may crash over its parts
+        if node is None:
             half = _half_made(error)
         return FAILED_START if node is None else CRASHED
     except Exception:
