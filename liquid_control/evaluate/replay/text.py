@@ -64,6 +64,7 @@ def table(facts: Mapping) -> str:
     speed = facts["speed"]
     text += [
         "",
+        "Units, signs and axes are taken as recorded; liquid-control inspect checks them.",
         f"{speed['frames_per_second']:.0f} frames a second, "
         f"{speed['times_real_time']:.1f} times real time",
     ]
