@@ -78,6 +78,7 @@ def judge_inputs(
     yield from judge_remarks(remarks)
     said = {one.role: one.train for one in findings if one.code in SAID}
     of_camera = any(one.role == "camera" and one.code in CLOCK for one in findings)
+    blamed = any(one.role == "camera" and one.train == FAULT for one in findings)
     in_unit = {one.role for one in findings if one.code in UNIT}
     absent = {
         name: one for name, one in contributed.items() if one.reason and ROLE_OF[name] in roles
@@ -92,7 +93,8 @@ def judge_inputs(
             continue
         if role in in_unit and not target and WORDS[Reason.MALFORMED] in reason:
             continue
-        if of_camera and "stamp" in reason:  # of the pictures' clock, not of this role's
+        by_camera = of_camera and any(words in reason for words in ("stamp", "in time"))
+        if by_camera and (blamed or not target):  # the pictures' clock, not this role's
             continue
         words = " and no ".join(names).replace("_", " ")
         text = f"no {words}: {reason}; {GIVEN[names[0]]}"
@@ -102,6 +104,8 @@ def judge_inputs(
             text += "; training takes its target from gyro and speed"
         train = FAULT if target else WARNING
         remedy = "" if "--topics" in reason else RECEIVE if "stamp" in reason else REMEDIES[role]
+        if by_camera:
+            role, remedy, blamed = "camera", RECEIVE, True
         yield Finding("contributes_nothing", role, text, remedy, WARNING, train)
 
 
