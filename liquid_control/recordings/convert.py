@@ -79,7 +79,7 @@ def convert(settings: ConvertSettings) -> dict:
 
 NO_SPEED = "steering before any speed is known"
 SAY_SPEED = (
-    f"a constant speed for the steering's messages: `speed: 2.0` in {NAME} beside the recording, "
+    f"a constant speed for the steering's messages: `speed: 2.0` in {NAME} next to the recording, "
     "or --constant-speed"
 )
 

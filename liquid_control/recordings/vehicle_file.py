@@ -23,7 +23,7 @@ USUAL_ANGLE = 0.5
 """Front-wheel angle [rad] at the end of a steering whose wheelbase is not known: curvature is what
 counts, and any wheelbase gives the same."""
 WRITE = (
-    f"Write {NAME} beside the recording, for example `largest_curvature: 1.0` (1/m at full "
+    f"Write {NAME} next to the recording, for example `largest_curvature: 1.0` (1/m at full "
     "steering) or `wheelbase: 0.17` and `largest_angle: 0.4` (m, rad), or give "
     "--largest-curvature, or --vehicle.wheelbase and --vehicle.max-steering-angle"
 )

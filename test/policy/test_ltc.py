@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from circuits import TINY
 
 from liquid_control.errors import ConfigError
 from liquid_control.model.wiring import NcpWiring
@@ -69,16 +70,7 @@ def test_affine_maps_scale_and_shift_inputs_and_outputs():
 
 
 def test_gradient_by_finite_differences():
-    small = NcpWiring.build(
-        inputs=2,
-        inter=2,
-        command=2,
-        sensory_fanout=1,
-        inter_fanout=1,
-        recurrent_command=2,
-        motor_fanin=2,
-    )
-    cell = LtcCell(small, 2, kernel="reference")
+    cell = LtcCell(TINY, 2, kernel="reference")
     x, h, dt = (
         torch.randn(2, 3, 2).requires_grad_(),
         torch.randn(2, 5).requires_grad_(),
