@@ -43,6 +43,8 @@ MOST_FILES = 64
 LONGEST_GAP = 0.5
 """Steering angles further apart than this [s] are not known in between."""
 COLUMNS = ("stamp_ns", "measurements", "dt", "is_first")
+NOT_READ = ("response_delay", "lane_width", "mount")
+"""Recording settings that change nothing in what is read."""
 TRACKS = tuple(field.name for field in dataclasses.fields(Motion))
 
 
@@ -129,9 +131,10 @@ def read_drive(path: Path, reading: Reading, cache: Path, progress: bool = False
 def cached_at(path: Path, files: Mapping[str, str], reading: Reading, cache: Path) -> Path:
     """The file in which a recording is cached, named by its own name, its bytes and all settings
     that affect what is read."""
-    described = json.dumps(
-        [FORMAT, sorted(files.values()), dataclasses.asdict(reading)], default=str, sort_keys=True
-    )
+    settings = dataclasses.asdict(reading)
+    for name in NOT_READ:
+        del settings["recording"][name]
+    described = json.dumps([FORMAT, sorted(files.values()), settings], default=str, sort_keys=True)
     return cache / f"{path.stem}-{hashlib.sha256(described.encode()).hexdigest()[:20]}.npz"
 
 

@@ -41,6 +41,20 @@ class TopicMap:
 
 
 @dataclasses.dataclass(frozen=True)
+class CameraMount:
+    """Where the camera is on the vehicle, and its lens. 0: estimated from the pictures and the
+    vehicle's motion, the lens from its calibration where one is recorded."""
+
+    height: float = number(0.0, 0.0, 10.0, "m", "of the camera above the ground")
+    pitch: float = number(0.0, -0.8, 1.2, "rad", "downward tilt")
+    field_of_view: float = number(0.0, 0.0, 3.0, "rad", "horizontal, of the whole picture")
+    forward: float = number(0.0, -10.0, 20.0, "m", "distance ahead of the rear axle")
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
 class RecordingSettings:
     """How a recording is read."""
 
@@ -106,6 +120,17 @@ class RecordingSettings:
     constant_speed: float = number(
         0.0, 0.0, 100.0, "m/s", "speed of a vehicle that records none; 0: unknown"
     )
+    response_delay: float = number(
+        0.0,
+        0.0,
+        2.0,
+        "s",
+        "time from a recorded steering command until the vehicle turns; 0: estimated",
+    )
+    lane_width: float = number(
+        0.0, 0.0, 30.0, "m", "width of the lane or track; 0: by the wheelbase, a road's for a car"
+    )
+    mount: CameraMount = group(CameraMount())
 
     def __post_init__(self) -> None:
         check(self)

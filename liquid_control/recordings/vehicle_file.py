@@ -15,7 +15,7 @@ from liquid_control.config import VehicleConfig, check, choice, from_mapping, nu
 from liquid_control.errors import ConfigError, ModelFileError
 from liquid_control.model.untrusted_file import read_bounded
 from liquid_control.recordings.plain_yaml import NOT_YAML, load_yaml
-from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.settings import CameraMount, RecordingSettings
 
 NAME = "vehicle.yaml"
 LARGEST = 2**16  # bytes
@@ -41,6 +41,14 @@ class DescribedVehicle:
     )
     steering_delay: float = number(0.0, -5.0, 5.0, "s", "added to the stamps of the steering")
     speed: float = number(0.0, 0.0, 100.0, "m/s", "constant speed of a vehicle that records none")
+    response_delay: float = number(
+        0.0, 0.0, 2.0, "s", "time from a steering command until the vehicle turns"
+    )
+    lane_width: float = number(0.0, 0.0, 30.0, "m", "width of the lane or track")
+    camera_height: float = number(0.0, 0.0, 10.0, "m", "of the camera above the ground")
+    camera_pitch: float = number(0.0, -0.8, 1.2, "rad", "downward tilt of the camera")
+    camera_field_of_view: float = number(0.0, 0.0, 3.0, "rad", "horizontal, of the whole picture")
+    camera_forward: float = number(0.0, -10.0, 20.0, "m", "of the camera, ahead of the rear axle")
 
     def __post_init__(self) -> None:
         check(self)
@@ -145,7 +153,13 @@ def _filled(settings: RecordingSettings, said: DescribedVehicle) -> RecordingSet
         ("positive_steering", said.positive_steering),
         ("steering_delay", said.steering_delay),
         ("constant_speed", said.speed),
+        ("response_delay", said.response_delay),
+        ("lane_width", said.lane_width),
     ):
         if getattr(settings, name) == getattr(default, name):
             changes[name] = value
-    return dataclasses.replace(settings, **changes)
+    mount = {}
+    for field in dataclasses.fields(CameraMount):
+        value = getattr(settings.mount, field.name)
+        mount[field.name] = value or getattr(said, f"camera_{field.name}")
+    return dataclasses.replace(settings, mount=CameraMount(**mount), **changes)

@@ -1,0 +1,110 @@
+"""A camera on a vehicle above flat ground: where a point of the ground is in the picture, and how
+the picture changes when the vehicle moves.
+
+Vehicle axes: x forward, y left, z up, origin on the ground below the rear axle. Pictures: column to
+the right, row down, pixel centres at whole numbers.
+
+R. Hartley, A. Zisserman, "Multiple View Geometry in Computer Vision", 2003, section 13.1: the
+homography of a plane.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+
+from liquid_control.config import PreprocessConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class GroundCamera:
+    """A pinhole without distortion, yaw or roll. `width`, `height` of its picture [px], `focal`
+    [px] (columns, rows), `centre` of projection [px] (column, row), `above` the ground [m],
+    downward `pitch` [rad], `forward` of the rear axle [m]."""
+
+    width: int
+    height: int
+    focal: tuple[float, float]
+    centre: tuple[float, float]
+    above: float
+    pitch: float
+    forward: float = 0.0
+
+    @classmethod
+    def of_lens(
+        cls, height: int, width: int, angle: float, above: float, pitch: float, forward: float = 0.0
+    ) -> GroundCamera:
+        """With a horizontal field of view `angle` [rad]: square pixels, centred."""
+        focal = width / 2 / math.tan(angle / 2)
+        centre = (width - 1) / 2, (height - 1) / 2
+        return cls(width, height, (focal, focal), centre, above, pitch, forward)
+
+    def preprocessed(self, config: PreprocessConfig) -> GroundCamera:
+        """The camera of its pictures after `perception.observer.preprocess`."""
+        rows, columns = self.height, self.width
+        top, bottom = int(rows * config.crop_top), rows - int(rows * config.crop_bottom)
+        left, right = int(columns * config.crop_left), columns - int(columns * config.crop_right)
+        across, down = config.width / (right - left), config.height / (bottom - top)
+        (focal_x, focal_y), (centre_x, centre_y) = self.focal, self.centre
+        return dataclasses.replace(
+            self,
+            width=config.width,
+            height=config.height,
+            focal=(focal_x * across, focal_y * down),
+            # Pixel centres lie half a pixel inside the border, before and after.
+            centre=((centre_x + 0.5 - left) * across - 0.5, (centre_y + 0.5 - top) * down - 0.5),
+        )
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """K (3, 3)."""
+        (focal_x, focal_y), (centre_x, centre_y) = self.focal, self.centre
+        return np.array([[focal_x, 0.0, centre_x], [0.0, focal_y, centre_y], [0.0, 0.0, 1.0]])
+
+    @property
+    def horizon(self) -> float:
+        """The horizon's row."""
+        return self.centre[1] - self.focal[1] * math.tan(self.pitch)
+
+    @property
+    def axes(self) -> np.ndarray:
+        """(3, 3): rows are the camera's right, down and forward in vehicle axes."""
+        cos, sin = math.cos(self.pitch), math.sin(self.pitch)
+        return np.array([[0.0, -1.0, 0.0], [-sin, 0.0, -cos], [cos, 0.0, -sin]])
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 3) in vehicle axes [m] to (..., 2) column and row; NaN behind the camera."""
+        at = np.asarray(points, float) - np.array([self.forward, 0.0, self.above])
+        seen = at @ self.axes.T
+        depth = np.where(seen[..., 2:] > 1e-9, seen[..., 2:], np.nan)
+        return seen[..., :2] / depth * np.array(self.focal) + np.array(self.centre)
+
+    def ground(self, pixels: np.ndarray) -> np.ndarray:
+        """Columns and rows (..., 2) to points (..., 2) of the ground, x forward and y left [m]; NaN
+        at the horizon and above."""
+        pixels = (np.asarray(pixels, float) - np.array(self.centre)) / np.array(self.focal)
+        ray = np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], -1) @ self.axes
+        fall = np.where(ray[..., 2:] < -1e-9, -ray[..., 2:], np.nan)
+        return ray[..., :2] / fall * self.above + np.array([self.forward, 0.0])
+
+    def ground_homography(self, x: float, y: float, yaw: float) -> np.ndarray:
+        """(3, 3), from pixels of a picture taken at the pose x forward, y left [m], yaw [rad] in
+        the axes of another, to the pixels of the same ground in the other's picture."""
+        return _of_ground(self, x, y, yaw) @ np.linalg.inv(_of_ground(self, 0.0, 0.0, 0.0))
+
+    def far_homography(self, yaw: float) -> np.ndarray:
+        """As `ground_homography`, of what is far away: only the rotation counts."""
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+        rotation = self.axes @ turn @ self.axes.T
+        return self.matrix @ rotation @ np.linalg.inv(self.matrix)
+
+
+def _of_ground(camera: GroundCamera, x: float, y: float, yaw: float) -> np.ndarray:
+    """(3, 3) from ground points (x', y', 1) in the axes of a vehicle posed at x, y, yaw to pixels
+    of the camera of the vehicle at the origin."""
+    cos, sin = math.cos(yaw), math.sin(yaw)
+    points = np.array([[cos, -sin, x - camera.forward], [sin, cos, y], [0.0, 0.0, -camera.above]])
+    return camera.matrix @ camera.axes @ points
