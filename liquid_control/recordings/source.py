@@ -93,6 +93,12 @@ class Source(ABC):
         return "no calibration of its camera"
 
     @property
+    def full_curvature(self) -> float | None:
+        """Of a steering recorded as a command of -1 to 1, the curvature at its end [1/m]; else
+        None."""
+        return None
+
+    @property
     def alternatives(self) -> dict[str, tuple[str, ...]]:
         """By role that is not there, or whose speed is a commanded one: streams or numbers in them
         that could be named for it."""

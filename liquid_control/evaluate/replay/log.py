@@ -116,7 +116,7 @@ class ReplayLog:
     median of receipt minus stamp [s]. `contributions`: of each measurement and of the steering to
     the frames that were used. `remarks`: what was taken in place of what is recorded. `findings`:
     what is wrong with clocks and stamps, as an inspection has it. `segments`: stretches of the
-    recording, with what was added to its times.
+    recording, with what was added to its times. `full_curvature`: see `Source`.
     """
 
     model: str
@@ -138,6 +138,7 @@ class ReplayLog:
     remarks: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     segments: tuple[Segment, ...] = ()
+    full_curvature: float | None = None
 
     def as_recorded(self) -> tuple[np.ndarray, np.ndarray]:
         """(C,) ns of each command: stamp of its frame and issue, by the clocks of the recording."""

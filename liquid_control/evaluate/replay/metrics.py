@@ -33,6 +33,8 @@ BEFORE = 1.0
 BENDS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, math.inf)  # 1/m
 SPEEDS = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, math.inf)  # m/s
 FEWEST = 3
+CONSTANT = 1e-9
+"""A reference that varies by no more has no R²."""
 
 LONGEST_COMMAND = 1.0
 """The gate acts many times in this time [s], except where a stretch of the recording ends."""
@@ -47,6 +49,7 @@ class Comparison:
     `recorded`; the driver's last one (`held`), `BEFORE` seconds earlier (`before`) and
     `delay.seconds` later (`delayed`). Curvature [1/m]: proposed, `driven` by `source`, and by the
     recorded steering (`bend`). `speed` [m/s]. `standing`: number of frames left out as too slow.
+    `wheelbase` [m]; `full_curvature` [1/m] of a steering recorded as -1 to 1, else None.
     """
 
     model: str
@@ -66,6 +69,8 @@ class Comparison:
     standing: int
     source: str
     delay: Delay | None
+    wheelbase: float
+    full_curvature: float | None
 
     @property
     def error(self) -> np.ndarray:
@@ -125,6 +130,8 @@ def compare(log: ReplayLog) -> Comparison | None:
         standing=int(np.count_nonzero(there & standing)),
         source=driven.source,
         delay=delay,
+        wheelbase=log.vehicle.wheelbase,
+        full_curvature=log.full_curvature,
     )
 
 
@@ -179,8 +186,9 @@ def figures(parts: Sequence[Comparison]) -> dict:
 
 
 def agreement(value: np.ndarray, reference: np.ndarray) -> dict:
-    """MAE, RMSE, mean (`bias`) and largest of value minus reference (N,), their correlation, and
-    the number of finite pairs; None where there are fewer than FEWEST."""
+    """MAE, RMSE, mean (`bias`) and largest of value minus reference (N,), their correlation, R²
+    (None for a constant reference), and the number of finite pairs; None where there are fewer than
+    FEWEST."""
     known = np.isfinite(value) & np.isfinite(reference)
     value, reference = value[known], reference[known]
     error = value - reference
@@ -191,6 +199,7 @@ def agreement(value: np.ndarray, reference: np.ndarray) -> dict:
             "bias": None,
             "largest": None,
             "correlation": None,
+            "r2": None,
             "pairs": len(error),
         }
     varies = np.ptp(value) > 0 and np.ptp(reference) > 0
@@ -200,6 +209,7 @@ def agreement(value: np.ndarray, reference: np.ndarray) -> dict:
         "bias": float(np.mean(error)),
         "largest": float(np.max(np.abs(error))),
         "correlation": float(np.corrcoef(value, reference)[0, 1]) if varies else None,
+        "r2": _r2(error, reference),
         "pairs": len(error),
     }
 
@@ -297,6 +307,13 @@ def _hold(stamps: np.ndarray, steering: Track) -> np.ndarray:
 
 def _joined(parts: Sequence[Comparison], name: str) -> np.ndarray:
     return np.concatenate([getattr(part, name) for part in parts])
+
+
+def _r2(error: np.ndarray, reference: np.ndarray) -> float | None:
+    spread = float(np.sum((reference - reference.mean()) ** 2))
+    if spread <= len(reference) * CONSTANT**2:
+        return None
+    return 1.0 - float(np.sum(error**2)) / spread
 
 
 def _rms(values: np.ndarray) -> float:

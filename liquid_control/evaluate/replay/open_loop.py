@@ -158,6 +158,7 @@ def replay_source(
             tuple(source.remarks),
             findings,
             tuple(source.clock.segments),
+            source.full_curvature,
         )
         for model, robot in zip(models, robots, strict=True)
         for issued in (robot.rows.issued(),)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.evaluate.replay.against_driver import against_driver
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import (
     Comparison,
@@ -38,7 +39,7 @@ def summarize(
                 "model": log.model,
                 "bag": log.bag,
                 **_of_log(log),
-                "agreement": figures([found]) if found else None,
+                "agreement": _judged([found]) if found else None,
                 "not_compared": "" if found else why_not_compared(log),
             }
         )
@@ -63,7 +64,8 @@ def summarize(
             "frames_per_second": frames / max(wall, 1e-9),
             "times_real_time": length / max(wall, 1e-9),
         },
-        "overall": {model: figures(parts) for model, parts in comparisons.items() if parts},
+        "overall": {model: _judged(parts) for model, parts in comparisons.items() if parts},
+        "steering": against_driver(comparisons[next(iter(models))]),
         "results": results,
         "unmet": [f"{bag['bag']}: {name}" for bag in bags for name in bag["unmet"]],
         "faults": [
@@ -75,6 +77,10 @@ def summarize(
         "warnings": [f"{bag['bag']}: {problem}" for bag in bags for problem in bag["problems"]],
     }
     return facts, comparisons
+
+
+def _judged(parts: list[Comparison]) -> dict:
+    return figures(parts) | {"against_driver": against_driver(parts)}
 
 
 def _of_bag(logs: list[ReplayLog]) -> dict:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from liquid_control.evaluate.replay.text import degrees, lag
+from liquid_control.evaluate.replay.text import degrees, figure, lag
 
 HEAD = (
     "frames",
@@ -16,6 +16,7 @@ HEAD = (
     "bias",
     "largest",
     "corr.",
+    "R²",
     "curvature RMSE, 1/m",
     "corr.",
     "driver later by",
@@ -45,9 +46,9 @@ def tiles(facts: Mapping, first: Mapping | None, model: str) -> list[tuple[str, 
             ),
             ("bias", f"{math.degrees(steering['bias']):+.2f}°", "mean error; left is positive"),
             (
-                "correlation",
-                _figure(steering["correlation"], 3),
-                f"curvature {_figure(first['curvature']['correlation'], 3)}",
+                "R²",
+                figure(first["against_driver"]["r2"]),
+                f"correlation {figure(steering['correlation'])}",
             ),
         ]
         delays = [
@@ -102,7 +103,7 @@ def table(facts: Mapping) -> list[tuple[str, str, list[str]]]:
     }
     simple = next((overall["trivial"] for overall in facts["overall"].values()), {})
     return rows + [
-        ("simple", named[name], ["", degrees(rmse), *[""] * 9]) for name, rmse in simple.items()
+        ("simple", named[name], ["", degrees(rmse), *[""] * 10]) for name, rmse in simple.items()
     ]
 
 
@@ -158,14 +159,11 @@ def _cells(agreement: Mapping) -> list[str]:
         degrees(steering["mae"]),
         f"{math.degrees(steering['bias']):+.2f}°",
         degrees(steering["largest"], 1),
-        _figure(steering["correlation"], 3),
-        _figure(bend["rmse"], 5),
-        _figure(bend["correlation"], 3),
+        figure(steering["correlation"]),
+        figure(agreement["against_driver"]["r2"]),
+        figure(bend["rmse"], 5),
+        figure(bend["correlation"], 3),
         "–" if delay is None else lag(delay["seconds"]),
         "–" if then is None else degrees(then["rmse"]),
         degrees(agreement["after_gate"]["rmse"]),
     ]
-
-
-def _figure(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from liquid_control.evaluate.replay.against_driver import of_driver
 from liquid_control.evaluate.replay.golden import table as golden_table
 
 NOTABLE_BIAS = 0.4
@@ -19,6 +20,7 @@ HEAD = (
     "MAE",
     "bias",
     "corr.",
+    "R²",
     "driver later",
     "gate",
     "rejected",
@@ -45,7 +47,7 @@ def table(facts: Mapping) -> str:
             "driver_before": "the driver 1 s before",
         }
         lines += [
-            (words, "", degrees(overall["trivial"][name]), *[""] * 8)
+            (words, "", degrees(overall["trivial"][name]), *[""] * 9)
             for name, words in names.items()
         ]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
@@ -75,14 +77,15 @@ def _line(name: str, result: Mapping | None, agreement: Mapping | None) -> tuple
     steering = (
         agreement["steering"]
         if agreement
-        else {"rmse": None, "mae": None, "bias": None, "correlation": None}
+        else dict.fromkeys(("rmse", "mae", "bias", "correlation"))
     )
     delay = agreement["delay"] if agreement else None
     close = (
         degrees(steering["rmse"]),
         degrees(steering["mae"]),
         "–" if steering["bias"] is None else f"{math.degrees(steering['bias']):+.2f}°",
-        "–" if steering["correlation"] is None else f"{steering['correlation']:.3f}",
+        figure(steering["correlation"]),
+        figure(agreement["against_driver"]["r2"] if agreement else None),
         "–" if delay is None else lag(delay["seconds"]),
     )
     if result is None:
@@ -119,7 +122,8 @@ def sentences(model: str, agreement: Mapping | None, results: list[Mapping]) -> 
     """Sentences on one model over all its recordings."""
     found = []
     if agreement is not None:
-        found += [_error(agreement), *_bias(agreement), *_bends(agreement)]
+        found += [_error(agreement), *of_driver(agreement["against_driver"])]
+        found += [*_bias(agreement), *_bends(agreement)]
     for result in results:
         if result["agreement"] is not None:
             where = f" on {result['bag']}" if len(results) > 1 else ""
@@ -136,6 +140,10 @@ def sentences(model: str, agreement: Mapping | None, results: list[Mapping]) -> 
         reasons = ", ".join(f"{count} {reason}" for reason, count in rejected.items())
         found.append(f"{used} of {frames} frames were used; rejected: {reasons}.")
     return found
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def degrees(angle: float | None, digits: int = 2) -> str:

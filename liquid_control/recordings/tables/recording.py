@@ -75,6 +75,11 @@ class TableRecording(Source):
         return "this format has no calibration of its camera"
 
     @property
+    def full_curvature(self) -> float | None:
+        normalised = self._table.kind == NORMALISED and "steering" in self._table.names
+        return self.settings.largest_curvature if normalised else None
+
+    @property
     def remarks(self) -> list[str]:
         return super().remarks + self._remarks
 

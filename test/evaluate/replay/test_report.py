@@ -169,6 +169,7 @@ def test_charts_of_nothing_are_empty():
 def test_words_say_what_the_figures_mean():
     still = {
         "steering": {"rmse": 0.05, "mae": 0.04, "bias": -0.03},
+        "against_driver": {"mae": None},
         "by_bend": [],
         "frames_compared": 10,
         "trivial": {
