@@ -4,6 +4,7 @@ and in the log, and keeps a strict gate from engaging until it is right."""
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import threading
 import time
@@ -59,11 +60,12 @@ def test_a_strict_gate_engages_when_all_is_right(start, probe, model, picture, s
     probe.destroy_publisher(stranger)
     until(lambda: commands, late=0)
     assert said("policy_node", "driving") and probe.diagnostics["policy_node"]["imu"] == "OK"
-    found = {}
+    found, environment = {}, dict(os.environ)
     doctor = threading.Thread(target=lambda: found.update(live.listen(2.0)))
     doctor.start()
     feed(2.5, 0)
     doctor.join()
+    assert dict(os.environ) == environment, "it would decide how later nodes of this process talk"
     parts = {part["name"]: part["level"] for node in found["nodes"] for part in node["parts"]}
     assert set(parts.values()) == {"OK"} and {"camera", "imu", "command", "vehicle"} <= set(parts)
     assert not found["missing"]

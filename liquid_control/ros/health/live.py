@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from liquid_control.errors import MissingDependencyError
 from liquid_control.ros.dds_transport import transport
 from liquid_control.ros.health.part import Level, Part, Problem, table
+from liquid_control.ros.node_processes import EnvironmentVariables
 
 NEEDED = {"settings": "a policy node", "command": "a safety gate"}
 """What must be heard, by a part that it has."""
@@ -42,7 +43,6 @@ def listen(seconds: float) -> dict:
     from liquid_control.ros import qos
     from liquid_control.ros.health.messages import parts_in, statuses
 
-    os.environ.update(transport(os.environ, shared_memory=True))
     latest: dict[str, NodeReport] = {}
 
     def hear(message: DiagnosticArray) -> None:
@@ -52,23 +52,24 @@ def listen(seconds: float) -> dict:
             )
 
     context = Context()
-    context.init(args=[])
-    try:
-        node = Node(
-            "liquid_control_doctor",
-            context=context,
-            enable_rosout=False,
-            start_parameter_services=False,
-        )
-        node.create_subscription(DiagnosticArray, "/diagnostics", hear, qos.STATUS)
-        executor = SingleThreadedExecutor(context=context)
-        executor.add_node(node)
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            executor.spin_once(timeout_sec=left)
-        node.destroy_node()
-    finally:
-        context.try_shutdown()
+    with EnvironmentVariables(transport(os.environ, shared_memory=True)):
+        context.init(args=[])
+        try:
+            node = Node(
+                "liquid_control_doctor",
+                context=context,
+                enable_rosout=False,
+                start_parameter_services=False,
+            )
+            node.create_subscription(DiagnosticArray, "/diagnostics", hear, qos.STATUS)
+            executor = SingleThreadedExecutor(context=context)
+            executor.add_node(node)
+            end = time.monotonic() + seconds
+            while (left := end - time.monotonic()) > 0:
+                executor.spin_once(timeout_sec=left)
+            node.destroy_node()
+        finally:
+            context.try_shutdown()
     return facts(latest.values(), os.environ.get("ROS_DOMAIN_ID", "0"))
 
 

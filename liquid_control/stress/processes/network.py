@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from liquid_control.errors import DriveError
+from liquid_control.ros.dds_transport import PROFILES
 from liquid_control.stress.processes import deaths
 from liquid_control.stress.processes.rig import Cast, Rig
 
@@ -103,8 +104,14 @@ def run_case(model: Path, pictures: Path, logs: Path, seconds: float) -> dict:
     """Facts of one case, from a separate process. Raises DriveError with the last output of that
     process."""
     words = [str(word) for word in (model, pictures, logs, seconds)]
+    # Fast DDS 2 prefers a profile, which may restrict it to this machine, to the transports.
+    environment = {name: value for name, value in os.environ.items() if name not in PROFILES}
     done = subprocess.run(
-        [sys.executable, "-m", __name__, *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", __name__, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     if done.returncode:
         raise DriveError(
