@@ -1,5 +1,5 @@
-"""Corrections of recorded steering and speed by the settings: offset, delay, scale, and the source
-of the speed.
+"""Corrections of recorded steering and speed by the settings: offset, delay, scale, the source of
+the speed, and a constant one where the steering comes without.
 
 They act on entries of every format; the steering's scale acts where a format reads it.
 """
@@ -7,14 +7,13 @@ They act on entries of every format; the steering's scale acts where a format re
 from __future__ import annotations
 
 import collections
-import dataclasses
 import math
 from collections.abc import Iterable, Iterator
 
 from liquid_control.recordings.clock import Record
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.values import Entry
-from liquid_control.signals import PlanarOdometry, SpeedSample
+from liquid_control.signals import PlanarOdometry, SpeedSample, SteeringSample
 
 WINDOW_NS = 100_000_000
 """Least time between the two positions that a speed is taken from; it lags by half of it."""
@@ -25,7 +24,7 @@ LONGEST_NS = 1_000_000_000
 def corrected(records: Iterable[Record], settings: RecordingSettings) -> Iterator[Record]:
     """The records with all corrections but the steering's scale; those of the camera pass."""
     acting = {}
-    if settings.steering_offset or settings.steering_delay:
+    if settings.steering_offset or settings.steering_delay or settings.constant_speed:
         acting["steering"] = lambda entry: _steering(entry, settings)
     if settings.speed_source != "twist" or settings.speed_scale != 1.0 or settings.speed_offset:
         acting["speed"] = _Speed(settings)
@@ -40,7 +39,10 @@ def corrected(records: Iterable[Record], settings: RecordingSettings) -> Iterato
 def _steering(entry: Entry, settings: RecordingSettings) -> Entry:
     stamp_ns = entry.stamp_ns + round(settings.steering_delay * 1e9)
     angle = entry.sample.steering_angle + settings.steering_offset
-    sample = dataclasses.replace(entry.sample, stamp_ns=stamp_ns, steering_angle=angle)
+    speed = entry.sample.speed
+    if speed is None:
+        speed = settings.constant_speed or None
+    sample = SteeringSample(stamp_ns, angle, speed)
     return entry._replace(stamp_ns=stamp_ns, sample=sample)
 
 

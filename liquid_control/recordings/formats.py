@@ -12,7 +12,7 @@ from liquid_control.recordings.tables.folder import FOLDER
 from liquid_control.recordings.tables.tub1 import TUB1
 from liquid_control.recordings.tables.tub2 import TUB2
 from liquid_control.recordings.tables.udacity import UDACITY
-from liquid_control.recordings.vehicle_file import with_vehicle_file
+from liquid_control.recordings.vehicle_file import with_assumed_speed, with_vehicle_file
 
 FORMATS: tuple[Format, ...] = (ROSBAG, TUB2, TUB1, UDACITY, FOLDER)
 """The first one that recognises a path opens it."""
@@ -38,7 +38,9 @@ def open_recording(
     path = Path(path)
     found = format_of(path)
     if found is not None:
-        return found.open(path, with_vehicle_file(path, settings or RecordingSettings()), guess)
+        source = found.open(path, with_vehicle_file(path, settings or RecordingSettings()), guess)
+        with_assumed_speed(source)
+        return source
     expected = "; ".join(each.expected for each in FORMATS)
     if not path.exists():
         raise RecordingError(path, "no such file or directory", f"Name {expected}.")

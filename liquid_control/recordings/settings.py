@@ -100,8 +100,9 @@ class RecordingSettings:
     vehicle: VehicleConfig = group(VehicleConfig())
     vehicle_file: str = text(
         "",
-        "YAML file with what a recording does not say of its vehicle, or the robot's parameter "
-        "file; without it, vehicle.yaml in the recording's folder or beside it",
+        "donkey, duckiebot, f1tenth, full_size, jetracer, turtlebot, or a YAML file with what a "
+        "recording does not say of its vehicle, or the robot's parameter file; without it, "
+        "vehicle.yaml in the recording's folder or beside it",
         flag="vehicle",
     )
     largest_curvature: float = number(

@@ -46,7 +46,7 @@ class Source(ABC):
     recording itself marks as not to be used. `absent`: by role, why an item read last held no
     value; it matters where none of the role's does. `unstamped`: by role, how many items without a
     stamp were given that of their receipt; `odd`: how many have a stamp of 10^9 nanoseconds or more
-    beside its seconds.
+    beside its seconds. `assumed`: what is taken of the vehicle that --vehicle names, in words.
     `decode_s`: seconds that each picture took to read, decode and prepare, in the thread that did
     it. `clock`: what was done to the times of the pass that began last; see `RecordingClock`.
     """
@@ -68,6 +68,7 @@ class Source(ABC):
         self.absent: dict[str, str] = {}
         self.unstamped: dict[str, int] = {}
         self.odd: dict[str, int] = {}
+        self.assumed: list[str] = []
         self.decode_s = array("d")
         self.clock = RecordingClock(())
 
@@ -163,16 +164,18 @@ class Source(ABC):
     @property
     def remarks(self) -> list[str]:
         """What was taken in place of what is recorded, after a reading."""
-        return [
+        unstamped = [
             f"{role}: {count} messages of {self.roles[role].name} are stamped 0, their header is "
             "not filled in: the time of their receipt is used"
             for role, count in self.unstamped.items()
-        ] + [
+        ]
+        odd = [
             f"{role}: {count} stamps of {self.roles[role].name} have 10^9 nanoseconds or more, "
             "which no clock gives: they are added to the seconds; if they are none, "
             "--stamps receive helps"
             for role, count in self.odd.items()
         ]
+        return self.assumed + unstamped + odd
 
     def _read(self, roles: Collection[str]) -> Iterator[Record]:
         """`records` with all corrections; notes why there is no value."""

@@ -1,5 +1,5 @@
 """What a recording does not say of its vehicle, from a small YAML file: `vehicle.yaml` in the
-recording's folder or beside it, or the file that --vehicle names.
+recording's folder or beside it, or the file or preset that --vehicle names.
 
 Flags win over the file. A steering of -1 to 1 is proportional to the path's curvature.
 """
@@ -15,7 +15,10 @@ from liquid_control.config import VehicleConfig, check, choice, from_mapping, nu
 from liquid_control.errors import ConfigError, ModelFileError
 from liquid_control.model.untrusted_file import read_bounded
 from liquid_control.recordings.plain_yaml import NOT_YAML, load_yaml
+from liquid_control.recordings.rosbag.readings import TWISTS
 from liquid_control.recordings.settings import CameraMount, RecordingSettings
+from liquid_control.recordings.source import Source
+from liquid_control.recordings.vehicle_presets import preset_file, preset_names, starting_values
 
 NAME = "vehicle.yaml"
 LARGEST = 2**16  # bytes
@@ -25,7 +28,8 @@ counts, and any wheelbase gives the same."""
 WRITE = (
     f"Write {NAME} next to the recording, for example `largest_curvature: 1.0` (1/m at full "
     "steering) or `wheelbase: 0.17` and `largest_angle: 0.4` (m, rad), or give "
-    "--largest-curvature, or --vehicle.wheelbase and --vehicle.max-steering-angle"
+    "--largest-curvature, or --vehicle.wheelbase and --vehicle.max-steering-angle, or name a "
+    "vehicle like it: --vehicle donkey"
 )
 
 
@@ -58,10 +62,39 @@ def with_vehicle_file(path: Path, settings: RecordingSettings) -> RecordingSetti
     """The settings for the recording at `path`: those given, then those of its vehicle's file; with
     a largest curvature, the vehicle is one that can steer it. Raises ConfigError for a file that
     cannot be used and for a curvature that the wheelbase cannot have."""
-    file = Path(settings.vehicle_file) if settings.vehicle_file else _beside(path)
+    file = named_vehicle(settings.vehicle_file) if settings.vehicle_file else _beside(path)
     if file is not None:
-        settings = _filled(settings, read_vehicle(file))
+        said, preset = read_vehicle(file), starting_values(settings)
+        if preset.lane_width and not said.lane_width:
+            said = dataclasses.replace(said, lane_width=preset.lane_width)
+        settings = _filled(settings, said)
     return with_capable_vehicle(settings) if settings.largest_curvature else settings
+
+
+def named_vehicle(name: str) -> Path:
+    """The file that --vehicle names: a path, or a preset by its name. Raises ConfigError for
+    neither."""
+    file = Path(name).expanduser()
+    preset = None if file.is_file() else preset_file(name)
+    if preset is None and not file.is_file():
+        expected = f"one of {', '.join(preset_names())}, or a YAML file (no such file)"
+        raise ConfigError("vehicle", name, expected)
+    return preset or file
+
+
+def with_assumed_speed(source: Source) -> None:
+    """Gives an open recording without any speed that of the preset that --vehicle names, and says
+    so in its remarks."""
+    settings, speed = source.settings, starting_values(source.settings).speed
+    steering = source.roles.get("steering")
+    known = "speed" in source.roles or settings.constant_speed
+    if not speed or known or steering is None or steering.kind in TWISTS:
+        return
+    source.settings = dataclasses.replace(settings, constant_speed=speed)
+    source.assumed.append(
+        f"speed: none is recorded: {speed:g} m/s is assumed, a usual one of a "
+        f"{settings.vehicle_file}; --constant-speed says the real one"
+    )
 
 
 def with_capable_vehicle(settings: RecordingSettings) -> RecordingSettings:

@@ -27,7 +27,8 @@ FILES = {
     "vehicle": Argument(
         "full_size",
         "The vehicle's dimensions and the gate's limits: a preset of config/vehicles "
-        "(full_size, one_tenth, simulated), or a YAML file.",
+        "(donkey, duckiebot, f1tenth, full_size, jetracer, one_tenth, simulated, turtlebot), or "
+        "a YAML file.",
     ),
 }
 COMMON = {

@@ -22,7 +22,7 @@ from liquid_control.model.installed import find_model
 from liquid_control.ros.gate_memory import NOTHING
 from liquid_control.ros.launch_arguments import COMMANDS, Argument
 from liquid_control.ros.parameter_files import Section, merged, read_sections
-from liquid_control.system.installed_data import shared_folders
+from liquid_control.system.installed_data import named_files
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 DIMENSIONS = ("vehicle.wheelbase", "vehicle.max_steering_angle")
@@ -108,7 +108,7 @@ def sim(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, NodeStart]:
     _truth("localhost", given["localhost"])
     gate, policy = drive(given)
     gate = _without_memory(gate)
-    world = merged(read_sections(_installed("config/vehicles")["simulated"]), gate.full_name)
+    world = merged(read_sections(named_files("config/vehicles")["simulated"]), gate.full_name)
     for node in (gate, policy):
         for name in DIMENSIONS:
             if node.parameters[name] != world[name]:
@@ -219,24 +219,15 @@ def _within(given: Mapping[str, str], name: str, low: float, high: float) -> flo
     return value
 
 
-def _installed(folder: str) -> dict[str, Path]:
-    """The parameter files in a folder of the package, by name."""
-    return {
-        path.stem: path
-        for place in reversed(shared_folders(folder))
-        for path in sorted(place.glob("*.yaml"))
-    }
-
-
 def _read_files(
     given: Mapping[str, str], namespace: str, executables: Sequence[str]
 ) -> list[Section]:
     """The sections of the parameter files in the order in which they are read. Raises ConfigError
     for a file that is not there, sets nothing for the nodes, or leaves the vehicle's dimensions
     open."""
-    ours = _installed("config")
+    ours = named_files("config")
     files = {
-        "vehicle": _find("vehicle", given["vehicle"], _installed("config/vehicles")),
+        "vehicle": _find("vehicle", given["vehicle"], named_files("config/vehicles")),
         "params": _find("params", given["params"], ours),
     }
     if files["params"].resolve() == ours["drive"].resolve():

@@ -105,7 +105,7 @@ def test_the_gate_alone_is_engaged_as_own_parameters_say(written):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ({"vehicle": "/nowhere.yaml"}, "vehicle: got '/nowhere.yaml', expected full_size or one_t"),
+        ({"vehicle": "/nowhere.yaml"}, "vehicle: got '/nowhere.yaml', expected donkey or"),
         ({"vehicle": "one_tent"}, "vehicle: got 'one_tent'.*Did you mean one_tenth?"),
         ({"vehicle": ""}, "vehicle: got ''"),
         ({"vehicle": "."}, "vehicle: got '.'"),

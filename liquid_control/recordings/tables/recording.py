@@ -102,7 +102,7 @@ class TableRecording(Source):
         angle = row.steering
         if self._table.kind != ANGLE:
             angle = math.atan(self.settings.vehicle.wheelbase * angle * self._scale)
-        return SteeringSample(row.stamp_ns, angle, self.settings.constant_speed or None)
+        return SteeringSample(row.stamp_ns, angle, None)
 
     def _entry(self, stamp_ns: int, sample, role: str) -> Entry:
         entry = entry_of(stamp_ns, sample, self.settings, self._table.names[role])
