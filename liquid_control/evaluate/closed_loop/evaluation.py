@@ -13,24 +13,25 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
-from liquid_control.evaluate.closed_loop.comfort import mean_squares
 from liquid_control.evaluate.closed_loop.condition_rows import RoadResult, condition_row, table
+from liquid_control.evaluate.closed_loop.examine import Examined, examine
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
-from liquid_control.sim.drive import drive
-from liquid_control.sim.road import SPACING
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
-from liquid_control.sim.tasks.lane_keeping import DEPARTURE, PUT_BACK_AHEAD, SET_SPEED, is_departing
+from liquid_control.sim.tasks.lane_keeping import SET_SPEED
 from liquid_control.sim.world import World
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb, as_lines
 
-STANDSTILL = 10.0
-"""A vehicle that advances less than a metre in this time stands still [s]."""
+OF_DRIVE = [
+    field.name
+    for field in dataclasses.fields(RoadResult)
+    if field.name in Examined.__dataclass_fields__
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +93,7 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
         "departures": sum(r.departures for r in first),
         "departures_per_km": sum(r.departures for r in first) / max(distance / 1000, 1e-9),
         "off_road": sum(r.off_road for r in first),
+        "put_backs": sum(r.off_road + r.standstills for r in first),
         "lateral_rmse_m": math.sqrt(
             sum(r.lateral_rmse_m**2 * r.distance_m for r in first) / max(distance, 1e-9)
         ),
@@ -128,62 +130,12 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
     if condition.input_corruption:
         runtime = CorruptedInput(runtime, seed, **condition.input_corruption)
     controller = Controller(runtime, speed=SET_SPEED)
-    gate = SafetyGate(condition.gate, condition.vehicle)
-    departures = off_road = standstills = gated = periods = stopped = 0
-    outside, limited = False, False
-    squares, distance, beyond, largest = 0.0, 0.0, 0.0, 0.0
-    station = world.truth.station
-    mark_station, mark_ns = station, 0
-    stretches: list[list[tuple[int, float, float, float]]] = [[]]
-    for step in drive(world, controller, gate):
-        truth = step.truth
-        moved = max(truth.station - station, 0.0)
-        station = truth.station
-        distance += moved
-        squares += moved * truth.lane_offset**2
-        largest = max(largest, abs(truth.lane_offset))
-        departures += is_departing(truth) and not outside
-        outside = is_departing(truth) or (outside and abs(truth.lane_offset) > 0.75 * DEPARTURE)
-        beyond += moved * is_departing(truth)
-        gated += bool(step.verdict.limits) and not limited
-        limited = bool(step.verdict.limits)
-        periods, stopped = periods + 1, stopped + step.verdict.safe_stop
-        stretches[-1].append((truth.stamp_ns, truth.yaw, truth.speed, truth.steering_angle))
-        if station > mark_station + 1.0:
-            mark_station, mark_ns = station, truth.stamp_ns
-        stuck = truth.stamp_ns - mark_ns > STANDSTILL * 1e9
-        terminated = world.task.is_terminated(truth)
-        if terminated or stuck:
-            off_road, standstills = off_road + terminated, standstills + (not terminated)
-            station = min(station + PUT_BACK_AHEAD, world.road.length - SPACING)
-            world.place(station)
-            controller.reset()
-            mark_station, mark_ns = station, truth.stamp_ns
-            stretches.append([])
-    used, simulated, dropped = controller.frames_used, world.time_ns * 1e-9, world.frames_dropped
+    found = examine(world, controller, SafetyGate(condition.gate, condition.vehicle))
     world.close()
-    jerk, rate = mean_squares(stretches)
+    figures = {name: getattr(found, name) for name in OF_DRIVE}
+    figures |= {"wall_s": time.perf_counter() - started, "cpu_s": time.process_time() - busy}
     return RoadResult(
-        job.road,
-        seed,
-        stratum,
-        distance,
-        departures,
-        off_road,
-        math.sqrt(squares / max(distance, 1e-9)),
-        largest,
-        used,
-        gated,
-        simulated,
-        time.perf_counter() - started,
-        time.process_time() - busy,
-        condition.name,
-        beyond,
-        standstills,
-        dropped,
-        simulated * stopped / max(periods, 1),
-        math.sqrt(jerk),
-        math.sqrt(rate),
+        road=job.road, seed=seed, stratum=stratum, condition=condition.name, **figures
     )
 
 

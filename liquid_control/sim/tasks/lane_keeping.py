@@ -7,17 +7,21 @@ import math
 import numpy as np
 
 from liquid_control.config import VehicleConfig
+from liquid_control.control.driving_scale import driving_scale
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.model.car import lane_keeping
 from liquid_control.sim.road import LANE_WIDTH, SPACING, Road
 from liquid_control.sim.tasks.task import TaskWorld
 from liquid_control.sim.truth import Truth
 
-DEPARTURE = 1.0
+SCALE = driving_scale(VehicleConfig(), LANE_WIDTH)
+"""Of a car in the simulated road's lane."""
+
+DEPARTURE = SCALE.departure
 """A lane departure begins when the vehicle's centre is further than this from the lane's centre
 [m]."""
 
-OFF_ROAD = LANE_WIDTH / 2
+OFF_ROAD = SCALE.off_road
 """The episode ends when the vehicle's centre is further than this from the lane's centre [m]."""
 
 TURNED_AROUND = 0.3
@@ -26,15 +30,15 @@ TURNED_AROUND = 0.3
 SET_SPEED = 20.0
 """Commanded speed above every road's plan, so that the plan decides [m/s]."""
 
-PUT_BACK_AHEAD = 5.0
+PUT_BACK_AHEAD = SCALE.put_back_ahead
 """A vehicle that left the road or stands still is put back on the lane's centre this far ahead
 [m]."""
 
-CURVATURE_AHEAD = 10.0
+CURVATURE_AHEAD = SCALE.curvature_ahead
 """Distance ahead of the vehicle of the last auxiliary target [m]."""
 
 LOOK_AHEAD_TIME = 0.65
-SHORTEST_LOOK_AHEAD = 4.0
+SHORTEST_LOOK_AHEAD = SCALE.shortest_look_ahead
 """Of the expert [s], [m]."""
 
 

@@ -13,7 +13,7 @@ import pytest
 from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.deploy.runtime import State
 from liquid_control.errors import ConfigError
-from liquid_control.evaluate.closed_loop import evaluation
+from liquid_control.evaluate.closed_loop import examine
 from liquid_control.evaluate.closed_loop.comfort import mean_squares
 from liquid_control.evaluate.closed_loop.condition_rows import table
 from liquid_control.evaluate.closed_loop.evaluation import (
@@ -119,7 +119,7 @@ def test_who_falls_silent_is_stopped_by_the_gate_and_moved_on(monkeypatch):
             self.given.append(observation.dt)
             return np.array([0.0 if len(self.given) == 1 else math.nan]), state
 
-    monkeypatch.setattr(evaluation, "STANDSTILL", 1.0)
+    monkeypatch.setattr(examine, "STANDSTILL", 1.0)
     result = drive_with(Once(0.0), job())
     assert (
         result.standstills >= 3
