@@ -7,8 +7,8 @@ from setuptools import find_packages, setup
 NAME = "liquid_control"
 RUN = ["numpy", "opencv-python-headless", "onnxruntime", "safetensors", "PyYAML", "tyro", "tqdm"]
 SIM = ["mujoco", "PyOpenGL", "gymnasium", "tqdm"]
+BAGS = ["rosbags", "mcap", "lz4", "backports.zstd", "apsw", "av", "pyarrow"]
 REPORT = ["matplotlib", "av", "Jinja2", "pyarrow"]
-BAGS = ["rosbags", "mcap", "lz4", "backports.zstd", "apsw"]
 TRAIN = [*RUN, *SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
 SECURITY = ["cryptography"]
 TEST = [
@@ -53,8 +53,8 @@ setup(
     extras_require={
         "run": RUN,
         "sim": SIM,
-        "report": REPORT,
         "bags": BAGS,
+        "report": REPORT,
         "train": TRAIN,
         "security": SECURITY,
         "test": TEST,

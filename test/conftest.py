@@ -139,6 +139,14 @@ def drives():
 
 
 @pytest.fixture(scope="session")
+def comma():
+    """The module `written_comma`: small segments of comma2k19, and numbered pictures as video."""
+    import written_comma
+
+    return written_comma
+
+
+@pytest.fixture(scope="session")
 def tables():
     """The module `written_tables`: small tubs of DonkeyCar."""
     import written_tables

@@ -7,13 +7,13 @@ from types import TracebackType
 EXTRAS = {
     "run": ("numpy", "cv2", "onnxruntime", "safetensors", "yaml", "tyro", "tqdm"),
     "sim": ("mujoco", "OpenGL", "gymnasium"),
+    "bags": ("rosbags", "mcap", "lz4", "backports.zstd", "apsw", "av", "pyarrow"),
     "report": ("matplotlib", "av", "jinja2", "pyarrow"),
-    "bags": ("rosbags", "mcap", "lz4", "backports.zstd", "apsw"),
     "train": ("torch", "numba", "onnx", "onnxscript", "tensorboard"),
     "security": ("cryptography",),
     "test": ("pytest", "hypothesis", "ncps", "scipy", "triton"),
 }
-"""Modules by the first extra that brings them."""
+"""Modules by the extra that brings them; of several, the first one is named."""
 MODULES = {
     "opencv-python-headless": "cv2",
     "PyYAML": "yaml",

@@ -8,8 +8,7 @@ try:
     import av
 except ImportError as error:
     raise MissingDependencyError(
-        "av",
-        "Video is decoded by PyAV. Install the report extra: pip install 'liquid_control[report]'",
+        "av", "Video is decoded by PyAV. Install the bags extra: pip install 'liquid_control[bags]'"
     ) from error
 
 av.logging.set_level(av.logging.PANIC)  # libav's own lines; what is wrong is raised
