@@ -50,9 +50,8 @@ def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
     if image.ndim != 3 or image.shape[2] != 3:
         raise ImageError("shape", image.shape, "(height, width, 3)")
     rows, columns = image.shape[:2]
-    top, bottom = int(rows * config.crop_top), rows - int(rows * config.crop_bottom)
-    left, right = int(columns * config.crop_left), columns - int(columns * config.crop_right)
-    size = (bottom - top, right - left)
+    down, across = crop_of(rows, columns, config)
+    size = (down.stop - down.start, across.stop - across.start)
     if size[0] < config.height or size[1] < config.width:
         cut = "" if size == (rows, columns) else " after the crop"
         raise ImageError(
@@ -60,10 +59,18 @@ def preprocess(image: np.ndarray, config: PreprocessConfig) -> np.ndarray:
             f"{size[0]}x{size[1]}",
             f"at least {config.height}x{config.width}, the policy's size",
         )
-    cropped = image[top:bottom, left:right]
+    cropped = image[down, across]
     if size == (config.height, config.width):
         return np.ascontiguousarray(cropped)
     return cv2.resize(cropped, (config.width, config.height), interpolation=cv2.INTER_AREA)
+
+
+def crop_of(rows: int, columns: int, config: PreprocessConfig) -> tuple[slice, slice]:
+    """The rows and columns of a picture of this size [px] that `config`'s shares leave."""
+    return (
+        slice(int(rows * config.crop_top), rows - int(rows * config.crop_bottom)),
+        slice(int(columns * config.crop_left), columns - int(columns * config.crop_right)),
+    )
 
 
 def prepare(frame: Frame, config: PreprocessConfig) -> PreparedFrame:

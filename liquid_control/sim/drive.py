@@ -12,11 +12,11 @@ from liquid_control.control.loop import Loop
 from liquid_control.control.safety import SafetyGate
 from liquid_control.signals import Action, Command, SpeedSample, Verdict
 from liquid_control.sim.bodies.body import TIMESTEP
+from liquid_control.sim.driven_world import STEPS_PER_ADVANCE, DrivenWorld
 from liquid_control.sim.truth import Event, Truth
-from liquid_control.sim.world import STEPS_PER_ADVANCE, World
 
 IMU_PERIOD = STEPS_PER_ADVANCE * TIMESTEP
-"""Of one `World.advance` [s]."""
+"""Of one `advance` of a world [s]."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -31,7 +31,7 @@ class Step:
 
 
 def drive(
-    world: World,
+    world: DrivenWorld,
     controller: Controller,
     gate: SafetyGate,
     disturbance: Callable[[], float] | None = None,

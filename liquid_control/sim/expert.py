@@ -11,13 +11,13 @@ from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.runtime import State
 from liquid_control.model.spec import PolicySpec
 from liquid_control.signals import Observation
-from liquid_control.sim.world import World
+from liquid_control.sim.driven_world import DrivenWorld
 
 
 class ExpertRuntime:
     """See `Runtime`. The expert knows the road and ignores the observation; it has no state."""
 
-    def __init__(self, world: World, preprocess: PreprocessConfig) -> None:
+    def __init__(self, world: DrivenWorld, preprocess: PreprocessConfig) -> None:
         self.preprocess, self._world = preprocess, world
 
     @property

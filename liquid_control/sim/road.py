@@ -25,21 +25,22 @@ itself."""
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Road:
-    """Samples every `SPACING` metres, each array (N,): `x`, `y` [m], `heading` [rad], `curvature`
+    """Samples every `spacing` metres, each array (N,): `x`, `y` [m], `heading` [rad], `curvature`
     [1/m]."""
 
     x: np.ndarray
     y: np.ndarray
     heading: np.ndarray
     curvature: np.ndarray
+    spacing: float = SPACING
 
     @property
     def length(self) -> float:
-        return (len(self.x) - 1) * SPACING
+        return (len(self.x) - 1) * self.spacing
 
     def at(self, station: float) -> tuple[float, float, float, float]:
         """x, y, heading, curvature at a station, linear between samples; the ends are held."""
-        position = min(max(station / SPACING, 0.0), len(self.x) - 1.000001)
+        position = min(max(station / self.spacing, 0.0), len(self.x) - 1.000001)
         i = int(position)
         j, w = i + 1, position - i
         u, x, y, heading, curvature = (

@@ -21,6 +21,7 @@ from liquid_control.sim.conditions.network_input import frame_generator
 from liquid_control.sim.conditions.optics import Optics
 from liquid_control.sim.conditions.table import CLEAN
 from liquid_control.sim.conditions.weather import apply_weather
+from liquid_control.sim.driven_world import STEPS_PER_ADVANCE
 from liquid_control.sim.physics import Physics
 from liquid_control.sim.road import SPACING, build_road
 from liquid_control.sim.scene import build_model
@@ -29,9 +30,6 @@ from liquid_control.sim.sensors import SPEED_NOISE, CameraClock, imu_sample
 from liquid_control.sim.tasks.lane_keeping import LANE_KEEPING, SCALE
 from liquid_control.sim.tasks.task import Task
 from liquid_control.sim.truth import Event, Truth
-
-STEPS_PER_ADVANCE = 2
-"""One `advance` is one IMU period: 100 Hz."""
 
 START_STATION = 12.0
 """Where the vehicle starts [m]."""

@@ -1,0 +1,44 @@
+"""When the recorded camera exposes: periods drawn from those that were recorded."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from liquid_control.sim.conditions.condition import Condition
+
+LONGEST = 0.5
+"""A longer period is a pause of the recorder [s]."""
+
+
+class RecordedClock:
+    """As `sim.sensors.CameraClock`. Periods are drawn from the recorded `stamp_ns`, so drops and
+    jitter are the recording's own; a condition's rate, jitter and drops replace them."""
+
+    def __init__(
+        self,
+        stamp_ns: np.ndarray,
+        condition: Condition,
+        drop_share: float,
+        rng: np.random.Generator,
+    ) -> None:
+        steps = np.diff(stamp_ns) * 1e-9
+        steps = steps[(steps > 0.0) & (steps <= LONGEST)]
+        usual = float(np.median(steps))
+        rate = condition.frame_rate
+        if condition.frame_jitter >= 0.0 or rate > 0.0:
+            period = 1.0 / rate if rate > 0.0 else usual
+            jitter = max(condition.frame_jitter, 0.0)
+            self._draw = lambda: period * (1.0 + rng.uniform(-jitter, jitter))
+        else:
+            self._draw = lambda: float(steps[rng.integers(len(steps))])
+        self._rng = rng
+        self._drops = condition.drop_share if condition.drop_share >= 0.0 else drop_share
+        self._next = usual * rng.random()
+
+    def due(self, now: float) -> tuple[float, bool] | None:
+        """(exposure time [s], dropped) when an exposure fell before `now`, else None."""
+        if now < self._next:
+            return None
+        exposed = self._next
+        self._next += self._draw()
+        return exposed, bool(self._rng.random() < self._drops)

@@ -1,0 +1,261 @@
+"""A recording as roads of the recorded world: its unbroken stretches of good driving, read once and
+mapped from disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from liquid_control.config import PreprocessConfig, TimelineConfig
+from liquid_control.control.driving_scale import DrivingScale, driving_scale
+from liquid_control.data.from_recording import LEAST_FRAMES, Reading, RecordedDrive, read_drive
+from liquid_control.errors import LiquidControlError
+from liquid_control.perception.ground_camera import GroundCamera
+from liquid_control.recordings.driven_curvature import (
+    CurvatureSettings,
+    Driven,
+    driven_curvature,
+    gyro_bias,
+)
+from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.motion import Motion, Track
+from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.source import Source
+from liquid_control.signals import Frame
+from liquid_control.sim.recorded.path import integrate
+from liquid_control.sim.recorded.road import MappedPictures, RecordedRoad
+
+LONGEST_GAP = 0.5
+"""A longer time without a frame ends a stretch [s]."""
+USUAL_DELAY = 0.1
+"""From a command until the vehicle turns, where it cannot be estimated [s]."""
+USUAL_VIEW = 1.2
+"""Horizontal field of view where nothing says it [rad]."""
+HEIGHT_PER_WHEELBASE, FORWARD_PER_WHEELBASE = 0.52, 0.6
+"""Of a camera whose place nothing says."""
+HORIZON = 1 / 3
+"""Its row where nothing says it, as a share of the picture's height."""
+LEAST_LENGTH = 4.0
+"""Of a road, in shortest look-aheads of the expert."""
+
+
+class NoRoadError(LiquidControlError):
+    """A recording cannot be driven in."""
+
+    def __init__(self, path: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: cannot be driven in: {problem}. {remedy}")
+        self.path, self.problem, self.remedy = path, problem, remedy
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RecordedRoads:
+    """`left_out`: seconds of the recording that no road has, by reason. `estimates`: what was not
+    given, by name, as shown to a user."""
+
+    roads: tuple[RecordedRoad, ...]
+    left_out: Mapping[str, float]
+    estimates: Mapping[str, str]
+
+    @property
+    def seconds(self) -> float:
+        """Of all roads together."""
+        return sum(road.path.seconds for road in self.roads)
+
+    @property
+    def length(self) -> float:
+        """Of all roads together [m]."""
+        return sum(road.path.length for road in self.roads)
+
+
+def load_roads(
+    path: Path,
+    settings: RecordingSettings,
+    preprocess: PreprocessConfig,
+    cache: Path,
+    curvature: CurvatureSettings | None = None,
+) -> RecordedRoads:
+    """The roads of recording `path`, whose pictures a policy sees through `preprocess`; decoded
+    pictures are kept in folder `cache`. `curvature`: how the driver's command is taken, as in
+    training on recordings.
+
+    Raises NoRoadError where no stretch can be driven in, and the errors of `read_drive`.
+    """
+    path = Path(path)
+    with open_recording(path, settings) as source:
+        settings = source.settings
+        rows, columns = _picture_size(source)
+        given, estimates = _camera(source, settings, rows, columns)
+    size = working_size(rows, columns, preprocess)
+    drive = read_drive(path, Reading(settings, size, TimelineConfig()), cache)
+    scale = driving_scale(settings.vehicle, settings.lane_width)
+    curvature = curvature or CurvatureSettings(slowest=scale.slowest)
+    motion = _with_speed(drive.motion, drive.columns["stamp_ns"], settings)
+    if not len(motion.speed):
+        raise NoRoadError(
+            path,
+            "it holds no speed",
+            "Give --constant-speed, `speed` in vehicle.yaml, or name its topic",
+        )
+    driven = driven_curvature(drive.columns["stamp_ns"], motion, curvature, settings.vehicle)
+    delay = settings.response_delay or USUAL_DELAY
+    if not settings.response_delay:
+        estimates["response_delay"] = f"{delay:g} s, not estimated"
+    camera = given.preprocessed(size)
+    if not 0.0 < camera.height - camera.horizon:
+        raise NoRoadError(
+            path,
+            f"its camera looks up: the horizon is at row {given.horizon:.0f} of {rows}",
+            "Give --mount.pitch and --mount.field-of-view",
+        )
+    stretches, left_out = _stretches(drive, driven, motion, scale)
+    yaw_rate = _yaw_rate(drive, motion)
+    roads = []
+    for rows_of in stretches:
+        stamp_ns = drive.columns["stamp_ns"][rows_of]
+        line = integrate(
+            stamp_ns, driven.speed[rows_of], driven.curvature[rows_of], yaw_rate, delay
+        )
+        if line.length < LEAST_LENGTH * scale.shortest_look_ahead:
+            _add(left_out, "stretches too short to drive in", line.seconds)
+            continue
+        roads.append(
+            RecordedRoad(
+                f"{path.name}/{len(roads)}",
+                line,
+                MappedPictures.of(drive.image, rows_of),
+                camera,
+                settings.vehicle,
+                delay,
+                scale,
+                dataclasses.replace(preprocess),
+                measured(drive),
+            )
+        )
+    if not roads:
+        listed = "; ".join(f"{reason} {seconds:.1f} s" for reason, seconds in left_out.items())
+        raise NoRoadError(
+            path,
+            f"no stretch of good driving is long enough ({listed})",
+            "Record for longer without a stop, or give the vehicle's true speed and wheelbase",
+        )
+    return RecordedRoads(tuple(roads), left_out, estimates)
+
+
+def working_size(rows: int, columns: int, preprocess: PreprocessConfig) -> PreprocessConfig:
+    """The size (height, width), without a crop, to which a picture is reduced so that
+    `preprocess`'s crop of it is hardly larger than the policy's picture; never enlarged."""
+    return PreprocessConfig(
+        height=_least(rows, preprocess.height, preprocess.crop_top, preprocess.crop_bottom),
+        width=_least(columns, preprocess.width, preprocess.crop_left, preprocess.crop_right),
+    )
+
+
+def measured(drive: RecordedDrive) -> tuple[str, ...]:
+    """The measurements that the recording holds."""
+    return tuple(
+        name for name, one in drive.contributions.items() if one.met and name != "steering"
+    )
+
+
+def _least(available: int, wanted: int, before: float, behind: float) -> int:
+    """The least size of which the crop is as large as wanted, within what is available."""
+    size = math.ceil(wanted / (1.0 - before - behind))
+    while (
+        size > wanted and size - 1 - int((size - 1) * before) - int((size - 1) * behind) >= wanted
+    ):
+        size -= 1
+    return min(size, available)
+
+
+def _picture_size(source: Source) -> tuple[int, int]:
+    for _, sample in source.samples(kinds=(Frame,)):
+        return sample.image.shape[:2]
+    raise NoRoadError(source.path, "it holds no picture", "Record the camera")
+
+
+def _camera(
+    source: Source, settings: RecordingSettings, rows: int, columns: int
+) -> tuple[GroundCamera, dict[str, str]]:
+    """Of the recorded pictures, and what was not given."""
+    mount, wheelbase, known = settings.mount, settings.vehicle.wheelbase, source.camera
+    estimates: dict[str, str] = {}
+    if mount.field_of_view:
+        focal = (columns / 2 / math.tan(mount.field_of_view / 2),) * 2
+        centre = ((columns - 1) / 2, (rows - 1) / 2)
+    elif known is not None and known.calibrated and known.fits(rows, columns):
+        k, shrunk = known.matrix, (columns / known.width, rows / known.height)
+        focal = (k[0] * shrunk[0], k[4] * shrunk[1])
+        centre = (k[2] * shrunk[0], k[5] * shrunk[1])
+    else:
+        focal = (columns / 2 / math.tan(USUAL_VIEW / 2),) * 2
+        centre = ((columns - 1) / 2, (rows - 1) / 2)
+        estimates["field_of_view"] = f"{USUAL_VIEW:g} rad, not estimated"
+    above, pitch, forward = mount.height, mount.pitch, mount.forward
+    if not above:
+        above = HEIGHT_PER_WHEELBASE * wheelbase
+        estimates["camera_height"] = f"{above:.3g} m, not estimated"
+    if not pitch:
+        pitch = math.atan((centre[1] - HORIZON * rows) / focal[1])
+        estimates["camera_pitch"] = f"{pitch:.3g} rad, not estimated"
+    if not forward:
+        forward = FORWARD_PER_WHEELBASE * wheelbase
+        estimates["camera_forward"] = f"{forward:.3g} m, not estimated"
+    return GroundCamera(columns, rows, focal, centre, above, pitch, forward), estimates
+
+
+def _with_speed(motion: Motion, stamp_ns: np.ndarray, settings: RecordingSettings) -> Motion:
+    """The motion with the constant speed where none is recorded."""
+    if len(motion.speed.tidy()) > 1 or not settings.constant_speed:
+        return motion
+    speed = Track(stamp_ns, np.full(len(stamp_ns), settings.constant_speed))
+    return dataclasses.replace(motion, speed=speed)
+
+
+def _yaw_rate(drive: RecordedDrive, motion: Motion) -> Track | None:
+    """The measured yaw rate without its bias, None where none is measured."""
+    track = motion.yaw_rate.spread()
+    if len(track) < 2 or not drive.contributions["yaw_rate"].met or np.ptp(track.value) == 0.0:
+        return None
+    bias = gyro_bias(track, motion.speed.tidy(), LONGEST_GAP)
+    return Track(track.stamp_ns, track.value - bias)
+
+
+def _stretches(
+    drive: RecordedDrive, driven: Driven, motion: Motion, scale: DrivingScale
+) -> tuple[list[slice], dict[str, float]]:
+    """Runs of frames of good driving, and the seconds of the others by reason."""
+    stamp_ns, speed = drive.columns["stamp_ns"], driven.speed
+    steps = np.diff(stamp_ns) * 1e-9
+    usual = float(np.median(steps[(steps > 0) & (steps <= LONGEST_GAP)])) if len(steps) else 0.0
+    reasons = np.full(len(stamp_ns), "", object)
+    reasons[~np.isfinite(driven.curvature)] = "no steering is known"
+    reasons[speed < scale.slowest] = f"slower than {scale.slowest:.2g} m/s"
+    reasons[speed < -scale.slowest] = "reverse"
+    reasons[~np.isfinite(speed)] = "no speed is known"
+    left_out: dict[str, float] = {}
+    for reason in reasons[reasons != ""]:
+        _add(left_out, reason, usual)
+    breaks = (steps <= 0) | (steps > LONGEST_GAP)
+    for step in steps[breaks]:
+        _add(left_out, "pauses and jumps of the clock", max(float(step), 0.0))
+    ends = np.concatenate([[True], breaks | drive.columns["is_first"][1:]])
+    good, stretches, first = reasons == "", [], None
+    for index in range(len(stamp_ns) + 1):
+        stops = index == len(stamp_ns) or not good[index] or ends[index]
+        if first is not None and stops:
+            if index - first >= LEAST_FRAMES:
+                stretches.append(slice(first, index))
+            else:
+                _add(left_out, "stretches too short to drive in", (index - first) * usual)
+            first = None
+        if first is None and index < len(stamp_ns) and good[index]:
+            first = index
+    return stretches, left_out
+
+
+def _add(seconds: dict[str, float], reason: str, more: float) -> None:
+    seconds[reason] = seconds.get(reason, 0.0) + more

@@ -1,0 +1,108 @@
+"""One stretch of a recording as a road: its path, its pictures, its camera and its vehicle."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from liquid_control.config import GateConfig, PreprocessConfig, VehicleConfig
+from liquid_control.control.driving_scale import CAR_WHEELBASE, DrivingScale
+from liquid_control.perception.ground_camera import GroundCamera
+from liquid_control.sim.recorded.path import RecordedPath
+from liquid_control.sim.road import Road
+
+RESERVE = 1.5
+"""Of the gate's limits above what the recorded driver did: a correction needs more."""
+
+
+@dataclasses.dataclass(frozen=True)
+class MappedPictures:
+    """Pictures (N, H, W, 3) uint8 RGB on disk, from a byte of a file on. A value, which another
+    process maps again."""
+
+    file: Path
+    offset: int
+    shape: tuple[int, int, int, int]
+
+    @classmethod
+    def of(cls, mapped: np.memmap, rows: slice) -> MappedPictures:
+        """Some consecutive pictures of a map from a file's beginning or any byte of it."""
+        first, last, _ = rows.indices(len(mapped))
+        offset = mapped.offset + first * int(np.prod(mapped.shape[1:]))
+        return cls(Path(mapped.filename), offset, (last - first, *mapped.shape[1:]))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.array[index]
+
+    @functools.cached_property
+    def array(self) -> np.ndarray:
+        return np.memmap(self.file, np.uint8, "r", self.offset, self.shape).view(np.ndarray)
+
+    def __getstate__(self) -> dict:
+        return {name: getattr(self, name) for name in ("file", "offset", "shape")}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RecordedRoad:
+    """`pictures`: of the frames of `path`, (N, H, W, 3) uint8 RGB, the whole picture at a working
+    size, so that `preprocess` crops more than it shrinks; an array or `MappedPictures`. `camera`:
+    of these pictures. `response_delay` from a command until the vehicle turns [s]. `measured`: by
+    name (`perception.timeline.MEASURABLE`) what the recording holds."""
+
+    name: str
+    path: RecordedPath
+    pictures: np.ndarray | MappedPictures
+    camera: GroundCamera
+    vehicle: VehicleConfig
+    response_delay: float
+    scale: DrivingScale
+    preprocess: PreprocessConfig
+    measured: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def line(self) -> Road:
+        """The path, sampled evenly."""
+        return self.path.road(self.vehicle.wheelbase)
+
+    def command_at(self, station: float) -> float:
+        """The driver's command [1/m] at a station, linear between frames. Where it is not known,
+        the curvature that was driven a response delay later."""
+        return float(np.interp(station, self.path.station, self._commands))
+
+    def speed_at(self, station: float) -> float:
+        """The recorded speed [m/s] at a station."""
+        return float(np.interp(station, self.path.station, self.path.speed))
+
+    @functools.cached_property
+    def gate(self) -> GateConfig:
+        """Limits of a gate that lets the recorded driver and corrections of his line through. A
+        vehicle without a speed sensor is judged at `max_speed`."""
+        fastest = float(self.path.speed.max())
+        lateral = float(np.max(self.path.speed**2 * np.abs(self._commands)))
+        given, size = GateConfig(), self.vehicle.wheelbase / CAR_WHEELBASE
+        acceleration = min(max(given.max_lateral_acceleration, RESERVE * lateral), 20.0)
+        return dataclasses.replace(
+            given,
+            max_steering_angle=self.vehicle.max_steering_angle,
+            max_steering_rate=min(
+                max(given.max_steering_rate, given.max_steering_rate / size), 5.0
+            ),
+            max_lateral_acceleration=acceleration,
+            max_lateral_jerk=given.max_lateral_jerk
+            * max(acceleration / given.max_lateral_acceleration, 1.0)
+            / min(size, 1.0),
+            max_speed=min(RESERVE * fastest, 60.0),
+        )
+
+    @functools.cached_property
+    def _commands(self) -> np.ndarray:
+        path = self.path
+        later = path.station + path.speed * self.response_delay
+        driven = np.interp(later, path.station, path.curvature)
+        return np.where(np.isfinite(path.command), path.command, driven)

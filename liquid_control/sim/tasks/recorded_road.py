@@ -1,0 +1,111 @@
+"""Keeping to a recorded path: drive as the driver did, and return to his line from beside it."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+
+from liquid_control.config import PreprocessConfig, VehicleConfig
+from liquid_control.control.driving_scale import DrivingScale
+from liquid_control.control.vehicle import steering_angle
+from liquid_control.model.car import lane_keeping
+from liquid_control.sim.road import Road
+from liquid_control.sim.tasks.lane_keeping import LOOK_AHEAD_TIME
+from liquid_control.sim.truth import Truth
+
+LARGEST_HEADING_ERROR = 0.6
+"""The camera then sees little of what the recorded one saw [rad]."""
+NEAREST_AIM = 0.25
+"""The point to steer to counts as no nearer than this share of the look-ahead."""
+SPEED_RESERVE = 1.2
+"""Set speed over the largest recorded one, so that the recording decides."""
+
+
+class RecordedTaskWorld(Protocol):
+    """What the task reads of a world. `command`: the driver's curvature here [1/m]."""
+
+    road: Road
+
+    @property
+    def truth(self) -> Truth: ...
+
+    @property
+    def command(self) -> float: ...
+
+    def predicted(self) -> tuple[float, float, float]:
+        """Station [m], offset [m] and heading error [rad] when a command of now takes effect."""
+        ...
+
+
+class RecordedRoadTask:
+    """See `Task`. The action is the path's curvature; the speed is the recorded one. `inputs`: the
+    measurements that the recording holds. `fastest` recorded speed [m/s]."""
+
+    def __init__(
+        self,
+        scale: DrivingScale,
+        vehicle: VehicleConfig,
+        preprocess: PreprocessConfig,
+        inputs: tuple[str, ...],
+        fastest: float,
+    ) -> None:
+        largest = math.tan(vehicle.max_steering_angle) / vehicle.wheelbase
+        self.scale, self.set_speed = scale, SPEED_RESERVE * fastest
+        self.spec = lane_keeping(preprocess, inputs=inputs)
+        self.action_limit = np.array([largest], np.float32)
+
+    def speed_plan(self, road: Road, cruise: float) -> np.ndarray:
+        """The recorded world has a speed of its own at each station; this is an upper limit."""
+        return np.full(len(road.x), cruise)
+
+    def command(self, action: np.ndarray, vehicle: VehicleConfig) -> tuple[float, float]:
+        (curvature,) = np.clip(action, -self.action_limit, self.action_limit).tolist()
+        return steering_angle(0.0 if math.isnan(curvature) else curvature, vehicle), math.inf
+
+    def expert(self, world: RecordedTaskWorld) -> np.ndarray:
+        """The driver's command here, and the difference that the error makes to pure pursuit of the
+        path: without an error exactly the recorded command. The error is the one that is there when
+        the command takes effect."""
+        limit = float(self.action_limit[0])
+        wanted = world.command + self._correction(world)
+        return np.array([min(max(wanted, -limit), limit)])
+
+    def auxiliary(self, world: RecordedTaskWorld) -> tuple[float, float, float, float]:
+        truth = world.truth
+        _, _, _, ahead = world.road.at(truth.station + self.scale.curvature_ahead)
+        return truth.lane_offset, truth.heading_error, truth.curvature, ahead
+
+    def reward(self, before: Truth, after: Truth) -> float:
+        """Metres of progress, weighted from 1 on the path to 0 at the departure threshold."""
+        progress = after.station - before.station
+        return progress * max(0.0, 1.0 - abs(after.lane_offset) / self.scale.departure)
+
+    def is_terminated(self, truth: Truth) -> bool:
+        """The vehicle is half a lane beside the path, or turned far off it."""
+        return (
+            abs(truth.lane_offset) > self.scale.off_road
+            or abs(truth.heading_error) > LARGEST_HEADING_ERROR
+        )
+
+    def _correction(self, world: RecordedTaskWorld) -> float:
+        """R. C. Coulter, "Implementation of the Pure Pursuit Path Tracking Algorithm",
+        CMU-RI-TR-92-01: the arc to a point of the path from where the vehicle is, less the arc to
+        it from the path."""
+        station, offset, error = world.predicted()
+        distance = max(self.scale.shortest_look_ahead, LOOK_AHEAD_TIME * world.truth.speed)
+        x, y, heading, _ = world.road.at(station)
+        aim_x, aim_y, _, _ = world.road.at(station + distance)
+        least = (NEAREST_AIM * distance) ** 2
+        beside = x - offset * math.sin(heading), y + offset * math.cos(heading)
+        return _arc(*beside, heading + error, aim_x, aim_y, least) - _arc(
+            x, y, heading, aim_x, aim_y, least
+        )
+
+
+def _arc(x: float, y: float, yaw: float, to_x: float, to_y: float, least: float) -> float:
+    """Curvature [1/m] of the arc from a pose to a point, whose squared distance counts as no less
+    than `least` [m²]."""
+    dx, dy = to_x - x, to_y - y
+    return 2.0 * (dy * math.cos(yaw) - dx * math.sin(yaw)) / max(dx * dx + dy * dy, least)
