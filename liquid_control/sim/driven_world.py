@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from liquid_control.config import VehicleConfig
+from liquid_control.control.driving_scale import DrivingScale
 from liquid_control.sim.road import Road
 from liquid_control.sim.tasks.task import Task
 from liquid_control.sim.truth import Event, Truth
@@ -27,10 +28,11 @@ class DrivenBody(Protocol):
 
 
 class DrivenWorld(Protocol):
-    """One vehicle on one road as a stream of sensor events. `frames_dropped`: those that were
-    exposed and never arrive."""
+    """One vehicle on one road as a stream of sensor events. `scale`: lengths and speeds that tell
+    good driving from bad. `frames_dropped`: those that were exposed and never arrive."""
 
     road: Road
+    scale: DrivingScale
     body: DrivenBody
     task: Task
     frames_dropped: int

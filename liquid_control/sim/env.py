@@ -14,7 +14,7 @@ from liquid_control.config import PreprocessConfig, WorldConfig, from_mapping
 from liquid_control.errors import ConfigError, ShapeError
 from liquid_control.sim.seeds import LARGEST_SEED
 from liquid_control.sim.tasks.table import TASKS, load_task
-from liquid_control.sim.worlds import MujocoState, MujocoWorlds, Observations
+from liquid_control.sim.worlds import DrivenState, LoopedWorlds, MujocoWorlds, Observations
 
 RENDER_WIDTH, RENDER_HEIGHT = 640, 320
 LONGEST_EPISODE = 1e6
@@ -65,23 +65,35 @@ class DrivingEnv(gymnasium.Env):
     ) -> None:
         if task not in TASKS:
             raise ConfigError("task", task, "one of " + ", ".join(TASKS))
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ConfigError("render_mode", render_mode, "None or rgb_array")
-        limit = time_limit if isinstance(time_limit, (int, float)) else math.nan
-        if isinstance(time_limit, bool) or not 0.0 < limit <= LONGEST_EPISODE:
-            raise ConfigError("time_limit", time_limit, f"above 0 to {LONGEST_EPISODE:g} s")
-        self.render_mode = render_mode
+        limit = time_limit_of(time_limit)
         chosen = load_task(task)
-        self._worlds = MujocoWorlds(
-            _settings(WorldConfig, world),
-            _settings(PreprocessConfig, preprocessing),
+        worlds = MujocoWorlds(
+            settings_of(WorldConfig, world),
+            settings_of(PreprocessConfig, preprocessing),
             chosen,
             time_limit=limit,
         )
-        self._state: MujocoState | None = None
-        image = self._worlds.spec.image
-        count = len(self._worlds.spec.measurements)
-        self.action_limit = np.asarray(chosen.action_limit, np.float64)
+        self._drive_in(worlds, chosen.action_limit, render_mode)
+
+    @classmethod
+    def over(
+        cls, worlds: LoopedWorlds, action_limit: np.ndarray, render_mode: str | None = None
+    ) -> DrivingEnv:
+        """The environment of other worlds; `action_limit` (A,) as in `Task`."""
+        made = cls.__new__(cls)
+        made._drive_in(worlds, action_limit, render_mode)
+        return made
+
+    def _drive_in(
+        self, worlds: LoopedWorlds, action_limit: np.ndarray, render_mode: str | None
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ConfigError("render_mode", render_mode, "None or rgb_array")
+        self.render_mode, self._worlds = render_mode, worlds
+        self._state: DrivenState | None = None
+        image = worlds.spec.image
+        count = len(worlds.spec.measurements)
+        self.action_limit = np.asarray(action_limit, np.float64)
         """(A,) float64, what an action of 1 stands for, in the units of the task."""
         self.action_space = spaces.Box(-1.0, 1.0, self.action_limit.shape, np.float32)
         self.observation_space = spaces.Dict(
@@ -142,7 +154,15 @@ LaneKeeping = DrivingEnv
 """Its name in version 0.1.0."""
 
 
-def _settings(kind: type, given: object):
+def time_limit_of(given: object) -> float:
+    """A time limit [s]. Raises ConfigError for what is none."""
+    limit = given if isinstance(given, (int, float)) else math.nan
+    if isinstance(given, bool) or not 0.0 < limit <= LONGEST_EPISODE:
+        raise ConfigError("time_limit", given, f"above 0 to {LONGEST_EPISODE:g} s")
+    return limit
+
+
+def settings_of(kind: type, given: object):
     """Settings of a class, from a mapping too; None for its defaults."""
     return given if isinstance(given, kind) else from_mapping(kind, {} if given is None else given)
 

@@ -1,4 +1,5 @@
-"""Every task of `sim.tasks.table` by its name in gymnasium, `liquid_control/LaneKeeping-v0`.
+"""Every task of `sim.tasks.table` by its name in gymnasium, `liquid_control/LaneKeeping-v0`, and
+the recorded world, `liquid_control/RecordedRoad-v0`.
 
 `import liquid_control` registers them as soon as gymnasium is imported too, before or after; the
 plug-in entry point of gymnasium before 1.4 does so without that import. Both happen while modules
@@ -10,6 +11,7 @@ from __future__ import annotations
 from liquid_control.sim.tasks.table import TASKS
 
 NAMESPACE = "liquid_control"
+RECORDED = f"{NAMESPACE}/RecordedRoad-v0"
 
 
 def register_environments() -> None:
@@ -24,3 +26,5 @@ def register_environments() -> None:
                 entry_point="liquid_control.sim.env:DrivingEnv",
                 kwargs={"task": name},
             )
+    if RECORDED not in registry:
+        register(id=RECORDED, entry_point="liquid_control.sim.recorded.env:recorded_road")

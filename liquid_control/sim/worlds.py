@@ -1,7 +1,7 @@
 """N worlds that are reset and stepped together; every array has N as its leading dimension, and one
 world is N = 1.
 
-The interface is a `Protocol`, so that worlds computed as one batch can replace `MujocoWorlds`,
+The interface is a `Protocol`, so that worlds computed as one batch can replace `LoopedWorlds`,
 which loops over single ones.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -16,9 +17,10 @@ import numpy as np
 
 from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.errors import ConfigError, ShapeError
-from liquid_control.model.spec import PolicySpec
+from liquid_control.model.spec import PolicySpec, names
 from liquid_control.perception.observer import Observer
 from liquid_control.signals import Observation
+from liquid_control.sim.driven_world import DrivenWorld
 from liquid_control.sim.tasks.lane_keeping import LANE_KEEPING
 from liquid_control.sim.tasks.task import Task
 from liquid_control.sim.truth import Truth
@@ -67,71 +69,70 @@ class Worlds(Protocol[State]):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class MujocoState:
+class DrivenState:
     """`truths`: of each world. `expert`: (N, A) float64, the task's expert's actions."""
 
     truths: tuple[Truth, ...]
     expert: np.ndarray
 
 
-class MujocoWorlds:
-    """See `Worlds`. `time_limit` of an episode [s]. Raises ImageError when the camera is smaller
-    than the policy's picture."""
+class LoopedWorlds(ABC):
+    """See `Worlds`: single worlds, looped over. Policies with `spec` drive in all of them.
+    `time_limit` of an episode [s]."""
 
-    def __init__(
-        self,
-        config: WorldConfig | None = None,
-        preprocess: PreprocessConfig | None = None,
-        task: Task = LANE_KEEPING,
-        body: str = "car",
-        time_limit: float = 120.0,
-    ) -> None:
-        self.spec = dataclasses.replace(task.spec, image=preprocess or PreprocessConfig())
-        self._config, self._task, self._body = config, task, body
+    def __init__(self, spec: PolicySpec, time_limit: float) -> None:
+        self.spec = spec
         self._time_limit_ns = round(time_limit * 1e9)
-        self._worlds: list[World] = []
+        self._worlds: list[DrivenWorld] = []
         self._observers: list[Observer] = []
-        self._state: MujocoState | None = None
+        self._state: DrivenState | None = None
+
+    @abstractmethod
+    def renew(self, old: DrivenWorld | None, seed: int, held_out: bool) -> DrivenWorld:
+        """The world of a seed; `old` is one that is no longer needed, where there is one."""
 
     def reset(
         self, seeds: Sequence[int], held_out: bool = False
-    ) -> tuple[MujocoState, Observations]:
+    ) -> tuple[DrivenState, Observations]:
         if not len(seeds):
             raise ConfigError("seeds", seeds, "at least one")
         for world in self._worlds[len(seeds) :]:
             world.close()
         del self._worlds[len(seeds) :]
-        for world, seed in zip(self._worlds, seeds, strict=False):
-            world.reset(seed, held_out)
-        for seed in seeds[len(self._worlds) :]:
-            world = World(self._config, seed, held_out, task=self._task, body=self._body)
-            self._worlds.append(world)
-        self._observers = [Observer(self.spec.image) for _ in seeds]
+        for row, seed in enumerate(seeds):
+            old = self._worlds[row] if row < len(self._worlds) else None
+            self._worlds[row : row + 1] = [self.renew(old, seed, held_out)]
+        given = names(self.spec.measurements)
+        self._observers = [Observer(self.spec.image, None, given) for _ in seeds]
         observations = self._until_frames([(0.0, math.inf)] * len(seeds))
         self._state = self._now()
         return self._state, observations
 
-    def step(self, state: MujocoState, action: np.ndarray) -> Step:
+    def step(self, state: DrivenState, action: np.ndarray) -> Step:
         if state is not self._state:
             raise ConfigError("state", "an earlier one", "that of the latest reset or step")
         expected = len(self._worlds), len(self.spec.actions)
         if np.shape(action) != expected:
             raise ShapeError("action", np.shape(action), expected)
-        task = self._task
         observations = self._until_frames(
             [
-                task.command(row, world.body.vehicle)
+                world.task.command(row, world.body.vehicle)
                 for row, world in zip(action, self._worlds, strict=True)
             ]
         )
         self._state = self._now()
         truths = self._state.truths
-        terminated = np.array([task.is_terminated(truth) for truth in truths], bool)
+        before = state.truths
+        tasks = [world.task for world in self._worlds]
+        terminated = np.array([t.is_terminated(now) for t, now in zip(tasks, truths, strict=True)])
         over = [truth.finished or truth.stamp_ns > self._time_limit_ns for truth in truths]
         return Step(
             self._state,
             observations,
-            np.array(list(map(task.reward, state.truths, truths)), np.float64),
+            np.array(
+                [t.reward(*pair) for t, *pair in zip(tasks, before, truths, strict=True)],
+                np.float64,
+            ),
             terminated,
             np.array(over, bool) & ~terminated,
         )
@@ -144,9 +145,9 @@ class MujocoWorlds:
         for world in self._worlds:
             world.close()
 
-    def _now(self) -> MujocoState:
-        experts = [self._task.expert(world) for world in self._worlds]
-        return MujocoState(
+    def _now(self) -> DrivenState:
+        experts = [world.task.expert(world) for world in self._worlds]
+        return DrivenState(
             tuple(world.truth for world in self._worlds),
             np.reshape(experts, (len(experts), len(self.spec.actions))),
         )
@@ -167,7 +168,31 @@ class MujocoWorlds:
         )
 
 
-def _until_frame(world: World, observer: Observer, angle: float, speed: float) -> Observation:
+class MujocoWorlds(LoopedWorlds):
+    """Worlds in MuJoCo, a new road for each seed. Raises ImageError when the camera is smaller than
+    the policy's picture."""
+
+    def __init__(
+        self,
+        config: WorldConfig | None = None,
+        preprocess: PreprocessConfig | None = None,
+        task: Task = LANE_KEEPING,
+        body: str = "car",
+        time_limit: float = 120.0,
+    ) -> None:
+        spec = dataclasses.replace(task.spec, image=preprocess or PreprocessConfig())
+        super().__init__(spec, time_limit)
+        self._config, self._task, self._body = config, task, body
+
+    def renew(self, old: World | None, seed: int, held_out: bool) -> World:
+        """See `LoopedWorlds`."""
+        if old is None:
+            return World(self._config, seed, held_out, task=self._task, body=self._body)
+        old.reset(seed, held_out)
+        return old
+
+
+def _until_frame(world: DrivenWorld, observer: Observer, angle: float, speed: float) -> Observation:
     """Holds the command until a frame is usable."""
     while True:
         seen = None

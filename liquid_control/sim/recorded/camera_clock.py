@@ -24,14 +24,10 @@ class RecordedClock:
         steps = np.diff(stamp_ns) * 1e-9
         steps = steps[(steps > 0.0) & (steps <= LONGEST)]
         usual = float(np.median(steps))
-        rate = condition.frame_rate
-        if condition.frame_jitter >= 0.0 or rate > 0.0:
-            period = 1.0 / rate if rate > 0.0 else usual
-            jitter = max(condition.frame_jitter, 0.0)
-            self._draw = lambda: period * (1.0 + rng.uniform(-jitter, jitter))
-        else:
-            self._draw = lambda: float(steps[rng.integers(len(steps))])
-        self._rng = rng
+        rate, jitter = condition.frame_rate, condition.frame_jitter
+        if jitter >= 0.0 or rate > 0.0:
+            steps = np.full(1, 1.0 / rate if rate > 0.0 else usual)
+        self._steps, self._jitter, self._rng = steps, max(jitter, 0.0), rng
         self._drops = condition.drop_share if condition.drop_share >= 0.0 else drop_share
         self._next = usual * rng.random()
 
@@ -40,5 +36,6 @@ class RecordedClock:
         if now < self._next:
             return None
         exposed = self._next
-        self._next += self._draw()
+        jitter, period = self._jitter, self._steps[self._rng.integers(len(self._steps))]
+        self._next += float(period) * (1.0 + self._rng.uniform(-jitter, jitter))
         return exposed, bool(self._rng.random() < self._drops)

@@ -113,7 +113,7 @@ def load_roads(
         )
     stretches, left_out = _stretches(drive, driven, motion, scale)
     yaw_rate = _yaw_rate(drive, motion)
-    roads = []
+    roads, pictures = [], MappedPictures.of(drive.image)
     for rows_of in stretches:
         stamp_ns = drive.columns["stamp_ns"][rows_of]
         line = integrate(
@@ -126,7 +126,7 @@ def load_roads(
             RecordedRoad(
                 f"{path.name}/{len(roads)}",
                 line,
-                MappedPictures.of(drive.image, rows_of),
+                pictures.part(rows_of.start, rows_of.stop),
                 camera,
                 settings.vehicle,
                 delay,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +29,14 @@ class MappedPictures:
     shape: tuple[int, int, int, int]
 
     @classmethod
-    def of(cls, mapped: np.memmap, rows: slice) -> MappedPictures:
-        """Some consecutive pictures of a map from a file's beginning or any byte of it."""
-        first, last, _ = rows.indices(len(mapped))
-        offset = mapped.offset + first * int(np.prod(mapped.shape[1:]))
-        return cls(Path(mapped.filename), offset, (last - first, *mapped.shape[1:]))
+    def of(cls, mapped: np.memmap) -> MappedPictures:
+        """All pictures of a map that is no part of another."""
+        return cls(Path(mapped.filename), mapped.offset, mapped.shape)
+
+    def part(self, first: int, last: int) -> MappedPictures:
+        """Pictures `first` to `last`, exclusive."""
+        offset = self.offset + first * math.prod(self.shape[1:])
+        return MappedPictures(self.file, offset, (last - first, *self.shape[1:]))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -64,6 +68,18 @@ class RecordedRoad:
     scale: DrivingScale
     preprocess: PreprocessConfig
     measured: tuple[str, ...] = ()
+
+    def part(self, first: int, last: int) -> RecordedRoad:
+        """Frames `first` to `last`, exclusive, as a road of their own."""
+        path, rows = self.path, slice(first, last)
+        tracks = {field.name: getattr(path, field.name)[rows] for field in dataclasses.fields(path)}
+        tracks["station"] = tracks["station"] - tracks["station"][0]
+        pictures = self.pictures
+        if isinstance(pictures, MappedPictures):
+            pictures = pictures.part(first, last)
+        else:
+            pictures = pictures[rows]
+        return dataclasses.replace(self, path=RecordedPath(**tracks), pictures=pictures)
 
     @functools.cached_property
     def line(self) -> Road:

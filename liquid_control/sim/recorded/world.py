@@ -105,7 +105,7 @@ class RecordedWorld:
         refuse_foreign(condition)
         self.recording, self.condition = road, condition
         self.config = config or RecordedWorldConfig()
-        self.road = road.line
+        self.road, self.scale = road.line, road.scale
         fastest = float(road.path.speed.max()) * self.config.speed
         self.task = RecordedRoadTask(
             road.scale, road.vehicle, road.preprocess, road.measured, fastest

@@ -47,7 +47,6 @@ class LaneKeeping:
 
     spec = lane_keeping()
     action_limit = np.array([0.2], np.float32)
-    scale = driving_scale(VehicleConfig(), LANE_WIDTH)
     set_speed = SET_SPEED
 
     def speed_plan(self, road: Road, cruise: float) -> np.ndarray:

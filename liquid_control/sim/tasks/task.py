@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from liquid_control.config import VehicleConfig
-from liquid_control.control.driving_scale import DrivingScale
 from liquid_control.model.spec import PolicySpec
 from liquid_control.sim.bodies.body import Body
 from liquid_control.sim.road import Road
@@ -28,13 +27,12 @@ class Task(Protocol):
     """A task has no state: one serves any number of worlds.
 
     `spec`: what a policy observes, its A actions and K auxiliary targets. `action_limit`: (A,)
-    float32, the largest magnitude of each action. `scale`: lengths that tell good driving from bad.
-    `set_speed`: commanded speed above every speed plan, so that the plan decides [m/s].
+    float32, the largest magnitude of each action. `set_speed`: commanded speed above every
+    speed plan, so that the plan decides [m/s].
     """
 
     spec: PolicySpec
     action_limit: np.ndarray
-    scale: DrivingScale
     set_speed: float
 
     def speed_plan(self, road: Road, cruise: float) -> np.ndarray:
