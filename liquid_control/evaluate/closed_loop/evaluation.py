@@ -22,7 +22,6 @@ from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
-from liquid_control.sim.tasks.lane_keeping import SET_SPEED
 from liquid_control.sim.world import World
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb, as_lines
@@ -129,7 +128,7 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
     )
     if condition.input_corruption:
         runtime = CorruptedInput(runtime, seed, **condition.input_corruption)
-    controller = Controller(runtime, speed=SET_SPEED)
+    controller = Controller(runtime, speed=world.task.set_speed)
     found = examine(world, controller, SafetyGate(condition.gate, condition.vehicle))
     world.close()
     figures = {name: getattr(found, name) for name in OF_DRIVE}

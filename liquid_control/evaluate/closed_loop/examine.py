@@ -12,7 +12,7 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.evaluate.closed_loop.comfort import mean_squares
 from liquid_control.sim.drive import Step, drive
-from liquid_control.sim.world import World
+from liquid_control.sim.driven_world import DrivenWorld
 
 STANDSTILL = 10.0
 """A vehicle that advances less than `ADVANCE` in this time stands still [s]."""
@@ -48,16 +48,16 @@ class Examined:
 
 
 def examine(
-    world: World,
+    world: DrivenWorld,
     controller: Controller,
     gate: SafetyGate,
     watch: Callable[[Step, bool], object] | None = None,
 ) -> Examined:
     """Drives to the end of the world's road. A vehicle that leaves the lane or stands still is
-    counted and put back on its middle, by the lengths of the world's `scale`. `watch` gets every
+    counted and put back on its middle, by the lengths of the task's `scale`. `watch` gets every
     step and whether the vehicle is put back after it."""
     started, busy = time.perf_counter(), time.process_time()
-    scale = world.scale
+    scale = world.task.scale
     departures = off_road = standstills = gated = periods = stopped = 0
     outside, limited = False, False
     squares, distance, beyond, largest = 0.0, 0.0, 0.0, 0.0
