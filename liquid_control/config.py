@@ -42,9 +42,9 @@ def path(default: object, doc: str, *, writes: str = ""):
     return _field(default, doc, writes=writes)
 
 
-def several(default: tuple, doc: str, *, positional: bool = False):
-    """A field for any number of words or paths."""
-    return _field(default, doc, positional=positional)
+def several(default: tuple, doc: str, *, flag: str = "", positional: bool = False):
+    """A field for any number of words or paths. `flag`: as in `text`."""
+    return _field(default, doc, flag=flag, positional=positional)
 
 
 def group(default: object, *, flat: bool = False):

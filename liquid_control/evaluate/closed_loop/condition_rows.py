@@ -84,16 +84,16 @@ def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
         "interventions": int(put_back),
         "standstills": int(column("standstills").sum()),
     }
-    row |= _figure(
+    row |= figure(
         "departures_per_10km",
         PER * column("departures").sum() / distance,
         rate_interval(column("departures"), metres / PER),
     )
     between = reciprocal(rate_interval(interventions, metres))
-    row |= _figure(
+    row |= figure(
         "metres_between_interventions", distance / put_back if put_back else math.inf, between
     )
-    row |= _figure(
+    row |= figure(
         "off_road_share",
         column("outside_m").sum() / distance,
         ratio_interval(column("outside_m"), metres),
@@ -103,7 +103,7 @@ def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
         ("lateral_jerk_rms", seconds),
         ("steering_rate_rms", seconds),
     ):
-        row |= _root_mean_square(name, column(name), weight)
+        row |= root_mean_square(name, column(name), weight)
     return row | {
         "largest_offset_m": float(column("largest_offset_m").max()),
         "gate_activations": int(column("gate_activations").sum()),
@@ -122,7 +122,7 @@ def table(facts: Mapping) -> str:
     titles = ["worst m", "jerk m/s³", "steer rad/s", "gate/10 km", "x real"]
     lines = [["condition", "km", *(title for title, _, _ in COLUMNS), *titles]]
     for row in facts["conditions"]:
-        figures = [_written(row[name], row[f"{name}_ci"], write) for _, name, write in COLUMNS]
+        figures = [written(row[name], row[f"{name}_ci"], write) for _, name, write in COLUMNS]
         last = [
             f"{row['largest_offset_m']:.2f}",
             f"{row['lateral_jerk_rms']:.2f}",
@@ -130,6 +130,11 @@ def table(facts: Mapping) -> str:
         ]
         last += [f"{row['gate_activations_per_10km']:.0f}", f"{row['speed_up_per_core']:.0f}"]
         lines.append([row["condition"], f"{row['distance_m'] / 1000:.1f}", *figures, *last])
+    return as_table(lines)
+
+
+def as_table(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells as text, the first cell to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
@@ -137,26 +142,29 @@ def table(facts: Mapping) -> str:
     )
 
 
-def _root_mean_square(name: str, values: np.ndarray, weight: np.ndarray) -> dict:
+def root_mean_square(name: str, values: np.ndarray, weight: np.ndarray) -> dict:
+    """That of values (N,) weighted by (N,), and its interval."""
     squares = values**2 * weight
     interval = ratio_interval(squares, weight)
-    return _figure(
+    return figure(
         name,
         math.sqrt(squares.sum() / weight.sum()),
         Interval(math.sqrt(interval.low), math.sqrt(interval.high)),
     )
 
 
-def _figure(name: str, value: float, interval: Interval) -> dict:
+def figure(name: str, value: float, interval: Interval) -> dict:
+    """A value and its interval for JSON; what is infinite is None."""
     bounds = [
         float(bound) if math.isfinite(bound) else None for bound in (interval.low, interval.high)
     ]
     return {name: float(value) if math.isfinite(value) else None, f"{name}_ci": bounds}
 
 
-def _written(
+def written(
     value: float | None, bounds: Sequence[float | None], write: Callable[[float], str]
 ) -> str:
+    """A value with its interval; one that is None is more than its lower bound."""
     low, high = bounds
     if value is None:
         return f"> {write(low)}"

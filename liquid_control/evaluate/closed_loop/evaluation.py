@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from liquid_control.config import REQUIRED, WorldConfig, check, group, number, path, several, text
@@ -13,11 +14,25 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
+from liquid_control.errors import ConfigError
+from liquid_control.evaluate.closed_loop import recorded_rows
 from liquid_control.evaluate.closed_loop.condition_rows import RoadResult, condition_row, table
 from liquid_control.evaluate.closed_loop.examine import Examined, examine
+from liquid_control.evaluate.closed_loop.recorded import (
+    MUJOCO,
+    cache_folder,
+    conditions_of,
+    drive_all,
+    load_all,
+    not_measured,
+    recordings_of,
+)
+from liquid_control.evaluate.closed_loop.recorded_rows import recording_row, stretch_row, totals
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.model.packed import PackedModel, pack_model
+from liquid_control.perception.view import ViewSettings
+from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
@@ -36,7 +51,8 @@ OF_DRIVE = [
 @dataclasses.dataclass(frozen=True)
 class EvaluationSettings:
     """Drive `model` over `roads` held-out roads of the set that `seed` names, spread evenly over
-    the strata of appearance."""
+    the strata of appearance; or over every stretch of the recordings that `worlds` names, in which
+    case `roads` and `world` have no meaning."""
 
     model: Path = path(REQUIRED, "path of a model directory, or the name of an installed model")
     roads: int = number(20, 1, 100000, "", "held-out roads to drive")
@@ -51,9 +67,28 @@ class EvaluationSettings:
         "", "public key (PEM file) that must have signed the model; empty: no signature is needed"
     )
 
+    worlds: tuple[str, ...] = several(
+        (MUJOCO,),
+        "where to drive: mujoco, or recording:PATH [recording:PATH ...] of any format that replay "
+        "reads",
+        flag="world",
+    )
+    recording: RecordingSettings = group(RecordingSettings(), flat=True)
+    view: ViewSettings = group(ViewSettings())
+    cache: Path | None = path(
+        None, "folder for the decoded pictures of recordings; without it they are decoded again"
+    )
+    out: Path | None = path(
+        None,
+        "folder for report.html, summary.json and worst.mp4 of a drive in recordings",
+        writes="folder",
+    )
+
     def __post_init__(self) -> None:
         check(self)
         find_conditions(self.conditions)
+        if recordings_of(self.worlds):
+            conditions_of(self.conditions)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,11 +103,14 @@ class RoadJob:
 
 def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
     """Returns, ready for JSON: the totals of the first condition, a row with intervals for each
-    under `conditions`, and all `RoadResult`s under `per_road`. Raises ModelFileError for a model
-    that is not there, damaged, or not signed as it must be."""
+    under `conditions`, and all `RoadResult`s under `per_road`; of recordings see
+    `evaluate_recorded`. Raises ModelFileError for a model that is not there, damaged, or not signed
+    as it must be."""
     started = time.perf_counter()
     settings = dataclasses.replace(settings, model=find_model(settings.model))
     read_model(settings.model, settings.require_signature)
+    if recordings_of(settings.worlds):
+        return evaluate_recorded(settings, progress)
     conditions = find_conditions(settings.conditions)
     model = pack_model(settings.model)
     jobs = [
@@ -108,6 +146,42 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
     }
 
 
+def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
+    """Returns, ready for JSON: the figures of the first condition over all stretches, a row with
+    intervals for each condition, and rows by recording and by stretch. Raises the errors of
+    `load_roads` for a recording that cannot be driven in."""
+    started = time.perf_counter()
+    paths, conditions = recordings_of(settings.worlds), conditions_of(settings.conditions)
+    model = pack_model(settings.model)
+    spec = read_model(settings.model).spec
+    if spec.image is None:
+        raise ConfigError("model", "a policy without a picture", "one that sees the recorded road")
+    with cache_folder(settings.cache) as cache:
+        roads = load_all(paths, settings.recording, settings.view, spec.image, Path(cache))
+        loaded = time.perf_counter() - started
+        results = drive_all(model, roads, conditions, settings.seed, settings.workers, progress)
+    first = [result for result in results if result.condition == conditions[0].name]
+    return {
+        "model": str(settings.model),
+        "world": list(settings.worlds),
+        "seed": settings.seed,
+        "stretches": len(first),
+        "not_measured": not_measured(spec, roads),
+        **totals(first),
+        "load_s": loaded,
+        "wall_s": time.perf_counter() - started,
+        "conditions": [
+            recorded_rows.condition_row(c, [r for r in results if r.condition == c.name])
+            for c in conditions
+        ],
+        "per_recording": [
+            recording_row(name, found, [r for r in first if r.recording == name])
+            for name, found in roads.items()
+        ],
+        "per_stretch": [stretch_row(result) for result in results],
+    }
+
+
 def drive_road(job: tuple[PackedModel, RoadJob]) -> RoadResult:
     """A model drives one held-out road; see `drive_with`."""
     model, road = job
@@ -138,4 +212,11 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
     )
 
 
-VERB = Verb(EvaluationSettings, evaluate, lambda facts: f"{as_lines(facts)}\n\n{table(facts)}")
+def show(facts: Mapping) -> str:
+    """The facts as lines and a table."""
+    if "stretches" not in facts:
+        return f"{as_lines(facts)}\n\n{table(facts)}"
+    return "\n".join([recorded_rows.table(facts), "", *recorded_rows.sentences(facts)])
+
+
+VERB = Verb(EvaluationSettings, evaluate, show)

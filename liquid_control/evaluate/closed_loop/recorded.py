@@ -1,0 +1,190 @@
+"""Closed-loop examination in the recorded world: a policy drives the stretches of recordings, with
+the same loop, controller and gate as in simulation."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from liquid_control.config import PreprocessConfig
+from liquid_control.control.controller import Controller
+from liquid_control.control.safety import SafetyGate
+from liquid_control.deploy.packed_runtime import load_packed
+from liquid_control.deploy.runtime import Runtime
+from liquid_control.errors import ConfigError
+from liquid_control.evaluate.closed_loop.examine import Examined, examine
+from liquid_control.evaluate.closed_loop.trace import Trace, Tracer
+from liquid_control.model.packed import PackedModel
+from liquid_control.model.spec import PolicySpec, names
+from liquid_control.perception.view import ViewSettings
+from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.view import crop_for
+from liquid_control.sim.conditions.condition import Condition
+from liquid_control.sim.conditions.network_input import CorruptedInput
+from liquid_control.sim.conditions.table import CONDITIONS, find_conditions
+from liquid_control.sim.drive import Step
+from liquid_control.sim.recorded.loader import RecordedRoads, load_roads
+from liquid_control.sim.recorded.road import RecordedRoad
+from liquid_control.sim.recorded.world import RecordedWorld, refuse_foreign
+from liquid_control.sim.seeds import road_seed
+from liquid_control.system.jobs import processes, run_jobs
+
+MUJOCO, RECORDING = "mujoco", "recording:"
+COMFORT = 20.0
+"""Lateral acceleration [m/s²] up to which the policy's speed is not lowered in bends: the speed is
+the recorded one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StretchJob:
+    """One stretch of a recording, under a condition."""
+
+    recording: str
+    road: RecordedRoad
+    number: int
+    condition: str
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class StretchResult:
+    """What was driven on one stretch. `begin_s`: of the stretch, since the recording's first one.
+    `unseen_share`: mean over the frames that the policy used of the share of its picture that no
+    recorded picture shows."""
+
+    recording: str
+    stretch: str
+    condition: str
+    begin_s: float
+    unseen_share: float
+    examined: Examined
+    trace: Trace
+
+
+def recordings_of(worlds: Sequence[str]) -> tuple[Path, ...]:
+    """The paths behind `recording:`; none for mujoco. Raises ConfigError for another world and for
+    a mixture."""
+    expected = f"{MUJOCO}, or {RECORDING}PATH [{RECORDING}PATH ...]"
+    if tuple(worlds) == (MUJOCO,):
+        return ()
+    if not worlds or any(not one.startswith(RECORDING) or one == RECORDING for one in worlds):
+        raise ConfigError("world", " ".join(worlds) or "nothing", expected)
+    return tuple(Path(world.removeprefix(RECORDING)) for world in dict.fromkeys(worlds))
+
+
+def conditions_of(names: Sequence[str]) -> tuple[Condition, ...]:
+    """As `find_conditions`; `all` stands for those that a recording can be put under. Raises
+    ConfigError for another one by name."""
+    found = []
+    for condition in find_conditions(names):
+        try:
+            refuse_foreign(condition)
+        except ConfigError:
+            if "all" not in names:
+                raise
+            continue
+        found.append(condition)
+    return tuple(found)
+
+
+def load_all(
+    paths: Sequence[Path],
+    settings: RecordingSettings,
+    view: ViewSettings,
+    preprocess: PreprocessConfig,
+    cache: Path,
+) -> dict[str, RecordedRoads]:
+    """The roads of each recording, by its path. Raises the errors of `load_roads`."""
+    found = {}
+    for path in paths:
+        with open_recording(path, settings) as source:
+            cropped = crop_for(source, view, preprocess)
+        found[str(path)] = load_roads(path, settings, cropped, cache)
+    return found
+
+
+def not_measured(spec: PolicySpec, roads: Mapping[str, RecordedRoads]) -> list[str]:
+    """The policy's inputs that a recording does not hold; it is given what it is given on a robot
+    whose sensor is silent."""
+    return [
+        name
+        for name in names(spec.measurements)
+        if any(name not in road.measured for found in roads.values() for road in found.roads)
+    ]
+
+
+def cache_folder(given: Path | None) -> AbstractContextManager:
+    """The folder for decoded pictures; a temporary one where none is given."""
+    if given is not None:
+        return nullcontext(given)
+    return tempfile.TemporaryDirectory(prefix="liquid_control_roads_")
+
+
+def drive_all(
+    model: PackedModel,
+    roads: Mapping[str, RecordedRoads],
+    conditions: Sequence[Condition],
+    seed: int,
+    workers: int,
+    progress: bool,
+) -> list[StretchResult]:
+    """Every stretch under every condition, in this order."""
+    jobs = [
+        (model, job)
+        for condition in conditions
+        for job in stretch_jobs(roads, condition.name, seed)
+    ]
+    return run_jobs(_drive_packed, jobs, processes(workers), "stretches" if progress else None)
+
+
+def stretch_jobs(roads: Mapping[str, RecordedRoads], condition: str, seed: int) -> list[StretchJob]:
+    """A job for each stretch."""
+    pairs = [(name, road) for name, of_one in roads.items() for road in of_one.roads]
+    return [
+        StretchJob(name, road, number, condition, road_seed(seed, number))
+        for number, (name, road) in enumerate(pairs)
+    ]
+
+
+def _drive_packed(job: tuple[PackedModel, StretchJob]) -> StretchResult:
+    model, stretch = job
+    return drive_stretch(load_packed(model), stretch)
+
+
+def drive_stretch(runtime: Runtime, job: StretchJob, film: object = None) -> StretchResult:
+    """Drives one stretch to its end, as `evaluation.drive_with` does a simulated road. `film`, a
+    callable of world, controller, step and whether the vehicle is put back, watches."""
+    started, busy = time.perf_counter(), time.process_time()
+    condition, road = CONDITIONS[job.condition], job.road
+    world = RecordedWorld(road, seed=job.seed, condition=condition)
+    if condition.input_corruption:
+        runtime = CorruptedInput(runtime, job.seed, **condition.input_corruption)
+    controller = Controller(
+        runtime, speed=world.task.set_speed, comfort_lateral_acceleration=COMFORT
+    )
+    stale_after = road.gate.stale_after + condition.patience
+    gate = SafetyGate(dataclasses.replace(road.gate, stale_after=stale_after), road.vehicle)
+    tracer = Tracer(world)
+
+    def watch(step: Step, put_back: bool) -> None:
+        tracer(step, put_back)
+        if film is not None:
+            film(world, controller, step, put_back)
+
+    found = examine(world, controller, gate, watch)
+    world.close()
+    timed = {"wall_s": time.perf_counter() - started, "cpu_s": time.process_time() - busy}
+    return StretchResult(
+        recording=job.recording,
+        stretch=road.name,
+        condition=condition.name,
+        begin_s=float(road.path.stamp_ns[0]) * 1e-9,
+        unseen_share=tracer.unseen_share,
+        examined=dataclasses.replace(found, **timed),
+        trace=tracer.trace(),
+    )

@@ -1,0 +1,179 @@
+"""Examination in the recorded world: what is counted there, by the vehicle's own lengths, and one
+answer for programs and one for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "helpers"))
+from ground_drive import CAMERA, SPEED, road, write_ground_drive
+
+from liquid_control.cli import main as cli
+from liquid_control.config import PreprocessConfig, VehicleConfig
+from liquid_control.control.driving_scale import driving_scale
+from liquid_control.deploy.runtime import State
+from liquid_control.errors import ConfigError
+from liquid_control.evaluate.closed_loop.recorded import (
+    StretchJob,
+    StretchResult,
+    conditions_of,
+    drive_stretch,
+    recordings_of,
+)
+from liquid_control.evaluate.closed_loop.recorded_rows import condition_row, longest_run, totals
+from liquid_control.model.car import lane_keeping
+from liquid_control.sim.conditions.table import CLEAN, CONDITIONS
+
+MODEL = Path(__file__).resolve().parents[3] / "models" / "lane_keeper"
+MOUNT = [
+    *("--mount.height", str(CAMERA.above), "--mount.pitch", str(CAMERA.pitch)),
+    *("--mount.forward", str(CAMERA.forward), "--response-delay", "0.1"),
+]
+
+
+class Constant:
+    """A policy with one answer."""
+
+    spec, preprocess = lane_keeping(inputs=()), PreprocessConfig()
+
+    def __init__(self, curvature: float) -> None:
+        self.curvature = curvature
+
+    def initial_state(self) -> State:
+        return {}
+
+    def step(self, observation, state):
+        return np.array([self.curvature]), state
+
+
+def driven(curvature: float, condition: str = "clean", **changes) -> StretchResult:
+    given = {"seconds": 6.0} | changes
+    return drive_stretch(Constant(curvature), StretchJob("drive", road(**given), 0, condition, 5))
+
+
+@pytest.fixture(scope="module")
+def straight() -> StretchResult:
+    return driven(0.0, bends=0.0)
+
+
+@pytest.fixture(scope="module")
+def left() -> StretchResult:
+    """A policy that always turns left, on a straight path."""
+    return driven(0.02, bends=0.0)
+
+
+def test_the_driver_of_a_straight_path_is_never_put_back(straight):
+    found = straight.examined
+    assert found.departures == found.off_road == found.standstills == 0
+    assert found.lateral_rmse_m < 0.01 and straight.unseen_share < 1e-3
+    assert found.distance_m == pytest.approx(SPEED * found.simulated_s, rel=0.02)
+
+
+def test_who_turns_off_is_counted_and_put_back_on_the_path(left):
+    found, scale = left.examined, driving_scale(VehicleConfig())
+    assert found.off_road >= 2 and found.departures >= found.off_road
+    assert scale.off_road < found.largest_offset_m < 1.3 * scale.off_road
+    assert len(found.put_back_s) == found.off_road and left.unseen_share > 0.0
+    rows = np.flatnonzero(left.trace.put_back)
+    assert len(rows) == found.off_road and (np.diff(left.trace.station[rows]) > 0.0).all()
+    assert np.abs(left.trace.offset[rows]).min() > scale.off_road
+    assert np.abs(left.trace.offset[rows[:-1] + 1]).max() < 0.2
+
+
+def test_thresholds_are_those_of_the_vehicle_and_its_lane():
+    scale = driving_scale(VehicleConfig(), lane_width=1.0)
+    narrow = driven(0.02, bends=0.0, scale=scale).examined
+    assert 0.5 < narrow.largest_offset_m < 0.75
+
+
+def test_drives_are_repeatable_and_conditions_act(left):
+    again, late = driven(0.02, bends=0.0), driven(0.02, "latency_100", bends=0.0)
+    for name in ("distance_m", "off_road", "lateral_rmse_m", "put_back_s", "frames_used"):
+        assert getattr(again.examined, name) == getattr(left.examined, name)
+    assert late.examined.put_back_s != left.examined.put_back_s
+
+
+def test_figures_are_over_all_stretches_with_intervals(straight, left):
+    both = totals([straight, left])
+    metres = straight.examined.distance_m + left.examined.distance_m
+    assert both["put_backs"] == left.examined.off_road
+    assert both["put_backs_per_km"] == pytest.approx(1000 * both["put_backs"] / metres, rel=1e-6)
+    low, high = both["put_backs_per_km_ci"]
+    assert low <= both["put_backs_per_km"] <= high
+    squares = sum(
+        one.examined.lateral_rmse_m**2 * one.examined.distance_m for one in (straight, left)
+    )
+    assert both["lateral_rmse_m"] == pytest.approx((squares / metres) ** 0.5)
+    json.dumps(condition_row(CLEAN, [straight, left]), allow_nan=False)
+    alone = totals([left])
+    assert alone["put_backs_per_km_ci"] is None and alone["lateral_rmse_m_ci"] is None
+    assert totals([straight])["put_backs_per_km_ci"][0] == 0.0
+
+
+def test_the_longest_run_goes_on_from_stretch_to_stretch(straight):
+    def of(seconds, *put_back):
+        examined = dataclasses.replace(
+            straight.examined, simulated_s=seconds, put_back_s=tuple(put_back)
+        )
+        return dataclasses.replace(straight, examined=examined)
+
+    assert longest_run([of(10.0, 2.0, 9.0), of(20.0), of(5.0, 4.0)]) == pytest.approx(25.0)
+    assert longest_run([of(10.0, 2.0, 9.0)]) == pytest.approx(7.0)
+
+
+def test_the_command_line_answers_with_the_documented_fields(tmp_path, capsys):
+    drive = write_ground_drive(tmp_path / "drive", seconds=6.0, pause=(2.5, 3.5))
+    line = ["evaluate", str(MODEL), "--world", f"recording:{drive}", *MOUNT, "--workers", "1"]
+    assert cli.main([*line, "--conditions", "clean", "latency_100", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert {"distance_m", "departures", "put_backs", "lateral_rmse_m", "unseen_share"} <= set(facts)
+    assert facts["stretches"] == 2 and len(facts["per_stretch"]) == 4
+    assert [row["condition"] for row in facts["conditions"]] == ["clean", "latency_100"]
+    (recording,) = facts["per_recording"]
+    assert recording["recording"] == str(drive) and recording["left_out_s"]
+    assert recording["departure_m"] == pytest.approx(1.0) and facts["not_measured"] == []
+    assert cli.main(line) == 0
+    text = capsys.readouterr().out
+    assert "put back" in text and "clean" in text and "Not driven in" in text
+
+
+@pytest.mark.parametrize("worlds", [("sea",), ("mujoco", "recording:a"), ("recording:",), ()])
+def test_another_world_is_refused(worlds):
+    with pytest.raises(ConfigError, match="recording:PATH"):
+        recordings_of(worlds)
+
+
+def test_a_recording_is_named_by_its_path():
+    assert recordings_of(("mujoco",)) == ()
+    paths = recordings_of(("recording:a/b", "recording:c", "recording:c"))
+    assert paths == (Path("a/b"), Path("c"))
+
+
+def test_all_conditions_are_those_that_apply():
+    names = {condition.name for condition in conditions_of(("all",))}
+    assert {"clean", "dark", "latency_100", "imu_lost"} <= names < set(CONDITIONS)
+    with pytest.raises(ConfigError, match="fog"):
+        conditions_of(("fog",))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder / "nowhere", "no such file"),
+        (
+            lambda folder: write_ground_drive(folder / "d", speed=False, steering=False),
+            "--constant-speed",
+        ),
+        (lambda folder: write_ground_drive(folder / "d", 3.0, stop=(0.1, 3.0)), "no stretch"),
+    ],
+)
+def test_a_path_that_cannot_be_driven_in_is_one_line(make, words, tmp_path, capsys):
+    assert cli.main(["evaluate", str(MODEL), "--world", f"recording:{make(tmp_path)}"]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and words in said[0]
