@@ -27,7 +27,7 @@ from liquid_control.sim.road import SPACING, build_road
 from liquid_control.sim.scene import build_model
 from liquid_control.sim.seeds import streams
 from liquid_control.sim.sensors import SPEED_NOISE, CameraClock, imu_sample
-from liquid_control.sim.tasks.lane_keeping import LANE_KEEPING
+from liquid_control.sim.tasks.lane_keeping import LANE_KEEPING, SCALE
 from liquid_control.sim.tasks.task import Task
 from liquid_control.sim.truth import Event, Truth
 
@@ -41,8 +41,11 @@ class World:
 
     `condition` changes the world, its sensors and its vehicle; everything that it does not change
     stays as drawn for the clean world. `task` gives the speed plan; the world never asks it whether
-    the vehicle drives well. `body`: name in `sim.bodies.table`.
+    the vehicle drives well. `body`: name in `sim.bodies.table`. `scale`: lengths and speeds that
+    tell good driving from bad.
     """
+
+    scale = SCALE
 
     def __init__(
         self,

@@ -54,10 +54,10 @@ def examine(
     watch: Callable[[Step, bool], object] | None = None,
 ) -> Examined:
     """Drives to the end of the world's road. A vehicle that leaves the lane or stands still is
-    counted and put back on its middle, by the lengths of the task's `scale`. `watch` gets every
+    counted and put back on its middle, by the lengths of its `scale`. `watch` gets every
     step and whether the vehicle is put back after it."""
     started, busy = time.perf_counter(), time.process_time()
-    scale = world.task.scale
+    scale = world.scale
     departures = off_road = standstills = gated = periods = stopped = 0
     outside, limited = False, False
     squares, distance, beyond, largest = 0.0, 0.0, 0.0, 0.0
