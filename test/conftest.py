@@ -147,6 +147,14 @@ def comma():
 
 
 @pytest.fixture(scope="session")
+def lerobot():
+    """The module `written_lerobot`: small datasets of LeRobot."""
+    import written_lerobot
+
+    return written_lerobot
+
+
+@pytest.fixture(scope="session")
 def tables():
     """The module `written_tables`: small tubs of DonkeyCar."""
     import written_tables

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from liquid_control.errors import RecordingError
 from liquid_control.recordings.comma.recording import COMMA
+from liquid_control.recordings.lerobot.format import LEROBOT
 from liquid_control.recordings.rosbag.format import ROSBAG
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Format, Source
@@ -15,7 +16,7 @@ from liquid_control.recordings.tables.tub2 import TUB2
 from liquid_control.recordings.tables.udacity import UDACITY
 from liquid_control.recordings.vehicle_file import with_assumed_speed, with_vehicle_file
 
-FORMATS: tuple[Format, ...] = (ROSBAG, TUB2, TUB1, UDACITY, COMMA, FOLDER)
+FORMATS: tuple[Format, ...] = (ROSBAG, TUB2, TUB1, UDACITY, COMMA, LEROBOT, FOLDER)
 """The first one that recognises a path opens it."""
 
 

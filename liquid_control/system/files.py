@@ -1,5 +1,5 @@
 """Files of results: written whole or not at all, read with a clear error, and cleared of an earlier
-run's."""
+run's; and what stands for a file that is elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from liquid_control.errors import ConfigError
 
 SUFFIX = ".partial"
 """Ends the name of every temporary file, so that no pattern such as `*.npz` matches one."""
+POINTER = b"version https://git-lfs"
+"""How a file begins that stands for one of Git LFS, which was not fetched."""
 
 
 @contextlib.contextmanager

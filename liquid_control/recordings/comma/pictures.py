@@ -12,7 +12,7 @@ from liquid_control.recordings.time_order import in_order
 
 if TYPE_CHECKING:
     from liquid_control.perception.video import av
-    from liquid_control.recordings.video_file import VideoIndex
+    from liquid_control.perception.video_file import VideoIndex
 
 UNTIMED = "a picture without a time, or whose time is out of order"
 UNPAIRED = "which time belongs to a picture is not known: the video has lost some"
@@ -20,7 +20,7 @@ UNPAIRED = "which time belongs to a picture is not known: the video has lost som
 
 def index_of(file: Path) -> VideoIndex:
     """Raises VideoError for a file that is no video."""
-    from liquid_control.recordings.video_file import VideoFile
+    from liquid_control.perception.video_file import VideoFile
 
     with VideoFile(file) as video:
         return video.index()
@@ -34,7 +34,7 @@ def placed_pictures(
     `times`: (M,) of the pictures, NaN for one that cannot be used. A picture's place in its file is
     its place among the times; where both have other numbers, as far as `_sure` says.
     """
-    from liquid_control.recordings.video_file import UNDECODED, VideoFile
+    from liquid_control.perception.video_file import UNDECODED, VideoFile
 
     finite = np.flatnonzero(np.isfinite(times))
     usable = set(finite[in_order(times[finite])].tolist())

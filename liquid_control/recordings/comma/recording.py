@@ -23,7 +23,6 @@ from liquid_control.config import VehicleConfig
 from liquid_control.errors import ImageError, RecordingError, TopicError
 from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.clock import GAP_NS, Deferred, Record
-from liquid_control.recordings.comma.arrays import ArrayError, read_array
 from liquid_control.recordings.comma.pictures import index_of, placed_pictures
 from liquid_control.recordings.comma.segments import LOG, POSE, Segment, is_comma, segments_of
 from liquid_control.recordings.settings import RecordingSettings
@@ -40,6 +39,7 @@ from liquid_control.recordings.values import (
     mean_rate,
 )
 from liquid_control.signals import NOT_MEASURED, ImuSample, SpeedSample, SteeringSample
+from liquid_control.system.npy import ArrayError, read_array
 
 if TYPE_CHECKING:
     from liquid_control.perception.video import av
@@ -309,7 +309,7 @@ class CommaRecording(Source):
         return entry_of(time_ns, sample, self.settings, name)._replace(role=role, own_ns=None)
 
     def _pictures(self) -> Iterator[Record]:
-        from liquid_control.recordings.video_file import VideoError
+        from liquid_control.perception.video_file import VideoError
 
         latest_ns = self.start_ns
         for segment in self._segments:
@@ -338,7 +338,7 @@ class CommaRecording(Source):
 
 
 def _picture(time_ns: int, frame: av.VideoFrame, name: str) -> Entry:
-    from liquid_control.recordings.video_file import pixels
+    from liquid_control.perception.video_file import pixels
 
     try:
         picture = StoredPicture.from_image(pixels(frame))

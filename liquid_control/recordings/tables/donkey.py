@@ -13,20 +13,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from liquid_control.errors import TopicError
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.tables.table import UNKNOWN, Row, Table
+from liquid_control.recordings.tables.throttle import forward_of, not_driven
 
 CAMERA, STEERING = "cam/image_array", ("user/angle", "user/steering", "steering")
 THROTTLE, MODE, SPEED = ("user/throttle", "throttle"), "user/mode", "enc/speed"
 GYRO = tuple(f"imu/gyr_{axis}" for axis in "xyz")
 ACCELERATION = tuple(f"imu/acl_{axis}" for axis in "xyz")
 DEGREE = math.pi / 180.0
-STANDING_NS = 500_000_000
-"""Without throttle for longer than this the car is taken to stand."""
 LATEST_MS = 2**62 // 10**6
-LIGHT = 0.01
-"""Less throttle than this is none."""
 PILOT = "user/mode is not user: the steering is the pilot's"
-BACKWARD = "driven backward or braked, by the throttle: the steering is not used"
-STANDS = "no throttle for more than 0.5 s: the steering is not used"
 NO_STEERING = "no steering in the record"
 NO_PICTURE = "no picture in the record"
 NO_TIME = "no time in the record"
@@ -121,21 +116,12 @@ def _leave_out_standing(table: Table) -> None:
     """Leaves the steering out where the throttle is against the direction of the drive, or is 0 for
     some time. The direction is that of most of the throttle: of some cars it is negative."""
     rows = table.rows
-    driven = [row.throttle for row in rows if abs(row.throttle) > LIGHT]
-    if not driven:
+    throttle = [row.throttle for row in rows]
+    forward = forward_of(throttle)
+    if not forward:
         return
-    forward = 1.0 if 2 * sum(value > 0.0 for value in driven) >= len(driven) else -1.0
-    name, begin_ns, latest_ns = table.names.get("steering", ""), None, None
-    for number, row in enumerate(rows):
-        throttle = row.throttle * forward
-        none = not throttle > LIGHT
-        jumped = latest_ns is None or not 0 <= row.stamp_ns - latest_ns <= STANDING_NS
-        begin_ns = None if not none or throttle != throttle else begin_ns
-        if none and throttle == throttle and (begin_ns is None or jumped):
-            begin_ns = row.stamp_ns
-        latest_ns = row.stamp_ns
-        stands = begin_ns is not None and row.stamp_ns - begin_ns > STANDING_NS
-        if math.isnan(row.steering) or not (throttle < -LIGHT or stands):
-            continue
-        table.leave_out(f"{name}: {BACKWARD if throttle < -LIGHT else STANDS}")
-        rows[number] = row._replace(steering=UNKNOWN)
+    name = table.names.get("steering", "")
+    for number, reason in not_driven([row.stamp_ns for row in rows], throttle, forward):
+        if not math.isnan(rows[number].steering):
+            table.leave_out(f"{name}: {reason}")
+            rows[number] = rows[number]._replace(steering=UNKNOWN)

@@ -6,7 +6,6 @@ A row has one time, that of its writing: it stands for receipt and stamp of all 
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Collection, Iterator
@@ -17,21 +16,15 @@ from liquid_control.recordings.clock import Deferred, Record
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source, entry_of
 from liquid_control.recordings.stretches import Stretches
+from liquid_control.recordings.tables.scale import DOUBTED, END, curvature_per_unit, with_scale
 from liquid_control.recordings.tables.table import ANGLE, NORMALISED, Row, Table
 from liquid_control.recordings.values import Entry, StoredPicture, Stream, mean_rate
-from liquid_control.recordings.vehicle_file import WRITE, full_curvature, with_capable_vehicle
 from liquid_control.signals import ImuSample, SpeedSample, SteeringSample
+from liquid_control.system.files import POINTER
 
-END = 1.05
-"""Steering of -1 to 1 beyond this is none: a remote control that is off, another unit."""
-LOOKED_AT = 0.5
-"""Curvature [1/m] at the end of the steering with which a recording is only looked at, where it is
-not known."""
-POINTER = b"version https://git-lfs"
 MISSING, EMPTY = "its picture is missing", "its picture is an empty file"
 UNFETCHED = "its picture is a Git LFS pointer: fetch it with git lfs pull"
 OUTSIDE = "the path of its picture leads out of the folder"
-DOUBTED = "steering beyond -1 to 1"
 
 
 class TableRecording(Source):
@@ -47,8 +40,10 @@ class TableRecording(Source):
             raise RecordingError(path, f"no row can be used{_why(table)}", _remedy(table))
         self._table, self._folder = table, table.folder
         self._remarks = list(table.remarks)
-        settings = _with_scale(path, settings, guess, table, self._remarks)
-        self._scale = _scale(settings, table)
+        if table.kind == NORMALISED and "steering" in table.names:
+            name = table.names["steering"]
+            settings = with_scale(path, settings, guess, name, self._remarks)
+        self._scale = curvature_per_unit(settings, table.kind, table.positive)
         self._drop_impossible()
         stretches = Stretches()
         for row in table.rows:
@@ -164,36 +159,6 @@ class TableRecording(Source):
             )
             for role, name in names.items()
         ] + [Stream(name, "column") for name in self._table.others]
-
-
-def _with_scale(
-    path: Path, settings: RecordingSettings, guess: bool, table: Table, remarks: list[str]
-) -> RecordingSettings:
-    """The settings with the curvature at the end of a steering of -1 to 1. Raises RecordingError
-    where it is not known, unless `guess`."""
-    if table.kind != NORMALISED or "steering" not in table.names:
-        return settings
-    full = full_curvature(settings)
-    if full is None:
-        problem = f"{table.names['steering']} is a command of -1 to 1, and no file says what "
-        problem += "curvature 1 is"
-        if not guess:
-            raise RecordingError(path, problem, f"{WRITE}.")
-        full = LOOKED_AT
-        remarks.append(
-            f"steering: {problem}: looked at with {full:g} 1/m; training and replay ask for it. "
-            f"{WRITE}"
-        )
-    return with_capable_vehicle(dataclasses.replace(settings, largest_curvature=full))
-
-
-def _scale(settings: RecordingSettings, table: Table) -> float:
-    """Curvature to the left per unit of the steering."""
-    if table.kind == ANGLE:
-        return 1.0
-    asked = settings.positive_steering
-    sign = 1.0 if (table.positive if asked == "auto" else asked) == "left" else -1.0
-    return sign * settings.largest_curvature if table.kind == NORMALISED else sign
 
 
 def _why(table: Table) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from liquid_control.errors import RecordingError
-from liquid_control.recordings.tables.recording import POINTER
 from liquid_control.recordings.tables.table import UNKNOWN, Table
+from liquid_control.system.files import POINTER
 
 LARGEST_LINE = 2**16
 

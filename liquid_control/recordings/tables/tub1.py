@@ -11,8 +11,9 @@ from liquid_control.errors import RecordingError
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Format, Source
 from liquid_control.recordings.tables.donkey import NO_TIME, fill, stamp_of
-from liquid_control.recordings.tables.recording import POINTER, TableRecording
+from liquid_control.recordings.tables.recording import TableRecording
 from liquid_control.recordings.tables.table import Table
+from liquid_control.system.files import POINTER
 
 META, EXCLUDED = "meta.json", "exclude.json"
 RECORD = re.compile(r"record_(\d+)\.json")

@@ -16,8 +16,9 @@ from liquid_control.errors import RecordingError
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Format, Source
 from liquid_control.recordings.tables.donkey import NO_TIME, fill, stamp_of
-from liquid_control.recordings.tables.recording import POINTER, TableRecording
+from liquid_control.recordings.tables.recording import TableRecording
 from liquid_control.recordings.tables.table import Table
+from liquid_control.system.files import POINTER
 
 MANIFEST, IMAGES = "manifest.json", "images"
 CATALOG = re.compile(r"catalog_(\d+)\.catalog")

@@ -16,7 +16,7 @@ import numpy as np
 from liquid_control.errors import ImageError, LiquidControlError
 from liquid_control.perception.picture_files import LARGEST_AREA
 from liquid_control.perception.video import av
-from liquid_control.recordings.tables.recording import POINTER
+from liquid_control.system.files import POINTER
 
 CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".ts": "mpegts", ".hevc": "hevc", ".h264": "h264"}
 RAW = ("hevc", "h264")

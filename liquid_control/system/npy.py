@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.errors import LiquidControlError
-from liquid_control.recordings.tables.recording import POINTER
+from liquid_control.system.files import POINTER
 
 LARGEST_HEADER = 2**16  # bytes
 
