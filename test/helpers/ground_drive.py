@@ -86,18 +86,23 @@ def write_ground_drive(
     delay: float = 0.1,
     pause: tuple[float, float] = (0.0, 0.0),
     stop: tuple[float, float] = (0.0, 0.0),
+    spin: tuple[float, float] = (0.0, 0.0),
+    jump: float = 0.0,
     imu: bool = True,
     speed: bool = True,
     steering: bool = True,
 ) -> Path:
-    """The same as a bag. In `pause` [s] nothing is recorded, in `stop` the vehicle stands."""
+    """The same as a bag. In `pause` [s] nothing is recorded, in `stop` the vehicle stands, in
+    `spin` its wheels turn and nothing else does. `jump` [s] of the clock after half of it."""
+    rng = np.random.default_rng(0)
     line = path(seconds, delay)
     ticks = np.arange(int(seconds * 100)) / 100
     with BagWriter(folder, BagSettings(pictures="raw", steering="ackermann")) as writer:
         for number, now in enumerate(ticks.tolist()):
             if pause[0] < now < pause[1]:
                 continue
-            stamp = BEGIN + number * 10_000_000
+            stamp = BEGIN + number * 10_000_000 + round(jump * 1e9) * (now > seconds / 2)
+            place = number if not spin[0] < now < spin[1] else round(spin[0] * 100)
             moving = 0.0 if stop[0] < now < stop[1] else SPEED
             if imu:
                 turn = moving * float(bend(now))
@@ -110,6 +115,9 @@ def write_ground_drive(
                 if steering:
                     writer.write_steering(SteeringSample(stamp, angle, moving), stamp)
                 writer.write_camera_info(stamp, CAMERA.height, CAMERA.width, CAMERA.focal[0], stamp)
-                pose = (line.x[number // 5], line.y[number // 5], line.heading[number // 5])
-                writer.write_frame(Frame(stamp, draw(*pose)), stamp)
+                pose = (line.x[place // 5], line.y[place // 5], line.heading[place // 5])
+                picture = draw(*pose) + (place != number) * rng.integers(
+                    0, 2, (64, 128, 1), np.uint8
+                )
+                writer.write_frame(Frame(stamp, picture), stamp)
     return folder

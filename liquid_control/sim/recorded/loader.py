@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
-from liquid_control.control.driving_scale import DrivingScale, driving_scale
-from liquid_control.data.from_recording import LEAST_FRAMES, Reading, RecordedDrive, read_drive
+from liquid_control.control.driving_scale import driving_scale
+from liquid_control.data.from_recording import Reading, RecordedDrive, read_drive
 from liquid_control.errors import LiquidControlError
 from liquid_control.perception.ground_camera import GroundCamera
 from liquid_control.recordings.driven_curvature import (
     CurvatureSettings,
-    Driven,
     driven_curvature,
     gyro_bias,
 )
@@ -28,9 +27,8 @@ from liquid_control.recordings.source import Source
 from liquid_control.signals import Frame
 from liquid_control.sim.recorded.path import integrate
 from liquid_control.sim.recorded.road import MappedPictures, RecordedRoad
+from liquid_control.sim.recorded.stretches import LONGEST_GAP, TOO_SHORT, add, stretches_of
 
-LONGEST_GAP = 0.5
-"""A longer time without a frame ends a stretch [s]."""
 USUAL_DELAY = 0.1
 """From a command until the vehicle turns, where it cannot be estimated [s]."""
 USUAL_VIEW = 1.2
@@ -111,7 +109,7 @@ def load_roads(
             f"its camera looks up: the horizon is at row {given.horizon:.0f} of {rows}",
             "Give --mount.pitch and --mount.field-of-view",
         )
-    stretches, left_out = _stretches(drive, driven, motion, scale)
+    stretches, left_out = stretches_of(drive, driven, scale)
     yaw_rate = _yaw_rate(drive, motion)
     roads, pictures = [], MappedPictures.of(drive.image)
     for rows_of in stretches:
@@ -120,7 +118,7 @@ def load_roads(
             stamp_ns, driven.speed[rows_of], driven.curvature[rows_of], yaw_rate, delay
         )
         if line.length < LEAST_LENGTH * scale.shortest_look_ahead:
-            _add(left_out, "stretches too short to drive in", line.seconds)
+            add(left_out, TOO_SHORT, line.seconds)
             continue
         roads.append(
             RecordedRoad(
@@ -222,40 +220,3 @@ def _yaw_rate(drive: RecordedDrive, motion: Motion) -> Track | None:
         return None
     bias = gyro_bias(track, motion.speed.tidy(), LONGEST_GAP)
     return Track(track.stamp_ns, track.value - bias)
-
-
-def _stretches(
-    drive: RecordedDrive, driven: Driven, motion: Motion, scale: DrivingScale
-) -> tuple[list[slice], dict[str, float]]:
-    """Runs of frames of good driving, and the seconds of the others by reason."""
-    stamp_ns, speed = drive.columns["stamp_ns"], driven.speed
-    steps = np.diff(stamp_ns) * 1e-9
-    usual = float(np.median(steps[(steps > 0) & (steps <= LONGEST_GAP)])) if len(steps) else 0.0
-    reasons = np.full(len(stamp_ns), "", object)
-    reasons[~np.isfinite(driven.curvature)] = "no steering is known"
-    reasons[speed < scale.slowest] = f"slower than {scale.slowest:.2g} m/s"
-    reasons[speed < -scale.slowest] = "reverse"
-    reasons[~np.isfinite(speed)] = "no speed is known"
-    left_out: dict[str, float] = {}
-    for reason in reasons[reasons != ""]:
-        _add(left_out, reason, usual)
-    breaks = (steps <= 0) | (steps > LONGEST_GAP)
-    for step in steps[breaks]:
-        _add(left_out, "pauses and jumps of the clock", max(float(step), 0.0))
-    ends = np.concatenate([[True], breaks | drive.columns["is_first"][1:]])
-    good, stretches, first = reasons == "", [], None
-    for index in range(len(stamp_ns) + 1):
-        stops = index == len(stamp_ns) or not good[index] or ends[index]
-        if first is not None and stops:
-            if index - first >= LEAST_FRAMES:
-                stretches.append(slice(first, index))
-            else:
-                _add(left_out, "stretches too short to drive in", (index - first) * usual)
-            first = None
-        if first is None and index < len(stamp_ns) and good[index]:
-            first = index
-    return stretches, left_out
-
-
-def _add(seconds: dict[str, float], reason: str, more: float) -> None:
-    seconds[reason] = seconds.get(reason, 0.0) + more

@@ -21,6 +21,8 @@ import numpy as np
 from liquid_control.sim.recorded.road import RecordedRoad
 
 BEHIND = (1.0, 2.5, 6.0)
+SHARPENING = 0.25
+"""Share of the detail of a pixel and its neighbours that is added, as interpolation takes it."""
 NEAR = 1e-9
 """A pose this close to a recorded one is the recorded one [m], [rad]."""
 INVERSE = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -78,6 +80,8 @@ class Synthesis:
             known &= ~seen
             cv2.copyTo(more, known, picture)
             seen |= known
+        blurred = cv2.blur(picture, (3, 3))
+        picture = cv2.addWeighted(picture, 1.0 + SHARPENING, blurred, -SHARPENING, 0.0)
         return picture, seen != 0
 
     def _frame_at(self, station: float) -> int:

@@ -79,6 +79,19 @@ def test_pauses_and_stops_end_a_road_and_are_named(tmp_path):
     assert covered == pytest.approx(12.0, abs=0.3)
 
 
+def test_wheels_that_spin_are_left_out_since_the_picture_stands(tmp_path):
+    roads = load(write_ground_drive(tmp_path / "bag", spin=(5.0, 8.0)))
+    assert len(roads.roads) == 2
+    (reason,) = roads.left_out
+    assert reason == "the picture stands still while the wheels turn"
+    assert roads.left_out[reason] == pytest.approx(3.0, abs=0.3)
+
+
+def test_a_clock_that_jumps_by_hours_ends_a_road(tmp_path):
+    roads = load(write_ground_drive(tmp_path / "bag", jump=20.6 * 3600.0))
+    assert [road.path.seconds for road in roads.roads] == pytest.approx([6.0, 6.0], abs=0.2)
+
+
 def test_without_a_gyro_the_path_is_the_commanded_one_a_response_later(tmp_path):
     recording = write_ground_drive(tmp_path / "bag", imu=False)
     (road,) = load(recording).roads
