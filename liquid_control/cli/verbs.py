@@ -110,6 +110,11 @@ VERBS = (
         trains=True,
     ),
     Entry(
+        "bench recorded-world",
+        "train and examine policies in the world of recordings, and compare it with the real one",
+        "experiments.recorded_world.run:VERB",
+    ),
+    Entry(
         "faults",
         "inject sensor faults while a policy drives and check the safety gate's response",
         "stress.faults.matrix:VERB",
