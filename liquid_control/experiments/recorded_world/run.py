@@ -10,13 +10,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 
+from liquid_control.experiments.recorded_world.pictures import compare_pictures
 from liquid_control.experiments.recorded_world.settings import RecordedWorldSettings
 from liquid_control.experiments.recorded_world.small_examination import examine_small
 from liquid_control.experiments.recorded_world.steps import save
 from liquid_control.system.verb import Verb
 from liquid_control.train.run import commit, described
 
-MEASUREMENTS: Mapping[str, Callable[[RecordedWorldSettings], dict]] = {"small": examine_small}
+MEASUREMENTS: Mapping[str, Callable[[RecordedWorldSettings], dict]] = {
+    "small": examine_small,
+    "pictures": compare_pictures,
+}
 PLACES = ("out", "results", "workers", "parts")
 """Settings that do not decide the outcome."""
 

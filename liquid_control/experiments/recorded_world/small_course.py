@@ -35,6 +35,9 @@ ROOM = 1.9
 PIXEL = 0.003
 """Side of a pixel of the view from above [m]."""
 
+DASHES = (0.05, 0.09), (0.03, 0.06)
+"""Lengths of a dashed line's strokes and gaps [m]."""
+
 WALL_ROWS = 200
 """Rows of a wall's texture, from its top to the floor."""
 
@@ -52,8 +55,12 @@ class Course:
     width: float
     step: float
 
+    length = math.inf
+    """Laps go on."""
+
     @property
-    def length(self) -> float:
+    def lap(self) -> float:
+        """Length of a lap [m]."""
         return len(self.x) * self.step
 
     def at(self, station: float) -> tuple[float, float, float, float]:
@@ -111,14 +118,7 @@ FLOORS = {
     "tiles": ((164, 160, 150), (120, 124, 130), (86, 92, 84)),
     "concrete": ((128, 128, 124), (104, 106, 110), (150, 148, 142)),
 }
-TAPES = (
-    (236, 234, 226),
-    (226, 190, 48),
-    (196, 46, 42),
-    (44, 90, 176),
-    (30, 30, 32),
-    (40, 140, 80),
-)
+TAPES = ((236, 234, 226), (226, 190, 48), (196, 46, 42), (44, 90, 176), (30, 30, 32), (40, 140, 80))
 LEAST_CONTRAST = 70.0
 """Least distance of tape and floor in RGB."""
 
@@ -279,9 +279,7 @@ def _is_clear(course: Course) -> bool:
     return bool(apart[along > 1.7 * CLEARANCE].min(initial=np.inf) > CLEARANCE)
 
 
-def _draw_lane(
-    picture: np.ndarray, course: Course, look: Look, rng: np.random.Generator
-) -> None:
+def _draw_lane(picture: np.ndarray, course: Course, look: Look, rng: np.random.Generator) -> None:
     normal = np.stack([-np.sin(course.heading), np.cos(course.heading)], -1)
     centre = np.stack([course.x, course.y], -1)
 
@@ -300,7 +298,7 @@ def _draw_lane(
     left = pixels(half)
     if not look.dashed:
         return line(left, look.tape, True)
-    dash, gap = (round(rng.uniform(*bounds) / course.step) for bounds in ((0.05, 0.09), (0.03, 0.06)))
+    dash, gap = (round(rng.uniform(*bounds) / course.step) for bounds in DASHES)
     for begin in range(0, len(left) - dash, dash + gap):
         line(left[begin : begin + dash], look.second, False)
 
@@ -316,7 +314,9 @@ def _texture(floor: str, side: int, rng: np.random.Generator) -> np.ndarray:
         across, along = (24, 330) if floor == "planks" else (100, 100)
         rows, columns = np.ogrid[:side, :side]
         shades = rng.normal(1.0, 0.08, (side // across + 1, side // along + 2)).astype(np.float32)
-        shift = rng.integers(0, along, side // across + 1) if floor == "planks" else np.zeros(99, int)
+        shift = (
+            rng.integers(0, along, side // across + 1) if floor == "planks" else np.zeros(99, int)
+        )
         columns = columns + shift[rows // across]
         gain = gain * shades[rows // across, columns // along]
         gain[(rows % across < 1) | (columns % along < 1)] *= 0.72
@@ -340,4 +340,6 @@ def _blob(side: int, centre: np.ndarray, size: float) -> np.ndarray:
 
 
 def _varied(colour, rng: np.random.Generator, by: int) -> tuple[int, int, int]:
-    return tuple(int(value) for value in np.clip(np.array(colour) + rng.integers(-by, by, 3), 0, 255))
+    return tuple(
+        int(value) for value in np.clip(np.array(colour) + rng.integers(-by, by, 3), 0, 255)
+    )

@@ -11,23 +11,19 @@ import numpy as np
 
 from liquid_control.config import GateConfig
 from liquid_control.control.controller import Controller
-from liquid_control.control.driving_scale import driving_scale
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.packed_runtime import load_packed
+from liquid_control.evaluate.closed_loop.examine import Examined, examine
 from liquid_control.experiments.recorded_world.settings import RecordedWorldSettings
-from liquid_control.experiments.recorded_world.small_robot import (
-    PERIOD_NS,
-    Driver,
-    Robot,
-    SmallWorld,
-    draw_robot,
-)
+from liquid_control.experiments.recorded_world.small_camera import Robot, draw_robot
+from liquid_control.experiments.recorded_world.small_robot import Person, SmallWorld
 from liquid_control.experiments.recorded_world.steps import once, run_command
 from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.recordings.rosbag.writer import BagWriter
 from liquid_control.signals import Frame, SteeringSample
 from liquid_control.sim.drive import drive
 from liquid_control.sim.recorder import EPOCH_NS, TRANSFER_NS
+from liquid_control.sim.truth import Event
 from liquid_control.stats.bootstrap import rate_interval, ratio_interval
 from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
@@ -45,8 +41,6 @@ COURSES, DISTANCE = 20, 20.0
 """Courses of an examination, and the distance on each [m]."""
 
 GATE = GateConfig(max_steering_angle=0.8, max_steering_rate=5.0, max_speed=1.0)
-STUCK_NS = 10_000_000_000
-TURNED_AROUND = 0.3
 
 VEHICLE = """\
 # A differential drive, described as a bicycle.
@@ -87,19 +81,6 @@ class ExaminationJob:
     look: int
     distance: float
     model: PackedModel | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class SmallDrive:
-    """Of one course: distances in metres; `left` counts how often the robot was put back."""
-
-    course: int
-    look: int
-    distance_m: float
-    departures: int
-    left: int
-    lateral_rmse_m: float
-    largest_offset_m: float
 
 
 def examine_small(settings: RecordedWorldSettings) -> dict:
@@ -155,66 +136,38 @@ def record(settings: RecordedWorldSettings, robot: Robot, folder: Path) -> list[
 
 def record_one(job: RecordingJob) -> int:
     """Writes one rosbag2: camera as JPEG, odometry with the speed alone, and the commands as
-    TwistStamped, one per picture. Returns the pictures."""
-    world = SmallWorld(job.robot, job.course, job.look, job.seed, math.inf)
-    driver, rng = Driver(world, job.seed), np.random.default_rng([job.seed, 0x59EED])
+    TwistStamped. Returns the pictures."""
+    world = SmallWorld(job.robot, job.course, job.look, job.seed, math.inf, SPEEDS)
+    controller = Controller(Person(world, job.seed), speed=2 * job.robot.speed)
     begin = EPOCH_NS + job.seed * 3_600_000_000_000
-    facts = {"made_by": "liquid-control bench recorded-world", "driver": "a person's model"}
-    pictures, throttle = 0, 0.0
+    facts = {"made_by": "liquid-control bench recorded-world", "driver": "a model of a person"}
     with BagWriter(job.directory, facts=facts, vehicle=job.robot.vehicle) as writer:
-        while world.time_ns < job.seconds * 1e9:
-            curvature = driver.curvature()
-            throttle += -throttle * 0.01 + 0.14 * SPEEDS * rng.standard_normal()
-            speed = job.robot.speed * (1.0 + throttle)
-            angle = math.atan(job.robot.vehicle.wheelbase * curvature)
-            now = begin + world.time_ns
-            for event in world.advance(angle, speed):
-                stamped = dataclasses.replace(event, stamp_ns=begin + event.stamp_ns)
-                if isinstance(event, Frame):
-                    writer.write_frame(stamped, begin + world.time_ns + TRANSFER_NS)
-                    pictures += 1
-                else:
-                    writer.write_speed(stamped, begin + world.time_ns + TRANSFER_NS)
-            if world.time_ns // PERIOD_NS % 5 == 0:
-                writer.write_steering(SteeringSample(now, angle, speed), now + 2 * TRANSFER_NS)
-    return pictures
+
+        def tap(event: Event) -> Event:
+            stamped = dataclasses.replace(event, stamp_ns=begin + event.stamp_ns)
+            write = writer.write_frame if isinstance(event, Frame) else writer.write_speed
+            write(stamped, begin + world.time_ns + TRANSFER_NS)
+            return event
+
+        for step in drive(world, controller, SafetyGate(GATE, job.robot.vehicle), tap=tap):
+            if step.action is not None:
+                command, now = step.command, begin + world.time_ns
+                steering = SteeringSample(now, command.steering_angle, step.truth.speed)
+                writer.write_steering(steering, now + 2 * TRANSFER_NS)
+            if world.time_ns >= job.seconds * 1e9:
+                break
+    return controller.frames_used
 
 
-def drive_small(job: ExaminationJob) -> SmallDrive:
+def drive_small(job: ExaminationJob) -> Examined:
     """Drives one course with the policy's controller and gate, as on a robot, or as the person."""
     world = SmallWorld(job.robot, job.course, job.look, UNSEEN + job.course, job.distance)
-    scale = driving_scale(job.robot.vehicle, world.road.width)
-    departures = left = 0
-    outside, squares, distance, largest = False, 0.0, 0.0, 0.0
-    station, mark, mark_ns = world.truth.station, world.truth.station, 0
-    controller = None
-    if job.model is not None:
-        controller = Controller(load_packed(job.model), speed=job.robot.speed)
-        steps = (s.truth for s in drive(world, controller, SafetyGate(GATE, job.robot.vehicle)))
-    else:
-        steps = _as_person(world)
-    for truth in steps:
-        moved = max(truth.station - station, 0.0)
-        station, offset = truth.station, abs(truth.lane_offset)
-        distance, squares = distance + moved, squares + moved * offset**2
-        largest = max(largest, offset)
-        departures += offset > scale.departure and not outside
-        outside = offset > scale.departure or (outside and offset > 0.75 * scale.departure)
-        if station > mark + 0.02:
-            mark, mark_ns = station, truth.stamp_ns
-        lost = offset > scale.off_road or math.cos(truth.heading_error) < TURNED_AROUND
-        if lost or truth.stamp_ns - mark_ns > STUCK_NS:
-            left += 1
-            station += scale.put_back_ahead
-            world.place(station)
-            mark, mark_ns, outside = station, truth.stamp_ns, False
-            if controller is not None:
-                controller.reset()
-    rmse = math.sqrt(squares / max(distance, 1e-9))
-    return SmallDrive(job.course, job.look, distance, departures, left, rmse, largest)
+    runtime = Person(world, job.course) if job.model is None else load_packed(job.model)
+    controller = Controller(runtime, speed=job.robot.speed)
+    return examine(world, controller, SafetyGate(GATE, job.robot.vehicle))
 
 
-def totals(drives: list[SmallDrive]) -> dict:
+def totals(drives: list[Examined]) -> dict:
     """Departures per 10 m and RMSE over the distance of all courses, with 95 % intervals over
     courses."""
     metres = np.array([d.distance_m for d in drives])
@@ -225,20 +178,13 @@ def totals(drives: list[SmallDrive]) -> dict:
         "courses": len(drives),
         "distance_m": metres.sum(),
         "departures": int(departures.sum()),
-        "left": sum(d.left for d in drives),
+        "left": sum(d.off_road + d.standstills for d in drives),
         "departures_per_10m": 10 * departures.sum() / metres.sum(),
         "departures_per_10m_ci": [rate.low, rate.high],
         "lateral_rmse_m": math.sqrt(squares.sum() / metres.sum()),
         "lateral_rmse_m_ci": [math.sqrt(spread.low), math.sqrt(spread.high)],
         "largest_offset_m": max(d.largest_offset_m for d in drives),
     }
-
-
-def _as_person(world: SmallWorld):
-    driver = Driver(world, 0)
-    while not world.truth.finished:
-        world.advance(math.atan(world.robot.vehicle.wheelbase * driver.curvature()))
-        yield world.truth
 
 
 def _examination(
