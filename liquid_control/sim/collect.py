@@ -50,13 +50,15 @@ from liquid_control.system.verb import Verb
 
 NOISE_TIME, NOISE_PERIOD = 0.6, 0.01
 """Correlation time and period of the steering noise [s]."""
+WIDEST = 2.5
+"""Standard deviations at which the offset and heading of a drive's beginning are cut."""
 
 
 @dataclasses.dataclass(frozen=True)
 class OnRecording:
     """A drive along a recorded road. It begins beside the path, and again after a time drawn with
-    mean `restart` [s] and where the vehicle has left the lane: at most `offset` [m] and `heading`
-    [rad] off. `measurements` of the expert's observations."""
+    mean `restart` [s] and where the vehicle has left the lane. `offset` [m], `heading` [rad]:
+    standard deviations of where it begins. `measurements` of the expert's observations."""
 
     road: RecordedRoad
     restart: float
@@ -256,11 +258,8 @@ class _Restarts:
 
     def _begin(self, station: float) -> None:
         settings = self._settings
-        self._world.place(
-            station,
-            settings.offset * self._rng.uniform(-1.0, 1.0),
-            settings.heading * self._rng.uniform(-1.0, 1.0),
-        )
+        aside, turned = np.clip(self._rng.standard_normal(2), -WIDEST, WIDEST).tolist()
+        self._world.place(station, settings.offset * aside, settings.heading * turned)
         self._controller.reset()
         seconds = settings.restart * self._rng.uniform(0.5, 1.5)
         self._due_ns = self._world.time_ns + round(seconds * 1e9)

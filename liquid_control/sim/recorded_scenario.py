@@ -34,9 +34,15 @@ class Deviation:
     """How far from the recorded path is driven in training."""
 
     offset: float = number(
-        0.25, 0.0, 0.5, "", "largest offset at which a drive begins, as a share of the lane's width"
+        0.12,
+        0.0,
+        0.3,
+        "",
+        "standard deviation of the offset at which a drive begins, as a share of the lane's width",
     )
-    heading: float = number(0.15, 0.0, 0.5, "rad", "largest heading error at which a drive begins")
+    heading: float = number(
+        0.06, 0.0, 0.3, "rad", "standard deviation of the heading error at which a drive begins"
+    )
     restart: float = number(
         4.0, 0.2, 1e4, "s", "mean time after which a drive begins again at another offset"
     )

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from liquid_control.sim.recorded_scenario import RecordedDriving, policy_drives,
 from liquid_control.system.jobs import processes
 from liquid_control.train.cloning import CloneSettings, validated
 from liquid_control.train.closed_loop_settings import ClosedLoopSettings
+from liquid_control.train.examination import examine
 from liquid_control.train.fit import make_optimiser, optimise, schedule
 from liquid_control.train.fit_core import fit_core
 from liquid_control.train.recorded_roads import SplitRoads, with_auxiliary
@@ -37,145 +37,172 @@ ROUND_RATE = 0.5
 CHOSEN = "chosen.safetensors"
 """Weights of the round that drives best so far."""
 HELD_OUT_FRAMES = 4000
-"""Of the expert's recovery drives on held-out roads, on which a fit is validated."""
+"""Of the expert's drives on held-out roads, on which a fit is validated."""
+CORE_FRAMES = 25_000
+"""That the core is fitted to in a round: the encoder makes the features of all of them anew."""
 
-Examine = Callable[[Path], Mapping]
-"""Drives a model over the held-out roads; see `choose`."""
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class ClosedLoop:
+    """Training in the world of `roads`, which the recordings of `split` make. A resumed run ends
+    with the same weights as one without interruption."""
 
-def learn_in_closed_loop(
-    run: Run,
-    network: PolicyNetwork,
-    split: Split,
-    roads: SplitRoads,
-    settings: CloneSettings,
-    loop: ClosedLoopSettings,
-    examine: Examine,
-    *,
-    rate: float = 1.0,
-    workers: int = 0,
-) -> dict:
-    """Fits `network` in place; it ends with the weights of the round that drove the held-out roads
-    best. A resumed run ends with the same weights as one without interruption.
+    run: Run
+    split: Split
+    roads: SplitRoads
+    settings: CloneSettings
+    loop: ClosedLoopSettings
+    workers: int = 0
 
-    Returns what `cloning.clone` does, `closed_loop`, what `examine` found of the chosen round, and
-    `rounds`, that of each. Raises TooLittleError.
-    """
-    learned = RecordedDriving(
-        roads.learned, network.preprocess, network.spec.measurements, loop.deviation, settings.seed
-    )
-    (run.folder / "episodes").mkdir(exist_ok=True)
-    real = [
-        with_auxiliary(episode, roads.of_recording.get(split.recording_of(name), ()))
-        for name, episode in split.learned.items()
-    ]
-    require_enough(split, Sequences(real, settings.frames, settings.augmentation))
-    optimiser = make_optimiser(network, settings.fit)
-    start = run.resume(network, optimiser, {"round": 0, "step": 0, "history": [], "rounds": []})
-    rounds, synthesised = start["rounds"], []
+    def recover(self, network: PolicyNetwork) -> Split:
+        """The split with the auxiliary targets that the roads give, and with the recovery drives of
+        an expert on learned and held-out roads. Raises TooLittleError."""
+        roads, loop = self.roads, self.loop
+        learned = {
+            name: with_auxiliary(episode, roads.of_recording[self.split.recording_of(name)])
+            for name, episode in self.split.learned.items()
+        }
+        length, augmentation = self.settings.frames, self.settings.augmentation
+        require_enough(self.split, Sequences(list(learned.values()), length, augmentation))
+        held_out = dict(self.split.held_out)
+        (self.run.folder / "episodes").mkdir(exist_ok=True)
+        driving = self._driving(network, roads.learned)
+        drives = recovery_drives(driving, loop.recovery_frames, loop.recovery_passes)
+        learned |= self._collected(drives, "recovery")
+        if roads.held_out:
+            seed = self.settings.seed + 1
+            driving = dataclasses.replace(driving, roads=roads.held_out, seed=seed)
+            drives = recovery_drives(driving, HELD_OUT_FRAMES, 2, "held_out")
+            held_out |= self._collected(drives, "held-out roads")
+        return Split(learned, held_out, self.split.by)
 
-    # ---- the held-out part, as driven and beside the path
-    held_out = dict(split.held_out)
-    if roads.held_out:
-        beside = dataclasses.replace(learned, roads=roads.held_out, seed=settings.seed + 1)
-        drives = recovery_drives(beside, HELD_OUT_FRAMES, 2, "held_out")
-        held_out |= _collected(run, drives, split, "held_out", workers)
+    def learn(self, network: PolicyNetwork, driven: Split, rate: float = 1.0) -> dict:
+        """Fits `network` in place to what `recover` gave and to its own drives; it ends with the
+        weights of the round that drove the held-out roads best.
 
-    for dagger_round in range(loop.rounds + 1):
-        if dagger_round == 0:  # the expert drives
-            drives = recovery_drives(learned, loop.recovery_frames, loop.recovery_passes)
-            steps, share = settings.steps, rate
-        else:  # the policy drives, the expert labels
-            drives = policy_drives(learned, pack_model(run.model), dagger_round, loop.round_frames)
-            steps, share = loop.round_steps, rate * ROUND_RATE
+        Returns what `cloning.clone` does; `closed_loop`, how the chosen round drives the held-out
+        roads; `rounds`, each round's figures.
+        """
+        run, split, settings, loop = self.run, self.split, self.settings, self.loop
+        real = [driven.learned[name] for name in split.learned]
+        beside = [name for name in driven.learned if name not in split.learned]
+        synthesised = [driven.learned[name] for name in beside]
+        optimiser = make_optimiser(network, settings.fit)
+        begin = {"round": 0, "step": 0, "history": [], "rounds": []}
+        start = run.resume(network, optimiser, begin)
+        rounds = start["rounds"]
 
-        # ---- collect
-        title = f"round_{dagger_round}"
-        synthesised += _collected(run, drives, split, title, workers).values()
-        if dagger_round < start["round"]:
-            continue
-        episodes = real + synthesised
-        weights = _weights(real, synthesised, loop.real_share)
-        sequences = Sequences(
-            episodes,
-            settings.frames,
-            settings.augmentation,
-            mirror_share=settings.mirror_share,
-            blind_share=settings.blind_share,
-            weights=weights,
-        )
+        for dagger_round in range(loop.rounds + 1):
+            curves, steps, share = f"round_{dagger_round}", settings.steps, rate
+            if dagger_round:  # the policy drives, the expert labels
+                steps, share = loop.round_steps, rate * ROUND_RATE
+                driving, policy = self._driving(network, self.roads.learned), pack_model(run.model)
+                drives = policy_drives(driving, policy, dagger_round, loop.round_frames)
+                synthesised += self._collected(drives, f"round {dagger_round}").values()
+            if dagger_round < start["round"]:
+                continue
 
-        # ---- fit the whole network
-        step, history = 0, []
-        if dagger_round == start["round"]:
-            step, history = start["step"], start["history"]
-        network.train()
-        last = step if should_stop(history, settings.patience) else steps
-        ahead = range(step + 1, last + 1)
-        for step in run.progress(ahead, f"fit, round {dagger_round}", steps):
-            if (step - 1) % settings.validate_every == 0:
-                rng = np.random.default_rng([settings.seed, dagger_round, step - 1])
-            batch = sequences.draw(rng, settings.fit.batch)  # image (B, T, h, w, 3)
-            losses = optimise(
-                network, optimiser, batch, settings.fit, share * schedule(step, steps)
+            # ---- fit the whole network
+            episodes = real + synthesised
+            weights = _weights(real, synthesised, loop.real_share)
+            sequences = Sequences(
+                episodes,
+                settings.frames,
+                settings.augmentation,
+                mirror_share=settings.mirror_share,
+                blind_share=settings.blind_share,
+                weights=weights,
             )
-            if step % LOG_EVERY == 0:
-                run.log(title, step, losses)
-            if step % settings.validate_every == 0 or step == steps:
-                epochs = step * settings.fit.batch * settings.frames / sequences.windows
-                history.append(validated(run, network, held_out, step, epochs))
-                if best(history) is history[-1]:
-                    run.save_best(network)
-                at = {"round": dagger_round, "step": step, "history": history, "rounds": rounds}
-                run.checkpoint(network, optimiser, at)
-                if should_stop(history, settings.patience):
-                    break
-        run.load_best(network)
-
-        # ---- train the core on frozen features
-        core = {"steps": settings.core_fit.steps, "kept": False, "rmse_after": None}
-        core["rmse_before"] = validate(network, held_out)["rmse"]
-        rng = np.random.default_rng([settings.seed, dagger_round, steps, 1])
-        options = settings.augmentation, rng, settings.fit, settings.core_fit, share, weights
-        core_steps = fit_core(network, episodes, *options)
-        title = f"fit the core, round {dagger_round}"
-        for core_step, losses in run.progress(core_steps, title, core["steps"]):
-            if core_step % LOG_EVERY == 0:
-                run.log(f"round_{dagger_round}", core_step, losses)
-        if core["steps"]:
-            core["rmse_after"] = validate(network, held_out)["rmse"]
-            core["kept"] = core["rmse_after"] < core["rmse_before"]
-        if not core["kept"]:
+            step, history = 0, []
+            if dagger_round == start["round"]:
+                step, history = start["step"], start["history"]
+            network.train()
+            last = step if should_stop(history, settings.patience) else steps
+            ahead = range(step + 1, last + 1)
+            for step in run.progress(ahead, f"fit, round {dagger_round}", steps):
+                if (step - 1) % settings.validate_every == 0:
+                    rng = np.random.default_rng([settings.seed, dagger_round, step - 1])
+                batch = sequences.draw(rng, settings.fit.batch)  # image (B, T, h, w, 3)
+                at_step = share * schedule(step, steps)
+                losses = optimise(network, optimiser, batch, settings.fit, at_step)
+                if step % LOG_EVERY == 0:
+                    run.log(curves, step, losses)
+                if step % settings.validate_every == 0 or step == steps:
+                    epochs = step * settings.fit.batch * settings.frames / sequences.windows
+                    history.append(validated(run, network, driven.held_out, step, epochs))
+                    if best(history) is history[-1]:
+                        run.save_best(network)
+                    at = {"round": dagger_round, "step": step, "history": history, "rounds": rounds}
+                    run.checkpoint(network, optimiser, at)
+                    if should_stop(history, settings.patience):
+                        break
             run.load_best(network)
 
-        # ---- drive the held-out roads; the next round drives with this model
-        data = {"frames": sum(map(len, real)), "synthesised": sum(map(len, synthesised))}
-        run.save_model(network, data, {})
-        row = {"round": dagger_round, "held_out": validate(network, split.held_out)} | data
-        row |= {"beside": validate(network, held_out)["rmse"], "core_fit": core}
-        row |= {"best_step": best(history)["step"], "steps": step, "history": history}
-        if roads.held_out:
-            with run.timed("examine"):
-                row["closed_loop"] = dict(examine(run.model))
-        rounds.append(row)
-        if choose(rounds) is row:
-            run.save_best(network, CHOSEN)
-        at = {"round": dagger_round + 1, "step": 0, "history": [], "rounds": rounds}
-        run.checkpoint(network, optimiser, at)
+            # ---- train the core on frozen features
+            before = validate(network, driven.held_out)["rmse"]
+            core = {"steps": settings.core_fit.steps, "rmse_before": before, "kept": False}
+            rng = np.random.default_rng([settings.seed, dagger_round, steps, 1])
+            most = min(settings.core_fit.max_frames, CORE_FRAMES)
+            fitting = dataclasses.replace(settings.core_fit, max_frames=most)
+            core_steps = fit_core(
+                network, episodes, settings.augmentation, rng, settings.fit, fitting, share, weights
+            )
+            title = f"fit the core, round {dagger_round}"
+            for core_step, losses in run.progress(core_steps, title, core["steps"]):
+                if core_step % LOG_EVERY == 0:
+                    run.log(curves, core_step, losses)
+            core["rmse_after"] = validate(network, driven.held_out)["rmse"]
+            core["kept"] = core["rmse_after"] < before
+            if not core["kept"]:
+                run.load_best(network)
 
-    run.load_best(network, CHOSEN)
-    chosen = choose(rounds)
-    return {
-        **{name: chosen[name] for name in ("held_out", "best_step", "history", "core_fit")},
-        "epochs": chosen["history"][-1]["epoch"],
-        "steps": sum(row["steps"] for row in rounds),
-        "chosen_round": chosen["round"],
-        "closed_loop": chosen.get("closed_loop"),
-        "synthesised_frames": chosen["synthesised"],
-        "rounds": [
-            {name: value for name, value in row.items() if name != "history"} for row in rounds
-        ],
-    }
+            # ---- drive the held-out roads; the next round drives with this model
+            row = {
+                "round": dagger_round,
+                "frames": sum(map(len, real)),
+                "synthesised_frames": sum(map(len, synthesised)),
+                "held_out": validate(network, split.held_out),
+                "rmse_beside": min(before, core["rmse_after"]),
+                "best_step": best(history)["step"],
+                "steps": step,
+                "epochs": history[-1]["epoch"],
+                "core_fit": core,
+                "history": history,
+            }
+            run.save_model(network, {}, {})
+            if self.roads.held_out:
+                with run.timed("examine"):
+                    row["closed_loop"] = examine(run.model, self.roads.held_out, self.workers)
+            rounds.append(row)
+            if choose(rounds) is row:
+                run.save_best(network, CHOSEN)
+            at = {"round": dagger_round + 1, "step": 0, "history": [], "rounds": rounds}
+            run.checkpoint(network, optimiser, at)
+
+        run.load_best(network, CHOSEN)
+        row = dict(choose(rounds))
+        return row | {
+            "closed_loop": row.get("closed_loop"),
+            "chosen_round": row.pop("round"),
+            "rounds": [_short(each) for each in rounds],
+        }
+
+    def _driving(self, network: PolicyNetwork, roads: Sequence) -> RecordedDriving:
+        return RecordedDriving(
+            roads,
+            network.preprocess,
+            network.spec.measurements,
+            self.loop.deviation,
+            self.settings.seed,
+        )
+
+    def _collected(self, drives: Mapping[str, DriveJob], title: str) -> dict[str, Episode]:
+        """The drives as episodes by name: collected, or found where an earlier run left them."""
+        spec = next(iter(self.split.learned.values())).spec
+        paths = {self.run.folder / "episodes" / f"{name}.npz": job for name, job in drives.items()}
+        with self.run.timed("collect"):
+            collect_missing(paths, processes(self.workers), f"drive, {title}")
+        return {path.stem: dataclasses.replace(load_episode(path), spec=spec) for path in paths}
 
 
 def choose(rounds: Sequence[Mapping]) -> Mapping:
@@ -191,19 +218,16 @@ def choose(rounds: Sequence[Mapping]) -> Mapping:
     return min(rounds, key=key)
 
 
-def _collected(
-    run: Run, drives: Mapping[str, DriveJob], split: Split, title: str, workers: int
-) -> dict[str, Episode]:
-    """The drives as episodes by name: collected, or found where an earlier run left them."""
-    spec = next(iter(split.learned.values())).spec
-    paths = {run.folder / "episodes" / f"{name}.npz": job for name, job in drives.items()}
-    with run.timed("collect"):
-        collect_missing(paths, processes(workers), f"collect, {title}")
-    return {path.stem: dataclasses.replace(load_episode(path), spec=spec) for path in paths}
-
-
 def _weights(real: Sequence[Episode], synthesised: Sequence[Episode], share: float) -> list[float]:
     """How often a sequence begins at each frame of an episode, so that `share` of all sequences are
     recorded ones."""
     shares = (share, real), (1.0 - share, synthesised)
     return [of_part / sum(map(len, part)) for of_part, part in shares for _ in part]
+
+
+def _short(row: Mapping) -> dict:
+    """A round without its curves and single recordings."""
+    held_out = {name: value for name, value in row["held_out"].items() if name != "recordings"}
+    return {name: value for name, value in row.items() if name != "history"} | {
+        "held_out": held_out
+    }

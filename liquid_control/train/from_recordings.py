@@ -12,15 +12,14 @@ import torch
 from liquid_control.errors import ConfigError
 from liquid_control.model.car import lane_keeping
 from liquid_control.model.installed import find_model
-from liquid_control.model.model_file import read_model
-from liquid_control.model.spec import names
+from liquid_control.model.model_file import ModelInfo, read_model
+from liquid_control.model.spec import PolicySpec, names
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.verb import Verb
 from liquid_control.train.cloning import clone
-from liquid_control.train.closed_loop import learn_in_closed_loop
+from liquid_control.train.closed_loop import ClosedLoop
 from liquid_control.train.device import choose_device
-from liquid_control.train.examination import examine
 from liquid_control.train.load_recordings import LoadedRecordings, load_recordings
 from liquid_control.train.recorded_roads import NothingToDriveError, SplitRoads, split_roads
 from liquid_control.train.recordings_settings import PLACES, RecordingsSettings, starting_preprocess
@@ -66,17 +65,8 @@ def train(settings: RecordingsSettings) -> dict:
 
     # ---- the network to start with
     keep_freed_memory()
-    torch.manual_seed(settings.clone.seed)
     spec = lane_keeping(loaded.preprocess, settings.car.curvature_scale, loaded.inputs)
-    if roads:
-        spec = scale_auxiliary(spec, split, roads.learned[0].scale)
-    if info:
-        network, scales = fine_tuned(info, spec, split, settings.fixed_scales)
-    elif settings.fixed_scales:
-        network, scales = PolicyNetwork(settings.policy, spec), {"from": "flags"}
-    else:
-        network, scales = scaled_network(settings.policy, spec, split)
-    network.to(device)
+    network, scales = _network(settings, info, spec, split)
 
     # ---- fit, validate, save
     decisive = described(settings, PLACES) | {
@@ -87,19 +77,14 @@ def train(settings: RecordingsSettings) -> dict:
     with Run(settings.out, method, decisive, settings.clone.seed, device, started) as run:
         rate = settings.clone.rate or (FINE_TUNING_RATE if info else 1.0)
         if roads:
-            metrics = learn_in_closed_loop(
-                run,
-                network,
-                split,
-                roads,
-                settings.clone,
-                settings.loop,
-                lambda model: examine(model, roads.held_out, settings.workers),
-                rate=rate,
-                workers=settings.workers,
-            )
+            loop = ClosedLoop(run, split, roads, settings.clone, settings.loop, settings.workers)
+            driven = loop.recover(network)
+            spec = scale_auxiliary(spec, driven, roads.learned[0].scale)
+            network, scales = _network(settings, info, spec, driven)
+            metrics = loop.learn(network.to(device), driven, rate)
         else:
-            metrics = clone(run, network, split, settings.clone, rate, fine_tuning=info is not None)
+            fine_tuning = info is not None
+            metrics = clone(run, network.to(device), split, settings.clone, rate, fine_tuning)
         data = {
             "recordings": loaded.facts,
             "split": split.names,
@@ -125,6 +110,18 @@ def train(settings: RecordingsSettings) -> dict:
             **metrics,
             "seconds": run.elapsed,
         }
+
+
+def _network(
+    settings: RecordingsSettings, info: ModelInfo | None, spec: PolicySpec, split: Split
+) -> tuple[PolicyNetwork, dict]:
+    """The network before it is fitted, and where its scales are from."""
+    torch.manual_seed(settings.clone.seed)
+    if info:
+        return fine_tuned(info, spec, split, settings.fixed_scales)
+    if settings.fixed_scales:
+        return PolicyNetwork(settings.policy, spec), {"from": "flags"}
+    return scaled_network(settings.policy, spec, split)
 
 
 def _roads(

@@ -1,5 +1,5 @@
-"""Who drives in the recorded world: a policy or an expert behind the controller and the gate that let
-the recorded driving through."""
+"""Controller and gate of a policy or an expert in the recorded world: they let the recorded driving
+through."""
 
 from __future__ import annotations
 
