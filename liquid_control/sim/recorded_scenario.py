@@ -47,7 +47,7 @@ class Deviation:
         4.0, 0.2, 1e4, "s", "mean time after which a drive begins again at another offset"
     )
     noise: float = number(
-        0.1,
+        0.05,
         0.0,
         2.0,
         "",

@@ -17,14 +17,17 @@ import numpy as np
 
 from liquid_control.data.episode import Episode, load_episode
 from liquid_control.data.sequences import Sequences
+from liquid_control.evaluate.closed_loop.recorded import drive_all
+from liquid_control.evaluate.closed_loop.recorded_rows import totals
 from liquid_control.model.packed import pack_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.collect import DriveJob, collect_missing
+from liquid_control.sim.conditions.table import CLEAN
+from liquid_control.sim.recorded.loader import RecordedRoads
 from liquid_control.sim.recorded_scenario import RecordedDriving, policy_drives, recovery_drives
 from liquid_control.system.jobs import processes
 from liquid_control.train.cloning import CloneSettings, validated
 from liquid_control.train.closed_loop_settings import ClosedLoopSettings
-from liquid_control.train.examination import examine
 from liquid_control.train.fit import make_optimiser, optimise, schedule
 from liquid_control.train.fit_core import fit_core
 from liquid_control.train.recorded_roads import SplitRoads, with_auxiliary
@@ -172,7 +175,7 @@ class ClosedLoop:
             run.save_model(network, {}, {})
             if self.roads.held_out:
                 with run.timed("examine"):
-                    row["closed_loop"] = examine(run.model, self.roads.held_out, self.workers)
+                    row["closed_loop"] = self._examined()
             rounds.append(row)
             if choose(rounds) is row:
                 run.save_best(network, CHOSEN)
@@ -186,6 +189,12 @@ class ClosedLoop:
             "chosen_round": row.pop("round"),
             "rounds": [_short(each) for each in rounds],
         }
+
+    def _examined(self) -> dict:
+        """How the model drives the held-out roads."""
+        roads = {"held_out": RecordedRoads(tuple(self.roads.held_out), {}, {})}
+        model, seed = pack_model(self.run.model), self.settings.seed
+        return totals(drive_all(model, roads, [CLEAN], seed, self.workers, progress=True))
 
     def _driving(self, network: PolicyNetwork, roads: Sequence) -> RecordedDriving:
         return RecordedDriving(
