@@ -47,7 +47,7 @@ class StretchJob:
     seed: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class StretchResult:
     """What was driven on one stretch. `begin_s`: of the stretch, since the recording's first one.
     `unseen_share`: mean over the frames that the policy used of the share of its picture that no

@@ -16,11 +16,17 @@ AROUND = 8.0  # m
 MARGIN = 26.0
 
 
-def road_map(track: Track, scale: DrivingScale = CAR_SCALE, lanes: int = 2) -> str:
+def road_map(
+    track: Track,
+    scale: DrivingScale = CAR_SCALE,
+    lanes: int = 2,
+    put_back: np.ndarray | None = None,
+) -> str:
     """Road and path with the departures in their own colour; an empty text when no place is known.
 
     The road is where the truth says the lane is: half a lane to the right of its centre, one and a
-    half to the left; of one lane, half a lane to each side.
+    half to the left; of one lane, half a lane to each side. `put_back` (T,) bool: the vehicle was
+    put elsewhere after this place, which is marked, and the line breaks.
     """
     size = scale.size
     known = np.isfinite(np.stack([track.x, track.y, track.yaw, track.lane_offset])).all(0)
@@ -29,9 +35,12 @@ def road_map(track: Track, scale: DrivingScale = CAR_SCALE, lanes: int = 2) -> s
     )
     if len(x) < 2:
         return ""
+    moved = np.zeros(len(x), bool) if put_back is None else np.asarray(put_back, bool)[known]
     travelled = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
     drawn = np.searchsorted(travelled, np.arange(0.0, travelled[-1], SPACING * size))
-    kept = np.unique(np.concatenate([drawn, [len(x) - 1]]))
+    ends = np.flatnonzero(moved)
+    kept = np.unique(np.concatenate([drawn, [len(x) - 1], ends, np.minimum(ends + 1, len(x) - 1)]))
+    moved = moved[kept]
     x, y, yaw, offset = (column[kept] for column in (x, y, yaw, offset))
     normal = np.stack([-np.sin(yaw), np.cos(yaw)], 1)
     path = np.stack([x, y], 1)
@@ -49,21 +58,21 @@ def road_map(track: Track, scale: DrivingScale = CAR_SCALE, lanes: int = 2) -> s
     def place(points: np.ndarray) -> np.ndarray:
         return (points - middle) * zoom * [1, -1] + [WIDTH / 2, height / 2]
 
-    pieces = np.flatnonzero(np.hypot(*np.diff(path, axis=0).T) > LEAP * size) + 1
+    leaps = np.hypot(*np.diff(path, axis=0).T) > LEAP * size
     parts = []
-    for piece in np.split(np.arange(len(path)), pieces):
-        if len(piece) < 2:
-            continue
-        centre, side = lane[piece], normal[piece]
-        middle_line = place(centre + (lanes - 1) * scale.off_road * side)
+    for piece in _pieces(leaps):
+        middle_line = place(lane[piece] + (lanes - 1) * scale.off_road * normal[piece])
         width = max(zoom * lanes * 2 * scale.off_road, 9.0)
         parts.append(_line(middle_line, "asphalt", width))
         parts.append(_line(middle_line, "dashes", 1.0))
+    for piece in _pieces(leaps | moved[:-1]):
         parts.append(_line(place(path[piece]), "line path", 2.5))
         for run in _runs(np.abs(offset[piece]) > scale.departure):
             parts.append(
                 _line(place(path[piece][max(run[0] - 1, 0) : run[-1] + 2]), "line departed", 5.0)
             )
+    for across, down in place(path[moved]):
+        parts.append(element("circle", "put-back", cx=float(across), cy=float(down), r=4))
     for name, (across, down) in zip(("start", "end"), place(path[[0, -1]]), strict=True):
         parts.append(element("circle", name, cx=float(across), cy=float(down), r=6))
         parts.append(
@@ -73,6 +82,12 @@ def road_map(track: Track, scale: DrivingScale = CAR_SCALE, lanes: int = 2) -> s
         )
     parts.append(scale_bar(zoom, MARGIN, height - 22, 60.0))
     return svg("".join(parts), WIDTH, height, "map")
+
+
+def _pieces(ends: np.ndarray) -> list[np.ndarray]:
+    """Runs of at least two of N places that do not go over one of `ends` (N - 1,) bool."""
+    runs = np.split(np.arange(len(ends) + 1), np.flatnonzero(ends) + 1)
+    return [run for run in runs if len(run) > 1]
 
 
 def _runs(inside: np.ndarray) -> list[np.ndarray]:
