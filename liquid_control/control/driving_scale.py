@@ -11,7 +11,7 @@ import dataclasses
 
 from liquid_control.config import VehicleConfig
 
-CAR_WHEELBASE, CAR_LANE, CAR_PUT_BACK_AHEAD = 2.6, 3.5, 5.0
+CAR_WHEELBASE, CAR_LANE = 2.6, 3.5
 LANE_PER_WHEELBASE = CAR_LANE / CAR_WHEELBASE
 
 
@@ -34,11 +34,6 @@ class DrivingScale:
     moving: float
     slowest: float
 
-    @property
-    def size(self) -> float:
-        """Of the vehicle; a car's is 1."""
-        return self.put_back_ahead / CAR_PUT_BACK_AHEAD
-
 
 def driving_scale(vehicle: VehicleConfig, lane_width: float = 0.0) -> DrivingScale:
     """The scale of a vehicle in a lane [m]; with 0, one as wide for it as a road's for a car."""
@@ -48,7 +43,7 @@ def driving_scale(vehicle: VehicleConfig, lane_width: float = 0.0) -> DrivingSca
         lane_width=width,
         departure=width / CAR_LANE,
         off_road=width / 2,
-        put_back_ahead=CAR_PUT_BACK_AHEAD * size,
+        put_back_ahead=5.0 * size,
         shortest_look_ahead=4.0 * size,
         curvature_ahead=10.0 * size,
         moving=min(1.0, size),

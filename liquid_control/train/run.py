@@ -126,14 +126,14 @@ class Run:
         facts = {"position": position, "seconds": self.seconds}
         save_checkpoint(self.folder / CHECKPOINT, network, optimiser, facts)
 
-    def save_best(self, network: torch.nn.Module, file: str = BEST) -> None:
+    def save_best(self, network: torch.nn.Module) -> None:
         """Keeps these weights as the best so far."""
-        save_weights(self.folder / file, network)
+        save_weights(self.folder / BEST, network)
 
-    def load_best(self, network: torch.nn.Module, file: str = BEST) -> None:
+    def load_best(self, network: torch.nn.Module) -> None:
         """Gives the network the best weights so far, in place. Raises ConfigError for a damaged
         file."""
-        load_weights(self.folder / file, network)
+        load_weights(self.folder / BEST, network)
 
     @contextlib.contextmanager
     def timed(self, part: str) -> Iterator[None]:
