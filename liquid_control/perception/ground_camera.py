@@ -11,6 +11,7 @@ homography of a plane.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -57,7 +58,7 @@ class GroundCamera:
             centre=((centre_x + 0.5 - left) * across - 0.5, (centre_y + 0.5 - top) * down - 0.5),
         )
 
-    @property
+    @functools.cached_property
     def matrix(self) -> np.ndarray:
         """K (3, 3)."""
         (focal_x, focal_y), (centre_x, centre_y) = self.focal, self.centre
@@ -68,7 +69,7 @@ class GroundCamera:
         """The horizon's row."""
         return self.centre[1] - self.focal[1] * math.tan(self.pitch)
 
-    @property
+    @functools.cached_property
     def axes(self) -> np.ndarray:
         """(3, 3): rows are the camera's right, down and forward in vehicle axes."""
         cos, sin = math.cos(self.pitch), math.sin(self.pitch)
@@ -92,14 +93,25 @@ class GroundCamera:
     def ground_homography(self, x: float, y: float, yaw: float) -> np.ndarray:
         """(3, 3), from pixels of a picture taken at the pose x forward, y left [m], yaw [rad] in
         the axes of another, to the pixels of the same ground in the other's picture."""
-        return _of_ground(self, x, y, yaw) @ np.linalg.inv(_of_ground(self, 0.0, 0.0, 0.0))
+        return _of_ground(self, x, y, yaw) @ self._to_ground
 
     def far_homography(self, yaw: float) -> np.ndarray:
         """As `ground_homography`, of what is far away: only the rotation counts."""
         cos, sin = math.cos(yaw), math.sin(yaw)
         turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-        rotation = self.axes @ turn @ self.axes.T
-        return self.matrix @ rotation @ np.linalg.inv(self.matrix)
+        pixels, rays = self._turned
+        return pixels @ turn @ rays
+
+    @functools.cached_property
+    def _to_ground(self) -> np.ndarray:
+        """(3, 3) from pixels to points of the ground."""
+        return np.linalg.inv(_of_ground(self, 0.0, 0.0, 0.0))
+
+    @functools.cached_property
+    def _turned(self) -> tuple[np.ndarray, np.ndarray]:
+        """(3, 3) each: from directions in vehicle axes to pixels, and back."""
+        pixels = self.matrix @ self.axes
+        return pixels, np.linalg.inv(pixels)
 
 
 def _of_ground(camera: GroundCamera, x: float, y: float, yaw: float) -> np.ndarray:
@@ -107,4 +119,4 @@ def _of_ground(camera: GroundCamera, x: float, y: float, yaw: float) -> np.ndarr
     of the camera of the vehicle at the origin."""
     cos, sin = math.cos(yaw), math.sin(yaw)
     points = np.array([[cos, -sin, x - camera.forward], [sin, cos, y], [0.0, 0.0, -camera.above]])
-    return camera.matrix @ camera.axes @ points
+    return camera._turned[0] @ points

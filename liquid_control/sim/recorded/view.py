@@ -12,6 +12,7 @@ mask says so.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 
@@ -38,18 +39,37 @@ def synthesise(
     return _synthesis(road).at(station, offset, heading_error)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Region:
+    """Rows of the picture that move together: flat ground, or what is far away. `raised` (3, 3):
+    from their pixels to those of the whole picture."""
+
+    rows: slice
+    size: tuple[int, int]
+    raised: np.ndarray
+    is_ground: bool
+
+
 class Synthesis:
     """The pictures beside one road's path; see `synthesise`. `behind`: distances of the frames that
-    fill, in those that a move across half the lane needs."""
+    fill, in those that a move across half the lane needs. `gap`: no frame nearer than this is used
+    [m]."""
 
-    def __init__(self, road: RecordedRoad, behind: tuple[float, ...] = BEHIND) -> None:
+    def __init__(
+        self, road: RecordedRoad, behind: tuple[float, ...] = BEHIND, gap: float = 0.0
+    ) -> None:
         self._road, camera = road, road.camera
         height, width = road.pictures.shape[1:3]
-        self._first_ground = min(max(math.ceil(camera.horizon), 0), height)
-        self._lower = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, self._first_ground], [0.0, 0.0, 1.0]])
+        first = min(max(math.ceil(camera.horizon), 0), height)
+        self._regions = [
+            _Region(slice(top, below), (width, below - top), _raised(top), is_ground)
+            for top, below, is_ground in ((0, first, False), (first, height, True))
+            if top < below
+        ]
         half_view = width / 2 / camera.focal[0]
         needed = road.scale.off_road / half_view
-        self._behind = tuple(needed * share for share in behind)
+        self._behind = tuple(gap + needed * share for share in behind)
+        self._gap = gap
         self._whole = np.full((height, width), 255, np.uint8)
 
     def at(
@@ -57,7 +77,7 @@ class Synthesis:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `synthesise`."""
         path, pictures = self._road.path, self._road.pictures
-        source = self._frame_at(station)
+        source = self._frame_at(station - self._gap)
         beside = abs(offset) > NEAR or abs(heading_error) > NEAR
         if not beside and abs(station - path.station[source]) <= NEAR:
             return pictures[source].copy(), np.ones(self._whole.shape, bool)
@@ -67,19 +87,11 @@ class Synthesis:
             y + offset * math.cos(heading),
             heading + heading_error,
         )
-        picture, seen = self._warped(source, pose)
-        used = {source}
-        for distance in self._behind:
-            if seen.all():
-                break
-            filling = self._frame_at(station - distance)
-            if filling in used:
-                continue
-            used.add(filling)
-            more, known = self._warped(filling, pose)
-            known &= ~seen
-            cv2.copyTo(more, known, picture)
-            seen |= known
+        sources = [source, *(self._frame_at(station - distance) for distance in self._behind)]
+        picture = np.empty(pictures.shape[1:], np.uint8)
+        seen = np.empty_like(self._whole)
+        for region in self._regions:
+            self._draw(region, list(dict.fromkeys(sources)), pose, picture, seen)
         blurred = cv2.blur(picture, (3, 3))
         picture = cv2.addWeighted(picture, 1.0 + SHARPENING, blurred, -SHARPENING, 0.0)
         return picture, seen != 0
@@ -88,31 +100,50 @@ class Synthesis:
         """The last frame at or before a station, at least the first."""
         return max(int(np.searchsorted(self._road.path.station, station + NEAR, "right")) - 1, 0)
 
-    def _warped(self, source: int, pose: tuple[float, float, float]) -> tuple[np.ndarray, ...]:
-        """The picture at a pose as frame `source` has it, and where it has it (H, W) uint8 of 0 and
-        255."""
-        road, path = self._road, self._road.path
-        dx, dy = pose[0] - path.x[source], pose[1] - path.y[source]
-        cos, sin = math.cos(path.heading[source]), math.sin(path.heading[source])
-        yaw = pose[2] - path.heading[source]
-        ground = road.camera.ground_homography(dx * cos + dy * sin, dy * cos - dx * sin, yaw)
-        far = road.camera.far_homography(yaw)
-        image, first = np.ascontiguousarray(road.pictures[source]), self._first_ground
-        height, width = self._whole.shape
-        picture, seen = np.empty_like(image), np.empty_like(self._whole)
-        for part, rows, homography in (
-            (slice(0, first), first, far),
-            (slice(first, height), height - first, ground @ self._lower),
-        ):
-            if rows:
-                size = (width, rows)
-                picture[part] = cv2.warpPerspective(
-                    image, homography, size, flags=INVERSE, borderMode=cv2.BORDER_REPLICATE
-                )
-                seen[part] = cv2.warpPerspective(
-                    self._whole, homography, size, flags=INVERSE_NEAREST
-                )
-        return picture, seen
+    def _draw(
+        self,
+        region: _Region,
+        sources: list[int],
+        pose: tuple[float, float, float],
+        picture: np.ndarray,
+        seen: np.ndarray,
+    ) -> None:
+        """Writes a region of `picture` at a pose, and where it was seen: 0 and 255."""
+        known = seen[region.rows]
+        for source in sources:
+            homography = self._homography(region, source, pose)
+            image = np.ascontiguousarray(self._road.pictures[source])
+            found = cv2.warpPerspective(
+                image, homography, region.size, flags=INVERSE, borderMode=cv2.BORDER_REPLICATE
+            )
+            inside = cv2.warpPerspective(
+                self._whole, homography, region.size, flags=INVERSE_NEAREST
+            )
+            if source == sources[0]:
+                picture[region.rows], known[:] = found, inside
+            else:
+                cv2.copyTo(found, cv2.subtract(inside, known), picture[region.rows])
+                cv2.max(known, inside, known)
+            if cv2.countNonZero(known) == known.size:
+                return
+
+    def _homography(
+        self, region: _Region, source: int, pose: tuple[float, float, float]
+    ) -> np.ndarray:
+        """(3, 3) from the region's pixels at a pose to those of a frame."""
+        path, camera = self._road.path, self._road.camera
+        heading = float(path.heading[source])
+        yaw = pose[2] - heading
+        if not region.is_ground:
+            return camera.far_homography(yaw) @ region.raised
+        dx, dy = pose[0] - float(path.x[source]), pose[1] - float(path.y[source])
+        cos, sin = math.cos(heading), math.sin(heading)
+        moved = dx * cos + dy * sin, dy * cos - dx * sin
+        return camera.ground_homography(*moved, yaw) @ region.raised
+
+
+def _raised(top: int) -> np.ndarray:
+    return np.array([[1.0, 0.0, 0.0], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
 
 
 @functools.lru_cache(maxsize=4)
