@@ -8,27 +8,25 @@ import math
 
 import numpy as np
 
-from liquid_control.config import TimelineConfig
+from liquid_control.config import TimelineConfig, VehicleConfig
+from liquid_control.control.driving_scale import driving_scale
 from liquid_control.deploy.runtime import Runtime, State, is_sound
 from liquid_control.errors import ConfigError
 from liquid_control.model.spec import PolicySpec, names
 from liquid_control.perception.observer import Observer
 from liquid_control.signals import Action, Observation, Reason, Rejected
 
-SPEED_AHEAD = 1.0
-"""The proposed speed leads the measured one by at most this, so that it rises with the vehicle and
-a stop begins near it [m/s]."""
-
 
 class Controller:
     """Joins observer and policy. After construction nothing raises, whatever the samples hold.
 
-    `runtime`: the policy. `speed`: set speed [m/s], approached from the measured one; bends lower
-    it so that lateral acceleration stays within `comfort_lateral_acceleration` [m/s²]; keep that
-    below the gate's limit, or the gate acts in every bend. `state`: the policy's. `observation`:
-    the latest, preprocessed. `action`: the latest; None in a new drive. Raises ConfigError for a
-    policy without an image or a curvature, and for a set speed or comfort value that is not a
-    finite number in range.
+    `runtime`: the policy. `speed`: set speed [m/s], approached from the measured one, which the
+    proposed one leads by `DrivingScale.speed_ahead` of the `vehicle` (None: a car) at most, so that
+    it rises with the vehicle and a stop begins near it; bends lower it so that lateral acceleration
+    stays within `comfort_lateral_acceleration` [m/s²]; keep that below the gate's limit, or the
+    gate acts in every bend. `state`: the policy's. `observation`: the latest, preprocessed.
+    `action`: the latest; None in a new drive. Raises ConfigError for a policy without an image or a
+    curvature, and for a set speed or comfort value that is not a finite number in range.
     """
 
     def __init__(
@@ -37,6 +35,7 @@ class Controller:
         timeline: TimelineConfig | None = None,
         speed: float = 15.0,
         comfort_lateral_acceleration: float = 2.5,
+        vehicle: VehicleConfig | None = None,
     ) -> None:
         _check("speed", speed, 0.0, 100.0, "m/s")
         _check("comfort_lateral_acceleration", comfort_lateral_acceleration, 0.05, 20.0, "m/s²")
@@ -46,7 +45,11 @@ class Controller:
         self._steering = _find_steering(runtime.spec)
         self.speed = speed
         self.comfort_lateral_acceleration = comfort_lateral_acceleration
-        self.observer = Observer(runtime.preprocess, timeline, names(runtime.spec.measurements))
+        scale = driving_scale(vehicle or VehicleConfig())
+        self._speed_ahead = scale.speed_ahead
+        self.observer = Observer(
+            runtime.preprocess, timeline, names(runtime.spec.measurements), scale.moving
+        )
         self.frames_used = 0
         self._runtime_failures = 0
         self.reset()
@@ -124,7 +127,7 @@ class Controller:
             math.sqrt(self.comfort_lateral_acceleration / abs(curvature)) if curvature else math.inf
         )
         measured = self.observer.latest_speed
-        reachable = math.inf if measured is None else max(measured, 0.0) + SPEED_AHEAD
+        reachable = math.inf if measured is None else max(measured, 0.0) + self._speed_ahead
         return float(min(self.speed, comfortable, reachable))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
+from liquid_control.control.driving_scale import driving_scale
 from liquid_control.data.episode import Episode
 from liquid_control.data.npz import NpzError, read_npz, write_npz
 from liquid_control.errors import ConfigError, ImageError, LiquidControlError
@@ -34,7 +35,7 @@ from liquid_control.signals import ImuSample, Observation, Rejected, SpeedSample
 from liquid_control.system.files import write_atomically
 from liquid_control.system.sha256 import sha256_of
 
-FORMAT = 3
+FORMAT = 4
 """Increased when the same recording and settings give other arrays than before."""
 LEAST_FRAMES = 32
 """A recording with fewer usable frames is too short to train on."""
@@ -196,7 +197,8 @@ def _read(
     path: Path, reading: Reading, place: Path, files: Mapping[str, str], progress: bool
 ) -> None:
     """One pass over the bag through the robot's `Observer`; writes the cached drive."""
-    observer = Observer(reading.preprocess, reading.timeline)
+    moving = driving_scale(reading.recording.vehicle).moving
+    observer = Observer(reading.preprocess, reading.timeline, moving=moving)
     stamp_ns, measurements, dt, is_first = array("q"), array("f"), array("f"), array("b")
     tracks = {name: _Samples() for name in (*TRACKS, "command_speed")}
     pixels = place.with_suffix(".pixels")

@@ -7,6 +7,7 @@ other gives sign, unit, zero and delay. `relations` has the other pairs.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from liquid_control.config import VehicleConfig
 from liquid_control.inspection.diagnosis import Diagnosis, diagnose
 from liquid_control.inspection.fit import Fit, fit_line
-from liquid_control.inspection.motion_signals import Signals, motion_signals
+from liquid_control.inspection.motion_signals import LINEAR_BELOW, Signals, motion_signals
 from liquid_control.inspection.relations import LARGEST_DELAY, YAW_SMOOTHING, steering_fit
 from liquid_control.inspection.steering_calibration import (
     Calibration,
@@ -23,6 +24,7 @@ from liquid_control.inspection.steering_calibration import (
     twist_as_angle,
 )
 from liquid_control.inspection.tracks import Tracks
+from liquid_control.inspection.vehicle_size import WITHIN
 from liquid_control.recordings.motion import Track, smooth
 
 
@@ -61,7 +63,10 @@ def compare_signals(
     """Compares the signals of one pass over a recording; a fit that is not possible says why.
     `is_curvature`: the steering was recorded as a yaw rate; `behind`, `without`: as of
     `motion_signals`."""
-    return compare(motion_signals(tracks, behind, without), vehicle, is_curvature)
+    # An angle made of a yaw rate is one, however large.
+    largest = math.pi / 2 if is_curvature else WITHIN * vehicle.max_steering_angle
+    signals = motion_signals(tracks, behind, without, max(LINEAR_BELOW, largest))
+    return compare(signals, vehicle, is_curvature)
 
 
 def compare(signals: Signals, vehicle: VehicleConfig, is_curvature: bool = False) -> Agreement:

@@ -40,10 +40,10 @@ REMEDIES = {
 
 
 class Inputs:
-    """Takes the entries of a recording in received order."""
+    """Takes the entries of a recording in received order. `moving`: as of `Timeline`."""
 
-    def __init__(self) -> None:
-        self._timeline = Timeline()
+    def __init__(self, moving: float) -> None:
+        self._timeline = Timeline(moving=moving)
         self._steering = Account()
         self._angle_ns: int | None = None
 

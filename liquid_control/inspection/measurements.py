@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from liquid_control.control.driving_scale import DrivingScale
 from liquid_control.inspection.findings import FAULT, WARNING, Finding, fault, warning
 from liquid_control.inspection.series import ColumnReport, SeriesTrack
 from liquid_control.perception.inertial import doubt_gyro_size
@@ -13,7 +14,7 @@ from liquid_control.perception.inertial import doubt_gyro_size
 AXES = ("gyro x", "gyro y", "gyro z", "acceleration x", "acceleration y", "acceleration z")
 STUCK_MOST = 0.5  # share of the recording
 FEW = 10  # samples
-FASTEST, STANDING, BACKWARD = 70.0, 0.1, -0.5  # m/s
+FASTEST = 70.0  # m/s
 LARGEST_ANGLE = 1.3  # rad
 
 
@@ -84,12 +85,13 @@ def judge_driving(
     steering: SeriesTrack,
     fitted: bool,
     compared: bool,
+    scale: DrivingScale,
     moved: bool = False,
     is_curvature: bool = False,
 ) -> Iterator[Finding]:
     """Ranges of speed and steering; `fitted`: the gyro gives the steering's unit better than its
     range does, `compared`: other signals give the speed's, `moved`: an odometry's positions move;
-    `is_curvature`: the steering is read from yaw rates."""
+    `scale`: of the vehicle; `is_curvature`: the steering is read from yaw rates."""
     for role, track in (("speed", speed), ("steering", steering)):
         if track.not_finite:
             yield warning(
@@ -100,7 +102,7 @@ def judge_driving(
             )
     for column in speed.report():
         fastest = max(-column.lowest, column.highest)
-        if fastest < STANDING:
+        if fastest < scale.idle:
             text = f"the vehicle never moves: at most {fastest:.2f} m/s"
             remedy = "check unit and topic"
             if moved:
@@ -114,7 +116,7 @@ def judge_driving(
                 f"up to {fastest:.0f} m/s: looks like km/h",
                 "--speed-scale 0.2778 if it is",
             )
-        if column.mean < BACKWARD and not compared:
+        if column.mean < -scale.compared and not compared:
             yield fault(
                 "speed_sign",
                 "speed",
@@ -129,7 +131,7 @@ def judge_driving(
             if is_curvature:
                 remedy += " A twist without linear.x may hold an angle: --twist-steering angle"
             yield Finding("constant", "steering", text, remedy, WARNING, FAULT)
-        elif largest > LARGEST_ANGLE and not fitted:
+        elif largest > LARGEST_ANGLE and not (fitted or is_curvature):
             yield fault(
                 "steering_unit",
                 "steering",

@@ -23,7 +23,8 @@ LEAST_TURN = 0.03  # rad of heading
 TURNED = 2.0  # rad within a window; more is no arc
 FASTEST_POSE = 1e6  # m/s in any unit; a jump of the position
 LINEAR_BELOW = 0.7
-"""Larger recorded angles [rad] are not front-wheel radians, so their tangent has no meaning."""
+"""Larger recorded angles [rad] are not front-wheel radians, so their tangent has no meaning, unless
+the vehicle's own are larger."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,7 +46,8 @@ class Poses:
 class Signals:
     """Tracks in order of stamps. `gyro` [rad/s] and `force` [m/s²] have three axes; `angle`: of the
     front wheels [rad], `rotation`: shift of the pictures [widths/s]; `poses`: None where no
-    position is filled in. What was not recorded is empty."""
+    position is filled in. What was not recorded is empty. `steepest`: larger angles are not
+    radians."""
 
     gyro: tuple[Track, Track, Track]
     force: tuple[Track, Track, Track]
@@ -53,14 +55,18 @@ class Signals:
     angle: Track
     rotation: Track = EMPTY
     poses: Poses | None = None
+    steepest: float = LINEAR_BELOW
 
 
 def motion_signals(
-    tracks: Tracks, behind: Mapping[str, float] | None = None, without: Collection[str] = ()
+    tracks: Tracks,
+    behind: Mapping[str, float] | None = None,
+    without: Collection[str] = (),
+    steepest: float = LINEAR_BELOW,
 ) -> Signals:
     """Signals of one pass over a recording. `behind`: by role whose clock is another, what its
     stamps lie behind those of the others [s]; they are compared as if they did not. `without`:
-    roles that are left out, because their stamps say too little."""
+    roles that are left out, because their stamps say too little; `steepest`: of `Signals`."""
     behind = behind or {}
 
     def rows(role: str, track: np.ndarray) -> np.ndarray:
@@ -81,6 +87,7 @@ def motion_signals(
         _track(angle, 1),
         _track(rotation, 1),
         poses_of(_tidy(rows("speed", tracks.odometry.rows))),
+        steepest,
     )
 
 
@@ -135,17 +142,18 @@ def _series(seconds: np.ndarray, values: np.ndarray) -> Track:
     return Track(stamps, values[first])
 
 
-def expected_yaw_rate(angle: Track, speed: Track, wheelbase: float) -> Track:
+def expected_yaw_rate(
+    angle: Track, speed: Track, wheelbase: float, steepest: float = LINEAR_BELOW
+) -> Track:
     """Yaw rate [rad/s] of a kinematic bicycle, where the vehicle moves."""
     moving = while_moving(angle, speed)
-    return Track(
-        moving.stamp_ns, at(moving.stamp_ns, speed, MAX_GAP) * bend_of(moving.value) / wheelbase
-    )
+    bend = bend_of(moving.value, steepest)
+    return Track(moving.stamp_ns, at(moving.stamp_ns, speed, MAX_GAP) * bend / wheelbase)
 
 
-def bend_of(angle: np.ndarray) -> np.ndarray:
+def bend_of(angle: np.ndarray, steepest: float = LINEAR_BELOW) -> np.ndarray:
     """Tangent of the angles, or the numbers themselves where they cannot be radians."""
-    return np.tan(angle) if len(angle) and np.abs(angle).max() < LINEAR_BELOW else angle
+    return np.tan(angle) if len(angle) and np.abs(angle).max() < steepest else angle
 
 
 def while_moving(track: Track, speed: Track) -> Track:

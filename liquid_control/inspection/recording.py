@@ -4,13 +4,16 @@ levels: the index alone, or one pass over all messages."""
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from liquid_control.config import TimelineConfig
+from liquid_control.control.driving_scale import LEAST_IDLE, scale_of_drive
 from liquid_control.inspection.agreement import Agreement, compare_signals
 from liquid_control.inspection.blame import judge_agreement
 from liquid_control.inspection.clocks import (
@@ -32,17 +35,24 @@ from liquid_control.inspection.findings import (
 )
 from liquid_control.inspection.inputs import gives_target, judge_inputs, judge_remarks
 from liquid_control.inspection.measurements import judge_driving, judge_imu
+from liquid_control.inspection.motion_signals import MAX_GAP
 from liquid_control.inspection.pictures import judge_pictures
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.inspection.time_line import apart_from, judge_silences, judge_time, silences
 from liquid_control.inspection.tracks import Tracks, read_tracks
+from liquid_control.inspection.vehicle_size import USUAL, judge_sharpness, judge_size
 from liquid_control.recordings.clock import RecordingClock
+from liquid_control.recordings.driven_curvature import fastest
 from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.motion import at
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.values import ACCELEROMETER, ROLES, Choice, Damage, Stream
+from liquid_control.recordings.vehicle_file import with_parameters
 
 MOST_LISTED = 8
+OTHER_NUMBERS = ("steering_unit", "twist_angle", "speed_unit", "speed_frame", "speed_offset")
+"""Findings after which the numbers say nothing of the vehicle's size."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,7 +111,8 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
         )
         contributed = tracks.inputs.contributions(source)
         from_gyro = gives_target(contributed)
-    findings += judge_roles(roles, source.alternatives, from_gyro)
+    assumed = with_parameters(TimelineConfig(), settings, "timeline").assumed_speed
+    findings += judge_roles(roles, source.alternatives, from_gyro, assumed)
     if not quick:
         findings += _judge(roles, stamps, tracks, agreement, settings, source.clock)
         facts |= full_facts(stamps, tracks, agreement, settings)
@@ -121,10 +132,14 @@ def inspect_source(source: Source, quick: bool = False) -> Inspection:
 
 
 def judge_roles(
-    roles: Mapping[str, Stream], alternatives: Mapping[str, Sequence[str]], from_gyro: bool
+    roles: Mapping[str, Stream],
+    alternatives: Mapping[str, Sequence[str]],
+    from_gyro: bool,
+    assumed_speed: float = TimelineConfig.assumed_speed,
 ) -> Iterator[Finding]:
     """What a missing stream means for each use. `alternatives`: by missing role what could be named
-    for it; `from_gyro`: gyro and speed give a target of training."""
+    for it; `from_gyro`: gyro and speed give a target of training; `assumed_speed`: by the robot's
+    nodes [m/s]."""
     if "camera" not in roles:
         yield fault(
             "no_camera",
@@ -154,7 +169,7 @@ def judge_roles(
         yield warning(
             "no_speed",
             "speed",
-            f"no speed: a policy that uses one assumes {TimelineConfig().assumed_speed:g} m/s"
+            f"no speed: a policy that uses one assumes {assumed_speed:g} m/s"
             + _others("speed", alternatives),
             _naming(
                 "speed",
@@ -280,10 +295,33 @@ def _judge(
         tracks.steering,
         fitted="steering" in checked,
         compared="speed" in checked,
+        scale=scale_of_drive(settings.vehicle, tracks.fastest if tracks.speed.count else math.nan),
         moved=agreement.diagnosis.corrected.poses is not None,
         is_curvature=is_curvature(roles),
     )
-    return findings + list(judge_agreement(agreement, is_curvature(roles), settings))
+    findings += judge_agreement(agreement, is_curvature(roles), settings)
+    if not any(one.code in OTHER_NUMBERS for one in findings):
+        findings += judge_sharpness(tracks.sharpness, is_curvature(roles))
+        findings += judge_size(settings, *_pace(tracks, agreement, is_curvature(roles)))
+    return findings
+
+
+def _pace(tracks: Tracks, agreement: Agreement, steers_curvature: bool) -> tuple[float, float]:
+    """The speed that a drive reaches [m/s], and the curvature of its usual bends at most [1/m]; NaN
+    where they are not known."""
+    speed = agreement.diagnosis.corrected.speed
+    reached = fastest(speed)
+    if not reached > LEAST_IDLE:  # it stands, or nothing is known
+        reached = math.nan
+    angles = np.abs(tracks.steering.rows[:, 1])
+    if steers_curvature and len(angles):
+        wheelbase = tracks.sharpness.vehicle.wheelbase
+        return reached, float(np.tan(np.quantile(angles, USUAL))) / wheelbase
+    rate = agreement.yaw_rate
+    moving = np.abs(at(rate.stamp_ns, speed, MAX_GAP))
+    bends = np.abs(rate.value) / np.where(moving > reached / 4.0, moving, np.nan)
+    bends = bends[np.isfinite(bends)]
+    return reached, float(np.quantile(bends, USUAL)) if len(bends) else math.nan
 
 
 def is_curvature(roles: Mapping[str, Stream]) -> bool:

@@ -274,18 +274,18 @@ def steering_fit(signals: Signals, wheelbase: float) -> Fit:
 def _steering(signals: Signals, wheelbase: float) -> tuple[Track, Fit]:
     """The yaw rate expected of the steering and the gyro's fit to it. A zero that is far off hides
     their agreement as the speed varies: then without it."""
-    expected = expected_yaw_rate(signals.angle, signals.speed, wheelbase)
+    expected = expected_yaw_rate(signals.angle, signals.speed, wheelbase, signals.steepest)
     rate, speed = signals.gyro[2], signals.speed
     fit = _yaw(expected, rate, steering=signals.angle, gyro=rate, speed=speed)
     if fit.reason or abs(fit.correlation) > AGREES_WELL:
         return expected, fit
     bend = smooth(signals.angle, YAW_SMOOTHING).value
-    varies = float(np.std(bend_of(bend)) * np.abs(speed.value).mean() / wheelbase)
+    varies = float(np.std(bend_of(bend, signals.steepest)) * np.abs(speed.value).mean() / wheelbase)
     if not fit.known and varies < LEAST_YAW_RATE:
         return expected, dataclasses.replace(STRAIGHT, delay=fit.delay)
     zero = _zero(signals)
     centred = Track(signals.angle.stamp_ns, signals.angle.value - zero)
-    better = expected_yaw_rate(centred, speed, wheelbase)
+    better = expected_yaw_rate(centred, speed, wheelbase, signals.steepest)
     other = _yaw(better, rate, steering=centred, gyro=rate, speed=speed)
     gained = 1.0 - other.correlation**2 < BETTER * (1.0 - fit.correlation**2)
     return (better, other) if other.known and gained else (expected, fit)

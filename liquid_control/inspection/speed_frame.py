@@ -128,7 +128,7 @@ def _misfit(values: np.ndarray, model: np.ndarray) -> float:
 def _misfits(signals: Signals, speed: Track, wheelbase: float) -> tuple[float, float]:
     """Unexplained shares of the yaw rate by the steering, and of acceleration y, with this speed;
     NaN where they do not tell."""
-    expected = expected_yaw_rate(signals.angle, speed, wheelbase)
+    expected = expected_yaw_rate(signals.angle, speed, wheelbase, signals.steepest)
     rate, force = signals.gyro[2], signals.force[1]
     steering = lateral = Fit()
     if len(expected) > 1 and len(rate) > 1:

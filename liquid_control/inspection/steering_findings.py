@@ -16,7 +16,7 @@ from liquid_control.recordings.settings import RecordingSettings
 CLOSE, WEAK = 0.95, 0.4  # correlations
 SAME = 0.6, 1.7  # ratios with the right unit
 FITTING = 0.8, 1.25  # ratios with the right wheelbase
-WHEELBASES = 0.1, 15.0  # m
+WHEELBASES = 0.05, 15.0  # m
 WHEELS = (
     (6.0, 30.0, "looks like a steering-wheel angle, ratio about {:.0f}"),
     (400.0, 1700.0, "looks like a steering-wheel angle in degrees"),

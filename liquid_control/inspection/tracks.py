@@ -9,17 +9,18 @@ import itertools
 import math
 from collections.abc import Callable
 
+from liquid_control.control.driving_scale import driving_scale, scale_of_drive
 from liquid_control.inspection.inputs import Inputs
 from liquid_control.inspection.interleaved import Interleaving
 from liquid_control.inspection.pictures import PictureTrack
 from liquid_control.inspection.series import SeriesTrack
 from liquid_control.inspection.stamps import StampTrack
+from liquid_control.inspection.vehicle_size import Sharpness
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.stretches import PAUSE, Stretches
 from liquid_control.recordings.values import ACCELEROMETER, ROLES, Entry
 from liquid_control.signals import PlanarOdometry
 
-MOVING = 0.5  # m/s
 MOST_REASONS = 32
 ADVANCE_EVERY = 2.0  # s
 LATEST_NS = 2**62  # the year 2116; differences of such stamps still fit into 64 bits
@@ -32,7 +33,8 @@ class Tracks:
     (seconds, front-wheel angle [rad] after `steering_scale`), odometry (seconds, x, y [m], heading
     [rad] without jumps of a turn, speed to the left [m/s]). `moving`: by the speed received last;
     True before the first. `skipped`: unusable items by reason. `stretches`: of the
-    receipts. `inputs`: what each contributes to the pictures. `yaw`: the last heading."""
+    receipts. `inputs`: what each contributes to the pictures. `sharpness`: of the steering. `yaw`:
+    the last heading; `fastest`: the largest speed so far [m/s]."""
 
     origin_ns: int
     stamps: dict[str, StampTrack]
@@ -47,7 +49,9 @@ class Tracks:
     stretches: Stretches
     interleaving: Interleaving
     inputs: Inputs
+    sharpness: Sharpness
     yaw: float = 0.0
+    fastest: float = 0.0
 
     def push(self, entry: Entry) -> None:
         """Takes an entry that could be read. Raises AttributeError, TypeError or ValueError where
@@ -66,16 +70,24 @@ class Tracks:
                 if any(value == value for value in values):
                     track.push((seconds, *values), self.moving)
         elif entry.role == "speed":
-            self.moving = not math.isfinite(sample.speed) or abs(sample.speed) > MOVING
+            self.moving = self._moves(sample.speed)
             self.speed.push((seconds, sample.speed), self.moving)
             if sample.odometry is not None:
                 self._push_odometry(seconds, sample.odometry)
         else:
-            self.steering.push((seconds, float(sample.steering_angle)))
+            angle = float(sample.steering_angle)
+            self.steering.push((seconds, angle))
+            self.sharpness.push(angle)
         if sample is not None:
             self.interleaving.push(entry.role, seconds, sample)
         self.inputs.push(entry)
         self.stamps[entry.role].push(entry.stamp_ns, entry.received_ns, entry.own_ns)
+
+    def _moves(self, speed: float) -> bool:
+        if not math.isfinite(speed):
+            return True
+        self.fastest = max(self.fastest, abs(speed))
+        return abs(speed) > scale_of_drive(self.sharpness.vehicle, self.fastest).compared
 
     def _push_odometry(self, seconds: float, odometry: PlanarOdometry) -> None:
         if math.isfinite(odometry.yaw):
@@ -114,7 +126,8 @@ def read_tracks(
         collections.Counter(),
         Stretches(),
         Interleaving(),
-        Inputs(),
+        Inputs(driving_scale(source.settings.vehicle).moving),
+        Sharpness(source.settings.vehicle),
     )
     advanced = 0.0
     for entry in entries if first is None else itertools.chain([first], entries):

@@ -86,8 +86,9 @@ class Observer:
     """Takes samples in the order of their arrival and gives an observation for each usable frame.
     After construction it raises nothing, whatever the samples hold.
 
-    `measurements`: names of those that an observation gets, see `Timeline`. `image_error`: why the
-    latest picture that could not be preprocessed was refused; None while there was none.
+    `measurements`: names of those that an observation gets, `moving`: see `Timeline`.
+    `image_error`: why the latest picture that could not be preprocessed was refused; None while
+    there was none.
     """
 
     def __init__(
@@ -95,10 +96,11 @@ class Observer:
         preprocess: PreprocessConfig,
         timeline: TimelineConfig | None = None,
         measurements: Sequence[str] = MEASURABLE,
+        moving: float = MOVING_SPEED,
     ) -> None:
-        self.preprocess = preprocess
+        self.preprocess, self.moving = preprocess, moving
         self.image_error: ImageError | None = None
-        self._timeline = Timeline(timeline, measurements)
+        self._timeline = Timeline(timeline, measurements, moving)
         self._repeated = 0
         self.reset()
 
@@ -162,4 +164,4 @@ class Observer:
         """Whether the camera repeats a picture although the vehicle is known to move."""
         same = image is not None and self._image is not None and np.array_equal(image, self._image)
         self._image, self._repeats = image, self._repeats + 1 if same else 0
-        return self._repeats > MOST_REPEATS and abs(self.latest_speed or 0.0) > MOVING_SPEED
+        return self._repeats > MOST_REPEATS and abs(self.latest_speed or 0.0) > self.moving

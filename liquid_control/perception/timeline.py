@@ -24,7 +24,8 @@ MAX_YAW_RATE = 50.0  # rad/s; automotive and robot gyroscopes end at 2,000 °/s 
 MAX_ACCELERATION = 500.0  # m/s²; 50 g
 MAX_SPEED = 200.0  # m/s
 MOVING_SPEED = 1.0
-"""A vehicle faster than this changes what its sensors see from one frame to the next [m/s]."""
+"""A car faster than this changes what its sensors see from one frame to the next [m/s]; of other
+vehicles see `control.driving_scale`."""
 SPEED_LIFETIME_NS = 1_000_000_000
 SAMPLES_KEPT = 8192  # 0.8 s of a 10 kHz sensor; bounds the memory when no frame comes
 FRAME_REASONS = (Reason.DUPLICATE, Reason.OLDER, Reason.FUTURE, Reason.MALFORMED)
@@ -36,7 +37,9 @@ class Timeline:
     nothing raises; what is refused is counted.
 
     `measurements`: names of those that an observation gets, in order, each of `MEASURABLE`; others
-    raise ConfigError. `rejected` counts refused frames by reason, `measurements_rejected` dropped
+    raise ConfigError. `moving`: speed from which on the vehicle moves [m/s].
+
+    `rejected` counts refused frames by reason, `measurements_rejected` dropped
     IMU and speed samples; `assumed` names the measurements that the latest frame was given without
     a sample (zero motion, the assumed speed). All survive `reset`. Gyro and accelerometer are two
     sensors: an IMU sample may hold one of them, and each has its own order of stamps.
@@ -47,9 +50,12 @@ class Timeline:
     """
 
     def __init__(
-        self, config: TimelineConfig | None = None, measurements: Sequence[str] = MEASURABLE
+        self,
+        config: TimelineConfig | None = None,
+        measurements: Sequence[str] = MEASURABLE,
+        moving: float = MOVING_SPEED,
     ) -> None:
-        self.config = config or TimelineConfig()
+        self.config, self.moving = config or TimelineConfig(), moving
         unknown = [name for name in measurements if name not in MEASURABLE]
         if unknown:
             raise ConfigError("measurements", unknown, f"some of {', '.join(MEASURABLE)}")
@@ -187,7 +193,7 @@ class Timeline:
             _mean(self._accelerometer, stamp, previous, oldest),
             self._speed_at(stamp),
         )
-        moves = known[2] is None or abs(known[2]) > MOVING_SPEED
+        moves = known[2] is None or abs(known[2]) > self.moving
         for name, value in zip(MEASURABLE, known, strict=True):
             self._accounts[name].frame(stamp, value, moves)
         self.assumed = tuple(MEASURABLE[i] for i in self._order if known[i] is None)

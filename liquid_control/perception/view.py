@@ -11,6 +11,7 @@ from liquid_control.errors import ConfigError, LiquidControlError
 
 TOLERATED = 0.02
 """Share of the picture's size by which a view may reach beyond it; it is then cut at the border."""
+STEEPEST = 1.5  # rad; no pinhole camera sees more to one side
 SAME_SHAPE = 0.01
 """Aspect ratios of picture and calibration may differ by this share."""
 FLAGS = "Give the crop itself: --view.source flags --preprocess.crop-top 0.3 ..."
@@ -83,7 +84,7 @@ class ViewSettings:
     lens: float = number(
         1.2, 0.1, 3.0, "rad", "with source lens: horizontal field of view of the whole picture"
     )
-    pitch: float = number(0.0, -0.3, 0.3, "rad", "downward tilt of the camera")
+    pitch: float = number(0.0, -0.8, 1.2, "rad", "downward tilt of the camera")
     width: float = number(1.309, 0.1, 3.0, "rad", "horizontal field of view shown")
     above: float = number(0.2265, -0.3, 1.2, "rad", "angle shown above the horizon")
     below: float = number(0.5065, 0.0, 1.2, "rad", "angle shown below the horizon")
@@ -103,6 +104,9 @@ def crop_of(
     width, height, k = camera.width, camera.height, camera.matrix
     if not camera.calibrated:
         raise ValueError(f"not calibrated ({width}x{height}, K {list(k[:6])})")
+    for angle in (view.above + view.pitch, view.below - view.pitch):
+        if abs(angle) > STEEPEST:
+            raise ValueError(f"the view reaches {angle:.2f} rad off the camera's axis")
     half = view.width / 2
     columns = [k[2] - k[0] * math.tan(half), k[2] + k[0] * math.tan(half)]
     rows = [

@@ -8,16 +8,20 @@ angle gives it earlier: the yaw rate follows when the tyres have built up their 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from liquid_control.config import VehicleConfig, check, choice, number
+from liquid_control.control.driving_scale import scale_of_drive
 from liquid_control.errors import LiquidControlError
 from liquid_control.recordings.motion import Motion, Track, at, smooth
 
 STANDING = 0.05
 """Below this speed [m/s] the vehicle stands, and its gyro's reading is bias."""
+BY_VEHICLE = -1.0
+"""The value of `CurvatureSettings.slowest` that follows the vehicle."""
 LEAST_STANDING = 50
 """Fewest gyro samples at standstill to estimate a bias from; with fewer it is zero."""
 
@@ -51,7 +55,13 @@ class CurvatureSettings:
         "s",
         "reaction time of the driver: targets are taken this much later than the picture",
     )
-    slowest: float = number(1.0, 0.0, 50.0, "m/s", "frames below this speed get no target")
+    slowest: float = number(
+        BY_VEHICLE,
+        -1.0,
+        50.0,
+        "m/s",
+        "frames below this speed get no target; -1: 1 m/s of a car, less of a smaller vehicle",
+    )
     max_gap: float = number(
         0.3, 0.01, 10.0, "s", "no target between samples further apart than this"
     )
@@ -79,8 +89,8 @@ def driven_curvature(
     absent: Mapping[str, str] | None = None,
 ) -> Driven:
     """The driven curvature at frames (N,) stamped `stamp_ns`, NaN where the vehicle is slower than
-    `settings.slowest` or signals have gaps. A speed that never changes is an assumed one, and is
-    never too slow.
+    `settings.slowest` (where that is -1, `DrivingScale.slowest`) or signals have gaps. A speed that
+    never changes is an assumed one, and is never too slow.
 
     Steering angles are converted by `vehicle`'s kinematic bicycle. Without any recorded speed, no
     frame counts as too slow. Steering that is known on no frame, and a gyro that never changes, are
@@ -93,7 +103,11 @@ def driven_curvature(
     wanted_ns = np.asarray(stamp_ns, np.int64) + round(settings.delay * 1e9)
     speed = at(wanted_ns, speed_track, settings.max_gap)
     angle = at(wanted_ns, smooth(steering, settings.smoothing), settings.max_gap)
-    slowest = 0.0 if _is_assumed(speed_track) else settings.slowest
+    slowest = settings.slowest
+    if _is_assumed(speed_track):
+        slowest = 0.0
+    elif slowest < 0.0:
+        slowest = scale_of_drive(vehicle, fastest(speed_track)).slowest
     steered = bool(np.isfinite(angle).any())
     source = ("steering" if steered else "gyro") if settings.source == "auto" else settings.source
     if source == "steering":
@@ -135,6 +149,11 @@ def driven_curvature(
     if settings.source == "auto" and source == "gyro":
         instead = absent.get("steering", "none is recorded")
     return Driven(curvature, speed, source, instead)
+
+
+def fastest(speed: Track) -> float:
+    """The speed [m/s] that a tidy track reaches, but for a hundredth of it; NaN without any."""
+    return float(np.quantile(np.abs(speed.value), 0.99)) if len(speed) else math.nan
 
 
 def _is_assumed(speed: Track) -> bool:

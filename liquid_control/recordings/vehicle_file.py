@@ -82,6 +82,34 @@ def named_vehicle(name: str) -> Path:
     return preset or file
 
 
+def node_parameters(settings: RecordingSettings) -> Mapping:
+    """The parameters for all nodes in the robot's parameter file, or the preset, that --vehicle
+    names; empty where it names none. Raises ConfigError for a file that is not there."""
+    if not settings.vehicle_file:
+        return {}
+    try:
+        values = load_yaml(read_bounded(named_vehicle(settings.vehicle_file), LARGEST))
+    except (OSError, ModelFileError, *NOT_YAML):
+        return {}  # what reads the vehicle says so
+    return _parameters(values)
+
+
+def with_parameters(config: object, settings: RecordingSettings, name: str = ""):
+    """`config` as the nodes of the robot that --vehicle names would have it: fields that have their
+    defaults take the values of its group `name` of parameters. Raises ConfigError."""
+    values = node_parameters(settings)
+    values = values.get(name, {}) if name else values
+    if not isinstance(values, Mapping):
+        return config
+    default = type(config)()
+    kept = {
+        field.name: values[field.name]
+        for field in dataclasses.fields(config)
+        if field.name in values and getattr(config, field.name) == getattr(default, field.name)
+    }
+    return dataclasses.replace(config, **kept)
+
+
 def with_assumed_speed(source: Source) -> None:
     """Gives an open recording without any speed that of the preset that --vehicle names, and says
     so in its remarks."""
@@ -150,10 +178,29 @@ def read_vehicle(file: Path) -> DescribedVehicle:
         raise ConfigError(f"{file}: {error.name}", error.got, error.expected) from error
 
 
+def write_vehicle(file: Path, settings: RecordingSettings) -> None:
+    """Describes the vehicle of the settings, for a recording whose steering is an angle of its
+    front wheels and is corrected."""
+    values = {
+        "wheelbase": settings.vehicle.wheelbase,
+        "largest_angle": settings.vehicle.max_steering_angle,
+        "response_delay": settings.response_delay,
+        "lane_width": settings.lane_width,
+    }
+    for field in dataclasses.fields(CameraMount):
+        values[f"camera_{field.name}"] = getattr(settings.mount, field.name)
+    lines = [f"{name}: {value!r}\n" for name, value in values.items() if value]
+    file.write_text("".join(lines))
+
+
+def _parameters(values: object) -> Mapping:
+    for key in ("/**", "ros__parameters"):
+        values = values.get(key) if isinstance(values, Mapping) else None
+    return values if isinstance(values, Mapping) else {}
+
+
 def _of_parameters(values: Mapping) -> dict:
-    parameters = values["/**"] if isinstance(values["/**"], Mapping) else {}
-    parameters = parameters.get("ros__parameters")
-    vehicle = parameters.get("vehicle") if isinstance(parameters, Mapping) else None
+    vehicle = _parameters(values).get("vehicle")
     vehicle = vehicle if isinstance(vehicle, Mapping) else {}
     named = {"wheelbase": "wheelbase", "max_steering_angle": "largest_angle"}
     return {named[name]: value for name, value in vehicle.items() if name in named}

@@ -153,7 +153,7 @@ class PolicyNode(LifecycleNode):
                 CompressedImage, "~/saliency", qos.STATUS
             )
         self.controller = Controller(
-            runtime, self.timeline_config, **dataclasses.asdict(self.cruise)
+            runtime, self.timeline_config, vehicle=self.vehicle, **dataclasses.asdict(self.cruise)
         )
         size = f"{runtime.preprocess.width}x{runtime.preprocess.height}"
         self.get_logger().info(
@@ -170,7 +170,8 @@ class PolicyNode(LifecycleNode):
         """Starts what a picture needs, the subscriptions last."""
         self.controller.reset()
         given = names(self.controller.runtime.spec.measurements)
-        self._health.reset(given, turned=self.mounting != ImuMounting())
+        moving = self.controller.observer.moving
+        self._health.reset(given, turned=self.mounting != ImuMounting(), moving=moving)
         compressed = self.config.image_transport == "compressed"
         kind = CompressedImage if compressed else Image
         topic = camera_topics.transport_topic(self, "compressed" if compressed else "")

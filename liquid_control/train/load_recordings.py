@@ -29,7 +29,7 @@ from liquid_control.perception.timeline import MEASURABLE
 from liquid_control.recordings.contributions import NOT_RECORDED
 from liquid_control.recordings.driven_curvature import NoCurvatureError, driven_curvature
 from liquid_control.recordings.formats import open_recording
-from liquid_control.recordings.vehicle_file import with_vehicle_file
+from liquid_control.recordings.vehicle_file import with_parameters, with_vehicle_file
 from liquid_control.recordings.view import crop_for
 from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
@@ -95,7 +95,8 @@ def load_recordings(
         except ConfigError as error:
             problems[str(path)] = f"{path}: {error}"
             continue
-        reading = Reading(recording, preprocess, TimelineConfig())
+        timeline = with_parameters(TimelineConfig(), recording, "timeline")
+        reading = Reading(recording, preprocess, timeline)
         jobs.append(_Job(path, reading, settings.cache, progress=len(paths) == 1))
     findings = {}
     for job, (problem, found) in zip(

@@ -23,6 +23,10 @@ TARGET_STD = 0.4
 MAX_RESCALE = 4.0
 """Largest factor by which a measurement is scaled up or down: a sensor that hardly moved in
 training must not dominate later."""
+OFTEN = 0.01
+"""Share of the frames."""
+WITHIN, LEAST_SPREAD = 4.0, 0.01
+"""Bounds of a widened measurement in units of its spread, and the least spread, in its unit."""
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 40, 250.0
 """Range of an action's learned scale, in units of its scale in the spec."""
 
@@ -57,7 +61,9 @@ def scaled_network(
 ) -> tuple[PolicyNetwork, dict]:
     """A fresh network whose scales of actions and measurements are those of the learned part, and
     these scales."""
-    spec = dataclasses.replace(spec, actions=scale_actions(spec, split))
+    spec = dataclasses.replace(
+        spec, actions=scale_actions(spec, split), measurements=widened(spec, split)
+    )
     network = PolicyNetwork(policy, spec)
     return network, {
         "from": "the learned part",
@@ -73,6 +79,37 @@ def scale_actions(spec: PolicySpec, split: Split) -> tuple[Feature, ...]:
     return tuple(
         dataclasses.replace(feature, scale=_scale(feature, values))
         for feature, values in zip(spec.actions, learned.T, strict=True)
+    )
+
+
+def widened(spec: PolicySpec, split: Split) -> tuple[Feature, ...]:
+    """The measurements, of which those that a vehicle often drives beyond their bounds (the yaw
+    rate of a small robot, the speed of a fast car) have the scale and bounds of the learned part:
+    the network clips at the bounds."""
+    if not spec.measurements:
+        return ()
+    learned = np.concatenate(
+        [episode.measurements[episode.known] for episode in split.learned.values()]
+    ).astype(np.float64)  # (N, M)
+    return tuple(
+        _widened(feature, values)
+        for feature, values in zip(spec.measurements, learned.T, strict=True)
+    )
+
+
+def _widened(feature: Feature, values: np.ndarray) -> Feature:
+    if not len(values) or feature.low is None or feature.high is None:
+        return feature
+    if np.mean((values < feature.low) | (values > feature.high)) <= OFTEN:
+        return feature
+    centre = 0.0 if feature.mirror < 0 else float(f"{np.mean(values):.3g}")
+    spread = float(f"{max(np.sqrt(np.mean((values - centre) ** 2)), LEAST_SPREAD):.3g}")
+    return dataclasses.replace(
+        feature,
+        centre=centre,
+        scale=spread,
+        low=centre - WITHIN * spread,
+        high=centre + WITHIN * spread,
     )
 
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from liquid_control.config import PreprocessConfig
+from liquid_control.config import PreprocessConfig, VehicleConfig
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.runtime import to_vector, zero_state
@@ -146,6 +146,22 @@ def test_bends_lower_the_set_speed_to_what_is_comfortable():
     assert drive(Controller(Counter(1e-320), speed=12.0), 0)[0].speed == 12.0
     slow = drive(Controller(Counter(-0.05), speed=12.0, comfort_lateral_acceleration=2.0), 0)[0]
     assert slow.speed**2 * 0.05 == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("vehicle, ahead", [(None, 1.0), (VehicleConfig(0.1, 0.7), 0.1)])
+def test_the_proposed_speed_leads_the_measured_one_by_what_suits_the_vehicle(vehicle, ahead):
+    controller = Controller(Counter(0.0), speed=12.0, vehicle=vehicle)
+    controller.push(SpeedSample(0, 0.2))
+    assert drive(controller, 0)[0].speed == pytest.approx(0.2 + ahead)
+
+
+def test_a_frozen_camera_of_a_small_robot_is_noticed():
+    for vehicle, refused in ((None, False), (VehicleConfig(0.1, 0.7), True)):
+        controller = Controller(Counter(0.0), vehicle=vehicle)
+        for index in range(8):
+            controller.push(SpeedSample(40 * index * MS, 0.3))
+            controller.push(Frame(40 * index * MS, np.zeros((32, 64, 3), np.uint8)))
+        assert (controller.rejected[Reason.REPEATED] > 0) is refused
 
 
 def test_commands_follow_one_another_through_the_gate():

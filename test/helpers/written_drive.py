@@ -3,13 +3,14 @@ that it can be learned in seconds."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
+from liquid_control.recordings.rosbag.writer import ODOMETRY, BagSettings, BagWriter
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 
 BEGIN = 1_767_225_600_000_000_000
@@ -68,4 +69,53 @@ def write_drive(
                     if image is None or not frozen[0] < tick / 100 < frozen[1]:
                         image = picture(bend, rng, size)
                     writer.write_frame(Frame(stamp, image), received)
+    return path
+
+
+def robot(wheelbase: float = 0.1) -> VehicleConfig:
+    """A small vehicle that drives bends of 10 1/m; of a differential drive the wheelbase is the
+    distance between its wheels."""
+    return VehicleConfig(wheelbase, math.atan(10.0 * wheelbase))
+
+
+def sharp_bend(seconds: float, seed: int) -> float:
+    """Curvature [1/m] of the small robot's road, mostly 2 to 9 to either side."""
+    return 6.0 * np.sin(0.9 * seconds + seed) + 3.0 * np.sin(2.1 * seconds + 2.0 * seed)
+
+
+def write_robot(
+    path: Path,
+    seed: int = 0,
+    seconds: float = 20.0,
+    speed: float = 0.3,
+    wheelbase: float = 0.1,
+    imu: bool = False,
+    odometry: bool = True,
+    size: tuple[int, int] = (32, 64),
+    frozen: tuple[float, float] = (0.0, 0.0),
+) -> Path:
+    """A small robot, commanded by twists, whose odometry has positions. `frozen`: in these seconds
+    [from, to) the camera repeats one picture."""
+    rng, image = np.random.default_rng(seed), None
+    vehicle, x, y, yaw = robot(wheelbase), 0.0, 0.0, 0.0
+    settings = BagSettings(pictures="raw", steering="twist_stamped")
+    with BagWriter(path, settings, vehicle=vehicle) as writer:
+        for tick in range(int(seconds * 100)):
+            stamp, now = BEGIN + tick * 10_000_000, tick / 100
+            bend, v = float(sharp_bend(now, seed)), speed * (1.0 + 0.15 * np.sin(0.7 * now))
+            x, y = x + 0.01 * v * math.cos(yaw), y + 0.01 * v * math.sin(yaw)
+            yaw += 0.01 * v * bend
+            if imu and tick % 2 == 0:
+                turning = v * bend + rng.normal(0.0, 0.01), v**2 * bend + rng.normal(0.0, 0.05)
+                sample = ImuSample(stamp, (0.0, 0.0, turning[0]), (0.0, turning[1], 9.81))
+                writer.write_imu(sample, stamp)
+            if odometry and tick % 4 == 0:
+                pose = x, y, math.remainder(yaw, 2.0 * math.pi)
+                writer.write_pose(ODOMETRY, stamp, "odom", pose, v, v * bend, stamp)
+            if tick % 5 == 0 and rng.random() > 0.05:
+                angle = steering_angle(bend, vehicle)
+                writer.write_steering(SteeringSample(stamp, angle, v), stamp)
+                if image is None or not frozen[0] < now < frozen[1]:
+                    image = picture(bend / 300.0, rng, size)
+                writer.write_frame(Frame(stamp, image), stamp)
     return path

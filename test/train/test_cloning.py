@@ -25,7 +25,7 @@ from liquid_control.train.fit import (
     inputs,
 )
 from liquid_control.train.split import GAP, Split, split_blocks, split_recordings
-from liquid_control.train.starting_network import normalise_measurements, scale_actions
+from liquid_control.train.starting_network import normalise_measurements, scale_actions, widened
 from liquid_control.train.validation import errors, predict
 
 SIZE = PreprocessConfig(height=16, width=32)
@@ -191,3 +191,26 @@ def test_the_comparison_of_policies_finds_a_difference_where_there_is_one():
     assert low < same["bags"]["departures"]["mean"] < high
     assert up["as_well"]["bags"] == {"departures": False, "rmse": False}
     assert down["as_well"]["bags"] == {"departures": True, "rmse": True}
+
+
+def test_measurements_beyond_a_cars_bounds_have_bounds_of_their_own():
+    """The yaw rate of a small robot, and the speed of a fast car; a car on a road keeps all."""
+    rng = np.random.default_rng(0)
+
+    def driven(yaw_rate, lateral, speed, glitch=0.0):
+        one = episode(400)
+        one.measurements[:, 0] = rng.normal(0.0, yaw_rate, 400)
+        one.measurements[:, 1] = rng.normal(0.0, lateral, 400)
+        one.measurements[:, 2] = rng.normal(speed, 0.05 * speed, 400)
+        one.measurements[0, 0] += glitch
+        return Split({"a": one}, {}, "recording")
+
+    car = widened(CAR, driven(0.15, 1.5, 12.0, glitch=50.0))
+    assert car == CAR.measurements, "one faulty sample changes nothing"
+    yaw_rate, lateral, speed = widened(CAR, driven(1.4, 0.4, 0.3))
+    assert (lateral, speed) == CAR.measurements[1:]
+    assert yaw_rate.centre == 0.0 and yaw_rate.scale == pytest.approx(1.4, rel=0.1)
+    assert -yaw_rate.low == yaw_rate.high == pytest.approx(4.0 * yaw_rate.scale)
+    (_, _, fast) = widened(CAR, driven(0.05, 1.0, 35.0))
+    assert fast.centre == pytest.approx(35.0, rel=0.02) and fast.low < 35.0 < 40.0 < fast.high
+    assert widened(dataclasses.replace(CAR, measurements=()), driven(1.0, 1.0, 1.0)) == ()

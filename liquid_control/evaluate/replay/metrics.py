@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from liquid_control.control.driving_scale import DrivingScale, scale_of_drive
 from liquid_control.evaluate.replay.log import LONGEST_GAP, ReplayLog
 from liquid_control.recordings.driven_curvature import (
     CurvatureSettings,
@@ -19,19 +20,15 @@ from liquid_control.recordings.driven_curvature import (
     Track,
     at,
     driven_curvature,
+    fastest,
 )
 from liquid_control.signals import Limit
 from liquid_control.stats.delay import Delay, estimate_delay
 from liquid_control.stats.whiteness import whiteness
 
-STANDSTILL = 0.5
-"""Slower frames [m/s] are not compared: at standstill the wheel may be anywhere."""
-
 BEFORE = 1.0
 """Delay of the trivial driver that repeats the recorded steering [s]."""
 
-BENDS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, math.inf)  # 1/m
-SPEEDS = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, math.inf)  # m/s
 FEWEST = 3
 CONSTANT = 1e-9
 """A reference that varies by no more has no R²."""
@@ -48,8 +45,9 @@ class Comparison:
     `seconds`: since the first frame. Angles [rad]: `angle` proposed, `allowed` by the gate,
     `recorded`; the driver's last one (`held`), `BEFORE` seconds earlier (`before`) and
     `delay.seconds` later (`delayed`). Curvature [1/m]: proposed, `driven` by `source`, and by the
-    recorded steering (`bend`). `speed` [m/s]. `standing`: number of frames left out as too slow.
-    `wheelbase` [m]; `full_curvature` [1/m] of a steering recorded as -1 to 1, else None.
+    recorded steering (`bend`). `speed` [m/s]. `standing`: number of frames left out as too slow:
+    below `compared` of the vehicle's `scale`, where its wheels may be anywhere. `wheelbase` [m];
+    `full_curvature` [1/m] of a steering recorded as -1 to 1, else None.
     """
 
     model: str
@@ -69,6 +67,7 @@ class Comparison:
     standing: int
     source: str
     delay: Delay | None
+    scale: DrivingScale
     wheelbase: float
     full_curvature: float | None
 
@@ -86,7 +85,8 @@ def compare(log: ReplayLog) -> Comparison | None:
         Track(log.recorded.stamp_ns, log.recorded.steering_angle).tidy(),
     )
     recorded = at(frames.stamp_ns, steering, LONGEST_GAP)
-    standing = np.abs(frames.measured_speed) < STANDSTILL
+    scale = _scale(log)
+    standing = np.abs(frames.measured_speed) < scale.compared
     there = np.isfinite(recorded) & np.isfinite(frames.proposed_angle)
     used = there & ~standing
     if np.count_nonzero(used) < FEWEST or log.contributions["steering"].reason:
@@ -130,9 +130,16 @@ def compare(log: ReplayLog) -> Comparison | None:
         standing=int(np.count_nonzero(there & standing)),
         source=driven.source,
         delay=delay,
+        scale=scale,
         wheelbase=log.vehicle.wheelbase,
         full_curvature=log.full_curvature,
     )
+
+
+def _scale(log: ReplayLog) -> DrivingScale:
+    frames = log.issued.of_frames()
+    speed = Track(frames.stamp_ns, frames.measured_speed).tidy()
+    return scale_of_drive(log.vehicle, fastest(speed))
 
 
 def why_not_compared(log: ReplayLog) -> str:
@@ -148,10 +155,11 @@ def why_not_compared(log: ReplayLog) -> str:
     steering = log.contributions["steering"]
     if steering.reason:
         return steering.reason
-    standing = int(np.count_nonzero(np.abs(frames.measured_speed) < STANDSTILL))
+    slowest = _scale(log).compared
+    standing = int(np.count_nonzero(np.abs(frames.measured_speed) < slowest))
     if standing:
         return (
-            f"the speed is below {STANDSTILL:g} m/s on {standing} of {len(frames)} frames, where "
+            f"the speed is below {slowest:.2g} m/s on {standing} of {len(frames)} frames, where "
             "the wheels may be anywhere"
         )
     return f"steering is known on {steering.met} frames, expected at least {FEWEST}"
@@ -166,6 +174,7 @@ def figures(parts: Sequence[Comparison]) -> dict:
     delays = [part.delay for part in parts]
     error = angle - recorded
     single = parts[0] if len(parts) == 1 else None
+    scale = parts[0].scale
     return {
         "frames_compared": len(error),
         "frames_standing": sum(part.standing for part in parts),
@@ -179,8 +188,8 @@ def figures(parts: Sequence[Comparison]) -> dict:
         if all(delays)
         else None,
         "trivial": trivial(parts),
-        "by_bend": _binned(error, recorded, np.abs(_joined(parts, "bend")), BENDS),
-        "by_speed": _binned(error, recorded, np.abs(_joined(parts, "speed")), SPEEDS),
+        "by_bend": _binned(error, recorded, np.abs(_joined(parts, "bend")), scale.bends),
+        "by_speed": _binned(error, recorded, np.abs(_joined(parts, "speed")), scale.speeds),
         "whiteness": whiteness(single.seconds, error) if single else None,
     }
 

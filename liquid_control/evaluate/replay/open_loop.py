@@ -20,12 +20,14 @@ import numpy as np
 
 from liquid_control.config import GateConfig, PreprocessConfig, TimelineConfig, check, group, number
 from liquid_control.control.controller import Controller
+from liquid_control.control.driving_scale import gate_for
 from liquid_control.control.loop import Loop
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.replay.log import LONGEST_GAP, Recorded, ReplayLog, Rows
 from liquid_control.inspection.clocks import ClockTracks
+from liquid_control.inspection.vehicle_size import Sharpness, judge_sharpness
 from liquid_control.model.spec import names
 from liquid_control.perception.observer import PreparedFrame, prepare
 from liquid_control.perception.view import ViewSettings
@@ -36,11 +38,15 @@ from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.stretches import Stretches
 from liquid_control.recordings.values import CLASS_OF_ROLE
+from liquid_control.recordings.vehicle_file import node_parameters, with_parameters
 from liquid_control.recordings.view import crop_for
 from liquid_control.signals import Action, Command, Frame, Observation, SpeedSample, SteeringSample
 
 BURST = 128
 """Samples taken at a time, some ten frames."""
+
+CRUISE = {"set_speed": "speed", "comfort_lateral_acceleration": "comfort_lateral_acceleration"}
+"""Parameters of the policy node, by our names."""
 
 NOWHERE = float("nan")
 """Stands for an angle or a speed that is not known yet."""
@@ -94,7 +100,7 @@ def replay_source(
     `source` is open, with `settings.recording`. `advance` is called with the seconds of recording
     since its last call. The vehicle is that of the source's settings.
     """
-    settings = dataclasses.replace(settings, recording=source.settings)
+    settings = of_vehicle(settings, source.settings)
     robots = [
         _Robot(runtime, crop_for(source, settings.view, runtime.preprocess), settings)
         for runtime in models.values()
@@ -106,6 +112,7 @@ def replay_source(
         return _Prepared(frame.stamp_ns, prepared, frame if watch else None)
 
     stamps, angles, offsets = array("q"), array("d"), array("d")
+    sharpness = Sharpness(settings.recording.vehicle)
     frames, steered, advanced = 0, NOWHERE, 0.0
     stretches, clocks = Stretches(), ClockTracks(settings.recording.stamps == "receive")
     began = time.perf_counter()
@@ -118,6 +125,7 @@ def replay_source(
         if isinstance(sample, SteeringSample):
             stamps.append(sample.stamp_ns)
             angles.append(sample.steering_angle)
+            sharpness.push(sample.steering_angle)
             steered = sample.steering_angle
             continue
         actions = [robot.take(receive_ns, sample) for robot in robots]
@@ -132,7 +140,8 @@ def replay_source(
     track = Track(recorded.stamp_ns, recorded.steering_angle)
     wall = time.perf_counter() - began
     offset = float(np.median(offsets)) if frames else None
-    findings = tuple(clocks.findings(source.clock))
+    is_curvature = "steering" in source.roles and source.roles["steering"].quantity == "curvature"
+    findings = (*clocks.findings(source.clock), *judge_sharpness(sharpness, is_curvature))
     return [
         ReplayLog(
             model,
@@ -163,6 +172,29 @@ def replay_source(
         for model, robot in zip(models, robots, strict=True)
         for issued in (robot.rows.issued(),)
     ]
+
+
+def of_vehicle(settings: OpenLoopSettings, recording: RecordingSettings) -> OpenLoopSettings:
+    """What is not set is as on the recorded vehicle: of a robot that --vehicle names by its
+    parameters, else the gate's limits by the vehicle's size."""
+    said, gate = node_parameters(recording), settings.gate
+    default = OpenLoopSettings()
+    cruise = {
+        name: said[parameter]
+        for name, parameter in CRUISE.items()
+        if parameter in said and getattr(settings, name) == getattr(default, name)
+    }
+    if gate == GateConfig():
+        gate = gate_for(recording.vehicle)
+        if "gate" in said:
+            gate = with_parameters(GateConfig(), recording, "gate")
+    return dataclasses.replace(
+        settings,
+        recording=recording,
+        gate=gate,
+        timeline=with_parameters(settings.timeline, recording, "timeline"),
+        **cruise,
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, slots=True)
@@ -196,7 +228,11 @@ class _Robot:
         measurements = names(runtime.spec.measurements)
         self._yaw_rate = measurements.index("yaw_rate") if "yaw_rate" in measurements else -1
         self.controller = Controller(
-            runtime, settings.timeline, settings.set_speed, settings.comfort_lateral_acceleration
+            runtime,
+            settings.timeline,
+            settings.set_speed,
+            settings.comfort_lateral_acceleration,
+            self.vehicle,
         )
         self.rows, self.step_s = Rows(), array("d")
         self._gate, self._loop = SafetyGate(settings.gate, self.vehicle), Loop()

@@ -16,6 +16,7 @@ from liquid_control.perception.inertial import (
     gravity_axis,
     mounting_remedy,
 )
+from liquid_control.perception.timeline import MOVING_SPEED
 from liquid_control.ros.health.part import Level, Problem
 from liquid_control.ros.health.sensor import WINDOWS
 from liquid_control.signals import ImuSample
@@ -23,7 +24,6 @@ from liquid_control.signals import ImuSample
 FEW = 10
 """Fewer samples are not judged."""
 FEW_MOVING = 20
-MOVING = 1.0  # m/s
 REMEDIES = {
     "acceleration_unit": "policy_node's imu.acceleration_scale: 9.81",
     "gravity": "check the accelerometer's scale and unit",
@@ -59,7 +59,9 @@ class Motion:
     def __init__(self) -> None:
         self.reset()
 
-    def reset(self) -> None:
+    def reset(self, moving: float = MOVING_SPEED) -> None:
+        """`moving`: slower the vehicle says nothing [m/s]."""
+        self._moving = moving
         self._turns: collections.deque[_Sums] = collections.deque(maxlen=WINDOWS)
         self._open = _Sums()
 
@@ -77,7 +79,7 @@ class Motion:
 
     def drive(self, yaw_rate: float, lateral: float, speed: float) -> None:
         """What the policy is given with a frame: [rad/s], [m/s²], [m/s]."""
-        if abs(speed) < MOVING:
+        if abs(speed) < self._moving:
             return
         sums, turning = self._open, speed * yaw_rate
         sums.moving += 1

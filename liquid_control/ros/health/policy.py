@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from liquid_control.perception.contribution import WORDS, Contribution
+from liquid_control.perception.timeline import MOVING_SPEED
 from liquid_control.recordings.rosbag.readings import origin
 from liquid_control.ros.health.motion import Motion
 from liquid_control.ros.health.part import Level, Part, Problem
@@ -35,14 +36,17 @@ class PolicyHealth:
         self._motion = Motion()
         self.reset()
 
-    def reset(self, measurements: Sequence[str] = (), turned: bool = False) -> None:
+    def reset(
+        self, measurements: Sequence[str] = (), turned: bool = False, moving: float = MOVING_SPEED
+    ) -> None:
         """Starts a new activation. `measurements`: names of those that the policy is given;
-        `turned`: the mounting of the IMU is set."""
+        `turned`: the mounting of the IMU is set; `moving`: speed from which on the vehicle moves
+        [m/s]."""
         self._measurements, self._turned = tuple(measurements), turned
         self._has_both = set(INERTIAL) <= set(measurements)
         for stream in (self.camera, *self._sensors.values()):
             stream.reset()
-        self._motion.reset()
+        self._motion.reset(moving)
         self._sizes: list[tuple[int, int]] = []
         self._known: Mapping[str, Contribution] = {}
         self._fastest = 0.0

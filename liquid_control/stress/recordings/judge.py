@@ -151,7 +151,7 @@ def ways_of(findings: list[Mapping]) -> list[dict[str, str]]:
             {
                 name: value.rstrip(".")
                 for name, value in way.items()
-                if name.split(".")[0] not in OTHER_FLAGS
+                if name.split(".")[0] not in OTHER_FLAGS and name != "vehicle"
             }
             for way in ways
         ]

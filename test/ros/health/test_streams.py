@@ -147,9 +147,10 @@ def test_what_was_wrong_is_forgotten_when_it_is_over(offset):
     assert not problems(stream)
 
 
-def motion(sample=None, drive=(), turns: int = 3) -> list[tuple[str, str]]:
+def motion(sample=None, drive=(), turns: int = 3, moving: float = 1.0) -> list[tuple[str, str]]:
     """(code, remedy) of what is wrong after 150 samples."""
     health = Motion()
+    health.reset(moving)
     for _ in range(turns):
         for index in range(50):
             if sample is not None:
@@ -210,3 +211,11 @@ def test_units_by_size_and_the_scales_that_help():
 )
 def test_degrees_by_speed_and_lateral_acceleration(drive, wrong):
     assert [code for code, _ in motion(sample(), [drive])] == ["gyro_unit"] * wrong
+
+
+def test_a_small_robot_moves_at_its_own_speeds():
+    """Its gyro is in degrees, and its bends are sharp: 0.5 m/s x 100 units."""
+    slow = [(100.0, 0.87, 0.5)]
+    assert motion(sample(), slow) == []
+    ((code, _),) = motion(sample(), slow, moving=0.05)
+    assert code == "gyro_unit"
