@@ -4,13 +4,22 @@ repeated, and the figures."""
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 
+import cv2
 import numpy as np
 import pytest
 
 from liquid_control.errors import ConfigError
-from liquid_control.experiments.recorded_world import small_course, small_examination, steps
+from liquid_control.experiments.recorded_world import (
+    judge,
+    small_course,
+    small_examination,
+    steps,
+    truth_check,
+    tubs,
+)
 from liquid_control.experiments.recorded_world.pictures import Compared, figures
 from liquid_control.experiments.recorded_world.settings import RecordedWorldSettings
 from liquid_control.experiments.recorded_world.small_camera import Painter, Robot
@@ -149,3 +158,93 @@ def test_unknown_measurements_are_refused():
         RecordedWorldSettings(parts=("smell",))
     with pytest.raises(ConfigError, match="closed_loop"):
         RecordedWorldSettings(closed_loop=("half",))
+
+
+def write_tub(folder, segments: int = 6, records: int = 20):
+    """Segments of the same length, 20 records each, one deleted record in each."""
+    (folder / "images").mkdir(parents=True)
+    rows, deleted, number = [], [], 0
+    for segment in range(segments):
+        for record in range(records):
+            stamp = 1_600_000_000_000 + segment * 60_000 + 50 * record
+            rows.append(
+                {
+                    "_index": number,
+                    "_timestamp_ms": stamp,
+                    "cam/image_array": f"{number}.jpg",
+                    "user/angle": round(math.sin(number / 9), 3),
+                    "user/throttle": 0.3,
+                    "user/mode": "user",
+                }
+            )
+            angle = rows[-1]["user/angle"]
+            picture = np.tile(np.linspace(0, 200, 40, dtype=np.uint8), (30, 1))
+            picture[:, : max(round(20 * (angle + 1)), 1)] += 50
+            cv2.imwrite(str(folder / "images" / f"{number}.jpg"), picture)
+            if record == 0:
+                deleted.append(number)
+            number += 1
+    (folder / "catalog_0.catalog").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    index = {"paths": ["catalog_0.catalog"], "current_index": number, "max_len": 1000}
+    index["deleted_indexes"] = deleted
+    inputs = ["cam/image_array", "user/angle", "user/throttle", "user/mode"]
+    kinds = ["image_array", "float", "float", "str"]
+    lines = [inputs, kinds, {}, {"created_at": 1.6e9}, index]
+    (folder / "manifest.json").write_text("\n".join(map(json.dumps, lines)) + "\n")
+
+
+def test_a_tub_is_cut_by_whole_segments_and_nothing_is_in_both_parts(tmp_path):
+    write_tub(tmp_path / "tub")
+    given = RecordingSettings(largest_curvature=1.0, constant_speed=1.0)
+    seen: list[int] = []
+    for fold in range(tubs.FOLDS):
+        parts = tubs.split_tub(tmp_path / "tub", tmp_path / f"fold_{fold}", fold)
+        stamps = []
+        for part in parts:
+            with open_recording(part, given) as source:
+                samples = source.samples(kinds=(Frame,))
+                stamps.append({sample.stamp_ns for _, sample in samples})
+        learned, held_out = stamps
+        assert not learned & held_out and len(learned | held_out) == 6 * 19
+        assert len(held_out) in (19, 38)
+        seen += held_out
+    assert len(seen) == len(set(seen)) == 6 * 19
+    found = tubs.yardsticks(*parts, given)
+    assert found["always_mean"]["r2"] <= 0.0 < found["neighbours"]["r2"]
+    _, steered = tubs.pictures_and_steering(parts[1], given)
+    assert steered.min() < -0.4 and steered.max() <= 1.0
+
+
+def test_nearest_neighbours_answer_the_mean_of_the_closest():
+    known = np.eye(40, dtype=np.float32)
+    steered = np.arange(40.0)
+    asked = known[:1] + 0.5 * known[1:15].sum(0, keepdims=True)
+    assert tubs.nearest(known, steered, asked)[0] == pytest.approx(np.mean(np.arange(15)))
+
+
+def test_folds_without_a_put_back_add_up():
+    def run(seconds: float, put_backs: int, longest: float) -> dict:
+        return {
+            "duration_s": seconds,
+            "put_backs": put_backs,
+            "longest_without_put_back_s": longest,
+        }
+
+    assert tubs.longest_over_folds([run(50, 0, 50), run(60, 0, 60), run(90, 1, 80)]) == 110
+    assert tubs.longest_over_folds([run(90, 2, 70), run(60, 0, 60)]) == 70
+
+
+def test_rank_correlation_is_that_of_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 6, 30).astype(float), rng.integers(0, 6, 30) + rng.random(30)
+    assert judge.spearman(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert math.isnan(judge.spearman([1.0, 1.0], [1.0, 2.0]))
+
+
+def test_ten_minutes_are_some_of_the_thirty_seven():
+    short, long = (truth_check.drives(0, minutes, "clean") for minutes in (10, 37))
+    assert short.items() <= long.items() and len(long) == 100
+    assert {job.steering_noise for job in long.values()} == {0.0}
+    noisy = truth_check.drives(0, 37, "noisy")
+    assert noisy.keys() == long.keys() and len({j.steering_noise for j in noisy.values()}) > 2

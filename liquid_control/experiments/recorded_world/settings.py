@@ -10,6 +10,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.sim.seeds import LARGEST_SEED
 
 PARTS = ("small", "pictures", "truth", "judge", "tub", "walls", "cores")
+NOISES = ("clean", "noisy")
 WAYS = {"auto": (), "off": ("--closed-loop", "off")}
 """Flags of `train recordings` by the name of the way."""
 
@@ -36,6 +37,10 @@ class RecordedWorldSettings:
         ("auto", "off"), "ways of training to compare: auto, off (cloning alone)"
     )
     minutes: float = number(10.0, 0.5, 1000.0, "min", "recordings of the small robot")
+    most_minutes: int = number(37, 10, 37, "min", "bags of the truth check: 10, or 10 and 37")
+    noises: tuple[str, ...] = several(
+        NOISES, "steering of the truth check's driver: clean, noisy (he corrects himself)"
+    )
     seeds: int = number(3, 1, 100, "", "training runs of each kind, each with another seed")
     share: float = number(
         1.0, 0.01, 1.0, "", "share of the roads, courses and pictures, for a first look"
@@ -43,12 +48,14 @@ class RecordedWorldSettings:
     tub: Path | None = path(None, "recording of the track, for `tub` and `cores`")
     walls: Path | None = path(None, "recording between walls, for `walls`")
     tub_vehicle: Path | None = path(None, "vehicle.yaml for both")
+    extra_flags: tuple[str, ...] = several((), "further flags of train recordings, for tubs")
     seed: int = number(0, 0, LARGEST_SEED, "", "seed of courses, roads and the first training")
     workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
     def __post_init__(self) -> None:
         check(self)
-        for name, known in (("parts", PARTS), ("closed_loop", tuple(WAYS))):
+        known_words = (("parts", PARTS), ("noises", NOISES), ("closed_loop", tuple(WAYS)))
+        for name, known in known_words:
             for word in getattr(self, name):
                 if word not in known:
                     raise ConfigError(name, word, "one of " + ", ".join(known))

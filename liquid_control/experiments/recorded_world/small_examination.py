@@ -17,7 +17,8 @@ from liquid_control.evaluate.closed_loop.examine import Examined, examine
 from liquid_control.experiments.recorded_world.settings import RecordedWorldSettings
 from liquid_control.experiments.recorded_world.small_camera import Robot, draw_robot
 from liquid_control.experiments.recorded_world.small_robot import Person, SmallWorld
-from liquid_control.experiments.recorded_world.steps import once, run_command
+from liquid_control.experiments.recorded_world.steps import once
+from liquid_control.experiments.recorded_world.training import trained
 from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.recordings.rosbag.writer import BagWriter
 from liquid_control.signals import Frame, SteeringSample
@@ -103,19 +104,18 @@ def examine_small(settings: RecordedWorldSettings) -> dict:
             for name, flags in settings.ways:
                 key = f"{settings.minutes:g}_{knowledge}_{name}_{seed}"
                 out = folder / f"run_{key}"
-                made = _train(settings, bags, file, out, seed, flags)
+                words = ["--vehicle", file, *flags]
+                made = trained(settings, bags, out, seed, words, file.read_text())
                 driven = once(
                     folder / f"driven_{key}.json",
-                    {"courses": courses, "distance": DISTANCE, "training": made["settings"]},
-                    lambda out=out: _examination(settings, robot, courses, out / "model"),
+                    {"courses": courses, "distance": DISTANCE, "training": made.about},
+                    lambda made=made: _examination(settings, robot, courses, made.model),
                 )
                 answer["runs"][key] = {
                     "knowledge": knowledge,
                     "way": name,
                     "seed": seed,
-                    "command": made["found"]["words"],
-                    "commit": made["commit"],
-                    "training_s": made["found"]["seconds"],
+                    **made.about,
                     **driven["found"]["totals"],
                 }
     return answer
@@ -197,23 +197,6 @@ def _examination(
     ]
     drives = run_jobs(drive_small, jobs, processes(settings.workers), "courses")
     return {"totals": totals(drives), "drives": drives}
-
-
-def _train(
-    settings: RecordedWorldSettings,
-    bags: list[Path],
-    vehicle: Path,
-    out: Path,
-    seed: int,
-    flags: tuple[str, ...],
-) -> dict:
-    words = ["train", "recordings", *bags, "--vehicle", vehicle, "--seed", str(seed), "--out", out]
-    words += ["--cache", settings.out / "cache", *flags]
-    return once(
-        out / "training.json",
-        {"words": [str(word) for word in words], "vehicle": vehicle.read_text()},
-        lambda: run_command(*words),
-    )
 
 
 def _describe(file: Path, robot: Robot, knowledge: str) -> None:

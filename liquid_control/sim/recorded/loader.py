@@ -12,6 +12,8 @@ import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
 from liquid_control.control.driving_scale import driving_scale
+from liquid_control.data.estimates.recorded_camera import in_words, recorded_camera
+from liquid_control.data.estimates.start_camera import start_camera
 from liquid_control.data.from_recording import Reading, RecordedDrive, read_drive
 from liquid_control.errors import LiquidControlError
 from liquid_control.perception.ground_camera import GroundCamera
@@ -21,7 +23,7 @@ from liquid_control.recordings.driven_curvature import (
     gyro_bias,
 )
 from liquid_control.recordings.formats import open_recording
-from liquid_control.recordings.motion import Motion, Track
+from liquid_control.recordings.motion import EMPTY, Motion, Track
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
 from liquid_control.signals import Frame
@@ -31,12 +33,8 @@ from liquid_control.sim.recorded.stretches import LONGEST_GAP, TOO_SHORT, add, s
 
 USUAL_DELAY = 0.1
 """From a command until the vehicle turns, where it cannot be estimated [s]."""
-USUAL_VIEW = 1.2
-"""Horizontal field of view where nothing says it [rad]."""
-HEIGHT_PER_WHEELBASE, FORWARD_PER_WHEELBASE = 0.52, 0.6
-"""Of a camera whose place nothing says."""
-HORIZON = 1 / 3
-"""Its row where nothing says it, as a share of the picture's height."""
+SHOWN = {"height": "m", "pitch": "rad", "field_of_view": "rad", "forward": "m"}
+"""Values of the camera that a user gives or sees, with their units."""
 LEAST_LENGTH = 4.0
 """Of a road, in shortest look-aheads of the expert."""
 
@@ -86,7 +84,7 @@ def load_roads(
     with open_recording(path, settings) as source:
         settings = source.settings
         rows, columns = _picture_size(source)
-        given, estimates = _camera(source, settings, rows, columns)
+        start, given = start_camera(source.camera, settings, rows, columns)
     size = working_size(rows, columns, preprocess)
     drive = read_drive(path, Reading(settings, size, TimelineConfig()), cache)
     scale = driving_scale(settings.vehicle, settings.lane_width)
@@ -99,18 +97,18 @@ def load_roads(
             "Give --constant-speed, `speed` in vehicle.yaml, or name its topic",
         )
     driven = driven_curvature(drive.columns["stamp_ns"], motion, curvature, settings.vehicle)
+    yaw_rate = _yaw_rate(drive, motion)
+    camera, estimates = _camera(drive, motion, yaw_rate, start.preprocessed(size), given)
     delay = settings.response_delay or USUAL_DELAY
     if not settings.response_delay:
         estimates["response_delay"] = f"{delay:g} s, not estimated"
-    camera = given.preprocessed(size)
     if not 0.0 < camera.height - camera.horizon:
         raise NoRoadError(
             path,
-            f"its camera looks up: the horizon is at row {given.horizon:.0f} of {rows}",
+            f"its camera looks up: the horizon is at row {camera.horizon:.0f} of {camera.height}",
             "Give --mount.pitch and --mount.field-of-view",
         )
     stretches, left_out = stretches_of(drive, driven, scale)
-    yaw_rate = _yaw_rate(drive, motion)
     roads, pictures = [], MappedPictures.of(drive.image)
     for rows_of in stretches:
         stamp_ns = drive.columns["stamp_ns"][rows_of]
@@ -176,33 +174,21 @@ def _picture_size(source: Source) -> tuple[int, int]:
 
 
 def _camera(
-    source: Source, settings: RecordingSettings, rows: int, columns: int
+    drive: RecordedDrive,
+    motion: Motion,
+    yaw_rate: Track | None,
+    start: GroundCamera,
+    given: frozenset[str],
 ) -> tuple[GroundCamera, dict[str, str]]:
-    """Of the recorded pictures, and what was not given."""
-    mount, wheelbase, known = settings.mount, settings.vehicle.wheelbase, source.camera
-    estimates: dict[str, str] = {}
-    if mount.field_of_view:
-        focal = (columns / 2 / math.tan(mount.field_of_view / 2),) * 2
-        centre = ((columns - 1) / 2, (rows - 1) / 2)
-    elif known is not None and known.calibrated and known.fits(rows, columns):
-        k, shrunk = known.matrix, (columns / known.width, rows / known.height)
-        focal = (k[0] * shrunk[0], k[4] * shrunk[1])
-        centre = (k[2] * shrunk[0], k[5] * shrunk[1])
-    else:
-        focal = (columns / 2 / math.tan(USUAL_VIEW / 2),) * 2
-        centre = ((columns - 1) / 2, (rows - 1) / 2)
-        estimates["field_of_view"] = f"{USUAL_VIEW:g} rad, not estimated"
-    above, pitch, forward = mount.height, mount.pitch, mount.forward
-    if not above:
-        above = HEIGHT_PER_WHEELBASE * wheelbase
-        estimates["camera_height"] = f"{above:.3g} m, not estimated"
-    if not pitch:
-        pitch = math.atan((centre[1] - HORIZON * rows) / focal[1])
-        estimates["camera_pitch"] = f"{pitch:.3g} rad, not estimated"
-    if not forward:
-        forward = FORWARD_PER_WHEELBASE * wheelbase
-        estimates["camera_forward"] = f"{forward:.3g} m, not estimated"
-    return GroundCamera(columns, rows, focal, centre, above, pitch, forward), estimates
+    """Of the drive's pictures, and in words what was not given."""
+    missing = {name: unit for name, unit in SHOWN.items() if name not in given}
+    if not missing:
+        return start, {}
+    motion = dataclasses.replace(motion, yaw_rate=yaw_rate or EMPTY)
+    found = recorded_camera(drive, motion, start, given, lens=False)
+    return found.camera, {
+        f"camera_{name}": in_words(found, name, unit) for name, unit in missing.items()
+    }
 
 
 def _with_speed(motion: Motion, stamp_ns: np.ndarray, settings: RecordingSettings) -> Motion:
