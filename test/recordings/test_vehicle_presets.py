@@ -8,10 +8,11 @@ import pytest
 
 from liquid_control.config import GateConfig, TimelineConfig, VehicleConfig, from_mapping
 from liquid_control.control.engagement import EngagementConfig
+from liquid_control.data.estimates.start_camera import start_camera
 from liquid_control.errors import ConfigError
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.plain_yaml import load_yaml
-from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.settings import CameraMount, RecordingSettings
 from liquid_control.recordings.vehicle_file import named_vehicle
 from liquid_control.recordings.vehicle_presets import (
     PRESETS,
@@ -100,3 +101,12 @@ def test_its_speed_is_assumed_only_where_none_is_recorded(tables, drives, tmp_pa
     bag = drives.write_drive(tmp_path / "bag", seconds=2.0, imu=False, speed=0.5)
     source, steering = opened(bag, vehicle_file="donkey")
     assert steering.speed == 0.5 and not source.settings.constant_speed and not source.remarks
+
+
+def test_the_camera_of_a_preset_is_where_an_estimate_starts_and_is_not_given():
+    settings = RecordingSettings(vehicle_file="duckiebot")
+    camera, given = start_camera(None, settings, 48, 64)
+    assert (camera.above, camera.pitch) == (0.108, 0.334) and given == frozenset()
+    settings = RecordingSettings(vehicle_file="duckiebot", mount=CameraMount(height=0.2))
+    camera, given = start_camera(None, settings, 48, 64)
+    assert (camera.above, camera.pitch, given) == (0.2, 0.334, {"height"})

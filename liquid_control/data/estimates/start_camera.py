@@ -1,4 +1,5 @@
-"""The camera of a recording as its files and settings have it, and what is usual for the rest."""
+"""The camera of a recording as its files and settings have it, and what is usual for the rest: of
+the vehicle that --vehicle names, else of any."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import math
 from liquid_control.perception.ground_camera import GroundCamera
 from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.vehicle_presets import starting_values
 
 USUAL_VIEW = 1.2
 """Horizontal field of view where nothing says it [rad]."""
@@ -21,9 +23,10 @@ def start_camera(
 ) -> tuple[GroundCamera, frozenset[str]]:
     """Of pictures (rows, columns), and what of it is given: some of "field_of_view", "height",
     "pitch", "forward"."""
-    mount, wheelbase = settings.mount, settings.vehicle.wheelbase
+    mount, usual = settings.mount, starting_values(settings).camera
+    wheelbase = settings.vehicle.wheelbase
     given = {name for name in ("height", "pitch", "forward") if getattr(mount, name)}
-    view = mount.field_of_view or USUAL_VIEW
+    view = mount.field_of_view or usual.field_of_view or USUAL_VIEW
     focal = (columns / 2 / math.tan(view / 2),) * 2
     centre = ((columns - 1) / 2, (rows - 1) / 2)
     if mount.field_of_view:
@@ -32,7 +35,7 @@ def start_camera(
         k, shrunk = calibration.matrix, (columns / calibration.width, rows / calibration.height)
         focal, centre = (k[0] * shrunk[0], k[4] * shrunk[1]), (k[2] * shrunk[0], k[5] * shrunk[1])
         given.add("field_of_view")
-    pitch = mount.pitch or math.atan((centre[1] - HORIZON * rows) / focal[1])
-    above = mount.height or HEIGHT_PER_WHEELBASE * wheelbase
-    forward = mount.forward or FORWARD_PER_WHEELBASE * wheelbase
+    pitch = mount.pitch or usual.pitch or math.atan((centre[1] - HORIZON * rows) / focal[1])
+    above = mount.height or usual.height or HEIGHT_PER_WHEELBASE * wheelbase
+    forward = mount.forward or usual.forward or FORWARD_PER_WHEELBASE * wheelbase
     return GroundCamera(columns, rows, focal, centre, above, pitch, forward), frozenset(given)

@@ -26,6 +26,7 @@ from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.motion import EMPTY, Motion, Track
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
+from liquid_control.recordings.vehicle_presets import starting_values
 from liquid_control.signals import Frame
 from liquid_control.sim.recorded.path import integrate
 from liquid_control.sim.recorded.road import MappedPictures, RecordedRoad
@@ -99,7 +100,8 @@ def load_roads(
     driven = driven_curvature(drive.columns["stamp_ns"], motion, curvature, settings.vehicle)
     yaw_rate = _yaw_rate(drive, motion)
     camera, estimates = _camera(drive, motion, yaw_rate, start.preprocessed(size), given)
-    delay = settings.response_delay or USUAL_DELAY
+    usual = starting_values(settings).response_delay or USUAL_DELAY
+    delay = settings.response_delay or usual
     if not settings.response_delay:
         estimates["response_delay"] = f"{delay:g} s, not estimated"
     if not 0.0 < camera.height - camera.horizon:
