@@ -14,7 +14,7 @@ import math
 
 from liquid_control.config import GateConfig, VehicleConfig
 
-CAR_WHEELBASE, CAR_LANE = 2.6, 3.5
+CAR_WHEELBASE, CAR_LANE, CAR_PUT_BACK_AHEAD = 2.6, 3.5, 5.0
 LANE_PER_WHEELBASE = CAR_LANE / CAR_WHEELBASE
 CAR_BENDS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, math.inf)  # 1/m
 CAR_SPEEDS = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, math.inf)  # m/s
@@ -63,6 +63,11 @@ class DrivingScale:
     bends: tuple[float, ...]
     speeds: tuple[float, ...]
 
+    @property
+    def size(self) -> float:
+        """Of the vehicle; a car's is 1."""
+        return self.put_back_ahead / CAR_PUT_BACK_AHEAD
+
 
 @functools.lru_cache(maxsize=64)
 def driving_scale(vehicle: VehicleConfig, lane_width: float = 0.0) -> DrivingScale:
@@ -74,7 +79,7 @@ def driving_scale(vehicle: VehicleConfig, lane_width: float = 0.0) -> DrivingSca
         lane_width=width,
         departure=width / CAR_LANE,
         off_road=width / 2,
-        put_back_ahead=5.0 * size,
+        put_back_ahead=CAR_PUT_BACK_AHEAD * size,
         shortest_look_ahead=4.0 * size,
         curvature_ahead=10.0 * size,
         moving=max(slower, 0.05),

@@ -57,8 +57,8 @@ class Batch:
 
 
 class Sequences:
-    """Draws batches of windows from episodes, uniformly over frames; deterministic given the
-    generator.
+    """Draws batches of windows from episodes, uniformly over frames unless `weights` says how
+    often one begins at each frame of an episode; deterministic given the generator.
 
     The first frame of each window starts with an empty state and gets `FIRST_DT`.
     `mirror_share` of the windows are mirrored left to right; in `blind_share` of them the
@@ -75,6 +75,7 @@ class Sequences:
         *,
         mirror_share: float = 0.0,
         blind_share: float = 0.0,
+        weights: Sequence[float] | None = None,
     ) -> None:
         self.length, self.augmentation = length, augmentation
         self.mirror_share, self.blind_share = mirror_share, blind_share
@@ -102,6 +103,10 @@ class Sequences:
         targets = known[window_end] - known[:-1]  # known targets among the next `length` frames
         enough = 2 * targets >= length * action.shape[1]
         self._starts = np.flatnonzero((self._room >= length) & enough)
+        self._cumulated = None
+        if weights is not None:
+            at_frame = np.repeat(np.asarray(weights, float), [len(each) for each in episodes])
+            self._cumulated = np.cumsum(at_frame[self._starts])
 
     @property
     def windows(self) -> int:
@@ -113,9 +118,7 @@ class Sequences:
         return len(self._room)
 
     def draw(self, rng: np.random.Generator, batch: int) -> Batch:
-        index = np.stack(
-            [self._window(rng, start) for start in rng.choice(self._starts, batch)]
-        )  # (B, T)
+        index = np.stack([self._window(rng, start) for start in self._drawn(rng, batch)])  # (B, T)
         stamps = self._columns["stamp_ns"][index]
         dt = np.full(index.shape, FIRST_DT, np.float32)
         dt[:, 1:] = np.diff(stamps, axis=1) * 1e-9
@@ -133,6 +136,14 @@ class Sequences:
         for sequence in () if drawn.image is None else drawn.image:
             augment(rng, sequence, self.augmentation, self._normal)
         return drawn
+
+    def _drawn(self, rng: np.random.Generator, batch: int) -> np.ndarray:
+        """First frames (B,) of windows."""
+        if self._cumulated is None:
+            return rng.choice(self._starts, batch)
+        return self._starts[
+            np.searchsorted(self._cumulated, rng.random(batch) * self._cumulated[-1], "right")
+        ]
 
     def _pictures(self, frames: np.ndarray) -> np.ndarray:
         """Pictures (T, h, w, 3) of frames (T,), all of one episode."""

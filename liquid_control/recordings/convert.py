@@ -1,7 +1,8 @@
 """`liquid-control convert`: a recording of any format as a rosbag2 (mcap).
 
 Times stay as recorded; steering, speed and IMU are in SI units and body axes, as the settings make
-them. JPEG pictures are copied as they are.
+them. JPEG pictures are copied as they are. The vehicle that these hold for is described beside
+them, so that the rosbag2 is read as its original was.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from liquid_control import config
 from liquid_control.config import REQUIRED, check, group
 from liquid_control.errors import ConfigError, ImageError, RecordingError
 from liquid_control.recordings.formats import format_of, open_recording
+from liquid_control.recordings.rosbag import messages
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
 from liquid_control.recordings.values import ACCELEROMETER, ROLES, Entry, StoredPicture
-from liquid_control.recordings.vehicle_file import NAME
+from liquid_control.recordings.vehicle_file import NAME, write_vehicle
 from liquid_control.signals import Frame, ImuSample, SpeedSample, SteeringSample
 from liquid_control.system.verb import Verb
 
 JPEG = b"\xff\xd8"
+ACCELERATIONS = "/imu/accelerometer"
+"""Topic of accelerations that have stamps of their own."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +72,7 @@ def convert(settings: ConvertSettings) -> dict:
                     source.path, f"nothing could be converted ({dict(left_out)})", "Inspect it."
                 )
             counts = dict(writer.counts)
+        write_vehicle(settings.out / NAME, source.settings)
     return {
         "out": str(settings.out),
         "messages": counts,
@@ -100,7 +105,9 @@ def _write(writer: BagWriter, entry: Entry, speed: float | None) -> str:
     sample = entry.sample
     if isinstance(sample, StoredPicture):
         return _write_picture(writer, entry, sample)
-    if isinstance(sample, ImuSample):
+    if isinstance(sample, ImuSample) and entry.role == ACCELEROMETER:
+        writer.write(ACCELERATIONS, messages.IMU, messages.imu_message(sample), entry.received_ns)
+    elif isinstance(sample, ImuSample):
         writer.write_imu(sample, entry.received_ns)
     elif isinstance(sample, SpeedSample):
         writer.write_speed(sample, entry.received_ns)

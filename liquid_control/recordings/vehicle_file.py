@@ -184,6 +184,21 @@ def _parameters(values: object) -> Mapping:
     return values if isinstance(values, Mapping) else {}
 
 
+def write_vehicle(file: Path, settings: RecordingSettings) -> None:
+    """Describes the vehicle of the settings, for a recording whose steering is an angle of its
+    front wheels and is corrected."""
+    values = {
+        "wheelbase": settings.vehicle.wheelbase,
+        "largest_angle": settings.vehicle.max_steering_angle,
+        "response_delay": settings.response_delay,
+        "lane_width": settings.lane_width,
+    }
+    for field in dataclasses.fields(CameraMount):
+        values[f"camera_{field.name}"] = getattr(settings.mount, field.name)
+    lines = [f"{name}: {value!r}\n" for name, value in values.items() if value]
+    file.write_text("".join(lines))
+
+
 def _of_parameters(values: Mapping) -> dict:
     vehicle = _parameters(values).get("vehicle")
     vehicle = vehicle if isinstance(vehicle, Mapping) else {}

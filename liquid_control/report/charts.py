@@ -23,7 +23,7 @@ INNER = WIDTH - LEFT - RIGHT
 POINTS = 900
 BINS = 42
 ABOVE, BELOW = (11, 158, 245), (235, 130, 45)  # BGR
-SCALE_BARS = tuple(factor * 10**power for power in range(5) for factor in (1, 2, 5))  # m
+SCALE_BARS = tuple(factor * 10**power for power in range(-1, 5) for factor in (1, 2, 5))  # m
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

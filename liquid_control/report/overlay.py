@@ -19,6 +19,7 @@ PATH_NEAREST, PATH_FARTHEST, PATH_HALF_WIDTH = (
     36.0,
     0.85,
 )  # m; ahead of the camera, and to each side
+SHOWN_OFFSET = 1.25  # half lanes
 FINE = 4  # bits of sub-pixel positions in OpenCV's drawing calls
 
 
@@ -31,6 +32,7 @@ class CameraView:
     height: float = 1.35  # m above the road
     pitch: float = 0.14  # rad, downward
     ahead: float = 3.0  # m ahead of the rear axle
+    size: float = 1.0  # of the vehicle; a car's is 1
 
 
 def text(
@@ -57,7 +59,7 @@ def draw_path(
 ) -> None:
     """Draws the road that the vehicle would cover at a curvature [1/m], positive left: a fading
     ribbon, or only its middle."""
-    along = view.ahead + np.geomspace(PATH_NEAREST, PATH_FARTHEST, 24)
+    along = view.ahead + view.size * np.geomspace(PATH_NEAREST, PATH_FARTHEST, 24)
     bend = curvature * along
     small = np.abs(bend) < 1e-4
     ahead = np.where(small, along, np.sin(bend) / np.where(small, 1.0, curvature))
@@ -75,8 +77,9 @@ def draw_path(
             FINE,
         )
         return
+    half = PATH_HALF_WIDTH * view.size
     sides = [
-        project(view, picture.shape, *(np.stack([ahead, left]) + side * PATH_HALF_WIDTH * normal))
+        project(view, picture.shape, *(np.stack([ahead, left]) + side * half * normal))
         for side in (1, -1)
     ]
     mask = np.zeros(picture.shape[:2], np.uint8)
@@ -114,7 +117,8 @@ def project(view: CameraView, shape: tuple, ahead: np.ndarray, left: np.ndarray)
     pinhole without distortion."""
     focal = shape[0] / 2 / math.tan(view.vertical_view / 2)
     distance = np.asarray(ahead) - view.ahead
-    depth = np.maximum(distance * math.cos(view.pitch) + view.height * math.sin(view.pitch), 0.1)
+    depth = distance * math.cos(view.pitch) + view.height * math.sin(view.pitch)
+    depth = np.maximum(depth, 0.1 * view.size)
     down = view.height * math.cos(view.pitch) - distance * math.sin(view.pitch)
     pixels = np.stack(
         [shape[1] / 2 - focal * np.asarray(left) / depth, shape[0] / 2 + focal * down / depth], 1
@@ -201,7 +205,8 @@ def draw_lane_gauge(
         )
     if not math.isfinite(offset):
         return
-    place = x - min(max(offset, -2.2), 2.2) * pixels_per_metre
+    farthest = SHOWN_OFFSET * half_width
+    place = x - min(max(offset, -farthest), farthest) * pixels_per_metre
     colour = STOPPED if abs(offset) > departure else ALLOWED
     cv2.circle(
         canvas, (round(place * 2**FINE), y << FINE), 8 << FINE, colour, -1, cv2.LINE_AA, FINE

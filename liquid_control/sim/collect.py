@@ -1,5 +1,5 @@
-"""Collects drives in the simulated world, side by side on all cores: one road, one driver, one
-episode or recording each."""
+"""Collects drives in a simulated or a recorded world, side by side on all cores: one road, one
+driver, one episode or recording each."""
 
 from __future__ import annotations
 
@@ -29,15 +29,20 @@ from liquid_control.data.episode import Episode
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import ConfigError
 from liquid_control.model.packed import PackedModel
+from liquid_control.model.spec import Feature
 from liquid_control.perception.observer import preprocess
 from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter, check_free
 from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.drive import drive
 from liquid_control.sim.expert import ExpertRuntime
+from liquid_control.sim.recorded.driver import recorded_driver
+from liquid_control.sim.recorded.road import RecordedRoad
+from liquid_control.sim.recorded.world import RecordedWorld
 from liquid_control.sim.recorder import DriveRecorder
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.tasks.lane_keeping import SET_SPEED
+from liquid_control.sim.truth import Truth
 from liquid_control.sim.world import World
 from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.jobs import Engine, processes, run_jobs
@@ -45,11 +50,27 @@ from liquid_control.system.verb import Verb
 
 NOISE_TIME, NOISE_PERIOD = 0.6, 0.01
 """Correlation time and period of the steering noise [s]."""
+WIDEST = 2.5
+"""Standard deviations at which the offset and heading of a drive's beginning are cut."""
+
+
+@dataclasses.dataclass(frozen=True)
+class OnRecording:
+    """A drive along a recorded road. It begins beside the path, and again after a time drawn with
+    mean `restart` [s] and where the vehicle has left the lane. `offset` [m], `heading` [rad]:
+    standard deviations of where it begins. `measurements` of the expert's observations."""
+
+    road: RecordedRoad
+    restart: float
+    offset: float
+    heading: float
+    measurements: tuple[Feature, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class DriveJob:
-    """One drive to simulate. `model`: the policy that drives (DAgger), None for the expert.
+    """One drive to simulate. `world`: in MuJoCo or on a recording. `model`: the policy that drives
+    (DAgger), None for the expert.
 
     `steering_noise`: standard deviation [rad]. `noise_variance`: of Gaussian noise on the picture
     (0..1) that the driver gets; the collected pictures are without it. `seed` fixes road,
@@ -59,7 +80,7 @@ class DriveJob:
 
     seed: int
     preprocess: PreprocessConfig
-    world: WorldConfig
+    world: WorldConfig | OnRecording
     steering_noise: float = 0.0
     model: PackedModel | None = None
     noise_variance: float = 0.0
@@ -178,13 +199,17 @@ def check_camera(wanted: PreprocessConfig, world: WorldConfig) -> None:
 
 
 def simulate(job: DriveJob) -> Episode | RecordedDrive:
-    """Drives one road to its end, or until the task is terminated."""
+    """Drives one road to its end; in MuJoCo until the task is terminated."""
     keep_freed_memory()
-    world = World(job.world, job.seed)
+    beside = job.world if isinstance(job.world, OnRecording) else None
+    world = RecordedWorld(beside.road, seed=job.seed) if beside else World(job.world, job.seed)
     runtime = _driver(job, world)
-    controller, gate = Controller(runtime, speed=SET_SPEED), SafetyGate(vehicle=world.body.vehicle)
+    controller, gate = recorded_driver(world, runtime) if beside else _car(world, runtime)
     noise = steering_noise(np.random.default_rng([job.seed, 1]), job.steering_noise)
     try:
+        if beside:
+            restarts = _Restarts(beside, world, controller, np.random.default_rng([job.seed, 2]))
+            return _episode(world, controller, gate, noise.__next__, restarts.after)
         if job.recording is None:
             return _episode(world, controller, gate, noise.__next__)
         return _recording(job, world, controller, gate, noise.__next__)
@@ -192,9 +217,10 @@ def simulate(job: DriveJob) -> Episode | RecordedDrive:
         world.close()
 
 
-def _driver(job: DriveJob, world: World) -> Runtime:
+def _driver(job: DriveJob, world: World | RecordedWorld) -> Runtime:
     if job.model is None:
-        runtime: Runtime = ExpertRuntime(world, job.preprocess)
+        measurements = job.world.measurements if isinstance(job.world, OnRecording) else None
+        runtime: Runtime = ExpertRuntime(world, job.preprocess, measurements)
     else:
         from liquid_control.deploy.packed_runtime import load_packed
 
@@ -204,18 +230,57 @@ def _driver(job: DriveJob, world: World) -> Runtime:
     return runtime
 
 
+def _car(world: World, runtime: Runtime) -> tuple[Controller, SafetyGate]:
+    return Controller(runtime, speed=SET_SPEED), SafetyGate(vehicle=world.body.vehicle)
+
+
+class _Restarts:
+    """See `OnRecording`."""
+
+    def __init__(
+        self,
+        settings: OnRecording,
+        world: RecordedWorld,
+        controller: Controller,
+        rng: np.random.Generator,
+    ) -> None:
+        self._settings, self._world, self._controller = settings, world, controller
+        self._rng = rng
+        self._begin(world.truth.station)
+
+    def after(self, truth: Truth) -> bool:
+        """Puts the vehicle to another place where it is time; the drive always goes on."""
+        if self._world.task.is_terminated(truth):
+            self._begin(truth.station + self._settings.road.scale.put_back_ahead)
+        elif self._world.time_ns >= self._due_ns:
+            self._begin(truth.station)
+        return True
+
+    def _begin(self, station: float) -> None:
+        settings = self._settings
+        aside, turned = np.clip(self._rng.standard_normal(2), -WIDEST, WIDEST).tolist()
+        self._world.place(station, settings.offset * aside, settings.heading * turned)
+        self._controller.reset()
+        seconds = settings.restart * self._rng.uniform(0.5, 1.5)
+        self._due_ns = self._world.time_ns + round(seconds * 1e9)
+
+
 def _episode(
-    world: World, controller: Controller, gate: SafetyGate, disturbance: Callable[[], float]
+    world: World | RecordedWorld,
+    controller: Controller,
+    gate: SafetyGate,
+    disturbance: Callable[[], float],
+    after: Callable[[Truth], bool] | None = None,
 ) -> Episode:
     """Observations with the expert's action and the auxiliary targets at the end of their
-    period."""
+    period. `after` each period says whether to go on; without it, until the task is terminated."""
     rows, task = [], world.task
     for step in drive(world, controller, gate, disturbance):
         if step.action is not None:
             seen = controller.observation
             observed = seen.stamp_ns, seen.image, seen.measurements, seen.dt, seen.is_first
             rows.append((*observed, task.expert(world), task.auxiliary(world)))
-        if task.is_terminated(step.truth):
+        if not (after(step.truth) if after else not task.is_terminated(step.truth)):
             break
     stamp_ns, image, measurements, dt, is_first, action, auxiliary = zip(*rows, strict=True)
     given = controller.runtime.spec

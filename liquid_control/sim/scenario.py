@@ -1,5 +1,5 @@
-"""The simulated drives that training and experiments collect: road lengths, steering noise and
-image noise, in one schedule."""
+"""The drives that training and experiments collect, in MuJoCo and on recorded roads: lengths,
+steering noise and image noise, in one schedule."""
 
 from __future__ import annotations
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 from tqdm import tqdm
 
 from liquid_control.config import check, group, number
+from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Augmentation, Sequences
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.fit import FitSettings, make_optimiser, optimise, schedule
@@ -94,7 +96,7 @@ def clone(
     step, history = start["step"], start["history"]
     epochs = settings.fit.batch * settings.frames / sequences.windows  # in one step
     if fine_tuning and not history:
-        history.append(_validate(run, network, split, 0, 0.0))
+        history.append(validated(run, network, split.held_out, 0, 0.0))
         run.save_best(network)
         run.checkpoint(network, optimiser, {"step": 0, "history": history})
 
@@ -110,7 +112,7 @@ def clone(
         if step % LOG_EVERY == 0:
             run.log("clone", step, losses)
         if step % settings.validate_every == 0 or step == settings.steps:
-            history.append(_validate(run, network, split, step, step * epochs))
+            history.append(validated(run, network, split.held_out, step, step * epochs))
             if best(history) is history[-1]:
                 run.save_best(network)
             run.checkpoint(network, optimiser, {"step": step, "history": history})
@@ -145,9 +147,11 @@ def clone(
     }
 
 
-def _validate(run: Run, network: PolicyNetwork, split: Split, step: int, epoch: float) -> dict:
-    """Errors on the held-out drives: a point of the curves and an entry of the history."""
-    found, unit = validate(network, split.held_out), error_unit(network)
+def validated(
+    run: Run, network: PolicyNetwork, held_out: Mapping[str, Episode], step: int, epoch: float
+) -> dict:
+    """Errors on held-out drives: a point of the curves and an entry of the history."""
+    found, unit = validate(network, held_out), error_unit(network)
     run.log("held_out", step, {"rmse": found["rmse"], "mae": found["mae"]})
     tqdm.write(
         f"step {step}, epoch {epoch:.2f}: held-out rmse {found['rmse']:.5f} {unit}, "

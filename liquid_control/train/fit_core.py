@@ -56,13 +56,17 @@ def fit_core(
     fitting: FitSettings,
     settings: CoreFitSettings,
     rate: float = 1.0,
+    weights: Sequence[float] | None = None,
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Fits the cell and the scales around it in place, at `rate` times the base rates; the encoder
-    stays. Yields (step, losses) after each of the steps 1..`settings.steps`. Deterministic given
-    `rng`."""
+    stays. Yields (step, losses) after each of the steps 1..`settings.steps`. `weights`: how often
+    a sequence begins at each frame of an episode, see `Sequences`. Deterministic given `rng`."""
     if not settings.steps:
         return
+    weight = None if weights is None else dict(zip(map(id, episodes), weights, strict=True))
     episodes = _enough(episodes, settings.max_frames, rng)
+    if weight is not None:
+        weights = [weight[id(each)] for each in episodes for _ in range(settings.passes)]
     normal = normal_numbers(len(episodes))
     encoded = [
         encode(network, episode, augmentation, settings.frames, rng, normal)  # image (N, F)
@@ -71,7 +75,7 @@ def fit_core(
     ]
     # The pictures were augmented before they were encoded.
     plain = dataclasses.replace(augmentation, noise_share=0.0, shadow_share=0.0)
-    sequences = Sequences(encoded, settings.frames, plain)
+    sequences = Sequences(encoded, settings.frames, plain, weights=weights)
     if not sequences.windows:
         return
     optimiser = _make_optimiser(network, fitting, rate)

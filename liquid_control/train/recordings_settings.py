@@ -24,6 +24,7 @@ from liquid_control.perception.view import ViewSettings
 from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.train.cloning import CloneSettings
+from liquid_control.train.closed_loop_settings import ClosedLoopSettings
 from liquid_control.train.device import DEVICES
 
 PLACES = ("paths", "recordings", "held_out", "out", "cache", "workers", "device", "start")
@@ -81,10 +82,17 @@ class RecordingsSettings:
     device: str = choice(
         "auto", DEVICES, "device of the training; auto: a GPU if PyTorch finds one, else the CPU"
     )
+    closed_loop: str = choice(
+        "off",
+        ("auto", "on", "off"),
+        "train and examine in the world that the recordings make: auto where one can be made, on "
+        "or not at all; off: clone the drivers only",
+    )
     recording: RecordingSettings = group(RecordingSettings(), flat=True)
     curvature: CurvatureSettings = group(CurvatureSettings())
     view: ViewSettings = group(ViewSettings())
     clone: CloneSettings = group(CloneSettings(), flat=True)
+    loop: ClosedLoopSettings = group(ClosedLoopSettings(), flat=True)
     policy: PolicyConfig = group(PolicyConfig())
     car: CarConfig = group(CarConfig())
     preprocess: PreprocessConfig = group(PreprocessConfig())

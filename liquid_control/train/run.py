@@ -126,14 +126,14 @@ class Run:
         facts = {"position": position, "seconds": self.seconds}
         save_checkpoint(self.folder / CHECKPOINT, network, optimiser, facts)
 
-    def save_best(self, network: torch.nn.Module) -> None:
+    def save_best(self, network: torch.nn.Module, file: str = BEST) -> None:
         """Keeps these weights as the best so far."""
-        save_weights(self.folder / BEST, network)
+        save_weights(self.folder / file, network)
 
-    def load_best(self, network: torch.nn.Module) -> None:
+    def load_best(self, network: torch.nn.Module, file: str = BEST) -> None:
         """Gives the network the best weights so far, in place. Raises ConfigError for a damaged
         file."""
-        load_weights(self.folder / BEST, network)
+        load_weights(self.folder / file, network)
 
     @contextlib.contextmanager
     def timed(self, part: str) -> Iterator[None]:

@@ -42,6 +42,10 @@ class Split:
     held_out: Mapping[str, Episode]
     by: str
 
+    def recording_of(self, name: str) -> str:
+        """The recording that an episode of either part comes from."""
+        return name if self.by == "recording" else name.rpartition("[")[0]
+
     @property
     def names(self) -> dict:
         """For the provenance."""

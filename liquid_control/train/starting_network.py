@@ -8,12 +8,12 @@ import dataclasses
 import numpy as np
 import torch
 
-from liquid_control.config import PreprocessConfig
+from liquid_control.control.driving_scale import DrivingScale
 from liquid_control.errors import ConfigError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import ModelInfo
 from liquid_control.model.policy_config import PolicyConfig
-from liquid_control.model.spec import Feature, PolicySpec, column
+from liquid_control.model.spec import Feature, PolicySpec, column, names
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.train.split import Split
@@ -27,6 +27,9 @@ OFTEN = 0.01
 """Share of the frames."""
 WITHIN, LEAST_SPREAD = 4.0, 0.01
 """Bounds of a widened measurement in units of its spread, and the least spread, in its unit."""
+OTHER_VEHICLE = 3.0
+"""Recordings whose actions are this many times larger or smaller than a model's are those of
+another vehicle than the model's."""
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 40, 250.0
 """Range of an action's learned scale, in units of its scale in the spec."""
 
@@ -48,12 +51,30 @@ def copy_encoder(model: str, network: PolicyNetwork) -> None:
     network.auxiliary.load_state_dict(other.auxiliary.state_dict())
 
 
-def fine_tuned(info: ModelInfo, preprocess: PreprocessConfig) -> PolicyNetwork:
-    """The network of a model, with another crop of the camera's picture."""
-    spec = dataclasses.replace(info.spec, image=preprocess)
-    network = PolicyNetwork(info.policy, spec, info.wiring)
+def fine_tuned(
+    info: ModelInfo, spec: PolicySpec, split: Split, fixed_scales: bool = False
+) -> tuple[PolicyNetwork, dict]:
+    """The network of a model, with the crop and the auxiliary targets of `spec`, and its scales.
+
+    Where the learned part steers `OTHER_VEHICLE` times more or less than what the model was trained
+    on, it is another vehicle's: the weights stay, and the scales of actions and measurements become
+    those of the learned part, as in a fresh network. What was half of the one vehicle's steering is
+    then half of the other's. With `fixed_scales` the model's scales stay in any case.
+    """
+    actions = scale_actions(spec, split)
+    ratios = [new.scale / old.scale for new, old in zip(actions, info.spec.actions, strict=True)]
+    other = not fixed_scales and any(
+        not 1 / OTHER_VEHICLE <= ratio <= OTHER_VEHICLE for ratio in ratios
+    )
+    adapted = dataclasses.replace(info.spec, image=spec.image, auxiliary=spec.auxiliary)
+    if other:
+        adapted = dataclasses.replace(adapted, actions=actions, measurements=spec.measurements)
+    network = PolicyNetwork(info.policy, adapted, info.wiring)
     network.load_state_dict(load_network(info.directory).state_dict())
-    return network
+    scales = {"from": "the model fine-tuned"}
+    if other:
+        scales = {"from": "the learned part", **_scales(network, split)}
+    return network, scales
 
 
 def scaled_network(
@@ -65,9 +86,13 @@ def scaled_network(
         spec, actions=scale_actions(spec, split), measurements=widened(spec, split)
     )
     network = PolicyNetwork(policy, spec)
-    return network, {
-        "from": "the learned part",
-        "actions": {feature.name: feature.scale for feature in spec.actions},
+    return network, {"from": "the learned part", **_scales(network, split)}
+
+
+def _scales(network: PolicyNetwork, split: Split) -> dict:
+    """The network's scales of actions, and those of measurements, which are set here."""
+    return {
+        "actions": {feature.name: feature.scale for feature in network.spec.actions},
         **normalise_measurements(network, split),
     }
 
@@ -111,6 +136,20 @@ def _widened(feature: Feature, values: np.ndarray) -> Feature:
         low=centre - WITHIN * spread,
         high=centre + WITHIN * spread,
     )
+
+
+def scale_auxiliary(spec: PolicySpec, split: Split, lane: DrivingScale) -> PolicySpec:
+    """The spec with auxiliary targets whose scales are about their spread: of the offset by the
+    lane, of curvatures by the learned part."""
+    of = {
+        "lane_offset": 0.5 * lane.departure,
+        "curvature": 0.5 * scale_actions(spec, split)[names(spec.actions).index("curvature")].scale,
+    }
+    of["curvature_ahead"] = of["curvature"]
+    scaled = (
+        dataclasses.replace(each, scale=of.get(each.name, each.scale)) for each in spec.auxiliary
+    )
+    return dataclasses.replace(spec, auxiliary=tuple(scaled))
 
 
 def _scale(feature: Feature, values: np.ndarray) -> float:

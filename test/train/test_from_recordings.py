@@ -13,9 +13,11 @@ import torch
 
 from liquid_control.cli import main as cli
 from liquid_control.config import PreprocessConfig
+from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Augmentation
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.cores import LtcConfig
 from liquid_control.model.model_file import read_model
 from liquid_control.model.policy_config import PolicyConfig
@@ -23,13 +25,17 @@ from liquid_control.policy.saved import load_network
 from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.signals import Observation
+from liquid_control.train import cloning
 from liquid_control.train.cloning import CloneSettings
 from liquid_control.train.fit import FitSettings
 from liquid_control.train.fit_core import CoreFitSettings
 from liquid_control.train.from_recordings import train
 from liquid_control.train.load_recordings import RefusedRecordingsError
 from liquid_control.train.recordings_settings import RecordingsSettings
-from liquid_control.train.split import TooLittleError
+from liquid_control.train.run import Run
+from liquid_control.train.split import Split, TooLittleError
+from liquid_control.train.starting_network import fine_tuned
+from liquid_control.train.validation import predict
 
 SIZE = PreprocessConfig(height=16, width=32)
 SLIM = PolicyConfig(encoder="slim", core=LtcConfig(unfolds=1))
@@ -208,6 +214,54 @@ def test_fine_tuning_starts_from_the_model_and_keeps_its_sizes(
     ):
         with pytest.raises(ConfigError, match=said):
             train(dataclasses.replace(tuned, out=tmp_path / "other", **flags))
+
+
+def robot_drive(drives, seed: int, frames: int = 240) -> Episode:
+    """A small robot at 0.3 m/s, whose bends reach 5 1/m; pictures as those of the car's drives."""
+    rng, time = np.random.default_rng(seed), np.arange(frames) * 0.05
+    bends = np.array([drives.curvature(now, seed) for now in time])
+    first = np.zeros(frames, bool)
+    first[0] = True
+    measured = np.stack([150.0 * bends * 0.3, 150.0 * bends * 0.09, np.full(frames, 0.3)], 1)
+    return Episode(
+        lane_keeping(SIZE),
+        np.round(time * 1e9).astype(np.int64),
+        np.stack([drives.picture(bend, rng) for bend in bends]),
+        measured.astype(np.float32),
+        np.full(frames, 0.05, np.float32),
+        first,
+        (150.0 * bends[:, None]).astype(np.float32),
+        np.full((frames, 4), np.nan, np.float32),
+    )
+
+
+def test_a_cars_model_takes_the_scales_of_a_robot_with_bends_of_5_per_metre(
+    run, drives, tmp_path, without_export
+):
+    """What the car's model answers in shares of its steering, the robot's begins with in shares of
+    its own, and reaches its range in a few steps; the car's recordings change no scale."""
+    info = read_model(run["model"])
+    episodes = {str(seed): robot_drive(drives, seed) for seed in range(4)}
+    split = Split({name: episodes[name] for name in "012"}, {"3": episodes["3"]}, "recording")
+    network, scales = fine_tuned(info, lane_keeping(SIZE), split)
+    largest = max(np.abs(one.action).max() for one in split.learned.values())
+    assert largest > 4.5 and scales["from"] == "the learned part"
+    assert 0.3 < network.spec.actions[0].scale / largest < 2.0
+    started = predict(network, episodes["3"])[:, 0]
+    assert np.corrcoef(started, episodes["3"].action[:, 0])[0, 1] > 0.8
+    clone = dataclasses.replace(QUICK, steps=40, validate_every=20, core_fit=CoreFitSettings(0))
+    with Run(tmp_path / "run", "test", {}, 0, torch.device("cpu")) as training:
+        found = cloning.clone(training, network, split, clone, 0.3, fine_tuning=True)["held_out"]
+    assert found["rmse"] < 0.5 * found["rmse_straight"]
+    assert np.abs(predict(network, episodes["3"])).max() > 0.6 * largest
+
+    for changed, fixed in ((1.0 / 150.0, False), (1.0, True)):
+        own = {
+            name: dataclasses.replace(one, action=changed * one.action)
+            for name, one in split.learned.items()
+        }
+        kept, scales = fine_tuned(info, lane_keeping(SIZE), Split(own, {}, "recording"), fixed)
+        assert kept.spec.actions == info.spec.actions and scales == {"from": "the model fine-tuned"}
 
 
 def test_one_recording_is_cut_into_blocks_with_gaps_and_that_is_said_loudly(

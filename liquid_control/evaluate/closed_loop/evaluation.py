@@ -7,6 +7,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from liquid_control.config import REQUIRED, WorldConfig, check, group, number, path, several, text
@@ -26,6 +27,7 @@ from liquid_control.evaluate.closed_loop.recorded import (
     load_all,
     not_measured,
     recordings_of,
+    stretch_jobs,
 )
 from liquid_control.evaluate.closed_loop.recorded_rows import recording_row, stretch_row, totals
 from liquid_control.model.installed import find_model
@@ -33,13 +35,18 @@ from liquid_control.model.model_file import read_model
 from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.perception.view import ViewSettings
 from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.report.page import require
 from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.world import World
+from liquid_control.system.files import clear_results
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb, as_lines
+
+RESULTS = ("report.html", "summary.json", "worst.mp4")
+"""What an examination in recordings may leave in --out."""
 
 OF_DRIVE = [
     field.name
@@ -156,30 +163,43 @@ def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
     spec = read_model(settings.model).spec
     if spec.image is None:
         raise ConfigError("model", "a policy without a picture", "one that sees the recorded road")
+    out = settings.out
+    if out is not None:
+        require("jinja2", "av", "matplotlib")
+        out.mkdir(parents=True, exist_ok=True)
+        clear_results(out, *RESULTS)
     with cache_folder(settings.cache) as cache:
         roads = load_all(paths, settings.recording, settings.view, spec.image, Path(cache))
         loaded = time.perf_counter() - started
         results = drive_all(model, roads, conditions, settings.seed, settings.workers, progress)
-    first = [result for result in results if result.condition == conditions[0].name]
-    return {
-        "model": str(settings.model),
-        "world": list(settings.worlds),
-        "seed": settings.seed,
-        "stretches": len(first),
-        "not_measured": not_measured(spec, roads),
-        **totals(first),
-        "load_s": loaded,
-        "wall_s": time.perf_counter() - started,
-        "conditions": [
-            recorded_rows.condition_row(c, [r for r in results if r.condition == c.name])
-            for c in conditions
-        ],
-        "per_recording": [
-            recording_row(name, found, [r for r in first if r.recording == name])
-            for name, found in roads.items()
-        ],
-        "per_stretch": [stretch_row(result) for result in results],
-    }
+        first = [result for result in results if result.condition == conditions[0].name]
+        facts = {
+            "model": str(settings.model),
+            "world": list(settings.worlds),
+            "seed": settings.seed,
+            "stretches": len(first),
+            "not_measured": not_measured(spec, roads),
+            **totals(first),
+            "load_s": loaded,
+            "wall_s": time.perf_counter() - started,
+            "conditions": [
+                recorded_rows.condition_row(c, [r for r in results if r.condition == c.name])
+                for c in conditions
+            ],
+            "per_recording": [
+                recording_row(name, found, [r for r in first if r.recording == name])
+                for name, found in roads.items()
+            ],
+            "per_stretch": [stretch_row(result) for result in results],
+        }
+        if out is None:
+            return facts
+        from liquid_control.evaluate.closed_loop.recorded_page import write_examination
+
+        jobs = stretch_jobs(roads, conditions[0].name, settings.seed)
+        names = read_model(settings.model).state_names
+        write_examination(out, facts, first, jobs, partial(load_packed, model), names)
+    return facts | {"out": str(out)}
 
 
 def drive_road(job: tuple[PackedModel, RoadJob]) -> RoadResult:
@@ -216,7 +236,8 @@ def show(facts: Mapping) -> str:
     """The facts as lines and a table."""
     if "stretches" not in facts:
         return f"{as_lines(facts)}\n\n{table(facts)}"
-    return "\n".join([recorded_rows.table(facts), "", *recorded_rows.sentences(facts)])
+    report = [f"report: {facts['out']}/report.html"] if "out" in facts else []
+    return "\n".join([recorded_rows.table(facts), "", *recorded_rows.sentences(facts), *report])
 
 
 VERB = Verb(EvaluationSettings, evaluate, show)

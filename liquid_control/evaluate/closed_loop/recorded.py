@@ -11,8 +11,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from liquid_control.config import PreprocessConfig
-from liquid_control.control.controller import Controller
-from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import ConfigError
@@ -28,6 +26,7 @@ from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CONDITIONS, find_conditions
 from liquid_control.sim.drive import Step
+from liquid_control.sim.recorded.driver import recorded_driver
 from liquid_control.sim.recorded.loader import RecordedRoads, load_roads
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.world import RecordedWorld, refuse_foreign
@@ -35,9 +34,6 @@ from liquid_control.sim.seeds import road_seed
 from liquid_control.system.jobs import processes, run_jobs
 
 MUJOCO, RECORDING = "mujoco", "recording:"
-COMFORT = 20.0
-"""Lateral acceleration [m/s²] up to which the policy's speed is not lowered in bends: the speed is
-the recorded one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +47,7 @@ class StretchJob:
     seed: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class StretchResult:
     """What was driven on one stretch. `begin_s`: of the stretch, since the recording's first one.
     `unseen_share`: mean over the frames that the policy used of the share of its picture that no
@@ -164,11 +160,7 @@ def drive_stretch(runtime: Runtime, job: StretchJob, film: object = None) -> Str
     world = RecordedWorld(road, seed=job.seed, condition=condition)
     if condition.input_corruption:
         runtime = CorruptedInput(runtime, job.seed, **condition.input_corruption)
-    controller = Controller(
-        runtime, speed=world.task.set_speed, comfort_lateral_acceleration=COMFORT
-    )
-    stale_after = road.gate.stale_after + condition.patience
-    gate = SafetyGate(dataclasses.replace(road.gate, stale_after=stale_after), road.vehicle)
+    controller, gate = recorded_driver(world, runtime, condition.patience)
     tracer = Tracer(world)
 
     def watch(step: Step, put_back: bool) -> None:

@@ -13,9 +13,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from liquid_control.config import VehicleConfig
+from liquid_control.control.driving_scale import CAR_LANE, DrivingScale, driving_scale
 from liquid_control.errors import ShapeError
 from liquid_control.report.overlay import CameraView
 from liquid_control.report.strip import circuit_names, display_names
+
+CAR_SCALE = driving_scale(VehicleConfig(), CAR_LANE)
 
 
 def table(kind: type, rows: Iterable[tuple]):
@@ -111,7 +114,8 @@ class DriveLog:
     `exit_codes` of the processes by name, 0 where the end was clean; `died` names those that ended
     before the drive did. `state_names` are the names of the neurons' states as the policy
     gives them (motor_0, unit_3, memory_3); without them a wired circuit's are assumed. `facts` are
-    printed in the report's head, such as the model's name and the seed.
+    printed in the report's head, such as the model's name and the seed. `scale`: of the vehicle in
+    its lane. `lanes`: 2, of which the right one is driven, or 1, a recorded path.
     """
 
     pictures: Pictures = dataclasses.field(default_factory=Pictures)
@@ -126,6 +130,8 @@ class DriveLog:
     camera: CameraView | None = dataclasses.field(default_factory=CameraView)
     died: tuple[str, ...] = ()
     state_names: tuple[str, ...] = ()
+    scale: DrivingScale = CAR_SCALE
+    lanes: int = 2
 
     @property
     def neuron_names(self) -> tuple[str, ...]:

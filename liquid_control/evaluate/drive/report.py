@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from liquid_control.control.driving_scale import DrivingScale
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.evaluate.drive.road_map import road_map
-from liquid_control.evaluate.drive.summary import DEPARTURE, latencies_ms, summarize
+from liquid_control.evaluate.drive.summary import latencies_ms, summarize
 from liquid_control.evaluate.drive.video import STOPPING, write_video
 from liquid_control.report.charts import Series, heat_map, histogram, stretches, time_chart
 from liquid_control.report.media import video_source
@@ -52,7 +53,7 @@ def write_report(
         path,
         figures=figures,
         facts=log.facts,
-        tiles=_tiles(figures),
+        tiles=_tiles(figures, log.scale),
         charts=_charts(log, figures),
         video=None if video is None or not video.exists() else video_source(video),
         video_offset=float(log.seconds(log.pictures.stamp_ns[:1])[0])
@@ -71,9 +72,9 @@ def _charts(log: DriveLog, figures: Mapping) -> dict[str, str]:
     }
     seconds["commands"] = log.seconds(commands.received_ns)
     end = float(max((s[-1] for s in seconds.values() if len(s)), default=0.0))
-    charts = {"map": road_map(track)}
+    charts = {"map": road_map(track, log.scale, log.lanes)}
     if np.isfinite(track.lane_offset).any():
-        levels = {DEPARTURE: "limit", -DEPARTURE: "limit", 0.0: "zero"}
+        levels = {log.scale.departure: "limit", -log.scale.departure: "limit", 0.0: "zero"}
         charts["offset"] = time_chart(
             [Series("lane offset", "allowed", seconds["track"], track.lane_offset)],
             "m",
@@ -127,7 +128,7 @@ def _gate_spans(seconds: np.ndarray, limits: np.ndarray) -> list[tuple[float, fl
     return spans
 
 
-def _tiles(figures: Mapping) -> list[tuple[str, str, str]]:
+def _tiles(figures: Mapping, scale: DrivingScale) -> list[tuple[str, str, str]]:
     """Headline figures: (label, figure, small print)."""
     used, sent = figures["frames_used"], figures["frames_sent"] or figures["frames_received"]
     share = 100 * used / sent if sent else None
@@ -141,7 +142,7 @@ def _tiles(figures: Mapping) -> list[tuple[str, str, str]]:
         (
             "departures",
             str(figures["departures"]),
-            f"more than {DEPARTURE:g} m off the lane's centre",
+            f"more than {scale.departure:.3g} m off the lane's centre",
         ),
         (
             "lateral error",

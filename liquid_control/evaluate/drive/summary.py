@@ -7,10 +7,10 @@ import numpy as np
 
 from liquid_control.evaluate.drive.log import DriveLog, Track
 from liquid_control.signals import Limit
-from liquid_control.sim.tasks.lane_keeping import DEPARTURE, OFF_ROAD
 
-FASTEST = 60.0
-"""A faster change of place is the vehicle being put back, not driving [m/s]."""
+FASTEST = 2.0
+"""A change of place that is faster than this times the largest speed is the vehicle being put back,
+not driving."""
 
 
 def summarize(log: DriveLog) -> dict:
@@ -23,7 +23,7 @@ def summarize(log: DriveLog) -> dict:
     """
     track, counters = log.track, log.counters
     offset = track.lane_offset[np.isfinite(track.lane_offset)]
-    departures = entries(np.abs(offset) > DEPARTURE)
+    departures = entries(np.abs(offset) > log.scale.departure)
     latency = latencies_ms(log)
     gate = gate_activations(log)
     distance = driven_distance(track)
@@ -47,7 +47,7 @@ def summarize(log: DriveLog) -> dict:
         ),
         "processes_died": len(dead),
         "success": departures == 0 and not dead and distance > 0.0,
-        "off_road": entries(np.abs(offset) > OFF_ROAD),
+        "off_road": entries(np.abs(offset) > log.scale.off_road),
         "lateral_max_m": _rounded(np.abs(offset).max() if len(offset) else None, 4),
         "duration_s": _rounded(np.ptp(track.stamp_ns) / 1e9 if len(track.stamp_ns) else 0.0, 3),
         "mean_speed": _rounded(
@@ -78,7 +78,8 @@ def entries(inside: np.ndarray) -> int:
 def driven_distance(track: Track) -> float:
     """Length of the driven path [m], without the leaps of a vehicle that was put back."""
     steps = np.hypot(np.diff(track.x), np.diff(track.y))
-    possible = steps <= FASTEST * np.abs(np.diff(track.stamp_ns)) / 1e9
+    fastest = FASTEST * np.nanmax(np.abs(track.speed), initial=0.0)
+    possible = steps <= fastest * np.abs(np.diff(track.stamp_ns)) / 1e9
     return float(steps[possible & np.isfinite(steps)].sum())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from liquid_control.control.driving_scale import DrivingScale
 from liquid_control.control.vehicle import curvature, steering_angle
 from liquid_control.errors import DriveError
 from liquid_control.evaluate.drive.log import DriveLog
@@ -27,11 +28,11 @@ from liquid_control.report.overlay import (
 from liquid_control.report.strip import MOST, Strip, by_layer, normalised
 from liquid_control.report.video import VideoWriter
 from liquid_control.signals import Limit
-from liquid_control.sim.tasks.lane_keeping import DEPARTURE, OFF_ROAD
 
 WIDTH, HEIGHT, STRIP_HEIGHT = 960, 612, 222
 PICTURE_HEIGHT, NARROWEST, WIDEST = 360, 480, 720
 STEERING_RATIO = 12.0
+GAUGE = 87.5  # px of half a lane
 SMOOTHING = 0.08
 NOTABLE = 2e-3
 """A difference between proposed and allowed angle that is worth a lamp where the recorder cannot
@@ -111,7 +112,7 @@ def frames(log: DriveLog) -> Iterator[tuple[float, np.ndarray]]:
         canvas[:PICTURE_HEIGHT, : picture.shape[1]] = picture
         panel = canvas[:PICTURE_HEIGHT, picture.shape[1] :]
         np.copyto(panel, blank[:, picture.shape[1] :])
-        _draw_panel(panel, now)
+        _draw_panel(panel, now, log.scale)
         for moment in range(drawn, neurons_of[index]):
             strip.push((log.neurons.stamp_ns[moment] - log.start_ns) / 1e9, activity[moment])
         drawn = neurons_of[index]
@@ -131,7 +132,7 @@ class _Instant:
     limits: Limit
 
 
-def _draw_panel(panel: np.ndarray, now: _Instant) -> None:
+def _draw_panel(panel: np.ndarray, now: _Instant, scale: DrivingScale) -> None:
     right, middle = panel.shape[1] - 18, panel.shape[1] // 2
     end = text(panel, (18, 46), _figure(now.speed, ".1f"), 34, INK, bold=True)
     text(panel, (end + 8, 46), "m/s", 13, MUTED)
@@ -164,7 +165,9 @@ def _draw_panel(panel: np.ndarray, now: _Instant) -> None:
     cv2.line(panel, (18, 266), (right, 266), RULE, 1)
     text(panel, (18, 286), "lane offset", 12, MUTED)
     text(panel, (right, 286), _figure(now.lane_offset, "+.2f", " m"), 12, INK, to_left=True)
-    overlay.draw_lane_gauge(panel, (middle, 310), 50.0, now.lane_offset, OFF_ROAD, DEPARTURE)
+    zoom = GAUGE / scale.off_road
+    gauge = zoom, now.lane_offset, scale.off_road, scale.departure
+    overlay.draw_lane_gauge(panel, (middle, 310), *gauge)
     text(panel, (18, 347), "camera to command", 12, MUTED)
     text(panel, (right, 347), _figure(now.latency, ".1f", " ms"), 12, INK, to_left=True)
 

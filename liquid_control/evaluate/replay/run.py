@@ -17,6 +17,7 @@ from liquid_control.config import check, group, number, path, several, switch, t
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.deploy.runtimes import load_runtime
 from liquid_control.errors import ConfigError
+from liquid_control.evaluate.replay.closed_loop import closed_loop
 from liquid_control.evaluate.replay.golden import golden
 from liquid_control.evaluate.replay.log import ReplayLog, write_csv, write_parquet
 from liquid_control.evaluate.replay.metrics import Comparison, worst
@@ -131,6 +132,9 @@ def run(settings: ReplaySettings) -> dict:
     facts["worst"] = {
         model: worst(parts, settings.worst, APART) for model, parts in comparisons.items()
     }
+    facts["closed_loop"] = closed_loop(
+        settings.model, settings.bags, facts["bags"], settings.robot.recording
+    )
     for warning in facts["warnings"]:
         print(f"liquid-control replay: warning: {warning}", file=sys.stderr)
     if settings.out is not None:

@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -19,6 +20,8 @@ from liquid_control.config import PreprocessConfig, VehicleConfig
 from liquid_control.control.driving_scale import driving_scale
 from liquid_control.deploy.runtime import State
 from liquid_control.errors import ConfigError
+from liquid_control.evaluate.closed_loop.film import shown_picture
+from liquid_control.evaluate.closed_loop.moments import worst_moments
 from liquid_control.evaluate.closed_loop.recorded import (
     StretchJob,
     StretchResult,
@@ -27,6 +30,7 @@ from liquid_control.evaluate.closed_loop.recorded import (
     recordings_of,
 )
 from liquid_control.evaluate.closed_loop.recorded_rows import condition_row, longest_run, totals
+from liquid_control.evaluate.closed_loop.trace import Trace
 from liquid_control.model.car import lane_keeping
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS
 
@@ -141,6 +145,51 @@ def test_the_command_line_answers_with_the_documented_fields(tmp_path, capsys):
     assert cli.main(line) == 0
     text = capsys.readouterr().out
     assert "put back" in text and "clean" in text and "Not driven in" in text
+
+
+def test_the_page_shows_the_worst_moments_and_every_stretch(tmp_path, capsys):
+    drive = write_ground_drive(tmp_path / "drive", seconds=6.0, pause=(2.5, 3.5))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "worst.mp4").write_text("of an earlier examination")
+    line = ["evaluate", str(MODEL), "--world", f"recording:{drive}", *MOUNT, "--workers", "1"]
+    assert cli.main([*line, "--out", str(out)]) == 0
+    assert f"report: {out}/report.html" in capsys.readouterr().out
+    assert json.loads((out / "summary.json").read_text())["stretches"] == 2
+    page = (out / "report.html").read_text()
+    assert page.count("Recorded path and drive") == 2 and "Not driven in" in page
+    assert page.count('class="moment card"') >= 2 and "data:video/mp4" in page
+    with av.open(str(out / "worst.mp4")) as video:
+        frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
+    assert len(frames) > 40 and np.std(frames[20][:360, :480]) > 5.0
+
+
+def test_moments_are_put_backs_first_and_apart(left):
+    seconds = np.arange(0.0, 30.0, 0.05)
+    columns = {field.name: np.zeros(len(seconds)) for field in dataclasses.fields(Trace)}
+    columns |= {"seconds": seconds, "offset": 0.5 * np.sin(seconds)}
+    columns["put_back"][[100, 110]] = 1.0  # 5.0 and 5.5 s
+    one = dataclasses.replace(left, trace=Trace(**columns))
+    other = dataclasses.replace(one, stretch="other")
+    moments = worst_moments([one, other], 5)
+    assert [moment.put_back for moment in moments] == [True, True, False, False, False]
+    assert [moment.stretch for moment in moments[:4]] in (
+        ["painted", "other", "painted", "other"],
+        ["painted", "other", "other", "painted"],
+    )
+    assert all(abs(moment.offset) > 0.49 for moment in moments[2:])
+    of_one = [moment.seconds for moment in moments if moment.stretch == "painted"]
+    assert min(np.diff(sorted(of_one))) >= 4.0
+
+
+def test_unseen_parts_are_tinted_and_the_crop_is_outlined():
+    made = road(seconds=1.0, preprocess=PreprocessConfig(crop_top=0.5))
+    picture, seen = np.full((64, 128, 3), 100, np.uint8), np.ones((64, 128), bool)
+    seen[:, :40] = False
+    shown = shown_picture(picture, seen, made)
+    assert shown.shape == (360, 720, 3)
+    assert (shown[300, 100] == (125, 80, 125)).all() and (shown[300, 500] == 100).all()
+    assert shown[180, 400].min() > 200 and (shown[90, 400] == 100).all()
 
 
 @pytest.mark.parametrize("worlds", [("sea",), ("mujoco", "recording:a"), ("recording:",), ()])

@@ -104,10 +104,14 @@ def test_the_answer_has_the_block_with_and_without_a_comparison(
     assert block["frames"] == COUNT and block["r2"] < 1.0
     assert cli.main(["replay", "lane_keeper", str(path), *flags]) == 0
     text = capsys.readouterr().out
+    command = f"evaluate lane_keeper --world recording:{path} --largest-curvature 2.0"
+    assert command in text and command in facts["closed_loop"]
     assert "R²" in text and f"R² is {block['r2']:.3f}" in text
     bare = make_drive(tmp_path / "bare", seconds=2.0, steering=False)
     cli.main(["replay", "lane_keeper", str(bare), "--json"])
-    block = json.loads(capsys.readouterr().out)["steering"]
+    facts = json.loads(capsys.readouterr().out)
+    block, drives_there = facts["steering"], facts["closed_loop"]
+    assert drives_there == ""
     assert block["frames"] == 0 and block["r2"] is None and block["mae"] is None
 
 
