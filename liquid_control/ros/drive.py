@@ -15,12 +15,21 @@ import webbrowser
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from liquid_control.config import VehicleConfig, check, number, path, switch, text
+from liquid_control.config import VehicleConfig, check, group, number, path, several, switch, text
 from liquid_control.errors import ConfigError, MissingDependencyError
+from liquid_control.evaluate.closed_loop.worlds import (
+    MUJOCO,
+    cache_folder,
+    recordings_of,
+    refuse_other_vehicle,
+    with_image,
+)
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
+from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.ros.dds_transport import transport
 from liquid_control.ros.node_processes import (
     Child,
@@ -31,6 +40,9 @@ from liquid_control.ros.node_processes import (
 from liquid_control.system.files import clear_results
 from liquid_control.system.verb import Interrupted, Verb
 
+if TYPE_CHECKING:
+    from liquid_control.ros.recorded_drive import RecordedDrive
+
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
 PROGRESS_PERIOD = 0.2
 TAKING_PERIOD = 0.04
@@ -40,7 +52,8 @@ AFTER_DEATH = 3.0
 
 @dataclasses.dataclass(frozen=True)
 class DriveSettings:
-    """Watch a policy drive the simulated car over real ROS 2 topics."""
+    """Watch a policy drive the simulated car, or the vehicle of a recording on its own path, over
+    real ROS 2 topics."""
 
     model: str = text("lane_keeper", "path of a model directory, or the name of an installed model")
     seconds: float = number(30.0, 1.0, 86400.0, "s", "how long to drive")
@@ -61,9 +74,17 @@ class DriveSettings:
         92, 1, 100, "", "JPEG quality with --record, of the pictures that the policy gets too"
     )
     view: bool = switch(False, "open the report in a browser when done")
+    worlds: tuple[str, ...] = several(
+        (MUJOCO,),
+        "where to drive: mujoco, or recording:PATH [recording:PATH ...] of any format that replay "
+        "reads; its longest stretch comes first",
+        flag="world",
+    )
+    recording: RecordingSettings = group(RecordingSettings(), flat=True)
 
     def __post_init__(self) -> None:
         check(self)
+        recordings_of(self.worlds)
 
 
 def drive(settings: DriveSettings) -> dict:
@@ -88,8 +109,17 @@ def drive(settings: DriveSettings) -> dict:
             f"a directory that can be made ({error.strerror})",
         ) from error
     clear_results(settings.out, *RESULTS, "logs/*.log")
-    with _Stop() as stop:
-        summary = write_drive(_drive(settings, info.directory.resolve(), stop), settings.out)
+    with _Stop() as stop, cache_folder(None) as cache:
+        recorded, paths = None, recordings_of(settings.worlds)
+        if paths:
+            from liquid_control.ros.recorded_drive import open_recordings
+
+            image = with_image(info.spec)
+            recorded = open_recordings(paths, settings.recording, image, Path(cache))
+        else:
+            refuse_other_vehicle(info)
+        log = _drive(settings, info.directory.resolve(), stop, recorded)
+        summary = write_drive(recorded.drawn(log) if recorded else log, settings.out)
         if settings.view:
             webbrowser.open((settings.out / "report.html").resolve().as_uri())
     print(f"report: {settings.out / 'report.html'}", file=sys.stderr)
@@ -98,7 +128,9 @@ def drive(settings: DriveSettings) -> dict:
     return summary
 
 
-def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
+def _drive(
+    settings: DriveSettings, model: Path, stop: _Stop, recorded: RecordedDrive | None
+) -> DriveLog:
     try:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
@@ -110,19 +142,20 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
     from liquid_control.ros.supervisor import Supervisor
     from liquid_control.sim.bodies.car import VEHICLE
 
+    vehicle = recorded.vehicle if recorded else VEHICLE
     environment, claim = isolated_environment()
     logs = settings.out.resolve() / "logs"
     environment["ROS_LOG_DIR"] = str(logs)
     started = time.monotonic()
-    children = Children(_children(settings, model, VEHICLE), environment, logs)
-    with _bag(settings, model, VEHICLE) as bag, claim, children:
+    children = Children(_children(settings, model, vehicle, recorded), environment, logs)
+    with _bag(settings, model, vehicle) as bag, claim, children:
         try:
             with EnvironmentVariables(
                 environment | transport({**os.environ, **environment}, shared_memory=True)
             ):
                 rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
                 recorder, executor = (
-                    Recorder(VEHICLE, settings.video, bag),
+                    Recorder(vehicle, settings.video, bag),
                     SingleThreadedExecutor(),
                 )
             executor.add_node(recorder)
@@ -130,7 +163,9 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
             supervisor.bring_up()
             figures = {"policy_active_after_s": round(time.monotonic() - started, 2)}
             supervisor.await_listeners(
-                pictures=settings.video or bag is not None, inertial=bag is not None
+                pictures=settings.video or bag is not None,
+                inertial=bag is not None,
+                imu=recorded is None or recorded.inertial,
             )
             domain = environment["ROS_DOMAIN_ID"]
             print(
@@ -155,7 +190,7 @@ def _drive(settings: DriveSettings, model: Path, stop: _Stop) -> DriveLog:
     facts = {
         "model": model.name,
         "seed": str(settings.seed),
-        "road": "held out",
+        "road": ", ".join(path.name for path in recorded.paths) if recorded else "held out",
         "start-up check": "; ".join(text for one in recorder.complaints.values() for text in one)
         or "ok",
         **({"recording": str(settings.record)} if bag else {}),
@@ -178,7 +213,9 @@ def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> Abstra
     return BagWriter(settings.record, facts=facts, vehicle=vehicle)
 
 
-def _children(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> list[Child]:
+def _children(
+    settings: DriveSettings, model: Path, vehicle: VehicleConfig, recorded: RecordedDrive | None
+) -> list[Child]:
     shape = {
         f"vehicle.{field.name}": getattr(vehicle, field.name)
         for field in dataclasses.fields(vehicle)
@@ -198,12 +235,17 @@ def _children(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> l
         "world.length": length,
         "jpeg_quality": settings.jpeg_quality,
     }
+    limits: dict[str, object] = {"gate.max_speed": settings.speed}
+    if recorded is not None:
+        policy |= recorded.policy(settings.speed)
+        limits = recorded.safety(settings.speed)
+        world["recorded_roads"] = str(recorded.file)
     return [
         Child("policy_node", "liquid_control.ros.policy_node", {**shape, **policy}),
         Child(
             "safety_node",
             "liquid_control.ros.safety_node",
-            {**shape, "gate.max_speed": settings.speed, "state_folder": "none"},
+            {**shape, **limits, "state_folder": "none"},
         ),
         Child("sim_node", "liquid_control.ros.sim_node", world),
     ]

@@ -144,6 +144,11 @@ class SimNodeConfig:
         "",
         "JPEG quality of the compressed pictures, which are made while they are subscribed to",
     )
+    recorded_roads: str = text(
+        "",
+        "file of the recorded roads to drive in, as liquid-control drive --world recording:PATH "
+        "writes it; empty: MuJoCo",
+    )
     command_timeout: float = number(
         0.5, 0.05, 10.0, "s", "the vehicle brakes after this time without a command"
     )

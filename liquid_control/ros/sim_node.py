@@ -1,5 +1,5 @@
-"""The MuJoCo world as the robot, in real time. It publishes camera, IMU, odometry and the
-ground truth, and subscribes to the command.
+"""A world as the robot, in real time: MuJoCo's, or a recorded one. It publishes camera, ground
+truth and, where the world measures them, IMU and odometry, and subscribes to the command.
 
 Each IMU period is computed a little before it begins and sent piece by piece when its time has
 come, so that a picture leaves at its own stamp. Without commands the vehicle holds its wheels
@@ -13,6 +13,7 @@ import collections
 import math
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import rclpy
 from nav_msgs.msg import Odometry
@@ -22,7 +23,6 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 from std_msgs.msg import Float64
 
-from liquid_control.config import WorldConfig
 from liquid_control.errors import MissingDependencyError
 from liquid_control.ros import (
     camera_topics,
@@ -40,6 +40,10 @@ from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.real_time import Pace
 from liquid_control.signals import Command, Frame, ImuSample, SpeedSample
 
+if TYPE_CHECKING:
+    from liquid_control.ros.sim_courses import Lens
+    from liquid_control.sim.driven_world import DrivenWorld
+
 AHEAD = 0.004
 """A period is computed so long before it begins [s]: time to draw a picture that is due right at
 its beginning."""
@@ -52,27 +56,23 @@ PARAMETERS = NODES["sim_node"]
 
 
 class SimNode(Node):
-    """Raises ConfigError for parameters that break their bounds, MissingDependencyError without
-    MuJoCo or a chosen ackermann_msgs."""
+    """Raises ConfigError for parameters that break their bounds and for a file without recorded
+    roads, MissingDependencyError without MuJoCo or a chosen ackermann_msgs."""
 
     def __init__(self, **options) -> None:
         super().__init__("sim_node", **options)
         try:
-            from liquid_control.sim import world
-            from liquid_control.sim.bodies.car import VEHICLE
-            from liquid_control.sim.tasks.lane_keeping import PUT_BACK_AHEAD
+            from liquid_control.ros.sim_courses import open_course
         except ImportError as error:
             raise MissingDependencyError(
                 error.name or "mujoco", "Install the sim extra: pip install 'liquid_control[sim]'"
             ) from error
         self.config, self.controls, world_config = parameters.declare_all(self, PARAMETERS)
         undeclared.refuse_undeclared(self, "sim_node")
-        self.world = world.World(world_config, self.config.seed, self.config.held_out)
-        self.vehicle, self._start = VEHICLE, world.START_STATION
-        self._put_back_ahead = PUT_BACK_AHEAD
-        self.world.render(
-            world_config.image_width, world_config.image_height
-        )  # the first picture is slow: it makes the GL context
+        self.course = open_course(self.config, world_config)
+        self.vehicle, lens = self.course.vehicle, self.course.lens
+        # The first picture is slow: it makes the GL context.
+        self.world.render(lens.width, lens.height)
         self.pace = Pace(self.config.publish_clock)
         self.command: Command | None = None
         self.frames_sent = self.times_put_back = self.roads_done = 0
@@ -83,7 +83,7 @@ class SimNode(Node):
             collections.deque()
         )  # what is sensed but not due yet, with its simulated time
         self._commands, self._latency, self._lateness = Meter(), Meter(), Meter()
-        self._camera_info = _camera_info(world_config, self.world)
+        self._camera_info = _camera_info(lens)
         self._camera = self.create_publisher(Image, camera_topics.RAW, qos.CAMERA)
         self._compressed = self.create_publisher(
             CompressedImage, camera_topics.transport_topic(self, "compressed"), qos.CAMERA
@@ -91,9 +91,12 @@ class SimNode(Node):
         self._camera_infos = self.create_publisher(
             CameraInfo, camera_topics.info_topic(self), qos.CAMERA
         )
-        self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
-        self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
-        self._steering_angle = self.create_publisher(Float64, "steering_angle", qos.INERTIAL)
+        self._imu = self._odometry = self._steering_angle = None
+        if self.course.inertial:
+            self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
+        if self.course.speed:
+            self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
+            self._steering_angle = self.create_publisher(Float64, "steering_angle", qos.INERTIAL)
         self._ground_truth = self.create_publisher(Odometry, "ground_truth", qos.STATUS)
         self._lane_pose = self.create_publisher(Odometry, "lane_pose", qos.STATUS)
         self._clock_out = (
@@ -106,7 +109,6 @@ class SimNode(Node):
         )
         parameters.follow(self, [("", self.controls)], lambda changed: self._set_controls(*changed))
         diagnostics.publish(self, self._report)
-        self._stand_at_start()
 
     def run(self, executor: SingleThreadedExecutor) -> None:
         """Drives until the node is stopped."""
@@ -129,6 +131,10 @@ class SimNode(Node):
                 self._send(*self._outbox.popleft())
 
     @property
+    def world(self) -> DrivenWorld:
+        return self.course.world
+
+    @property
     def _computed_ns(self) -> int:
         """Up to when the world is computed, in simulated time of all roads."""
         return self._begun_ns + self.world.time_ns
@@ -145,11 +151,10 @@ class SimNode(Node):
         if truth and truth.finished:
             self._begun_ns += self.world.time_ns
             self.roads_done += 1
-            self.world.reset(_next_seed(self.config.seed, self.roads_done), self.config.held_out)
-            self._stand_at_start()
+            self.course.follow()
         elif truth and self.world.task.is_terminated(truth):
             self.times_put_back += 1
-            self.world.place(truth.station + self._put_back_ahead)
+            self.course.put_back()
 
     def _steering(self) -> tuple[float, float]:
         """The steering angle [rad] and cap on the speed [m/s] that the vehicle obeys now."""
@@ -180,8 +185,11 @@ class SimNode(Node):
             self._odometry.publish(message)
             self._steering_angle.publish(Float64(data=self.world.body.steering_angle))
         else:
+            x, y = self.course.shift
             self._ground_truth.publish(
-                conversions.odometry_message(stamp, "map", event.x, event.y, event.yaw, event.speed)
+                conversions.odometry_message(
+                    stamp, "map", event.x + x, event.y + y, event.yaw, event.speed
+                )
             )
             lane = conversions.odometry_message(
                 stamp, "lane", event.station, event.lane_offset, event.heading_error, event.speed
@@ -202,11 +210,6 @@ class SimNode(Node):
             message.header = self._camera_info.header
             self._compressed.publish(message)
 
-    def _stand_at_start(self) -> None:
-        """Puts the vehicle at rest: it does not move before the first command."""
-        x, y, heading, _ = self.world.road.at(self._start)
-        self.world.physics.place(x, y, heading, 0.0)
-
     def _obey(self, message, received_ns: int) -> None:
         before = self.command or Command(0, received_ns, 0.0, 0.0)
         command = conversions.command_from_message(
@@ -216,6 +219,8 @@ class SimNode(Node):
             return  # not finite: ignored; the timeout brakes
         self._commands.tick()
         self._latency.tick((received_ns - command.issued_ns) / 1e9)
+        if self.command is None:
+            self.course.begin()
         self.command = command
 
     def _set_controls(self, controls: SimControls) -> None:
@@ -238,7 +243,7 @@ class SimNode(Node):
         )
         values |= {
             "camera_listeners": listeners,
-            "imu_listeners": self._imu.get_subscription_count(),
+            "imu_listeners": self._imu.get_subscription_count() if self._imu else 0,
             "running": self.controls.running,
         }
         values |= {"roads_done": self.roads_done, "times_put_back": self.times_put_back}
@@ -248,28 +253,15 @@ class SimNode(Node):
         return Report(diagnostics.OK, doing, values)
 
 
-def _next_seed(seed: int, index: int) -> int:
-    from liquid_control.sim.seeds import road_seed
-
-    return road_seed(seed, index)
-
-
-def _camera_info(config: WorldConfig, world) -> CameraInfo:
+def _camera_info(lens: Lens) -> CameraInfo:
     """A pinhole without distortion."""
-    focal, x, y = (
-        world.physics.focal_length * config.image_height,
-        config.image_width / 2,
-        config.image_height / 2,
-    )
+    (across, down), (x, y) = lens.focal, lens.centre
     info = CameraInfo(
-        height=config.image_height,
-        width=config.image_width,
-        distortion_model="plumb_bob",
-        d=[0.0] * 5,
+        height=lens.height, width=lens.width, distortion_model="plumb_bob", d=[0.0] * 5
     )
-    info.k = [focal, 0.0, x, 0.0, focal, y, 0.0, 0.0, 1.0]
+    info.k = [across, 0.0, x, 0.0, down, y, 0.0, 0.0, 1.0]
     info.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-    info.p = [focal, 0.0, x, 0.0, 0.0, focal, y, 0.0, 0.0, 0.0, 1.0, 0.0]
+    info.p = [across, 0.0, x, 0.0, 0.0, down, y, 0.0, 0.0, 0.0, 1.0, 0.0]
     return info
 
 

@@ -47,12 +47,13 @@ class Supervisor:
         self._transition(Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE)
         self._transition(Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
 
-    def await_listeners(self, pictures: bool, inertial: bool) -> None:
+    def await_listeners(self, pictures: bool, inertial: bool, imu: bool = True) -> None:
         """Until every publisher of LISTENERS knows its listeners; `pictures`, `inertial`: the
-        recorder listens to the camera, the IMU."""
+        recorder listens to the camera, the IMU. `imu`: whether the vehicle has one."""
         without = {"camera_listeners": not pictures, "imu_listeners": not inertial}
         for count, (node, least) in LISTENERS.items():
             least -= without.get(count, False)
+            least = least if imu or count != "imu_listeners" else 0
             self._until(
                 lambda node=node, count=count, least=least: self._reported(node, count) >= least,
                 f"the listeners of {node}",

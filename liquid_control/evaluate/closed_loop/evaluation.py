@@ -15,21 +15,24 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
-from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop import recorded_rows
 from liquid_control.evaluate.closed_loop.condition_rows import RoadResult, condition_row, table
 from liquid_control.evaluate.closed_loop.examine import Examined, examine
 from liquid_control.evaluate.closed_loop.recorded import (
-    MUJOCO,
-    cache_folder,
     conditions_of,
     drive_all,
     load_all,
     not_measured,
-    recordings_of,
     stretch_jobs,
 )
 from liquid_control.evaluate.closed_loop.recorded_rows import recording_row, stretch_row, totals
+from liquid_control.evaluate.closed_loop.worlds import (
+    MUJOCO,
+    cache_folder,
+    recordings_of,
+    refuse_other_vehicle,
+    with_image,
+)
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.model.packed import PackedModel, pack_model
@@ -115,9 +118,10 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
     as it must be."""
     started = time.perf_counter()
     settings = dataclasses.replace(settings, model=find_model(settings.model))
-    read_model(settings.model, settings.require_signature)
+    info = read_model(settings.model, settings.require_signature)
     if recordings_of(settings.worlds):
         return evaluate_recorded(settings, progress)
+    refuse_other_vehicle(info)
     conditions = find_conditions(settings.conditions)
     model = pack_model(settings.model)
     jobs = [
@@ -161,15 +165,14 @@ def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
     paths, conditions = recordings_of(settings.worlds), conditions_of(settings.conditions)
     model = pack_model(settings.model)
     spec = read_model(settings.model).spec
-    if spec.image is None:
-        raise ConfigError("model", "a policy without a picture", "one that sees the recorded road")
+    preprocess = with_image(spec)
     out = settings.out
     if out is not None:
         require("jinja2", "av", "matplotlib")
         out.mkdir(parents=True, exist_ok=True)
         clear_results(out, *RESULTS)
     with cache_folder(settings.cache) as cache:
-        roads = load_all(paths, settings.recording, settings.view, spec.image, Path(cache))
+        roads = load_all(paths, settings.recording, settings.view, preprocess, Path(cache))
         loaded = time.perf_counter() - started
         results = drive_all(model, roads, conditions, settings.seed, settings.workers, progress)
         first = [result for result in results if result.condition == conditions[0].name]

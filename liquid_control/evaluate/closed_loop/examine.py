@@ -11,6 +11,7 @@ from collections.abc import Callable
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.evaluate.closed_loop.comfort import mean_squares
+from liquid_control.signals import Limit
 from liquid_control.sim.drive import Step, drive
 from liquid_control.sim.driven_world import DrivenWorld
 
@@ -52,10 +53,12 @@ def examine(
     controller: Controller,
     gate: SafetyGate,
     watch: Callable[[Step, bool], object] | None = None,
+    ignored: Limit = Limit.NONE,
 ) -> Examined:
     """Drives to the end of the world's road. A vehicle that leaves the lane or stands still is
     counted and put back on its middle, by the lengths of its `scale`. `watch` gets every
-    step and whether the vehicle is put back after it."""
+    step and whether the vehicle is put back after it. `ignored`: limits that do not count, such as
+    the unknown speed of a vehicle that measures none."""
     started, busy = time.perf_counter(), time.process_time()
     scale = world.scale
     departures = off_road = standstills = gated = periods = stopped = 0
@@ -77,8 +80,9 @@ def examine(
         departures += departing and not outside
         outside = departing or (outside and offset > BACK_IN_LANE * scale.departure)
         beyond += moved * departing
-        gated += bool(step.verdict.limits) and not limited
-        limited = bool(step.verdict.limits)
+        acted = bool(step.verdict.limits & ~ignored)
+        gated += acted and not limited
+        limited = acted
         periods, stopped = periods + 1, stopped + step.verdict.safe_stop
         stretches[-1].append((truth.stamp_ns, truth.yaw, truth.speed, truth.steering_angle))
         if station > mark_station + ADVANCE * scale.put_back_ahead:

@@ -23,6 +23,7 @@ from liquid_control.evaluate.drive.log import (
 from liquid_control.perception.ground_camera import GroundCamera
 from liquid_control.perception.observer import crop_of
 from liquid_control.report.overlay import CameraView
+from liquid_control.signals import Limit
 from liquid_control.sim.drive import Step
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.world import RecordedWorld
@@ -69,14 +70,16 @@ def shown_picture(picture: np.ndarray, seen: np.ndarray, road: RecordedRoad) -> 
 
 class Filmer:
     """Watches one stretch; see `recorded.drive_stretch`. Keeps what lies in one of the `windows`
-    (begin, end) [s]."""
+    (begin, end) [s]. `ignored`: see `examine`."""
 
     def __init__(
         self,
         road: RecordedRoad,
         windows: Sequence[tuple[float, float]],
         state_names: tuple[str, ...] = (),
+        ignored: Limit = Limit.NONE,
     ) -> None:
+        self._ignored = ignored
         self._road, self._windows, self._names = road, windows, state_names
         self._pictures: list[tuple] = []
         self._proposals: list[tuple] = []
@@ -103,7 +106,7 @@ class Filmer:
         command = step.command
         if command.issued_ns != self._issued:
             self._issued = command.issued_ns
-            limits = step.verdict.limits.value
+            limits = (step.verdict.limits & ~self._ignored).value
             values = command.issued_ns, command.steering_angle, command.speed, now, limits
             self._commands.append((command.stamp_ns, *values))
         place = (truth.x, truth.y, truth.yaw, truth.speed, truth.station, truth.lane_offset)

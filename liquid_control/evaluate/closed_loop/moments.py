@@ -12,7 +12,12 @@ import numpy as np
 
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.closed_loop.film import Filmer
-from liquid_control.evaluate.closed_loop.recorded import StretchJob, StretchResult, drive_stretch
+from liquid_control.evaluate.closed_loop.recorded import (
+    StretchJob,
+    StretchResult,
+    drive_stretch,
+    unmeasured,
+)
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.evaluate.drive.video import NARROWEST, PICTURE_HEIGHT, WIDEST, frames
 from liquid_control.report.overlay import BACKGROUND, INK, STOPPED, text
@@ -77,7 +82,7 @@ def write_film(
             for moment in moments
             if (moment.recording, moment.stretch) == place
         ]
-        filmers[place] = Filmer(job.road, windows, tuple(state_names))
+        filmers[place] = Filmer(job.road, windows, tuple(state_names), unmeasured(job.road))
         drive_stretch(runtime(), job, filmers[place])
     shown, begin = [], 0.0
     with VideoWriter(path) as video:

@@ -4,10 +4,8 @@ the same loop, controller and gate as in simulation."""
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from liquid_control.config import PreprocessConfig
@@ -22,6 +20,7 @@ from liquid_control.perception.view import ViewSettings
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.view import crop_for
+from liquid_control.signals import Limit
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CONDITIONS, find_conditions
@@ -32,8 +31,6 @@ from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.world import RecordedWorld, refuse_foreign
 from liquid_control.sim.seeds import road_seed
 from liquid_control.system.jobs import processes, run_jobs
-
-MUJOCO, RECORDING = "mujoco", "recording:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,17 +57,6 @@ class StretchResult:
     unseen_share: float
     examined: Examined
     trace: Trace
-
-
-def recordings_of(worlds: Sequence[str]) -> tuple[Path, ...]:
-    """The paths behind `recording:`; none for mujoco. Raises ConfigError for another world and for
-    a mixture."""
-    expected = f"{MUJOCO}, or {RECORDING}PATH [{RECORDING}PATH ...]"
-    if tuple(worlds) == (MUJOCO,):
-        return ()
-    if not worlds or any(not one.startswith(RECORDING) or one == RECORDING for one in worlds):
-        raise ConfigError("world", " ".join(worlds) or "nothing", expected)
-    return tuple(Path(world.removeprefix(RECORDING)) for world in dict.fromkeys(worlds))
 
 
 def conditions_of(names: Sequence[str]) -> tuple[Condition, ...]:
@@ -114,13 +100,6 @@ def not_measured(spec: PolicySpec, roads: Mapping[str, RecordedRoads]) -> list[s
     ]
 
 
-def cache_folder(given: Path | None) -> AbstractContextManager:
-    """The folder for decoded pictures; a temporary one where none is given."""
-    if given is not None:
-        return nullcontext(given)
-    return tempfile.TemporaryDirectory(prefix="liquid_control_roads_")
-
-
 def drive_all(
     model: PackedModel,
     roads: Mapping[str, RecordedRoads],
@@ -147,6 +126,11 @@ def stretch_jobs(roads: Mapping[str, RecordedRoads], condition: str, seed: int) 
     ]
 
 
+def unmeasured(road: RecordedRoad) -> Limit:
+    """The gate's limits that say no more than that the vehicle has no speed sensor."""
+    return Limit.NONE if "speed" in road.measured else Limit.SPEED_UNKNOWN
+
+
 def _drive_packed(job: tuple[PackedModel, StretchJob]) -> StretchResult:
     model, stretch = job
     return drive_stretch(load_packed(model), stretch)
@@ -168,7 +152,7 @@ def drive_stretch(runtime: Runtime, job: StretchJob, film: object = None) -> Str
         if film is not None:
             film(world, controller, step, put_back)
 
-    found = examine(world, controller, gate, watch)
+    found = examine(world, controller, gate, watch, unmeasured(road))
     world.close()
     timed = {"wall_s": time.perf_counter() - started, "cpu_s": time.process_time() - busy}
     return StretchResult(

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from liquid_control.config import REQUIRED, WorldConfig, check, group, number, path, switch
 from liquid_control.deploy.saliency import VisualBackProp
 from liquid_control.deploy.torch_runtime import TorchRuntime
+from liquid_control.evaluate.closed_loop.worlds import refuse_other_vehicle
 from liquid_control.evaluate.insight import findings
 from liquid_control.evaluate.insight.film import write_film
 from liquid_control.evaluate.insight.intervention import Effect, choose_lesions, intervene_all
@@ -69,6 +70,7 @@ def explain(settings: ExplainSettings, progress: bool = True) -> dict:
     settings = dataclasses.replace(settings, model=find_model(settings.model))
     torch.set_num_threads(1)  # more cost time on pictures this small
     info, network = read_model(settings.model), load_network(settings.model)
+    refuse_other_vehicle(info)
     runtime = TorchRuntime(network)
     bar = tqdm(range(settings.roads), "roads", disable=not progress or None, leave=False)
     traces = [

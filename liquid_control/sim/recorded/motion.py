@@ -33,10 +33,13 @@ class RecordedMotion:
         self._dead = max(round((road.response_delay - lag) / TIMESTEP), 0)
         self.place(0.0, 0.0, 0.0)
 
-    def place(self, station: float, offset: float, heading_error: float) -> None:
-        """Puts the vehicle beside the path at the recorded speed, commanded as the driver was."""
+    def place(
+        self, station: float, offset: float, heading_error: float, speed: float | None = None
+    ) -> None:
+        """Puts the vehicle beside the path, commanded as the driver was, at a speed [m/s] or at the
+        recorded one."""
         self.station, self.offset, self.heading_error = station, offset, heading_error
-        self.speed = self.limit
+        self.speed = self.limit if speed is None else speed
         self._pending = deque([0.0] * self._dead)
         self._deviation = 0.0
         self.curvature = self._road.line.at(station)[3]

@@ -134,10 +134,16 @@ class RecordedWorld:
         self.frames_dropped, self.unseen = 0, 0.0
         self.place(self._begin)
 
-    def place(self, station: float, lane_offset: float = 0.0, heading_error: float = 0.0) -> None:
-        """Puts the vehicle beside the path at a station, moving at the recorded speed and steered
-        as by the driver."""
-        self._motion.place(station, lane_offset, heading_error)
+    def place(
+        self,
+        station: float,
+        lane_offset: float = 0.0,
+        heading_error: float = 0.0,
+        speed: float | None = None,
+    ) -> None:
+        """Puts the vehicle beside the path at a station, steered as by the driver, moving at
+        `speed` [m/s] or at the recorded one."""
+        self._motion.place(station, lane_offset, heading_error, speed)
         self._delivery.forget()
         self._truth: Truth | None = None
 

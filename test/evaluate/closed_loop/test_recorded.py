@@ -6,7 +6,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -27,10 +29,10 @@ from liquid_control.evaluate.closed_loop.recorded import (
     StretchResult,
     conditions_of,
     drive_stretch,
-    recordings_of,
 )
 from liquid_control.evaluate.closed_loop.recorded_rows import condition_row, longest_run, totals
 from liquid_control.evaluate.closed_loop.trace import Trace
+from liquid_control.evaluate.closed_loop.worlds import recordings_of, refuse_other_vehicle
 from liquid_control.model.car import lane_keeping
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS
 
@@ -202,6 +204,16 @@ def test_a_recording_is_named_by_its_path():
     assert recordings_of(("mujoco",)) == ()
     paths = recordings_of(("recording:a/b", "recording:c", "recording:c"))
     assert paths == (Path("a/b"), Path("c"))
+
+
+@pytest.mark.parametrize(
+    ("recorded", "scale", "refused"), [(True, 0.7, True), (True, 0.04, False), (False, 0.7, False)]
+)
+def test_a_small_vehicles_policy_does_not_drive_mujocos_car(recorded, scale, refused):
+    settings = {"settings": {"recording": {}}} if recorded else {}
+    info = SimpleNamespace(spec=lane_keeping(curvature_scale=scale), provenance=settings)
+    with pytest.raises(ConfigError, match="smaller vehicle") if refused else nullcontext():
+        refuse_other_vehicle(info)
 
 
 def test_all_conditions_are_those_that_apply():
