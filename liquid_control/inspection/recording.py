@@ -34,6 +34,7 @@ from liquid_control.inspection.findings import (
     warning,
 )
 from liquid_control.inspection.inputs import gives_target, judge_inputs, judge_remarks
+from liquid_control.inspection.labels import judge_labels
 from liquid_control.inspection.measurements import judge_driving, judge_imu
 from liquid_control.inspection.motion_signals import MAX_GAP
 from liquid_control.inspection.pictures import judge_pictures
@@ -299,6 +300,7 @@ def _judge(
         moved=agreement.diagnosis.corrected.poses is not None,
         is_curvature=is_curvature(roles),
     )
+    findings += judge_labels(tracks.steering)
     findings += judge_agreement(agreement, is_curvature(roles), settings)
     if not any(one.code in OTHER_NUMBERS for one in findings):
         findings += judge_sharpness(tracks.sharpness, is_curvature(roles))
