@@ -196,6 +196,7 @@ def measure(work: Path) -> dict:
     recordings = sorted(path for path in bags.iterdir() if path.is_dir())
     shown = command("train", "recordings", "--help")
     recorded = ["train", "imitation" if shown.returncode else "recordings"]
+    recorded += ["--closed-loop", "off"] if "--closed-loop" in shown.stdout else []
     recorded += ["--recordings" if "--recordings" in shown.stdout else "--bags"]
     for name in ("ltc", "lstm"):
         run = work / f"recorded_{name}"

@@ -2,9 +2,9 @@
 simulated drives, as episodes and as rosbag2 with JPEG pictures and recorded commands, with the same
 network, settings and seeds, and all drive the same held-out roads.
 
-No kind has DAgger rounds or auxiliary targets, which a recording does not hold. Policies of kind
-`bags` learn from the command, as on a vehicle: in these drives, the output of the safety gate.
-Those of kind `proposals` learn from the expert's proposal.
+No kind is trained in closed loop or has auxiliary targets, which a recording does not hold.
+Policies of kind `bags` learn from the command, as on a vehicle: in these drives, the output of the
+safety gate. Those of kind `proposals` learn from the expert's proposal.
 """
 
 from __future__ import annotations
@@ -228,6 +228,7 @@ def _from_bags(
     train(
         RecordingsSettings(
             bags,
+            closed_loop="off",
             out=folder,
             cache=settings.out / "cache",
             clone=how,

@@ -62,7 +62,7 @@ class ClosedLoop:
         an expert on learned and held-out roads. Raises TooLittleError."""
         roads, loop = self.roads, self.loop
         learned = {
-            name: with_auxiliary(episode, roads.of_recording[self.split.recording_of(name)])
+            name: with_auxiliary(episode, roads.of_recording.get(self.split.recording_of(name), ()))
             for name, episode in self.split.learned.items()
         }
         length, augmentation = self.settings.frames, self.settings.augmentation

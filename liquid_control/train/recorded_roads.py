@@ -76,14 +76,10 @@ def split_roads(settings: RecordingsSettings, loaded: LoadedRecordings, split: S
         _Job(Path(name), settings.recording, loaded.preprocess, settings.cache, settings.curvature)
         for name in loaded.episodes
     ]
-    prepared = run_jobs(_prepare, jobs, processes(settings.workers), "roads")
-    problems, roads = {}, {}
-    for job, problem in zip(jobs, prepared, strict=True):
-        name = str(job.path)
-        if problem:
-            problems[name] = problem
-            continue
-        roads[name] = _load(job)
+    made = run_jobs(_load, jobs, processes(settings.workers), "roads")
+    found_in = {str(job.path): found for job, found in zip(jobs, made, strict=True)}
+    problems = {name: found for name, found in found_in.items() if isinstance(found, str)}
+    roads = {name: found for name, found in found_in.items() if name not in problems}
     left_out: Counter = Counter()
     learned, held_out = [], []
     for name, found in roads.items():
@@ -153,18 +149,15 @@ class _Job:
     curvature: CurvatureSettings
 
 
-def _load(job: _Job) -> RecordedRoads:
+def _load(job: _Job) -> RecordedRoads | str:
+    """A recording's roads, or the reason why it makes none, as text: classes of errors do not
+    survive between processes."""
     recording = with_vehicle_file(job.path, job.recording)
-    return load_roads(job.path, recording, job.preprocess, job.cache, job.curvature)
-
-
-def _prepare(job: _Job) -> str:
-    """Puts a recording's roads into the cache; the reason why it makes none, or nothing."""
     try:
-        found = _load(job)
+        found = load_roads(job.path, recording, job.preprocess, job.cache, job.curvature)
     except LiquidControlError as error:
         return str(error)
-    return "" if found.roads else _reasons(found)
+    return found if found.roads else _reasons(found)
 
 
 def _reasons(found: RecordedRoads) -> str:

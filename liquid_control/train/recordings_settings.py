@@ -83,7 +83,7 @@ class RecordingsSettings:
         "auto", DEVICES, "device of the training; auto: a GPU if PyTorch finds one, else the CPU"
     )
     closed_loop: str = choice(
-        "off",
+        "auto",
         ("auto", "on", "off"),
         "train and examine in the world that the recordings make: auto where one can be made, on "
         "or not at all; off: clone the drivers only",

@@ -228,6 +228,7 @@ def test_recordings_of_all_formats_are_trained_on_together(recordings, tmp_path,
     found = train(
         RecordingsSettings(
             tuple(recordings(name) for name in WRITTEN),
+            closed_loop="off",
             out=tmp_path / "run",
             cache=tmp_path / "cache",
             recording=CURVED,

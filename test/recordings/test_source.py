@@ -365,6 +365,7 @@ def test_training_does_not_depend_on_the_format(drives, tmp_path, monkeypatch):
         found[name] = train(
             RecordingsSettings(
                 tuple(paths),
+                closed_loop="off",
                 out=tmp_path / name / "run",
                 cache=tmp_path / name / "cache",
                 clone=clone,

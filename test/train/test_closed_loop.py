@@ -22,6 +22,7 @@ from liquid_control.model.cores import LtcConfig
 from liquid_control.model.model_file import read_model
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.recordings.settings import CameraMount, RecordingSettings
+from liquid_control.sim.recorded.loader import NoRoadError
 from liquid_control.train import closed_loop
 from liquid_control.train.cloning import CloneSettings
 from liquid_control.train.closed_loop_settings import ClosedLoopSettings
@@ -142,8 +143,6 @@ def test_an_interrupted_run_ends_with_the_same_weights(settings, run, monkeypatc
 def test_where_no_recording_makes_a_road_the_drivers_are_cloned_and_that_is_said(
     settings, monkeypatch, capsys
 ):
-    from liquid_control.sim.recorded.loader import NoRoadError
-
     def refuse(path, *_):
         raise NoRoadError(path, "its camera looks up", "Mount it lower")
 
@@ -157,6 +156,30 @@ def test_where_no_recording_makes_a_road_the_drivers_are_cloned_and_that_is_said
     with pytest.raises(NothingToDriveError, match=r"looks up.*--closed-loop off"):
         train(dataclasses.replace(settings, out=settings.out.parent / "on"))
     assert not (settings.out.parent / "on").exists()
+
+
+def test_a_recording_that_makes_no_road_is_cloned_only(settings, monkeypatch, capsys):
+    from liquid_control.train import recorded_roads
+
+    bad, load = str(settings.recordings[1]), recorded_roads.load_roads
+
+    def refuse(path, *others):
+        if str(path) == bad:
+            raise NoRoadError(path, "it holds no speed", "Give --constant-speed")
+        return load(path, *others)
+
+    monkeypatch.setattr(recorded_roads, "load_roads", refuse)
+    monkeypatch.setattr(closed_loop, "drive_all", lambda *_, **__: [])
+    monkeypatch.setattr(closed_loop, "totals", lambda _: {"lateral_rmse_m": 0.1})
+    quick = dataclasses.replace(CLONE, steps=2, core_fit=CoreFitSettings(steps=0))
+    loop = dataclasses.replace(LOOP, rounds=0, recovery_frames=100)
+    some = dataclasses.replace(settings, out=settings.out.parent / "some", clone=quick, loop=loop)
+    found = train(some)
+    assert found["roads"]["learned_roads"] == 1 and found["recordings"] == 3
+    assert set(found["roads"]["not_driven_in"]) == {bad}
+    assert "cloned only, not driven in" in capsys.readouterr().err
+    learned = read_model(found["model"]).provenance["data"]["split"]["learned"]
+    assert bad in learned
 
 
 def load_weights(model: Path) -> dict:

@@ -63,6 +63,7 @@ def settings(tmp_path_factory, bags):
     folder = tmp_path_factory.mktemp("run")
     return RecordingsSettings(
         bags,
+        closed_loop="off",
         out=folder / "run",
         cache=folder / "cache",
         clone=QUICK,
@@ -351,6 +352,8 @@ def test_the_command_line_takes_recordings_and_answers_json(bags, tmp_path, caps
         "3",
         "--workers",
         "1",
+        "--closed-loop",
+        "off",
         "--json",
     ]
     flags = [

@@ -21,6 +21,7 @@ def settings_for(paths, folder, **recording) -> RecordingsSettings:
     return RecordingsSettings(
         tuple(paths[1:]),
         paths=tuple(paths[:1]),  # as given without --recordings
+        closed_loop="off",
         out=folder / "run",
         cache=folder / "cache",
         clone=CloneSettings(steps=2, frames=8, core_fit=CoreFitSettings(steps=2)),

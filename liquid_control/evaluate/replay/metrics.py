@@ -103,12 +103,13 @@ def compare(log: ReplayLog) -> Comparison | None:
     gyro = log.contributions.get("yaw_rate")
     measured = gyro is not None and gyro.met > 1 and not gyro.reason
     measured = measured and np.isfinite(frames.measured_speed).sum() > 1
-    as_recorded = CurvatureSettings(source="gyro" if measured else "steering", smoothing=0.0)
-    driven = driven_curvature(stamps, motion, as_recorded, log.vehicle)
+    driven = driven_curvature(
+        stamps, motion, CurvatureSettings(source="gyro" if measured else "steering"), log.vehicle
+    )
     from_steering = driven_curvature(
         stamps,
         dataclasses.replace(motion, speed=Track(stamps[:0], stamps[:0].astype(float))),
-        dataclasses.replace(as_recorded, source="steering"),
+        CurvatureSettings(source="steering"),
         log.vehicle,
     )
     return Comparison(
