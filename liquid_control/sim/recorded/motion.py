@@ -53,9 +53,8 @@ class RecordedMotion:
         """One time step with a commanded front-wheel angle [rad] and an upper limit on the speed
         [m/s]."""
         road = self._road
-        self._pending.append(
-            curvature(steering_angle, road.vehicle) - road.command_at(self.station)
-        )
+        difference = curvature(steering_angle, road.vehicle) - road.command_at(self.station)
+        self._pending.append(road.response_gain * difference)
         self._deviation += (self._pending.popleft() - self._deviation) * self._share
         wheelbase = road.vehicle.wheelbase
         change = min(self.limit, max(cap, 0.0)) - self.speed

@@ -74,10 +74,11 @@ def integrate(
     command: np.ndarray,
     yaw_rate: Track | None,
     response_delay: float,
+    response_gain: float = 1.0,
 ) -> RecordedPath:
     """The path at frames (N,) from their speed (N,) and a measured yaw rate without its bias.
-    Without one, from the commanded curvature (N,), which the vehicle follows `response_delay` [s]
-    later. A command that is NaN counts as the one before."""
+    Without one, from the commanded curvature (N,), times `response_gain` and `response_delay` [s]
+    later. Between commands that are known it is linear."""
     seconds = (stamp_ns - stamp_ns[0]) * 1e-9
     ticks = np.arange(0.0, seconds[-1] + TICK, TICK)
     moving = np.interp(ticks, seconds, speed)
@@ -88,7 +89,8 @@ def integrate(
         curvature = np.interp(ticks, measured, mean) / np.maximum(moving, 1e-3)
     else:
         known = np.isfinite(command)
-        curvature = np.interp(ticks - response_delay, seconds[known], command[known])
+        followed = response_gain * command[known]
+        curvature = np.interp(ticks - response_delay, seconds[known], followed)
         turn = moving * curvature
     heading = _cumulated(turn)
     middle = (heading[1:] + heading[:-1]) / 2

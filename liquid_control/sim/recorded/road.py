@@ -56,8 +56,9 @@ class MappedPictures:
 class RecordedRoad:
     """`pictures`: of the frames of `path`, (N, H, W, 3) uint8 RGB, the whole picture at a working
     size, so that `preprocess` crops more than it shrinks; an array or `MappedPictures`. `camera`:
-    of these pictures. `response_delay` from a command until the vehicle turns [s]. `measured`: by
-    name (`perception.timeline.MEASURABLE`) what the recording holds."""
+    of these pictures. `response_delay` from a command until the vehicle turns [s], and
+    `response_gain`: the curvature that it then drives per commanded one. `measured`: by name
+    (`perception.timeline.MEASURABLE`) what the recording holds."""
 
     name: str
     path: RecordedPath
@@ -68,6 +69,7 @@ class RecordedRoad:
     scale: DrivingScale
     preprocess: PreprocessConfig
     measured: tuple[str, ...] = ()
+    response_gain: float = 1.0
 
     def part(self, first: int, last: int) -> RecordedRoad:
         """Frames `first` to `last`, exclusive, as a road of their own."""
@@ -121,4 +123,4 @@ class RecordedRoad:
         path = self.path
         later = path.station + path.speed * self.response_delay
         driven = np.interp(later, path.station, path.curvature)
-        return np.where(np.isfinite(path.command), path.command, driven)
+        return np.where(np.isfinite(path.command), path.command, driven / self.response_gain)

@@ -161,6 +161,11 @@ class RecordedWorld:
         """The driver's curvature at the vehicle's station [1/m]."""
         return self.recording.command_at(self._motion.station)
 
+    @property
+    def response_gain(self) -> float:
+        """See `RecordedTaskWorld`."""
+        return self.recording.response_gain
+
     def predicted(self) -> tuple[float, float, float]:
         """See `RecordedTaskWorld`."""
         return self._motion.predicted()

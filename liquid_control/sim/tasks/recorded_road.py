@@ -24,7 +24,8 @@ SPEED_RESERVE = 1.2
 
 
 class RecordedTaskWorld(Protocol):
-    """What the task reads of a world. `command`: the driver's curvature here [1/m]."""
+    """What the task reads of a world. `command`: the driver's curvature here [1/m].
+    `response_gain`: curvature that the vehicle drives per commanded one."""
 
     road: Road
 
@@ -33,6 +34,9 @@ class RecordedTaskWorld(Protocol):
 
     @property
     def command(self) -> float: ...
+
+    @property
+    def response_gain(self) -> float: ...
 
     def predicted(self) -> tuple[float, float, float]:
         """Station [m], offset [m] and heading error [rad] when a command of now takes effect."""
@@ -69,7 +73,7 @@ class RecordedRoadTask:
         path: without an error exactly the recorded command. The error is the one that is there when
         the command takes effect."""
         limit = float(self.action_limit[0])
-        wanted = world.command + self._correction(world)
+        wanted = world.command + self._correction(world) / world.response_gain
         return np.array([min(max(wanted, -limit), limit)])
 
     def auxiliary(self, world: RecordedTaskWorld) -> tuple[float, float, float, float]:

@@ -77,6 +77,22 @@ def test_a_command_acts_a_response_delay_later_as_a_bicycle():
     assert turned == pytest.approx(0.05 * SPEED * (1.0 - 0.15), rel=0.1)
 
 
+def test_a_vehicle_that_turns_more_than_commanded_is_steered_back_with_less():
+    straight = road(6.0, bends=0.0)
+    strong = dataclasses.replace(straight, response_gain=2.0)
+    ends, answers = [], []
+    for each in (straight, strong):
+        world = RecordedWorld(each)
+        world.place(5.0, 0.5, 0.0)
+        answers.append(float(world.task.expert(world)[0]))
+        world.place(5.0)
+        for _ in range(50):
+            world.advance(steering_angle(0.02, world.body.vehicle))
+        ends.append(world.truth.heading_error)
+    assert ends[1] == pytest.approx(2.0 * ends[0], rel=0.02)
+    assert answers[1] == pytest.approx(0.5 * answers[0])
+
+
 def test_the_expert_corrects_noise_within_the_corridor():
     world = RecordedWorld(ROAD, seed=2)
     offsets = []
