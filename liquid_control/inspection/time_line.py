@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from liquid_control.inspection.findings import Finding, note, warning
 from liquid_control.inspection.stamps import StampReport
 from liquid_control.recordings.clock import GAP_NS, RecordingClock
+from liquid_control.recordings.stretches import PAUSE, STEP
 
 MOST_BREAKS = 3
 FIRST_YEAR = 2005
@@ -42,7 +43,15 @@ def judge_time(clock: RecordingClock, origin_ns: int) -> Iterator[Finding]:
     ):
         at = f"at {(later.begin_ns - GAP_NS - origin_ns) * 1e-9:.1f} s"
         passed = (after_ns - before_ns) * 1e-9
-        if passed < 0.0:
+        if -STEP <= passed <= PAUSE:
+            yield note(
+                "cut",
+                "clock",
+                f"the recording begins anew {at}: records before it are deleted or of another "
+                "session, or it was paused",
+                "no sequence of training goes across",
+            )
+        elif passed < 0.0:
             yield warning(
                 "clock_set",
                 "clock",

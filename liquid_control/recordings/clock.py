@@ -34,6 +34,7 @@ class Deferred(NamedTuple):
 
     received_ns: int
     make: Callable[[], Entry]
+    first: bool = False
 
     def __call__(self) -> Entry:
         return self.make()
@@ -90,7 +91,7 @@ class RecordingClock:
         waiting: list[Record] = []
         pictures = 0
         for record in map(self._received, records):
-            if self._stretches.begins(record.received_ns):
+            if self._stretches.begins(record.received_ns, record.first):
                 yield from self._decided(waiting)
                 waiting, pictures = [], 0
                 self._begin(record.received_ns)

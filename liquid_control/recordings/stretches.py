@@ -1,5 +1,5 @@
 """Stretches of a recording: what was recorded without interruption by one setting of the recorder's
-clock. A pause and a clock that was set end a stretch."""
+clock. A pause and a clock that was set end a stretch, and so does what a format marks."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ class Stretches:
         self._latest_ns: int | None = None
         self._length_ns = 0
 
-    def begins(self, received_ns: int) -> bool:
-        """Takes a receipt; whether a stretch begins with it. The first one of all begins one."""
+    def begins(self, received_ns: int, first: bool = False) -> bool:
+        """Takes a receipt; whether a stretch begins with it. The first one of all begins one, and
+        one that is `first` by itself."""
         latest_ns = self._latest_ns
         passed_ns = 0 if latest_ns is None else received_ns - latest_ns
-        begins = latest_ns is None or not -STEP * 1e9 <= passed_ns <= PAUSE * 1e9
+        begins = latest_ns is None or first or not -STEP * 1e9 <= passed_ns <= PAUSE * 1e9
         if begins:
             self.count += 1
             if latest_ns is not None and len(self.breaks) < MOST_BREAKS:

@@ -126,7 +126,8 @@ class Entry(NamedTuple):
     `stamp_ns`: the stamp in use. `own_ns`: the stamp that the item carries, None where it has none.
     `sample`: a StoredPicture for the camera; None where the item holds no value for this role, or
     cannot be decoded. `problem`: why the item gives no sample, empty where it is in order; an entry
-    with a problem and a sample holds a value that is not usable, such as NaN.
+    with a problem and a sample holds a value that is not usable, such as NaN. `first`: nothing
+    before it belongs to it, as behind deleted records: it begins a stretch.
     """
 
     received_ns: int
@@ -135,3 +136,4 @@ class Entry(NamedTuple):
     own_ns: int | None
     sample: StoredPicture | ImuSample | SpeedSample | SteeringSample | None
     problem: str = ""
+    first: bool = False

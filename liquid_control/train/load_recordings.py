@@ -154,6 +154,7 @@ def load_recordings(
             **drive.facts,
             "targets": known,
             "source": driven.source,
+            "smoothing": driven.smoothing,
             "seconds": round(_seconds(episode), 3),
             "findings": [_line(one) for one in found],
         }

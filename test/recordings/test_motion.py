@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from liquid_control.recordings.driven_curvature import CurvatureSettings, driven_curvature
+from liquid_control.config import VehicleConfig
+from liquid_control.recordings.driven_curvature import (
+    PULSE_WIDTH,
+    CurvatureSettings,
+    Driven,
+    driven_curvature,
+)
 from liquid_control.recordings.motion import Motion, Track, spread
 
 MS = 10**6
@@ -32,3 +38,36 @@ def test_the_driven_curvature_of_a_gyro_in_batches_is_right(size):
     frames = np.arange(100, 19_900, 33)
     driven = driven_curvature(frames * MS, motion, CurvatureSettings(source="gyro"))
     assert driven.curvature == pytest.approx(0.2 / 8.0 * np.sin(frames * 1.3e-3), abs=1e-6)
+
+
+def stick(rng: np.random.Generator, seconds: float) -> tuple[np.ndarray, np.ndarray]:
+    """A wanted angle [rad] at 20 Hz, and a driver who gives it in pulses of the whole stick."""
+    at = np.arange(0.0, seconds, 0.05)
+    wanted = 0.2 * np.sin(at * 0.9)
+    phase = np.cumsum(rng.uniform(0.5, 1.5, len(at))) / 8.0 % 1.0
+    return wanted, 0.4 * np.sign(wanted) * (phase < np.abs(wanted) / 0.4)
+
+
+def test_a_steering_in_pulses_is_averaged_and_another_is_not():
+    wanted, pulses = stick(np.random.default_rng(0), 60.0)
+    stamps = np.arange(len(wanted)) * 50 * MS
+    vehicle = VehicleConfig(wheelbase=1.0, max_steering_angle=1.0)
+
+    def taken(angle: np.ndarray, **settings: float) -> Driven:
+        motion = Motion(steering_angle=Track(stamps, angle))
+        return driven_curvature(stamps, motion, CurvatureSettings(**settings), vehicle)
+
+    averaged, raw = taken(pulses), taken(pulses, smoothing=0.0)
+    assert averaged.smoothing == PULSE_WIDTH and raw.smoothing == 0.0
+    assert raw.curvature == pytest.approx(np.tan(pulses))
+    errors = [np.abs(np.arctan(each.curvature) - wanted).mean() for each in (averaged, raw)]
+    assert errors[0] < 0.6 * errors[1]
+    # No lag: the mean is as early as it is late.
+    middle = slice(20, -20)
+    got = averaged.curvature[middle]
+    shifts = [np.corrcoef(np.roll(wanted, by)[middle], got)[0, 1] for by in (-4, 0, 4)]
+    assert shifts[1] == max(shifts)
+
+    steady = taken(wanted)
+    assert steady.smoothing == 0.0
+    assert steady.curvature == pytest.approx(np.tan(wanted))

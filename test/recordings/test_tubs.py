@@ -222,6 +222,40 @@ def test_times_are_those_recorded_whatever_the_clock_did(tables, tmp_path):
     assert min(np.diff(placed)) > 0
 
 
+def begins(path) -> list[int]:
+    """Places of the frames with which a sequence of training begins."""
+    with open_recording(path, CURVED) as source:
+        stamps = [sample.stamp_ns for _, sample in source.samples([Frame])]
+        steering = [sample.stamp_ns for _, sample in source.samples([SteeringSample])]
+    assert steering == stamps
+    return [0, *(1 + np.flatnonzero(np.diff(stamps) > 10**10)).tolist()]
+
+
+def test_no_sequence_goes_across_deleted_records_another_session_or_a_pause(tables, tmp_path):
+    sessions = {"_session_id": "23-11-14_1"}
+    records = [tables.record(index, **(sessions if index >= 30 else {})) for index in range(40)]
+    tub = tables.write_tub(tmp_path / "tub", records, deleted=[7, 12, 13, 39])
+    # A lost line is a lost picture, no cut.
+    lines = (tub / "catalog_0.catalog").read_text().splitlines(keepends=True)
+    lines[20] = "\0" * len(lines[20]) + "\n"
+    (tub / "catalog_0.catalog").write_text("".join(lines))
+    kept = [index for index in range(39) if index not in (7, 12, 13, 20)]
+    assert [kept[place] for place in begins(tub)] == [0, 8, 14, 30]
+    steps = [50] * 5 + [499] + [50] * 5 + [501] + [50] * 5 + [-5] + [50] * 3
+    times = START_MS + np.cumsum([0, *steps])
+    records = [tables.record(index, _timestamp_ms=int(time)) for index, time in enumerate(times)]
+    assert begins(tables.write_tub(tmp_path / "other", records)) == [0, 12, 18]
+    slow = [tables.record(index, _timestamp_ms=START_MS + 1000 * index) for index in range(9)]
+    assert begins(tables.write_tub(tmp_path / "slow", slow)) == [0]
+    facts = inspect_recording(tub).facts
+    (cuts,) = [one for one in facts["findings"] if one["code"] == "cut"][:1]
+    assert "begins anew at 0.3 s" in cuts["text"] and cuts["train"] == "ok"
+    first = {index: first_version(index) for index in range(1, 11)}
+    tub = tables.write_tub1(tmp_path / "first", first)
+    (tub / "exclude.json").write_text("[4]")
+    assert begins(tub) == [0, 3]
+
+
 def test_an_imu_and_an_encoder_are_read_in_si_units(tables, tmp_path):
     imu = {"imu__gyr_z": 90.0, "imu__gyr_x": 0.0, "imu__gyr_y": 0.0}
     imu |= {"imu__acl_x": 0.0, "imu__acl_y": 1.5, "imu__acl_z": 10.3}

@@ -103,13 +103,12 @@ def compare(log: ReplayLog) -> Comparison | None:
     gyro = log.contributions.get("yaw_rate")
     measured = gyro is not None and gyro.met > 1 and not gyro.reason
     measured = measured and np.isfinite(frames.measured_speed).sum() > 1
-    driven = driven_curvature(
-        stamps, motion, CurvatureSettings(source="gyro" if measured else "steering"), log.vehicle
-    )
+    as_recorded = CurvatureSettings(source="gyro" if measured else "steering", smoothing=0.0)
+    driven = driven_curvature(stamps, motion, as_recorded, log.vehicle)
     from_steering = driven_curvature(
         stamps,
         dataclasses.replace(motion, speed=Track(stamps[:0], stamps[:0].astype(float))),
-        CurvatureSettings(source="steering"),
+        dataclasses.replace(as_recorded, source="steering"),
         log.vehicle,
     )
     return Comparison(

@@ -59,7 +59,7 @@ UNITS = {
     "steering": "degrees of the steering wheel",
 }
 COLUMNS = {"imu": 3, ACCELEROMETER: 3}
-LATEST_S, FAR_S = 4e9, 300.0
+LATEST_S, FAR_S = 4e9, 90.0
 """Times [s] beyond the one are none, nor are those further than the other from the middle of their
 segment."""
 NO_NUMBER, NO_TIME = "a value that is no number", "a time that is none of its segment"

@@ -7,8 +7,10 @@ written, so that any may be missing in any record.
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from liquid_control.errors import TopicError
 from liquid_control.recordings.settings import RecordingSettings
@@ -21,6 +23,9 @@ GYRO = tuple(f"imu/gyr_{axis}" for axis in "xyz")
 ACCELERATION = tuple(f"imu/acl_{axis}" for axis in "xyz")
 DEGREE = math.pi / 180.0
 LATEST_MS = 2**62 // 10**6
+SESSION = "_session_id"
+PAUSE_NS, PAUSE_STEPS = 500_000_000, 5
+"""A longer time between two records, and than so many usual ones, is a pause."""
 PILOT = "user/mode is not user: the steering is the pilot's"
 NO_STEERING = "no steering in the record"
 NO_PICTURE = "no picture in the record"
@@ -33,9 +38,12 @@ def fill(
     settings: RecordingSettings,
     prefix: str,
     keys: Sequence[str] = (),
+    holes: Collection[int] = (),
 ) -> None:
     """Makes a row of each (stamp [ns], record). `prefix`: folder of the pictures within the
-    table's. `keys`: names of the columns, as far as an index lists them.
+    table's. `keys`: names of the columns, as far as an index lists them. `holes`: places of records
+    behind deleted ones. A row begins anew there, behind a time that goes back or a pause, and with
+    another session.
 
     Raises TopicError for a name of the settings that is in no record.
     """
@@ -44,7 +52,8 @@ def fill(
     camera, steering, speed = choose(settings, [name for name in names if name[:1] != "_"])
     throttle = next((name for name in THROTTLE if name in names), "")
     asked = bool(settings.topics.steering)
-    for stamp_ns, record in records:
+    begins = {*holes, *_pauses(records), *_sessions(records)}
+    for place, (stamp_ns, record) in enumerate(records):
         picture, angle = record.get(camera), _number(record.get(steering))
         if not isinstance(picture, str) or not picture:
             table.leave_out(NO_PICTURE)
@@ -63,6 +72,7 @@ def fill(
                 _number(record.get(throttle)),
                 tuple(DEGREE * _number(record.get(name)) for name in GYRO),
                 tuple(_number(record.get(name)) for name in ACCELERATION),
+                place in begins,
             )
         )
     table.names = {"camera": camera} if camera else {}
@@ -78,6 +88,28 @@ def fill(
     used = {*table.names.values(), *GYRO, *ACCELERATION}
     table.others = tuple(name for name in names if name not in used and name[:1] != "_")
     _leave_out_standing(table)
+
+
+def any_between(low: int, high: int, numbers: Sequence[int]) -> bool:
+    """Whether one of the sorted `numbers` is between two others."""
+    return bisect.bisect_right(numbers, low) < bisect.bisect_left(numbers, high)
+
+
+def _pauses(records: Sequence[tuple[int, Mapping]]) -> Iterator[int]:
+    """Places of records that come long after the one before, or before it."""
+    stamps = [stamp_ns for stamp_ns, _ in records]
+    steps = [after - before for before, after in itertools.pairwise(stamps)]
+    longest = max(PAUSE_NS, PAUSE_STEPS * sorted(steps)[len(steps) // 2]) if steps else 0
+    for place, step in enumerate(steps, 1):
+        if not 0 <= step <= longest:
+            yield place
+
+
+def _sessions(records: Sequence[tuple[int, Mapping]]) -> Iterator[int]:
+    """Places of records of another session than the one before."""
+    for place, ((_, before), (_, after)) in enumerate(itertools.pairwise(records), 1):
+        if before.get(SESSION, None) != after.get(SESSION, None):
+            yield place
 
 
 def choose(settings: RecordingSettings, names: Sequence[str]) -> tuple[str, str, str]:

@@ -47,7 +47,7 @@ class TableRecording(Source):
         self._drop_impossible()
         stretches = Stretches()
         for row in table.rows:
-            stretches.begins(row.stamp_ns)
+            stretches.begins(row.stamp_ns, row.first)
         self._seconds = stretches.seconds
         stamps = [row.stamp_ns for row in table.rows]
         super().__init__(path, settings, self._streams(), min(stamps), max(stamps))
@@ -79,19 +79,24 @@ class TableRecording(Source):
         return super().remarks + self._remarks
 
     def records(self, roles: Collection[str]) -> Iterator[Record]:
-        names = self._table.names
+        names, first = self._table.names, False
         seen = {role: role in roles and role in names for role in ("imu", "speed", "steering")}
         pictures = "camera" in roles and "camera" in names
         for row in self._table.rows:
-            stamp_ns = row.stamp_ns
+            stamp_ns, found = row.stamp_ns, []
             if seen["imu"] and not (math.isnan(row.gyro[2]) and math.isnan(row.acceleration[1])):
-                yield self._entry(stamp_ns, ImuSample(stamp_ns, row.gyro, row.acceleration), "imu")
+                sample = ImuSample(stamp_ns, row.gyro, row.acceleration)
+                found.append(self._entry(stamp_ns, sample, "imu"))
             if seen["speed"] and row.speed == row.speed:
-                yield self._entry(stamp_ns, SpeedSample(stamp_ns, row.speed), "speed")
+                found.append(self._entry(stamp_ns, SpeedSample(stamp_ns, row.speed), "speed"))
             if seen["steering"] and row.steering == row.steering:
-                yield self._entry(stamp_ns, self._steering(row), "steering")
+                found.append(self._entry(stamp_ns, self._steering(row), "steering"))
             if pictures and row.picture:
-                yield Deferred(stamp_ns, functools.partial(self._picture, row))
+                found.append(Deferred(stamp_ns, functools.partial(self._picture, row)))
+            first = first or row.first
+            if first and found:
+                found[0], first = found[0]._replace(first=True), False
+            yield from found
 
     def _steering(self, row: Row) -> SteeringSample:
         angle = row.steering

@@ -22,7 +22,8 @@ NORMALISED, ANGLE, CURVATURE = "normalised", "angle", "curvature"
 class Row(NamedTuple):
     """A moment. `picture`: a file, relative to the table's folder, "" for none. `steering`: in the
     unit of the table's steering; `speed` [m/s], `throttle` -1 to 1; NaN where it is not known.
-    `gyro` [rad/s] and `acceleration` [m/s²] of the IMU's axes, NaN where it is not measured."""
+    `gyro` [rad/s] and `acceleration` [m/s²] of the IMU's axes, NaN where it is not measured.
+    `first`: what is before it in the table is not what came before it."""
 
     stamp_ns: int
     picture: str = ""
@@ -31,6 +32,7 @@ class Row(NamedTuple):
     throttle: float = UNKNOWN
     gyro: Vector = NO_VECTOR
     acceleration: Vector = NO_VECTOR
+    first: bool = False
 
 
 @dataclasses.dataclass(eq=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 from liquid_control.errors import RecordingError
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Format, Source
-from liquid_control.recordings.tables.donkey import NO_TIME, fill, stamp_of
+from liquid_control.recordings.tables.donkey import NO_TIME, any_between, fill, stamp_of
 from liquid_control.recordings.tables.recording import TableRecording
 from liquid_control.recordings.tables.table import Table
 from liquid_control.system.files import POINTER
@@ -52,7 +52,7 @@ def read_tub(folder: Path, settings: RecordingSettings) -> Table:
         for file in folder.iterdir()
         if (match := RECORD.fullmatch(file.name)) is not None
     }
-    timed = []
+    timed, holes, latest, gone = [], set(), 0, sorted(deleted)
     for number in sorted(files):
         if number in deleted:
             table.leave_out(DELETED)
@@ -60,6 +60,9 @@ def read_tub(folder: Path, settings: RecordingSettings) -> Table:
         record = _record(table, files[number])
         stamp_ns = stamp_of(record, start_ns)
         if record and stamp_ns:
+            if timed and any_between(latest, number, gone):
+                holes.add(len(timed))
+            latest = number
             timed.append((stamp_ns, record))
         elif record:
             table.leave_out(NO_TIME)
@@ -71,7 +74,7 @@ def read_tub(folder: Path, settings: RecordingSettings) -> Table:
         )
     inputs = meta.get("inputs")
     inputs = [name for name in inputs if isinstance(name, str)] if isinstance(inputs, list) else []
-    fill(table, timed, settings, "", inputs)
+    fill(table, timed, settings, "", inputs, holes)
     return table
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from liquid_control.errors import RecordingError
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Format, Source
-from liquid_control.recordings.tables.donkey import NO_TIME, fill, stamp_of
+from liquid_control.recordings.tables.donkey import NO_TIME, any_between, fill, stamp_of
 from liquid_control.recordings.tables.recording import TableRecording
 from liquid_control.recordings.tables.table import Table
 from liquid_control.system.files import POINTER
@@ -69,14 +69,18 @@ def read_tub(folder: Path, settings: RecordingSettings) -> Table:
     deleted = set(filter(_is_index, deleted)) if isinstance(deleted, list) else set()
     kept = [one for one in numbered if one[0] not in deleted]
     table.leave_out(DELETED, len(numbered) - len(kept))
-    timed = []
-    for _, record in kept:
+    timed, holes, gone = [], set(), sorted(deleted)
+    latest = kept[0][0] if kept else 0
+    for index, record in kept:
         stamp_ns = stamp_of(record)
-        if stamp_ns:
-            timed.append((stamp_ns, record))
-        else:
+        if not stamp_ns:
             table.leave_out(NO_TIME)
-    fill(table, timed, settings, f"{IMAGES}/", inputs)
+            continue
+        if any_between(latest, index, gone):
+            holes.add(len(timed))
+        latest = index
+        timed.append((stamp_ns, record))
+    fill(table, timed, settings, f"{IMAGES}/", inputs, holes)
     return table
 
 

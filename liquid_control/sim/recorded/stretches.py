@@ -7,6 +7,7 @@ import numpy as np
 from liquid_control.control.driving_scale import DrivingScale
 from liquid_control.data.from_recording import LEAST_FRAMES, RecordedDrive
 from liquid_control.recordings.driven_curvature import Driven
+from liquid_control.recordings.stretches import PAUSE
 
 LONGEST_GAP = 0.5
 """A longer time without a frame ends a stretch [s]."""
@@ -46,7 +47,7 @@ def stretches_of(
     for reason in reasons[reasons != ""]:
         add(left_out, reason, usual)
     breaks = (steps <= 0.0) | (steps > LONGEST_GAP)
-    for step in steps[breaks]:
+    for step in steps[breaks & (steps <= PAUSE)]:  # longer ones are no time of the recording
         add(left_out, PAUSES, max(float(step), 0.0))
     begins = np.concatenate([[True], breaks | drive.columns["is_first"][1:]])
     found = []

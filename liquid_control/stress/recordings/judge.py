@@ -119,7 +119,7 @@ def numbers_of(path: Path, drive: Drive, settings: RecordingSettings, cache: Pat
     """What training takes from a recording, against the truth at each picture's true time."""
     preprocess = PreprocessConfig(height=HEIGHT, width=WIDTH)
     read = read_drive(path, Reading(settings, preprocess, TimelineConfig()), cache)
-    slowest = CurvatureSettings(slowest=0.5)
+    slowest = CurvatureSettings(slowest=0.5, smoothing=0.0)
     driven = driven_curvature(read.columns["stamp_ns"], read.motion, slowest, settings.vehicle)
     numbers = [min(number_of(image), len(drive.picture_times) - 1) for image in read.image]
     times = drive.picture_times[numbers]
