@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
-from liquid_control.control.driving_scale import driving_scale
+from liquid_control.control.driving_scale import scale_of_drive
 from liquid_control.data.estimates.recorded_camera import in_words, recorded_camera
 from liquid_control.data.estimates.start_camera import start_camera
 from liquid_control.data.from_recording import Reading, RecordedDrive, read_drive
@@ -88,8 +88,6 @@ def load_roads(
         start, given = start_camera(source.camera, settings, rows, columns)
     size = working_size(rows, columns, preprocess)
     drive = read_drive(path, Reading(settings, size, TimelineConfig()), cache)
-    scale = driving_scale(settings.vehicle, settings.lane_width)
-    curvature = curvature or CurvatureSettings(slowest=scale.slowest)
     motion = _with_speed(drive.motion, drive.columns["stamp_ns"], settings)
     if not len(motion.speed):
         raise NoRoadError(
@@ -97,6 +95,9 @@ def load_roads(
             "it holds no speed",
             "Give --constant-speed, `speed` in vehicle.yaml, or name its topic",
         )
+    fastest = float(np.nanmax(np.abs(motion.speed.value), initial=0.0))
+    scale = scale_of_drive(settings.vehicle, fastest, settings.lane_width)
+    curvature = curvature or CurvatureSettings()
     driven = driven_curvature(drive.columns["stamp_ns"], motion, curvature, settings.vehicle)
     yaw_rate = _yaw_rate(drive, motion)
     camera, estimates = _camera(drive, motion, yaw_rate, start.preprocessed(size), given)

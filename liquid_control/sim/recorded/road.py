@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.config import GateConfig, PreprocessConfig, VehicleConfig
-from liquid_control.control.driving_scale import CAR_WHEELBASE, DrivingScale
+from liquid_control.control.driving_scale import DrivingScale, gate_for
 from liquid_control.perception.ground_camera import GroundCamera
 from liquid_control.sim.recorded.path import RecordedPath
 from liquid_control.sim.road import Road
@@ -103,18 +103,15 @@ class RecordedRoad:
         vehicle without a speed sensor is judged at `max_speed`."""
         fastest = float(self.path.speed.max())
         lateral = float(np.max(self.path.speed**2 * np.abs(self._commands)))
-        given, size = GateConfig(), self.vehicle.wheelbase / CAR_WHEELBASE
+        given = gate_for(self.vehicle)
         acceleration = min(max(given.max_lateral_acceleration, RESERVE * lateral), 20.0)
         return dataclasses.replace(
             given,
             max_steering_angle=self.vehicle.max_steering_angle,
-            max_steering_rate=min(
-                max(given.max_steering_rate, given.max_steering_rate / size), 5.0
-            ),
             max_lateral_acceleration=acceleration,
             max_lateral_jerk=given.max_lateral_jerk
             * max(acceleration / given.max_lateral_acceleration, 1.0)
-            / min(size, 1.0),
+            / min(self.scale.size, 1.0),
             max_speed=min(RESERVE * fastest, 60.0),
         )
 

@@ -49,6 +49,7 @@ def _described(road: RecordedRoad) -> dict:
         "camera": dataclasses.asdict(road.camera),
         "vehicle": dataclasses.asdict(road.vehicle),
         "response_delay": road.response_delay,
+        "response_gain": road.response_gain,
         "scale": dataclasses.asdict(road.scale),
         "preprocess": dataclasses.asdict(road.preprocess),
         "measured": list(road.measured),
@@ -58,6 +59,7 @@ def _described(road: RecordedRoad) -> dict:
 def _road(one: Mapping) -> RecordedRoad:
     camera, pictures = one["camera"], one["pictures"]
     camera |= {name: tuple(camera[name]) for name in ("focal", "centre")}
+    scale = one["scale"] | {name: tuple(one["scale"][name]) for name in ("bends", "speeds")}
     shape = tuple(int(extent) for extent in pictures["shape"])
     return RecordedRoad(
         name=str(one["name"]),
@@ -66,7 +68,8 @@ def _road(one: Mapping) -> RecordedRoad:
         camera=GroundCamera(**camera),
         vehicle=VehicleConfig(**one["vehicle"]),
         response_delay=float(one["response_delay"]),
-        scale=DrivingScale(**one["scale"]),
+        response_gain=float(one["response_gain"]),
+        scale=DrivingScale(**scale),
         preprocess=PreprocessConfig(**one["preprocess"]),
         measured=tuple(one["measured"]),
     )
