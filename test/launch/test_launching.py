@@ -53,7 +53,7 @@ def test_a_preset_is_named_or_given_by_its_path():
     assert values(drive()[0])["gate.max_speed"] == 15.0
 
 
-@pytest.mark.parametrize("vehicle", ["full_size", "one_tenth", "simulated"])
+@pytest.mark.parametrize("vehicle", ["full_size", "one_tenth", "simulated", "donkey", "turtlebot"])
 def test_own_parameters_take_precedence_over_any_preset(written, vehicle):
     own = {
         "gate": {"max_speed": 1.25, "max_steering_rate": 0.7},

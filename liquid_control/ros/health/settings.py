@@ -10,6 +10,9 @@ from liquid_control.ros.health.part import Level, Part, Problem
 
 NAME, CHECKED = "settings", "checked"
 SAME = 1e-6  # relative
+FASTEST = 100.0
+"""Wheelbases per second beyond which a largest speed is not the vehicle's: a small robot under the
+limits of a car."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +76,16 @@ def judge_settings(
                 "the gate acts all the time",
                 f"lower {name}, or raise gate.{limit}",
             )
+    if limits.max_speed > FASTEST * vehicle.wheelbase:
+        bend = limits.max_lateral_acceleration / limits.max_speed**2
+        yield Problem(
+            "max_speed",
+            Level.WARN,
+            f"gate.max_speed is {limits.max_speed:g} m/s with a wheelbase of "
+            f"{vehicle.wheelbase:g} m: while the speed is not known, bends are limited to "
+            f"{bend:.2g} 1/m",
+            "set the gate's limits for this vehicle, as in config/vehicles",
+        )
 
 
 def _number(facts: Mapping[str, str], name: str) -> float | None:

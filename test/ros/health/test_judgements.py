@@ -145,6 +145,15 @@ def test_settings_of_policy_and_gate_that_disagree(changed, code):
         assert found[0].text == "vehicle.wheelbase is 0.3 m in the policy, 2.6 in the gate"
 
 
+def test_a_small_robot_under_the_limits_of_a_car_is_named():
+    robot = VehicleConfig(0.13, 0.9)
+    facts = settings_part(DrivingSettings(robot, 0.3, 0.5), checked=True).facts
+    (found,) = judge_settings(facts, robot, GateConfig())
+    assert found.code == "max_speed" and "0.0075 1/m" in found.text
+    assert not list(judge_settings(facts, robot, GateConfig(max_speed=0.4)))
+    assert not list(judge_settings({}, VehicleConfig(), GateConfig(max_speed=60.0)))
+
+
 class Clock:
     seconds = 100.0
 
