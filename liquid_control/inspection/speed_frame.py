@@ -89,7 +89,7 @@ def speed_fault(signals: Signals, wheelbase: float) -> SpeedFault | None:
         return SpeedFault("world", "world_twist" if exact else "pose")
     ours, theirs = (_misfits(signals, speed, wheelbase) for speed in (signals.speed, poses.speed))
     votes = [(a, b) for a, b in zip(ours, theirs, strict=True) if np.isfinite(a) and np.isfinite(b)]
-    if votes and all(b < BETTER * a for a, b in votes):
+    if plain > LEAST_MISFIT * size and votes and all(b < BETTER * a for a, b in votes):
         return SpeedFault("odd", "pose")
     if votes and all(a <= b for a, b in votes):
         return None  # the positions are the noisy ones, and are not used

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from liquid_control.inspection.agreement import Agreement, follows_other_axis
 from liquid_control.inspection.findings import OK, WARNING, Finding, fault, note, warning
 from liquid_control.inspection.fit import Fit
+from liquid_control.inspection.motion_signals import LINEAR_BELOW
 from liquid_control.inspection.steering_calibration import Calibration
 from liquid_control.inspection.suspects import Error
 from liquid_control.recordings.settings import RecordingSettings
@@ -43,7 +44,7 @@ def steering_error(
         return
     others = "gyro and speed"
     size = abs(error.factor)
-    remedy = steering_flags(agreement.calibration, settings, _exact(error))
+    remedy = steering_flags(agreement.calibration, settings, _factor(error, agreement, settings))
     if error.only_flipped:
         text = f"its sign is flipped against {others}"
         if agreement.mended.known:
@@ -102,6 +103,16 @@ def _exact(error: Error) -> float:
     if error.only_flipped:
         return -1.0
     return error.unit[0] if error.unit else error.factor
+
+
+def _factor(error: Error, agreement: Agreement, settings: RecordingSettings) -> float:
+    """What the remedy divides by. A line through steep angles has not the scale of their tangents,
+    which the calibration has."""
+    fitted = agreement.calibration
+    steep = settings.vehicle.max_steering_angle > LINEAR_BELOW
+    if error.unit or error.only_flipped or not steep or fitted is None or not fitted.scaled:
+        return _exact(error)
+    return 1.0 / fitted.scale
 
 
 def _plausible(wheelbase: float) -> bool:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from liquid_control.stress.recordings import judge as judging
-from liquid_control.stress.recordings.drive import draw_drive, number_of, streams_of
+from liquid_control.stress.recordings import run
+from liquid_control.stress.recordings.drive import TINY, draw_drive, number_of, streams_of
 from liquid_control.stress.recordings.judge import RIGHT, SILENT, judge, ways_of
 from liquid_control.stress.recordings.kinds import KINDS, Kind
 from liquid_control.stress.recordings.run import run_case
@@ -18,6 +19,18 @@ from liquid_control.stress.recordings.writing import ENCODINGS, Layout, write_re
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_read_or_blamed_rightly(kind):
     what, outcome = run_case(kind, 7, list(KINDS).index(kind))
+    assert outcome.verdict == RIGHT, (what, outcome)
+
+
+@pytest.mark.parametrize(("kind", "index"), [("no_accelerometer", 31), ("steering_scale", 44)])
+def test_a_small_robot_is_judged_like_a_car(kind, index, monkeypatch):
+    """Positions and speed that agree blame nothing; angles of nearly 1 rad are no small ones."""
+
+    def robots(rng):
+        return next(one for one in iter(lambda: draw_drive(rng), None) if one.wheelbase == TINY)
+
+    monkeypatch.setattr(run, "draw_drive", robots)
+    what, outcome = run_case(kind, 7, index)
     assert outcome.verdict == RIGHT, (what, outcome)
 
 

@@ -15,6 +15,8 @@ HEIGHT, WIDTH = 24, 64
 """Of the pictures [px]."""
 FIELD_OF_VIEW = 1.2
 """Of the camera [rad]."""
+TINY = 0.13
+"""Wheelbase of a small robot [m]."""
 BITS = 12
 """In which a picture holds its number."""
 BAND = 4
@@ -82,11 +84,15 @@ def number_of(image: np.ndarray) -> int:
 
 
 def draw_drive(rng: np.random.Generator) -> Drive:
-    """A car at 5 to 12 m/s or a small robot at 1 to 2 m/s, 14 to 20 s in changing bends."""
+    """A car at 5 to 12 m/s, a vehicle of 1:8 at 1 to 2 m/s or a small robot at 0.25 to 0.5 m/s in
+    bends of up to 9 1/m, 14 to 20 s in changing bends."""
     small = rng.random() < 0.3
     wheelbase = 0.33 if small else 2.6
     lateral = rng.uniform(0.5, 1.2) if small else rng.uniform(1.2, 2.5)
     cruise = rng.uniform(1.0, 2.0) if small else rng.uniform(5.0, 12.0)
+    if small and lateral > 0.85:
+        wheelbase, cruise = TINY, cruise / 4.0
+        lateral = cruise**2 * (4.0 + 5.0 * (lateral - 0.85) / 0.35)
     time = np.arange(0.0, rng.uniform(14.0, 20.0), STEP)
     slow, fast, phases = rng.uniform(0.15, 0.25), rng.uniform(0.35, 0.55), rng.uniform(0, 6.3, 3)
     speed = cruise * (1 + 0.15 * np.sin(2 * np.pi * 0.08 * time + phases[2]))
@@ -132,11 +138,12 @@ def streams_of(drive: Drive, rng: np.random.Generator) -> dict[str, Stream]:
         return drive.at(name, times) + rng.normal(0.0, noise, len(times))
 
     fast, medium, slow = times_at(100.0), times_at(50.0), times_at(25.0)
+    shaken = 0.08 if drive.wheelbase > TINY else 0.03
     still = [rng.normal(0.0, 0.003, len(fast)) for _ in range(2)]
     forward = np.interp(fast, drive.time, np.gradient(drive.speed, STEP))
     force = [
         forward + rng.normal(0.0, 0.05, len(fast)),
-        read("lateral_acceleration", fast, 0.08),
+        read("lateral_acceleration", fast, shaken),
         GRAVITY + rng.normal(0.0, 0.05, len(fast)),
     ]
     speed = drive.at("speed", medium) * (1 + rng.normal(0.0, 0.005, len(medium)))

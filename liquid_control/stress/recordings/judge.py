@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig, from_mapping
+from liquid_control.control.driving_scale import driving_scale
 from liquid_control.data.from_recording import Reading, read_drive
 from liquid_control.errors import LiquidControlError
 from liquid_control.inspection.findings import FAULT, OK
@@ -119,7 +120,8 @@ def numbers_of(path: Path, drive: Drive, settings: RecordingSettings, cache: Pat
     """What training takes from a recording, against the truth at each picture's true time."""
     preprocess = PreprocessConfig(height=HEIGHT, width=WIDTH)
     read = read_drive(path, Reading(settings, preprocess, TimelineConfig()), cache)
-    slowest = CurvatureSettings(slowest=0.5, smoothing=0.0)
+    lowest = min(0.5, 5.0 * driving_scale(settings.vehicle).compared)
+    slowest = CurvatureSettings(slowest=lowest, smoothing=0.0)
     driven = driven_curvature(read.columns["stamp_ns"], read.motion, slowest, settings.vehicle)
     numbers = [min(number_of(image), len(drive.picture_times) - 1) for image in read.image]
     times = drive.picture_times[numbers]
