@@ -345,6 +345,18 @@ def test_the_steering_is_found_by_the_names_that_robots_use(name, dataset, lerob
         assert bend == pytest.approx(curvature(value, beside), rel=1e-5)
 
 
+def test_a_dataset_without_names_lists_the_numbers_that_could_be_meant(dataset, lerobot):
+    root = dataset("v2")
+    features(root, ["left", "right"])
+    with open_recording(root) as source:
+        assert "steering" not in source.roles
+        assert source.alternatives == {"steering": ("action:left", "action:right")}
+    facts = inspect_recording(root).facts
+    (found,) = [one for one in facts["findings"] if one["code"] == "no_steering"]
+    assert "action:left, action:right" in found["text"]
+    assert "--topics.steering action:left" in found["remedy"]
+
+
 def test_numbers_and_cameras_are_chosen_by_name(lerobot, dataset, tmp_path):
     root = dataset("v2")
     for wrong in ("steer", "action[2]", "/cmd_vel"):

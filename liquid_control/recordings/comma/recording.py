@@ -24,7 +24,14 @@ from liquid_control.errors import ImageError, RecordingError, TopicError
 from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.clock import GAP_NS, Deferred, Record
 from liquid_control.recordings.comma.pictures import index_of, placed_pictures
-from liquid_control.recordings.comma.segments import LOG, POSE, Segment, is_comma, segments_of
+from liquid_control.recordings.comma.segments import (
+    LOG,
+    POSE,
+    Segment,
+    is_comma,
+    root_of,
+    segments_of,
+)
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Format, Source, entry_of
 from liquid_control.recordings.stretches import covered
@@ -105,6 +112,10 @@ class CommaRecording(Source):
         self._seconds = covered(spans)
         start_ns, end_ns = min(begin for begin, _ in spans), max(end for _, end in spans)
         super().__init__(path, settings, self._streams(counts), start_ns, end_ns)
+
+    @property
+    def root(self) -> Path:
+        return root_of(self.path)
 
     @property
     def seconds(self) -> float:

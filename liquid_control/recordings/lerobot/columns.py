@@ -82,7 +82,7 @@ def choose_numbers(numbers: Sequence[Number], settings: RecordingSettings) -> Co
         steering = next(iter(sorted(likely, key=_is_observed)), None)
     speed = _asked("speed", topics.speed, numbers)
     if speed is None:
-        likely = [one for one in numbers if _is_observed(one) and _is_speed(one)]
+        likely = [one for one in numbers if _is_observed(one) and is_speed(one)]
         speed = next(iter(likely), None)
     throttle = next((one for one in numbers if THROTTLE.search(_words(one))), None)
     words = "" if steering is None else _words(steering)
@@ -92,7 +92,7 @@ def choose_numbers(numbers: Sequence[Number], settings: RecordingSettings) -> Co
         kind = CURVATURE
     elif not STEERING.search(words) and YAW_RATE.search(words):
         kind = TWIST
-        beside = [one for one in numbers if one.feature == steering.feature and _is_speed(one)]
+        beside = [one for one in numbers if one.feature == steering.feature and is_speed(one)]
         twist_speed = next(iter(beside), speed)
     elif unit != 1.0 or IN_RADIANS.search(words):
         kind = ANGLE
@@ -117,6 +117,12 @@ def choose_camera(cameras: Sequence[str], settings: RecordingSettings) -> str:
     if len(left) > 1:
         raise AmbiguousTopicError("camera", tuple(left))
     return left[0] if left else ""
+
+
+def is_speed(number: Number) -> bool:
+    """Whether a number is named like a speed, measured or commanded."""
+    words = _words(number)
+    return SPEED.search(words) is not None and NOT_SPEED.search(words) is None
 
 
 def _asked(role: str, name: str, numbers: Sequence[Number]) -> Number | None:
@@ -148,8 +154,3 @@ def _words(number: Number) -> str:
 
 def _is_observed(number: Number) -> bool:
     return number.feature.startswith(OBSERVED)
-
-
-def _is_speed(number: Number) -> bool:
-    words = _words(number)
-    return SPEED.search(words) is not None and NOT_SPEED.search(words) is None

@@ -203,7 +203,7 @@ def _clip_of(
     usual = root / VIDEOS / key / f"chunk-{chunk:03d}" / f"file-{number:03d}.mp4"
     file = by_place.get((key, chunk, number), usual)
     begin, end = (row.get(f"videos/{key}/{name}_timestamp") for name in ("from", "to"))
-    numbers = all(isinstance(one, float) and 0.0 <= one < 1e7 for one in (begin, end))
+    numbers = all(isinstance(one, (int, float)) and 0 <= one < 1e7 for one in (begin, end))
     if not numbers or begin >= end:
         return Clip(file, problem=f"no part of {file.name} is named for it")
     return Clip(file, begin, end)

@@ -17,9 +17,11 @@ from liquid_control.control.vehicle import CREEP
 from liquid_control.errors import AmbiguousTopicError, RecordingError
 from liquid_control.recordings.clock import Record
 from liquid_control.recordings.lerobot.columns import (
+    ACTION,
     TWIST,
     choose_camera,
     choose_numbers,
+    is_speed,
     numbers_of,
 )
 from liquid_control.recordings.lerobot.dataset import is_depth, read_dataset
@@ -48,6 +50,7 @@ BOOKKEEPING = {TIME, EPISODE, FRAME, "index", "task_index"}
 NEEDED = f"columns {TIME} [s] and, by episode, {EPISODE} and {FRAME}, as LeRobot 2.0 to 3.0 writes"
 NO_STEERING = "no steering in the row"
 LARGEST = 1e9
+MOST_LISTED = 8
 
 
 class LerobotRecording(Source):
@@ -69,7 +72,7 @@ class LerobotRecording(Source):
             if name not in BOOKKEEPING
             and (count := width(kind, dataset.features.get(name, {}).get("shape")))
         }
-        numbers = numbers_of(widths, dataset.features)
+        self._numbers = numbers = numbers_of(widths, dataset.features)
         self._columns = columns = choose_numbers(numbers, settings)
         in_rows = [name for name, kind in types.items() if holds_files(kind)]
         camera, choices = self._choose_camera(in_rows, settings, guess)
@@ -99,7 +102,20 @@ class LerobotRecording(Source):
 
     @property
     def root(self) -> Path:
-        return self._dataset.root
+        return self.path if self.path.suffix == ".parquet" else self._dataset.root
+
+    @property
+    def alternatives(self) -> dict[str, tuple[str, ...]]:
+        there = {"steering": self._columns.steering, "speed": self._columns.speed}
+        found = {
+            "steering": [one.name for one in self._numbers if one.feature.startswith(ACTION)],
+            "speed": [one.name for one in self._numbers if is_speed(one)],
+        }
+        return {
+            role: tuple(found[role][:MOST_LISTED])
+            for role, number in there.items()
+            if number is None and found[role]
+        }
 
     @property
     def seconds(self) -> float:
