@@ -11,7 +11,7 @@ from liquid_control.sim.seeds import LARGEST_SEED
 
 PARTS = ("small", "pictures", "truth", "judge", "tub", "walls", "cores")
 NOISES = ("clean", "noisy")
-WAYS = {"auto": (), "off": ("--closed-loop", "off")}
+WAYS = {name: ("--closed-loop", name) for name in ("auto", "off")}
 """Flags of `train recordings` by the name of the way."""
 
 
