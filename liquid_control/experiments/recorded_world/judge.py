@@ -15,6 +15,7 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.evaluate.closed_loop.examine import Examined, examine
+from liquid_control.experiments.recorded_world.charts import draw_judgement
 from liquid_control.experiments.recorded_world.settings import RecordedWorldSettings
 from liquid_control.experiments.recorded_world.steps import once, run_command
 from liquid_control.experiments.recorded_world.training import trained
@@ -70,6 +71,7 @@ def judge_worlds(settings: RecordedWorldSettings) -> dict:
             "truth": _kept(truth["found"]),
             "recorded": _kept(recorded["found"]) | {"commit": recorded["commit"]},
         }
+    draw_judgement(rows, settings.results / "judge.png")
     return {"policies": rows, "rank_correlation": correlations(rows)}
 
 

@@ -17,6 +17,7 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.insight.similarity import structural_similarity
+from liquid_control.experiments.recorded_world.charts import sheet, write_picture
 from liquid_control.experiments.recorded_world.settings import RecordedWorldSettings
 from liquid_control.experiments.recorded_world.steps import once
 from liquid_control.model.installed import find_model
@@ -102,7 +103,7 @@ def compare_pictures(settings: RecordedWorldSettings) -> dict:
         found = run_jobs(compare_on_road, jobs, processes(settings.workers), "roads")
         rows = [row for rows in found for row in rows]
         shown = [row for row in rows if row.pictures is not None and row.mount == "measured"]
-        draw_sheet(shown[: 2 * STRATA], settings.results / "pictures.png")
+        draw_sheet(shown[:STRATA], settings.results / "pictures.jpg")
         return {
             "mounts": {name: figures([r for r in rows if r.mount == name]) for name in MOUNTS},
             "poses": [dataclasses.replace(row, pictures=None) for row in rows],
@@ -166,17 +167,15 @@ def len_of(road: RecordedRoad) -> float:
 
 
 def draw_sheet(rows: list[Compared], file: Path) -> None:
-    """One row per pose: the true picture, the synthesised one, and where it was seen."""
+    """The true picture, the synthesised one, and where it was seen, of each pose; two in a row."""
     tiles = []
     for row in rows:
         true, synthesised, seen = row.pictures
-        mask = np.repeat(np.where(seen, 255, 60).astype(np.uint8)[..., None], 3, -1)
-        tiles.append(np.hstack([true, synthesised, mask]))
-    half = (len(tiles) + 1) // 2
-    columns = [np.vstack(tiles[:half]), np.vstack((tiles[half:] + tiles)[:half])]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    sheet = cv2.resize(np.hstack(columns), None, fx=1.5, fy=1.5, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(file), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        mask = np.repeat(np.where(seen, 235, 60).astype(np.uint8)[..., None], 3, -1)
+        tiles.append([true, synthesised, mask])
+    half = len(tiles) // 2
+    columns = [left + right for left, right in zip(tiles[:half], tiles[half:], strict=False)]
+    write_picture(sheet(columns), file)
 
 
 def _record(world: World, bag: Path, seed: int) -> tuple[np.ndarray, np.ndarray, int]:

@@ -14,6 +14,7 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.evaluate.closed_loop.examine import Examined, examine
+from liquid_control.experiments.recorded_world.charts import draw_small_courses
 from liquid_control.experiments.recorded_world.settings import RecordedWorldSettings
 from liquid_control.experiments.recorded_world.small_camera import Robot, draw_robot
 from liquid_control.experiments.recorded_world.small_robot import Person, SmallWorld
@@ -118,6 +119,7 @@ def examine_small(settings: RecordedWorldSettings) -> dict:
                     **made.about,
                     **driven["found"]["totals"],
                 }
+    draw_small_courses(settings.seed, settings.results / "small.jpg")
     return answer
 
 
