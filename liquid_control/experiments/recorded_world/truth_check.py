@@ -19,7 +19,7 @@ from liquid_control.system.jobs import processes
 ROADS = 40
 """Held-out roads of 535 m that each policy drives."""
 
-DRIVES = {37: (40, 60), 10: (11, 16)}
+DRIVES = {10: (11, 16), 37: (40, 60)}
 """Long and short roads by the minutes that driving them takes; those of 37 minutes are the ones of
 `bench recordings`."""
 
@@ -40,7 +40,7 @@ class TruthRun:
 
 def check_truth(settings: RecordedWorldSettings) -> dict:
     """Departures and RMSE in MuJoCo by minutes, noise and way, summed over the seeds, and each run.
-    What is missing of the most important runs is done first."""
+    The short runs come first."""
     runs = [
         TruthRun(minutes, noise, way, settings.seed + seed)
         for noise in settings.noises
