@@ -31,8 +31,17 @@ from liquid_control.sim.world import World
 from liquid_control.system.jobs import processes, run_jobs
 
 SHIPPED = ("lane_keeper", "lane_keeper_cfc")
-STEPS = (25, 50, 100, 200, 400)
-"""Optimiser steps of policies that are trained too shortly."""
+SHORT = {
+    "ltc_25": (25, ()),
+    "ltc_50": (50, ()),
+    "ltc_100": (100, ()),
+    "ltc_200": (200, ()),
+    "ltc_400": (400, ()),
+    "feedforward_100": (100, ("--core", "feedforward")),
+    "feedforward_400": (400, ("--core", "feedforward")),
+    "gru_200": (200, ("--core", "gru")),
+}
+"""Policies that are trained too shortly: optimiser steps and flags."""
 
 ROADS, LENGTH = 16, 250.0
 """Roads that are driven in both worlds, and their length [m]."""
@@ -81,10 +90,11 @@ def policies(settings: RecordedWorldSettings) -> Iterator[tuple[str, Path]]:
     for name in SHIPPED:
         yield name, find_model(name)
     clean = record(settings, 10, "clean")
-    for steps in STEPS:
-        out = settings.out / "judge" / f"steps_{steps}"
-        flags = ["--closed-loop", "off", "--steps", str(steps), "--validate-every", str(steps)]
-        yield f"steps_{steps}", trained(settings, clean, out, settings.seed, flags).model
+    for name, (steps, core) in SHORT.items():
+        flags = ["--closed-loop", "off", "--core-fit.steps", "0", "--steps", str(steps), *core]
+        flags += ["--validate-every", str(steps)]
+        made = trained(settings, clean, settings.out / "judge" / name, settings.seed, flags)
+        yield name, made.model
     for way, _ in settings.ways:
         for minutes, noise in ((10, "clean"), (37, "clean"), (10, "noisy")):
             if minutes <= settings.most_minutes and noise in settings.noises:
