@@ -13,7 +13,9 @@ import pytest
 
 from liquid_control.errors import ConfigError
 from liquid_control.experiments.recorded_world import (
+    charts,
     judge,
+    report,
     small_course,
     small_examination,
     steps,
@@ -248,3 +250,16 @@ def test_ten_minutes_are_some_of_the_thirty_seven():
     assert {job.steering_noise for job in long.values()} == {0.0}
     noisy = truth_check.drives(0, 37, "noisy")
     assert noisy.keys() == long.keys() and len({j.steering_noise for j in noisy.values()}) > 2
+
+
+def test_the_summary_has_a_line_for_each_result_that_is_there(tmp_path):
+    row = {"poses": 9, "similarity": 0.9, "steering_correlation": 0.99}
+    group = {"runs": 2, "distance_m": 4e4, "departures_by_run": [1, 0], "lateral_rmse_m": 0.1}
+    steps.save(tmp_path / "pictures.json", {"measured": row})
+    steps.save(tmp_path / "truth.json", {"groups": {"37 min, clean, auto": group}})
+    report.write_summary(tmp_path)
+    lines = (tmp_path / "summary.md").read_text().splitlines()
+    assert [line for line in lines if "0.900" in line and "0.990" in line]
+    assert [line for line in lines if "1 + 0 departures" in line and "| 2 | 0, 0.10 m |" in line]
+    charts.draw_small_courses(0, tmp_path / "small.jpg", 3)
+    assert cv2.imread(str(tmp_path / "small.jpg")).shape == (280, 1280, 3)

@@ -14,6 +14,7 @@ from pathlib import Path
 from liquid_control.experiments.recorded_world.cores import compare_cores
 from liquid_control.experiments.recorded_world.judge import judge_worlds
 from liquid_control.experiments.recorded_world.pictures import compare_pictures
+from liquid_control.experiments.recorded_world.report import write_summary
 from liquid_control.experiments.recorded_world.settings import RecordedWorldSettings
 from liquid_control.experiments.recorded_world.small_examination import examine_small
 from liquid_control.experiments.recorded_world.steps import save
@@ -47,6 +48,7 @@ def bench_recorded_world(settings: RecordedWorldSettings) -> dict:
             "settings": described(settings, PLACES),
         }
         save(settings.results / f"{part}.json", {**about, **found})
+        write_summary(settings.results)
     return answers
 
 
