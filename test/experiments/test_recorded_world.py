@@ -261,5 +261,5 @@ def test_the_summary_has_a_line_for_each_result_that_is_there(tmp_path):
     lines = (tmp_path / "summary.md").read_text().splitlines()
     assert [line for line in lines if "0.900" in line and "0.990" in line]
     assert [line for line in lines if "1 + 0 departures" in line and "| 2 | 0, 0.10 m |" in line]
-    charts.draw_small_courses(0, tmp_path / "small.jpg", 3)
-    assert cv2.imread(str(tmp_path / "small.jpg")).shape == (280, 1280, 3)
+    charts.draw_small_courses(0, tmp_path / "small.jpg", 2)
+    assert cv2.imread(str(tmp_path / "small.jpg")).shape == (280, 320, 3)

@@ -49,10 +49,10 @@ def save_figure(figure, file: Path) -> None:
         figure.savefig(partial, format="png", dpi=110, metadata={"Software": None})
 
 
-def draw_small_courses(seed: int, file: Path, first: int = 0) -> None:
+def draw_small_courses(seed: int, file: Path, count: int = COURSES) -> None:
     """Courses from above, and what the robot's camera sees of each."""
     robot, above, seen = draw_robot(seed), [], []
-    for index in range(first, first + COURSES):
+    for index in range(count):
         course, look = draw_course(index), draw_look(index)
         floor = floor_picture(course, look, index)
         above.append(cv2.resize(floor, (160, 160), interpolation=cv2.INTER_AREA)[::-1])
