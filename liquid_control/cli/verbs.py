@@ -33,7 +33,7 @@ class Entry:
 VERBS = (
     Entry(
         "drive",
-        "drive the simulated vehicle with a policy over ROS 2 topics, each node in its own process",
+        "drive the simulated vehicle, or one in a recording, with a policy over ROS 2 topics",
         "ros.drive:VERB",
     ),
     Entry(
@@ -55,7 +55,7 @@ VERBS = (
     ),
     Entry(
         "evaluate",
-        "evaluate a policy in closed loop on held-out simulated roads, in any driving conditions",
+        "evaluate a policy in closed loop on held-out simulated roads or in recordings",
         "evaluate.closed_loop.evaluation:VERB",
     ),
     Entry(

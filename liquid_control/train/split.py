@@ -48,8 +48,17 @@ class Split:
 
     @property
     def names(self) -> dict:
-        """For the provenance."""
-        return {"by": self.by, "learned": sorted(self.learned), "held_out": sorted(self.held_out)}
+        """For the provenance; `held_out_ns`: first and last stamp of each held-out episode."""
+        spans = {
+            name: [int(episode.stamp_ns[0]), int(episode.stamp_ns[-1])]
+            for name, episode in sorted(self.held_out.items())
+        }
+        return {
+            "by": self.by,
+            "learned": sorted(self.learned),
+            "held_out": sorted(self.held_out),
+            "held_out_ns": spans,
+        }
 
 
 def split_drives(

@@ -10,9 +10,20 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from liquid_control.config import REQUIRED, WorldConfig, check, group, number, path, several, text
+from liquid_control.config import (
+    REQUIRED,
+    WorldConfig,
+    check,
+    choice,
+    group,
+    number,
+    path,
+    several,
+    text,
+)
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
+from liquid_control.data.from_recording import file_hashes
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.evaluate.closed_loop import recorded_rows
@@ -21,6 +32,7 @@ from liquid_control.evaluate.closed_loop.examine import Examined, examine
 from liquid_control.evaluate.closed_loop.recorded import (
     conditions_of,
     drive_all,
+    held_out_only,
     load_all,
     not_measured,
     stretch_jobs,
@@ -33,6 +45,7 @@ from liquid_control.evaluate.closed_loop.worlds import (
     refuse_other_vehicle,
     with_image,
 )
+from liquid_control.evaluate.learned_from import learned_from
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.model.packed import PackedModel, pack_model
@@ -82,6 +95,11 @@ class EvaluationSettings:
         "where to drive: mujoco, or recording:PATH [recording:PATH ...] of any format that replay "
         "reads",
         flag="world",
+    )
+    only: str = choice(
+        "all",
+        ("all", "held_out"),
+        "stretches of recordings to drive: all, or those that the policy did not learn from",
     )
     recording: RecordingSettings = group(RecordingSettings(), flat=True)
     view: ViewSettings = group(ViewSettings())
@@ -164,7 +182,8 @@ def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
     started = time.perf_counter()
     paths, conditions = recordings_of(settings.worlds), conditions_of(settings.conditions)
     model = pack_model(settings.model)
-    spec = read_model(settings.model).spec
+    info = read_model(settings.model)
+    spec = info.spec
     preprocess = with_image(spec)
     out = settings.out
     if out is not None:
@@ -173,6 +192,14 @@ def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
         clear_results(out, *RESULTS)
     with cache_folder(settings.cache) as cache:
         roads = load_all(paths, settings.recording, settings.view, preprocess, Path(cache))
+        learned = {
+            name: learned_from(
+                info.provenance, Path(name), file_hashes(Path(name), Path(cache)).values()
+            )
+            for name in roads
+        }
+        if settings.only == "held_out":
+            roads = held_out_only(roads, learned)
         loaded = time.perf_counter() - started
         results = drive_all(model, roads, conditions, settings.seed, settings.workers, progress)
         first = [result for result in results if result.condition == conditions[0].name]
@@ -181,6 +208,8 @@ def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
             "world": list(settings.worlds),
             "seed": settings.seed,
             "stretches": len(first),
+            "only": settings.only,
+            "learned_from": [name for name, one in learned.items() if one.learned],
             "not_measured": not_measured(spec, roads),
             **totals(first),
             "load_s": loaded,
@@ -200,8 +229,8 @@ def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
         from liquid_control.evaluate.closed_loop.recorded_page import write_examination
 
         jobs = stretch_jobs(roads, conditions[0].name, settings.seed)
-        names = read_model(settings.model).state_names
-        write_examination(out, facts, first, jobs, partial(load_packed, model), names)
+        runtime = partial(load_packed, model)
+        write_examination(out, facts, first, jobs, runtime, info.state_names)
     return facts | {"out": str(out)}
 
 

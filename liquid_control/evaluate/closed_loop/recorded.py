@@ -8,12 +8,15 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop.examine import Examined, examine
 from liquid_control.evaluate.closed_loop.trace import Trace, Tracer
+from liquid_control.evaluate.learned_from import Learned
 from liquid_control.model.packed import PackedModel
 from liquid_control.model.spec import PolicySpec, names
 from liquid_control.perception.view import ViewSettings
@@ -26,11 +29,14 @@ from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CONDITIONS, find_conditions
 from liquid_control.sim.drive import Step
 from liquid_control.sim.recorded.driver import recorded_driver
-from liquid_control.sim.recorded.loader import RecordedRoads, load_roads
+from liquid_control.sim.recorded.loader import LEAST_LENGTH, RecordedRoads, load_roads
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.world import RecordedWorld, refuse_foreign
 from liquid_control.sim.seeds import road_seed
 from liquid_control.system.jobs import processes, run_jobs
+
+FEWEST_FRAMES = 10
+"""Of a part of a road."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +94,38 @@ def load_all(
             cropped = crop_for(source, view, preprocess)
         found[str(path)] = load_roads(path, settings, cropped, cache)
     return found
+
+
+def held_out_only(
+    roads: Mapping[str, RecordedRoads], learned: Mapping[str, Learned]
+) -> dict[str, RecordedRoads]:
+    """The roads without what the policy learned from. Raises ConfigError where nothing is left of a
+    recording."""
+    found = {}
+    for name, of_one in roads.items():
+        pieces = of_one.roads
+        if learned[name].learned:
+            pieces = tuple(
+                piece
+                for road in of_one.roads
+                for span in learned[name].held_out
+                for piece in _within(road, *span)
+            )
+        if not pieces:
+            got = f"held_out, and the model names no long enough part of {name} as held out"
+            raise ConfigError("only", got, "all, or another recording")
+        found[name] = dataclasses.replace(of_one, roads=pieces)
+    return found
+
+
+def _within(road: RecordedRoad, first_ns: int, last_ns: int) -> list[RecordedRoad]:
+    """The part of a road between two stamps, where it is long enough to drive on."""
+    first, last = np.searchsorted(road.path.stamp_ns, [first_ns, last_ns + 1]).tolist()
+    if last - first < FEWEST_FRAMES:
+        return []
+    part = road.part(first, last)
+    long_enough = part.path.length > LEAST_LENGTH * road.scale.shortest_look_ahead
+    return [part] if long_enough else []
 
 
 def not_measured(spec: PolicySpec, roads: Mapping[str, RecordedRoads]) -> list[str]:

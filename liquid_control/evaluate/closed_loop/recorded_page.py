@@ -155,7 +155,7 @@ def _still(number: int, moment: Moment, second: float, picture: np.ndarray, seve
         "width": STILL_WIDTH,
         "height": height,
         "words": moment.words,
-        "place": f"{moment.recording}: {place}" if several else place,
+        "place": f"{Path(moment.recording).parent.name}/{place}" if several else place,
         "second": second,
     }
 

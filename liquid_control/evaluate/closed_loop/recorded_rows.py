@@ -177,6 +177,12 @@ def sentences(facts: Mapping) -> list[str]:
         f"is more than {lane['departure_m']:.2g} m from the driver's path "
         f"(lane {lane['lane_width_m']:.2g} m)."
     )
+    if facts["learned_from"] and facts["only"] == "all":
+        said.append(
+            f"The policy learned from {' and '.join(facts['learned_from'])}, so these figures "
+            "flatter it: drive it in other recordings, or with --only held_out in those parts that "
+            "were held out."
+        )
     if facts["unseen_share"] > UNSEEN_MUCH:
         said.append(
             f"{100 * facts['unseen_share']:.0f} % of the pictures was never seen by the camera: "

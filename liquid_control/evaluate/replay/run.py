@@ -17,6 +17,7 @@ from liquid_control.config import check, group, number, path, several, switch, t
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.deploy.runtimes import load_runtime
 from liquid_control.errors import ConfigError
+from liquid_control.evaluate.learned_from import learned_from
 from liquid_control.evaluate.replay.closed_loop import closed_loop
 from liquid_control.evaluate.replay.golden import golden
 from liquid_control.evaluate.replay.log import ReplayLog, write_csv, write_parquet
@@ -135,6 +136,12 @@ def run(settings: ReplaySettings) -> dict:
     facts["closed_loop"] = closed_loop(
         settings.model, settings.bags, facts["bags"], settings.robot.recording
     )
+    first = next(iter(models.values())).info
+    facts["learned_from"] = [
+        bag["bag"]
+        for bag, path in zip(facts["bags"], settings.bags, strict=True)
+        if learned_from(first.provenance, path).learned
+    ]
     for warning in facts["warnings"]:
         print(f"liquid-control replay: warning: {warning}", file=sys.stderr)
     if settings.out is not None:

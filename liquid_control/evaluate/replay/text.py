@@ -70,6 +70,8 @@ def table(facts: Mapping) -> str:
         f"{speed['frames_per_second']:.0f} frames a second, "
         f"{speed['times_real_time']:.1f} times real time",
     ]
+    if facts["learned_from"]:
+        text += [f"learned from: {', '.join(facts['learned_from'])}; the figures there flatter"]
     if facts["closed_loop"]:
         text += [f"how it drives there: {facts['closed_loop']}"]
     return "\n".join(text + ([f"report: {facts['out']}/report.html"] if "out" in facts else []))

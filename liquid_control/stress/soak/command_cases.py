@@ -19,7 +19,7 @@ from liquid_control.config import REQUIRED, Flag, flags
 from liquid_control.stress.soak.hostile_places import make_places
 from liquid_control.system.verb import EntryPoint
 
-FEW_FLAGS = 32
+FEW_FLAGS = 42
 """Verbs with more flags take long to parse and are drawn less often."""
 NUMBERS = (
     "nan",

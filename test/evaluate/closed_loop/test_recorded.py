@@ -29,12 +29,15 @@ from liquid_control.evaluate.closed_loop.recorded import (
     StretchResult,
     conditions_of,
     drive_stretch,
+    held_out_only,
 )
 from liquid_control.evaluate.closed_loop.recorded_rows import condition_row, longest_run, totals
 from liquid_control.evaluate.closed_loop.trace import Trace
 from liquid_control.evaluate.closed_loop.worlds import recordings_of, refuse_other_vehicle
+from liquid_control.evaluate.learned_from import Learned, learned_from
 from liquid_control.model.car import lane_keeping
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS
+from liquid_control.sim.recorded.loader import RecordedRoads
 
 MODEL = Path(__file__).resolve().parents[3] / "models" / "lane_keeper"
 MOUNT = [
@@ -204,6 +207,36 @@ def test_a_recording_is_named_by_its_path():
     assert recordings_of(("mujoco",)) == ()
     paths = recordings_of(("recording:a/b", "recording:c", "recording:c"))
     assert paths == (Path("a/b"), Path("c"))
+
+
+def test_what_was_learned_from_is_named_and_left_out_on_request():
+    made = road(seconds=12.0)
+    stamps = made.path.stamp_ns
+    provenance = {
+        "data": {
+            "recordings": {"/a/tub": {"files": {"x": "1f"}}, "/a/other": {"files": {"y": "2f"}}},
+            "split": {
+                "by": "blocks of one recording",
+                "learned": ["/a/tub[0]"],
+                "held_out": ["/a/tub[0]", "/a/tub[1]"],
+                "held_out_ns": {
+                    "/a/tub[0]": [int(stamps[40]), int(stamps[119])],
+                    "/a/tub[1]": [int(stamps[200]), int(stamps[203])],
+                },
+            },
+        }
+    }
+    here = learned_from(provenance, Path("/a/tub"))
+    assert here.learned and learned_from(provenance, Path("/b/copy"), ["1f"]) == here
+    assert not learned_from(provenance, Path("/b/new"), ["3f"]).learned
+    assert not learned_from(provenance, Path("/a/other")).learned
+    assert not learned_from({"method": "simulation"}, Path("/a/tub")).learned
+    roads = {"tub": RecordedRoads((made,), {}, {}), "new": RecordedRoads((made,), {}, {})}
+    left = held_out_only(roads, {"tub": here, "new": Learned(False)})
+    (part,) = left["tub"].roads
+    assert np.array_equal(part.path.stamp_ns, stamps[40:120]) and left["new"].roads == (made,)
+    with pytest.raises(ConfigError, match="held out"):
+        held_out_only({"tub": roads["tub"]}, {"tub": Learned(True)})
 
 
 @pytest.mark.parametrize(
