@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from array import array
 from collections.abc import Mapping
 from pathlib import Path
@@ -201,7 +202,7 @@ def _read(
     observer = Observer(reading.preprocess, reading.timeline, moving=moving)
     stamp_ns, measurements, dt, is_first = array("q"), array("f"), array("f"), array("b")
     tracks = {name: _Samples() for name in (*TRACKS, "command_speed")}
-    pixels = place.with_suffix(".pixels")
+    pixels = place.with_name(f"{place.stem}.{os.getpid()}.pixels")  # others may read it, too
     try:
         with open_recording(path, reading.recording) as recording, pixels.open("wb") as sink:
             if "camera" not in recording.roles:

@@ -40,7 +40,8 @@ ROUND_RATE = 0.5
 CHOSEN = "chosen.safetensors"
 """Weights of the round that drives best so far."""
 HELD_OUT_FRAMES = 4000
-"""Of the expert's drives on held-out roads, on which a fit is validated."""
+"""Of the held-out recordings, and as many of the expert's drives on their roads, on which a fit is
+validated again and again; a round is judged by all of them."""
 CORE_FRAMES = 25_000
 """That the core is fitted to in a round: the encoder makes the features of all of them anew."""
 
@@ -67,7 +68,7 @@ class ClosedLoop:
         }
         length, augmentation = self.settings.frames, self.settings.augmentation
         require_enough(self.split, Sequences(list(learned.values()), length, augmentation))
-        held_out = dict(self.split.held_out)
+        held_out = _shortened(self.split.held_out, HELD_OUT_FRAMES)
         (self.run.folder / "episodes").mkdir(exist_ok=True)
         driving = self._driving(network, roads.learned)
         drives = recovery_drives(driving, loop.recovery_frames, loop.recovery_passes)
@@ -225,6 +226,19 @@ def choose(rounds: Sequence[Mapping]) -> Mapping:
         return (found.get("departures", 0) + found.get("put_backs", 0), *finite)
 
     return min(rounds, key=key)
+
+
+def _shortened(episodes: Mapping[str, Episode], frames: int) -> dict[str, Episode]:
+    """A part of each episode from its first known target on, the same share of all, so that they
+    have about `frames`."""
+    share = min(1.0, frames / max(sum(map(len, episodes.values())), 1))
+    if share == 1.0:
+        return dict(episodes)
+    short = {}
+    for name, each in episodes.items():
+        first, count = int(np.argmax(each.known)), math.ceil(share * len(each))
+        short[name] = each.part(first, min(first + count, len(each)))
+    return short
 
 
 def _weights(real: Sequence[Episode], synthesised: Sequence[Episode], share: float) -> list[float]:
