@@ -5,7 +5,8 @@ Vehicle axes: x forward, y left, z up, origin on the ground below the rear axle.
 the right, row down, pixel centres at whole numbers.
 
 R. Hartley, A. Zisserman, "Multiple View Geometry in Computer Vision", 2003, section 13.1: the
-homography of a plane.
+homography of a plane. A. Fitzgibbon, "Simultaneous linear estimation of multiple view geometry and
+lens distortion", CVPR 2001: the lens.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from liquid_control.config import PreprocessConfig
 
 @dataclasses.dataclass(frozen=True)
 class GroundCamera:
-    """A pinhole without distortion, yaw or roll. `width`, `height` of its picture [px], `focal`
-    [px] (columns, rows), `centre` of projection [px] (column, row), `above` the ground [m],
-    downward `pitch` [rad], `forward` of the rear axle [m]."""
+    """A camera without roll. `width`, `height` of its picture [px], `focal` [px] (columns, rows),
+    `centre` of projection [px] (column, row), `above` the ground [m], downward `pitch` [rad],
+    `forward` of the rear axle [m], `yaw` to the left [rad]. `distortion`: k of
+    r_flat = r / (1 + k r²), where r is the distance from the centre [half widths of the picture]
+    and r_flat that in the picture of a pinhole, the flat one."""
 
     width: int
     height: int
@@ -32,6 +35,8 @@ class GroundCamera:
     above: float
     pitch: float
     forward: float = 0.0
+    yaw: float = 0.0
+    distortion: float = 0.0
 
     @classmethod
     def of_lens(
@@ -56,6 +61,7 @@ class GroundCamera:
             focal=(focal_x * across, focal_y * down),
             # Pixel centres lie half a pixel inside the border, before and after.
             centre=((centre_x + 0.5 - left) * across - 0.5, (centre_y + 0.5 - top) * down - 0.5),
+            distortion=self.distortion * ((right - left) / columns) ** 2,
         )
 
     @functools.cached_property
@@ -66,33 +72,66 @@ class GroundCamera:
 
     @property
     def horizon(self) -> float:
-        """The horizon's row."""
+        """The horizon's row in the flat picture."""
         return self.centre[1] - self.focal[1] * math.tan(self.pitch)
 
     @functools.cached_property
     def axes(self) -> np.ndarray:
         """(3, 3): rows are the camera's right, down and forward in vehicle axes."""
         cos, sin = math.cos(self.pitch), math.sin(self.pitch)
-        return np.array([[0.0, -1.0, 0.0], [-sin, 0.0, -cos], [cos, 0.0, -sin]])
+        ahead, left = math.cos(self.yaw), math.sin(self.yaw)
+        return np.array(
+            [
+                [left, -ahead, 0.0],
+                [-sin * ahead, -sin * left, -cos],
+                [cos * ahead, cos * left, -sin],
+            ]
+        )
+
+    def flat(self, pixels: np.ndarray) -> np.ndarray:
+        """Columns and rows (..., 2) of the picture in the flat one."""
+        if not self.distortion:
+            return np.asarray(pixels)
+        centre, half = np.array(self.centre), self._half_width
+        at = (np.asarray(pixels) - centre) / half
+        return at / (1.0 + self.distortion * (at**2).sum(-1, keepdims=True)) * half + centre
+
+    def bent(self, pixels: np.ndarray) -> np.ndarray:
+        """The reverse of `flat`. What no lens of this distortion sees lies on its border."""
+        if not self.distortion:
+            return np.asarray(pixels)
+        centre, half = np.array(self.centre), self._half_width
+        at = (np.asarray(pixels) - centre) / half
+        root = np.sqrt(
+            np.maximum(1.0 - 4.0 * self.distortion * (at**2).sum(-1, keepdims=True), 0.0)
+        )
+        return at * (2.0 / (1.0 + root)) * half + centre
+
+    @property
+    def _half_width(self) -> np.ndarray:
+        """(2,) of the picture in columns and in rows, whose sides may differ."""
+        return self.width / 2 * np.array([1.0, self.focal[1] / self.focal[0]])
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 3) in vehicle axes [m] to (..., 2) column and row; NaN behind the camera."""
         at = np.asarray(points, float) - np.array([self.forward, 0.0, self.above])
         seen = at @ self.axes.T
         depth = np.where(seen[..., 2:] > 1e-9, seen[..., 2:], np.nan)
-        return seen[..., :2] / depth * np.array(self.focal) + np.array(self.centre)
+        return self.bent(seen[..., :2] / depth * np.array(self.focal) + np.array(self.centre))
 
     def ground(self, pixels: np.ndarray) -> np.ndarray:
         """Columns and rows (..., 2) to points (..., 2) of the ground, x forward and y left [m]; NaN
         at the horizon and above."""
-        pixels = (np.asarray(pixels, float) - np.array(self.centre)) / np.array(self.focal)
+        pixels = (self.flat(np.asarray(pixels, float)) - np.array(self.centre)) / np.array(
+            self.focal
+        )
         ray = np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], -1) @ self.axes
         fall = np.where(ray[..., 2:] < -1e-9, -ray[..., 2:], np.nan)
         return ray[..., :2] / fall * self.above + np.array([self.forward, 0.0])
 
     def ground_homography(self, x: float, y: float, yaw: float) -> np.ndarray:
-        """(3, 3), from pixels of a picture taken at the pose x forward, y left [m], yaw [rad] in
-        the axes of another, to the pixels of the same ground in the other's picture."""
+        """(3, 3), from pixels of a flat picture taken at the pose x forward, y left [m], yaw [rad]
+        in the axes of another, to the pixels of the same ground in the other's flat picture."""
         return _of_ground(self, x, y, yaw) @ self._to_ground
 
     def far_homography(self, yaw: float) -> np.ndarray:

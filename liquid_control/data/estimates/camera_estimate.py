@@ -72,7 +72,7 @@ class Estimated:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class CameraEstimate:
-    """`camera` of the pictures; a yaw shifts its centre of projection. `values`: by `NAMES`.
+    """`camera` of the pictures, without the roll. `values`: by `NAMES`.
 
     `horizon`: row [px]. `before`, `after`: median difference of shades between pictures and those
     next to them, warped, with the camera to start with and the estimated one; NaN where none were
@@ -135,6 +135,14 @@ def estimate_camera(
         return _not_told(start, given, motion, len(pairs), NOT_EXPLAINED)
     doubt = _doubt(problem, solution)
     return _result(start, given, problem, solution, doubt, (before, after.noise), motion)
+
+
+def camera_vector(found: CameraEstimate) -> np.ndarray:
+    """(7,) its values as in `ground_motion.CAMERA`."""
+    own = {name: one.value for name, one in found.values.items()}
+    own["field_of_view"] = -math.log(math.tan(own["field_of_view"] / 2.0))
+    own["height"] = math.log(own["height"])
+    return np.array([own[name] for name in NAMES])
 
 
 def _before(
@@ -232,10 +240,11 @@ def _result(
     camera = dataclasses.replace(
         start,
         focal=(focal_x, focal_y),
-        centre=(start.centre[0] + focal_x * math.tan(yaw) / math.cos(pitch), start.centre[1]),
         above=math.exp(height),
         pitch=float(pitch),
         forward=float(forward),
+        yaw=float(yaw),
+        distortion=float(distortion),
     )
     doubt_of_row = focal_y * math.hypot(doubt[0] / math.cos(pitch) ** 2, math.tan(pitch) * doubt[1])
     told = bool(free[0]) or "pitch" in given

@@ -19,8 +19,8 @@ CELLS = 28
 """In a row of a picture; the pixel of each with the largest derivative is compared."""
 MOST = 120
 """Pixels of a pair."""
-WIDE = 0.06
-"""Standard deviation of the neighbourhood whose mean and contrast are removed, in widths."""
+WIDE = 0.1
+"""Reach of the neighbourhood whose mean and contrast are removed, in widths."""
 LEAST_CONTRAST = 6.0  # grey levels
 LEAST_SLOPE = 0.02
 COARSE = 4
@@ -122,9 +122,9 @@ def _full(coarse: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def _normal(grey: np.ndarray) -> np.ndarray:
     """Without the neighbourhood's mean, in units of its contrast."""
-    wide = WIDE * grey.shape[1]
-    centred = grey - cv2.GaussianBlur(grey, None, wide)
-    return centred / np.sqrt(cv2.GaussianBlur(centred**2, None, wide) + LEAST_CONTRAST**2)
+    wide = (2 * round(WIDE * grey.shape[1]) + 1,) * 2
+    centred = grey - cv2.blur(grey, wide)
+    return centred / np.sqrt(cv2.blur(centred**2, wide) + LEAST_CONTRAST**2)
 
 
 def _strongest(strength: np.ndarray, goal: np.ndarray, blur: float) -> tuple[np.ndarray, ...]:

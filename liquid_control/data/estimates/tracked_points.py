@@ -63,16 +63,18 @@ class TrackedPoints:
         return np.einsum("nij,nj->ni", whiten, place - self.after), whiten
 
 
-def track(grey: np.ndarray, pairs: np.ndarray, raster: Raster) -> TrackedPoints:
+def track(
+    grey: np.ndarray, pairs: np.ndarray, raster: Raster, most: tuple[int, int] = (UPPER, LOWER)
+) -> TrackedPoints:
     """Follows points of the first picture of each pair into the second. `grey` (N, H, W) uint8,
-    `pairs` (P, 2) indices."""
+    `pairs` (P, 2) indices. `most`: points in the upper and lower half of a picture."""
     height, width = grey.shape[1:3]
     window = max(7, round(WINDOW * width / USUAL_WIDTH)) | 1
     apart = max(3.0, 0.03 * width)
     found = []
     for number, (first, second) in enumerate(pairs):
         before, after = grey[first], grey[second]
-        points = _points(before, apart)
+        points = _points(before, apart, most)
         if len(points) == 0:
             continue
         moved, ok, _ = cv2.calcOpticalFlowPyrLK(
@@ -101,11 +103,11 @@ def track(grey: np.ndarray, pairs: np.ndarray, raster: Raster) -> TrackedPoints:
     return TrackedPoints(pair, raster.normal(first), raster.normal(second), covariance / scale)
 
 
-def _points(grey: np.ndarray, apart: float) -> np.ndarray:
+def _points(grey: np.ndarray, apart: float, number: tuple[int, int]) -> np.ndarray:
     """(K, 1, 2) float32: corners and edges, some in each half of the picture."""
     half = len(grey) // 2
     found = []
-    for most, rows in ((UPPER, slice(None, half)), (LOWER, slice(half, None))):
+    for most, rows in zip(number, (slice(None, half), slice(half, None)), strict=True):
         mask = np.zeros_like(grey)
         mask[rows, BORDER:-BORDER] = 255
         mask[-BORDER:] = 0

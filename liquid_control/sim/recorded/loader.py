@@ -12,30 +12,24 @@ import numpy as np
 
 from liquid_control.config import PreprocessConfig, TimelineConfig
 from liquid_control.control.driving_scale import scale_of_drive
-from liquid_control.data.estimates.recorded_camera import in_words, recorded_camera
 from liquid_control.data.estimates.start_camera import start_camera
 from liquid_control.data.from_recording import Reading, RecordedDrive, read_drive
 from liquid_control.errors import LiquidControlError
-from liquid_control.perception.ground_camera import GroundCamera
 from liquid_control.recordings.driven_curvature import (
     CurvatureSettings,
     driven_curvature,
     gyro_bias,
 )
 from liquid_control.recordings.formats import open_recording
-from liquid_control.recordings.motion import EMPTY, Motion, Track
+from liquid_control.recordings.motion import Motion, Track
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
-from liquid_control.recordings.vehicle_presets import starting_values
 from liquid_control.signals import Frame
+from liquid_control.sim.recorded.estimated import estimated
 from liquid_control.sim.recorded.path import integrate
 from liquid_control.sim.recorded.road import MappedPictures, RecordedRoad
 from liquid_control.sim.recorded.stretches import LONGEST_GAP, TOO_SHORT, add, stretches_of
 
-USUAL_DELAY = 0.1
-"""From a command until the vehicle turns, where it cannot be estimated [s]."""
-SHOWN = {"height": "m", "pitch": "rad", "field_of_view": "rad", "forward": "m"}
-"""Values of the camera that a user gives or sees, with their units."""
 LEAST_LENGTH = 4.0
 """Of a road, in shortest look-aheads of the expert."""
 
@@ -99,12 +93,12 @@ def load_roads(
     scale = scale_of_drive(settings.vehicle, fastest, settings.lane_width)
     curvature = curvature or CurvatureSettings()
     driven = driven_curvature(drive.columns["stamp_ns"], motion, curvature, settings.vehicle)
-    yaw_rate = _yaw_rate(drive, motion)
-    camera, estimates = _camera(drive, motion, yaw_rate, start.preprocessed(size), given)
-    usual = starting_values(settings).response_delay or USUAL_DELAY
-    delay = settings.response_delay or usual
-    if not settings.response_delay:
-        estimates["response_delay"] = f"{delay:g} s, not estimated"
+    yaw_rate, start = _yaw_rate(drive, motion), start.preprocessed(size)
+    found = estimated(drive, motion, yaw_rate, driven.curvature, start, given, settings)
+    camera, delay = found.camera, found.response_delay
+    if found.speed is not None:
+        motion = dataclasses.replace(motion, speed=found.speed)
+        driven = driven_curvature(drive.columns["stamp_ns"], motion, curvature, settings.vehicle)
     if not 0.0 < camera.height - camera.horizon:
         raise NoRoadError(
             path,
@@ -116,7 +110,12 @@ def load_roads(
     for rows_of in stretches:
         stamp_ns = drive.columns["stamp_ns"][rows_of]
         line = integrate(
-            stamp_ns, driven.speed[rows_of], driven.curvature[rows_of], yaw_rate, delay
+            stamp_ns,
+            driven.speed[rows_of],
+            driven.curvature[rows_of],
+            found.yaw_rate,
+            delay,
+            found.gain,
         )
         if line.length < LEAST_LENGTH * scale.shortest_look_ahead:
             add(left_out, TOO_SHORT, line.seconds)
@@ -132,6 +131,7 @@ def load_roads(
                 scale,
                 dataclasses.replace(preprocess),
                 measured(drive),
+                found.gain,
             )
         )
     if not roads:
@@ -141,7 +141,7 @@ def load_roads(
             f"no stretch of good driving is long enough ({listed})",
             "Record for longer without a stop, or give the vehicle's true speed and wheelbase",
         )
-    return RecordedRoads(tuple(roads), left_out, estimates)
+    return RecordedRoads(tuple(roads), left_out, found.words)
 
 
 def working_size(rows: int, columns: int, preprocess: PreprocessConfig) -> PreprocessConfig:
@@ -174,24 +174,6 @@ def _picture_size(source: Source) -> tuple[int, int]:
     for _, sample in source.samples(kinds=(Frame,)):
         return sample.image.shape[:2]
     raise NoRoadError(source.path, "it holds no picture", "Record the camera")
-
-
-def _camera(
-    drive: RecordedDrive,
-    motion: Motion,
-    yaw_rate: Track | None,
-    start: GroundCamera,
-    given: frozenset[str],
-) -> tuple[GroundCamera, dict[str, str]]:
-    """Of the drive's pictures, and in words what was not given."""
-    missing = {name: unit for name, unit in SHOWN.items() if name not in given}
-    if not missing:
-        return start, {}
-    motion = dataclasses.replace(motion, yaw_rate=yaw_rate or EMPTY)
-    found = recorded_camera(drive, motion, start, given, lens=False)
-    return found.camera, {
-        f"camera_{name}": in_words(found, name, unit) for name, unit in missing.items()
-    }
 
 
 def _with_speed(motion: Motion, stamp_ns: np.ndarray, settings: RecordingSettings) -> Motion:

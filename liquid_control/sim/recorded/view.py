@@ -19,6 +19,7 @@ import math
 import cv2
 import numpy as np
 
+from liquid_control.sim.recorded.lens import LensWarp
 from liquid_control.sim.recorded.road import RecordedRoad
 
 BEHIND = (1.0, 2.5, 6.0)
@@ -66,6 +67,7 @@ class Synthesis:
             for top, below, is_ground in ((0, first, False), (first, height, True))
             if top < below
         ]
+        self._lens = LensWarp(camera) if camera.distortion else None
         half_view = width / 2 / camera.focal[0]
         needed = road.scale.off_road / half_view
         self._behind = tuple(gap + needed * share for share in behind)
@@ -90,8 +92,12 @@ class Synthesis:
         sources = [source, *(self._frame_at(station - distance) for distance in self._behind)]
         picture = np.empty(pictures.shape[1:], np.uint8)
         seen = np.empty_like(self._whole)
-        for region in self._regions:
-            self._draw(region, list(dict.fromkeys(sources)), pose, picture, seen)
+        sources = list(dict.fromkeys(sources))
+        if self._lens is not None:
+            self._draw_bent(sources, pose, picture, seen)
+        else:
+            for region in self._regions:
+                self._draw(region, sources, pose, picture, seen)
         blurred = cv2.blur(picture, (3, 3))
         picture = cv2.addWeighted(picture, 1.0 + SHARPENING, blurred, -SHARPENING, 0.0)
         return picture, seen != 0
@@ -127,19 +133,43 @@ class Synthesis:
             if cv2.countNonZero(known) == known.size:
                 return
 
+    def _draw_bent(
+        self,
+        sources: list[int],
+        pose: tuple[float, float, float],
+        picture: np.ndarray,
+        seen: np.ndarray,
+    ) -> None:
+        """Writes all of `picture`, and where it was seen, with the lens."""
+        for source in sources:
+            image = np.ascontiguousarray(self._road.pictures[source])
+            found, inside = self._lens(image, *self._from_frame(source, pose))
+            if source == sources[0]:
+                picture[:], seen[:] = found, inside
+            else:
+                cv2.copyTo(found, cv2.subtract(inside, seen), picture)
+                cv2.max(seen, inside, seen)
+            if cv2.countNonZero(seen) == seen.size:
+                return
+
     def _homography(
         self, region: _Region, source: int, pose: tuple[float, float, float]
     ) -> np.ndarray:
         """(3, 3) from the region's pixels at a pose to those of a frame."""
-        path, camera = self._road.path, self._road.camera
+        x, y, yaw = self._from_frame(source, pose)
+        if region.is_ground:
+            return self._road.camera.ground_homography(x, y, yaw) @ region.raised
+        return self._road.camera.far_homography(yaw) @ region.raised
+
+    def _from_frame(
+        self, source: int, pose: tuple[float, float, float]
+    ) -> tuple[float, float, float]:
+        """The pose in the axes of the vehicle at a frame."""
+        path = self._road.path
         heading = float(path.heading[source])
-        yaw = pose[2] - heading
-        if not region.is_ground:
-            return camera.far_homography(yaw) @ region.raised
         dx, dy = pose[0] - float(path.x[source]), pose[1] - float(path.y[source])
         cos, sin = math.cos(heading), math.sin(heading)
-        moved = dx * cos + dy * sin, dy * cos - dx * sin
-        return camera.ground_homography(*moved, yaw) @ region.raised
+        return dx * cos + dy * sin, dy * cos - dx * sin, pose[2] - heading
 
 
 def _raised(top: int) -> np.ndarray:
