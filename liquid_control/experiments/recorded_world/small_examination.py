@@ -165,7 +165,7 @@ def drive_small(job: ExaminationJob) -> Examined:
     """Drives one course with the policy's controller and gate, as on a robot, or as the person."""
     world = SmallWorld(job.robot, job.course, job.look, UNSEEN + job.course, job.distance)
     runtime = Person(world, job.course) if job.model is None else load_packed(job.model)
-    controller = Controller(runtime, speed=job.robot.speed)
+    controller = Controller(runtime, speed=job.robot.speed, vehicle=job.robot.vehicle)
     return examine(world, controller, SafetyGate(GATE, job.robot.vehicle))
 
 

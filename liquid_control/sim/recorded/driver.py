@@ -22,7 +22,10 @@ def recorded_driver(
     picture."""
     road = world.recording
     controller = Controller(
-        runtime, speed=world.task.set_speed, comfort_lateral_acceleration=COMFORT
+        runtime,
+        speed=world.task.set_speed,
+        comfort_lateral_acceleration=COMFORT,
+        vehicle=road.vehicle,
     )
     limits = dataclasses.replace(road.gate, stale_after=road.gate.stale_after + patience)
     return controller, SafetyGate(limits, road.vehicle)
