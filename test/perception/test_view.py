@@ -56,6 +56,19 @@ def test_every_camera_shows_the_same_angles(width, aspect, focal, pitch):
     assert (crop.height, crop.width) == (8, 16)
 
 
+def test_a_camera_that_looks_down_at_the_road_in_front_of_a_small_robot():
+    """By 0.5 rad: the horizon is above its picture's middle by as much."""
+    camera = Intrinsics.of_lens(480, 640, 1.6)
+    view = dataclasses.replace(VIEW, pitch=0.5, above=-0.1, below=0.9)
+    crop = crop_of(camera, view, PREPROCESS)
+    f, y = camera.matrix[0], camera.matrix[5]
+    assert math.atan((y - crop.crop_top * 480) / f) == pytest.approx(0.4, abs=2e-3)
+    assert math.atan(((1 - crop.crop_bottom) * 480 - y) / f) == pytest.approx(0.4, abs=2e-3)
+    for wrong in ({"pitch": 0.9, "above": 1.0}, {"pitch": -0.7, "below": 1.1}):
+        with pytest.raises(ValueError, match="rad off the camera's axis"):
+            crop_of(camera, dataclasses.replace(VIEW, **wrong), PREPROCESS)
+
+
 def test_a_region_of_interest_shows_the_same_as_the_whole_picture():
     """Of the lower 400 rows and all but 40 columns at either side."""
     whole = Intrinsics.from_message(info())

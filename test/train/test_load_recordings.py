@@ -124,3 +124,33 @@ def test_a_recording_without_any_target_cannot_be_used_by_a_flag(load):
 def test_an_input_of_another_clock_is_refused(load, kind):
     with pytest.raises(RefusedRecordingsError, match="header stamps lie .* years before receipt"):
         load(by_boot_time(kind))
+
+
+@pytest.mark.parametrize("said", ["name", "file"])
+def test_a_small_robot_teaches_its_own_bends_where_its_vehicle_is_said(said, drives, tmp_path):
+    """Without it, its twists would be cut at what a car steers: that is refused."""
+    path = drives.write_robot(tmp_path / "robot", seconds=12.0, wheelbase=0.16)
+
+    def loaded(**recording):
+        settings = RecordingsSettings(
+            (path,),
+            out=tmp_path / "run",
+            cache=tmp_path / "cache",
+            preprocess=SIZE,
+            workers=1,
+            recording=RecordingSettings(**recording),
+        )
+        return load_recordings(settings, SIZE).episodes[str(path)]
+
+    with pytest.raises(RefusedRecordingsError, match=r"0\.236 1/m at most.*--vehicle NAME"):
+        loaded()
+    if said == "file":
+        (tmp_path / "vehicle.yaml").write_text("wheelbase: 0.16\nlargest_curvature: 10\n")
+        episode = loaded()
+    else:
+        episode = loaded(vehicle_file="turtlebot")
+    seconds = (episode.stamp_ns - drives.BEGIN) * 1e-9
+    driven = np.array([drives.sharp_bend(one, 0) for one in seconds])
+    known = np.isfinite(episode.action[:, 0])
+    assert known.mean() > 0.95 and np.abs(driven).max() > 8.0
+    assert np.abs(episode.action[known, 0] - driven[known]).max() < 1e-3
