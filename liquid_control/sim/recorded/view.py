@@ -23,6 +23,12 @@ from liquid_control.sim.recorded.lens import LensWarp
 from liquid_control.sim.recorded.road import RecordedRoad
 
 BEHIND = (1.0, 2.5, 6.0)
+SEAM = 13
+"""Width over which one frame's picture fades into another's, twice [px]."""
+KEPT = np.clip(np.arange(256) / 127.5 - 1.0, 0.0, 1.0).astype(np.float32)
+"""Weight of the one frame by the share of its pixels around, of 255: 0 at its border, 1 from half a
+seam on inside."""
+FADED = np.float32(1.0) - KEPT
 SHARPENING = 0.25
 """Share of the detail of a pixel and its neighbours that is added, as interpolation takes it."""
 NEAR = 1e-9
@@ -128,8 +134,7 @@ class Synthesis:
             if source == sources[0]:
                 picture[region.rows], known[:] = found, inside
             else:
-                cv2.copyTo(found, cv2.subtract(inside, known), picture[region.rows])
-                cv2.max(known, inside, known)
+                _fill(picture[region.rows], known, found, inside)
             if cv2.countNonZero(known) == known.size:
                 return
 
@@ -170,6 +175,16 @@ class Synthesis:
         dx, dy = pose[0] - float(path.x[source]), pose[1] - float(path.y[source])
         cos, sin = math.cos(heading), math.sin(heading)
         return dx * cos + dy * sin, dy * cos - dx * sin, pose[2] - heading
+
+
+def _fill(picture: np.ndarray, known: np.ndarray, found: np.ndarray, inside: np.ndarray) -> None:
+    """Writes what was `found` and lies `inside` (0, 255) into what is not `known` of `picture`, and
+    fades it in before."""
+    cv2.copyTo(found, cv2.subtract(inside, known), picture)
+    cv2.copyTo(picture, cv2.bitwise_not(inside), found)
+    mean = cv2.blur(known, (SEAM, SEAM), borderType=cv2.BORDER_REPLICATE)
+    cv2.blendLinear(picture, found, cv2.LUT(mean, KEPT), cv2.LUT(mean, FADED), picture)
+    cv2.max(known, inside, known)
 
 
 def _raised(top: int) -> np.ndarray:
