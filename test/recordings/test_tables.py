@@ -56,6 +56,19 @@ def test_a_log_of_udacity_needs_no_scale_and_has_the_times_of_its_pictures(
     assert math.tan(first.steering_angle) / wheelbase == pytest.approx(-0.5)
 
 
+def test_a_header_says_where_the_columns_of_a_log_are(tables, tmp_path):
+    log = write_log(tmp_path / "log", tables)
+    header = "number,speed,center,left,right,steering,throttle,brake"
+    rows = [line.split(",") for line in (log / "driving_log.csv").read_text().splitlines()]
+    lines = [",".join([str(at), row[6], *row[:6]]) for at, row in enumerate(rows)]
+    with open_recording(log) as source:
+        expected = [sample for _, sample in source.samples([SpeedSample, SteeringSample])]
+    (log / "driving_log.csv").write_text("\n".join([header, *lines]) + "\n")
+    with open_recording(log) as source:
+        assert [one for _, one in source.samples([SpeedSample, SteeringSample])] == expected
+        assert len(list(source.samples([Frame]))) == 6 and source.skipped == {}
+
+
 def test_damage_of_a_log_costs_its_lines_and_is_counted(tables, tmp_path):
     log = write_log(tmp_path / "log", tables)
     file = log / "driving_log.csv"

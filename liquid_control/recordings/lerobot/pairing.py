@@ -40,11 +40,17 @@ def pair(
     if len(keys) < 1:
         return none, "the video has no pictures"
     interval = float(np.median(np.diff(keys))) if len(keys) > 1 else 1.0
-    first = int(np.searchsorted(keys, begin - interval / 2))
-    last = len(keys) if end is None else int(np.searchsorted(keys, end - interval / 2))
+    first, last = 0, len(keys)
+    if end is not None:
+        first, last = np.searchsorted(keys, (begin - interval / 2, end - interval / 2)).tolist()
     part = keys[first:last]
-    if not len(part) or abs(part[0] - begin) > interval:
-        return none, f"the video has no picture at {begin:g} s, where the episode begins"
+    shifted = abs(keys[0]) > interval / 2
+    if end is not None and (shifted or not len(part) or abs(part[0] - begin) > interval / 2):
+        return none, (
+            f"the video begins at {keys[0]:g} s"
+            if shifted
+            else f"the video has no picture at {begin:g} s, where the episode begins"
+        )
     whole = np.isfinite(frame).all() and ((frame >= 0) & (frame < length)).all()
     whole = whole and bool(np.all(np.diff(frame) > 0))
     if whole and len(part) == length:
@@ -56,7 +62,7 @@ def pair(
     near = np.where(np.abs(part[before] - away) <= np.abs(part[near] - away), before, near)
     fits = np.abs(part[near] - away) <= NEAR * interval
     even = whole and np.all(np.abs(seconds - frame * interval) <= NEAR * interval)
-    if not even or np.count_nonzero(fits) < MOST * min(len(seconds), len(part)):
+    if shifted or not even or np.count_nonzero(fits) < MOST * min(len(seconds), len(part)):
         return none, (
             f"{len(part)} pictures for {length} rows, and the times of the rows are not the video's"
         )

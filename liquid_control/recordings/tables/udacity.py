@@ -26,7 +26,8 @@ CAMERAS = ("center", "left", "right")
 FULL_ANGLE = math.radians(25.0)
 MPH = 0.44704  # m/s
 TIME = re.compile(r"(\d{4})_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d\d)_(\d{3})\.\w+$")
-COLUMNS = 7
+COLUMNS = (*CAMERAS, "steering", "throttle", "brake", "speed")
+"""Their order where a header does not name another."""
 NO_TIME = "no time in the picture's name (center_YYYY_MM_DD_hh_mm_ss_mmm.jpg)"
 SHORT = "fewer than 7 columns"
 
@@ -58,18 +59,22 @@ def read_log(file: Path, settings: RecordingSettings) -> Table:
     left = settings.positive_steering == "left"
     unit = 1.0 if by_curvature else FULL_ANGLE if left else -FULL_ANGLE
     prefix = f"{IMAGES}/" if (file.parent / IMAGES).is_dir() else ""
+    place = {name: at for at, name in enumerate(COLUMNS)}
     for number, cells in enumerate(read_lines(table, file)):
-        if not number and cells[0].lower() == CAMERAS[0]:
-            continue  # a header
-        if len(cells) < COLUMNS:
+        header = [cell.lower() for cell in cells]
+        if not number and CAMERAS[0] in header:
+            place |= {name: header.index(name) for name in COLUMNS if name in header}
+            continue
+        if len(cells) <= max(place.values()):
             table.leave_out(SHORT)
             continue
-        picture = cells[CAMERAS.index(camera)].replace("\\", "/").rpartition("/")[2]
+        picture = cells[place[camera]].replace("\\", "/").rpartition("/")[2]
         stamp_ns = time_of(picture)
         if not stamp_ns:
             table.leave_out(NO_TIME)
             continue
-        steering, throttle, _, speed = map(to_number, cells[3:7])
+        values = (to_number(cells[place[name]]) for name in ("steering", "throttle", "speed"))
+        steering, throttle, speed = values
         if abs(steering) > 1.05:
             table.leave_out("steering beyond -1 to 1")
             steering = UNKNOWN
