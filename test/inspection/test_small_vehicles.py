@@ -8,9 +8,8 @@ import math
 import numpy as np
 import pytest
 
-from liquid_control.config import TimelineConfig, VehicleConfig
+from liquid_control.config import VehicleConfig
 from liquid_control.control.driving_scale import driving_scale
-from liquid_control.evaluate.replay.open_loop import OpenLoopSettings, of_vehicle
 from liquid_control.inspection.measurements import judge_driving
 from liquid_control.inspection.recording import inspect_recording
 from liquid_control.inspection.series import SeriesTrack
@@ -18,7 +17,6 @@ from liquid_control.inspection.vehicle_size import Sharpness, judge_sharpness, j
 from liquid_control.recordings.driven_curvature import CurvatureSettings, driven_curvature
 from liquid_control.recordings.motion import Motion, Track
 from liquid_control.recordings.settings import RecordingSettings
-from liquid_control.recordings.vehicle_file import with_vehicle_file
 
 TURTLEBOT = RecordingSettings(vehicle_file="turtlebot")
 
@@ -126,18 +124,3 @@ def test_slow_frames_teach_where_the_vehicle_is_slow(vehicle, speed, known):
 
 
 EMPTY = Track(np.zeros(0, np.int64), np.zeros(0))
-
-
-def test_a_replay_drives_with_the_robots_own_parameters(tmp_path):
-    settings = OpenLoopSettings()
-    assert of_vehicle(settings, RecordingSettings()) == settings
-    recording = with_vehicle_file(tmp_path / "bag", TURTLEBOT)
-    robot = of_vehicle(settings, recording)
-    assert robot.gate.max_speed == 0.3 and robot.gate.max_steering_angle == 1.012
-    assert robot.set_speed == robot.timeline.assumed_speed == 0.2
-    assert robot.comfort_lateral_acceleration == 0.9
-    set_by_hand = OpenLoopSettings(timeline=TimelineConfig(assumed_speed=0.3), set_speed=0.25)
-    robot = of_vehicle(set_by_hand, recording)
-    assert (robot.set_speed, robot.timeline.assumed_speed) == (0.25, 0.3)
-    plain = of_vehicle(settings, RecordingSettings(vehicle=VehicleConfig(0.1, 0.73)))
-    assert plain.gate.max_steering_angle == 0.73 and plain.set_speed == 15.0

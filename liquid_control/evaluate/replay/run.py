@@ -13,7 +13,8 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from liquid_control.config import check, group, number, path, several, switch, text
+from liquid_control.config import VehicleConfig, check, group, number, path, several, switch, text
+from liquid_control.control.driving_scale import CAR_FROM, CAR_WHEELBASE
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.deploy.runtimes import load_runtime
 from liquid_control.errors import ConfigError
@@ -29,7 +30,9 @@ from liquid_control.evaluate.replay.text import table
 from liquid_control.model.installed import find_model
 from liquid_control.perception.view import Intrinsics
 from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
+from liquid_control.recordings.vehicle_presets import starting_values
 from liquid_control.report.overlay import CameraView
 from liquid_control.report.page import require
 from liquid_control.system.files import clear_results, write_atomically
@@ -188,7 +191,8 @@ def _watcher(
     if settings.out is None:
         return None
     vehicle = source.settings.vehicle
-    view = camera_view(source.camera, settings.camera)
+    view = camera_view(source.camera, mounted(settings.camera, source.settings))
+    view = view and dataclasses.replace(view, size=_size(vehicle))
     moments = WorstMoments(vehicle, 3 * settings.worst, APART)
     if not settings.video:
         return Watched(moments, view)
@@ -236,6 +240,24 @@ def bag_names(bags: tuple[Path, ...]) -> list[str]:
         else f"{path.parent.name}/{path.name}"
         for path in paths
     ]
+
+
+def mounted(camera: Camera, settings: RecordingSettings) -> Camera:
+    """Where the recorded camera is, unless --camera says it: as --mount, a file of the vehicle or
+    its preset say, and a small vehicle's in proportion to a car's."""
+    if camera != Camera():
+        return camera
+    said, usual, size = settings.mount, starting_values(settings).camera, _size(settings.vehicle)
+    return Camera(
+        max(said.height or usual.height or size * camera.height, 0.05),
+        said.pitch or usual.pitch or camera.pitch,
+        said.forward or usual.forward or size * camera.ahead,
+    )
+
+
+def _size(vehicle: VehicleConfig) -> float:
+    size = vehicle.wheelbase / CAR_WHEELBASE
+    return size if size < CAR_FROM else 1.0
 
 
 def camera_view(intrinsics: Intrinsics | None, camera: Camera) -> CameraView | None:
