@@ -119,6 +119,8 @@ def drive(settings: DriveSettings) -> dict:
         else:
             refuse_other_vehicle(info)
         log = _drive(settings, info.directory.resolve(), stop, recorded)
+        if recorded and settings.record:
+            recorded.describe(settings.record)
         summary = write_drive(recorded.drawn(log) if recorded else log, settings.out)
         if settings.view:
             webbrowser.open((settings.out / "report.html").resolve().as_uri())

@@ -4,6 +4,7 @@ policy and gate, and how its report is drawn."""
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from liquid_control.evaluate.closed_loop.film import view_of
 from liquid_control.evaluate.closed_loop.recorded import load_all, unmeasured
 from liquid_control.evaluate.drive.log import DriveLog
 from liquid_control.perception.view import ViewSettings
-from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.settings import CameraMount, RecordingSettings
+from liquid_control.recordings.vehicle_file import NAME, write_vehicle
 from liquid_control.sim.recorded.driver import COMFORT
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.road_file import write_roads
@@ -72,6 +74,23 @@ class RecordedDrive:
         limits = dataclasses.asdict(dataclasses.replace(gate, max_speed=min(gate.max_speed, speed)))
         found = {f"gate.{name}": value for name, value in limits.items()}
         return found | {"engagement.needs_speed": "speed" in self.roads[0].measured}
+
+    def describe(self, folder: Path) -> None:
+        """Says what the vehicle is beside a recording of the drive."""
+        road = self.roads[0]
+        camera = road.camera
+        settings = RecordingSettings(
+            vehicle=road.vehicle,
+            response_delay=road.response_delay,
+            lane_width=road.scale.lane_width,
+            mount=CameraMount(
+                camera.above,
+                camera.pitch,
+                2 * math.atan(camera.width / 2 / camera.focal[0]),
+                camera.forward,
+            ),
+        )
+        write_vehicle(folder / NAME, settings)
 
     def drawn(self, log: DriveLog) -> DriveLog:
         """The log with what its report needs to know of the road."""

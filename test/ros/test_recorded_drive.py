@@ -12,7 +12,9 @@ import pytest
 
 from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.errors import ConfigError
+from liquid_control.perception.ground_camera import GroundCamera
 from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.recordings.vehicle_file import NAME, read_vehicle
 from liquid_control.ros.drive import DriveSettings
 from liquid_control.ros.node_parameters import SimNodeConfig
 from liquid_control.ros.recorded_drive import open_recordings
@@ -76,6 +78,17 @@ def test_gate_and_policy_get_the_limits_of_the_vehicle(recorded):
     assert policy["speed"] == pytest.approx(1.2)
     assert policy["comfort_lateral_acceleration"] < limits["gate.max_lateral_acceleration"]
     assert recorded.policy(0.5)["speed"] == recorded.safety(0.5)["gate.max_speed"] == 0.5
+
+
+def test_a_recording_of_the_drive_says_what_its_vehicle_is(recorded, tmp_path):
+    recorded.describe(tmp_path)
+    said, road = read_vehicle(tmp_path / NAME), recorded.roads[0]
+    assert said.wheelbase == road.vehicle.wheelbase and said.lane_width == road.scale.lane_width
+    assert said.largest_angle == road.vehicle.max_steering_angle
+    assert said.camera_height == road.camera.above
+    angle = said.camera_field_of_view
+    lens = GroundCamera.of_lens(road.camera.height, road.camera.width, angle, 1.0, 0.0)
+    assert lens.focal[0] == pytest.approx(road.camera.focal[0])
 
 
 def test_a_course_stands_begins_and_goes_on_to_the_next_stretch(recorded):
