@@ -88,6 +88,7 @@ def write_segment(
     begin_s: float | None = None,
     route: str = ROUTE,
     video: bool = True,
+    size: tuple[int, int] = (48, 64),
 ) -> Path:
     """Segment `number` of a route in `folder`; its pictures begin with the number of the first."""
     segment = folder / route / str(number)
@@ -108,5 +109,6 @@ def write_segment(
     save(segment / "global_pose" / "frame_velocities", np.full((len(frames), 3), 5.0))
     if video:
         first = number * len(frames)
-        write_video(segment / "video.hevc", [(first + place) % 256 for place in range(len(frames))])
+        numbers = [(first + place) % 256 for place in range(len(frames))]
+        write_video(segment / "video.hevc", numbers, size=size)
     return segment

@@ -36,6 +36,7 @@ def table_of(
     seconds: Sequence[float],
     throttle: Sequence[float] | None = None,
     pictures: bool = False,
+    size: tuple[int, int] = (48, 64),
 ) -> pa.Table:
     """The rows of an episode; `first`: number of its first one in the dataset."""
     count = len(seconds)
@@ -54,7 +55,10 @@ def table_of(
     }
     if pictures:
         files = [
-            {"bytes": cv2.imencode(".png", numbered(int(one) % 256))[1].tobytes(), "path": None}
+            {
+                "bytes": cv2.imencode(".png", numbered(int(one) % 256, size))[1].tobytes(),
+                "path": None,
+            }
             for one in number
         ]
         columns[CAMERA] = pa.array(files, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
@@ -94,7 +98,7 @@ def write_v2(
     for episode, count in enumerate(lengths):
         seconds = regular(count) if times is None else times[episode]
         driven = None if throttle is None else throttle[episode]
-        table = table_of(episode, first, seconds, driven, pictures == "rows")
+        table = table_of(episode, first, seconds, driven, pictures == "rows", size)
         file = root / "data" / "chunk-000" / f"episode_{episode:06d}.parquet"
         file.parent.mkdir(parents=True, exist_ok=True)
         parquet.write_table(table, file, row_group_size=16)
@@ -110,7 +114,12 @@ def write_v2(
     return root
 
 
-def write_v3(root: Path, lengths: Sequence[int] = (40, 30, 20), per_file: int = 2) -> Path:
+def write_v3(
+    root: Path,
+    lengths: Sequence[int] = (40, 30, 20),
+    per_file: int = 2,
+    size: tuple[int, int] = (48, 64),
+) -> Path:
     """Version 3.0: several episodes in a file of rows and in a file of video."""
     write_info(root, "v3.0", len(lengths))
     episodes: list[dict] = []
@@ -144,7 +153,7 @@ def write_v3(root: Path, lengths: Sequence[int] = (40, 30, 20), per_file: int = 
         ):
             file.parent.mkdir(parents=True, exist_ok=True)
             if file.suffix == ".mp4":
-                write_video(file, numbers, "libx264", RATE, group=2)
+                write_video(file, numbers, "libx264", RATE, size, group=2)
             else:
                 parquet.write_table(pa.concat_tables(tables), file)
     file = root / "meta" / "episodes" / "chunk-000" / "file-000.parquet"

@@ -67,12 +67,17 @@ def write_tub(
     return folder
 
 
-def write_tub1(folder: Path, records: Mapping[int, dict], start: float | None = 1.6e9) -> Path:
+def write_tub1(
+    folder: Path,
+    records: Mapping[int, dict],
+    size: tuple[int, int] = (16, 32),
+    start: float | None = 1.6e9,
+) -> Path:
     """A tub of version 1 of records by number."""
     folder.mkdir(parents=True)
     meta = {"inputs": ["cam/image_array", "user/angle"], "types": ["image_array", "float"]}
     (folder / "meta.json").write_text(json.dumps(meta | ({"start": start} if start else {})))
     for number, one in records.items():
         (folder / f"record_{number}.json").write_text(json.dumps(one))
-        (folder / one["cam/image_array"]).write_bytes(jpeg(number))
+        (folder / one["cam/image_array"]).write_bytes(jpeg(number, size))
     return folder

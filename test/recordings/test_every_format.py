@@ -29,6 +29,7 @@ CURVED = RecordingSettings(largest_curvature=0.05, constant_speed=8.0)
 BARE = RecordingSettings()
 """Of a converted recording, which says what its vehicle is."""
 FRAMES = 160  # 8 s
+SIZE = (96, 160)  # more than a policy sees
 UNKNOWN_TO_TABLES = {"latency", "usual_latency", "latency_spread", "drift", "jump"}
 
 
@@ -44,7 +45,7 @@ class Writers:
 
 def tub(write, folder, seed):
     records = [write.tables.record(number + 500 * seed) for number in range(FRAMES)]
-    return write.tables.write_tub(folder, records)
+    return write.tables.write_tub(folder, records, size=SIZE)
 
 
 def tub1(write, folder, seed):
@@ -57,7 +58,7 @@ def tub1(write, folder, seed):
         }
         for number in range(1, FRAMES + 1)
     }
-    return write.tables.write_tub1(folder, records)
+    return write.tables.write_tub1(folder, records, SIZE)
 
 
 def udacity(write, folder, seed):
@@ -66,7 +67,7 @@ def udacity(write, folder, seed):
     for number in range(FRAMES):
         seconds, rest = divmod(50 * number, 1000)
         name = f"center_2016_12_01_13_3{seed}_{seconds:02d}_{rest:03d}.jpg"
-        (folder / "IMG" / name).write_bytes(write.tables.jpeg(number + 7 * seed))
+        (folder / "IMG" / name).write_bytes(write.tables.jpeg(number + 7 * seed, SIZE))
         steering = 0.3 * math.sin(number / 20 + seed)
         lines.append(f"IMG/{name},IMG/l,IMG/r,{steering:.4f},0.5,0,{18 + math.sin(number / 9):.3f}")
     (folder / "driving_log.csv").write_text("\n".join(lines) + "\n")
@@ -74,26 +75,27 @@ def udacity(write, folder, seed):
 
 
 def comma(write, folder, seed):
-    return write.comma.write_segment(folder, seed, FRAMES / 20, begin_s=1000.0 + seed)
+    return write.comma.write_segment(folder, seed, FRAMES / 20, begin_s=1000.0 + seed, size=SIZE)
 
 
 def lerobot2(write, folder, seed):
-    return write.lerobot.write_v2(folder, (FRAMES // 2 + seed, FRAMES // 2))
+    return write.lerobot.write_v2(folder, (FRAMES // 2 + seed, FRAMES // 2), size=SIZE)
 
 
 def lerobot3(write, folder, seed):
-    return write.lerobot.write_v3(folder, (FRAMES // 2 + seed, FRAMES // 2))
+    return write.lerobot.write_v3(folder, (FRAMES // 2 + seed, FRAMES // 2), size=SIZE)
 
 
 def lerobot_rows(write, folder, seed):
-    return write.lerobot.write_v2(folder, (FRAMES + seed,), pictures="rows")
+    return write.lerobot.write_v2(folder, (FRAMES + seed,), pictures="rows", size=SIZE)
 
 
 def pictures(write, folder, seed):
     (folder / "frames").mkdir(parents=True)
     lines = ["stamp,picture,steering_angle,speed"]
     for number in range(FRAMES):
-        (folder / "frames" / f"{number}.jpg").write_bytes(write.tables.jpeg(number + 9 * seed))
+        picture = write.tables.jpeg(number + 9 * seed, SIZE)
+        (folder / "frames" / f"{number}.jpg").write_bytes(picture)
         angle = 0.05 * math.sin(number / 20 + seed)
         lines.append(f"{1e9 + 0.05 * number:.3f},frames/{number}.jpg,{angle:.5f},{8 + seed}")
     (folder / "drive.csv").write_text("\n".join(lines) + "\n")
@@ -101,7 +103,7 @@ def pictures(write, folder, seed):
 
 
 def bag(write, folder, seed):
-    return write.drives.write_drive(folder, seed, 1.1 * FRAMES / 20)
+    return write.drives.write_drive(folder, seed, 1.1 * FRAMES / 20, size=SIZE)
 
 
 WRITTEN = {
@@ -219,7 +221,7 @@ def test_a_recording_of_every_format_is_replayed(name, recordings):
     runtime = OnnxRuntime.load(find_model("lane_keeper"))
     settings = OpenLoopSettings(recording=CURVED)
     (found,) = replay({"lane_keeper": runtime}, recordings(name), settings)
-    assert found.frames >= FRAMES
+    assert found.frames >= FRAMES and found.counts["frames_used"] >= FRAMES
     assert np.isfinite(found.recorded.steering_angle).sum() > 0.9 * FRAMES
 
 
