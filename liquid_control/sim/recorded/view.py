@@ -25,6 +25,8 @@ from liquid_control.sim.recorded.road import RecordedRoad
 BEHIND = (1.0, 2.5, 6.0)
 SEAM = 13
 """Width over which one frame's picture fades into another's, twice [px]."""
+LARGEST_STEP = 25.0
+"""Mean difference along a seam beyond which a frame does not fill [grey levels]."""
 KEPT = np.clip(np.arange(256) / 127.5 - 1.0, 0.0, 1.0).astype(np.float32)
 """Weight of the one frame by the share of its pixels around, of 255: 0 at its border, 1 from half a
 seam on inside."""
@@ -152,8 +154,7 @@ class Synthesis:
             if source == sources[0]:
                 picture[:], seen[:] = found, inside
             else:
-                cv2.copyTo(found, cv2.subtract(inside, seen), picture)
-                cv2.max(seen, inside, seen)
+                _fill(picture, seen, found, inside)
             if cv2.countNonZero(seen) == seen.size:
                 return
 
@@ -179,10 +180,14 @@ class Synthesis:
 
 def _fill(picture: np.ndarray, known: np.ndarray, found: np.ndarray, inside: np.ndarray) -> None:
     """Writes what was `found` and lies `inside` (0, 255) into what is not `known` of `picture`, and
-    fades it in before."""
+    fades it in before; not where both show something else on the same place, as of a wall, which is
+    no ground."""
+    mean = cv2.blur(known, (SEAM, SEAM), borderType=cv2.BORDER_REPLICATE)
+    both = cv2.bitwise_and(cv2.bitwise_and(inside, known), cv2.inRange(mean, 1, 254))
+    if sum(cv2.mean(cv2.absdiff(picture, found), both)) > 3 * LARGEST_STEP:
+        return
     cv2.copyTo(found, cv2.subtract(inside, known), picture)
     cv2.copyTo(picture, cv2.bitwise_not(inside), found)
-    mean = cv2.blur(known, (SEAM, SEAM), borderType=cv2.BORDER_REPLICATE)
     cv2.blendLinear(picture, found, cv2.LUT(mean, KEPT), cv2.LUT(mean, FADED), picture)
     cv2.max(known, inside, known)
 

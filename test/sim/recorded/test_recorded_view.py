@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import sys
 from pathlib import Path
@@ -71,3 +72,25 @@ def test_frames_behind_fill_what_the_nearest_did_not_see():
     truth = true_picture(40.03, 1.5, 0.0)
     with_fill, without = (np.abs(one.astype(int) - truth)[filled] for one in (picture, repeated))
     assert with_fill.mean() < 0.3 * without.mean()
+
+
+def test_what_fills_fades_in_without_a_seam():
+    """The frames behind are darker, as the border of a lens is."""
+    dark = ROAD.pictures.copy()
+    dark[: int(np.searchsorted(ROAD.path.station, 39.0))] -= 16
+    _, few = Synthesis(ROAD, behind=()).at(40.03, 1.5, 0.0)
+    picture, _ = Synthesis(dataclasses.replace(ROAD, pictures=dark)).at(40.03, 1.5, 0.0)
+    truth = true_picture(40.03, 1.5, 0.0)
+    step = np.abs(np.diff(picture[..., 0].astype(int) - truth[..., 0], axis=1))
+    border = few[:, 1:] != few[:, :-1]
+    assert 0.5 < step[border].mean() < 5.0
+
+
+def test_a_frame_that_shows_something_else_there_does_not_fill():
+    """As of a wall, which is no ground: the place stays unseen."""
+    pictures = ROAD.pictures.copy()
+    pictures[: int(np.searchsorted(ROAD.path.station, 39.0))] = 255
+    other = Synthesis(dataclasses.replace(ROAD, pictures=pictures))
+    picture, seen = other.at(40.03, 1.5, 0.0)
+    nearest, few = Synthesis(ROAD, behind=()).at(40.03, 1.5, 0.0)
+    assert np.array_equal(seen, few) and np.array_equal(picture, nearest)
