@@ -4,6 +4,7 @@ in training."""
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,9 @@ from liquid_control.train.load_recordings import LoadedRecordings
 from liquid_control.train.recordings_settings import RecordingsSettings
 from liquid_control.train.split import Split
 
+ESTIMATED = 8
+"""Recordings of one vehicle in which its camera's place is estimated, where more are given: it
+takes seconds for each."""
 LEAST_SECONDS = 2.0
 """A shorter piece of a road is not driven on: the pictures behind a place are missing at its
 beginning."""
@@ -72,12 +76,13 @@ class SplitRoads:
 def split_roads(settings: RecordingsSettings, loaded: LoadedRecordings, split: Split) -> SplitRoads:
     """The roads of all loaded recordings. Where a recording makes none, that is said, and it is
     only cloned. Raises NothingToDriveError where none is left to learn on."""
-    jobs = [
-        _Job(Path(name), settings.recording, loaded.preprocess, settings.cache, settings.curvature)
-        for name in loaded.episodes
-    ]
-    made = run_jobs(_load, jobs, processes(settings.workers), "roads")
-    found_in = {str(job.path): found for job, found in zip(jobs, made, strict=True)}
+    jobs = []
+    for name in loaded.episodes:
+        path = Path(name)
+        recording = with_vehicle_file(path, settings.recording)
+        jobs.append(_Job(path, recording, loaded.preprocess, settings.cache, settings.curvature))
+    made = _made(jobs, settings.workers)
+    found_in = {str(job.path): made[job.path] for job in jobs}
     problems = {name: found for name, found in found_in.items() if isinstance(found, str)}
     roads = {name: found for name, found in found_in.items() if name not in problems}
     left_out: Counter = Counter()
@@ -149,12 +154,60 @@ class _Job:
     curvature: CurvatureSettings
 
 
+def _made(jobs: Sequence[_Job], workers: int) -> dict[Path, RecordedRoads | str]:
+    """Roads, or the reason why there are none, by path. Of many recordings of one vehicle, the
+    camera's place is estimated in `ESTIMATED`; the others take its median."""
+    by_vehicle: dict[RecordingSettings, list[_Job]] = {}
+    for job in jobs:
+        by_vehicle.setdefault(job.recording, []).append(job)
+    first = [
+        of_one[index]
+        for of_one in by_vehicle.values()
+        for index in np.linspace(0, len(of_one) - 1, min(len(of_one), ESTIMATED)).astype(int)
+    ]
+    engine = processes(workers)
+    made = dict(
+        zip([job.path for job in first], run_jobs(_load, first, engine, "roads"), strict=True)
+    )
+    others = [
+        dataclasses.replace(
+            job, recording=_placed(recording, [made.get(each.path) for each in of_one])
+        )
+        for recording, of_one in by_vehicle.items()
+        for job in of_one
+        if job.path not in made
+    ]
+    found = run_jobs(_load, others, engine, "roads")
+    return made | dict(zip([job.path for job in others], found, strict=True))
+
+
+def _placed(
+    recording: RecordingSettings, found: Sequence[RecordedRoads | str | None]
+) -> RecordingSettings:
+    """The settings with the median place and lens of the cameras that were estimated."""
+    made = [one for one in found if isinstance(one, RecordedRoads)]
+    cameras = [one.roads[0].camera for one in made]
+    values = {
+        "height": [camera.above for camera in cameras],
+        "pitch": [camera.pitch for camera in cameras],
+        "field_of_view": [
+            2.0 * math.atan(camera.width / 2 / camera.focal[0]) for camera in cameras
+        ],
+        "forward": [camera.forward for camera in cameras],
+    }
+    estimated = {
+        name: float(np.median(of_all))
+        for name, of_all in values.items()
+        if any(f"camera_{name}" in one.estimates for one in made)
+    }
+    return dataclasses.replace(recording, mount=dataclasses.replace(recording.mount, **estimated))
+
+
 def _load(job: _Job) -> RecordedRoads | str:
     """A recording's roads, or the reason why it makes none, as text: classes of errors do not
     survive between processes."""
-    recording = with_vehicle_file(job.path, job.recording)
     try:
-        found = load_roads(job.path, recording, job.preprocess, job.cache, job.curvature)
+        found = load_roads(job.path, job.recording, job.preprocess, job.cache, job.curvature)
     except LiquidControlError as error:
         return str(error)
     return found if found.roads else _reasons(found)

@@ -25,8 +25,10 @@ from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim import scenario
 from liquid_control.sim.collect import CollectionSettings, collect_expert
+from liquid_control.sim.recorded_scenario import Deviation
 from liquid_control.train import from_simulation
 from liquid_control.train.checkpoint import load_checkpoint, save_checkpoint
+from liquid_control.train.closed_loop_settings import ClosedLoopSettings
 from liquid_control.train.fit import FitSettings, make_optimiser, optimise, schedule
 from liquid_control.train.fit_core import CoreFitSettings
 from liquid_control.train.from_simulation import train
@@ -204,9 +206,11 @@ def test_settings_refuse_what_cannot_train():
             SimulationSettings(**bad)
 
 
-@pytest.mark.parametrize("kind", [FitSettings, Augmentation, CoreFitSettings])
+@pytest.mark.parametrize(
+    "kind", [FitSettings, Augmentation, CoreFitSettings, ClosedLoopSettings, Deviation]
+)
 def test_every_setting_of_a_fit_is_bounded(kind):
-    for field in dataclasses.fields(kind):
+    for field in (each for each in dataclasses.fields(kind) if each.name != "deviation"):
         for wrong in (field.metadata["low"] - 1, field.metadata["high"] + 1, math.nan, "many"):
             with pytest.raises(ConfigError, match=field.name):
                 kind(**{field.name: wrong})

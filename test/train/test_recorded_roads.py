@@ -18,7 +18,9 @@ from liquid_control.control.driving_scale import driving_scale
 from liquid_control.data.episode import Episode
 from liquid_control.data.sequences import Augmentation, Sequences
 from liquid_control.model.car import MEASUREMENTS, lane_keeping
+from liquid_control.recordings.settings import CameraMount, RecordingSettings
 from liquid_control.sim.collect import WIDEST, OnRecording, simulate
+from liquid_control.sim.recorded.loader import NoRoadError, RecordedRoads
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded_scenario import (
     Deviation,
@@ -27,8 +29,11 @@ from liquid_control.sim.recorded_scenario import (
     recovery_drives,
     steering_noise,
 )
+from liquid_control.train import recorded_roads
 from liquid_control.train.closed_loop import choose
+from liquid_control.train.load_recordings import LoadedRecordings
 from liquid_control.train.recorded_roads import parts, with_auxiliary
+from liquid_control.train.recordings_settings import RecordingsSettings
 from liquid_control.train.split import GAP, Split, split_blocks
 
 LONG = road(seconds=60.0, pictures=np.zeros((1200, 64, 128, 3), np.uint8))
@@ -90,6 +95,35 @@ def test_what_a_clock_that_jumped_back_makes_ambiguous_is_on_no_road():
                 low, high = each.stamp_ns.min(), each.stamp_ns.max()
                 inside = (one.path.stamp_ns >= low) & (one.path.stamp_ns <= high)
                 assert not inside.any()
+
+
+def test_one_vehicle_has_one_camera_which_few_of_many_recordings_tell(monkeypatch, tmp_path):
+    asked = {}
+
+    def load(path, recording, *_):
+        asked[path.name] = recording.mount
+        if path.name == "3":
+            raise NoRoadError(path, "it holds no speed", "Name its topic")
+        camera = dataclasses.replace(LONG.camera, pitch=0.2 + 0.01 * (int(path.name) % 3))
+        words = {"camera_pitch": "guessed"} if not recording.mount.pitch else {}
+        return RecordedRoads((dataclasses.replace(LONG, camera=camera),), {}, words)
+
+    monkeypatch.setattr(recorded_roads, "load_roads", load)
+    monkeypatch.setattr(recorded_roads, "ESTIMATED", 4)
+    episode = episode_of(LONG)
+    episodes = {str(tmp_path / str(number)): episode for number in range(10)}
+    loaded = LoadedRecordings(episodes, {}, SIZE, (), {})
+    held_out = str(tmp_path / "9")
+    learned = {name: episode for name in episodes if name != held_out}
+    split = Split(learned, {held_out: episode}, "recording")
+    settings = RecordingsSettings(workers=1, recording=RecordingSettings(mount=CameraMount(1.3)))
+    roads = recorded_roads.split_roads(settings, loaded, split)
+    estimated = [name for name, mount in asked.items() if mount.pitch == 0.0]
+    assert sorted(estimated) == ["0", "3", "6", "9"]
+    others = {mount for name, mount in asked.items() if name not in estimated}
+    assert others == {CameraMount(1.3, pitch=0.2)}
+    assert len(roads.learned) == 8 and len(roads.held_out) == 1
+    assert list(roads.problems) == [str(tmp_path / "3")]
 
 
 def test_whole_recordings_keep_their_roads_whole():
