@@ -101,8 +101,9 @@ class RecordedRoad:
     def gate(self) -> GateConfig:
         """Limits of a gate that lets the recorded driver and corrections of his line through. A
         vehicle without a speed sensor is judged at `max_speed`."""
-        fastest = float(self.path.speed.max())
-        lateral = float(np.max(self.path.speed**2 * np.abs(self._commands)))
+        fastest = min(RESERVE * float(self.path.speed.max()), 60.0)
+        judged = self.path.speed if "speed" in self.measured else fastest
+        lateral = float(np.max(judged**2 * np.abs(self._commands)))
         given = gate_for(self.vehicle)
         acceleration = min(max(given.max_lateral_acceleration, RESERVE * lateral), 20.0)
         return dataclasses.replace(
@@ -112,7 +113,7 @@ class RecordedRoad:
             max_lateral_jerk=given.max_lateral_jerk
             * max(acceleration / given.max_lateral_acceleration, 1.0)
             / min(self.scale.size, 1.0),
-            max_speed=min(RESERVE * fastest, 60.0),
+            max_speed=fastest,
         )
 
     @functools.cached_property

@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "helpers"))
 from ground_drive import SPEED, road
 
+from liquid_control.config import VehicleConfig
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
@@ -101,6 +102,20 @@ def test_the_expert_corrects_noise_within_the_corridor():
         assert not world.task.is_terminated(step.truth)
     assert 0.02 < np.std(offsets) < 0.4
     assert world.truth.finished
+
+
+@pytest.mark.parametrize("measured", [("yaw_rate", "lateral_acceleration", "speed"), ()])
+def test_the_gate_lets_the_recorded_driver_through_with_and_without_a_speed_sensor(measured):
+    """Sharp bends of a small vehicle at the speed of a walk, judged at the largest speed."""
+    vehicle = VehicleConfig(0.36, 0.5)
+    path = dataclasses.replace(ROAD.path, command=40.0 * ROAD.path.command)
+    speed = np.linspace(1.0, 1.9, len(path))
+    path = dataclasses.replace(path, speed=speed, curvature=40.0 * path.curvature)
+    small = dataclasses.replace(ROAD, path=path, vehicle=vehicle, measured=measured)
+    sharpest = float(np.abs(path.command).max())
+    gate, judged = small.gate, speed.max() if measured else small.gate.max_speed
+    assert gate.max_lateral_acceleration >= judged**2 * sharpest
+    assert gate.max_speed > speed.max() and gate.max_steering_angle == 0.5
 
 
 def test_the_expert_returns_from_half_a_lane_off():
