@@ -36,6 +36,9 @@ class InspectAnySettings:
         writes="file",
     )
     quick: bool = switch(False, "read only a recording's index, not its messages")
+    estimate: bool = switch(
+        True, "estimate camera, lens and response to the steering from a recording's pictures"
+    )
     recording: RecordingSettings = group(RecordingSettings(), flat=True)
 
 
@@ -53,7 +56,9 @@ def inspect_any(settings: InspectAnySettings) -> dict:
         return inspect_model(settings.path, settings.out)
     if settings.out is not None and settings.out.suffix not in PAGES:
         raise ConfigError("out", str(settings.out), "a name that ends with .html")
-    inspection = inspect_recording(settings.path, settings.recording, settings.quick)
+    inspection = inspect_recording(
+        settings.path, settings.recording, settings.quick, settings.estimate
+    )
     if settings.out is not None:
         from liquid_control.inspection.page import write_page
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.inspection.charts import Lane, intervals, lanes, scatter
+from liquid_control.inspection.estimated import estimated_rows
 from liquid_control.inspection.findings import STATES
 from liquid_control.inspection.fit import Fit
 from liquid_control.inspection.motion_signals import MAX_GAP
@@ -51,7 +52,11 @@ def write_page(inspection: Inspection, path: str | Path) -> None:
         verdicts=together(facts["verdict"]),
         scale=_display_scale(inspection.agreement.steering) if inspection.agreement else 1.0,
         states={state: weight for weight, state in STATES.items()},
-        rows=list(content_rows(facts)) if inspection.tracks else [],
+        rows=[*content_rows(facts), *estimated_rows(facts["estimated"])]
+        if "estimated" in facts
+        else list(content_rows(facts))
+        if inspection.tracks
+        else [],
         notes=[one for one in facts["findings"] if one["replay"] == one["train"] == "ok"],
         charts=_charts(inspection, shift) if inspection.tracks else {},
         jitters=[

@@ -23,6 +23,7 @@ from liquid_control.inspection.clocks import (
     untimed,
     with_cause,
 )
+from liquid_control.inspection.estimated import estimated
 from liquid_control.inspection.facts import full_facts
 from liquid_control.inspection.findings import (
     FAULT,
@@ -68,16 +69,23 @@ class Inspection:
 
 
 def inspect_recording(
-    path: str | Path, settings: RecordingSettings | None = None, quick: bool = False
+    path: str | Path,
+    settings: RecordingSettings | None = None,
+    quick: bool = False,
+    estimate: bool = False,
 ) -> Inspection:
     """Reads the index alone (`quick`), or all messages of the streams in use once and decodes some
     hundred pictures.
 
-    Raises RecordingError where nothing can be read and TopicError where a topic that the settings
+    `estimate`: also camera and response to the steering, from a second reading. Raises
+    RecordingError where nothing can be read and TopicError where a topic that the settings
     name is missing; everything else is a finding.
     """
     with open_recording(path, settings, guess=True) as source:
-        return inspect_source(source, quick)
+        inspection = inspect_source(source, quick)
+        if estimate and not quick:
+            inspection.facts["estimated"] = estimated(source)
+        return inspection
 
 
 def inspect_source(source: Source, quick: bool = False) -> Inspection:

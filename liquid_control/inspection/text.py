@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
+from liquid_control.inspection.estimated import estimated_rows
+
 MARKS = {"fault": "✗", "warning": "!"}
 
 
@@ -51,6 +53,11 @@ def _lines(facts: Mapping) -> Iterator[str]:
     if facts["level"] == "full":
         yield ""
         yield from _full(facts)
+    if "estimated" in facts:
+        yield ""
+        yield "estimated from pictures and motion, ± one standard deviation"
+        for name, words in estimated_rows(facts["estimated"]):
+            yield f"  {name.ljust(22)} {words}"
 
 
 def together(verdicts: Mapping) -> list[tuple[str, Mapping]]:

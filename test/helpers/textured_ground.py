@@ -34,7 +34,7 @@ def drive(
     sides, and the motion as a recording says it: measured, or (not `known`) an assumed speed
     alone."""
     time = np.arange(frames) * PERIOD
-    step = curvature * np.sin(2.0 * np.pi * time / 2.0) * speed * PERIOD
+    step = curvature * np.sin(np.pi * (time + PERIOD / 2.0)) * speed * PERIOD
     heading = np.concatenate([[0.0], np.cumsum(step)[:-1]])
     middle = heading + step / 2.0
     x, y = (

@@ -29,7 +29,7 @@ from liquid_control.recordings.motion import Motion, Track
 from liquid_control.system.files import write_atomically
 from liquid_control.system.plain_json import plain
 
-FORMAT = 2
+FORMAT = 3
 """Increased when the same pictures give another estimate than before."""
 ASSUMED = ", in proportion to the assumed speed"
 

@@ -23,6 +23,8 @@ WIDE = 0.1
 """Reach of the neighbourhood whose mean and contrast are removed, in widths."""
 LEAST_CONTRAST = 6.0  # grey levels
 LEAST_SLOPE = 0.02
+LEAST_AREA = 0.05
+"""A pixel that the warp shrinks to less tells nothing [px²]."""
 COARSE = 4
 """The warp is computed at every such pixel."""
 NORMAL = 1.4826
@@ -99,7 +101,9 @@ def shades(
         by_row = (full[row + 1, column] - full[row - 1, column]) / 2.0
         warp = np.stack([by_column, by_row], -1).astype(float)
         slope = np.stack([across[row, column], down[row, column]], -1).astype(float)
-        slope = np.linalg.solve(warp.swapaxes(1, 2), slope[..., None])[..., 0]
+        proper = np.abs(np.linalg.det(warp)) > LEAST_AREA
+        row, column, slope = row[proper], column[proper], slope[proper]
+        slope = np.linalg.solve(warp[proper].swapaxes(1, 2), slope[..., None])[..., 0]
         found.append(
             (
                 np.full(len(row), number),
