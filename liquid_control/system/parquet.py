@@ -87,7 +87,7 @@ def numbers(table: pyarrow.Table, name: str, place: int = 0) -> np.ndarray:
     try:
         if _is_list(kind):
             length = pyarrow.compute.list_value_length(column)
-            if column.null_count or not len(column) or min(length.to_pylist()) <= place:
+            if column.null_count or not len(column) or pyarrow.compute.min(length).as_py() <= place:
                 column = pyarrow.array(
                     [_element(value, place) for value in column.to_pylist()], pyarrow.float64()
                 )
