@@ -55,7 +55,7 @@ def _one(settings: RecordedWorldSettings, name: str, tub: Path, core: str, seed:
     learned, held_out = split_tub(tub, folder, FOLD)
     vehicle = settings.tub_vehicle
     out = folder / f"core_{core}_{seed}"
-    words = ["--vehicle", vehicle, *CORES[core], *settings.extra_flags]
+    words = ["--vehicle", vehicle, *CORES[core], *settings.flags.split()]
     made = trained(settings, [learned], out, seed, words, vehicle.read_text())
     return {**made.about, **examine_model(settings, made.model, held_out, vehicle, out)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from liquid_control.config import check, number, path, several
+from liquid_control.config import check, number, path, several, text
 from liquid_control.errors import ConfigError
 from liquid_control.sim.seeds import LARGEST_SEED
 
@@ -48,7 +48,7 @@ class RecordedWorldSettings:
     tub: Path | None = path(None, "recording of the track, for `tub` and `cores`")
     walls: Path | None = path(None, "recording between walls, for `walls`")
     tub_vehicle: Path | None = path(None, "vehicle.yaml for both")
-    extra_flags: tuple[str, ...] = several((), "further flags of train recordings, for tubs")
+    flags: str = text("", 'further flags of train recordings, in one word: "--steps 300"')
     seed: int = number(0, 0, LARGEST_SEED, "", "seed of courses, roads and the first training")
     workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
@@ -63,4 +63,4 @@ class RecordedWorldSettings:
     @property
     def ways(self) -> list[tuple[str, tuple[str, ...]]]:
         """Name and flags of each way of training."""
-        return [(name, WAYS[name]) for name in self.closed_loop]
+        return [(name, WAYS[name] + tuple(self.flags.split())) for name in self.closed_loop]

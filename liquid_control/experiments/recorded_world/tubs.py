@@ -56,7 +56,7 @@ def _examine(settings: RecordedWorldSettings, name: str, tub: Path | None) -> di
             lambda learned=learned, held_out=held_out: yardsticks(learned, held_out, given),
         )["found"]
         for way, flags in settings.ways:
-            words = ["--vehicle", vehicle, *flags, *settings.extra_flags]
+            words = ["--vehicle", vehicle, *flags]
             out = folder / f"fold_{fold}" / f"run_{way}"
             made = trained(settings, [learned], out, settings.seed, words, vehicle.read_text())
             found = examine_model(settings, made.model, held_out, vehicle, out)
