@@ -140,7 +140,9 @@ def record_one(job: RecordingJob) -> int:
     """Writes one rosbag2: camera as JPEG, odometry with the speed alone, and the commands as
     TwistStamped. Returns the pictures."""
     world = SmallWorld(job.robot, job.course, job.look, job.seed, math.inf, SPEEDS)
-    controller = Controller(Person(world, job.seed), speed=2 * job.robot.speed)
+    controller = Controller(
+        Person(world, job.seed), speed=2 * job.robot.speed, vehicle=job.robot.vehicle
+    )
     begin = EPOCH_NS + job.seed * 3_600_000_000_000
     facts = {"made_by": "liquid-control bench recorded-world", "driver": "a model of a person"}
     with BagWriter(job.directory, facts=facts, vehicle=job.robot.vehicle) as writer:
