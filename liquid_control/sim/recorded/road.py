@@ -106,13 +106,12 @@ class RecordedRoad:
         lateral = float(np.max(judged**2 * np.abs(self._commands)))
         given = gate_for(self.vehicle)
         acceleration = min(max(given.max_lateral_acceleration, RESERVE * lateral), 20.0)
+        jerk = given.max_lateral_jerk * acceleration / given.max_lateral_acceleration
         return dataclasses.replace(
             given,
             max_steering_angle=self.vehicle.max_steering_angle,
             max_lateral_acceleration=acceleration,
-            max_lateral_jerk=given.max_lateral_jerk
-            * max(acceleration / given.max_lateral_acceleration, 1.0)
-            / min(self.scale.size, 1.0),
+            max_lateral_jerk=min(jerk / min(self.scale.size, 1.0), 1000.0),
             max_speed=fastest,
         )
 

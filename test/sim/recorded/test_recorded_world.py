@@ -16,6 +16,7 @@ from ground_drive import SPEED, road
 
 from liquid_control.config import VehicleConfig
 from liquid_control.control.controller import Controller
+from liquid_control.control.driving_scale import driving_scale
 from liquid_control.control.safety import SafetyGate
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.errors import ConfigError
@@ -116,6 +117,16 @@ def test_the_gate_lets_the_recorded_driver_through_with_and_without_a_speed_sens
     gate, judged = small.gate, speed.max() if measured else small.gate.max_speed
     assert gate.max_lateral_acceleration >= judged**2 * sharpest
     assert gate.max_speed > speed.max() and gate.max_steering_angle == 0.5
+
+
+def test_the_gate_of_a_small_and_fast_vehicle_is_one_that_a_robot_can_have():
+    """What the driver did asks for more jerk than any gate has."""
+    path = dataclasses.replace(ROAD.path, command=60.0 * ROAD.path.command)
+    path = dataclasses.replace(path, speed=np.full(len(path), 4.0))
+    vehicle = VehicleConfig(0.15, 0.5)
+    scale = driving_scale(vehicle)
+    gate = dataclasses.replace(ROAD, path=path, vehicle=vehicle, scale=scale, measured=()).gate
+    assert (gate.max_lateral_acceleration, gate.max_lateral_jerk) == (20.0, 1000.0)
 
 
 def test_the_expert_returns_from_half_a_lane_off():
