@@ -30,6 +30,8 @@ from liquid_control.sim.recorded.path import integrate
 from liquid_control.sim.recorded.road import MappedPictures, RecordedRoad
 from liquid_control.sim.recorded.stretches import LONGEST_GAP, TOO_SHORT, add, stretches_of
 
+LEAST_WIDTH = 120
+"""Of pictures from which a camera can be estimated [px]."""
 LEAST_LENGTH = 4.0
 """Of a road, in shortest look-aheads of the expert."""
 
@@ -146,11 +148,17 @@ def load_roads(
 
 def working_size(rows: int, columns: int, preprocess: PreprocessConfig) -> PreprocessConfig:
     """The size (height, width), without a crop, to which a picture is reduced so that
-    `preprocess`'s crop of it is hardly larger than the policy's picture; never enlarged."""
-    return PreprocessConfig(
-        height=_least(rows, preprocess.height, preprocess.crop_top, preprocess.crop_bottom),
-        width=_least(columns, preprocess.width, preprocess.crop_left, preprocess.crop_right),
-    )
+    `preprocess`'s crop of it is hardly larger than the policy's picture, or a small whole number of
+    times as large where that is less than `LEAST_WIDTH` wide; never enlarged."""
+    for times in range(1, LEAST_WIDTH):
+        height, width = times * preprocess.height, times * preprocess.width
+        size = PreprocessConfig(
+            height=_least(rows, height, preprocess.crop_top, preprocess.crop_bottom),
+            width=_least(columns, width, preprocess.crop_left, preprocess.crop_right),
+        )
+        if size.width >= min(LEAST_WIDTH, columns):
+            break
+    return size
 
 
 def measured(drive: RecordedDrive) -> tuple[str, ...]:

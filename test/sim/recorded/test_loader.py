@@ -125,6 +125,9 @@ def test_a_recording_of_stops_only_is_refused_with_the_reasons(tmp_path):
         (120, 160, PreprocessConfig(crop_top=0.3), (91, 128)),
         (480, 640, PreprocessConfig(crop_top=0.5, crop_left=0.25, crop_right=0.25), (127, 254)),
         (60, 100, PreprocessConfig(), (60, 100)),
+        (120, 160, PreprocessConfig(32, 64), (64, 128)),
+        (120, 160, PreprocessConfig(16, 32, crop_top=0.3), (91, 128)),
+        (40, 90, PreprocessConfig(32, 64), (40, 90)),
     ],
 )
 def test_the_working_size_is_the_least_whose_crop_is_the_policys(
