@@ -16,13 +16,17 @@ from gymnasium.utils.env_checker import check_env
 import liquid_control  # noqa: F401  registers the environments
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "helpers"))
-from ground_drive import SIZE, road, write_ground_drive
+from ground_drive import CAMERA, SIZE, road, write_ground_drive
 
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import ConfigError
+from liquid_control.recordings.settings import CameraMount, RecordingSettings
 
 ROAD = road()
 NAME = "liquid_control/RecordedRoad-v0"
+MOUNT = CameraMount(CAMERA.above, CAMERA.pitch, 1.2, CAMERA.forward)
+SETTINGS = RecordingSettings(mount=MOUNT, response_delay=0.1)
+"""Nothing is left to be estimated."""
 
 
 def make(roads=(ROAD,), **settings):
@@ -39,10 +43,14 @@ def test_gymnasiums_checker_passes_with_and_without_measurements():
             check_env(env, skip_render_check=True)
 
 
-def test_a_path_is_all_that_it_needs(tmp_path):
+def test_paths_of_recordings_are_loaded(tmp_path):
     recording = write_ground_drive(tmp_path / "drive", seconds=5.0)
     env = gymnasium.make(
-        NAME, recordings=recording, cache=tmp_path / "cache", render_mode="rgb_array"
+        NAME,
+        recordings=recording,
+        settings=SETTINGS,
+        cache=tmp_path / "cache",
+        render_mode="rgb_array",
     )
     observation, info = env.reset(seed=1)
     assert observation["image"].shape == (64, 128, 3)
