@@ -48,7 +48,8 @@ class Split:
 
     @property
     def names(self) -> dict:
-        """For the provenance; `held_out_ns`: first and last stamp of each held-out episode."""
+        """For the provenance; `held_out_ns`: first and last stamp of each held-out episode;
+        `learned_ns`: of each unbroken run of those that are learned from."""
         spans = {
             name: [int(episode.stamp_ns[0]), int(episode.stamp_ns[-1])]
             for name, episode in sorted(self.held_out.items())
@@ -58,7 +59,15 @@ class Split:
             "learned": sorted(self.learned),
             "held_out": sorted(self.held_out),
             "held_out_ns": spans,
+            "learned_ns": {name: _runs(episode) for name, episode in sorted(self.learned.items())},
         }
+
+
+def _runs(episode: Episode) -> list[list[int]]:
+    first = np.flatnonzero(episode.is_first)
+    first = first if len(first) and first[0] == 0 else np.concatenate([[0], first])
+    last = np.append(first[1:], len(episode)) - 1
+    return np.stack([episode.stamp_ns[first], episode.stamp_ns[last]], 1).tolist()
 
 
 def split_drives(

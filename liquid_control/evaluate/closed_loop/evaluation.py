@@ -195,8 +195,8 @@ def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
         learned = {
             name: learned_from(
                 info.provenance, Path(name), file_hashes(Path(name), Path(cache)).values()
-            )
-            for name in roads
+            ).of((road.path.stamp_ns[0], road.path.stamp_ns[-1]) for road in found.roads)
+            for name, found in roads.items()
         }
         if settings.only == "held_out":
             roads = held_out_only(roads, learned)

@@ -219,6 +219,7 @@ def test_what_was_learned_from_is_named_and_left_out_on_request():
                 "by": "blocks of one recording",
                 "learned": ["/a/tub[0]"],
                 "held_out": ["/a/tub[0]", "/a/tub[1]"],
+                "learned_ns": {"/a/tub[0]": [stamps[[0, 20]].tolist(), stamps[[21, 38]].tolist()]},
                 "held_out_ns": {
                     "/a/tub[0]": [int(stamps[40]), int(stamps[119])],
                     "/a/tub[1]": [int(stamps[200]), int(stamps[203])],
@@ -231,6 +232,8 @@ def test_what_was_learned_from_is_named_and_left_out_on_request():
     assert not learned_from(provenance, Path("/b/new"), ["3f"]).learned
     assert not learned_from(provenance, Path("/a/other")).learned
     assert not learned_from({"method": "simulation"}, Path("/a/tub")).learned
+    assert here.of([(stamps[0], stamps[-1])]) == here == here.of([(stamps[30], stamps[30])])
+    assert here.of([(stamps[39], stamps[-1])]) == Learned(False), "other records of the same files"
     roads = {"tub": RecordedRoads((made,), {}, {}), "new": RecordedRoads((made,), {}, {})}
     left = held_out_only(roads, {"tub": here, "new": Learned(False)})
     (part,) = left["tub"].roads
