@@ -29,6 +29,7 @@ from liquid_control.stats.block_bootstrap import fit_in_blocks
 BETTER = 0.5
 """Share of another's residual from which on an explanation is the better one."""
 LEAST_MISFIT = 0.04  # of the speed's size
+SAME = 0.02  # of the speed's size: positions that agree so well with the speed blame nothing
 CLOSE = 0.1  # of the speed's size
 LEAST_OFFSET = 0.1  # of the speed's size
 NOISY = 2.0  # standard deviations of the positions' own noise
@@ -89,7 +90,7 @@ def speed_fault(signals: Signals, wheelbase: float) -> SpeedFault | None:
         return SpeedFault("world", "world_twist" if exact else "pose")
     ours, theirs = (_misfits(signals, speed, wheelbase) for speed in (signals.speed, poses.speed))
     votes = [(a, b) for a, b in zip(ours, theirs, strict=True) if np.isfinite(a) and np.isfinite(b)]
-    if plain > LEAST_MISFIT * size and votes and all(b < BETTER * a for a, b in votes):
+    if plain > SAME * size and votes and all(b < BETTER * a for a, b in votes):
         return SpeedFault("odd", "pose")
     if votes and all(a <= b for a, b in votes):
         return None  # the positions are the noisy ones, and are not used

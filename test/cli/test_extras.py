@@ -36,6 +36,7 @@ NEEDS = {
     "bench driving": "train report",
     "bench tables": "train report",
     "bench recordings": "train report",
+    "bench recorded-world": "train report",
     "faults": "run sim",
     "soak gate": "run",
     "soak inputs": "run bags",
@@ -159,7 +160,7 @@ def test_plain_flags_give_the_settings_that_tyro_gives(verb):
     kind, arguments = verb.load().settings, []
     for flag in flags(kind):
         if flag.positional:
-            arguments.insert(0, "lane_keeper")
+            arguments.insert(0, "tub" if verb.words == "bench recorded-world" else "lane_keeper")
         elif flag.kind in (int, float) and "low" in flag.field.metadata:
             arguments += [f"--{flag.name}", str(flag.kind(flag.field.default))]
     arguments.append("--json")

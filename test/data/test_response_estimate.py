@@ -84,7 +84,7 @@ def test_the_pictures_show_how_far_and_how_much_a_vehicle_moved():
     found = estimate_camera(pictures, assumed, camera, given, lens=False)
     seen = visual_motion(pictures, assumed, camera, found)
     assert np.array_equal(seen.pairs, np.stack([np.arange(29), np.arange(1, 30)], 1))
-    assert np.median(seen.distance) == pytest.approx(SPEED * PERIOD, rel=0.03)
+    assert np.median(seen.distance) == pytest.approx(SPEED * PERIOD, rel=0.05)
     turned = np.diff(truth.heading)
     assert np.abs(seen.turn - turned).max() < 0.1 * np.abs(turned).max()
 

@@ -44,6 +44,9 @@ CLONE = CloneSettings(
 LOOP = ClosedLoopSettings(rounds=1, round_steps=6, recovery_frames=300, round_frames=100)
 
 
+pytestmark = pytest.mark.xdist_group("closed_loop")  # one training serves all of these tests
+
+
 @pytest.fixture(scope="module", autouse=True)
 def in_torch():
     """Models without ONNX, whose export takes longer than these trainings."""
@@ -107,11 +110,15 @@ def test_the_policy_learns_from_both_kinds_of_drives(settings, run):
         assert one.image.shape[1:] == (16, 32, 3) and one.measurements.shape[1] == 1
 
 
-def test_scales_are_those_of_recorded_and_corrected_steering(settings, run):
+@pytest.fixture(scope="module")
+def cloned(settings):
+    """The answer of cloning with the same settings."""
+    out = settings.out.parent / "cloned"
+    return train(dataclasses.replace(settings, out=out, closed_loop="off"))
+
+
+def test_scales_are_those_of_recorded_and_corrected_steering(run, cloned):
     scale = read_model(run["model"]).spec.actions[0].scale
-    cloned = train(
-        dataclasses.replace(settings, out=settings.out.parent / "cloned", closed_loop="off")
-    )
     assert cloned.get("closed_loop") is None and "rounds" not in cloned
     assert scale > read_model(cloned["model"]).spec.actions[0].scale
     assert read_model(cloned["model"]).provenance["method"].endswith("of recorded drives")
@@ -141,7 +148,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(settings, run, monkeypatc
 
 
 def test_where_no_recording_makes_a_road_the_drivers_are_cloned_and_that_is_said(
-    settings, monkeypatch, capsys
+    settings, cloned, monkeypatch, capsys
 ):
     def refuse(path, *_):
         raise NoRoadError(path, "its camera looks up", "Mount it lower")
@@ -151,7 +158,7 @@ def test_where_no_recording_makes_a_road_the_drivers_are_cloned_and_that_is_said
     result = train(auto)
     assert "cloned only, without a closed loop" in capsys.readouterr().err
     assert result.get("closed_loop") is None and result["held_out"]["frames"] > 100
-    one, two = (load_weights(settings.out.parent / name / "model") for name in ("auto", "cloned"))
+    one, two = load_weights(Path(result["model"])), load_weights(Path(cloned["model"]))
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
     with pytest.raises(NothingToDriveError, match=r"looks up.*--closed-loop off"):
         train(dataclasses.replace(settings, out=settings.out.parent / "on"))
