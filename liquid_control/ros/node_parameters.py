@@ -100,6 +100,11 @@ class SafetyNodeConfig:
     command_type: str = choice(
         "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
     )
+    manual: bool = switch(
+        False,
+        "serve ~/drive_by_hand: a person may drive through the gate, by proposals on manual; needs "
+        "engagement.engage manual",
+    )
     conflicts_are_faults: bool = switch(
         True,
         "a second publisher of commands or of proposals is a fault; otherwise it is only reported",

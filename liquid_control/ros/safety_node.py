@@ -39,6 +39,7 @@ from liquid_control.ros.measurements import angle_input, speed_input
 from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.operator import OperatorInput
 from liquid_control.ros.polled_subscription import PolledSubscription
+from liquid_control.ros.proposal_source import Driver, ProposalSource
 from liquid_control.ros.publisher_conflicts import PublisherConflicts
 from liquid_control.signals import Command, Limit, Verdict
 
@@ -79,7 +80,7 @@ class SafetyNode(Node):
         self._decision = Decision(
             State.DISENGAGED, "not engaged yet", None, Verdict(Limit.NONE, False), 0
         )
-        self._published_state: tuple[State, str] | None = None
+        self._published_state: tuple[State, str, Driver] | None = None
         self._told_to_end = False
         self._kind = conversions.steering_type(self.config.command_type)
         outgoing = qos.command_out(period=2.0 / self.config.rate, lifespan=limits.stale_after)
@@ -97,7 +98,15 @@ class SafetyNode(Node):
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_mismatch)
         kind = conversions.steering_type(self.config.proposal_type)
         self._publisher_conflicts = PublisherConflicts(self, self.config.publisher_lease)
-        on_proposal = self._publisher_conflicts.heard(self._on_proposal)
+        self._source = ProposalSource(
+            self,
+            kind,
+            self.config.manual,
+            engagement,
+            lambda: self.guard.engagement.state,
+            self._on_proposal,
+        )
+        on_proposal = self._publisher_conflicts.heard(self._source.from_policy)
         proposal = self.create_subscription(
             kind, "proposal", on_proposal, qos.COMMAND_IN, event_callbacks=events
         )
@@ -173,7 +182,7 @@ class SafetyNode(Node):
             self._acted.update(decision.verdict.limits.names())
             self._acted["activations"] += bool(decision.verdict.limits)
             self._publish_verdict(decision)
-        if (decision.state, decision.reason) != self._published_state:
+        if (decision.state, decision.reason, self._source.driver) != self._published_state:
             self._publish_state(decision)
 
     def _publish(self, command: Command | None) -> None:
@@ -185,7 +194,12 @@ class SafetyNode(Node):
         """State and reason: latched on ~/state whenever one changes, in the log when the state
         does."""
         level = LEVELS.get(decision.state, diagnostics.OK)
-        values = {"reason": decision.reason, "steady_ns": time.monotonic_ns()}
+        driver = self._source.driver
+        values = {
+            "reason": decision.reason,
+            "driver": driver.value,
+            "steady_ns": time.monotonic_ns(),
+        }
         self._states.publish(
             diagnostics.status(
                 "safety gate state", "liquid_control", level, decision.state.value, values
@@ -197,7 +211,7 @@ class SafetyNode(Node):
                 self.get_logger().error(line)
             else:
                 self.get_logger().info(line)
-        self._published_state = decision.state, decision.reason
+        self._published_state = decision.state, decision.reason, driver
 
     def _publish_verdict(self, decision: Decision) -> None:
         """For each command the limits that acted, with the command to identify it. Numbers have all
@@ -262,7 +276,7 @@ class SafetyNode(Node):
         super().destroy_node()
 
     def _find_conflicts(self) -> None:
-        found = self._publisher_conflicts.find()
+        found = self._publisher_conflicts.find() + self._source.conflicts()
         for conflict in set(found) - set(self._conflicts):
             self.get_logger().error(conflict)
         self._conflicts = found
@@ -284,6 +298,7 @@ class SafetyNode(Node):
         decision = self._decision
         values = {"state": decision.state.value, "reason": decision.reason}
         values |= {
+            "driver": self._source.driver.value,
             **self._proposals.flow("proposal"),
             **self._speeds.flow("speed"),
             **self._commands.flow("command"),
