@@ -47,6 +47,7 @@ setup(
         (f"share/{NAME}", ["package.xml"]),
         *share("launch", "*.launch.py"),
         *share("config", "*"),
+        *share("integration", "*"),
         *share("models", "*"),
     ],
     install_requires=["setuptools"],

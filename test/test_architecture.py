@@ -70,6 +70,7 @@ ONLY_IN_ROS = {
     "std_srvs",
     "diagnostic_msgs",
     "ackermann_msgs",
+    "autoware_control_msgs",
     "lifecycle_msgs",
     "rcl_interfaces",
     "rosgraph_msgs",

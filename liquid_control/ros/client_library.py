@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import importlib.util
 
+from liquid_control.ros.steering_types import OPTIONAL_PACKAGES
+
 MESSAGES = (
     "sensor_msgs",
     "geometry_msgs",
@@ -12,7 +14,7 @@ MESSAGES = (
     "diagnostic_msgs",
     "std_msgs",
     "lifecycle_msgs",
-    "ackermann_msgs",
+    *OPTIONAL_PACKAGES,
 )
 
 

@@ -1,10 +1,10 @@
 """Measurements and steering: message ↔ signals. Pure functions; pictures are in `images`.
 
-Steering travels as one of three message types, named by their short names in `STEERING_TYPES`:
-`ackermann` carries the front-wheel angle and the speed. `twist_stamped` and `twist` follow Nav2's
-convention for car-like bases: linear.x is the speed and angular.z the yaw rate, which is speed x
-curvature. At standstill a yaw rate says nothing about the wheels, so that below `CREEP` the reader
-keeps the curvature it was given before.
+Steering travels as one of the types of `steering_types`: `ackermann` and `autoware` carry the
+front-wheel angle and the speed. `twist_stamped` and `twist` follow Nav2's convention for car-like
+bases: linear.x is the speed and angular.z the yaw rate, which is speed x curvature. At standstill a
+yaw rate says nothing about the wheels, so that below `CREEP` the reader keeps the curvature it was
+given before.
 """
 
 from __future__ import annotations
@@ -21,12 +21,11 @@ from std_msgs.msg import Header
 from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import CREEP, curvature, curvature_of, steering_angle
 from liquid_control.errors import MissingDependencyError
+from liquid_control.ros.steering_types import STEERING
 from liquid_control.signals import Action, Command, ImuSample, stamp_ns
 
 __all__ = [
     "CREEP",
-    "PROPOSAL_TYPES",
-    "STEERING_TYPES",
     "action_from_message",
     "action_message",
     "command_from_message",
@@ -40,11 +39,6 @@ __all__ = [
     "time_message",
     "yaw",
 ]
-
-STEERING_TYPES = ("twist_stamped", "ackermann", "twist")
-PROPOSAL_TYPES = STEERING_TYPES[
-    :2
-]  # a proposal without the stamp of its frame could not be judged stale
 
 
 def time_message(stamp: int) -> Time:
@@ -92,15 +86,19 @@ def yaw(message: Odometry) -> float:
 
 
 def steering_type(name: str) -> type:
-    """The message class of a name in STEERING_TYPES. Raises MissingDependencyError where
-    ackermann_msgs is not installed."""
-    if name != "ackermann":
-        return {"twist_stamped": TwistStamped, "twist": Twist}[name]
+    """The message class of a name in `steering_types.STEERING`. Raises MissingDependencyError where
+    its package is not installed."""
     try:
-        return importlib.import_module("ackermann_msgs.msg").AckermannDriveStamped
+        if name == "ackermann":
+            return importlib.import_module("ackermann_msgs.msg").AckermannDriveStamped
+        if name == "autoware":
+            return importlib.import_module("autoware_control_msgs.msg").Control
     except ImportError as error:
-        remedy = "Install ros-$ROS_DISTRO-ackermann-msgs with apt, or choose twist_stamped."
-        raise MissingDependencyError("ackermann_msgs", remedy) from error
+        package = STEERING[name].partition("/")[0]
+        debian = f"ros-$ROS_DISTRO-{package.replace('_', '-')}"
+        remedy = f"Install {debian} with apt, or choose twist_stamped."
+        raise MissingDependencyError(package, remedy) from error
+    return {"twist_stamped": TwistStamped, "twist": Twist}[name]
 
 
 def type_name(kind: type) -> str:
@@ -109,8 +107,7 @@ def type_name(kind: type) -> str:
 
 
 def action_message(action: Action, kind: type, vehicle: VehicleConfig):
-    """An action as a message of class `kind`, with the stamp of its frame where there is a
-    header."""
+    """An action as a message of class `kind`, with the stamp of its frame where it has one."""
     return _steering(
         kind,
         action.stamp_ns,
@@ -121,9 +118,9 @@ def action_message(action: Action, kind: type, vehicle: VehicleConfig):
 
 
 def command_message(command: Command, kind: type, vehicle: VehicleConfig):
-    """A command as a message of class `kind`. Its stamp, where it has a header, is the time of
-    issue: controllers judge by it whether a command is still valid. The stamp of the frame behind
-    it is in the gate's verdict."""
+    """A command as a message of class `kind`. Its stamp, where it has one, is the time of issue:
+    controllers judge by it whether a command is still valid. The stamp of the frame behind it is in
+    the gate's verdict."""
     return _steering(
         kind,
         command.issued_ns,
@@ -142,10 +139,14 @@ def action_from_message(
     """
     if isinstance(message, Twist):
         return Action(received_ns, curvature_of(message, held_curvature), message.linear.x)
-    stamp = stamp_ns(message.header.stamp)
+    stamp = stamp_ns(getattr(message, "header", message).stamp)
     if isinstance(message, TwistStamped):
         return Action(stamp, curvature_of(message.twist, held_curvature), message.twist.linear.x)
-    return Action(stamp, curvature(message.drive.steering_angle, vehicle), message.drive.speed)
+    if hasattr(message, "lateral"):
+        angle, speed = message.lateral.steering_tire_angle, message.longitudinal.velocity
+    else:
+        angle, speed = message.drive.steering_angle, message.drive.speed
+    return Action(stamp, curvature(angle, vehicle), speed)
 
 
 def command_from_message(
@@ -161,6 +162,12 @@ def _steering(kind: type, stamp: int, bend: float, angle: float, speed: float):
     message = kind()
     if kind is Twist:
         message.linear.x, message.angular.z = float(speed), float(speed * bend)
+        return message
+    if hasattr(message, "lateral"):
+        for each in (message, message.lateral, message.longitudinal):
+            each.stamp = time_message(stamp)
+        message.lateral.steering_tire_angle = float(angle)
+        message.longitudinal.velocity = float(speed)
         return message
     message.header = header(stamp, "base_link")
     if kind is TwistStamped:

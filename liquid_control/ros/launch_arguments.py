@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-COMMANDS = ("twist_stamped", "twist", "ackermann")
-PROPOSALS = ("twist_stamped", "ackermann")
+from liquid_control.ros.steering_types import COMMANDS, PROPOSALS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +32,9 @@ FILES = {
 }
 COMMON = {
     "odom": Argument("odom", "Topic of the odometry, for the speed."),
+    "steering_angle": Argument(
+        "steering_angle", "Topic of the measured steering angle, for the gate."
+    ),
     "command": Argument("command", "Topic of the commands to the vehicle."),
     "command_type": Argument(
         "", f"Message type of the command; {UNLESS}twist_stamped.", ("", *COMMANDS)

@@ -20,14 +20,17 @@ import yaml
 from liquid_control.errors import ConfigError
 from liquid_control.model.installed import find_model
 from liquid_control.ros.gate_memory import NOTHING
-from liquid_control.ros.launch_arguments import COMMANDS, Argument
+from liquid_control.ros.launch_arguments import Argument
 from liquid_control.ros.parameter_files import Section, merged, read_sections
+from liquid_control.ros.steering_types import COMMANDS
 from liquid_control.system.installed_data import named_files
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 DIMENSIONS = ("vehicle.wheelbase", "vehicle.max_steering_angle")
 APART = {name: f"replay/{name}" for name in ("proposal", "policy_health")}
 """Topics between policy and gate in a replay, so that a vehicle's own do not hear them."""
+GATE_TOPICS = ("odom", "steering_angle", "command")
+"""Topics of the gate that launch arguments name."""
 NAME = re.compile(r"(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 """Of a topic."""
 
@@ -67,13 +70,13 @@ def drive(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart]:
     namespace = _namespace(given)
     sections = _read_files(given, namespace, ("safety_node", "policy_node"))
     clock = _chosen(given, use_sim_time=_truth)
-    topics = _topics(given, "odom", "command", "imu", "image")
+    topics = _topics(given, *GATE_TOPICS, "imu", "image")
     safety = NodeStart(
         "safety_node",
         namespace,
         _paths(sections),
         clock | _chosen(given, command_type=str),
-        {"odom": topics["odom"], "command": topics["command"]},
+        {name: topics[name] for name in GATE_TOPICS},
     )
     policy = NodeStart(
         "policy_node",
@@ -98,7 +101,7 @@ def safety(given: Mapping[str, str]) -> NodeStart:
     in_files = merged(sections, _full_name(namespace, "safety_node"))
     if given["engage"] or "engagement.engage" not in in_files:
         chosen["engagement.engage"] = given["engage"] or "manual"
-    topics = _topics(given, "odom", "command", "proposal")
+    topics = _topics(given, *GATE_TOPICS, "proposal")
     return NodeStart("safety_node", namespace, _paths(sections), chosen, topics)
 
 

@@ -15,7 +15,7 @@ DISCOVERY = 2.0
 NOT_YET = "_NODE_NAME_UNKNOWN_"
 """What rmw calls a node of which it knows no more than a part."""
 
-STEERING = ("geometry_msgs/msg/Twist", "ackermann_msgs/msg/Ackermann")
+STEERING = ("geometry_msgs/msg/Twist", "ackermann_msgs/msg/Ackermann", "autoware_control_msgs/msg/")
 """Message types of who steers begin with one of these."""
 
 

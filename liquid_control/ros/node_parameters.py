@@ -20,10 +20,10 @@ from liquid_control.control.engagement import EngagementConfig
 from liquid_control.control.loop import PERIOD
 from liquid_control.perception.mounting import ImuMounting
 from liquid_control.perception.view import ViewSettings
-from liquid_control.ros import conversions
 from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.measurements import AngleInput, SpeedInput
 from liquid_control.ros.parameters import Changes, Group
+from liquid_control.ros.steering_types import COMMANDS, PROPOSALS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,9 +58,7 @@ class PolicyNodeConfig:
         ("auto", "8", "10", "12", "14", "16"),
         "bits in use of a camera's 16, counted from the low end; auto: by its first pictures",
     )
-    proposal_type: str = choice(
-        "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
-    )
+    proposal_type: str = choice("twist_stamped", PROPOSALS, "message type of the proposal")
     publish_neurons: bool = switch(False, "publish the state of the neurons on ~/neurons")
     saliency_rate: float = number(
         0.0, 0.0, 10.0, "Hz", "largest rate of saliency pictures on ~/saliency; 0: none"
@@ -94,12 +92,8 @@ class SafetyNodeConfig:
     rate: float = number(
         1.0 / PERIOD, 10.0, 500.0, "Hz", "commands per second while no proposal arrives"
     )
-    proposal_type: str = choice(
-        "twist_stamped", conversions.PROPOSAL_TYPES, "message type of the proposal"
-    )
-    command_type: str = choice(
-        "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
-    )
+    proposal_type: str = choice("twist_stamped", PROPOSALS, "message type of the proposal")
+    command_type: str = choice("twist_stamped", COMMANDS, "message type of the command")
     manual: bool = switch(
         False,
         "serve ~/drive_by_hand: a person may drive through the gate, by proposals on manual; needs "
@@ -139,9 +133,7 @@ class SimNodeConfig:
     seed: int = number(0, 0, 2**63 - 1, "", "seed of the road, its appearance and the vehicle")
     held_out: bool = switch(True, "use the held-out roads, which training never uses")
     publish_clock: bool = switch(False, "publish /clock, for nodes with use_sim_time")
-    command_type: str = choice(
-        "twist_stamped", conversions.STEERING_TYPES, "message type of the command"
-    )
+    command_type: str = choice("twist_stamped", COMMANDS, "message type of the command")
     jpeg_quality: int = number(
         92,
         1,

@@ -99,7 +99,8 @@ def test_the_gate_alone_is_engaged_as_own_parameters_say(written):
     own = written(engagement={"engage": "automatic"})
     node = launching.safety(of(SAFETY) | {"params": own, "proposal": "/ml/steering"})
     assert values(node)["engagement.engage"] == "automatic"
-    assert node.topics == {"odom": "odom", "command": "command", "proposal": "/ml/steering"}
+    same = {name: name for name in ("odom", "command", "steering_angle")}
+    assert node.topics == {**same, "proposal": "/ml/steering"}
 
 
 @pytest.mark.parametrize(

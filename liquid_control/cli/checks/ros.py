@@ -8,6 +8,7 @@ from pathlib import Path
 
 from liquid_control.cli.checks.finding import MISSING, NOTE, OK, Finding, probe
 from liquid_control.ros.dds_transport import PROFILES, TRANSPORTS, profile
+from liquid_control.ros.steering_types import OPTIONAL_PACKAGES, STEERING
 
 
 def check() -> list[Finding]:
@@ -19,14 +20,16 @@ def check() -> list[Finding]:
 
 
 def _check(middleware: str, place: str, absent: list[str]) -> Iterator[Finding]:
-    needed = [name for name in absent if name != "ackermann_msgs"]
+    needed = [name for name in absent if name not in OPTIONAL_PACKAGES]
     state = MISSING if needed else OK
     found = f"{os.environ.get('ROS_DISTRO', 'wheels')}, {middleware}, {Path(place).parent}"
     advice = f"Install {', '.join(needed)}." if needed else ""
     yield Finding("ros", "rclpy", state, found, advice)
-    if "ackermann_msgs" in absent:
-        advice = "Needed only to send AckermannDriveStamped; apt has it for every ROS distribution."
-        yield Finding("ros", "ackermann_msgs", NOTE, "not installed", advice)
+    for name in OPTIONAL_PACKAGES:
+        if name in absent:
+            types = [kind for kind in STEERING.values() if kind.startswith(name)]
+            advice = f"Needed only for {types[0]}; apt has it for every ROS distribution."
+            yield Finding("ros", name, NOTE, "not installed", advice)
     if "fastrtps" in middleware:
         yield from _fast_dds()
 

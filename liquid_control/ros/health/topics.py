@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from liquid_control.recordings.rosbag.readings import ANGLE_TYPES, ODOMETRY, SPEEDS
 from liquid_control.ros.health.part import Level, Problem
+from liquid_control.ros.steering_types import STEERING
 
 MEASURED = {
     ODOMETRY: ("measured_speed", SPEEDS),
@@ -107,8 +108,9 @@ def _type_remedy(kind: str, topic: Topic) -> str:
         parameter, types = MEASURED[topic.kind]
         field = "" if kind in types else f" with the number in {parameter}.field"
         return f"set {parameter}.type: {kind}{field}"
-    if kind.rpartition("/")[2] in ("Twist", "TwistStamped", "AckermannDriveStamped"):
-        return "set proposal_type or command_type to the type of the other side"
+    if kind in STEERING.values():
+        [name] = [name for name, known in STEERING.items() if known == kind]
+        return f"set command_type: {name}, or proposal_type, to the type of the other side"
     return "publish that type, or remap the topic"
 
 
