@@ -93,6 +93,11 @@ VERBS = (
     ),
     Entry("bench replay", "measure speed and memory of replaying recordings", "bench.replay:VERB"),
     Entry(
+        "bench shadow",
+        "measure what a shadow costs the policy node: its CPU time and the latency of proposals",
+        "bench.shadow:VERB",
+    ),
+    Entry(
         "bench driving",
         "train every preset, drive all on the same roads in every condition, test the claims",
         "experiments.driving.run:VERB",

@@ -37,14 +37,11 @@ class Controller:
         comfort_lateral_acceleration: float = 2.5,
         vehicle: VehicleConfig | None = None,
     ) -> None:
-        _check("speed", speed, 0.0, 100.0, "m/s")
-        _check("comfort_lateral_acceleration", comfort_lateral_acceleration, 0.05, 20.0, "m/s²")
         if runtime.preprocess is None:
             raise ConfigError("runtime.preprocess", None, "a policy with an image: frames drive it")
         self.runtime = runtime
         self._steering = _find_steering(runtime.spec)
-        self.speed = speed
-        self.comfort_lateral_acceleration = comfort_lateral_acceleration
+        self.set_cruise(speed, comfort_lateral_acceleration)
         scale = driving_scale(vehicle or VehicleConfig())
         self._speed_ahead = scale.speed_ahead
         self.observer = Observer(
@@ -61,6 +58,13 @@ class Controller:
         self.observation: Observation | None = None
         self.action: Action | None = None
 
+    def set_cruise(self, speed: float, comfort_lateral_acceleration: float) -> None:
+        """Set speed [m/s] and comfort [m/s²] from now on. Raises ConfigError."""
+        _check("speed", speed, 0.0, 100.0, "m/s")
+        _check("comfort_lateral_acceleration", comfort_lateral_acceleration, 0.05, 20.0, "m/s²")
+        self.speed = speed
+        self.comfort_lateral_acceleration = comfort_lateral_acceleration
+
     def push(self, sample: object, now_ns: int | None = None) -> Action | Rejected | None:
         """Takes any sample that `Observer.push` takes, and steps the policy on a usable frame.
 
@@ -73,8 +77,11 @@ class Controller:
         away.
         """
         observation = self.observer.push(sample, now_ns)
-        if not isinstance(observation, Observation):
-            return observation
+        return self.step(observation) if isinstance(observation, Observation) else observation
+
+    def step(self, observation: Observation) -> Action | Rejected:
+        """Steps the policy on an observation: its observer's, or one that another controller made
+        for the same picture size and measurements."""
         self.observation = observation
         stepped = self._step(observation)
         if stepped is None:

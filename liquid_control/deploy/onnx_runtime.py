@@ -9,10 +9,9 @@ import numpy as np
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.graph import graph_names
-from liquid_control.deploy.runtime import State, check_batch, is_sound, zero_state
+from liquid_control.deploy.runtime import State, check_batch, is_sound, zero_observation, zero_state
 from liquid_control.errors import ConfigError, MissingDependencyError, ModelFileError
 from liquid_control.model.model_file import ModelInfo, read_model
-from liquid_control.model.spec import PolicySpec
 from liquid_control.signals import Observation
 
 
@@ -42,7 +41,7 @@ class OnnxRuntime:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"], enable_fallback=0
             )
-            action, state = self.step(_zeros(self.spec), self.initial_state())
+            action, state = self.step(zero_observation(self.spec), self.initial_state())
         except Exception as error:  # onnxruntime raises many classes for a faulty graph
             raise ModelFileError(
                 path,
@@ -95,14 +94,3 @@ class OnnxRuntime:
         )
         after = dict(zip((array.name for array in spec.state), after, strict=True))
         return action.reshape(len(dt), len(spec.actions)), after
-
-
-def _zeros(spec: PolicySpec) -> Observation:
-    size = None if spec.image is None else (spec.image.height, spec.image.width, 3)
-    return Observation(
-        0,
-        None if size is None else np.zeros(size, np.uint8),
-        np.zeros(len(spec.measurements), np.float32),
-        0.04,
-        True,
-    )

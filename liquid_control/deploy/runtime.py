@@ -65,6 +65,18 @@ def zero_state(spec: PolicySpec) -> State:
     return {array.name: np.zeros(array.shape, np.float32) for array in spec.state}
 
 
+def zero_observation(spec: PolicySpec) -> Observation:
+    """The first of a sequence, with a black picture and measurements of zero."""
+    size = None if spec.image is None else (spec.image.height, spec.image.width, 3)
+    return Observation(
+        0,
+        None if size is None else np.zeros(size, np.uint8),
+        np.zeros(len(spec.measurements), np.float32),
+        0.04,
+        True,
+    )
+
+
 def to_vector(state: State) -> np.ndarray:
     """All numbers of a state (U,), array after array."""
     return np.concatenate([np.zeros(0, np.float32), *(np.ravel(one) for one in state.values())])

@@ -48,6 +48,11 @@ DRIVE = {
     "model": Argument(
         "", f"Model directory, or the name of an installed model; {UNLESS}lane_keeper."
     ),
+    "shadow": Argument(
+        "",
+        "Model directory, or the name of an installed model, of a candidate that runs on the same "
+        f"frames and drives nothing; {UNLESS}none.",
+    ),
     **FILES,
     **COMMON,
     "image_transport": Argument(

@@ -27,8 +27,11 @@ from liquid_control.system.installed_data import named_files
 
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 DIMENSIONS = ("vehicle.wheelbase", "vehicle.max_steering_angle")
-APART = {name: f"replay/{name}" for name in ("proposal", "policy_health")}
-"""Topics between policy and gate in a replay, so that a vehicle's own do not hear them."""
+APART = {
+    name: f"replay/{name}"
+    for name in ("proposal", "policy_health", "shadow/proposal", "shadow/disagreement")
+}
+"""Topics of policy and gate in a replay that a vehicle's own nodes must not hear."""
 GATE_TOPICS = ("odom", "steering_angle", "command")
 """Topics of the gate that launch arguments name."""
 NAME = re.compile(r"(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
@@ -65,8 +68,8 @@ class NodeStart:
 def drive(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart]:
     """Gate and policy. `given`: the values of `DRIVE`. Raises ConfigError for one that cannot be
     used, ModelFileError for a model that is not there."""
-    if given["model"]:
-        find_model(given["model"])
+    for model in filter(None, (given["model"], given["shadow"])):
+        find_model(model)
     namespace = _namespace(given)
     sections = _read_files(given, namespace, ("safety_node", "policy_node"))
     clock = _chosen(given, use_sim_time=_truth)
@@ -82,7 +85,9 @@ def drive(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart]:
         "policy_node",
         namespace,
         _paths(sections),
-        clock | _chosen(given, model=str, image_transport=str, autostart=_truth),
+        clock
+        | _chosen(given, model=str, image_transport=str, autostart=_truth)
+        | _chosen({"shadow_model": given["shadow"]}, shadow_model=str),
         {
             "odom": topics["odom"],
             "imu/data": topics["imu"],

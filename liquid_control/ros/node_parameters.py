@@ -69,6 +69,31 @@ class PolicyNodeConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ShadowConfig:
+    """A second policy, on the same frames and without a voice; read when the node is configured."""
+
+    shadow_model: str = text(
+        "",
+        "model directory, or the name of an installed model, of a candidate that runs on the same "
+        "frames and drives nothing; empty: none",
+    )
+    shadow_bound: float = number(
+        0.03,
+        1e-4,
+        1.2,
+        "rad",
+        "the candidate disagrees when its front-wheel angle differs by more than this from that of "
+        "the policy that drives",
+    )
+    shadow_time: float = number(
+        0.5, 0.0, 60.0, "s", "and does so on all frames of this time: an event"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True)
 class CruiseConfig:
     """How fast to drive; may be changed while driving."""
 
@@ -174,6 +199,7 @@ NODES = {
         Group("measured_speed.", SpeedInput(), Changes.UNCONFIGURED),
         Group("view.", ViewSettings(), Changes.UNCONFIGURED),
         Group("vehicle.", VehicleConfig(), Changes.UNCONFIGURED),
+        Group("", ShadowConfig(), Changes.UNCONFIGURED),
     ),
     "safety_node": (
         Group("", SafetyNodeConfig()),

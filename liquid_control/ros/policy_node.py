@@ -51,6 +51,7 @@ from liquid_control.ros.measurements import speed_input
 from liquid_control.ros.node_parameters import NODES, CruiseConfig, PolicyNodeConfig
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.ros.saliency import SaliencyThread
+from liquid_control.ros.shadow import ShadowPolicy
 from liquid_control.signals import Frame, ImuSample, Rejected
 
 OVERLAY_QUALITY = 80
@@ -73,7 +74,7 @@ class PolicyNode(LifecycleNode):
         unknown = undeclared.refuse_undeclared(self, "policy_node")
         self.autostart = start.autostart
         self.config, self.cruise, self.timeline_config, *shape = settings
-        self.mounting, self.speed_input, self.view, self.vehicle = shape
+        self.mounting, self.speed_input, self.view, self.vehicle, self.shadow_config = shape
         prefixes = [group.prefix for group in PARAMETERS[1:]]
         parameters.follow(
             self,
@@ -85,6 +86,7 @@ class PolicyNode(LifecycleNode):
         self._active = False
         self._proposals = self._neurons = self._saliency = None
         self._saliency_thread: SaliencyThread | None = None
+        self._shadow = ShadowPolicy(self)
         self._unfit: ImageError | None = None
         self._undecodable: collections.Counter[str] = collections.Counter()
         self._frames, self._imu, self._speed, self._latency, self._step = (
@@ -155,6 +157,10 @@ class PolicyNode(LifecycleNode):
         self.controller = Controller(
             runtime, self.timeline_config, vehicle=self.vehicle, **dataclasses.asdict(self.cruise)
         )
+        self._shadow = ShadowPolicy(self, self.controller)
+        self._shadow.load(
+            self.shadow_config, config, self.timeline_config, self.vehicle, self.cruise, undo
+        )
         size = f"{runtime.preprocess.width}x{runtime.preprocess.height}"
         self.get_logger().info(
             f"{runtime.info.directory}: {runtime.spec.state_size} neurons, pictures of {size}"
@@ -183,6 +189,7 @@ class PolicyNode(LifecycleNode):
             undo.callback(self._end_saliency)
         self._crop = CameraCrop(self, self.view, self.controller.runtime.preprocess)
         undo.callback(self._crop.close)
+        self._shadow.activate(self.view, undo)
         self._inertial = PolledSubscription(self, Imu, "imu/data", qos.INERTIAL)
         undo.callback(self._inertial.close)
         if self.config.split_imu:
@@ -250,9 +257,9 @@ class PolicyNode(LifecycleNode):
                     position=to_vector(self.controller.state).astype(float).tolist(),
                 )
             )
-
         if self._saliency_thread:
             self._saliency_thread.offer(stamp, picture, crop)
+        self._shadow.follow(action, picture, now)
 
     def _refuse(self, stamp: int, why: str) -> None:
         self._health.camera.refuse(why)
@@ -278,6 +285,7 @@ class PolicyNode(LifecycleNode):
             self._speed.tick()
             sample = self._read_speed(message, received_ns + ahead)
             answer = self.controller.push(sample)
+            self._shadow.hear(sample)
             self._health.hear_odometry(message, sample, received_ns + ahead, answer)
 
     def _push_imu(
@@ -285,32 +293,34 @@ class PolicyNode(LifecycleNode):
     ) -> None:
         sample = self._turn_imu(sample)
         answer = self.controller.push(sample)
+        self._shadow.hear(sample)
         self._health.hear_imu(message, sample, arrival_ns, answer, name)
 
     def _on_clock_jump(self, jump) -> None:
         if self.controller:
             self.controller.reset()
+            self._shadow.reset()
             self.get_logger().warning("the clock jumped; the policy starts a new sequence")
 
     def _set_parameters(
         self, config: PolicyNodeConfig, cruise: CruiseConfig, *shape: object
     ) -> None:
         """Takes parameters that were set. `shape`: timeline, mounting of the IMU, message of the
-        speed, view, vehicle."""
+        speed, view, vehicle, shadow."""
         before = (self.config, self.timeline_config, self.mounting, self.speed_input, self.view)
-        if self.controller and (config, *shape) != (*before, self.vehicle):
+        before = (*before, self.vehicle, self.shadow_config)
+        if self.controller and (config, *shape) != before:
             raise ConfigError(
                 "policy_node",
                 "a change of what configuring reads",
                 "one while unconfigured: deactivate, clean up, set, configure and activate",
             )
         self.config, self.cruise = config, cruise
-        self.timeline_config, self.mounting, self.speed_input, self.view, self.vehicle = shape
+        self.timeline_config, self.mounting, self.speed_input, self.view, *others = shape
+        self.vehicle, self.shadow_config = others
         if self.controller:
-            self.controller.speed, self.controller.comfort_lateral_acceleration = (
-                cruise.speed,
-                cruise.comfort_lateral_acceleration,
-            )
+            self.controller.set_cruise(**dataclasses.asdict(cruise))
+            self._shadow.set_cruise(cruise)
 
     def _report(self) -> Report:
         if self._active:
@@ -341,7 +351,7 @@ class PolicyNode(LifecycleNode):
                 "saliency_failures": self._saliency_thread.failures,
             }
             values["saliency step [ms]"] = 1e3 * self._saliency_thread.elapsed
-        values |= self.controller.counts if self.controller else {}
+        values |= (self.controller.counts if self.controller else {}) | self._shadow.values
         values |= {
             f"rejected_{problem.replace(' ', '_')}": count
             for problem, count in self._undecodable.items()

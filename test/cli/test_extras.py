@@ -33,6 +33,7 @@ NEEDS = {
     "bench cells": "train report",
     "bench train": "train report",
     "bench replay": "run bags report",
+    "bench shadow": "run sim",
     "bench driving": "train report",
     "bench tables": "train report",
     "bench recordings": "train report",

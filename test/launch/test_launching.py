@@ -76,6 +76,19 @@ def test_an_own_vehicle_takes_precedence_over_the_package_s_drive_yaml(written):
     assert values(drive(vehicle=vehicle, params=own)[1])["speed"] == 0.25
 
 
+def test_a_shadow_is_the_policy_node_s_alone_and_off_unless_named(written):
+    own = written(shadow_model="lane_keeper")
+    for given, expected in (
+        ({}, None),
+        ({"shadow": "lane_keeper_cfc"}, "lane_keeper_cfc"),
+        ({"params": own}, "lane_keeper"),
+        ({"params": own, "shadow": "lane_keeper_cfc"}, "lane_keeper_cfc"),
+    ):
+        gate, policy = drive(**given)
+        assert policy.parameters.get("shadow_model") == expected
+        assert "shadow_model" not in gate.values
+
+
 def test_an_argument_that_is_not_given_leaves_own_parameters_alone(written):
     own = written(
         command_type="ackermann", model="my_model", autostart=False, image_transport="compressed"
@@ -128,8 +141,9 @@ def test_a_wrong_argument_is_refused_with_what_there_is(arguments, words):
 
 
 def test_a_model_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(ModelFileError, match="nothing: no such model.*lane_keeper"):
-        drive(model="nothing")
+    for argument in ("model", "shadow"):
+        with pytest.raises(ModelFileError, match="nothing: no such model.*lane_keeper"):
+            drive(**{argument: "nothing"})
 
 
 @pytest.mark.parametrize(

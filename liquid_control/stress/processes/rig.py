@@ -37,7 +37,7 @@ class Cast:
 
     `policy_prefix` puts the policy into another network; pictures then travel as JPEG.
     `environment`: of all processes, instead of an isolated domain of this machine. `hear_commands`:
-    whether the observer listens to the commands themselves.
+    whether the observer listens to the commands themselves. `policy_parameters`: further ones.
     """
 
     model: Path
@@ -47,6 +47,7 @@ class Cast:
     policy_prefix: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
     hear_commands: bool = True
+    policy_parameters: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def children(self) -> list[Child]:
         """The gate, the policy, and who is the robot."""
@@ -55,6 +56,7 @@ class Cast:
         policy = {
             "model": str(self.model),
             "image_transport": "compressed" if compressed else "raw",
+            **self.policy_parameters,
         }
         camera, motion = (
             {"pictures": str(self.pictures), "compressed": compressed},

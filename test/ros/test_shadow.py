@@ -1,0 +1,76 @@
+"""A candidate in the policy node as a separate process: what is on its topics, and that the policy
+that drives goes on without it."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from geometry_msgs.msg import TwistStamped
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+
+from liquid_control.errors import ModelFileError
+from liquid_control.model.installed import find_model
+from liquid_control.ros import conversions
+
+CAMERA = "camera/image_raw"
+
+
+@pytest.fixture(scope="module")
+def candidate(model):
+    """Another model than the one that drives, where there is one."""
+    try:
+        return find_model("lane_keeper_cfc").resolve()
+    except ModelFileError:
+        return model
+
+
+def test_the_candidate_proposes_on_a_topic_of_its_own_that_the_gate_does_not_hear(
+    start, probe, model, candidate, picture, shot
+):
+    start("policy_node", model=model, shadow_model=candidate, shadow_bound=0.0001, shadow_time=0.2)
+    start("safety_node")
+    proposals = probe.listen(TwistStamped, "proposal")
+    shadows = probe.listen(TwistStamped, "shadow/proposal")
+    events = probe.listen(DiagnosticStatus, "shadow/disagreement")
+    probe.until(lambda: probe.count_publishers("proposal") > 0, "the policy")
+    stamps = probe.drive(CAMERA, lambda: shot(picture), 20, proposals)
+    stamps += probe.drive(CAMERA, lambda: shot(picture), 20, shadows)
+    driven, shadowed = (
+        {conversions.stamp_ns(message.header.stamp): message.twist for message, _ in heard}
+        for heard in (proposals, shadows)
+    )
+    assert set(shadowed) <= set(driven) <= set(stamps)
+    assert len(shadowed) > 0.5 * len(driven)
+    assert all(math.isfinite(twist.angular.z) for twist in shadowed.values())
+    probe.until(lambda: probe.count("policy_node", "shadow_frames_used") >= 20, "its diagnostics")
+    said = probe.diagnostics["policy_node"]
+    assert said["shadow"] == str(candidate) and said["shadow_failures"] == "0"
+    assert float(said["shadow to policy rms [rad]"]) >= 0.0
+    names = {info.node_name for info in probe.get_subscriptions_info_by_topic("shadow/proposal")}
+    assert names == {"probe"}, "the gate does not hear it"
+    if candidate != model:
+        probe.until(lambda: events, "a disagreement")
+        event = {pair.key: float(pair.value) for pair in events[0][0].values}
+        assert event["seconds"] >= 0.2 and abs(event["largest_difference"]) > 0.0001
+        assert {event["stamp_ns"], event["since_ns"]} <= set(map(float, stamps))
+
+
+def test_a_candidate_that_cannot_be_loaded_is_named_and_the_policy_drives(
+    start, probe, model, picture, shot, tmp_path
+):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "model.json").write_text(json.dumps({"format": "liquid_control/99"}))
+    process = start("policy_node", model=model, shadow_model=broken)
+    proposals = probe.listen(TwistStamped, "proposal")
+    probe.drive(CAMERA, lambda: shot(picture), 3, proposals)
+    probe.until(
+        lambda: "no shadow: " in probe.diagnostics.get("policy_node", {}).get("shadow", ""),
+        "the reason",
+    )
+    state = probe.call(GetState, "policy_node/get_state", GetState.Request()).current_state.id
+    assert state == State.PRIMARY_STATE_ACTIVE and process.poll() is None
