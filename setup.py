@@ -48,6 +48,7 @@ setup(
         *share("launch", "*.launch.py"),
         *share("config", "*"),
         *share("integration", "*"),
+        *share("joysticks", "*"),
         *share("models", "*"),
     ],
     install_requires=["setuptools"],

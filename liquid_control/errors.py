@@ -161,5 +161,9 @@ class MessageError(LiquidControlError):
         self.kind, self.problem = kind, problem
 
 
+class JoystickError(LiquidControlError):
+    """A joystick is not there, gone, or another one than expected."""
+
+
 class DriveError(LiquidControlError):
     """A drive could not start or did not come up in time."""

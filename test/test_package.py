@@ -153,7 +153,7 @@ def test_colcon_installs_everything_that_is_shared(workspace):
     share = workspace / "install" / "liquid_control" / "share"
     assert (share / "ament_index" / "resource_index" / "packages" / "liquid_control").exists()
     assert (share / "liquid_control" / "package.xml").exists()
-    for folder in ("launch", "config", "integration", "models"):
+    for folder in ("launch", "config", "integration", "joysticks", "models"):
         assert files(share / "liquid_control" / folder) == files(ROOT / folder) != set()
 
 

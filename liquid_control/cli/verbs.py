@@ -37,6 +37,11 @@ VERBS = (
         "ros.drive:VERB",
     ),
     Entry(
+        "joystick",
+        "show a joystick live, say which preset fits it, teach one that none fits",
+        "ros.pads.screen:VERB",
+    ),
+    Entry(
         "collect",
         "drive simulated roads with the expert and save episodes or rosbag2 recordings",
         "sim.collect:VERB",

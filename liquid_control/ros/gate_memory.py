@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from liquid_control.control.engagement import COMMANDING, DRIVING, State
 from liquid_control.errors import ConfigError
+from liquid_control.ros.own_folder import own_folder
 from liquid_control.system.files import damaged, read_json, write_atomically
 from liquid_control.system.serial_thread import SerialThread
 
@@ -154,8 +155,7 @@ def file_of(folder: str, name: str, environment: Mapping[str, str]) -> Path:
     """The file of the gate with this full name, in `folder` or where that is empty in
     $ROS_HOME/liquid_control or ~/.ros/liquid_control. Raises RuntimeError where there is no home
     directory."""
-    home = environment.get("ROS_HOME") or Path.home() / ".ros"
-    place = Path(folder).expanduser() if folder else Path(home) / "liquid_control"
+    place = Path(folder).expanduser() if folder else own_folder(environment)
     domain = environment.get("ROS_DOMAIN_ID") or "0"
     return place / f"gate_{domain}{name.replace('/', '.')}.json"
 

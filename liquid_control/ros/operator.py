@@ -111,7 +111,11 @@ class OperatorInput:
         def add(code: str, text: str, remedy: str) -> None:
             found.append(Problem(code, Level.WARN, text, remedy))
 
-        for name, count in self._joystick.missing.items():
+        if self._joystick.unlike:
+            remedy = "another pad, or another mode of it: liquid-control joystick shows which"
+            add("preset", self._joystick.unlike, remedy)
+        missing = {} if self._joystick.unlike else self._joystick.missing
+        for name, count in missing.items():
             has = f"{count} buttons, 0 to {count - 1}" if count else "no buttons"
             add(name, f"joystick.{name} {used[name]}: the joystick has {has}", "choose another")
         silent = time.monotonic() - self._joystick_at
@@ -155,7 +159,7 @@ class OperatorInput:
         self._repeats += inputs == self._inputs and now - self._joystick_at < SILENT
         self._joystick_at, self._inputs = now, inputs
         joystick, presses = self._joystick, self._joystick.engage_presses
-        joystick.hear(message.buttons, sender(information))
+        joystick.hear(message.buttons, sender(information), len(message.axes))
         if joystick.takeover is not None:
             self._note("takeover", self._takeover, "joystick", joystick.takeover)
         if joystick.emergency is not None:
@@ -165,7 +169,10 @@ class OperatorInput:
         if joystick.engage_presses > presses:
             answer = self._request(Request.ENGAGE)
             self._node.get_logger().info(f"engage button: {answer.reason}")
-        for name, count in joystick.missing.items():
+        if joystick.unlike and (joystick.unlike, 0) not in self._said:
+            self._said.add((joystick.unlike, 0))
+            self._node.get_logger().warning(f"{joystick.unlike}: it is not heard")
+        for name, count in () if joystick.unlike else joystick.missing.items():
             if (name, count) not in self._said:
                 self._said.add((name, count))
                 self._node.get_logger().warning(

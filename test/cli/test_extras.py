@@ -20,6 +20,7 @@ from liquid_control.cli.verbs import VERBS
 ROOT = Path(__file__).resolve().parents[2]
 NEEDS = {
     "drive": "run",
+    "joystick": "run",
     "collect": "run sim",
     "train simulation": "train",
     "train recordings": "train",

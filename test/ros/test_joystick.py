@@ -6,6 +6,7 @@ import pytest
 
 from liquid_control.errors import ConfigError
 from liquid_control.ros.joystick import DEVICES, Joystick, JoystickConfig
+from liquid_control.ros.pads.presets import find_preset
 
 TAKEOVER, ENABLE, ENGAGE, STOP = range(4)
 BUTTONS = JoystickConfig(TAKEOVER, ENABLE, ENGAGE, STOP)
@@ -81,3 +82,34 @@ def test_one_button_cannot_take_control_away_and_give_it(taking, giving):
     with pytest.raises(ConfigError, match=f"{taking}: got 3, expected another button"):
         JoystickConfig(**{taking: 3, giving: 3})
     JoystickConfig(**{taking: 3, giving: 4})
+
+
+def test_a_preset_names_the_buttons_and_what_is_set_takes_precedence():
+    own = JoystickConfig(preset="f710_d", takeover_button=3)
+    preset = find_preset("f710_d")
+    assert own.used == {
+        "takeover_button": 3,
+        "enable_button": preset.button("hold"),
+        "engage_button": preset.button("engage"),
+        "emergency_stop_button": preset.button("emergency_stop"),
+    }
+    with pytest.raises(ConfigError, match="got 4, expected another button than enable_button"):
+        JoystickConfig(preset="f710_d", takeover_button=preset.button("hold"))
+    with pytest.raises(ConfigError, match="got 'rumblepad', expected .*f710_d"):
+        JoystickConfig(preset="rumblepad")
+
+
+def test_a_pad_that_is_not_the_presets_gives_nothing_and_takes_nothing_back():
+    """f1tenth_system#11, #14: in another mode of the same pad the buttons are others."""
+    joystick, shape = Joystick(JoystickConfig(preset="f710_x")), find_preset("f710_x").shape
+    preset = find_preset("f710_x")
+    taking = [int(index == preset.button("takeover")) for index in range(shape[1])]
+    joystick.hear(taking, axes=shape[0])
+    assert joystick.takeover and not joystick.unlike
+    for axes, buttons in ((6, 12), (0, 0), (8, 12), (6, 11)):
+        joystick.hear([1] * buttons, axes=axes)
+        assert joystick.takeover and not joystick.enabled and joystick.engage_presses == 0
+        words = f"the joystick has {axes} axes and {buttons} buttons, joystick.preset f710_x 8 and"
+        assert joystick.unlike == f"{words} 11"
+    joystick.hear([0] * shape[1], axes=shape[0])
+    assert not joystick.takeover and not joystick.unlike

@@ -253,3 +253,15 @@ def test_a_request_that_is_refused_is_answered_so_and_forgotten(operator, probe,
     request = one.take(())
     assert not request.engage_requested and not request.acknowledged
     assert request.faults == ("emergency stop",)
+
+
+def test_another_pad_than_the_presets_is_a_problem_with_the_way_to_see_it(operator, say):
+    one = operator(JoystickConfig(preset="f710_x"))
+    say(one, "joy", Joy(axes=[0.0] * 6, buttons=[1] * 12))
+    request = one.take(())
+    assert not (request.takeover or request.enabled or request.faults)
+    [problem] = one.problems()
+    assert "6 axes and 12 buttons, joystick.preset f710_x 8 and 11" in problem.text
+    assert "liquid-control joystick" in problem.remedy
+    say(one, "joy", Joy(axes=[0.0] * 8, buttons=[0, 1, *[0] * 9]))
+    assert one.take(()).takeover and not one.problems()
