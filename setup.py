@@ -11,9 +11,11 @@ BAGS = ["rosbags", "mcap", "lz4", "backports.zstd", "apsw", "av", "pyarrow"]
 REPORT = ["matplotlib", "av", "Jinja2", "pyarrow"]
 TRAIN = [*RUN, *SIM, *BAGS, "torch", "numba", "onnx", "onnxscript", "tensorboard"]
 SECURITY = ["cryptography"]
+OPERATE = ["aiohttp"]
 TEST = [
     "pytest",
     "pytest-timeout",
+    "aiohttp",
     "hypothesis",
     "ruff",
     "ncps",
@@ -59,6 +61,7 @@ setup(
         "report": REPORT,
         "train": TRAIN,
         "security": SECURITY,
+        "operate": OPERATE,
         "test": TEST,
     },
     entry_points={
@@ -66,6 +69,7 @@ setup(
             f"liquid-control = {NAME}.cli.main:main",
             f"policy_node = {NAME}.ros.executables:policy_node",
             f"safety_node = {NAME}.ros.executables:safety_node",
+            f"operator_node = {NAME}.ros.executables:operator_node",
             f"sim_node = {NAME}.ros.executables:sim_node",
         ],
         "gymnasium.envs": [f"{NAME} = {NAME}.sim.registration:register_environments"],

@@ -4,14 +4,14 @@
 from launch import LaunchDescription
 
 from liquid_control.ros import launch_nodes, launching
-from liquid_control.ros.launch_arguments import DRIVE
+from liquid_control.ros.launch_arguments import ROBOT
 
 
 def generate_launch_description() -> LaunchDescription:
-    return LaunchDescription(launch_nodes.describe(__file__, DRIVE, start))
+    return LaunchDescription(launch_nodes.describe(__file__, ROBOT, start))
 
 
 def start(given: dict[str, str]) -> list:
     """The nodes, from the values of the arguments."""
-    gate, policy = launching.drive(given)
-    return [launch_nodes.gate(gate), launch_nodes.policy(policy)]
+    gate, policy, *page = launching.with_operator(given, *launching.drive(given))
+    return [launch_nodes.gate(gate), launch_nodes.policy(policy), *map(launch_nodes.page, page)]

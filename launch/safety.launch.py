@@ -12,4 +12,5 @@ def generate_launch_description() -> LaunchDescription:
 
 def start(given: dict[str, str]) -> list:
     """The gate, from the values of the arguments."""
-    return [launch_nodes.gate(launching.safety(given))]
+    gate, *page = launching.with_operator(given, launching.safety(given))
+    return [launch_nodes.gate(gate), *map(launch_nodes.page, page)]

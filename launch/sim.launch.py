@@ -12,10 +12,11 @@ def generate_launch_description() -> LaunchDescription:
 
 def start(given: dict[str, str]) -> list:
     """The nodes and the world, from the values of the arguments."""
-    gate, policy, world = launching.sim(given)
+    gate, policy, world, *page = launching.with_operator(given, *launching.sim(given))
     return [
         *launch_nodes.here_only(),
         launch_nodes.gate(gate),
         launch_nodes.policy(policy),
         launch_nodes.world(world),
+        *map(launch_nodes.page, page),
     ]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EXECUTABLES = {"liquid-control", "policy_node", "safety_node", "sim_node"}
+EXECUTABLES = {"liquid-control", "operator_node", "policy_node", "safety_node", "sim_node"}
 MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 ROS_PACKAGES = {"rclpy", "launch", "launch_ros"}
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up this machine: system libraries, .venv with the pinned packages, this package.
 # Does nothing when all is installed; repairs an interrupted set-up. Prints to stderr only.
+# With the argument `browser` it installs a Chromium for the tests of the operator's page instead; where there is none to be had, they are skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -66,6 +67,14 @@ fingerprint() { { cat requirements.txt constraints.txt setup.py setup.cfg pyproj
 
 ready=.venv/ready
 is_ready() { [ -f "$ready" ] && [ "$(cat "$ready")" = "$(fingerprint)" ] && works .venv/bin/python; }
+
+if [ "${1:-}" = browser ]; then
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        ! command -v "$name" >/dev/null || exit 0
+    done
+    (install_packages chromium) || say "no browser: the tests of the operator's page in one are skipped"
+    exit 0
+fi
 
 is_ready && exit 0
 exec 9<requirements.txt

@@ -11,7 +11,8 @@ EXTRAS = {
     "report": ("matplotlib", "av", "jinja2", "pyarrow"),
     "train": ("torch", "numba", "onnx", "onnxscript", "tensorboard"),
     "security": ("cryptography",),
-    "test": ("pytest", "hypothesis", "ncps", "scipy", "triton"),
+    "operate": ("aiohttp",),
+    "test": ("pytest", "aiohttp", "hypothesis", "ncps", "scipy", "triton"),
 }
 """Modules by the extra that brings them; of several, the first one is named."""
 MODULES = {

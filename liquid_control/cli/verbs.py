@@ -83,6 +83,11 @@ VERBS = (
         "write a recording of any known format as a rosbag2 (mcap)",
         "recordings.convert:VERB",
     ),
+    Entry(
+        "operate",
+        "serve the operator's page of a robot: watch, engage, take over, stop, drive by hand",
+        "ros.operating:VERB",
+    ),
     Entry("export", "write a model's policy.onnx from its weights", "deploy.export:VERB"),
     Entry("sign", "sign a model with an ed25519 key", "model.signing:VERB"),
     Entry(

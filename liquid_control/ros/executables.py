@@ -21,6 +21,10 @@ def safety_node() -> int:
     return _run("safety_node")
 
 
+def operator_node() -> int:
+    return _run("operator_node")
+
+
 def sim_node() -> int:
     return _run("sim_node")
 

@@ -44,6 +44,14 @@ COMMON = {
         "", f"Whether the nodes use /clock (simulation, bags), true or false; {UNLESS}false."
     ),
 }
+IMAGE = Argument("camera/image_raw", "Topic of the camera's pictures.")
+OPERATOR = {
+    "operator": Argument(
+        "false",
+        "Whether to serve the operator's page, true or false. The gate then drives only on a "
+        "request and while the page that drives is there (dead-man), and takes proposals by hand.",
+    )
+}
 DRIVE = {
     "model": Argument(
         "", f"Model directory, or the name of an installed model; {UNLESS}lane_keeper."
@@ -60,7 +68,7 @@ DRIVE = {
         f"Transport of the camera topic to subscribe to; {UNLESS}raw.",
         ("", "raw", "compressed"),
     ),
-    "image": Argument("camera/image_raw", "Topic of the camera's pictures."),
+    "image": IMAGE,
     "imu": Argument("imu/data", "Topic of the IMU."),
     "autostart": Argument(
         "",
@@ -68,9 +76,12 @@ DRIVE = {
         f"{UNLESS}true.",
     ),
 }
+ROBOT = {**DRIVE, **OPERATOR}
 SAFETY = {
     **FILES,
     **COMMON,
+    **OPERATOR,
+    "image": IMAGE,
     "proposal": Argument("proposal", "Topic of the policy's proposals."),
     "proposal_type": Argument(
         "", f"Message type of the proposals; {UNLESS}twist_stamped.", ("", *PROPOSALS)
@@ -87,7 +98,7 @@ LOCALHOST = {
     )
 }
 SIM = {
-    **DRIVE,
+    **ROBOT,
     **LOCALHOST,
     "vehicle": Argument(
         "simulated",

@@ -25,6 +25,15 @@ from liquid_control.ros.parameter_files import Section, merged, read_sections
 from liquid_control.ros.steering_types import COMMANDS
 from liquid_control.system.installed_data import named_files
 
+WITH_OPERATOR = {
+    "safety_node": {
+        "manual": True,
+        "engagement.engage": "manual",
+        "engagement.dead_man": True,
+        "engagement.enable_stale_after": 0.2,
+    },
+    "policy_node": {"saliency_rate": 5.0},
+}
 TRUTH = {"true": True, "1": True, "false": False, "0": False}
 DIMENSIONS = ("vehicle.wheelbase", "vehicle.max_steering_angle")
 APART = {
@@ -108,6 +117,30 @@ def safety(given: Mapping[str, str]) -> NodeStart:
         chosen["engagement.engage"] = given["engage"] or "manual"
     topics = _topics(given, *GATE_TOPICS, "proposal")
     return NodeStart("safety_node", namespace, _paths(sections), chosen, topics)
+
+
+def with_operator(
+    given: Mapping[str, str], gate: NodeStart, *others: NodeStart
+) -> tuple[NodeStart, ...]:
+    """The nodes, and with `operator:=true` the operator's page in addition, whose driver is the
+    gate's dead-man and may drive by hand. What the parameter files say takes precedence. Raises
+    ConfigError."""
+    if not _truth("operator", given["operator"]):
+        return (gate, *others)
+    topics = {"odom": gate.topics["odom"], "camera/image_raw": given["image"]}
+    clock = _chosen(given, use_sim_time=_truth)
+    page = NodeStart("operator_node", gate.namespace, gate.files, clock, topics)
+    changed = [
+        dataclasses.replace(node, values={**_unless_said(node), **node.values})
+        for node in (gate, *others)
+    ]
+    return (*changed, page)
+
+
+def _unless_said(node: NodeStart) -> dict[str, object]:
+    """What a node's parameters are with an operator's page, as far as nothing sets them."""
+    wanted = WITH_OPERATOR.get(node.executable, {})
+    return {name: value for name, value in wanted.items() if name not in node.parameters}
 
 
 def sim(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, NodeStart]:

@@ -22,6 +22,8 @@ from liquid_control.perception.mounting import ImuMounting
 from liquid_control.perception.view import ViewSettings
 from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.measurements import AngleInput, SpeedInput
+from liquid_control.ros.operate.seat import HeartbeatConfig
+from liquid_control.ros.operate.settings import OperatorNodeConfig
 from liquid_control.ros.parameters import Changes, Group
 from liquid_control.ros.steering_types import COMMANDS, PROPOSALS
 
@@ -209,6 +211,11 @@ NODES = {
         Group("measured_speed.", SpeedInput()),
         Group("measured_angle.", AngleInput()),
         Group("vehicle.", VehicleConfig()),
+    ),
+    "operator_node": (
+        Group("", OperatorNodeConfig()),
+        Group("heartbeat.", HeartbeatConfig()),
+        Group("measured_speed.", SpeedInput()),
     ),
     "sim_node": (
         Group("", SimNodeConfig()),

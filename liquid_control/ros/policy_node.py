@@ -257,7 +257,7 @@ class PolicyNode(LifecycleNode):
                     position=to_vector(self.controller.state).astype(float).tolist(),
                 )
             )
-        if self._saliency_thread:
+        if self._saliency_thread and self._saliency.get_subscription_count():
             self._saliency_thread.offer(stamp, picture, crop)
         self._shadow.follow(action, picture, now)
 

@@ -29,6 +29,7 @@ NEEDS = {
     "explain": "train report",
     "inspect": "run",
     "convert": "run bags",
+    "operate": "run",
     "export": "train",
     "sign": "run security",
     "bench cells": "train report",

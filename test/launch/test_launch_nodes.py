@@ -17,7 +17,7 @@ from liquid_control.ros.exit_codes import CRASHED, FAILED_START
 ROOT = Path(__file__).resolve().parents[2]
 BAG, SETUP = str(ROOT / "test" / "golden" / "bags" / "s_bend"), (ROOT / "setup.py").read_text()
 FILES = {
-    "drive.launch.py": launch_arguments.DRIVE,
+    "drive.launch.py": launch_arguments.ROBOT,
     "safety.launch.py": launch_arguments.SAFETY,
     "sim.launch.py": launch_arguments.SIM,
     "replay.launch.py": launch_arguments.REPLAY,
@@ -60,6 +60,31 @@ def test_nodes_are_ours_with_parameters_that_exist(described, node_configs, name
         for value in values.values():
             assert value.called == "ParameterValue"
             assert type(value.given[0]) is value.named["value_type"]
+
+
+@pytest.mark.parametrize("name", ["drive.launch.py", "safety.launch.py", "sim.launch.py"])
+def test_the_operator_s_page_joins_on_request_and_is_then_the_dead_man_of_the_gate(
+    described, tmp_path, name
+):
+    def started(**arguments) -> dict:
+        _, start = described(name, **arguments)
+        return {action.named["name"]: action.named for action in start() if action.called == "Node"}
+
+    def given(named) -> dict:
+        values = named["parameters"][-1]
+        return {key: value.given[0] for key, value in values.items()}
+
+    assert "operator_node" not in started()
+    nodes = started(operator="true", image="front/image", odom="wheels", namespace="car1")
+    page, gate = nodes["operator_node"], nodes["safety_node"]
+    assert page["namespace"] == "/car1"
+    assert dict(page["remappings"]) == {"odom": "wheels", "camera/image_raw": "front/image"}
+    wanted = {"manual": True, "engagement.engage": "manual", "engagement.dead_man": True}
+    assert wanted.items() <= given(gate).items()
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump({"/**": {"ros__parameters": {"engagement.dead_man": False}}}))
+    files = {"params": str(own), "vehicle": "simulated"}
+    assert "engagement.dead_man" not in given(started(operator="true", **files)["safety_node"])
 
 
 def test_a_namespace_that_a_launch_file_around_it_pushes_is_before_its_own(described):

@@ -1,20 +1,16 @@
-"""Driving by hand through the gate: whose proposals count, and that the gate limits both."""
+"""Driving by hand through the gate: whose proposals count. The whole way, from a page to the
+vehicle, is in operate/test_page.py."""
 
 from __future__ import annotations
 
-import time
 from types import SimpleNamespace
 
 import pytest
-from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
-from nav_msgs.msg import Odometry
-from std_msgs.msg import Bool
-from std_srvs.srv import SetBool, Trigger
+from std_srvs.srv import SetBool
 
 from liquid_control.control.engagement import EngagementConfig, State
 from liquid_control.errors import ConfigError
-from liquid_control.ros import conversions, qos
 from liquid_control.ros.proposal_source import Driver, ProposalSource
 
 MANUAL = EngagementConfig(engage="manual")
@@ -103,52 +99,3 @@ def test_without_manual_there_is_neither_topic_nor_service_and_with_it_no_automa
             lambda: State.ENGAGED,
             lambda message: None,
         )
-
-
-def test_a_person_drives_through_the_gate_and_the_policy_does_not_take_over(start, probe):
-    """The real gate: a person's proposals are limited; when they end, the vehicle stops, although
-    the policy's still come."""
-    quick = {"engagement__healthy_for": 0.2, "engagement__soft_time": 0.1}
-    start("safety_node", manual="true", engagement__engage="manual", gate__max_speed=5.0, **quick)
-    states, commands = [], probe.listen(TwistStamped, "command")
-    probe.create_subscription(DiagnosticStatus, "safety_node/state", states.append, qos.LATCHED)
-    probe.until(lambda: states, "the gate")
-
-    def say(seconds: float, hand: bool, until=lambda: False) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end and not until():
-            now = conversions.header(time.time_ns())
-            odometry = Odometry(header=now)
-            odometry.twist.twist.linear.x = 2.0
-            probe.send("odom", odometry)
-            for topic, speed, yaw_rate in (("proposal", 1.0, -0.1), ("manual", 50.0, 0.2)):
-                if topic == "proposal" or hand:
-                    message = TwistStamped(header=now)
-                    message.twist.linear.x, message.twist.angular.z = speed, yaw_rate
-                    probe.send(topic, message)
-            probe.spin(0.03)
-
-    def latest() -> tuple[str, str]:
-        values = {pair.key: pair.value for pair in states[-1].values}
-        return states[-1].message, values["driver"]
-
-    asked = SetBool.Request(data=True)
-    assert probe.call(SetBool, "safety_node/drive_by_hand", asked).success
-    probe.until(lambda: latest() == ("disengaged", "hand"), "the person's turn")
-    say(0.7, hand=True)
-    assert probe.call(Trigger, "safety_node/engage", Trigger.Request()).success
-    say(15.0, hand=True, until=lambda: latest()[0] == "engaged")
-    say(1.5, hand=True)
-    assert latest() == ("engaged", "hand")
-    last = commands[-1][0].twist
-    assert last.linear.x == pytest.approx(5.0), "the gate's largest speed, of 50 asked"
-    assert last.angular.z > 0, "the person's direction"
-    asked = SetBool.Request(data=False)
-    assert probe.call(SetBool, "safety_node/drive_by_hand", asked).success is False
-    say(15.0, hand=False, until=lambda: latest()[0] == "degraded")
-    say(0.5, hand=False)
-    assert latest() == ("degraded", "hand"), "silence does not hand over to the policy"
-    assert commands[-1][0].twist.linear.x < 4.0
-    probe.send("takeover", Bool(data=True))
-    say(5.0, hand=False, until=lambda: latest()[0] == "disengaged")
-    assert probe.call(SetBool, "safety_node/drive_by_hand", asked).success
