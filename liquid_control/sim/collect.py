@@ -58,13 +58,15 @@ WIDEST = 2.5
 class OnRecording:
     """A drive along a recorded road. It begins beside the path, and again after a time drawn with
     mean `restart` [s] and where the vehicle has left the lane. `offset` [m], `heading` [rad]:
-    standard deviations of where it begins. `measurements` of the expert's observations."""
+    standard deviations of where it begins. `measurements` of the expert's observations. `drawn`:
+    the lane has another look from each beginning on (`sim.recorded.drawn`)."""
 
     road: RecordedRoad
     restart: float
     offset: float
     heading: float
     measurements: tuple[Feature, ...]
+    drawn: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,7 +204,10 @@ def simulate(job: DriveJob) -> Episode | RecordedDrive:
     """Drives one road to its end; in MuJoCo until the task is terminated."""
     keep_freed_memory()
     beside = job.world if isinstance(job.world, OnRecording) else None
-    world = RecordedWorld(beside.road, seed=job.seed) if beside else World(job.world, job.seed)
+    if beside:
+        world = RecordedWorld(beside.road, seed=job.seed, drawn=beside.drawn)
+    else:
+        world = World(job.world, job.seed)
     runtime = _driver(job, world)
     controller, gate = recorded_driver(world, runtime) if beside else _car(world, runtime)
     noise = steering_noise(np.random.default_rng([job.seed, 1]), job.steering_noise)

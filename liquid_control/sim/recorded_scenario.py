@@ -25,6 +25,8 @@ LARGEST_NOISE = 0.5
 """Of the steering, as a share of the vehicle's largest curvature."""
 POLICY_RESTART = 3.0
 """A policy is left alone this many times longer than the expert: it must meet its own errors."""
+DRAWN_RESTART = 0.5
+"""A drive whose looks are drawn begins again this many times as late: each time with another."""
 ROUND_INDICES = 100_000
 """Distance between the seeds' indices of two DAgger rounds."""
 
@@ -61,13 +63,15 @@ class Deviation:
 
 @dataclasses.dataclass(frozen=True)
 class RecordedDriving:
-    """What all drives on recorded roads have in common. `measurements`: of the policy."""
+    """What all drives on recorded roads have in common. `measurements`: of the policy. `drawn`: the
+    looks of the lanes are drawn, others in each drive."""
 
     roads: Sequence[RecordedRoad]
     preprocess: PreprocessConfig
     measurements: tuple[Feature, ...]
     deviation: Deviation
     seed: int
+    drawn: bool = False
 
 
 def recovery_drives(
@@ -90,9 +94,10 @@ def policy_drives(
     """Drives of a policy in a DAgger round (1, 2, ...) by name, labelled with the expert's action,
     over roads drawn anew each round, up to about `frames`."""
     jobs: dict[str, DriveJob] = {}
+    title = "drawn_round" if driving.drawn else "round"
     for piece, _ in _pieces(driving, frames, 1, dagger_round):
         index = len(jobs)
-        share, name = POLICY_NOISE[index % len(POLICY_NOISE)], f"round_{dagger_round}_{index:04d}"
+        share, name = POLICY_NOISE[index % len(POLICY_NOISE)], f"{title}_{dagger_round}_{index:04d}"
         restart = POLICY_RESTART * driving.deviation.restart
         job = _job(driving, piece, ROUND_INDICES * dagger_round + index, share, restart, name)
         jobs[name] = dataclasses.replace(job, model=model)
@@ -104,7 +109,7 @@ def _pieces(
 ) -> Iterator[tuple[RecordedRoad, int]]:
     """Pieces of all roads in random order, another in each pass, and the pass's number."""
     pieces = [piece for road in driving.roads for piece in _cut(road)]
-    rng, reached = np.random.default_rng([driving.seed, dagger_round, 0xD21]), 0
+    rng, reached = np.random.default_rng([driving.seed, dagger_round, 0xD21 + driving.drawn]), 0
     for pass_ in range(most_passes):
         for index in rng.permutation(len(pieces)):
             if reached >= frames:
@@ -132,7 +137,12 @@ def _job(
         road_seed(driving.seed, index),
         driving.preprocess,
         OnRecording(
-            road, restart, deviation.offset * width, deviation.heading, driving.measurements
+            road,
+            DRAWN_RESTART * restart if driving.drawn else restart,
+            deviation.offset * width,
+            deviation.heading,
+            driving.measurements,
+            driving.drawn,
         ),
         noise_share * steering_noise(road, deviation.noise),
         name=name,

@@ -37,6 +37,8 @@ from liquid_control.train.validation import best, should_stop, validate
 
 ROUND_RATE = 0.5
 """Share of the learning rates in a DAgger round."""
+DRAWN_PASSES = 20
+"""Drives with drawn looks over the same stretch of a recording, at most."""
 CHOSEN = "chosen.safetensors"
 """Weights of the round that drives best so far."""
 HELD_OUT_FRAMES = 4000
@@ -73,11 +75,19 @@ class ClosedLoop:
         driving = self._driving(network, roads.learned)
         drives = recovery_drives(driving, loop.recovery_frames, loop.recovery_passes)
         learned |= self._collected(drives, "recovery")
+        if loop.drawn_share:
+            driving = dataclasses.replace(driving, drawn=True)
+            drives = recovery_drives(driving, loop.drawn_frames, DRAWN_PASSES, "drawn")
+            learned |= self._collected(drives, "drawn looks")
         if roads.held_out:
             seed = self.settings.seed + 1
             driving = dataclasses.replace(driving, roads=roads.held_out, seed=seed)
             drives = recovery_drives(driving, HELD_OUT_FRAMES, 2, "held_out")
             held_out |= self._collected(drives, "held-out roads")
+            if loop.drawn_share:
+                driving = dataclasses.replace(driving, drawn=True)
+                drives = recovery_drives(driving, HELD_OUT_FRAMES, DRAWN_PASSES, "held_out_drawn")
+                held_out |= self._collected(drives, "held-out roads, drawn looks")
         return Split(learned, held_out, self.split.by)
 
     def learn(self, network: PolicyNetwork, driven: Split, rate: float = 1.0) -> dict:
@@ -89,8 +99,14 @@ class ClosedLoop:
         """
         run, split, settings, loop = self.run, self.split, self.settings, self.loop
         real = [driven.learned[name] for name in split.learned]
-        beside = [name for name in driven.learned if name not in split.learned]
-        synthesised = [driven.learned[name] for name in beside]
+        synthesised, drawn = (
+            [
+                each
+                for name, each in driven.learned.items()
+                if name not in split.learned and name.startswith("drawn") is of_drawn
+            ]
+            for of_drawn in (False, True)
+        )
         optimiser = make_optimiser(network, settings.fit)
         begin = {"round": 0, "step": 0, "history": [], "rounds": []}
         start = run.resume(network, optimiser, begin)
@@ -103,12 +119,23 @@ class ClosedLoop:
                 driving, policy = self._driving(network, self.roads.learned), pack_model(run.model)
                 drives = policy_drives(driving, policy, dagger_round, loop.round_frames)
                 synthesised += self._collected(drives, f"round {dagger_round}").values()
+                if loop.drawn_share:
+                    driving = dataclasses.replace(driving, drawn=True)
+                    frames = round(loop.round_frames * loop.drawn_frames / loop.recovery_frames)
+                    drives = policy_drives(driving, policy, dagger_round, frames)
+                    drawn += self._collected(drives, f"drawn looks, round {dagger_round}").values()
             if dagger_round < start["round"]:
                 continue
 
             # ---- fit the whole network
-            episodes = real + synthesised
-            weights = _weights(real, synthesised, loop.real_share)
+            episodes = real + synthesised + drawn
+            recorded = 1.0 - loop.drawn_share
+            shares = (
+                (recorded * loop.real_share, real),
+                (recorded * (1.0 - loop.real_share), synthesised),
+                (loop.drawn_share, drawn),
+            )
+            weights = _weights(shares)
             sequences = Sequences(
                 episodes,
                 settings.frames,
@@ -165,6 +192,7 @@ class ClosedLoop:
                 "round": dagger_round,
                 "frames": sum(map(len, real)),
                 "synthesised_frames": sum(map(len, synthesised)),
+                "drawn_frames": sum(map(len, drawn)),
                 "held_out": validate(network, split.held_out),
                 "rmse_beside": min(before, core["rmse_after"]),
                 "best_step": best(history)["step"],
@@ -241,10 +269,9 @@ def _shortened(episodes: Mapping[str, Episode], frames: int) -> dict[str, Episod
     return short
 
 
-def _weights(real: Sequence[Episode], synthesised: Sequence[Episode], share: float) -> list[float]:
-    """How often a sequence begins at each frame of an episode, so that `share` of all sequences are
-    recorded ones."""
-    shares = (share, real), (1.0 - share, synthesised)
+def _weights(shares: Sequence[tuple[float, Sequence[Episode]]]) -> list[float]:
+    """How often a sequence begins at each frame of an episode, so that all sequences are of the
+    parts by these shares."""
     return [of_part / sum(map(len, part)) for of_part, part in shares for _ in part]
 
 

@@ -24,6 +24,15 @@ class ClosedLoopSettings:
     real_share: float = number(
         0.4, 0.0, 1.0, "", "share of recorded frames in what is learned from; others: synthesised"
     )
+    drawn_share: float = number(
+        0.35,
+        0.0,
+        0.9,
+        "",
+        "share of what is learned from in which the lane's look is drawn: other floors, lines and "
+        "colours than the recorded ones",
+    )
+    drawn_frames: int = number(20_000, 100, 10**7, "", "frames of recovery drives with drawn looks")
     deviation: Deviation = group(Deviation())
 
     def __post_init__(self) -> None:

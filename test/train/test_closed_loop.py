@@ -41,7 +41,9 @@ CLONE = CloneSettings(
     augmentation=PLAIN,
     core_fit=CoreFitSettings(steps=6, frames=16, passes=1),
 )
-LOOP = ClosedLoopSettings(rounds=1, round_steps=6, recovery_frames=300, round_frames=100)
+LOOP = ClosedLoopSettings(
+    rounds=1, round_steps=6, recovery_frames=300, round_frames=100, drawn_frames=200
+)
 
 
 pytestmark = pytest.mark.xdist_group("closed_loop")  # one training serves all of these tests
@@ -100,12 +102,14 @@ def test_recordings_alone_give_a_policy_examined_in_closed_loop(settings, run):
     assert "DAgger" in info.provenance["method"]
 
 
-def test_the_policy_learns_from_both_kinds_of_drives(settings, run):
+def test_the_policy_learns_from_all_kinds_of_drives(settings, run):
     episodes = {path.stem: load_episode(path) for path in (settings.out / "episodes").glob("*.npz")}
     kinds = {name.rpartition("_")[0] for name in episodes}
-    assert kinds == {"recovery", "held_out", "round_1"}
-    frames = sum(len(one) for name, one in episodes.items() if not name.startswith("held_out"))
-    assert run["rounds"][1]["synthesised_frames"] == frames
+    warped, drawn = {"recovery", "round_1"}, {"drawn", "drawn_round_1"}
+    assert kinds == warped | drawn | {"held_out", "held_out_drawn"}
+    for of_kind, name in ((warped, "synthesised_frames"), (drawn, "drawn_frames")):
+        frames = [len(e) for title, e in episodes.items() if title.rpartition("_")[0] in of_kind]
+        assert run["rounds"][1][name] == sum(frames)
     for one in episodes.values():
         assert one.image.shape[1:] == (16, 32, 3) and one.measurements.shape[1] == 1
 

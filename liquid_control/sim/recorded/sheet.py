@@ -2,7 +2,8 @@
 
 Each row is one place of the recording. Left the recorded picture; next to it the same place
 synthesised from frames half a second behind, which a recording can be held against; then views from
-beside the path. What no frame saw is red.
+beside the path, where what no frame saw is red; last, lanes of other looks that training draws
+along the same path.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from liquid_control.config import PreprocessConfig
 from liquid_control.recordings.settings import RecordingSettings
+from liquid_control.sim.recorded.drawn import DrawnView
 from liquid_control.sim.recorded.loader import load_roads
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.view import Synthesis
@@ -59,12 +61,17 @@ def sheet(road: RecordedRoad) -> np.ndarray:
         f"{np.degrees(TURN):.0f} deg right": (0.0, -TURN),
     }
     beside, path = Synthesis(road), road.path
-    rows = [[_caption(text) for text in ("recorded", f"from {BEHIND:g} s behind", *views)]]
+    drawn = DrawnView(road, np.random.default_rng(0))
+    names = ("recorded", f"from {BEHIND:g} s behind", *views, "drawn", "drawn")
+    rows = [[_caption(text) for text in names]]
     for frame in np.linspace(0.1, 0.9, ROWS) * len(path):
         frame = int(frame)
         station = float(path.station[frame])
         row = [_tile(road.pictures[frame]), _tile(*_predicted(road, frame))]
         row += [_tile(*beside.at(station, *pose)) for pose in views.values()]
+        for _ in range(2):
+            drawn.renew()
+            row.append(_tile(*drawn.at(station, 0.0, 0.0)))
         rows.append(row)
     return np.vstack([np.hstack(row) for row in rows])
 

@@ -26,6 +26,7 @@ from liquid_control.sim.conditions.optics import Optics
 from liquid_control.sim.conditions.table import CLEAN
 from liquid_control.sim.driven_world import STEPS_PER_ADVANCE
 from liquid_control.sim.recorded.camera_clock import RecordedClock
+from liquid_control.sim.recorded.drawn import DrawnView
 from liquid_control.sim.recorded.motion import RecordedMotion
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.view import synthesise
@@ -93,6 +94,7 @@ class RecordedBody:
 class RecordedWorld:
     """See `DrivenWorld`. `recording`: the road that is driven. `task`: that of keeping to its path.
     `unseen`: share of the latest frame's crop for the policy that no recorded picture shows.
+    `drawn`: pictures are not the recorded ones, but of a lane whose look is drawn at each `place`.
     Raises ConfigError for a condition that a recording cannot be put under."""
 
     def __init__(
@@ -101,6 +103,7 @@ class RecordedWorld:
         config: RecordedWorldConfig | None = None,
         seed: int = 0,
         condition: Condition = CLEAN,
+        drawn: bool = False,
     ) -> None:
         refuse_foreign(condition)
         self.recording, self.condition = road, condition
@@ -111,13 +114,16 @@ class RecordedWorld:
             road.scale, road.vehicle, road.preprocess, road.measured, fastest
         )
         self.body = RecordedBody(road.vehicle)
-        end = self.road.length - road.scale.shortest_look_ahead
+        # A drawn lane is straight behind the path's end: the drive ends where that is not seen yet.
+        unused = 2.0 * road.scale.curvature_ahead if drawn else road.scale.shortest_look_ahead
+        end = self.road.length - unused
         begin = min(self.config.start, max(end, 0.0))
         self._begin = begin
         self._end = min(begin + self.config.length, end) if self.config.length else end
         height, width = road.pictures.shape[1:3]
         self._crop = crop_of(height, width, road.preprocess)
         self._motion = RecordedMotion(road, self.config.speed)
+        self._drawn = DrawnView(road, np.random.default_rng([seed, 0xD4A])) if drawn else None
         self.reset(seed)
 
     def reset(self, seed: int, held_out: bool = False) -> None:
@@ -146,6 +152,8 @@ class RecordedWorld:
         self._motion.place(station, lane_offset, heading_error, speed)
         self._delivery.forget()
         self._truth: Truth | None = None
+        if self._drawn is not None:
+            self._drawn.renew()
 
     @property
     def time_ns(self) -> int:
@@ -206,6 +214,8 @@ class RecordedWorld:
     def picture(self) -> tuple[np.ndarray, np.ndarray]:
         """The camera's picture (H, W, 3) uint8 RGB now, and where it was seen (H, W) bool."""
         motion = self._motion
+        if self._drawn is not None:
+            return self._drawn.at(motion.station, motion.offset, motion.heading_error)
         return synthesise(self.recording, motion.station, motion.offset, motion.heading_error)
 
     def render(self, width: int, height: int, camera: str = "front") -> np.ndarray:
