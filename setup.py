@@ -70,6 +70,7 @@ setup(
             f"policy_node = {NAME}.ros.executables:policy_node",
             f"safety_node = {NAME}.ros.executables:safety_node",
             f"operator_node = {NAME}.ros.executables:operator_node",
+            f"recorder_node = {NAME}.ros.executables:recorder_node",
             f"sim_node = {NAME}.ros.executables:sim_node",
         ],
         "gymnasium.envs": [f"{NAME} = {NAME}.sim.registration:register_environments"],

@@ -1,5 +1,5 @@
-"""Policy and safety gate on a vehicle. The vehicle provides camera, IMU and odometry, and executes
-`command`."""
+"""Policy and safety gate on a vehicle, and a recorder with `record:=events` or `continuous`. The
+vehicle provides camera, IMU and odometry, and executes `command`."""
 
 from launch import LaunchDescription
 
@@ -14,4 +14,10 @@ def generate_launch_description() -> LaunchDescription:
 def start(given: dict[str, str]) -> list:
     """The nodes, from the values of the arguments."""
     gate, policy, *page = launching.with_operator(given, *launching.drive(given))
-    return [launch_nodes.gate(gate), launch_nodes.policy(policy), *map(launch_nodes.page, page)]
+    recorder = launching.recorder(given, gate, policy)
+    return [
+        launch_nodes.gate(gate),
+        launch_nodes.policy(policy),
+        *map(launch_nodes.recorder, recorder),
+        *map(launch_nodes.page, page),
+    ]

@@ -166,13 +166,13 @@ def tables():
 @pytest.fixture(scope="session")
 def node_configs():
     """The parameters of each node: {node: [(prefix of their names, config)]}."""
-    from liquid_control.ros import policy_node, safety_node, sim_node
+    from liquid_control.ros import policy_node, recorder_node, safety_node, sim_node
 
     return {
         node.__name__.rpartition(".")[2]: [
             (group.prefix, type(group.defaults)) for group in node.PARAMETERS
         ]
-        for node in (policy_node, safety_node, sim_node)
+        for node in (policy_node, safety_node, recorder_node, sim_node)
     }
 
 

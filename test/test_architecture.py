@@ -317,6 +317,7 @@ def test_no_file_names_a_path_of_a_developers_machine():
             "liquid_control.ros.safety_node",
             {"torch", "onnxruntime", "mujoco", "matplotlib", "gymnasium", "cv2"},
         ),
+        ("liquid_control.ros.recorder_node", {"torch", "onnxruntime", "mujoco", "matplotlib"}),
         ("liquid_control.ros.sim_node", {"torch", "onnxruntime", "matplotlib"}),
         ("liquid_control.control.controller", {"torch", "onnxruntime", "mujoco", "rclpy"}),
         (

@@ -15,7 +15,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EXECUTABLES = {"liquid-control", "operator_node", "policy_node", "safety_node", "sim_node"}
+EXECUTABLES = {
+    "liquid-control",
+    "operator_node",
+    "policy_node",
+    "recorder_node",
+    "safety_node",
+    "sim_node",
+}
 MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 ROS_PACKAGES = {"rclpy", "launch", "launch_ros"}
 

@@ -23,7 +23,7 @@ SIM_NODE_OWN = {"world.length", "world.image_height", "world.image_width"}
 """Where the node's default is not the config's."""
 
 
-@pytest.mark.parametrize("node", ["policy_node", "safety_node", "sim_node"])
+@pytest.mark.parametrize("node", ["policy_node", "safety_node", "recorder_node", "sim_node"])
 def test_every_parameter_is_listed_with_its_default_and_no_other(node, node_configs):
     section = NODES.read_text().split(f"## {node}\n")[1].split("\n## ")[0]
     listed = dict(re.findall(r"^\| `([\w.]+)` \| \w+ \| `([^`]*)` \|", section, re.MULTILINE))

@@ -25,6 +25,10 @@ def operator_node() -> int:
     return _run("operator_node")
 
 
+def recorder_node() -> int:
+    return _run("recorder_node")
+
+
 def sim_node() -> int:
     return _run("sim_node")
 

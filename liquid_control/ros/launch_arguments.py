@@ -76,7 +76,14 @@ DRIVE = {
         f"{UNLESS}true.",
     ),
 }
-ROBOT = {**DRIVE, **OPERATOR}
+RECORD = {
+    "record": Argument(
+        "off",
+        "Whether recorder_node records: the time around events, everything, or off.",
+        ("off", "events", "continuous"),
+    )
+}
+ROBOT = {**DRIVE, **RECORD, **OPERATOR}
 SAFETY = {
     **FILES,
     **COMMON,

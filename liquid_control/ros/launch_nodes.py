@@ -92,6 +92,11 @@ def policy(start: NodeStart) -> Node:
     return _node(start, on_exit=lambda event, context: _end(event, context, start))
 
 
+def recorder(start: NodeStart) -> Node:
+    """The recorder. When it cannot start, the launch ends; the others go on without it."""
+    return _node(start, on_exit=lambda event, context: _end(event, context, start))
+
+
 def page(start: NodeStart) -> Node:
     """The operator's page; the others go on without it, and the gate as its dead-man says."""
     return _node(start, on_exit=lambda event, context: _end(event, context, start))

@@ -43,6 +43,11 @@ APART = {
 """Topics of policy and gate in a replay that a vehicle's own nodes must not hear."""
 GATE_TOPICS = ("odom", "steering_angle", "command")
 """Topics of the gate that launch arguments name."""
+ON_TOPICS = ("image_transport", "split_imu", "proposal_type", "command_type") + (
+    "measured_speed.",
+    "measured_angle.",
+)
+"""Parameters of policy and gate that say what is on the topics, or what they begin with."""
 NAME = re.compile(r"(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 """Of a topic."""
 
@@ -105,6 +110,27 @@ def drive(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart]:
         },
     )
     return safety, policy
+
+
+def recorder(
+    given: Mapping[str, str], gate: NodeStart, policy: NodeStart, extra_topics: str = ""
+) -> tuple[NodeStart, ...]:
+    """The recorder of what these two have on their topics, if one is wanted. `given`: the values of
+    `RECORD`. `extra_topics`: recorded where the files name none. Raises ConfigError."""
+    if given["record"] == "off":
+        return ()
+    known = {**policy.parameters, **gate.parameters}
+    values = {name: value for name, value in known.items() if name.startswith(ON_TOPICS)}
+    start = NodeStart(
+        "recorder_node",
+        gate.namespace,
+        gate.files,
+        {"record.mode": given["record"], **values},
+        {**policy.topics, **gate.topics},
+    )
+    if extra_topics and "extra_topics" not in start.parameters:
+        start = dataclasses.replace(start, values={**start.values, "extra_topics": extra_topics})
+    return (start,)
 
 
 def safety(given: Mapping[str, str]) -> NodeStart:

@@ -4,6 +4,7 @@ knows the parameters of the others."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from liquid_control.config import (
     GateConfig,
@@ -18,8 +19,10 @@ from liquid_control.config import (
 )
 from liquid_control.control.engagement import EngagementConfig
 from liquid_control.control.loop import PERIOD
+from liquid_control.errors import ConfigError
 from liquid_control.perception.mounting import ImuMounting
 from liquid_control.perception.view import ViewSettings
+from liquid_control.recordings.onboard.settings import RecordSettings
 from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.measurements import AngleInput, SpeedInput
 from liquid_control.ros.operate.seat import HeartbeatConfig
@@ -154,6 +157,33 @@ class SafetyNodeConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class RecordedTopics:
+    """What is on the topics of the drive: as the parameters of policy and gate say."""
+
+    image_transport: str = choice("raw", ("raw", "compressed"), "which camera topic is recorded")
+    split_imu: bool = switch(False, "imu/data is the gyro alone; imu/accel is recorded, too")
+    proposal_type: str = choice("twist_stamped", PROPOSALS, "message type of the proposal")
+    command_type: str = choice("twist_stamped", COMMANDS, "message type of the command")
+    extra_topics: str = text(
+        "", "further topics as NAME:TYPE with spaces between, /tf:tf2_msgs/msg/TFMessage"
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+        list(extra_topics(self.extra_topics))
+
+
+def extra_topics(words: str) -> Iterator[tuple[str, str]]:
+    """(name, type) of each word NAME:TYPE. Raises ConfigError."""
+    for word in words.split():
+        name, _, kind = word.partition(":")
+        parts = kind.split("/")
+        if not name or len(parts) != 3 or parts[1] != "msg" or not all(parts):
+            raise ConfigError("extra_topics", word, "NAME:TYPE as in /tf:tf2_msgs/msg/TFMessage")
+        yield name, kind
+
+
+@dataclasses.dataclass(frozen=True)
 class SimNodeConfig:
     """What shapes the node; read once, when it starts."""
 
@@ -216,6 +246,12 @@ NODES = {
         Group("", OperatorNodeConfig()),
         Group("heartbeat.", HeartbeatConfig()),
         Group("measured_speed.", SpeedInput()),
+    ),
+    "recorder_node": (
+        Group("record.", RecordSettings()),
+        Group("", RecordedTopics()),
+        Group("measured_speed.", SpeedInput()),
+        Group("measured_angle.", AngleInput()),
     ),
     "sim_node": (
         Group("", SimNodeConfig()),

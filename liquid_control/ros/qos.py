@@ -32,6 +32,9 @@ requests are not heard again."""
 RECORDING = _keep(100, ReliabilityPolicy.BEST_EFFORT)
 """Compatible with all publishers, and never slows them down."""
 
+RECORDED = _keep(200, ReliabilityPolicy.BEST_EFFORT)
+"""The same, taken 25 times a second: a second of the fastest sensor."""
+
 STATUS = _keep(10, ReliabilityPolicy.RELIABLE)
 LATCHED = _keep(1, ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 

@@ -32,6 +32,7 @@ from liquid_control.ros import camera_topics, conversions, images, qos
 from liquid_control.ros.health.messages import parts_in, statuses
 from liquid_control.ros.health.part import complaints
 from liquid_control.ros.node_processes import Children
+from liquid_control.ros.ordered_mail import Letter, OrderedMail
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Limit
 
@@ -80,7 +81,6 @@ class Recorder(Node):
         self._poses: dict[int, tuple] = {}
         self._lanes: dict[int, tuple] = {}
         self._bag = bag
-        self._pending: list[tuple[int, str, type, bytes]] = []  # arrival, topic, class, message
         topics = [
             (TwistStamped, "proposal", self._on_proposal),
             (TwistStamped, "command", self._on_command),
@@ -106,42 +106,36 @@ class Recorder(Node):
         elif with_pictures:
             topics.append((Image, camera_topics.RAW, self._on_picture))
         profile = qos.RECORDING if bag is None else qos.INERTIAL
-        self._mail = [
-            (
-                self.resolve_topic_name(topic),
-                PolledSubscription(self, kind, topic, profile),
-                callback,
-            )
-            for kind, topic, callback in topics
+        self._polled = [
+            (self.resolve_topic_name(topic), PolledSubscription(self, kind, topic, profile))
+            for kind, topic, _ in topics
         ]
+        self._hearers = {self.resolve_topic_name(topic): callback for _, topic, callback in topics}
+        self._mail = OrderedMail(self._polled)
 
     def take(self) -> None:
         """Handles all received messages; to be called several times a second. Arrival times are
         those of the DDS transport, without the delay of this queue."""
-        began = time.time_ns()
-        for topic, subscription, callback in self._mail:
-            if self._bag is None:
-                for message, received in subscription.take():
-                    callback(message, received)
-                continue
-            for data, received in subscription.take(serialised=True):
-                if self.recording and topic not in UNRECORDED:
-                    self._pending.append((received, topic, subscription.kind, data))
-                if callback is not _ignore:
-                    callback(deserialize_message(data, subscription.kind), received)
-        self._write_pending(began)
+        if self._bag is not None:
+            return self._write(self._mail.take(self._hear))
+        for topic, subscription in self._polled:
+            for message, received in subscription.take():
+                self._hearers[topic](message, received)
 
     def finish(self) -> None:
         """Writes the messages that are not written yet."""
-        self._write_pending(2**63)
+        if self._bag is not None:
+            self._write(self._mail.rest())
 
-    def _write_pending(self, before_ns: int) -> None:
-        for received, topic, kind, data in sorted(
-            (message for message in self._pending if message[0] < before_ns),
-            key=lambda message: message[0],
-        ):
-            self._bag.write(topic, conversions.type_name(kind), data, received)
-        self._pending = [message for message in self._pending if message[0] >= before_ns]
+    def _hear(self, letter: Letter) -> bool:
+        callback = self._hearers[letter.topic]
+        if callback is not _ignore:
+            callback(deserialize_message(letter.data, letter.kind), letter.receive_ns)
+        return self.recording and letter.topic not in UNRECORDED
+
+    def _write(self, letters: list[Letter]) -> None:
+        for letter in letters:
+            self._bag.write(letter.topic, letter.type_name, letter.data, letter.receive_ns)
 
     def log(
         self, figures: Mapping[str, float], children: Children, facts: Mapping[str, str]

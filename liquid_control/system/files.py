@@ -31,10 +31,10 @@ def write_atomically(path: str | Path, durable: bool = False) -> Iterator[Path]:
     try:
         yield partial
         if durable:
-            _flush(partial)
+            flush_to_disk(partial)
         partial.replace(path)
         if durable:
-            _flush(path.parent)
+            flush_to_disk(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -65,7 +65,8 @@ def clear_results(folder: Path, *patterns: str) -> None:
                 path.unlink()
 
 
-def _flush(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
+    """Gives a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -87,6 +87,37 @@ def test_the_operator_s_page_joins_on_request_and_is_then_the_dead_man_of_the_ga
     assert "engagement.dead_man" not in given(started(operator="true", **files)["safety_node"])
 
 
+@pytest.mark.parametrize("name", ["drive.launch.py", "sim.launch.py"])
+def test_a_recorder_hears_what_policy_and_gate_have_on_their_topics(described, tmp_path, name):
+    own = tmp_path / "mine.yaml"
+    speed = {"type": "geometry_msgs/msg/TwistStamped"}
+    content = {
+        "measured_speed": speed,
+        "image_transport": "compressed",
+        "proposal_type": "ackermann",
+    }
+    content |= {"vehicle": {"wheelbase": 2.6, "max_steering_angle": 0.55}, "record": {"after": 5.0}}
+    own.write_text(yaml.safe_dump({"/**": {"ros__parameters": content}}))
+    topics = {"imu": "/imu", "odom": "wheels", "image": "/front/image"}
+    _, start = described(name, params=str(own), record="events", command_type="twist", **topics)
+    with pytest.MonkeyPatch.context() as patch:  # ackermann_msgs has no wheel
+        patch.setattr("liquid_control.ros.conversions.steering_type", lambda name: None)
+        nodes = {
+            action.named["name"]: action.named for action in start() if action.called == "Node"
+        }
+    recorder = nodes["recorder_node"]
+    *files, values = recorder["parameters"]
+    given = {name: value.given[0] for name, value in values.items()}
+    assert str(own) in files and given["record.mode"] == "events" and "record.after" not in given
+    assert given["measured_speed.type"] == speed["type"]
+    assert given["image_transport"] == "compressed" and given["proposal_type"] == "ackermann"
+    assert given["command_type"] == "twist"
+    assert ("ground_truth" in given.get("extra_topics", "")) == (name == "sim.launch.py")
+    remapped = dict(recorder["remappings"])
+    assert remapped.items() >= {**dict(nodes["policy_node"]["remappings"])}.items()
+    assert remapped["odom"] == "wheels" and remapped["camera/image_raw"] == "/front/image"
+
+
 def test_a_namespace_that_a_launch_file_around_it_pushes_is_before_its_own(described):
     def namespaces(**arguments):
         _, start = described("drive.launch.py", pushed="/fleet", **arguments)

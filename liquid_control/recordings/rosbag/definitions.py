@@ -78,7 +78,8 @@ KNOWN = {
         "int64 packetno\n"
     ),
 }
-"""Definitions that older sqlite3 recordings lack and that rosbags does not know."""
+"""Definitions that older sqlite3 recordings lack and that rosbags does not know. What we write has
+them, too."""
 
 
 @functools.lru_cache(maxsize=256)

@@ -28,31 +28,26 @@ IMU, ODOMETRY, TWIST = (
     "geometry_msgs/msg/TwistStamped",
 )
 ACKERMANN = "ackermann_msgs/msg/AckermannDriveStamped"
+DIAGNOSTIC_ARRAY = "diagnostic_msgs/msg/DiagnosticArray"
 
 UNKNOWN_POSE = 1e6
 """Variance [m²], [rad²] of a pose that is not measured, as REP-105 estimators take it."""
 
-_ACKERMANN = {
-    "ackermann_msgs/msg/AckermannDrive": (
-        "float32 steering_angle\nfloat32 steering_angle_velocity\n"
-        "float32 speed\nfloat32 acceleration\nfloat32 jerk\n"
-    ),
-    ACKERMANN: "std_msgs/Header header\nackermann_msgs/AckermannDrive drive\n",
-}
-
 
 @functools.cache
 def typestore():
-    """The message types of Humble, which Jazzy shares, and ackermann_msgs, as a rosbags
-    Typestore."""
+    """The message types of Humble, which Jazzy shares, and those of `definitions.KNOWN`, as a
+    rosbags Typestore."""
     try:
         from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+        from liquid_control.recordings.rosbag.definitions import KNOWN
     except ImportError as error:
         raise MissingDependencyError(
             "rosbags", "Install the bags extra: pip install 'liquid_control[bags]'"
         ) from error
     store = get_typestore(Stores.ROS2_HUMBLE)
-    for kind, text in _ACKERMANN.items():
+    for kind, text in KNOWN.items():
         store.register(get_types_from_msg(text, kind))
     return store
 
@@ -61,11 +56,13 @@ def definition(kind: str) -> tuple[str, str]:
     """The full text of a message type with all that it is made of, as rosbag2 stores it, and its
     RIHS01 hash.
 
-    Raises MessageError for a type that neither Humble nor ackermann_msgs has.
+    Raises MessageError for a type that is in neither.
     """
     if kind not in typestore().fielddefs:
         raise MessageError(
-            kind, "no definition of this type is known; expected one of Humble's or ackermann_msgs'"
+            kind,
+            "no definition of this type is known; expected one of Humble's, or another of "
+            "definitions.KNOWN",
         )
     text, _ = typestore().generate_msgdef(kind, ros_version=2)
     return text, typestore().hash_rihs01(kind)
@@ -175,6 +172,19 @@ def ackermann_message(stamp_ns: int, steering_angle: float, speed: float) -> byt
         "ackermann_msgs/msg/AckermannDrive", steering_angle=steering_angle, speed=speed, **unknown
     )
     return _serialised(ACKERMANN, header=_header(stamp_ns, "base_link"), drive=drive)
+
+
+def diagnostic_message(stamp_ns: int, level: int, name: str, text: str) -> bytes:
+    """DiagnosticArray of one status."""
+    status = _make(
+        "diagnostic_msgs/msg/DiagnosticStatus",
+        level=level,
+        name=name,
+        message=text,
+        hardware_id="liquid_control",
+        values=[],
+    )
+    return _serialised(DIAGNOSTIC_ARRAY, header=_header(stamp_ns, ""), status=[status])
 
 
 @functools.cache

@@ -7,7 +7,9 @@ compressed chunk has a checksum.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError, MissingDependencyError, RecordingError
 from liquid_control.recordings.rosbag import messages
 from liquid_control.signals import Action, Frame, ImuSample, SpeedSample, SteeringSample
-from liquid_control.system.files import write_atomically
+from liquid_control.system.files import flush_to_disk, write_atomically
 
 VERSION = 8
 """Of metadata.yaml: the last one whose quality of service is a text of numbers, as Humble wants it;
@@ -27,6 +29,8 @@ later ROS reads it, too."""
 CHUNK = 2**20
 FLUSH_EVERY_NS = 1_000_000_000
 """The most that a killed recorder loses [ns]."""
+DURABLE_EVERY_NS = 500_000_000
+"""The same of a durable recording, and what a power cut loses."""
 
 PARTIAL = ".partial"
 """Suffix of a directory whose recording is unfinished."""
@@ -64,7 +68,9 @@ class BagWriter:
     After an exception the recording is closed and stays `.partial`, with the reason in its
     metadata. The recording of a killed process has no metadata.yaml and no index, and is readable
     up to its last second. `facts` are saved as custom_data. `vehicle`: its wheelbase converts
-    steering angles to yaw rates. `counts`: messages by topic.
+    steering angles to yaw rates. `durable`: a chunk ends at least every `DURABLE_EVERY_NS` of
+    receipts, is given to the disk (fdatasync), and nothing is left in this process; else every
+    `FLUSH_EVERY_NS`, and the kernel decides when it reaches the disk. `counts`: messages by topic.
 
     Raises RecordingError when `directory` or its partial one exists, MissingDependencyError
     without mcap. Each `write_*` takes a sample and when it was received [ns].
@@ -76,6 +82,7 @@ class BagWriter:
         settings: BagSettings | None = None,
         facts: Mapping[str, str] | None = None,
         vehicle: VehicleConfig | None = None,
+        durable: bool = False,
     ) -> None:
         try:
             from mcap.writer import CompressionType, Writer
@@ -87,6 +94,8 @@ class BagWriter:
         self.settings, self.vehicle = settings or BagSettings(), vehicle or VehicleConfig()
         self.facts = {"recorder": "liquid_control", **(facts or {})}
         self.counts: dict[str, int] = {}
+        self._durable = durable
+        self._flush_every_ns = DURABLE_EVERY_NS if durable else FLUSH_EVERY_NS
         self._channels: dict[str, tuple[int, str, str]] = {}  # topic: channel, type, hash
         self._schemas: dict[str, tuple[int, str]] = {}
         self._first = self._last = self._flushed = None
@@ -94,6 +103,9 @@ class BagWriter:
         partial.mkdir(parents=True)
         self._partial, self._name = partial, f"{self.directory.name}_0.mcap"
         self._file = open(partial / self._name, "xb")  # noqa: SIM115  closed on exit
+        if durable:
+            flush_to_disk(partial)
+            flush_to_disk(partial.parent)
         compression = (
             CompressionType.ZSTD if self.settings.compression == "zstd" else CompressionType.NONE
         )
@@ -106,22 +118,50 @@ class BagWriter:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
         if kind is None:
-            self._close(self.facts)
-            self._partial.rename(self.directory)
-            return
+            self.close()
+        else:
+            self.abandon(f"{kind.__name__}: {error}".rstrip(": "))
+
+    @property
+    def partial(self) -> Path:
+        """The directory while it is written, and afterwards if it was abandoned."""
+        return self._partial
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file so far, without the chunk in progress."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Completes the recording and gives it its name."""
+        self._close(self.facts)
+        self._partial.rename(self.directory)
+        if self._durable:
+            flush_to_disk(self.directory.parent)
+
+    def abandon(self, why: str) -> None:
+        """Closes the recording as far as it can be written; it stays `.partial`. One without a
+        message is deleted. Raises nothing of a disk that is full."""
         if not self.counts:  # nothing is lost by leaving no trace
-            self._file.close()
+            with contextlib.suppress(OSError):
+                self._file.close()
             (self._partial / self._name).unlink()
-            self._partial.rmdir()
+            with contextlib.suppress(OSError):  # other files lie in it
+                self._partial.rmdir()
             return
         try:
-            self._close({**self.facts, "broken_off": f"{kind.__name__}: {error}".rstrip(": ")})
+            self._close({**self.facts, "broken_off": why})
         except OSError:
-            self._file.close()  # on a full disk, for example; the first error is raised
+            with contextlib.suppress(OSError):
+                self._file.close()
 
     def write(self, topic: str, kind: str, data: bytes, receive_ns: int) -> None:
-        """A serialised message. Raises RecordingError when the topic had another type before,
-        MessageError for a type that is not known."""
+        """A serialised message. Raises RecordingError when the topic had another type before or the
+        time cannot be written, MessageError for a type that is not known."""
+        if not 0 <= receive_ns < 2**63:
+            raise RecordingError(
+                self._partial, f"{topic} was received at {receive_ns} ns", "Give 0 to 2**63 - 1."
+            )
         if topic not in self._channels:
             self._channels[topic] = (self._register(topic, kind), kind, self._schemas[kind][1])
             self.counts[topic] = 0
@@ -136,10 +176,25 @@ class BagWriter:
         self.counts[topic] += 1
         self._first = receive_ns if self._first is None else min(self._first, receive_ns)
         self._last = receive_ns if self._last is None else max(self._last, receive_ns)
-        if self._flushed is None or not 0 <= receive_ns - self._flushed < FLUSH_EVERY_NS:
+        if self._flushed is None or not 0 <= receive_ns - self._flushed < self._flush_every_ns:
             if self._flushed is not None:
-                self._writer.flush()
+                self.flush()
             self._flushed = receive_ns
+
+    def flush(self) -> None:
+        """Ends the chunk in progress: what was written can be read, whatever becomes of this
+        process."""
+        self._writer.flush()
+        if self._durable:
+            os.fdatasync(self._file.fileno())
+
+    def attach(self, name: str, media_type: str, data: bytes, time_ns: int) -> None:
+        """A file inside the recording, as of `time_ns`."""
+        self._writer.add_attachment(time_ns, time_ns, name, media_type, data)
+
+    def note(self, name: str, values: Mapping[str, str]) -> None:
+        """A record of metadata, which the index names."""
+        self._writer.add_metadata(name, dict(values))
 
     def write_frame(self, frame: Frame, receive_ns: int) -> None:
         if self.settings.pictures == "jpeg":
@@ -243,6 +298,9 @@ class BagWriter:
 
     def _close(self, facts: Mapping[str, str]) -> None:
         self._writer.finish()
+        if self._durable:
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self._file.close()
         text = _as_yaml({"rosbag2_bagfile_information": self._information(facts)})
         with write_atomically(self._partial / "metadata.yaml") as partial:
