@@ -71,6 +71,7 @@ setup(
             f"safety_node = {NAME}.ros.executables:safety_node",
             f"operator_node = {NAME}.ros.executables:operator_node",
             f"recorder_node = {NAME}.ros.executables:recorder_node",
+            f"joystick_node = {NAME}.ros.executables:joystick_node",
             f"sim_node = {NAME}.ros.executables:sim_node",
         ],
         "gymnasium.envs": [f"{NAME} = {NAME}.sim.registration:register_environments"],

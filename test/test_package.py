@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 EXECUTABLES = {
     "liquid-control",
+    "joystick_node",
     "operator_node",
     "policy_node",
     "recorder_node",

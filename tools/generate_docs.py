@@ -25,7 +25,14 @@ from liquid_control.cli.verbs import VERBS  # noqa: E402
 from liquid_control.config import REQUIRED  # noqa: E402
 
 COMMANDS, NODES = ROOT / "doc" / "commands.md", ROOT / "doc" / "nodes.md"
-NODE_MODULES = ("policy_node", "safety_node", "operator_node", "recorder_node", "sim_node")
+NODE_MODULES = (
+    "policy_node",
+    "safety_node",
+    "operator_node",
+    "recorder_node",
+    "joystick_node",
+    "sim_node",
+)
 
 
 class Row(NamedTuple):

@@ -7,8 +7,10 @@ Importing this module needs no ROS; driving does.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import os
 import signal
+import socket
 import sys
 import time
 import webbrowser
@@ -17,7 +19,17 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from liquid_control.config import VehicleConfig, check, group, number, path, several, switch, text
+from liquid_control.config import (
+    VehicleConfig,
+    check,
+    choice,
+    group,
+    number,
+    path,
+    several,
+    switch,
+    text,
+)
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.evaluate.closed_loop.worlds import (
     MUJOCO,
@@ -31,6 +43,7 @@ from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.ros.dds_transport import transport
+from liquid_control.ros.launching import WITH_OPERATOR
 from liquid_control.ros.node_processes import (
     Child,
     Children,
@@ -46,6 +59,7 @@ if TYPE_CHECKING:
 FASTEST_ROAD = 15.0  # m/s that a road's own plan allows; sets the length of road to build
 PROGRESS_PERIOD = 0.2
 TAKING_PERIOD = 0.04
+LOOPBACK, BY_HAND = "127.0.0.1", "a person"
 AFTER_DEATH = 3.0
 """A drive goes on for so long [s] after a process died, to show what the safety gate made of it."""
 
@@ -73,6 +87,13 @@ class DriveSettings:
     jpeg_quality: int = number(
         92, 1, 100, "", "JPEG quality with --record, of the pictures that the policy gets too"
     )
+    by: str = choice(
+        "policy",
+        ("policy", "hand"),
+        "who drives: the policy, or a person through the gate, on the operator's page or with a "
+        "joystick",
+    )
+    port: int = number(8765, 0, 65535, "", "with --by hand: port of the page; 0: any that is free")
     view: bool = switch(False, "open the report in a browser when done")
     worlds: tuple[str, ...] = several(
         (MUJOCO,),
@@ -149,6 +170,10 @@ def _drive(
     logs = settings.out.resolve() / "logs"
     environment["ROS_LOG_DIR"] = str(logs)
     started = time.monotonic()
+    page = ""
+    if settings.by == "hand":
+        settings = dataclasses.replace(settings, port=_free_port(settings.port))
+        page = f"http://{LOOPBACK}:{settings.port}/"
     children = Children(_children(settings, model, vehicle, recorded), environment, logs)
     with _bag(settings, model, vehicle) as bag, claim, children:
         try:
@@ -170,6 +195,8 @@ def _drive(
                 imu=recorded is None or recorded.inertial,
             )
             domain = environment["ROS_DOMAIN_ID"]
+            if page:
+                print(f"drive on {page}, or with a joystick", file=sys.stderr)
             print(
                 f"driving for {settings.seconds:g} s on ROS domain {domain}; Ctrl-C ends it early",
                 file=sys.stderr,
@@ -191,6 +218,7 @@ def _drive(
             rclpy.try_shutdown()
     facts = {
         "model": model.name,
+        **({"driver": BY_HAND} if settings.by == "hand" else {}),
         "seed": str(settings.seed),
         "road": ", ".join(path.name for path in recorded.paths) if recorded else "held out",
         "start-up check": "; ".join(text for one in recorder.complaints.values() for text in one)
@@ -211,6 +239,8 @@ def _bag(settings: DriveSettings, model: Path, vehicle: VehicleConfig) -> Abstra
         "driver": model.name,
         "driver_sha256": read_model(model).artefact("onnx").sha256,
     }
+    if settings.by == "hand":
+        facts = {"made_by": "liquid-control drive", "driver": BY_HAND}
     facts |= {"seed": str(settings.seed), "set_speed": f"{settings.speed:g} m/s"}
     return BagWriter(settings.record, facts=facts, vehicle=vehicle)
 
@@ -242,7 +272,18 @@ def _children(
         policy |= recorded.policy(settings.speed)
         limits = recorded.safety(settings.speed)
         world["recorded_roads"] = str(recorded.file)
+    hands = []
+    if settings.by == "hand":
+        limits |= WITH_OPERATOR["safety_node"]
+        policy |= WITH_OPERATOR["policy_node"]
+        speed = {"hand_speed": min(settings.speed, 30.0)}
+        page = {"host": LOOPBACK, "port": settings.port}
+        hands = [
+            Child("operator_node", "liquid_control.ros.operator_node", {**speed, **page}),
+            Child("joystick_node", "liquid_control.ros.joystick_node", speed),
+        ]
     return [
+        *hands,
         Child("policy_node", "liquid_control.ros.policy_node", {**shape, **policy}),
         Child(
             "safety_node",
@@ -251,6 +292,21 @@ def _children(
         ),
         Child("sim_node", "liquid_control.ros.sim_node", world),
     ]
+
+
+def _free_port(port: int) -> int:
+    """`port`, or where that is 0 one that is free now. Raises ConfigError for one in use, and
+    MissingDependencyError without what serves a page."""
+    if importlib.util.find_spec("aiohttp") is None:
+        remedy = "Install the operate extra: pip install 'liquid_control[operate]'"
+        raise MissingDependencyError("aiohttp", remedy)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise ConfigError("DriveSettings.port", port, "one that is free, or 0") from error
+        return probe.getsockname()[1]
 
 
 def _watch(seconds: float, recorder, children: Children, stop: _Stop) -> None:

@@ -29,6 +29,10 @@ def recorder_node() -> int:
     return _run("recorder_node")
 
 
+def joystick_node() -> int:
+    return _run("joystick_node")
+
+
 def sim_node() -> int:
     return _run("sim_node")
 

@@ -50,7 +50,12 @@ OPERATOR = {
         "false",
         "Whether to serve the operator's page, true or false. The gate then drives only on a "
         "request and while the page that drives is there (dead-man), and takes proposals by hand.",
-    )
+    ),
+    "joystick": Argument(
+        "false",
+        "Whether a joystick of this machine may drive by hand, true or false; for the gate as with "
+        "operator.",
+    ),
 }
 DRIVE = {
     "model": Argument(

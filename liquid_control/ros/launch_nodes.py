@@ -98,7 +98,7 @@ def recorder(start: NodeStart) -> Node:
 
 
 def page(start: NodeStart) -> Node:
-    """The operator's page; the others go on without it, and the gate as its dead-man says."""
+    """A page or joystick; the others go on without it, and the gate as its dead-man says."""
     return _node(start, on_exit=lambda event, context: _end(event, context, start))
 
 

@@ -148,19 +148,23 @@ def safety(given: Mapping[str, str]) -> NodeStart:
 def with_operator(
     given: Mapping[str, str], gate: NodeStart, *others: NodeStart
 ) -> tuple[NodeStart, ...]:
-    """The nodes, and with `operator:=true` the operator's page in addition, whose driver is the
-    gate's dead-man and may drive by hand. What the parameter files say takes precedence. Raises
-    ConfigError."""
-    if not _truth("operator", given["operator"]):
-        return (gate, *others)
-    topics = {"odom": gate.topics["odom"], "camera/image_raw": given["image"]}
+    """The nodes, and with `operator:=true` the operator's page in addition, with `joystick:=true`
+    the joystick's node, whose driver is the gate's dead-man and may drive by hand. What the
+    parameter files say takes precedence. Raises ConfigError."""
+    page = {"odom": gate.topics["odom"], "camera/image_raw": given["image"]}
     clock = _chosen(given, use_sim_time=_truth)
-    page = NodeStart("operator_node", gate.namespace, gate.files, clock, topics)
+    hands = [
+        NodeStart(f"{name}_node", gate.namespace, gate.files, clock, topics)
+        for name, topics in (("operator", page), ("joystick", {}))
+        if _truth(name, given[name])
+    ]
+    if not hands:
+        return (gate, *others)
     changed = [
         dataclasses.replace(node, values={**_unless_said(node), **node.values})
         for node in (gate, *others)
     ]
-    return (*changed, page)
+    return (*changed, *hands)
 
 
 def _unless_said(node: NodeStart) -> dict[str, object]:

@@ -27,6 +27,8 @@ from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.measurements import AngleInput, SpeedInput
 from liquid_control.ros.operate.seat import HeartbeatConfig
 from liquid_control.ros.operate.settings import OperatorNodeConfig
+from liquid_control.ros.pads.hand import HandConfig
+from liquid_control.ros.pads.settings import JoystickNodeConfig
 from liquid_control.ros.parameters import Changes, Group
 from liquid_control.ros.steering_types import COMMANDS, PROPOSALS
 
@@ -247,6 +249,7 @@ NODES = {
         Group("heartbeat.", HeartbeatConfig()),
         Group("measured_speed.", SpeedInput()),
     ),
+    "joystick_node": (Group("", JoystickNodeConfig()), Group("stick.", HandConfig())),
     "recorder_node": (
         Group("record.", RecordSettings()),
         Group("", RecordedTopics()),

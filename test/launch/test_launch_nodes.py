@@ -118,6 +118,26 @@ def test_a_recorder_hears_what_policy_and_gate_have_on_their_topics(described, t
     assert remapped["odom"] == "wheels" and remapped["camera/image_raw"] == "/front/image"
 
 
+@pytest.mark.parametrize("name", ["drive.launch.py", "safety.launch.py", "sim.launch.py"])
+def test_a_joystick_joins_on_request_and_the_gate_is_as_with_a_page(described, name):
+    def started(**arguments) -> dict:
+        _, start = described(name, namespace="car1", **arguments)
+        return {action.named["name"]: action.named for action in start() if action.called == "Node"}
+
+    page, pad, both = (
+        started(**dict.fromkeys(names, "true"))
+        for names in (("operator",), ("joystick",), ("operator", "joystick"))
+    )
+    assert both.keys() - page.keys() == pad.keys() - page.keys() == {"joystick_node"}
+    assert pad["joystick_node"]["namespace"] == "/car1"
+
+    def values(nodes) -> dict:
+        given = nodes["safety_node"]["parameters"][-1]
+        return {key: value.given[0] for key, value in given.items()}
+
+    assert values(page) == values(pad) == values(both) and values(pad)["engagement.dead_man"]
+
+
 def test_a_namespace_that_a_launch_file_around_it_pushes_is_before_its_own(described):
     def namespaces(**arguments):
         _, start = described("drive.launch.py", pushed="/fleet", **arguments)
