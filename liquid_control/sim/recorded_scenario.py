@@ -23,6 +23,8 @@ POLICY_NOISE = (0.0, 0.5, 1.0)
 """Shares of the steering noise, in turn from drive to drive."""
 LARGEST_NOISE = 0.5
 """Of the steering, as a share of the vehicle's largest curvature."""
+POLICY_PASSES = 2
+"""Drives of a policy over the same stretch of a recording in a round, at most."""
 POLICY_RESTART = 3.0
 """A policy is left alone this many times longer than the expert: it must meet its own errors."""
 DRAWN_RESTART = 0.5
@@ -95,7 +97,7 @@ def policy_drives(
     over roads drawn anew each round, up to about `frames`."""
     jobs: dict[str, DriveJob] = {}
     title = "drawn_round" if driving.drawn else "round"
-    for piece, _ in _pieces(driving, frames, 1, dagger_round):
+    for piece, _ in _pieces(driving, frames, POLICY_PASSES, dagger_round):
         index = len(jobs)
         share, name = POLICY_NOISE[index % len(POLICY_NOISE)], f"{title}_{dagger_round}_{index:04d}"
         restart = POLICY_RESTART * driving.deviation.restart

@@ -174,7 +174,9 @@ class ClosedLoop:
             core = {"steps": settings.core_fit.steps, "rmse_before": before, "kept": False}
             rng = np.random.default_rng([settings.seed, dagger_round, steps, 1])
             most = min(settings.core_fit.max_frames, CORE_FRAMES)
-            fitting = dataclasses.replace(settings.core_fit, max_frames=most)
+            if not all(each["core_fit"]["kept"] for each in rounds):
+                core["steps"] = 0  # it did not help before, either
+            fitting = dataclasses.replace(settings.core_fit, steps=core["steps"], max_frames=most)
             core_steps = fit_core(
                 network, episodes, settings.augmentation, rng, settings.fit, fitting, share, weights
             )

@@ -108,6 +108,7 @@ def load_roads(
             "Give --mount.pitch and --mount.field-of-view",
         )
     stretches, left_out = stretches_of(drive, driven, scale)
+    hold = half_period(motion.steering_angle) if driven.source == "steering" else 0.0
     roads, pictures = [], MappedPictures.of(drive.image)
     for rows_of in stretches:
         stamp_ns = drive.columns["stamp_ns"][rows_of]
@@ -134,6 +135,7 @@ def load_roads(
                 dataclasses.replace(preprocess),
                 measured(drive),
                 found.gain,
+                hold,
             )
         )
     if not roads:
@@ -159,6 +161,13 @@ def working_size(rows: int, columns: int, preprocess: PreprocessConfig) -> Prepr
         if size.width >= min(LEAST_WIDTH, columns):
             break
     return size
+
+
+def half_period(steering: Track) -> float:
+    """Half the usual time between two commands [s], 0 without any."""
+    steps = np.diff(steering.tidy().stamp_ns) * 1e-9
+    steps = steps[steps <= LONGEST_GAP]
+    return float(np.median(steps)) / 2 if len(steps) else 0.0
 
 
 def measured(drive: RecordedDrive) -> tuple[str, ...]:

@@ -16,8 +16,6 @@ from liquid_control.sim.recorded.road import RecordedRoad
 
 LAG_SHARE = 0.3
 """Of the response delay that is a lag of first order; the rest is dead time."""
-ACCELERATION, DECELERATION = 1.2, 2.4
-"""Largest, in wheelbases per second squared."""
 SHARPEST = 0.2
 """Least of 1 - curvature x offset: at the centre of a bend the station is not defined."""
 
@@ -28,9 +26,11 @@ class RecordedMotion:
 
     def __init__(self, road: RecordedRoad, factor: float = 1.0) -> None:
         self._road, self._factor = road, factor
-        lag = LAG_SHARE * road.response_delay
+        delay = max(road.response_delay - road.hold, 0.0)  # of a command in effect from now on
+        lag = LAG_SHARE * delay
         self._share = 1.0 - math.exp(-TIMESTEP / lag) if lag > 0.0 else 1.0
-        self._dead = max(round((road.response_delay - lag) / TIMESTEP), 0)
+        self._dead = max(round((delay - lag) / TIMESTEP), 0)
+        self._faster, self._slower = (limit * TIMESTEP for limit in road.accelerations)
         self.place(0.0, 0.0, 0.0)
 
     def place(
@@ -53,14 +53,11 @@ class RecordedMotion:
         """One time step with a commanded front-wheel angle [rad] and an upper limit on the speed
         [m/s]."""
         road = self._road
-        difference = curvature(steering_angle, road.vehicle) - road.command_at(self.station)
+        difference = curvature(steering_angle, road.vehicle) - road.held_at(self.station)
         self._pending.append(road.response_gain * difference)
         self._deviation += (self._pending.popleft() - self._deviation) * self._share
-        wheelbase = road.vehicle.wheelbase
         change = min(self.limit, max(cap, 0.0)) - self.speed
-        self.speed += min(
-            max(change, -DECELERATION * wheelbase * TIMESTEP), ACCELERATION * wheelbase * TIMESTEP
-        )
+        self.speed += min(max(change, -self._slower), self._faster)
         along = road.line.at(self.station)[3]
         self.curvature = along + self._deviation
         length = self.speed * TIMESTEP

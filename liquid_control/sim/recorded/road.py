@@ -17,6 +17,10 @@ from liquid_control.sim.road import Road
 
 RESERVE = 1.5
 """Of the gate's limits above what the recorded driver did: a correction needs more."""
+ACCELERATION, DECELERATION = 1.2, 2.4
+"""Least limits of the vehicle, in wheelbases per second squared."""
+USUALLY = 0.99
+"""Share of the recorded changes of speed that the vehicle follows; the others may be noise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +62,9 @@ class RecordedRoad:
     size, so that `preprocess` crops more than it shrinks; an array or `MappedPictures`. `camera`:
     of these pictures. `response_delay` from a command until the vehicle turns [s], and
     `response_gain`: the curvature that it then drives per commanded one. `measured`: by name
-    (`perception.timeline.MEASURABLE`) what the recording holds."""
+    (`perception.timeline.MEASURABLE`) what the recording holds. `hold`: half the time for which a
+    recorded command stays in effect [s]; the response delay, which counts from its stamp, includes
+    it."""
 
     name: str
     path: RecordedPath
@@ -70,6 +76,7 @@ class RecordedRoad:
     preprocess: PreprocessConfig
     measured: tuple[str, ...] = ()
     response_gain: float = 1.0
+    hold: float = 0.0
 
     def part(self, first: int, last: int) -> RecordedRoad:
         """Frames `first` to `last`, exclusive, as a road of their own."""
@@ -93,9 +100,22 @@ class RecordedRoad:
         the curvature that was driven a response delay later."""
         return float(np.interp(station, self.path.station, self._commands))
 
+    def held_at(self, station: float) -> float:
+        """The driver's command [1/m] that is in effect at a station: it stays until the next one,
+        so that on average it is as old as `hold`."""
+        return float(np.interp(station, self.path.station, self._held))
+
     def speed_at(self, station: float) -> float:
         """The recorded speed [m/s] at a station."""
         return float(np.interp(station, self.path.station, self.path.speed))
+
+    @functools.cached_property
+    def accelerations(self) -> tuple[float, float]:
+        """How quickly the vehicle becomes faster and slower at most [m/s²]: as it did."""
+        path, wheelbase = self.path, self.vehicle.wheelbase
+        rate = np.gradient(path.speed, (path.stamp_ns - path.stamp_ns[0]) * 1e-9)
+        slower, faster = np.quantile(rate, [1.0 - USUALLY, USUALLY]).tolist()
+        return max(faster, ACCELERATION * wheelbase), max(-slower, DECELERATION * wheelbase)
 
     @functools.cached_property
     def gate(self) -> GateConfig:
@@ -121,3 +141,8 @@ class RecordedRoad:
         later = path.station + path.speed * self.response_delay
         driven = np.interp(later, path.station, path.curvature)
         return np.where(np.isfinite(path.command), path.command, driven / self.response_gain)
+
+    @functools.cached_property
+    def _held(self) -> np.ndarray:
+        seconds = (self.path.stamp_ns - self.path.stamp_ns[0]) * 1e-9
+        return np.interp(seconds - self.hold, seconds, self._commands)

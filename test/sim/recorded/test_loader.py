@@ -47,6 +47,7 @@ def test_a_drive_is_one_road_with_its_path_and_pictures(drive):
     assert road.measured == ("yaw_rate", "lateral_acceleration", "speed")
     assert road.camera.focal == pytest.approx(CAMERA.focal)
     assert roads.length == path.length and roads.seconds == path.seconds
+    assert road.hold == pytest.approx(0.025)  # a command with each picture, 20 a second
 
 
 def test_its_pictures_are_those_of_the_recording_and_move_as_they_should(drive):

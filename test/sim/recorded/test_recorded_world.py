@@ -79,6 +79,33 @@ def test_a_command_acts_a_response_delay_later_as_a_bicycle():
     assert turned == pytest.approx(0.05 * SPEED * (1.0 - 0.15), rel=0.1)
 
 
+@pytest.mark.parametrize("hold", [0.0, 0.1])
+def test_a_command_that_stays_until_the_next_one_is_no_later_than_the_drivers(hold):
+    """The driver's commands, held for 0.2 s, keep to his path where his were held, too."""
+    world = RecordedWorld(dataclasses.replace(road(delay=0.3), hold=hold))
+    largest = 0.0
+    while not world.truth.finished:
+        command = world.command
+        for _ in range(20):
+            world.advance(steering_angle(command, world.body.vehicle))
+        largest = max(largest, abs(world.truth.heading_error))
+    assert largest < 0.004 if hold else largest > 0.012
+
+
+def test_the_vehicle_gains_and_loses_speed_as_it_did():
+    seconds = np.arange(len(ROAD.path)) / 20
+    speed = SPEED * (1.0 + 0.5 * np.sin(2.0 * seconds))
+    path = dataclasses.replace(
+        ROAD.path, speed=speed, station=np.concatenate([[0.0], np.cumsum(speed[:-1]) / 20])
+    )
+    for wheelbase in (0.2, 2.6):  # 0.24 m/s² is the least that the small one follows
+        vehicle = VehicleConfig(wheelbase, 0.4)
+        world = RecordedWorld(dataclasses.replace(ROAD, path=path, vehicle=vehicle))
+        for _ in range(500):
+            world.advance(steering_angle(world.command, vehicle))
+            assert world.truth.speed == pytest.approx(world.speed_limit, abs=0.03 * SPEED)
+
+
 def test_a_vehicle_that_turns_more_than_commanded_is_steered_back_with_less():
     straight = road(6.0, bends=0.0)
     strong = dataclasses.replace(straight, response_gain=2.0)
