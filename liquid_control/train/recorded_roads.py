@@ -123,8 +123,8 @@ def parts(
 
 
 def with_auxiliary(episode: Episode, roads: Sequence[RecordedRoad]) -> Episode:
-    """The episode with the auxiliary targets that its recording's roads give: on the path, so the
-    offset and the heading error are 0. NaN where no road has the frame."""
+    """The episode with the auxiliary targets that its recording's roads give: on the path, so that
+    offset and heading error are those of the lane's middle. NaN where no road has the frame."""
     columns = {
         name: np.full(len(episode), np.nan, np.float32) for name in names(episode.spec.auxiliary)
     }
@@ -134,8 +134,8 @@ def with_auxiliary(episode: Episode, roads: Sequence[RecordedRoad]) -> Episode:
         there = path.stamp_ns[place] == episode.stamp_ns
         station = path.station[place[there]]
         targets = {
-            "lane_offset": 0.0,
-            "heading_error": 0.0,
+            "lane_offset": -path.middle[place[there]],
+            "heading_error": -road.turned[place[there]],
             "curvature": path.curvature[place[there]],
             "curvature_ahead": np.interp(station + ahead, path.station, path.curvature),
         }

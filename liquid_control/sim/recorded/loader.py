@@ -26,6 +26,7 @@ from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
 from liquid_control.signals import Frame
 from liquid_control.sim.recorded.estimated import estimated
+from liquid_control.sim.recorded.middle import with_middle
 from liquid_control.sim.recorded.path import integrate
 from liquid_control.sim.recorded.road import MappedPictures, RecordedRoad
 from liquid_control.sim.recorded.stretches import LONGEST_GAP, TOO_SHORT, add, stretches_of
@@ -145,7 +146,13 @@ def load_roads(
             f"no stretch of good driving is long enough ({listed})",
             "Record for longer without a stop, or give the vehicle's true speed and wheelbase",
         )
-    return RecordedRoads(tuple(roads), left_out, found.words)
+    roads, wander = with_middle(roads)
+    words = dict(found.words)
+    if wander is not None:
+        words["lane_middle"] = (
+            f"{wander:.2g} m (rms) from the driver's line, by lines on the ground"
+        )
+    return RecordedRoads(tuple(roads), left_out, words)
 
 
 def working_size(rows: int, columns: int, preprocess: PreprocessConfig) -> PreprocessConfig:

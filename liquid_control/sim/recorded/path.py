@@ -26,7 +26,8 @@ SAMPLES_PER_WHEELBASE = 10
 class RecordedPath:
     """At N frames, each array (N,): `stamp_ns`, `station` [m] ascending from 0, `x`, `y` [m],
     `heading` [rad] continuous, driven `curvature` [1/m], `command` [1/m], the driver's curvature at
-    the frame, NaN where it is not known, `speed` [m/s]."""
+    the frame, NaN where it is not known, `speed` [m/s], `middle`: how far to the left of the path
+    the lane's middle is [m], 0 where that is not known."""
 
     stamp_ns: np.ndarray
     station: np.ndarray
@@ -36,6 +37,7 @@ class RecordedPath:
     curvature: np.ndarray
     command: np.ndarray
     speed: np.ndarray
+    middle: np.ndarray
 
     def __len__(self) -> int:
         return len(self.station)
@@ -101,7 +103,8 @@ def integrate(
     station, x, y, heading, curvature = (
         np.interp(seconds, ticks, track) for track in (along, x, y, heading, curvature)
     )
-    return RecordedPath(stamp_ns, station, x, y, heading, curvature, command, speed)
+    nothing = np.zeros(len(stamp_ns))
+    return RecordedPath(stamp_ns, station, x, y, heading, curvature, command, speed, nothing)
 
 
 def _cumulated(rate: np.ndarray) -> np.ndarray:

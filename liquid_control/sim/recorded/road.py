@@ -105,6 +105,13 @@ class RecordedRoad:
         so that on average it is as old as `hold`."""
         return float(np.interp(station, self.path.station, self._held))
 
+    def middle_at(self, station: float) -> tuple[float, float]:
+        """How far to the left of the path the lane's middle is [m], and the angle between them
+        [rad]."""
+        path = self.path
+        middle = float(np.interp(station, path.station, path.middle))
+        return middle, float(np.interp(station, path.station, self.turned))
+
     def speed_at(self, station: float) -> float:
         """The recorded speed [m/s] at a station."""
         return float(np.interp(station, self.path.station, self.path.speed))
@@ -141,6 +148,13 @@ class RecordedRoad:
         later = path.station + path.speed * self.response_delay
         driven = np.interp(later, path.station, path.curvature)
         return np.where(np.isfinite(path.command), path.command, driven / self.response_gain)
+
+    @functools.cached_property
+    def turned(self) -> np.ndarray:
+        """(N,) angle at the frames from the path to the lane's middle [rad]."""
+        path = self.path
+        along = np.gradient(path.station) * (1.0 - path.curvature * path.middle)
+        return np.arctan2(np.gradient(path.middle), np.maximum(along, 1e-9))
 
     @functools.cached_property
     def _held(self) -> np.ndarray:

@@ -106,6 +106,9 @@ class RecordedWorld:
         drawn: bool = False,
     ) -> None:
         refuse_foreign(condition)
+        if drawn:  # along the path
+            nothing = np.zeros(len(road.path))
+            road = dataclasses.replace(road, path=dataclasses.replace(road.path, middle=nothing))
         self.recording, self.condition = road, condition
         self.config = config or RecordedWorldConfig()
         self.road, self.scale = road.line, road.scale
@@ -147,9 +150,10 @@ class RecordedWorld:
         heading_error: float = 0.0,
         speed: float | None = None,
     ) -> None:
-        """Puts the vehicle beside the path at a station, steered as by the driver, moving at
-        `speed` [m/s] or at the recorded one."""
-        self._motion.place(station, lane_offset, heading_error, speed)
+        """Puts the vehicle beside the lane's middle at a station, steered as by the driver, moving
+        at `speed` [m/s] or at the recorded one."""
+        middle, turned = self.recording.middle_at(station)
+        self._motion.place(station, middle + lane_offset, turned + heading_error, speed)
         self._delivery.forget()
         self._truth: Truth | None = None
         if self._drawn is not None:
@@ -178,6 +182,10 @@ class RecordedWorld:
         """See `RecordedTaskWorld`."""
         return self._motion.predicted()
 
+    def middle_at(self, station: float) -> float:
+        """See `RecordedTaskWorld`."""
+        return self.recording.middle_at(station)[0]
+
     def advance(self, steering_angle: float, speed: float = math.inf) -> list[Event]:
         """See `DrivenWorld.advance`."""
         events: list[Event] = []
@@ -194,6 +202,7 @@ class RecordedWorld:
         if self._truth is None:
             motion = self._motion
             x, y, heading, curvature = self.road.at(motion.station)
+            middle, turned = self.recording.middle_at(motion.station)
             self.body.steering_angle = steering_angle(motion.curvature, self.body.vehicle)
             self._truth = Truth(
                 self.time_ns,
@@ -203,8 +212,8 @@ class RecordedWorld:
                 motion.speed,
                 self.body.steering_angle,
                 motion.station,
-                motion.offset,
-                math.remainder(motion.heading_error, 2 * math.pi),
+                motion.offset - middle,
+                math.remainder(motion.heading_error - turned, 2 * math.pi),
                 curvature,
                 motion.limit,
                 finished=motion.station > self._end,

@@ -1,4 +1,5 @@
-"""Keeping to a recorded path: drive as the driver did, and return to his line from beside it."""
+"""Keeping to the lane of a recorded path: drive as the driver did, and return from beside its
+middle, which is his line where nothing else is known."""
 
 from __future__ import annotations
 
@@ -39,7 +40,12 @@ class RecordedTaskWorld(Protocol):
     def response_gain(self) -> float: ...
 
     def predicted(self) -> tuple[float, float, float]:
-        """Station [m], offset [m] and heading error [rad] when a command of now takes effect."""
+        """Station [m], offset [m] and heading error [rad] from the path when a command of now takes
+        effect."""
+        ...
+
+    def middle_at(self, station: float) -> float:
+        """How far to the left of the path the lane's middle is [m]."""
         ...
 
 
@@ -69,9 +75,9 @@ class RecordedRoadTask:
         return steering_angle(0.0 if math.isnan(curvature) else curvature, vehicle), math.inf
 
     def expert(self, world: RecordedTaskWorld) -> np.ndarray:
-        """The driver's command here, and the difference that the error makes to pure pursuit of the
-        path: without an error exactly the recorded command. The error is the one that is there when
-        the command takes effect."""
+        """The driver's command here, and the difference between pure pursuit of the lane's middle
+        and of his own line: exactly the recorded command without an error on a line in the middle.
+        The error is the one that is there when the command takes effect."""
         limit = float(self.action_limit[0])
         wanted = world.command + self._correction(world) / world.response_gain
         return np.array([min(max(wanted, -limit), limit)])
@@ -95,17 +101,22 @@ class RecordedRoadTask:
 
     def _correction(self, world: RecordedTaskWorld) -> float:
         """R. C. Coulter, "Implementation of the Pure Pursuit Path Tracking Algorithm",
-        CMU-RI-TR-92-01: the arc to a point of the path from where the vehicle is, less the arc to
-        it from the path."""
+        CMU-RI-TR-92-01: the arc to a point of the lane's middle from where the vehicle is, less the
+        arc that the path takes from here to there."""
         station, offset, error = world.predicted()
         distance = max(self.scale.shortest_look_ahead, LOOK_AHEAD_TIME * world.truth.speed)
         x, y, heading, _ = world.road.at(station)
-        aim_x, aim_y, _, _ = world.road.at(station + distance)
+        aim_x, aim_y, aim_heading, _ = world.road.at(station + distance)
         least = (NEAREST_AIM * distance) ** 2
-        beside = x - offset * math.sin(heading), y + offset * math.cos(heading)
-        return _arc(*beside, heading + error, aim_x, aim_y, least) - _arc(
+        beside = _moved(x, y, heading, offset)
+        aim = _moved(aim_x, aim_y, aim_heading, world.middle_at(station + distance))
+        return _arc(*beside, heading + error, *aim, least) - _arc(
             x, y, heading, aim_x, aim_y, least
         )
+
+
+def _moved(x: float, y: float, heading: float, left: float) -> tuple[float, float]:
+    return x - left * math.sin(heading), y + left * math.cos(heading)
 
 
 def _arc(x: float, y: float, yaw: float, to_x: float, to_y: float, least: float) -> float:
