@@ -59,6 +59,12 @@ VERBS = (
         trains=True,
     ),
     Entry(
+        "train takeovers",
+        "train a policy on recordings in which a person took over from it",
+        "train.takeovers:VERB",
+        trains=True,
+    ),
+    Entry(
         "evaluate",
         "evaluate a policy in closed loop on held-out simulated roads or in recordings",
         "evaluate.closed_loop.evaluation:VERB",

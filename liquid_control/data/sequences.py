@@ -10,7 +10,7 @@ import numpy as np
 
 from liquid_control.config import TimelineConfig, check, number
 from liquid_control.data.episode import Episode
-from liquid_control.errors import ConfigError
+from liquid_control.errors import ConfigError, ShapeError
 from liquid_control.model.spec import Feature, PolicySpec, column
 from liquid_control.perception.noise import add_gaussian_noise
 
@@ -58,7 +58,9 @@ class Batch:
 
 class Sequences:
     """Draws batches of windows from episodes, uniformly over frames unless `weights` says how
-    often one begins at each frame of an episode; deterministic given the generator.
+    often one begins at each frame of an episode; deterministic given the generator. A weight is a
+    number for all frames, or (N,) of an episode's N frames: a window then begins as often as its
+    frames weigh in the mean.
 
     The first frame of each window starts with an empty state and gets `FIRST_DT`.
     `mirror_share` of the windows are mirrored left to right; in `blind_share` of them the
@@ -75,7 +77,7 @@ class Sequences:
         *,
         mirror_share: float = 0.0,
         blind_share: float = 0.0,
-        weights: Sequence[float] | None = None,
+        weights: Sequence[float | np.ndarray] | None = None,
     ) -> None:
         self.length, self.augmentation = length, augmentation
         self.mirror_share, self.blind_share = mirror_share, blind_share
@@ -105,8 +107,8 @@ class Sequences:
         self._starts = np.flatnonzero((self._room >= length) & enough)
         self._cumulated = None
         if weights is not None:
-            at_frame = np.repeat(np.asarray(weights, float), [len(each) for each in episodes])
-            self._cumulated = np.cumsum(at_frame[self._starts])
+            at_frame = [_begins(each, w, length) for each, w in zip(episodes, weights, strict=True)]
+            self._cumulated = np.cumsum(np.concatenate(at_frame)[self._starts])
 
     @property
     def windows(self) -> int:
@@ -200,6 +202,18 @@ def blind(batch: Batch, spec: PolicySpec, selected: np.ndarray) -> None:
     from right, so that only the pictures do."""
     sided = _mirror_signs(spec.measurements) < 0  # (M,)
     batch.measurements[np.ix_(selected, np.ones(batch.dt.shape[1], bool), sided)] = 0.0
+
+
+def _begins(episode: Episode, weight: float | np.ndarray, length: int) -> np.ndarray:
+    """How often a window of `length` frames begins at each of an episode's N frames, (N,). Raises
+    ShapeError for weights of another number of frames."""
+    if np.ndim(weight) == 0:
+        return np.full(len(episode), float(weight))
+    if np.shape(weight) != (len(episode),):
+        raise ShapeError("weights", np.shape(weight), (len(episode),))
+    total = np.concatenate([[0.0], np.cumsum(weight, dtype=float)])
+    first = np.arange(len(episode))
+    return (total[np.minimum(first + length, len(episode))] - total[first]) / length
 
 
 def _mirror_signs(features: Sequence[Feature]) -> np.ndarray:

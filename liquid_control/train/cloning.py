@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -72,12 +72,14 @@ def clone(
     settings: CloneSettings,
     rate: float = 1.0,
     fine_tuning: bool = False,
+    weights: Sequence[float | np.ndarray] | None = None,
 ) -> dict:
     """Fits `network` in place to the learned drives, gives it the weights that did best on the
     held-out ones, and trains the core on frozen features from there, which is kept where it does
     better still.
 
-    When `fine_tuning`, the initial weights take part as step 0. A resumed run ends with the same
+    `weights`: of the learned drives, in their order, see `Sequences`. When `fine_tuning`, the
+    initial weights of the network take part as step 0. A resumed run ends with the same
     weights as one without interruption; the core's part is done again as a whole. Returns
     `held_out` (see `validation.validate`), `best_step`, `steps`, `epochs`, `history` and
     `core_fit`. Raises TooLittleError.
@@ -89,6 +91,7 @@ def clone(
         settings.augmentation,
         mirror_share=settings.mirror_share,
         blind_share=settings.blind_share,
+        weights=weights,
     )
     require_enough(split, sequences)
     optimiser = make_optimiser(network, settings.fit)
@@ -127,7 +130,14 @@ def clone(
     if settings.core_fit.steps:
         rng = np.random.default_rng([settings.seed, settings.steps, 1])
         core_steps = fit_core(
-            network, learned, settings.augmentation, rng, settings.fit, settings.core_fit, rate
+            network,
+            learned,
+            settings.augmentation,
+            rng,
+            settings.fit,
+            settings.core_fit,
+            rate,
+            weights,
         )
         for core_step, losses in run.progress(core_steps, "fit the core", core["steps"]):
             if core_step % LOG_EVERY == 0:

@@ -56,7 +56,7 @@ def fit_core(
     fitting: FitSettings,
     settings: CoreFitSettings,
     rate: float = 1.0,
-    weights: Sequence[float] | None = None,
+    weights: Sequence[float | np.ndarray] | None = None,
 ) -> Iterator[tuple[int, dict[str, float]]]:
     """Fits the cell and the scales around it in place, at `rate` times the base rates; the encoder
     stays. Yields (step, losses) after each of the steps 1..`settings.steps`. `weights`: how often

@@ -27,7 +27,8 @@ from liquid_control.inspection.recording import inspect_recording
 from liquid_control.model.car import lane_keeping
 from liquid_control.perception.timeline import MEASURABLE
 from liquid_control.recordings.contributions import NOT_RECORDED
-from liquid_control.recordings.driven_curvature import NoCurvatureError, driven_curvature
+from liquid_control.recordings.driven_curvature import NoCurvatureError
+from liquid_control.recordings.drivers import Drivers, curvature_by_driver, read_drivers
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.vehicle_file import with_parameters, with_vehicle_file
 from liquid_control.recordings.view import crop_for
@@ -60,13 +61,15 @@ class RefusedRecordingsError(LiquidControlError):
 @dataclasses.dataclass(frozen=True, eq=False)
 class LoadedRecordings:
     """Usable episodes by the path that the settings name, facts about each, the preprocessing they
-    had, the measurements that at least one of them gives, and why others were left out."""
+    had, the measurements that at least one of them gives, why others were left out, and who drove
+    where a recording says it."""
 
     episodes: Mapping[str, Episode]
     facts: Mapping[str, Mapping]
     preprocess: PreprocessConfig
     inputs: tuple[str, ...]
     left_out: Mapping[str, str]
+    drivers: Mapping[str, Drivers | None] = dataclasses.field(default_factory=dict)
 
     def hashes(self) -> list[list[str]]:
         """SHA-256 of the files of every recording, in an order that does not depend on where they
@@ -105,7 +108,7 @@ def load_recordings(
         findings[str(job.path)] = found
         if problem:
             problems[str(job.path)] = problem
-    episodes, facts, doubts, warnings = {}, {}, {}, {}
+    episodes, facts, doubts, warnings, drivers = {}, {}, {}, {}, {}
     drives = {
         job: read_drive(job.path, job.reading, settings.cache)
         for job in jobs
@@ -115,9 +118,11 @@ def load_recordings(
     for job, drive in drives.items():
         name = str(job.path)
         try:
-            driven = driven_curvature(
+            drivers[name] = read_drivers(job.path)
+            driven = curvature_by_driver(
                 drive.columns["stamp_ns"],
                 drive.motion,
+                drivers[name],
                 settings.curvature,
                 job.reading.recording.vehicle,
                 {
@@ -173,7 +178,7 @@ def load_recordings(
     )
     _refuse_duplicates(facts)
     _tell({name: warnings[name] for name in facts})
-    return LoadedRecordings(episodes, facts, preprocess, inputs, problems)
+    return LoadedRecordings(episodes, facts, preprocess, inputs, problems, drivers)
 
 
 def _given(drives: Iterable[RecordedDrive]) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ NEEDS = {
     "collect": "run sim",
     "train simulation": "train",
     "train recordings": "train",
+    "train takeovers": "train",
     "evaluate": "run sim",
     "replay": "run bags report",
     "explain": "train report",

@@ -44,16 +44,24 @@ def write_drive(
     focal: float = 0.0,
     frozen: tuple[float, float] = (0.0, 0.0),
     change=lambda sample: sample,
+    policy: tuple[tuple[float, float], ...] | None = None,
 ) -> Path:
     """`ratio`: recorded steering angle over the driven one. `still`: header stamps stand still.
     `focal`: of a CameraInfo [px], 0: none. `frozen`: in these seconds [from, to) the camera repeats
-    one picture. `change`: what is done to each IMU, speed and steering sample."""
+    one picture. `change`: what is done to each IMU, speed and steering sample. `policy`: in these
+    spans [s] a policy drives, which steers to the other side, and a person in the others; None:
+    the recording does not say who drives."""
+    by = None
     rng = np.random.default_rng(seed)
     image = None
     with BagWriter(path, BagSettings(pictures="raw", steering="ackermann")) as writer:
         for tick in range(int(seconds * 100)):
             received = BEGIN + tick * 10_000_000
             stamp, bend = BEGIN if still else received, float(curvature(tick / 100, seed))
+            before, by = by, any(low <= tick / 100 < high for low, high in policy or ())
+            if policy is not None and by is not before:
+                state = "engaged" if by else "disengaged"
+                writer.write_gate_state(state, "policy", "as written", received)
             if imu and tick % 2 == 0:
                 inertial = ImuSample(stamp, (0.0, 0.0, speed * bend), (0.0, speed**2 * bend, 9.81))
                 writer.write_imu(change(inertial), received)
@@ -61,7 +69,7 @@ def write_drive(
                 writer.write_speed(change(SpeedSample(stamp, speed)), received)
             if tick % 5 == 0 and rng.random() > 0.05:
                 if steering:
-                    angle = ratio * steering_angle(bend, VEHICLE)
+                    angle = (-1.0 if by else ratio) * steering_angle(bend, VEHICLE)
                     writer.write_steering(change(SteeringSample(stamp, angle, speed)), received)
                 if focal:
                     writer.write_camera_info(stamp, *size, focal, received)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import struct
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -29,6 +30,7 @@ IMU, ODOMETRY, TWIST = (
 )
 ACKERMANN = "ackermann_msgs/msg/AckermannDriveStamped"
 DIAGNOSTIC_ARRAY = "diagnostic_msgs/msg/DiagnosticArray"
+STATUS = "diagnostic_msgs/msg/DiagnosticStatus"
 
 UNKNOWN_POSE = 1e6
 """Variance [m²], [rad²] of a pose that is not measured, as REP-105 estimators take it."""
@@ -80,6 +82,11 @@ def compressed_message(stamp_ns: int, data: np.ndarray) -> bytes:
     return _serialised(
         COMPRESSED_IMAGE, header=_header(stamp_ns, "camera_optical_frame"), format="jpeg", data=data
     )
+
+
+def status_message(level: int, name: str, text: str, values: Mapping[str, str]) -> bytes:
+    """DiagnosticStatus, as the safety gate publishes its state."""
+    return _serialised(STATUS, **_status(level, name, text, values))
 
 
 def image_message(frame: Frame) -> bytes:
@@ -176,14 +183,7 @@ def ackermann_message(stamp_ns: int, steering_angle: float, speed: float) -> byt
 
 def diagnostic_message(stamp_ns: int, level: int, name: str, text: str) -> bytes:
     """DiagnosticArray of one status."""
-    status = _make(
-        "diagnostic_msgs/msg/DiagnosticStatus",
-        level=level,
-        name=name,
-        message=text,
-        hardware_id="liquid_control",
-        values=[],
-    )
+    status = _make(STATUS, **_status(level, name, text, {}))
     return _serialised(DIAGNOSTIC_ARRAY, header=_header(stamp_ns, ""), status=[status])
 
 
@@ -236,6 +236,12 @@ def _stamped(form: bytes, stamp_ns: int) -> bytearray:
     data = bytearray(form)
     struct.pack_into("<iI", data, 4, *divmod(stamp_ns, 1_000_000_000))
     return data
+
+
+def _status(level: int, name: str, text: str, values: Mapping[str, str]) -> dict:
+    pairs = [_make("diagnostic_msgs/msg/KeyValue", key=key, value=values[key]) for key in values]
+    fields = {"level": level, "name": name, "message": text, "hardware_id": "liquid_control"}
+    return fields | {"values": pairs}
 
 
 def _make(kind: str, **fields):

@@ -39,8 +39,9 @@ CAMERA, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
 INERTIAL, ODOMETRY = "/imu/data", "/odom"
 COMMAND, PROPOSAL = "/command", "/proposal"
 GROUND_TRUTH, LANE_POSE = "/ground_truth", "/lane_pose"
+GATE_STATE = "/safety_node/state"
 
-RELIABLE = (COMMAND, PROPOSAL, GROUND_TRUTH, LANE_POSE)
+RELIABLE = (COMMAND, PROPOSAL, GROUND_TRUTH, LANE_POSE, GATE_STATE)
 """Topics that are offered reliably; sensors are offered as best effort."""
 
 
@@ -261,6 +262,12 @@ class BagWriter:
             messages.twist_message(action.stamp_ns, action.curvature, action.speed),
             receive_ns,
         )
+
+    def write_gate_state(self, state: str, driver: str, reason: str, receive_ns: int) -> None:
+        """A state of the safety gate by its name, and whose proposals count (policy or hand)."""
+        values = {"reason": reason, "driver": driver, "steady_ns": str(receive_ns)}
+        data = messages.status_message(0, "safety gate state", state, values)
+        self.write(GATE_STATE, messages.STATUS, data, receive_ns)
 
     def write_pose(
         self,

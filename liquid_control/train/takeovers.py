@@ -1,0 +1,154 @@
+"""Train a policy on the takeovers of its drives: what a person did when he took over is learned,
+what the policy did just before is not, and what it did undisturbed is rehearsed."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from liquid_control.data.episode import Episode
+from liquid_control.data.takeovers import (
+    frame_weights,
+    lost_at_handovers,
+    only_by,
+    without_worthless,
+)
+from liquid_control.errors import ConfigError
+from liquid_control.model.car import lane_keeping
+from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import read_model
+from liquid_control.model.spec import names
+from liquid_control.recordings.drivers import Driver, Drivers
+from liquid_control.system.allocator import keep_freed_memory
+from liquid_control.system.verb import Verb
+from liquid_control.train.cloning import clone
+from liquid_control.train.device import choose_device
+from liquid_control.train.from_recordings import FINE_TUNING_RATE
+from liquid_control.train.load_recordings import LoadedRecordings, load_recordings
+from liquid_control.train.recordings_settings import starting_preprocess
+from liquid_control.train.run import Run, described
+from liquid_control.train.split import Split, split_drives
+from liquid_control.train.starting_network import fine_tuned
+from liquid_control.train.takeovers_settings import PLACES, TakeoversSettings
+
+METHOD = "imitation: behaviour cloning of a person who takes over from the policy (HG-DAgger)"
+
+
+def train(settings: TakeoversSettings) -> dict:
+    """From recordings and the model that drove to `settings.out`/model; returns its errors on what
+    a person drove in the held-out recordings, before and after.
+
+    Raises ConfigError for settings that contradict each other, a run with others in the same
+    folder, and recordings without any takeover; RefusedRecordingsError for recordings that cannot
+    be used, TooLittleError when not enough is left of them.
+    """
+    if not settings.bags:
+        raise ConfigError("bags", "none", "at least one recording: train takeovers --bags DRIVE")
+    started, device = time.perf_counter(), choose_device(settings.device)
+    info, reading = read_model(find_model(settings.start)), settings.reading
+
+    # ---- load, weigh and split
+    inputs = names(info.spec.measurements)
+    loaded = load_recordings(reading, starting_preprocess(reading, info), inputs)
+    found = takeovers_of(loaded)
+    if not found["takeovers"]:
+        raise ConfigError(
+            "bags",
+            "recordings without a takeover (no state of the gate says that a person drove after "
+            "the policy)",
+            "at least one takeover; what people drove is for train recordings",
+        )
+    split = split_drives(
+        loaded.episodes,
+        settings.held_out,
+        settings.held_out_share,
+        settings.clone.seed,
+        settings.block,
+    )
+    weighed, weights = _weighed(settings, loaded, split)
+
+    # ---- the network that drove
+    keep_freed_memory()
+    torch.manual_seed(settings.clone.seed)
+    spec = lane_keeping(loaded.preprocess, inputs=inputs)
+    network, scales = fine_tuned(info, spec, weighed)
+
+    # ---- fit, validate, save
+    decisive = described(settings, PLACES) | {
+        "recordings": loaded.hashes(),
+        "from_files": dict(info.files),
+    }
+    with Run(settings.out, METHOD, decisive, settings.clone.seed, device, started) as run:
+        rate = settings.clone.rate or FINE_TUNING_RATE
+        metrics = clone(run, network.to(device), weighed, settings.clone, rate, True, weights)
+        data = {
+            "recordings": loaded.facts,
+            "split": split.names,
+            "scales": scales,
+            "frames": sum(map(len, split.learned.values())),
+            "from": {"model": str(settings.start), "files": dict(info.files)},
+            "takeovers": found,
+        }
+        run.save_model(network, data, metrics | {"split": split.by})
+        history, held_out = metrics["history"], metrics["held_out"]
+        return {
+            "model": str(run.model),
+            "recordings": len(loaded.episodes),
+            "left_out": loaded.left_out,
+            **found,
+            "split": split.by,
+            "learned_frames": data["frames"],
+            "before": {name: history[0][name] for name in ("rmse", "mae")},
+            "held_out": {name: held_out[name] for name in held_out if name != "recordings"},
+            "best_step": metrics["best_step"],
+            "core_fit": metrics["core_fit"],
+            "seconds": run.elapsed,
+        }
+
+
+def takeovers_of(loaded: LoadedRecordings) -> dict:
+    """`takeovers`; frames that each drove, by name; `handover_frames_lost`: of all takeovers the
+    most frames of a person without a target before the first that has one."""
+    frames = dict.fromkeys((driver.name.lower() for driver in Driver), 0)
+    takeovers, lost = 0, [0]
+    for name, episode in loaded.episodes.items():
+        drivers = loaded.drivers.get(name)
+        if drivers is None:
+            frames["person"] += len(episode)
+            continue
+        takeovers += len(drivers.takeovers)
+        lost += lost_at_handovers(episode, drivers)
+        for driver in Driver:
+            frames[driver.name.lower()] += int(
+                np.count_nonzero(drivers.at(episode.stamp_ns) == driver)
+            )
+    return {"takeovers": takeovers, "frames_by": frames, "handover_frames_lost": max(lost)}
+
+
+def _weighed(
+    settings: TakeoversSettings, loaded: LoadedRecordings, split: Split
+) -> tuple[Split, list[np.ndarray]]:
+    """The split with targets where a frame teaches, in the held-out part where a person drove; and
+    the weights of the learned frames."""
+    learned: dict[str, Episode] = {}
+    weights = []
+    for name, episode in split.learned.items():
+        weight = frame_weights(episode.stamp_ns, _drivers(loaded, split, name), settings.weights)
+        learned[name] = without_worthless(episode, weight)
+        weights.append(weight)
+    held_out: Mapping[str, Episode] = {
+        name: only_by(episode, _drivers(loaded, split, name), Driver.PERSON)
+        for name, episode in split.held_out.items()
+    }
+    return dataclasses.replace(split, learned=learned, held_out=held_out), weights
+
+
+def _drivers(loaded: LoadedRecordings, split: Split, name: str) -> Drivers | None:
+    return loaded.drivers.get(split.recording_of(name))
+
+
+VERB = Verb(TakeoversSettings, train)
