@@ -6,9 +6,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,24 +22,28 @@ from liquid_control.config import (
     group,
     number,
     path,
+    text,
 )
 from liquid_control.control.controller import Controller
 from liquid_control.control.safety import SafetyGate
 from liquid_control.data.episode import Episode
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import ConfigError
-from liquid_control.model.packed import PackedModel
+from liquid_control.model.installed import find_model
+from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.model.spec import Feature
 from liquid_control.perception.observer import preprocess
-from liquid_control.recordings.rosbag.writer import BagSettings, BagWriter, check_free
+from liquid_control.recordings.rosbag.writer import BagSettings, check_free
 from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import CorruptedInput
+from liquid_control.sim.conditions.table import CLEAN, CONDITIONS
 from liquid_control.sim.drive import drive
 from liquid_control.sim.expert import ExpertRuntime
+from liquid_control.sim.person import Person, PersonSettings, SharedRuntime
 from liquid_control.sim.recorded.driver import recorded_driver
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.world import RecordedWorld
-from liquid_control.sim.recorder import DriveRecorder
+from liquid_control.sim.recorded_drive import SHARED, RecordedDrive, record_drive, shared_facts
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
 from liquid_control.sim.tasks.lane_keeping import SET_SPEED
 from liquid_control.sim.truth import Truth
@@ -77,7 +81,8 @@ class DriveJob:
     `steering_noise`: standard deviation [rad]. `noise_variance`: of Gaussian noise on the picture
     (0..1) that the driver gets; the collected pictures are without it. `seed` fixes road,
     appearance, vehicle and noise. `recording`: how to record, None for an episode; `name`: of the
-    recording.
+    recording. `condition`: of a drive in MuJoCo, by name. `person`: takes over from the model in a
+    drive that is recorded.
     """
 
     seed: int
@@ -88,25 +93,8 @@ class DriveJob:
     noise_variance: float = 0.0
     recording: BagSettings | None = None
     name: str = "drive"
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordedDrive:
-    """A rosbag2 directory as a value: the bytes of each file by name. `frames`: of its camera."""
-
-    frames: int
-    files: Mapping[str, bytes] = dataclasses.field(repr=False)
-
-    def __len__(self) -> int:
-        return self.frames
-
-    def save(self, directory: Path) -> None:
-        """Writes the directory, complete or not at all. Raises BagError when it exists."""
-        partial = check_free(directory)
-        partial.mkdir(parents=True)
-        for name, content in self.files.items():
-            (partial / name).write_bytes(content)
-        partial.rename(directory)
+    condition: str = CLEAN.name
+    person: PersonSettings | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +116,13 @@ class CollectionSettings:
     steering_noise: float = number(
         0.02, 0.0, 0.2, "rad", "standard deviation of the steering noise; the expert corrects it"
     )
+    driver: str = text(
+        "",
+        "model that drives while the expert watches and takes over, by path or name; recordings "
+        "only. Empty: the expert drives",
+    )
+    condition: str = text(CLEAN.name, "driving condition by name (doc/benchmark.md)")
+    person: PersonSettings = group(PersonSettings())
     world: WorldConfig = group(WorldConfig())
     preprocess: PreprocessConfig = group(PreprocessConfig())
     bag: BagSettings = group(BagSettings())
@@ -135,30 +130,40 @@ class CollectionSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.condition not in CONDITIONS:
+            raise ConfigError("condition", self.condition, "one of " + ", ".join(CONDITIONS))
+        if self.driver and self.format != "bag":
+            raise ConfigError("driver", self.driver, "--format bag, in which it says who drove")
 
 
 def collect_expert(settings: CollectionSettings) -> dict:
     """Collects on all cores; returns the number of frames and their rate, start of the processes
-    included. Raises ConfigError where the drives of an earlier run are: training on the folder
+    included; with a `driver` how far it drove and how often the person took over. Raises
+    ConfigError where the drives of an earlier run are: training on the folder
     would mix them."""
     started = time.perf_counter()
     check_camera(settings.preprocess, settings.world)
     settings.out.mkdir(parents=True, exist_ok=True)
     recording, ending = (settings.bag, "") if settings.format == "bag" else (None, ".npz")
-    jobs = {}
+    jobs, model = {}, None
+    if settings.driver:
+        model = pack_model(find_model(settings.driver))
     for index in range(settings.roads):
-        name = f"expert_{index:04d}"
+        name = f"{'shared' if model else 'expert'}_{index:04d}"
         jobs[settings.out / f"{name}{ending}"] = DriveJob(
             road_seed(settings.seed, index),
             settings.preprocess,
             dataclasses.replace(settings.world, stratum=index % STRATA),
-            settings.steering_noise,
+            0.0 if model else settings.steering_noise,
+            model,
             recording=recording,
             name=name,
+            condition=settings.condition,
+            person=settings.person if model else None,
         )
     for directory in jobs if recording else ():
         check_free(directory)
-    earlier = len(list(settings.out.glob("expert_*")))
+    earlier = len([*settings.out.glob("expert_*"), *settings.out.glob("shared_*")])
     if earlier:
         raise ConfigError(
             str(settings.out),
@@ -167,7 +172,9 @@ def collect_expert(settings: CollectionSettings) -> dict:
         )
     frames = collect(jobs, processes(settings.workers), "collect")
     seconds = time.perf_counter() - started
+    shared = [shared_facts(path) for path in jobs] if model else []
     return {
+        **{name: round(sum(one[name] for one in shared), 1) for name in SHARED if shared},
         "recordings" if recording else "episodes": len(jobs),
         "frames": frames,
         "seconds": seconds,
@@ -207,8 +214,11 @@ def simulate(job: DriveJob) -> Episode | RecordedDrive:
     if beside:
         world = RecordedWorld(beside.road, seed=job.seed, drawn=beside.drawn)
     else:
-        world = World(job.world, job.seed)
-    runtime = _driver(job, world)
+        world = World(job.world, job.seed, condition=CONDITIONS[job.condition])
+    runtime, person = _driver(job, world), None
+    if job.person is not None:
+        person = Person(job.person, world.scale, np.random.default_rng([job.seed, 3]))
+        runtime = SharedRuntime(runtime, world, person)
     controller, gate = recorded_driver(world, runtime) if beside else _car(world, runtime)
     noise = steering_noise(np.random.default_rng([job.seed, 1]), job.steering_noise)
     try:
@@ -217,7 +227,7 @@ def simulate(job: DriveJob) -> Episode | RecordedDrive:
             return _episode(world, controller, gate, noise.__next__, restarts.after)
         if job.recording is None:
             return _episode(world, controller, gate, noise.__next__)
-        return _recording(job, world, controller, gate, noise.__next__)
+        return _recording(job, world, controller, gate, noise.__next__, person)
     finally:
         world.close()
 
@@ -230,13 +240,15 @@ def _driver(job: DriveJob, world: World | RecordedWorld) -> Runtime:
         from liquid_control.deploy.packed_runtime import load_packed
 
         runtime = load_packed(job.model)
+    corruption = dict(CONDITIONS[job.condition].input_corruption)
     if job.noise_variance:
-        runtime = CorruptedInput(runtime, job.seed, noise_variance=job.noise_variance)
-    return runtime
+        corruption["noise_variance"] = job.noise_variance
+    return CorruptedInput(runtime, job.seed, **corruption) if corruption else runtime
 
 
 def _car(world: World, runtime: Runtime) -> tuple[Controller, SafetyGate]:
-    return Controller(runtime, speed=SET_SPEED), SafetyGate(vehicle=world.body.vehicle)
+    condition = world.condition
+    return Controller(runtime, speed=SET_SPEED), SafetyGate(condition.gate, condition.vehicle)
 
 
 class _Restarts:
@@ -307,28 +319,17 @@ def _recording(
     controller: Controller,
     gate: SafetyGate,
     disturbance: Callable[[], float],
+    person: Person | None,
 ) -> RecordedDrive:
-    """The recorded command is that of the gate, without the steering noise: what the driver meant,
-    not what moved the wheels."""
     facts = {
         "made_by": "liquid-control collect",
         "driver": "expert" if job.model is None else job.model.name,
         "seed": str(job.seed),
         "steering_noise": f"{job.steering_noise} rad",
+        "condition": job.condition,
     }
-    with tempfile.TemporaryDirectory(prefix="liquid_control_") as folder:
-        directory = Path(folder) / job.name
-        with BagWriter(directory, job.recording, facts, world.body.vehicle) as writer:
-            recorder = DriveRecorder(writer, world, job.seed)
-            for step in drive(world, controller, gate, disturbance, recorder.sample):
-                # As on a robot, no command is recorded before the first proposal.
-                if controller.action is not None:
-                    recorder.command(step.command, step.action)
-                recorder.truth(step.truth)
-                if world.task.is_terminated(step.truth):
-                    break
-        files = {file.name: file.read_bytes() for file in directory.iterdir()}
-    return RecordedDrive(recorder.frames, files)
+    steps = partial(drive, world, controller, gate, disturbance)
+    return record_drive(world, controller, steps, job.seed, job.recording, job.name, facts, person)
 
 
 def steering_noise(rng: np.random.Generator, deviation: float) -> Iterator[float]:

@@ -73,6 +73,12 @@ class DriveRecorder:
             received_ns,
         )
 
+    def driver(self, by_person: bool) -> None:
+        """Writes who drives from now on, as a state of the safety gate."""
+        received_ns = self.begin_ns + self.world.time_ns + REACTION_NS
+        state, reason = ("disengaged", "a person drives") if by_person else ("engaged", "driving")
+        self.writer.write_gate_state(state, "policy", reason, received_ns)
+
     def truth(self, truth: Truth) -> None:
         """Writes the truth when it is due, as sim_node publishes it."""
         if truth.stamp_ns < self._truth_due_ns:
