@@ -65,6 +65,12 @@ VERBS = (
         trains=True,
     ),
     Entry(
+        "improve",
+        "train on the takeovers of a model's drives, and say whether the result may replace it",
+        "train.improve:VERB",
+        trains=True,
+    ),
+    Entry(
         "evaluate",
         "evaluate a policy in closed loop on held-out simulated roads or in recordings",
         "evaluate.closed_loop.evaluation:VERB",
@@ -134,6 +140,11 @@ VERBS = (
         "bench recorded-world",
         "train and examine policies in the world of recordings, and compare it with the real one",
         "experiments.recorded_world.run:VERB",
+    ),
+    Entry(
+        "bench takeovers",
+        "measure takeovers per km over rounds of driving and learning, the expert as the person",
+        "experiments.takeovers.run:VERB",
     ),
     Entry(
         "faults",

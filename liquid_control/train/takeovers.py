@@ -20,7 +20,7 @@ from liquid_control.data.takeovers import (
 from liquid_control.errors import ConfigError
 from liquid_control.model.car import lane_keeping
 from liquid_control.model.installed import find_model
-from liquid_control.model.model_file import read_model
+from liquid_control.model.model_file import ModelInfo, read_model
 from liquid_control.model.spec import names
 from liquid_control.recordings.drivers import Driver, Drivers
 from liquid_control.system.allocator import keep_freed_memory
@@ -46,36 +46,18 @@ def train(settings: TakeoversSettings) -> dict:
     folder, and recordings without any takeover; RefusedRecordingsError for recordings that cannot
     be used, TooLittleError when not enough is left of them.
     """
-    if not settings.bags:
-        raise ConfigError("bags", "none", "at least one recording: train takeovers --bags DRIVE")
     started, device = time.perf_counter(), choose_device(settings.device)
-    info, reading = read_model(find_model(settings.start)), settings.reading
+    info = read_model(find_model(settings.start))
 
     # ---- load, weigh and split
-    inputs = names(info.spec.measurements)
-    loaded = load_recordings(reading, starting_preprocess(reading, info), inputs)
-    found = takeovers_of(loaded)
-    if not found["takeovers"]:
-        raise ConfigError(
-            "bags",
-            "recordings without a takeover (no state of the gate says that a person drove after "
-            "the policy)",
-            "at least one takeover; what people drove is for train recordings",
-        )
-    split = split_drives(
-        loaded.episodes,
-        settings.held_out,
-        settings.held_out_share,
-        settings.clone.seed,
-        settings.block,
-    )
-    weighed, weights = _weighed(settings, loaded, split)
+    drives = load_takeovers(settings, info)
+    loaded, split, found = drives.loaded, drives.split, drives.found
 
     # ---- the network that drove
     keep_freed_memory()
     torch.manual_seed(settings.clone.seed)
-    spec = lane_keeping(loaded.preprocess, inputs=inputs)
-    network, scales = fine_tuned(info, spec, weighed)
+    spec = lane_keeping(loaded.preprocess, inputs=names(info.spec.measurements))
+    network, scales = fine_tuned(info, spec, split)
 
     # ---- fit, validate, save
     decisive = described(settings, PLACES) | {
@@ -84,7 +66,8 @@ def train(settings: TakeoversSettings) -> dict:
     }
     with Run(settings.out, METHOD, decisive, settings.clone.seed, device, started) as run:
         rate = settings.clone.rate or FINE_TUNING_RATE
-        metrics = clone(run, network.to(device), weighed, settings.clone, rate, True, weights)
+        network = network.to(device)
+        metrics = clone(run, network, split, settings.clone, rate, True, drives.weights)
         data = {
             "recordings": loaded.facts,
             "split": split.names,
@@ -108,6 +91,43 @@ def train(settings: TakeoversSettings) -> dict:
             "core_fit": metrics["core_fit"],
             "seconds": run.elapsed,
         }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TakeoverDrives:
+    """Recordings, of which the `split` has targets where a frame teaches, in the held-out part
+    where a person drove; `weights` of the learned frames, see `Sequences`; `found`: what
+    `takeovers_of` says."""
+
+    loaded: LoadedRecordings
+    split: Split
+    weights: list[np.ndarray]
+    found: dict
+
+
+def load_takeovers(settings: TakeoversSettings, info: ModelInfo) -> TakeoverDrives:
+    """The recordings that the settings name, for the model `info`; raises as `train`."""
+    if not settings.bags:
+        raise ConfigError("bags", "none", "at least one recording: train takeovers --bags DRIVE")
+    reading = settings.reading
+    inputs = names(info.spec.measurements)
+    loaded = load_recordings(reading, starting_preprocess(reading, info), inputs)
+    found = takeovers_of(loaded)
+    if not found["takeovers"]:
+        raise ConfigError(
+            "bags",
+            "recordings without a takeover (no state of the gate says that a person drove after "
+            "the policy)",
+            "at least one takeover; what people drove is for train recordings",
+        )
+    split = split_drives(
+        loaded.episodes,
+        settings.held_out,
+        settings.held_out_share,
+        settings.clone.seed,
+        settings.block,
+    )
+    return TakeoverDrives(loaded, *_weighed(settings, loaded, split), found)
 
 
 def takeovers_of(loaded: LoadedRecordings) -> dict:

@@ -4,6 +4,8 @@ what it had done before."""
 from __future__ import annotations
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from liquid_control.policy.saved import load_network, save_model
 from liquid_control.train.cloning import CloneSettings
 from liquid_control.train.fit import FitSettings
 from liquid_control.train.fit_core import CoreFitSettings
+from liquid_control.train.improve import VERB, ImproveSettings, gather, improve, objections
 from liquid_control.train.takeovers import train
 from liquid_control.train.takeovers_settings import TakeoversSettings
 from liquid_control.train.validation import predict
@@ -111,3 +114,52 @@ def test_recordings_without_a_takeover_are_refused(settings, folder, drives):
         train(dataclasses.replace(settings, bags=(whole,), held_out=(), out=folder / "no"))
     with pytest.raises(ConfigError, match="at least one recording"):
         train(dataclasses.replace(settings, bags=(), out=folder / "none"))
+
+
+def test_improve_says_yes_where_the_person_is_learned_and_keeps_both(run, settings):
+    before = read_model(settings.start).files
+    said = improve(ImproveSettings(settings, roads=0))
+    assert said["replace"] and not said["reasons"] and VERB.succeeded(said)
+    assert said["on_held_out_recordings"]["rmse"]["better"]
+    assert read_model(said["driving"]).files == before
+    assert Path(said["candidate"]) == settings.out / "model" != Path(said["driving"])
+    written = json.loads((settings.out / "verdict.json").read_text())
+    assert written["replace"] and written["takeovers"] == 6
+    assert "yes" in VERB.show(said)
+
+
+def test_improve_says_no_where_nothing_is_better(run, settings, folder):
+    again = dataclasses.replace(
+        settings,
+        start=str(settings.out / "model"),
+        out=folder / "again",
+        clone=dataclasses.replace(QUICK, steps=1, rate=1e-6),
+    )
+    said = improve(ImproveSettings(again, roads=0))
+    assert not said["replace"] and not VERB.succeeded(said)
+    assert "not less" in said["reasons"][0] and "no: " in VERB.show(said)
+
+
+def test_recordings_are_gathered_from_folders(folder, drives, tmp_path):
+    for name in ("b", "a"):
+        drives.write_drive(tmp_path / "day" / name, seconds=1.0, policy=((0.2, 0.6),))
+    alone = drives.write_drive(tmp_path / "alone", seconds=1.0)
+    (tmp_path / "day" / "notes").mkdir()
+    found, without = gather([tmp_path / "day", alone, alone])
+    assert found == [tmp_path / "day" / "a", tmp_path / "day" / "b", alone] and without == [alone]
+    with pytest.raises(ConfigError, match="or folders with recordings"):
+        gather([])
+
+
+def test_a_figure_on_the_roads_that_is_worse_is_an_objection():
+    def figure(low: float, high: float) -> dict:
+        both = {"candidate": 1.0, "driving": 2.0, "difference": -1.0, "ci": [low, high]}
+        return both | {"worse": low > 0, "better": high < 0}
+
+    better, same, worse = figure(-2.0, -1.0), figure(-1.0, 1.0), figure(0.5, 1.0)
+    roads = {"clean": {"departures_per_km": same, "lateral_rmse_m": same}}
+    assert objections({"rmse": better}, {}) == objections({"rmse": better}, roads) == []
+    assert len(objections({"rmse": same}, roads)) == 1
+    bad = {"night": {"departures_per_km": worse, "lateral_rmse_m": better}}
+    (reason,) = objections({"rmse": better}, bad)
+    assert "night" in reason and "departures_per_km" in reason
