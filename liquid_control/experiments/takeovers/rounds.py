@@ -47,7 +47,7 @@ class Loop:
     def _drive(self, model: Path, number: int) -> tuple[list[dict], list[Path]]:
         """Takeovers and distances by road, and the recordings."""
         settings, folder = self.settings, self.folder / f"drives_{number}"
-        words = ["collect", "--out", folder, "--format", "bag", "--driver", model]
+        words = ["collect", folder, "--format", "bag", "--driver", model]
         words += ["--condition", self.condition, "--roads", settings.roads]
         words += ["--seed", self.seed + ROUND_SEEDS * (number + 1), "--world.length", ROAD]
 
@@ -76,7 +76,7 @@ class Loop:
 def start_policy(settings: TakeoverBenchSettings, seed: int) -> tuple[Path, list[Path]]:
     """A model that is cloned, without DAgger, from clean drives of the expert, and these."""
     folder, out = settings.out / f"start_{seed}" / "bags", settings.out / f"start_{seed}" / "run"
-    words = ["collect", "--out", folder, "--format", "bag", "--roads", settings.start_roads]
+    words = ["collect", folder, "--format", "bag", "--roads", settings.start_roads]
     words += ["--seed", seed, "--world.length", "400"]
 
     def drive() -> dict:
