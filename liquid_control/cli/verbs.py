@@ -120,6 +120,11 @@ VERBS = (
         "bench.shadow:VERB",
     ),
     Entry(
+        "bench operator",
+        "measure the operator's page: latency, CPU time of its server, effect on the policy",
+        "bench.operator:VERB",
+    ),
+    Entry(
         "bench driving",
         "train every preset, drive all on the same roads in every condition, test the claims",
         "experiments.driving.run:VERB",
@@ -170,6 +175,11 @@ VERBS = (
         "soak processes",
         "kill, freeze, disconnect and flood the real nodes and check the safety gate's response",
         "stress.processes.run:VERB",
+    ),
+    Entry(
+        "soak operator",
+        "kill, freeze, cut off and confuse the operator's page and check that the gate takes over",
+        "stress.processes.operator_soak:VERB",
     ),
     Entry(
         "soak",

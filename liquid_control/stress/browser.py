@@ -90,6 +90,10 @@ class Browser:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    def wake(self) -> None:
+        """Goes on after a SIGSTOP to its process group."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def open(self, address: str, width: int = 390, height: int = 844, phone: bool = True) -> Page:
         """A new page of this size [px], loaded."""
         made = self._loop.run_until_complete(self._put(f"json/new?{address}"))

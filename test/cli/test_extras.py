@@ -38,6 +38,7 @@ NEEDS = {
     "bench train": "train report",
     "bench replay": "run bags report",
     "bench shadow": "run sim",
+    "bench operator": "run",
     "bench driving": "train report",
     "bench tables": "train report",
     "bench recordings": "train report",
@@ -48,6 +49,7 @@ NEEDS = {
     "soak inputs": "run bags",
     "soak recordings": "run bags",
     "soak processes": "run sim",
+    "soak operator": "run",
     "soak": "run sim",
     "doctor": "",
 }

@@ -15,16 +15,13 @@ const ANSWER_STAYS = 8000; // ms, of one that was accepted
 let facts = null;
 let forgetting = null;
 let frames = [];
-let recording = false;
 const keys = new Set();
 const stick = { steering: 0, speed: 0, held: false };
 
 const command = new Command({
   change: showControls,
   stick: () => (facts?.gate.driver === "hand" ? stickNow() : null),
-  answer: ({ answer, accepted, order }) => {
-    if (order === "record" && accepted) recording = true;
-    if (order === "stop recording" && accepted) recording = false;
+  answer: ({ answer, accepted }) => {
     if (!answer) return;
     byId("answer").textContent = answer;
     byId("answer").dataset.accepted = accepted ? "yes" : "no";
@@ -158,15 +155,21 @@ function showControls() {
   text("claim", drives ? "Release control" : taken ? "Another page drives" : "Take control");
   byId("engage").disabled = !drives || driving;
   text("engage", driving ? gate.state[0].toUpperCase() + gate.state.slice(1) : hand ? "Engage, by hand" : "Engage");
-  for (const id of ["by-hand", "by-policy", "record", "acknowledge"]) byId(id).disabled = !drives;
+  for (const id of ["by-hand", "by-policy", "record", "mark", "acknowledge"]) byId(id).disabled = !drives;
   byId("acknowledge").hidden = gate.state !== "fault";
   byId("by-hand").setAttribute("aria-pressed", String(hand));
   byId("by-policy").setAttribute("aria-pressed", String(!hand));
-  byId("record").setAttribute("aria-pressed", String(recording));
-  text("record", recording ? "Stop recording" : "Record");
+  const recorder = facts?.recorder;
+  byId("record").setAttribute("aria-pressed", String(isRecording()));
+  text("record", isRecording() ? `Stop recording (${Math.round(recorder.seconds)} s)` : recorder?.problem || "Record");
+  byId("mark").hidden = !recorder;
   byId("hand").hidden = !(hand && drives);
   byId("takeover").disabled = byId("emergency").disabled = !up;
   if (drives) navigator.wakeLock?.request("screen").catch(() => {});
+}
+
+function isRecording() {
+  return facts?.recorder?.state === "recording";
 }
 
 function text(id, value) {
@@ -216,7 +219,8 @@ press("engage", () => command.send("engage"));
 press("acknowledge", () => command.send("acknowledge"));
 press("by-hand", () => command.send("by_hand"));
 press("by-policy", () => command.send("by_policy"));
-press("record", () => command.send("record", { on: !recording }));
+press("record", () => command.send("record", { on: !isRecording() }));
+press("mark", () => command.send("mark"));
 for (const [id, act] of [["takeover", takeOver], ["emergency", emergencyStop]]) {
   byId(id).addEventListener("pointerdown", act);
   byId(id).addEventListener("click", (event) => event.detail === 0 && act()); // by keyboard

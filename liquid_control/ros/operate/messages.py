@@ -31,6 +31,7 @@ class Kind(enum.Enum):
     BY_HAND = "by_hand"
     BY_POLICY = "by_policy"
     RECORD = "record"
+    MARK = "mark"
 
 
 ANYONES = (Kind.TAKEOVER, Kind.EMERGENCY_STOP)

@@ -85,6 +85,7 @@ class Robot:
                 (SetBool, f"{gate}/drive_by_hand"),
                 (GetParameters, f"{gate}/get_parameters"),
                 (SetBool, f"{recorder}/record"),
+                (Trigger, f"{recorder}/mark"),
             )
         }
         self.recorder_name = recorder
@@ -134,11 +135,9 @@ class Robot:
             case Order.BY_HAND | Order.BY_POLICY:
                 return await self._choose(order is Order.BY_HAND)
             case Order.RECORD | Order.STOP_RECORDING:
-                request = SetBool.Request(data=order is Order.RECORD)
-                return self._said(
-                    await self._call(f"{self.recorder_name}/record", request),
-                    f"no {self.recorder_name} runs",
-                )
+                return await self._record("record", SetBool.Request(data=order is Order.RECORD))
+            case Order.MARK:
+                return await self._record("mark", Trigger.Request())
         return Answer(True, "")
 
     async def learn_settings(self) -> None:
@@ -175,6 +174,10 @@ class Robot:
         if self.settings is not None and not self.settings.manual:
             return Answer(not by_hand, UNLESS_MANUAL)
         return self._said(await self._call(f"{self.gate_name}/drive_by_hand", request))
+
+    async def _record(self, name: str, request) -> Answer:
+        response = await self._call(f"{self.recorder_name}/{name}", request)
+        return self._said(response, f"no {self.recorder_name} runs")
 
     async def _trigger(self, name: str) -> Answer:
         return self._said(await self._call(f"{self.gate_name}/{name}", Trigger.Request()))

@@ -59,6 +59,7 @@ class Order(enum.Enum):
     BY_POLICY = "by policy"
     RECORD = "record"
     STOP_RECORDING = "stop recording"
+    MARK = "mark"
 
 
 ORDERS = {
@@ -68,6 +69,7 @@ ORDERS = {
     Kind.ENGAGE: Order.ENGAGE,
     Kind.BY_HAND: Order.BY_HAND,
     Kind.BY_POLICY: Order.BY_POLICY,
+    Kind.MARK: Order.MARK,
 }
 
 

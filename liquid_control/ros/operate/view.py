@@ -40,6 +40,7 @@ class View:
         for name, kind, topic, profile in (
             ("verdict", DiagnosticStatus, f"{gate}/verdict", qos.COMMAND_IN),
             ("odom", odometry, "odom", qos.CAMERA),
+            ("recorder", DiagnosticStatus, f"{self._robot.recorder_name}/state", qos.LATCHED),
             ("reports", DiagnosticArray, "/diagnostics", qos.STATUS),
         ):
             self._subscriptions[name] = PolledSubscription(self._node, kind, topic, profile)
@@ -62,6 +63,8 @@ class View:
             self._values["speed"] = now, speed if math.isfinite(speed) else None
         for message, _ in self._subscriptions["verdict"].take():
             self._values["verdict"] = now, message
+        for message, _ in self._subscriptions["recorder"].take():
+            self._values["recorder"] = now, message
         for message, _ in self._subscriptions["reports"].take():
             for status in message.status:
                 self._reports[status.name] = now, status
@@ -105,9 +108,20 @@ class View:
             },
             "limits": verdict.message if verdict else "",
             "largest_angle": settings.vehicle.max_steering_angle if settings else None,
+            "recorder": self._recorder(),
             "figures": self._figures(reports),
             "problems": list(_problems(reports)),
         }
+
+    def _recorder(self) -> dict[str, str] | None:
+        """What the recorder does; None where none runs."""
+        topic = f"{self._robot.recorder_name}/state"
+        _, message = self._values.get("recorder", (NOTHING, None))
+        if message is None or not self._node.count_publishers(topic):
+            return None
+        values = {pair.key: pair.value for pair in message.values}
+        shown = {name: values.get(name, "") for name in ("seconds", "marks", "problem")}
+        return {"state": message.message, **shown}
 
     def _recent(self, name: str, now: float):
         at, value = self._values.get(name, (NOTHING, None))

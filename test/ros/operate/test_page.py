@@ -3,7 +3,6 @@ gate do, and what it shows of it."""
 
 from __future__ import annotations
 
-import socket
 import time
 
 import pytest
@@ -12,6 +11,7 @@ from nav_msgs.msg import Odometry
 
 from liquid_control.ros import conversions
 from liquid_control.stress.browser import Browser, Page, find_chromium
+from liquid_control.stress.processes.operator_stage import answers, free_port
 
 if find_chromium() is None:
     pytest.skip("no Chromium on this machine", allow_module_level=True)
@@ -59,9 +59,7 @@ class Robot:
 
 
 def test_a_person_engages_takes_over_drives_by_hand_and_stops_in_a_browser(start, probe):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     quick = {"engagement__healthy_for": 0.2, "engagement__soft_time": 0.1}
     dead_man = {"engagement__dead_man": "true", "engagement__enable_stale_after": 1.0}
     start(
@@ -75,7 +73,7 @@ def test_a_person_engages_takes_over_drives_by_hand_and_stops_in_a_browser(start
     served = start("operator_node", port=port, hand_speed=10.0, **PATIENT)
     address = f"http://127.0.0.1:{port}/"
     with Browser() as browser:
-        probe.until(lambda: _answers(port), "the server", patience=60.0)
+        probe.until(lambda: answers(port), "the server", patience=60.0)
         page = browser.open(address)
         robot = Robot(probe, page)
         robot.until("text('state') === 'disengaged'")
@@ -91,6 +89,8 @@ def test_a_person_engages_takes_over_drives_by_hand_and_stops_in_a_browser(start
         assert page.evaluate("document.getElementById('answer').dataset.accepted") == "no"
         robot.until("text('reason').startsWith('Not driving: no proposal')")
         assert not robot.commands
+        page.press("record")
+        robot.until("text('answer') === 'no recorder_node runs'")
 
         # the policy drives
         robot.proposes = True
@@ -152,8 +152,3 @@ def test_a_person_engages_takes_over_drives_by_hand_and_stops_in_a_browser(start
         page.close()
         robot.until("text('state') === 'taken over' && text('claim') === 'Take control'")
         assert "turn ended" in other.text("reason")
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

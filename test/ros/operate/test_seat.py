@@ -63,6 +63,7 @@ def test_every_wish_of_the_page_that_drives_is_an_order(seat):
         "engage": Order.ENGAGE,
         "by_hand": Order.BY_HAND,
         "by_policy": Order.BY_POLICY,
+        "mark": Order.MARK,
         "record": Order.RECORD,
     }
     for kind, order in orders.items():
