@@ -172,7 +172,7 @@ class Robot:
             self._manual = self._node.create_publisher(kind, "manual", qos.COMMAND_IN)
         request = SetBool.Request(data=by_hand)
         if self.settings is not None and not self.settings.manual:
-            return Answer(not by_hand, UNLESS_MANUAL)
+            return Answer(False, UNLESS_MANUAL) if by_hand else Answer(True, "the policy drives")
         return self._said(await self._call(f"{self.gate_name}/drive_by_hand", request))
 
     async def _record(self, name: str, request) -> Answer:

@@ -69,7 +69,7 @@ class Server:
         self._access = Access(config.host, token, self._tls is not None)
         self._config, self._log = config, log
         self._commanding = Commanding(Seat(heartbeat), robot, log)
-        self._watching = Watching(view, camera, config.picture_rate, now_ns)
+        self._watching = Watching(view, camera, config.picture_rate, now_ns, log)
         self._pages = {
             name: files("liquid_control").joinpath("report/templates", name).read_bytes()
             for name in (PAGE, LOGIN, *STATIC)

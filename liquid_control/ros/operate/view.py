@@ -25,7 +25,8 @@ class View:
     shows, plain data for JSON."""
 
     def __init__(self, node: Node, robot: Robot, policy: str, speed: SpeedInput) -> None:
-        self._node, self._robot, self._policy, self._speed_input = node, robot, policy, speed
+        self._node, self._robot, self._policy = node, robot, policy
+        self._odometry, self._read_speed = speed_input(node, speed)
         self._subscriptions: dict[str, PolledSubscription] = {}
         self._values: dict[str, tuple[float, object]] = {}
         self._reports: dict[str, tuple[float, DiagnosticStatus]] = {}
@@ -35,11 +36,10 @@ class View:
         return bool(self._subscriptions)
 
     def open(self) -> None:
-        odometry, self._read_speed = speed_input(self._node, self._speed_input)
         gate = self._robot.gate_name
         for name, kind, topic, profile in (
             ("verdict", DiagnosticStatus, f"{gate}/verdict", qos.COMMAND_IN),
-            ("odom", odometry, "odom", qos.CAMERA),
+            ("odom", self._odometry, "odom", qos.CAMERA),
             ("recorder", DiagnosticStatus, f"{self._robot.recorder_name}/state", qos.LATCHED),
             ("reports", DiagnosticArray, "/diagnostics", qos.STATUS),
         ):

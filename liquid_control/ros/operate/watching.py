@@ -16,6 +16,7 @@ from liquid_control.ros.operate.view import View
 
 LOOK, FACTS = 0.02, 0.1
 """Between two looks at the topics, and two messages of state to a page [s]."""
+AFTER_FAILURE = 1.0
 CHOOSE = 1.0
 """Between two looks for publishers of pictures [s]."""
 UNSEEN = 2
@@ -60,10 +61,15 @@ class Watching:
     """All pages that watch."""
 
     def __init__(
-        self, view: View, camera: Camera, picture_rate: float, now_ns: Callable[[], int]
+        self,
+        view: View,
+        camera: Camera,
+        picture_rate: float,
+        now_ns: Callable[[], int],
+        log: Callable[[str], None],
     ) -> None:
         """`now_ns`: the clock of the pictures' stamps."""
-        self._view, self._camera, self._now_ns = view, camera, now_ns
+        self._view, self._camera, self._now_ns, self._log = view, camera, now_ns, log
         self._period = 1.0 / picture_rate
         self._watchers: set[Watcher] = set()
         self._someone = asyncio.Event()
@@ -90,9 +96,13 @@ class Watching:
         while True:
             await self._someone.wait()
             self._someone.clear()
-            self._view.open()
             try:
+                self._view.open()
                 await self._look(more)
+            except Exception as error:  # noqa: BLE001  what is shown never ends the server
+                self._log(f"what the page shows failed: {type(error).__name__}: {error}")
+                self._someone.set()
+                await asyncio.sleep(AFTER_FAILURE)
             finally:
                 self._camera.choose(set())
                 self._view.close()

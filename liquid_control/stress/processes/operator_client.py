@@ -13,7 +13,7 @@ import aiohttp
 
 from liquid_control.errors import DriveError
 
-PATIENCE = 20.0
+PATIENCE, CONTROL_WITHIN = 20.0, 5.0
 
 
 class Network:
@@ -155,7 +155,7 @@ class ScriptedPage:
 
     def claim(self) -> None:
         """Raises DriveError when it does not get to drive."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + CONTROL_WITHIN
         while not self.tick:
             _wait(end, "a tick")
         self.say("claim")

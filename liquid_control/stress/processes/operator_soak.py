@@ -103,7 +103,10 @@ def _try(name: str, stage, pages, luck: random.Random) -> dict:
 
 def _engage(stage, page, luck: random.Random) -> bool:
     """Lets the policy drive under the eyes of a page; False where it was lost meanwhile."""
-    page.claim()
+    try:
+        page.claim()
+    except DriveError:
+        return False
     end = time.monotonic() + 10.0
     while not stage.drives and page.drives and time.monotonic() < end:
         page.say("engage")

@@ -42,7 +42,7 @@ class NotingRobot:
 
 class NotingView:
     def __init__(self) -> None:
-        self.is_open, self.opened = False, 0
+        self.is_open, self.opened, self.failures = False, 0, 0
 
     def open(self) -> None:
         self.is_open, self.opened = True, self.opened + 1
@@ -51,7 +51,9 @@ class NotingView:
         self.is_open = False
 
     def look(self) -> None:
-        pass
+        if self.failures:
+            self.failures -= 1
+            raise ValueError("a message that cannot be shown")
 
     def facts(self) -> dict:
         return {"gate": {"state": "disengaged"}}

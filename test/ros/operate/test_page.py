@@ -9,7 +9,7 @@ import pytest
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 
-from liquid_control.ros import conversions
+from liquid_control.ros import conversions, qos
 from liquid_control.stress.browser import Browser, Page, find_chromium
 from liquid_control.stress.processes.operator_stage import answers, free_port
 
@@ -23,8 +23,8 @@ PATIENT = {"heartbeat__silent_after": 2.0, "heartbeat__late_after": 2.0}
 class Robot:
     """Odometry and a policy's proposals, sent whenever a condition is waited for."""
 
-    def __init__(self, probe, page: Page) -> None:
-        self.probe, self.page, self.proposes = probe, page, False
+    def __init__(self, probe, page: Page, picture) -> None:
+        self.picture, self.probe, self.page, self.proposes = picture, probe, page, False
         self.commands = probe.listen(TwistStamped, "command")
 
     def until(self, condition: str, patience: float = 60.0) -> None:
@@ -42,6 +42,7 @@ class Robot:
             odometry = Odometry(header=header)
             odometry.twist.twist.linear.x = 1.0
             self.probe.send("odom", odometry)
+            self.probe.send("camera/image_raw", self.picture(), qos.CAMERA)
             if self.proposes:
                 message = TwistStamped(header=header)
                 message.twist.linear.x, message.twist.angular.z = 0.8, -0.08
@@ -58,7 +59,9 @@ class Robot:
         return twist.linear.x, twist.angular.z
 
 
-def test_a_person_engages_takes_over_drives_by_hand_and_stops_in_a_browser(start, probe):
+def test_a_person_engages_takes_over_drives_by_hand_and_stops_in_a_browser(
+    start, probe, picture, shot
+):
     port = free_port()
     quick = {"engagement__healthy_for": 0.2, "engagement__soft_time": 0.1}
     dead_man = {"engagement__dead_man": "true", "engagement__enable_stale_after": 1.0}
@@ -75,9 +78,12 @@ def test_a_person_engages_takes_over_drives_by_hand_and_stops_in_a_browser(start
     with Browser() as browser:
         probe.until(lambda: answers(port), "the server", patience=60.0)
         page = browser.open(address)
-        robot = Robot(probe, page)
+        robot = Robot(probe, page, lambda: shot(picture))
         robot.until("text('state') === 'disengaged'")
         assert page.evaluate("document.getElementById('engage').disabled"), "without control"
+        robot.until("text('latency').includes('camera to page')")
+        size = "(({width, height}) => [width, height])(document.getElementById('picture'))"
+        assert page.evaluate(size) == [320, 160], "the camera's picture is drawn"
 
         # engaging is refused, with the gate's reason
         page.press("claim")

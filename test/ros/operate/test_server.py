@@ -267,6 +267,23 @@ def test_without_a_page_nothing_is_looked_at_and_a_slow_page_gets_the_newest_pic
         time.sleep(0.01)
 
 
+def test_a_failure_of_what_is_shown_ends_neither_the_page_nor_the_server(serve):
+    server = serve()
+    server.view.failures = 1
+
+    async def work(connect):
+        socket = await connect.session.ws_connect(
+            f"{server.address}watch", origin=server.address.rstrip("/")
+        )
+        frame = await socket.receive(timeout=10)
+        while frame.type is not aiohttp.WSMsgType.TEXT:
+            frame = await socket.receive(timeout=10)
+        assert '"disengaged"' in frame.data
+
+    talk(server, work)
+    assert server.view.opened >= 2
+
+
 def test_an_address_in_use_is_refused_with_the_address(serve):
     server = serve()
     with pytest.raises(ConfigError, match=f"host, port: got '127.0.0.1:{server.port}'"):
