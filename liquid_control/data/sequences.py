@@ -65,8 +65,9 @@ class Sequences:
     The first frame of each window starts with an empty state and gets `FIRST_DT`.
     `mirror_share` of the windows are mirrored left to right; in `blind_share` of them the
     measurements that change their sign when mirrored are zero. Targets may be NaN; a window starts
-    only where at least half of its actions are known. Pictures stay where the episodes have them,
-    be it a memory map. Raises ConfigError for episodes of different specs.
+    only where at least half of its actions are known. `recoloured`, of each episode: the colours of
+    its pictures have no meaning and change from window to window. Pictures stay where the episodes
+    have them, be it a memory map. Raises ConfigError for episodes of different specs.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Sequences:
         mirror_share: float = 0.0,
         blind_share: float = 0.0,
         weights: Sequence[float | np.ndarray] | None = None,
+        recoloured: Sequence[bool] | None = None,
     ) -> None:
         self.length, self.augmentation = length, augmentation
         self.mirror_share, self.blind_share = mirror_share, blind_share
@@ -92,6 +94,7 @@ class Sequences:
             name: np.concatenate([getattr(e, name) for e in episodes]) for name in fields
         }
         self._images = [e.image for e in episodes]
+        self._recoloured = None if recoloured is None else np.asarray(recoloured, bool)
         self._offsets = np.cumsum([0, *map(len, episodes)])
         first = np.concatenate([e.is_first for e in episodes])
         ends = np.append(np.flatnonzero(first), len(first))
@@ -131,6 +134,10 @@ class Sequences:
             self._columns["action"][index],
             self._columns["auxiliary"][index],
         )
+        if self._recoloured is not None and drawn.image is not None:
+            for frames, sequence in zip(index, drawn.image, strict=True):
+                if self._recoloured[self._episode(frames)]:
+                    recolour(rng, sequence)
         if self.mirror_share:
             mirror(drawn, self.spec, rng.random(batch) < self.mirror_share)
         if self.blind_share:
@@ -149,8 +156,12 @@ class Sequences:
 
     def _pictures(self, frames: np.ndarray) -> np.ndarray:
         """Pictures (T, h, w, 3) of frames (T,), all of one episode."""
-        episode = np.searchsorted(self._offsets, frames[0], "right") - 1
+        episode = self._episode(frames)
         return self._images[episode][frames - self._offsets[episode]]
+
+    def _episode(self, frames: np.ndarray) -> int:
+        """The episode that frames (T,) are of."""
+        return int(np.searchsorted(self._offsets, frames[0], "right")) - 1
 
     def _window(self, rng: np.random.Generator, start: int) -> np.ndarray:
         """Indices (T,) from `start`, some frames left out where the run is long enough."""
@@ -179,6 +190,14 @@ def augment(
         offset = rng.integers(len(normal) - image.size)
         noise = normal[offset : offset + image.size].reshape(image.shape)
         image[:] = add_gaussian_noise(image, deviation, noise, rounded=False)
+
+
+def recolour(rng: np.random.Generator, image: np.ndarray) -> None:
+    """Puts the channels of one sequence (T, h, w, 3) uint8 in another order and inverts some, in
+    place."""
+    image[:] = image[..., rng.permutation(3)] ^ np.where(rng.random(3) < 0.4, 255, 0).astype(
+        np.uint8
+    )
 
 
 def normal_numbers(seed: int) -> np.ndarray:

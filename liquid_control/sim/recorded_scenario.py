@@ -27,7 +27,7 @@ POLICY_PASSES = 2
 """Drives of a policy over the same stretch of a recording in a round, at most."""
 POLICY_RESTART = 3.0
 """A policy is left alone this many times longer than the expert: it must meet its own errors."""
-DRAWN_RESTART = 0.5
+DRAWN_RESTART = 0.25
 """A drive whose looks are drawn begins again this many times as late: each time with another."""
 ROUND_INDICES = 100_000
 """Distance between the seeds' indices of two DAgger rounds."""

@@ -26,7 +26,7 @@ class CloneSettings:
     """How a network is fitted to drives."""
 
     seed: int = number(0, 0, 2**63 - 1, "", "seed of weights, batches and held-out recordings")
-    steps: int = number(900, 1, 10**7, "", "optimiser steps")
+    steps: int = number(1200, 1, 10**7, "", "optimiser steps")
     validate_every: int = number(
         100,
         1,
@@ -57,7 +57,7 @@ class CloneSettings:
         "",
         "share of sequences without yaw rate and lateral acceleration, so that pictures are used",
     )
-    augmentation: Augmentation = group(Augmentation())
+    augmentation: Augmentation = group(Augmentation(noise_variance=0.1))
     fit: FitSettings = group(FitSettings())
     core_fit: CoreFitSettings = group(CoreFitSettings())
 

@@ -81,7 +81,7 @@ class ClosedLoop:
             learned |= self._collected(drives, "drawn looks")
         if roads.held_out:
             seed = self.settings.seed + 1
-            driving = dataclasses.replace(driving, roads=roads.held_out, seed=seed)
+            driving = dataclasses.replace(driving, roads=roads.held_out, seed=seed, drawn=False)
             drives = recovery_drives(driving, HELD_OUT_FRAMES, 2, "held_out")
             held_out |= self._collected(drives, "held-out roads")
             if loop.drawn_share:
@@ -143,6 +143,7 @@ class ClosedLoop:
                 mirror_share=settings.mirror_share,
                 blind_share=settings.blind_share,
                 weights=weights,
+                recoloured=[False] * len(real + synthesised) + [True] * len(drawn),
             )
             step, history = 0, []
             if dagger_round == start["round"]:

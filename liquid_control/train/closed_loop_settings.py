@@ -13,7 +13,7 @@ class ClosedLoopSettings:
     """How much is driven in the world that the recordings make."""
 
     rounds: int = number(2, 0, 100, "", "DAgger rounds, in which the policy drives")
-    round_steps: int = number(400, 1, 10**7, "", "optimiser steps in each round")
+    round_steps: int = number(600, 1, 10**7, "", "optimiser steps in each round")
     recovery_frames: int = number(
         30_000, 100, 10**7, "", "frames of recovery drives, in which the expert drives"
     )
@@ -25,7 +25,7 @@ class ClosedLoopSettings:
         0.4, 0.0, 1.0, "", "share of recorded frames in what is learned from; others: synthesised"
     )
     drawn_share: float = number(
-        0.35,
+        0.5,
         0.0,
         0.9,
         "",

@@ -4,6 +4,7 @@ read."""
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -77,6 +78,26 @@ def test_windows_never_cross_episodes_or_restarts():
     run = np.digitize(number, (19, 100))
     assert len(sequences) == 70 and set(run.ravel()) == {0, 1, 2}
     assert (run == run[:, :1]).all() and (np.diff(number, axis=1) > 0).all()
+
+
+def test_only_pictures_whose_colours_have_no_meaning_are_recoloured():
+    """A window keeps its colours from frame to frame; the caller's pictures stay as they are."""
+    colours = np.array([10, 100, 240], np.uint8)
+    plain, coloured = (
+        dataclasses.replace(one, image=np.broadcast_to(colours, one.image.shape).copy())
+        for one in (episode(100), episode(100, seed=1))
+    )
+    either = itertools.product(*((value, 255 - value) for value in colours.tolist()))
+    allowed, found = {tuple(sorted(colour)) for colour in either}, {}
+    for name, flags in (("none", (False, False)), ("all", (True, True)), ("one", (False, True))):
+        sequences = Sequences([plain, coloured], 8, PLAIN, recoloured=flags)
+        image = sequences.draw(np.random.default_rng(2), 200).image
+        assert (image == image[:, :1, :1, :1]).all()
+        found[name] = {tuple(each) for each in image[:, 0, 0, 0].tolist()}
+        assert {tuple(sorted(colour)) for colour in found[name]} <= allowed
+    assert found["none"] == {tuple(colours.tolist())}
+    assert len(found["all"]) > 20 and tuple(colours.tolist()) in found["one"]
+    assert np.array_equal(coloured.image[0, 0, 0], colours)
 
 
 def test_noise_has_the_requested_variance_and_the_source_stays_as_it_was():
