@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 
 import numpy as np
@@ -45,10 +44,10 @@ class SpareTime:
         return sorted(self._costs)[len(self._costs) // 2] if self._costs else 0.0
 
     def room(self, now_ns: int) -> float:
-        """Seconds until the next frame is expected, negative when it is late; infinite before the
-        second frame."""
+        """Seconds until the next frame is expected, negative when it is late; 0 before the second
+        frame."""
         if len(self._stamps) < 2:
-            return math.inf
+            return 0.0
         intervals = sorted(np.diff(self._stamps).tolist())
         next_ns = self._stamps[-1] + intervals[len(intervals) // 10] + min(self._delays)
         return (next_ns - now_ns) / 1e9

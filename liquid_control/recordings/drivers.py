@@ -23,6 +23,7 @@ from liquid_control.recordings.rosbag.reader import BagReader
 
 STATE_TOPIC = "safety_node/state"
 """The gate's topic, behind its namespace."""
+STATE_KIND = "DiagnosticStatus"
 HAND = "hand"
 """The value of `driver` in a state of the gate while a person drives through it."""
 BY_POLICY, BY_PERSON = ("engaging", "engaged"), ("disengaged",)
@@ -92,7 +93,11 @@ def read_drivers(path: str | Path) -> Drivers | None:
     that are not those of the frames."""
     try:
         with BagReader(path) as reader:
-            names = {topic.name for topic in reader.topics if topic.name.endswith(STATE_TOPIC)}
+            names = {
+                topic.name
+                for topic in reader.topics
+                if topic.name.endswith(STATE_TOPIC) and topic.kind.endswith(STATE_KIND)
+            }
             changes = [
                 (message.receive_ns, _driver(reader.decode(message)))
                 for message in (reader.messages(names) if names else ())
@@ -111,8 +116,9 @@ def curvature_by_driver(
     absent: Mapping[str, str] | None = None,
 ) -> Driven:
     """As `driven_curvature`, where no value at a handover is a mixture of two drivers: a frame's
-    curvature follows from the steering of who drove then. A person whose steering is not recorded
-    (his remote control goes past the gate) gives it by gyro and speed. Raises NoCurvatureError."""
+    curvature follows from the steering of who drove then. Where a person drives and no steering is
+    recorded (his remote control goes past the gate), it follows from gyro and speed. Raises
+    NoCurvatureError."""
     whole = driven_curvature(stamp_ns, motion, settings, vehicle, absent)
     if drivers is None or len(drivers.driver) < 2 or whole.source != "steering":
         return whole
@@ -121,11 +127,10 @@ def curvature_by_driver(
     own = dataclasses.replace(settings, source="steering", smoothing=0.0)
     steered = dataclasses.replace(motion, steering_angle=apart)
     curvature = driven_curvature(stamp_ns, steered, own, vehicle, absent).curvature
-    unsteered = np.setdiff1d(drivers.driver, drivers.at(tidy.stamp_ns))
-    found = _by_gyro(stamp_ns, motion, settings, vehicle) if len(unsteered) else None
+    unsteered = np.isnan(curvature) & (drivers.at(stamp_ns) == Driver.PERSON)
+    found = _by_gyro(stamp_ns, motion, settings, vehicle) if unsteered.any() else None
     if found is not None:
-        by_gyro = np.isin(drivers.at(stamp_ns), unsteered)
-        curvature = np.where(by_gyro, found.curvature, curvature)
+        curvature = np.where(unsteered, found.curvature, curvature)
     return dataclasses.replace(whole, curvature=curvature)
 
 

@@ -177,7 +177,7 @@ def test_work_that_became_quick_again_runs_again():
 def test_a_clock_that_is_set_back_begins_anew():
     spare = SpareTime()
     stream(spare, 5.0, 100)
-    assert stream(spare, 5.0, 100) == (100, 0)
+    assert stream(spare, 5.0, 100) == (99, 0), "all but the first, whose interval is not known"
 
 
 def push(detector: DisagreementDetector, differences, period: int = 33):

@@ -17,6 +17,8 @@ from liquid_control.recordings.drivers import (
     read_drivers,
 )
 from liquid_control.recordings.motion import Motion, Track
+from liquid_control.recordings.rosbag import messages
+from liquid_control.recordings.rosbag.writer import BagWriter
 
 PERSON, POLICY, GATE = Driver.PERSON, Driver.POLICY, Driver.GATE
 S = 1_000_000_000
@@ -69,6 +71,29 @@ def test_a_written_recording_is_read_again(tmp_path, drives):
     assert ((found.takeovers - drives.BEGIN) / 1e9).tolist() == [2.5, 3.5]
     assert read_drivers(drives.write_drive(tmp_path / "without", seconds=2.0)) is None
     assert read_drivers(tmp_path / "nowhere") is None
+
+
+def test_a_topic_of_that_name_and_another_type_says_nothing(tmp_path):
+    with BagWriter(tmp_path / "bag") as writer:
+        for i in range(3):
+            data = messages.twist_message(i, 0.0, 1.0)
+            writer.write("/other/safety_node/state", messages.TWIST, data, i + 1)
+    assert read_drivers(tmp_path / "bag") is None
+
+
+def test_a_person_who_steers_past_the_gate_for_a_while_is_known_by_the_gyro_then():
+    """Taken over by a remote control, then driven by hand through the gate."""
+    recorded = (COMMANDS < 4 * S) | (COMMANDS > 5.5 * S)
+    motion = Motion(
+        yaw_rate=Track(COMMANDS, 8.0 * np.tan(steps(COMMANDS)) / VehicleConfig().wheelbase),
+        speed=Track(COMMANDS, np.full(len(COMMANDS), 8.0)),
+        steering_angle=Track(COMMANDS[recorded], steps(COMMANDS)[recorded]),
+    )
+    drivers = Drivers.of([(0, POLICY), (4 * S, PERSON), (7 * S, POLICY)])
+    found = curvature_by_driver(STAMPS, motion, drivers, CurvatureSettings(), VehicleConfig())
+    expected = np.tan(steps(STAMPS)) / VehicleConfig().wheelbase
+    assert np.isfinite(found.curvature).all()
+    assert (np.abs(found.curvature - expected) > 1e-6).sum() <= 1
 
 
 STAMPS = np.arange(0, 10 * S, S // 25)
