@@ -182,6 +182,11 @@ VERBS = (
         "stress.processes.operator_soak:VERB",
     ),
     Entry(
+        "soak joystick",
+        "lose the joystick of a person who drives in every way, measure until the takeover",
+        "stress.processes.joystick:VERB",
+    ),
+    Entry(
         "soak",
         "drive for hours under random faults; count limit violations, errors and memory growth",
         "stress.soak.drives:VERB",

@@ -50,6 +50,7 @@ NEEDS = {
     "soak recordings": "run bags",
     "soak processes": "run sim",
     "soak operator": "run",
+    "soak joystick": "run",
     "soak": "run sim",
     "doctor": "",
 }

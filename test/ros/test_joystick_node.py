@@ -35,6 +35,7 @@ class Drive:
         self._start, self.node = start, None
         start("safety_node", **OPERATED, **QUICK, **PATIENT)
         self.commands = probe.listen(TwistStamped, "command")
+        self.proposed = probe.listen(TwistStamped, "manual")
         probe.create_subscription(
             DiagnosticStatus, "safety_node/state", self._hear_state, qos.LATCHED
         )
@@ -127,6 +128,7 @@ def test_the_sticks_drive_through_the_gate_while_the_button_is_held(drive):
     assert drive.commands[-1][0].twist.angular.z < 0.0
     assert 0.0 < drive.commands[-1][0].twist.linear.x < 4.0
     drive.hold(steering=-1.0, speed=0.5, until=drive.ended)
+    assert drive.proposed[-1][0].twist.linear.x == 0.0 < drive.proposed[-2][0].twist.linear.x
     count = len(drive.commands)
     drive.hold(steering=-1.0, speed=0.5, seconds=0.5)
     assert len(drive.commands) <= count + 1 and drive.commands[-1][0].twist.linear.x == 0.0

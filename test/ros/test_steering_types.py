@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
-from geometry_msgs.msg import Twist
+from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.context import Context
 from rclpy.node import Node
 
 from liquid_control.config import VehicleConfig
 from liquid_control.recordings.rosbag.definitions import KNOWN
 from liquid_control.ros import conversions, qos
+from liquid_control.ros.health import graph
 from liquid_control.ros.steering_types import OPTIONAL_PACKAGES, STEERING
 from liquid_control.signals import Action
 from test.helpers import built_messages
@@ -51,6 +52,20 @@ def base():
     yield node
     node.destroy_node()
     context.try_shutdown()
+
+
+def test_a_command_that_nothing_listens_to_is_told_where_its_type_is_awaited(probe, base):
+    """racecar#12: which topic of the mux is mine?"""
+    base.create_subscription(TwistStamped, "mux/auto", lambda message: None, qos.COMMAND_IN)
+    base.create_subscription(Twist, "mux/joy", lambda message: None, qos.COMMAND_IN)
+    command = probe.create_publisher(TwistStamped, "unheard", qos.STATUS)
+    probe.create_subscription(TwistStamped, "own_input", lambda message: None, qos.COMMAND_IN)
+    probe.until(lambda: probe.count_subscribers("mux/auto"), "the mux")
+    assert graph.listeners(probe, command).elsewhere == ("/mux/auto",)
+    base.create_subscription(TwistStamped, "unheard", lambda message: None, qos.COMMAND_IN)
+    probe.until(lambda: probe.count_subscribers("unheard"), "the mux")
+    assert graph.listeners(probe, command).elsewhere == ()
+    probe.destroy_publisher(command)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
 
 from liquid_control.ros.conversions import type_name
-from liquid_control.ros.health.topics import NAMELESS, PARTICIPANT, Endpoint, Topic
+from liquid_control.ros.health.topics import NAMELESS, PARTICIPANT, TOOLS, Endpoint, Topic
 
 MOST_ELSEWHERE = 4
 UNKNOWN = "_NODE_NAME_UNKNOWN_"
@@ -37,7 +37,22 @@ def listeners(node: Node, publisher: Publisher) -> Topic:
     ours, kind = publisher.qos_profile, type_name(publisher.msg_type)
     found = node.get_subscriptions_info_by_topic(publisher.topic_name)
     others = tuple(_endpoint(info, kind, ours, info.qos_profile) for info in found)
-    return Topic(publisher.topic_name, kind, words(ours), others)
+    elsewhere = ()
+    if not others:
+        known = {publisher.topic_name, *(one.topic_name for one in node.subscriptions)}
+        names = [
+            name
+            for name, kinds in node.get_topic_names_and_types()
+            if kind in kinds and name not in known
+        ]
+        elsewhere = tuple(name for name in names[: 2 * MOST_ELSEWHERE] if _obeyed(node, name))
+    return Topic(publisher.topic_name, kind, words(ours), others, elsewhere[:MOST_ELSEWHERE])
+
+
+def _obeyed(node: Node, topic: str) -> bool:
+    """Whether somebody listens to a topic who may drive."""
+    found = node.get_subscriptions_info_by_topic(topic)
+    return any(not info.node_name.startswith(TOOLS) for info in found)
 
 
 def words(profile: QoSProfile) -> str:

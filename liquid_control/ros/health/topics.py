@@ -40,7 +40,7 @@ class Endpoint:
 @dataclasses.dataclass(frozen=True)
 class Topic:
     """One of our endpoints and those on the other side. `elsewhere`: other topics on which this
-    type is published, looked up where no publisher is known here."""
+    type is published, or listened to, looked up where nobody is known here."""
 
     name: str
     kind: str
@@ -85,7 +85,10 @@ def judge_listeners(topic: Topic, driving: bool) -> Iterator[Problem]:
     if not any(not one.node.rpartition("/")[2].startswith(TOOLS) for one in topic.fitting):
         tools = f" but {topic.nodes}" if topic.fitting else ""
         text = f"nothing listens to {topic.name}{tools}" + (", although engaged" * driving)
-        yield Problem("unheard", Level.WARN, text, "start the vehicle's interface, or remap")
+        remedy = "start the vehicle's interface, or remap"
+        if topic.elsewhere:
+            remedy = f"{topic.kind} is listened to on {', '.join(topic.elsewhere)}: remap to it"
+        yield Problem("unheard", Level.WARN, text, remedy)
 
 
 def _judge_types(topic: Topic, does: str, ours: str) -> Iterator[Problem]:

@@ -72,6 +72,7 @@ class Robot:
         self.holds, self.gate = False, GateState()
         self.settings: GateSettings | None = None
         self._takeovers = 0
+        self._proposed: Stick | None = None
         self._takeover = node.create_publisher(Bool, "takeover", qos.LATCHED)
         self._enable = node.create_publisher(Bool, "enable", qos.COMMAND_IN)
         self._manual = None
@@ -101,21 +102,32 @@ class Robot:
     def alive(self, stick: Stick | None) -> None:
         """The page that drives is there; `stick`: where its stick is, while it drives by hand."""
         self._enable.publish(Bool(data=True))
-        if stick is not None and self._manual is not None and self.settings is not None:
-            vehicle, kind = self.settings.vehicle, self._manual.msg_type
-            now = self._node.get_clock().now().nanoseconds
-            bend = curvature(stick.steering * vehicle.max_steering_angle, vehicle)
-            speed = max(stick.speed, 0.0) * min(self._hand_speed, self.settings.max_speed)
-            action = Action(now, bend, speed)
-            self._manual.publish(conversions.action_message(action, kind, vehicle))
+        if stick is not None:
+            self._propose(stick)
 
     def take_over(self) -> Answer:
-        """Until a request to engage. The dead-man is released, too."""
+        """Until a request to engage. The dead-man is released, too. Whoever drove by hand proposes
+        to stand, at the angle held: the gate acts at once on a proposal, on the rest at its next
+        turn."""
         self._takeovers += 1
         self.holds = True
         self._takeover.publish(Bool(data=True))
         self._enable.publish(Bool(data=False))
+        if self._proposed is not None:
+            self._propose(dataclasses.replace(self._proposed, speed=0.0))
+            self._proposed = None
         return Answer(True, TAKEN_OVER)
+
+    def _propose(self, stick: Stick) -> None:
+        if self._manual is None or self.settings is None:
+            return
+        vehicle, kind = self.settings.vehicle, self._manual.msg_type
+        now = self._node.get_clock().now().nanoseconds
+        bend = curvature(stick.steering * vehicle.max_steering_angle, vehicle)
+        speed = max(stick.speed, 0.0) * min(self._hand_speed, self.settings.max_speed)
+        action = Action(now, bend, speed)
+        self._proposed = stick
+        self._manual.publish(conversions.action_message(action, kind, vehicle))
 
     def wait_until_heard(self) -> None:
         """Until the gate has the latest takeover, or a little longer."""

@@ -24,7 +24,7 @@ class HandConfig:
     """How a stick is read, and when its pad counts as gone."""
 
     still_after: float = number(
-        0.2,
+        0.1,
         0.05,
         10.0,
         "s",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -113,8 +114,10 @@ class TopicPad:
         self._before: tuple | None = None
 
     def feed(self, now: float) -> None:
-        for message, _ in self._joy.take():
+        clock_ns = time.time_ns()
+        for message, received_ns in self._joy.take():
             state = (message.axes, message.buttons)
-            self.hand.hear(*state, now, state != self._before)
+            arrived = now - max(clock_ns - received_ns, 0) / 1e9
+            self.hand.hear(*state, arrived, state != self._before)
             self._before = state
             self.trouble = self.hand.refused

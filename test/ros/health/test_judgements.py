@@ -62,6 +62,8 @@ def test_a_publisher_of_another_type_is_named_with_both_types():
     tool, base = endpoint("/_ros2cli_77"), endpoint("/base")
     assert codes(judge_listeners(topic(tool, endpoint("/rosbag2_recorder")), True)) == ["unheard"]
     assert not codes(judge_listeners(topic(tool, base), True))
+    (unheard,) = judge_listeners(topic(kind=twist, elsewhere=("/cmd_vel", "/mux/auto")), False)
+    assert unheard.remedy == f"{twist} is listened to on /cmd_vel, /mux/auto: remap to it"
 
 
 @pytest.mark.parametrize(
