@@ -125,6 +125,11 @@ VERBS = (
         "bench.operator:VERB",
     ),
     Entry(
+        "bench recorder",
+        "measure what recorder_node loses and costs beside a drive",
+        "bench.recorder:VERB",
+    ),
+    Entry(
         "bench driving",
         "train every preset, drive all on the same roads in every condition, test the claims",
         "experiments.driving.run:VERB",
@@ -170,6 +175,11 @@ VERBS = (
         "soak recordings",
         "build recordings of known drives, change them as others' are, check what is said of them",
         "stress.recordings.run:VERB",
+    ),
+    Entry(
+        "soak recorder",
+        "cut recordings, kill recorders and fill their disks; read back what is left",
+        "stress.recorder.run:VERB",
     ),
     Entry(
         "soak processes",

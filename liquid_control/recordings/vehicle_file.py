@@ -131,6 +131,8 @@ def with_capable_vehicle(settings: RecordingSettings) -> RecordingSettings:
     default, vehicle = VehicleConfig(), settings.vehicle
     largest = settings.largest_curvature
     wheelbase = vehicle.wheelbase
+    if math.isclose(largest * wheelbase, math.tan(vehicle.max_steering_angle)):
+        return settings
     if wheelbase == default.wheelbase and largest * wheelbase > math.tan(USUAL_ANGLE):
         wheelbase = math.tan(USUAL_ANGLE) / largest
     angle = math.atan(wheelbase * largest)

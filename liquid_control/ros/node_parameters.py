@@ -163,6 +163,9 @@ class RecordedTopics:
     """What is on the topics of the drive: as the parameters of policy and gate say."""
 
     image_transport: str = choice("raw", ("raw", "compressed"), "which camera topic is recorded")
+    jpeg_quality: int = number(
+        92, 0, 100, "", "raw pictures are recorded as JPEG of this quality; 0: as they are"
+    )
     split_imu: bool = switch(False, "imu/data is the gyro alone; imu/accel is recorded, too")
     proposal_type: str = choice("twist_stamped", PROPOSALS, "message type of the proposal")
     command_type: str = choice("twist_stamped", COMMANDS, "message type of the command")

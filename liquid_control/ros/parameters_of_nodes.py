@@ -35,11 +35,15 @@ class ParametersOfNodes:
                 answer.add_done_callback(functools.partial(self._listed, known))
 
     def _listed(self, name: str, answer) -> None:
+        if answer.exception() is not None:
+            return
         names, getter = list(answer.result().result.names), self._clients[name][1]
         asked = getter.call_async(GetParameters.Request(names=names))
         asked.add_done_callback(functools.partial(self._got, name, names))
 
     def _got(self, name: str, names: list[str], answer) -> None:
+        if answer.exception() is not None:
+            return
         values = map(parameter_value_to_python, answer.result().values)
         got = {key: _plain(value) for key, value in zip(names, values, strict=False)}
         if self.values.get(name) != got:

@@ -37,6 +37,7 @@ from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Limit
 
 JPEG_QUALITY = 92
+STATE = "safety_node/state"
 UNRECORDED = ("/diagnostics", "/policy_node/neurons")
 TOTALS = (
     "frames_sent",
@@ -81,6 +82,7 @@ class Recorder(Node):
         self._poses: dict[int, tuple] = {}
         self._lanes: dict[int, tuple] = {}
         self._bag = bag
+        self._before: Letter | None = None  # the gate's state before the recording
         topics = [
             (TwistStamped, "proposal", self._on_proposal),
             (TwistStamped, "command", self._on_command),
@@ -102,12 +104,16 @@ class Recorder(Node):
                 (CameraInfo, camera_topics.info_topic(self), _ignore),
                 (Imu, "imu/data", _ignore),
                 (Odometry, "odom", _ignore),
+                (DiagnosticStatus, STATE, _ignore),
             ]
         elif with_pictures:
             topics.append((Image, camera_topics.RAW, self._on_picture))
         profile = qos.RECORDING if bag is None else qos.INERTIAL
         self._polled = [
-            (self.resolve_topic_name(topic), PolledSubscription(self, kind, topic, profile))
+            (
+                self.resolve_topic_name(topic),
+                PolledSubscription(self, kind, topic, qos.LATCHED if topic == STATE else profile),
+            )
             for kind, topic, _ in topics
         ]
         self._hearers = {self.resolve_topic_name(topic): callback for _, topic, callback in topics}
@@ -131,9 +137,14 @@ class Recorder(Node):
         callback = self._hearers[letter.topic]
         if callback is not _ignore:
             callback(deserialize_message(letter.data, letter.kind), letter.receive_ns)
+        if not self.recording and letter.topic.endswith(STATE):
+            self._before = letter
         return self.recording and letter.topic not in UNRECORDED
 
     def _write(self, letters: list[Letter]) -> None:
+        if letters and self._before is not None:
+            first, self._before = self._before._replace(receive_ns=letters[0].receive_ns), None
+            letters = [first, *letters]
         for letter in letters:
             self._bag.write(letter.topic, letter.type_name, letter.data, letter.receive_ns)
 

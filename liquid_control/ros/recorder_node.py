@@ -8,6 +8,7 @@ state and verdicts, from the shadow and from the operator.
 
 from __future__ import annotations
 
+import collections
 import os
 import sys
 import threading
@@ -33,6 +34,7 @@ from liquid_control.recordings.vehicle_file import NAME as VEHICLE_FILE
 from liquid_control.ros import camera_topics, diagnostics, parameters, process, qos, undeclared
 from liquid_control.ros.diagnostics import Report
 from liquid_control.ros.gate_marks import GateMarks, Moment
+from liquid_control.ros.jpeg_of_raw import JpegOfRaw
 from liquid_control.ros.node_parameters import NODES
 from liquid_control.ros.ordered_mail import Letter, OrderedMail
 from liquid_control.ros.own_folder import own_folder
@@ -54,6 +56,8 @@ RECENT = 10.0
 """Losses are reported as a warning for so long [s]."""
 OTHERS = ("policy_node", "safety_node")
 """Nodes whose parameters belong into a recording."""
+VEHICLE = {"vehicle.wheelbase": "wheelbase", "vehicle.max_steering_angle": "largest_angle"}
+"""Parameters of the vehicle, and their names in its file."""
 END_WITHIN = 3.0
 """The thread that writes gets so long to end [s], less than a node gets."""
 LARGEST_MODEL_FILE = 2**24
@@ -97,7 +101,10 @@ class RecorderNode(Node):
         self._published: tuple[str, str, int] | None = None
         self._published_at = self._lost_at = float("-inf")
         self._losses = 0
+        self._unread: collections.Counter[str] = collections.Counter()
         self._camera_info = b""
+        raw = topics.image_transport == "raw" and topics.jpeg_quality
+        self._jpeg = JpegOfRaw(self, topics.jpeg_quality) if raw else None
         self._others = ParametersOfNodes(self, OTHERS, self._attach_parameters)
         self.create_service(SetBool, "~/record", self._on_record)
         self.create_service(Trigger, "~/mark", self._on_mark)
@@ -125,6 +132,8 @@ class RecorderNode(Node):
 
     def _hand_over(self, letters: list[Letter]) -> None:
         at_ns = time.monotonic_ns()
+        if self._jpeg is not None:
+            letters = [self._jpeg.of(letter) for letter in letters]
         self.recorder.put(
             Item(at_ns, letter.receive_ns, letter.topic, letter.type_name, letter.data)
             for letter in letters
@@ -133,7 +142,11 @@ class RecorderNode(Node):
     def _hear(self, letter: Letter) -> bool:
         hearer = self._hearers.get(letter.topic)
         if hearer is not None:
-            hearer(letter)
+            try:
+                hearer(letter)
+            except Exception as error:  # noqa: BLE001  it is recorded, whatever is in it
+                self._unread[letter.topic] += 1
+                self.get_logger().warning(f"{letter.topic}: {error}", throttle_duration_sec=10.0)
         return True
 
     def _on_state(self, letter: Letter) -> None:
@@ -183,9 +196,8 @@ class RecorderNode(Node):
         values = {name: {"ros__parameters": given} for name, given in known.items()}
         self._attach("parameters.yaml", values)
         for given in known.values():
-            if "vehicle.wheelbase" in given:
-                largest = given["vehicle.max_steering_angle"]
-                vehicle = {"wheelbase": given["vehicle.wheelbase"], "largest_angle": largest}
+            if VEHICLE.keys() <= given.keys():
+                vehicle = {name: given[parameter] for parameter, name in VEHICLE.items()}
                 self._attach(VEHICLE_FILE, vehicle)
             if "model" in given:
                 self._attach_model(str(given["model"]))
@@ -242,6 +254,9 @@ class RecorderNode(Node):
             "deleted": status.deleted,
             "deleted_with_marks": status.deleted_marked,
         }
+        if self._jpeg is not None:
+            values["pictures_left_raw"] = self._jpeg.refused
+        values |= {f"unread {topic}": count for topic, count in self._unread.items()}
         values |= {f"lost {topic}": count for topic, count in lost.items()}
         values |= {f"dropped {topic}": n for topic, n in self.recorder.backlog.dropped.items()}
         values |= {f"not recorded {topic}": why for topic, why in self.recorder.refused.items()}

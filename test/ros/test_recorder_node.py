@@ -74,18 +74,18 @@ def only(folder: Path) -> Path:
 def test_events_of_gate_shadow_and_operator_are_recorded_with_what_led_to_them(
     recorder, probe, picture, tmp_path
 ):
-    process = recorder("events", record__after=1.5)
+    process = recorder("events", record__after=1.0)
     marks = probe.listen(DiagnosticArray, "recorder_node/marks")
     probe.send(INFO, CameraInfo(width=320, height=160, k=[200.0] + [0.0] * 8), qos.INERTIAL)
     for name, reason in (("disengaged", "not engaged yet"), ("engaging", "engage requested")):
         probe.send(STATE, gate(name, reason), qos.LATCHED)
         probe.spin(0.1)
-    send(probe, picture, 1.0)
+    send(probe, picture, 0.5)
     probe.send(STATE, gate("engaged", "engaged"), qos.LATCHED)
     probe.send(VERDICT, DiagnosticStatus(message="angle_rate"))
     probe.send(VERDICT, DiagnosticStatus(message="angle_rate"))
     probe.send(DISAGREEMENT, DiagnosticStatus(message="the shadow steers apart"))
-    send(probe, picture, 0.5)
+    send(probe, picture, 0.2)
     probe.send(STATE, gate("disengaged", "taken over"), qos.LATCHED)
     answer = probe.call(Trigger, "recorder_node/mark", Trigger.Request())
     assert answer.success
@@ -134,16 +134,38 @@ def test_all_pictures_are_recorded_while_it_is_switched_on(recorder, probe, pict
     assert probe.count("recorder_node", "messages_dropped") == 0
 
 
+def test_raw_pictures_are_recorded_as_jpeg_and_broken_ones_as_they_are(
+    recorder, probe, picture, shot, tmp_path
+):
+    process = recorder("continuous", image_transport="raw")
+    stamps = [time.time_ns() + number for number in range(5)]
+    for stamp in stamps:
+        probe.send("camera/image_raw", shot(picture, stamp), qos.CAMERA)
+        probe.spin(0.05)
+    probe.send("camera/image_raw", shot(picture, encoding="not one"), qos.CAMERA)
+    probe.spin(0.3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    with BagReader(only(tmp_path)) as reader:
+        jpegs = list(map(reader.decode, reader.messages(["/camera/image_raw/compressed"])))
+        [broken] = map(reader.decode, reader.messages(["/camera/image_raw"]))
+    assert broken.encoding == "not one"
+    assert {conversions.stamp_ns(one.header.stamp) for one in jpegs} <= set(stamps)
+    seen = images.image_from_compressed(jpegs[0])
+    assert seen.shape == picture.shape and len(jpegs[0].data) < picture.size
+    assert abs(seen.mean() - picture.mean()) < 5.0
+
+
 def test_a_killed_recorder_leaves_all_but_the_last_second(recorder, probe, picture, tmp_path):
     process = recorder("continuous")
-    send(probe, picture, 2.5)
+    send(probe, picture, 2.0)
     killed = time.time_ns()
     process.kill()
     process.wait(10)
     with open_recording(only(tmp_path)) as recording:
         assert recording.path.suffix == ".partial"
         received = [received_ns for received_ns, _ in recording.samples()]
-    assert 0 < killed - received[-1] < 1e9 and received[-1] - received[0] > 1.2e9
+    assert 0 < killed - received[-1] < 1e9 and received[-1] - received[0] > 0.7e9
 
 
 def test_it_says_what_it_cannot_use_and_does_not_start(start, tmp_path):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from liquid_control.control.vehicle import curvature
 from liquid_control.errors import ConfigError, MissingDependencyError, RecordingError
 from liquid_control.recordings.rosbag import messages
 from liquid_control.signals import Action, Frame, ImuSample, SpeedSample, SteeringSample
-from liquid_control.system.files import flush_to_disk, write_atomically
+from liquid_control.system.background_sync import BackgroundSync, names_to_disk
+from liquid_control.system.files import write_atomically
 
 VERSION = 8
 """Of metadata.yaml: the last one whose quality of service is a text of numbers, as Humble wants it;
@@ -70,8 +70,9 @@ class BagWriter:
     metadata. The recording of a killed process has no metadata.yaml and no index, and is readable
     up to its last second. `facts` are saved as custom_data. `vehicle`: its wheelbase converts
     steering angles to yaw rates. `durable`: a chunk ends at least every `DURABLE_EVERY_NS` of
-    receipts, is given to the disk (fdatasync), and nothing is left in this process; else every
-    `FLUSH_EVERY_NS`, and the kernel decides when it reaches the disk. `counts`: messages by topic.
+    receipts, nothing of it is left in this process, and a thread gives it to the disk (fdatasync);
+    else every `FLUSH_EVERY_NS`, and the kernel decides when it reaches the disk. `counts`: messages
+    by topic.
 
     Raises RecordingError when `directory` or its partial one exists, MissingDependencyError
     without mcap. Each `write_*` takes a sample and when it was received [ns].
@@ -95,7 +96,6 @@ class BagWriter:
         self.settings, self.vehicle = settings or BagSettings(), vehicle or VehicleConfig()
         self.facts = {"recorder": "liquid_control", **(facts or {})}
         self.counts: dict[str, int] = {}
-        self._durable = durable
         self._flush_every_ns = DURABLE_EVERY_NS if durable else FLUSH_EVERY_NS
         self._channels: dict[str, tuple[int, str, str]] = {}  # topic: channel, type, hash
         self._schemas: dict[str, tuple[int, str]] = {}
@@ -104,9 +104,10 @@ class BagWriter:
         partial.mkdir(parents=True)
         self._partial, self._name = partial, f"{self.directory.name}_0.mcap"
         self._file = open(partial / self._name, "xb")  # noqa: SIM115  closed on exit
+        self._sync = BackgroundSync(self._file.fileno()) if durable else None
         if durable:
-            flush_to_disk(partial)
-            flush_to_disk(partial.parent)
+            names_to_disk(partial)
+            names_to_disk(partial.parent)
         compression = (
             CompressionType.ZSTD if self.settings.compression == "zstd" else CompressionType.NONE
         )
@@ -137,15 +138,15 @@ class BagWriter:
         """Completes the recording and gives it its name."""
         self._close(self.facts)
         self._partial.rename(self.directory)
-        if self._durable:
-            flush_to_disk(self.directory.parent)
+        if self._flush_every_ns == DURABLE_EVERY_NS:
+            names_to_disk(self.directory.parent)
 
     def abandon(self, why: str) -> None:
         """Closes the recording as far as it can be written; it stays `.partial`. One without a
         message is deleted. Raises nothing of a disk that is full."""
         if not self.counts:  # nothing is lost by leaving no trace
             with contextlib.suppress(OSError):
-                self._file.close()
+                self._close_file()
             (self._partial / self._name).unlink()
             with contextlib.suppress(OSError):  # other files lie in it
                 self._partial.rmdir()
@@ -154,7 +155,7 @@ class BagWriter:
             self._close({**self.facts, "broken_off": why})
         except OSError:
             with contextlib.suppress(OSError):
-                self._file.close()
+                self._close_file()
 
     def write(self, topic: str, kind: str, data: bytes, receive_ns: int) -> None:
         """A serialised message. Raises RecordingError when the topic had another type before or the
@@ -186,8 +187,8 @@ class BagWriter:
         """Ends the chunk in progress: what was written can be read, whatever becomes of this
         process."""
         self._writer.flush()
-        if self._durable:
-            os.fdatasync(self._file.fileno())
+        if self._sync is not None:
+            self._sync.request()
 
     def attach(self, name: str, media_type: str, data: bytes, time_ns: int) -> None:
         """A file inside the recording, as of `time_ns`."""
@@ -305,13 +306,15 @@ class BagWriter:
 
     def _close(self, facts: Mapping[str, str]) -> None:
         self._writer.finish()
-        if self._durable:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        self._file.close()
+        self._close_file()
         text = _as_yaml({"rosbag2_bagfile_information": self._information(facts)})
         with write_atomically(self._partial / "metadata.yaml") as partial:
             partial.write_text(text, encoding="utf-8")
+
+    def _close_file(self) -> None:
+        sync, self._sync = self._sync, None
+        with contextlib.closing(sync or contextlib.ExitStack()):
+            self._file.close()
 
     def _information(self, facts: Mapping[str, str]) -> dict:
         count, begin = sum(self.counts.values()), self._first or 0

@@ -26,8 +26,6 @@ from liquid_control.ros import conversions, images, parameters, process, qos
 from liquid_control.ros.polled_subscription import PolledSubscription
 from liquid_control.signals import Frame, ImuSample
 
-PERIOD = 0.01
-"""Of the IMU [s]; odometry comes with every second sample."""
 RISE, FALL = 20.0, 8.0
 """How fast the vehicle's speed changes at most [m/s²]."""
 WITHOUT_COMMAND = 0.5
@@ -70,6 +68,10 @@ class SensorsConfig:
     motion: bool = switch(True, "send IMU, odometry and steering angle, and obey commands")
     compressed: bool = switch(False, "send the pictures as JPEG")
     rate: float = number(30.0, 1.0, 200.0, "Hz", "pictures a second")
+    imu_rate: float = number(
+        100.0, 1.0, 1000.0, "Hz", "samples of the IMU a second; odometry comes with every second"
+    )
+    numbered: bool = switch(False, "frame ids count pictures and samples of the IMU")
     speed: float = number(
         12.0, 0.0, 50.0, "m/s", "speed at the start, kept until the first command"
     )
@@ -92,6 +94,7 @@ class Sensors(Node):
         )
         self._camera = self.create_publisher(kind, topic, qos.CAMERA) if self._messages else None
         self.speed, self._told, self._heard, self._angle = self.config.speed, math.nan, 0.0, 0.0
+        self._moves = 0
         if self.config.motion:
             self._imu = self.create_publisher(Imu, "imu/data", qos.INERTIAL)
             self._odometry = self.create_publisher(Odometry, "odom", qos.INERTIAL)
@@ -103,19 +106,21 @@ class Sensors(Node):
     def run(self, executor: SingleThreadedExecutor) -> None:
         """Sends every sample when it is due, until a signal stops the process; samples due
         during a freeze are left out."""
-        ticks = shots = 0
-        began = time.monotonic()
+        ticks = shots = sent = 0
+        began, period = time.monotonic(), 1.0 / self.config.imu_rate
         while rclpy.ok():
             now = time.monotonic()
-            tick, shot = int((now - began) / PERIOD), int((now - began) * self.config.rate)
+            tick, shot = int((now - began) / period), int((now - began) * self.config.rate)
             if tick > ticks and self.config.motion:
-                self._move(min((tick - ticks) * PERIOD, 0.1), tick)
+                self._move(min((tick - ticks) * period, 0.1), tick)
             if shot > shots and self._messages:
                 message = self._messages[shot % len(self._messages)]
-                message.header = conversions.header(time.time_ns(), "camera_optical_frame")
+                frame = str(sent) if self.config.numbered else "camera_optical_frame"
+                message.header = conversions.header(time.time_ns(), frame)
+                sent += 1
                 self._camera.publish(message)
             ticks, shots = tick, shot
-            following = [(ticks + 1) * PERIOD] * self.config.motion + [
+            following = [(ticks + 1) * period] * self.config.motion + [
                 (shots + 1) / self.config.rate
             ] * bool(self._messages)
             time.sleep(max(began + min(following) - time.monotonic(), 1e-4))
@@ -139,9 +144,9 @@ class Sensors(Node):
             np.array([0.0, 0.0, self.speed * bend]),
             np.array([0.0, self.speed**2 * bend, 9.81]),
         )
-        self._imu.publish(
-            conversions.imu_message(ImuSample(stamp, turning, pulling), stamp, "imu_link")
-        )
+        frame = str(self._moves) if self.config.numbered else "imu_link"
+        self._moves += 1
+        self._imu.publish(conversions.imu_message(ImuSample(stamp, turning, pulling), stamp, frame))
         if tick % 2 == 0:
             self._odometry.publish(
                 conversions.odometry_message(stamp, "odom", 0.0, 0.0, 0.0, self.speed)

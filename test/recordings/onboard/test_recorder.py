@@ -10,6 +10,7 @@ import pytest
 import yaml
 from mcap.reader import make_reader
 
+from liquid_control.config import VehicleConfig
 from liquid_control.errors import ConfigError
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.onboard.folder import MARKS
@@ -138,6 +139,17 @@ def test_attachments_are_in_the_file_and_the_vehicle_is_read_back(drive):
         assert attached == {"model.json": b"{}", "vehicle.yaml": b"wheelbase: 0.33\n"}
         with open_recording(path) as recording:
             assert recording.settings.vehicle.wheelbase == 0.33
+
+
+def test_a_vehicle_like_the_default_one_is_read_back_as_it_is(drive):
+    driven = drive(mode="continuous")
+    described = b"wheelbase: 2.6\nlargest_angle: 0.55\n"
+    driven.recorder.attach("vehicle.yaml", "application/yaml", described)
+    driven.on(1.0)
+    driven.recorder.end()
+    driven.recorder.run()
+    with open_recording(recordings(driven)[0]) as recording:
+        assert recording.settings.vehicle == VehicleConfig(2.6, 0.55)
 
 
 def test_marks_are_in_the_metadata_of_the_file(drive):
