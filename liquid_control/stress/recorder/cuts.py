@@ -64,7 +64,7 @@ def check_kill(folder: Path, seed: int) -> str:
     rng = random.Random(seed)
     mode = rng.choice(("continuous", "events"))
     settings = RecordSettings(mode=mode, after=600.0, keep_free=0.0)
-    handed = FORK.Value("q", 0, lock=False)
+    handed = FORK.Array("q", 2, lock=False)
     process = _start(folder, settings, 600.0, handed)
     deadline = time.monotonic() + PATIENCE
     while not any(one.stat().st_size > 10_000 for one in folder.glob("*/*.mcap")):
@@ -76,8 +76,11 @@ def check_kill(folder: Path, seed: int) -> str:
     process.kill()
     process.join()
     [path] = folder.iterdir()
-    found, last_ns = numbers(path)
-    lost_ns = handed.value - last_ns
+    try:
+        found, last_ns = numbers(path)
+    except RecordingError:  # killed within its first chunk
+        found, last_ns = [0], handed[0]
+    lost_ns = handed[1] - last_ns
     if lost_ns > LOSS_NS:
         return f"{seed}: {mode}: the last {lost_ns / 1e9:.2f} s are lost"
     return "" if missing(found) == 0 and found[0] == 0 else f"{seed}: {mode}: samples are missing"
@@ -88,7 +91,7 @@ def check_full(folder: Path, seed: int) -> str:
     leaves, empty if nothing."""
     limit = random.Random(seed).randrange(SMALLEST, LARGEST)
     settings = RecordSettings(mode="continuous", keep_free=0.0)
-    process = _start(folder, settings, FULL_SECONDS, FORK.Value("q", 0, lock=False), limit)
+    process = _start(folder, settings, FULL_SECONDS, FORK.Array("q", 2, lock=False), limit)
     process.join(PATIENCE)
     if process.exitcode != 0:
         process.kill()

@@ -43,8 +43,8 @@ def items(begin_ns: int, begin_at_ns: int) -> Iterator[Item]:
 
 
 def record(folder: Path, settings: RecordSettings, seconds: float, handed) -> None:
-    """Records the drive for so long, in real time, with a mark at its begin. `handed.value`: when
-    the last message that was handed to the recorder was received [ns]."""
+    """Records the drive for so long, in real time, with a mark at its begin. `handed` (2,): when
+    the first and the last message were received that were handed to the recorder [ns]."""
     recorder = OnboardRecorder(settings, folder)
     writing = threading.Thread(target=recorder.run, daemon=True)
     writing.start()
@@ -58,7 +58,8 @@ def record(folder: Path, settings: RecordSettings, seconds: float, handed) -> No
             ready.append(item)
             item = next(waiting)
         recorder.put(ready)
-        handed.value = ready[-1].receive_ns if ready else handed.value
+        if ready:
+            handed[:] = handed[0] or ready[0].receive_ns, ready[-1].receive_ns
         time.sleep(HANDED_OVER_EVERY)
     recorder.end()
     writing.join()
