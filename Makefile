@@ -77,6 +77,7 @@ soak: setup
 	@$(RUN)/liquid-control soak gate --commands 10000000
 	@$(RUN)/liquid-control soak inputs --cases 100000
 	@$(RUN)/liquid-control soak processes --out out/soak_processes
+	@$(RUN)/liquid-control soak operator --out out/soak_operator
 	@$(RUN)/liquid-control soak --hours 8 --out out/soak $(ARGS)
 
 audit: setup

@@ -17,7 +17,7 @@ from liquid_control.ros.operate.robot import Robot
 from liquid_control.ros.operate.server import Server
 from liquid_control.ros.operate.view import View
 
-LOOK_FOR_SIGNALS = 0.2
+LOOK_FOR_SIGNALS = 0.5
 """The executor waits so long at most [s]."""
 PARAMETERS = NODES["operator_node"]
 

@@ -36,12 +36,14 @@ class View:
         return bool(self._subscriptions)
 
     def open(self) -> None:
+        """Subscribes, with best effort: a page never slows a node down."""
+        self._opened_at = time.monotonic()
         gate = self._robot.gate_name
         for name, kind, topic, profile in (
-            ("verdict", DiagnosticStatus, f"{gate}/verdict", qos.COMMAND_IN),
+            ("verdict", DiagnosticStatus, f"{gate}/verdict", qos.CAMERA),
             ("odom", self._odometry, "odom", qos.CAMERA),
             ("recorder", DiagnosticStatus, f"{self._robot.recorder_name}/state", qos.LATCHED),
-            ("reports", DiagnosticArray, "/diagnostics", qos.STATUS),
+            ("reports", DiagnosticArray, "/diagnostics", qos.RECORDING),
         ):
             self._subscriptions[name] = PolledSubscription(self._node, kind, topic, profile)
 
@@ -75,7 +77,7 @@ class View:
         for topic in ("proposal", "manual"):
             if topic not in self._subscriptions:
                 kind = conversions.steering_type(settings.proposal_type)
-                made = PolledSubscription(self._node, kind, topic, qos.COMMAND_IN)
+                made = PolledSubscription(self._node, kind, topic, qos.CAMERA)
                 self._subscriptions[topic] = made
             for message, received_ns in self._subscriptions[topic].take():
                 action = conversions.action_from_message(message, settings.vehicle, received_ns)
@@ -91,9 +93,10 @@ class View:
         reports = {
             name: status for name, (at, status) in self._reports.items() if now - at <= REPORTED
         }
+        heard = self._own(reports, self._robot.gate_name) is not None
+        heard |= now - self._opened_at <= REPORTED
         return {
-            "gate": gate._asdict()
-            | {"heard": self._own(reports, self._robot.gate_name) is not None},
+            "gate": gate._asdict() | {"heard": heard},
             "holds": self._robot.holds,
             "manual": settings.manual if settings else None,
             "dead_man": settings.dead_man if settings else None,
