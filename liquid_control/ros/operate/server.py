@@ -29,6 +29,8 @@ STARTS_WITHIN, ENDS_WITHIN = 10.0, 2.0
 PAGES = 16
 """Sockets of a kind at most."""
 WRONG_TOKEN_WAITS = 1.0
+PINGS = 10.0
+"""A page that a network has lost without a word is forgotten after twice this [s]."""
 CLOSES_WITHIN = 1.0
 """A page is given so long to answer the end of a socket [s]."""
 COOKIE = "liquid_control_operator"
@@ -188,7 +190,9 @@ class Server:
         self, request: web.Request, served: Commanding | Watching
     ) -> web.WebSocketResponse:
         self._admit(request, len(served))
-        socket = web.WebSocketResponse(max_msg_size=LARGEST, compress=False, timeout=CLOSES_WITHIN)
+        socket = web.WebSocketResponse(
+            max_msg_size=LARGEST, compress=False, timeout=CLOSES_WITHIN, heartbeat=PINGS
+        )
         await socket.prepare(request)
         try:
             await served.serve(socket)
