@@ -141,8 +141,8 @@ class OperatorInput:
             for subscription in subscriptions:
                 for message, _ in subscription.take():
                     self._note(name, held, "topic", message.data)
-        for message, _ in self._enable.take():
-            self._on_enable(message.data)
+        for message, received_ns in self._enable.take():
+            self._on_enable(message.data, received_ns)
         for message, information in self._joy.take_with_information():
             self._on_joystick(message, information)
 
@@ -151,8 +151,11 @@ class OperatorInput:
         if value:
             self._pulses.add(name)
 
-    def _on_enable(self, held: bool) -> None:
-        self._enabled_until = time.monotonic() + self._stale_after if held else 0.0
+    def _on_enable(self, held: bool, received_ns: int) -> None:
+        """Counts from the arrival of the message [ns of the system's clock], where the middleware
+        knows it: it may have waited for this decision."""
+        waited = max(time.time_ns() - received_ns, 0) / 1e9 if received_ns > 0 else 0.0
+        self._enabled_until = time.monotonic() + self._stale_after - waited if held else 0.0
 
     def _on_joystick(self, message: Joy, information: dict) -> None:
         now, inputs = time.monotonic(), (message.buttons, message.axes)
@@ -165,7 +168,7 @@ class OperatorInput:
         if joystick.emergency is not None:
             self._note("emergency", self._emergency, "joystick", joystick.emergency)
         if "enable_button" in joystick.config.used:
-            self._on_enable(joystick.enabled)
+            self._on_enable(joystick.enabled, information.get("received_timestamp", 0))
         if joystick.engage_presses > presses:
             answer = self._request(Request.ENGAGE)
             self._node.get_logger().info(f"engage button: {answer.reason}")

@@ -265,3 +265,15 @@ def test_another_pad_than_the_presets_is_a_problem_with_the_way_to_see_it(operat
     assert "liquid-control joystick" in problem.remedy
     say(one, "joy", Joy(axes=[0.0] * 8, buttons=[0, 1, *[0] * 9]))
     assert one.take(()).takeover and not one.problems()
+
+
+def test_the_dead_man_counts_from_the_arrival_of_its_message(operator, say, probe):
+    """One that waited longer than `enable_stale_after` says nothing about now."""
+    one = operator()
+    one._stale_after = 0.5
+    say(one, "enable", Bool(data=True))
+    probe.spin(0.6)
+    assert not one.take(()).enabled
+    one._stale_after = 60.0
+    say(one, "enable", Bool(data=True))
+    assert one.take(()).enabled
