@@ -40,8 +40,10 @@ class TakeoverBenchSettings:
     start_roads: int = number(
         24, 2, 10000, "", "roads of 400 m of the drives that the start policy is cloned from"
     )
-    start_flags: str = text("", 'flags of train recordings, in one word: "--steps 300"')
-    flags: str = text("", "flags of train takeovers, in one word")
+    start_flags: str = text(
+        "", 'flags of train recordings for the start policy: --start-flags="--steps 300"'
+    )
+    flags: str = text("", 'flags of train takeovers: --flags="--steps 300"')
     evaluation_roads: int = number(40, 2, 10000, "", "clean held-out roads, first and last policy")
     workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
