@@ -30,6 +30,9 @@ PARAMETERS = NODES["joystick_node"]
 PERIOD = 0.02
 """Between two looks at the pad, and two proposals [s]."""
 ENDS_WITHIN = 1.0
+STANDS = 3
+"""Number of proposals to stand after a takeover: the gate acts at once on each, and has heard of
+the takeover by one of them, whichever came first."""
 ORDERS = {
     Press.TAKEOVER: (Order.TAKEOVER,),
     Press.ENGAGE: (Order.BY_POLICY, Order.ENGAGE),
@@ -58,7 +61,7 @@ class JoystickNode(Node):
             else DevicePad(config.device, preset, stick)
         )
         self._wish, self._said, self._turns = Wish(), "", 0
-        self._lost = 0
+        self._lost = self._stands = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._live, name="pad", daemon=True)
         self._thread.start()
@@ -90,6 +93,9 @@ class JoystickNode(Node):
         self._wish = wish = self._pad.hand.look(now)
         if wish.ended:
             self._end(wish.ended)
+        elif self._stands > 0:
+            self._stands -= 1
+            self._robot.stand()
         started = []
         if Press.TAKEOVER in wish.pressed:
             self._robot.take_over()
@@ -105,7 +111,7 @@ class JoystickNode(Node):
 
     def _end(self, reason: str) -> None:
         """The person drives no more."""
-        self._turns += 1
+        self._turns, self._stands = self._turns + 1, STANDS
         self._lost += reason != "released"
         if self._robot.look().driver == "hand":
             self._robot.take_over()

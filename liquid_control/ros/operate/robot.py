@@ -113,10 +113,13 @@ class Robot:
         self.holds = True
         self._takeover.publish(Bool(data=True))
         self._enable.publish(Bool(data=False))
+        self.stand()
+        return Answer(True, TAKEN_OVER)
+
+    def stand(self) -> None:
+        """Proposes to stand at the angle that was proposed last, if any was."""
         if self._proposed is not None:
             self._propose(dataclasses.replace(self._proposed, speed=0.0))
-            self._proposed = None
-        return Answer(True, TAKEN_OVER)
 
     def _propose(self, stick: Stick) -> None:
         if self._manual is None or self.settings is None:

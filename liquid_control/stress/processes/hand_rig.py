@@ -136,11 +136,11 @@ class HandRig:
         return None
 
     def commands_within(self, seconds: float) -> int:
-        """Number of commands in that time."""
+        """Number of commands in that time that are not those of a vehicle that stands."""
         before, end = len(self._commands), time.monotonic() + seconds
         while time.monotonic() < end:
             self._wait()
-        return len(self._commands) - before
+        return sum(speed != 0.0 for _, speed in self._commands[before:])
 
     def restore(self) -> None:
         """The pad, its driver and its node are there again."""

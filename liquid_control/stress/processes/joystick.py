@@ -19,9 +19,9 @@ from liquid_control.config import check, number, several
 from liquid_control.errors import ConfigError, MissingDependencyError
 from liquid_control.system.verb import Verb
 
-DRIVES_WITHIN, ENDS_WITHIN, STAYS = 20.0, 5.0, 0.5
-"""A person is at the wheel within this time, the gate ends within this; and then nothing is
-commanded for this long [s]."""
+DRIVES_WITHIN, ENDS_WITHIN, STAYS = 60.0, 5.0, 0.5
+"""A person is at the wheel within this time, the gate ends within this; and then no speed
+is commanded for this long [s]."""
 SPEED = 1.5
 PRESET = "xbox"
 
