@@ -97,7 +97,7 @@ def policies(settings: RecordedWorldSettings) -> Iterator[tuple[str, Path]]:
         yield name, made.model
     for way, _ in settings.ways:
         for minutes, noise in ((10, "clean"), (37, "clean"), (10, "noisy")):
-            if minutes <= settings.most_minutes and noise in settings.noises:
+            if str(minutes) in settings.bag_minutes and noise in settings.noises:
                 run = TruthRun(minutes, noise, way, settings.seed)
                 yield run.name, train_run(settings, run).model
 

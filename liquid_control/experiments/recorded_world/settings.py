@@ -11,6 +11,8 @@ from liquid_control.sim.seeds import LARGEST_SEED
 
 PARTS = ("small", "pictures", "truth", "judge", "tub", "walls", "cores")
 NOISES = ("clean", "noisy")
+BAG_MINUTES = ("10", "37")
+KNOWLEDGE = ("measured", "sparse")
 WAYS = {name: ("--closed-loop", name) for name in ("auto", "off")}
 """Flags of `train recordings` by the name of the way."""
 
@@ -37,7 +39,14 @@ class RecordedWorldSettings:
         ("auto", "off"), "ways of training to compare: auto, off (cloning alone)"
     )
     minutes: float = number(10.0, 0.5, 1000.0, "min", "recordings of the small robot")
-    most_minutes: int = number(37, 10, 37, "min", "bags of the truth check: 10, or 10 and 37")
+    knowledge: tuple[str, ...] = several(
+        KNOWLEDGE,
+        "vehicle.yaml of the small robot: measured (what a tape measure gives), sparse (what "
+        "steering needs)",
+    )
+    bag_minutes: tuple[str, ...] = several(
+        BAG_MINUTES, "minutes of bags of the truth check: 10, 37"
+    )
     noises: tuple[str, ...] = several(
         NOISES, "steering of the truth check's driver: clean, noisy (he corrects himself)"
     )
@@ -54,7 +63,13 @@ class RecordedWorldSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        known_words = (("parts", PARTS), ("noises", NOISES), ("closed_loop", tuple(WAYS)))
+        known_words = (
+            ("parts", PARTS),
+            ("noises", NOISES),
+            ("closed_loop", tuple(WAYS)),
+            ("bag_minutes", BAG_MINUTES),
+            ("knowledge", KNOWLEDGE),
+        )
         for name, known in known_words:
             for word in getattr(self, name):
                 if word not in known:

@@ -58,7 +58,7 @@ SPARSE = """\
 wheelbase: {wheelbase}            # m
 largest_curvature: 10.0       # 1/m
 """
-KNOWLEDGE = {"measured": VEHICLE, "sparse": SPARSE}
+DESCRIPTIONS = {"measured": VEHICLE, "sparse": SPARSE}
 """What vehicle.yaml says: all that a tape measure gives, or only what steering needs."""
 
 
@@ -98,7 +98,7 @@ def examine_small(settings: RecordedWorldSettings) -> dict:
         lambda: _examination(settings, robot, courses, None),
     )
     answer: dict = {"robot": robot, "person": person["found"]["totals"], "runs": {}}
-    for knowledge in KNOWLEDGE:
+    for knowledge in settings.knowledge:
         file = folder / f"vehicle_{knowledge}.yaml"
         _describe(file, robot, knowledge)
         for seed in range(settings.seeds):
@@ -204,7 +204,7 @@ def _examination(
 
 
 def _describe(file: Path, robot: Robot, knowledge: str) -> None:
-    text = KNOWLEDGE[knowledge].format(
+    text = DESCRIPTIONS[knowledge].format(
         wheelbase=robot.vehicle.wheelbase,
         lane_width=0.215,
         height=robot.height,

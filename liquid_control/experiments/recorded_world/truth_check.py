@@ -45,7 +45,7 @@ def check_truth(settings: RecordedWorldSettings) -> dict:
         TruthRun(minutes, noise, way, settings.seed + seed)
         for noise in settings.noises
         for minutes in DRIVES
-        if minutes <= settings.most_minutes
+        if str(minutes) in settings.bag_minutes
         for way, _ in settings.ways
         for seed in range(settings.seeds)
     ]
