@@ -93,6 +93,8 @@ def test_recordings_alone_give_a_policy_examined_in_closed_loop(settings, run):
     assert 0.5 * 6.0 * 8.0 < found["distance_m"] < 6.0 * 8.0
     assert run["chosen_round"] in (0, 1) and len(run["rounds"]) == 2
     assert closed_loop.choose(run["rounds"])["closed_loop"] == found
+    cores = [each["core_fit"] for each in run["rounds"]]
+    assert cores[0]["steps"] == 6 and cores[1]["steps"] == (6 if cores[0]["kept"] else 0)
     assert run["roads"]["learned_roads"] == 2 and run["roads"]["held_out_roads"] == 1
     assert run["roads"]["not_driven_in"] == {} and run["inputs"] == ["speed"]
     json.dumps(run)
