@@ -16,6 +16,7 @@ from liquid_control.system.background_sync import BackgroundSync, names_to_disk
 def disk(monkeypatch):
     """A disk that is busy until it is set free; the descriptors that it was given, and the error
     that it answers with."""
+    wait()  # for what other tests asked of it
     synced, free, error = [], threading.Event(), []
 
     def fdatasync(file: int) -> None:
@@ -25,7 +26,9 @@ def disk(monkeypatch):
         synced.append(os.fstat(file).st_ino)
 
     monkeypatch.setattr(background_sync.os, "fdatasync", fdatasync)
-    return synced, free, error
+    yield synced, free, error
+    free.set()
+    wait()
 
 
 def wait() -> None:
