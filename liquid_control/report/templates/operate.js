@@ -14,6 +14,7 @@ const ANSWER_STAYS = 8000; // ms, of one that was accepted
 
 let facts = null;
 let forgetting = null;
+let due = false;
 let frames = [];
 const keys = new Set();
 const stick = { steering: 0, speed: 0, held: false };
@@ -37,7 +38,7 @@ const watch = new Watch({
     byId("link").textContent = up ? "connected" : "no connection";
     if (!up) show(null);
   },
-  facts: show,
+  facts: showSoon,
   picture: draw,
 });
 
@@ -45,6 +46,7 @@ const watch = new Watch({
 
 async function draw(blob) {
   const picture = await createImageBitmap(blob);
+  await new Promise(requestAnimationFrame); // a slow page draws fewer, a hidden one none
   const canvas = byId("picture");
   if (canvas.width !== picture.width || canvas.height !== picture.height) {
     Object.assign(canvas, { width: picture.width, height: picture.height });
@@ -53,6 +55,17 @@ async function draw(blob) {
   picture.close();
   const now = performance.now();
   frames = [...frames.filter((at) => now - at < 2000), now];
+}
+
+function showSoon(latest) { // once a frame, so that a slow page does not fall behind
+  if (!facts) return show(latest);
+  facts = latest;
+  if (due) return;
+  due = true;
+  requestAnimationFrame(() => {
+    due = false;
+    if (facts) show(facts);
+  });
 }
 
 function show(latest) {

@@ -35,12 +35,12 @@ class HeartbeatConfig:
     silent_after: float = number(
         0.2,
         0.12,
-        2.0,
+        5.0,
         "s",
         "silence of the page that drives, after which the vehicle is taken over",
     )
     late_after: float = number(
-        0.25, 0.1, 2.0, "s", "age of what the page had heard, after which its messages are late"
+        0.25, 0.1, 5.0, "s", "age of what the page had heard, after which its messages are late"
     )
 
     def __post_init__(self) -> None:

@@ -3,11 +3,14 @@ gate do, and what it shows of it."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 
 import pytest
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
+from sensor_msgs.msg import Image
 
 from liquid_control.ros import conversions, qos
 from liquid_control.stress.browser import Browser, Page, find_chromium
@@ -17,15 +20,41 @@ if find_chromium() is None:
     pytest.skip("no Chromium on this machine", allow_module_level=True)
 
 LARGEST_SPEED = 1.5
-PATIENT = {"heartbeat__silent_after": 2.0, "heartbeat__late_after": 2.0}
+PATIENT = {"heartbeat__silent_after": 5.0, "heartbeat__late_after": 5.0, "picture_rate": 5.0}
 
 
 class Robot:
-    """Odometry and a policy's proposals, sent whenever a condition is waited for."""
+    """Odometry, pictures and a policy's proposals, sent in a thread of its own: a page that is slow
+    to answer must not look like a policy that is."""
 
     def __init__(self, probe, page: Page, picture) -> None:
-        self.picture, self.probe, self.page, self.proposes = picture, probe, page, False
+        self.probe, self.page, self.picture = probe, page, picture
+        self.sees, self.proposes, self._ended = True, False, threading.Event()
         self.commands = probe.listen(TwistStamped, "command")
+        self._odometry = probe.create_publisher(Odometry, "odom", qos.STATUS)
+        self._proposals = probe.create_publisher(TwistStamped, "proposal", qos.STATUS)
+        self._pictures = probe.create_publisher(Image, "camera/image_raw", qos.CAMERA)
+        self._thread = threading.Thread(target=self._send)
+
+    def __enter__(self) -> Robot:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _send(self) -> None:
+        while not self._ended.wait(0.03):
+            header = conversions.header(time.time_ns())
+            odometry, message = Odometry(header=header), TwistStamped(header=header)
+            odometry.twist.twist.linear.x = 1.0
+            self._odometry.publish(odometry)
+            if self.sees:
+                self._pictures.publish(self.picture())
+            if self.proposes:
+                message.twist.linear.x, message.twist.angular.z = 0.8, -0.08
+                self._proposals.publish(message)
 
     def until(self, condition: str, patience: float = 60.0) -> None:
         """Waits for a condition on `text(id)` in the page."""
@@ -36,18 +65,7 @@ class Robot:
             self.live(0.05)
 
     def live(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            header = conversions.header(time.time_ns())
-            odometry = Odometry(header=header)
-            odometry.twist.twist.linear.x = 1.0
-            self.probe.send("odom", odometry)
-            self.probe.send("camera/image_raw", self.picture(), qos.CAMERA)
-            if self.proposes:
-                message = TwistStamped(header=header)
-                message.twist.linear.x, message.twist.angular.z = 0.8, -0.08
-                self.probe.send("proposal", message)
-            self.probe.spin(0.03)
+        self.probe.spin(seconds)
 
     def said(self) -> list[str]:
         return [self.page.text(name) for name in ("state", "driver", "reason", "answer")]
@@ -64,26 +82,29 @@ def test_a_person_engages_takes_over_drives_by_hand_and_stops_in_a_browser(
 ):
     port = free_port()
     quick = {"engagement__healthy_for": 0.2, "engagement__soft_time": 0.1}
-    dead_man = {"engagement__dead_man": "true", "engagement__enable_stale_after": 1.0}
+    slow = {"engagement__proposal_stale_after": 1.0, "gate__stale_after": 1.0}
+    dead_man = {"engagement__dead_man": "true", "engagement__enable_stale_after": 5.0}
     start(
         "safety_node",
         manual="true",
         engagement__engage="manual",
         gate__max_speed=LARGEST_SPEED,
         **quick,
+        **slow,
         **dead_man,
     )
     served = start("operator_node", port=port, hand_speed=10.0, **PATIENT)
     address = f"http://127.0.0.1:{port}/"
-    with Browser() as browser:
+    with Browser() as browser, contextlib.ExitStack() as opened:
         probe.until(lambda: answers(port), "the server", patience=60.0)
         page = browser.open(address)
-        robot = Robot(probe, page, lambda: shot(picture))
+        robot = opened.enter_context(Robot(probe, page, lambda: shot(picture)))
         robot.until("text('state') === 'disengaged'")
         assert page.evaluate("document.getElementById('engage').disabled"), "without control"
         robot.until("text('latency').includes('camera to page')")
         size = "(({width, height}) => [width, height])(document.getElementById('picture'))"
         assert page.evaluate(size) == [320, 160], "the camera's picture is drawn"
+        robot.sees = False
 
         # engaging is refused, with the gate's reason
         page.press("claim")
