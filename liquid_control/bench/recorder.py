@@ -130,7 +130,7 @@ def _measured(model: Path, pictures: Path, place: Path, mode: str, seconds: floa
     environment |= {"ROS_LOG_DIR": str(logs), "ROS_HOME": str(place)}
     sent = {"pictures": str(pictures), "compressed": True, "rate": RATE}
     sent |= {"imu_rate": IMU_RATE, "numbered": True}
-    record = {"record.mode": mode, "record.folder": str(folder), "record.keep_free": 0.0}
+    record = {"record.scope": mode, "record.folder": str(folder), "record.keep_free": 0.0}
     shared = {"image_transport": "compressed"}
     children = Children(
         [

@@ -125,7 +125,7 @@ def recorder(
         "recorder_node",
         gate.namespace,
         gate.files,
-        {"record.mode": given["record"], **values},
+        {"record.scope": given["record"], **values},
         {**policy.topics, **gate.topics},
     )
     if extra_topics and "extra_topics" not in start.parameters:

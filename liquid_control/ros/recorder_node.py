@@ -114,7 +114,7 @@ class RecorderNode(Node):
         diagnostics.publish(self, self._report)
         self._writing = threading.Thread(target=self.recorder.run, name="recorder", daemon=True)
         self._writing.start()
-        self.get_logger().info(f"{self.settings.mode}, {len(recorded)} topics, to {self.folder}")
+        self.get_logger().info(f"{self.settings.scope}, {len(recorded)} topics, to {self.folder}")
 
     def destroy_node(self) -> None:
         self._hand_over(self._mail.rest())
@@ -185,7 +185,7 @@ class RecorderNode(Node):
         self.recorder.record(request.data)
         status = self.recorder.status()
         response.success = not (request.data and status.problem)
-        after = "the recording ends" if self.settings.mode == CONTINUOUS else "marks still record"
+        after = "the recording ends" if self.settings.scope == CONTINUOUS else "marks still record"
         response.message = status.problem or ("recording" if request.data else after)
         return response
 
@@ -221,7 +221,7 @@ class RecorderNode(Node):
         """On ~/state, latched: what is recorded now."""
         level = diagnostics.ERROR if status.problem else diagnostics.OK
         values = {
-            "mode": self.settings.mode,
+            "mode": self.settings.scope,
             "recording": status.recording,
             "seconds": round(status.seconds, 1),
             "marks": status.marks,

@@ -92,7 +92,9 @@ def judge(
 
 def nearest(name: str) -> str | None:
     """The declared name that a name may be meant for."""
-    best = max(DECLARED, key=lambda known: _likeness(name, known))
+    group = next((prefix for prefix in OURS_ALONE if name.startswith(prefix)), "")
+    among = [known for known in DECLARED if known.startswith(group)]
+    best = max(among, key=lambda known: _likeness(name, known))
     return best if is_slip(name) or _likeness(name, best) >= POSSIBLE else None
 
 

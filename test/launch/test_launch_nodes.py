@@ -108,7 +108,7 @@ def test_a_recorder_hears_what_policy_and_gate_have_on_their_topics(described, t
     recorder = nodes["recorder_node"]
     *files, values = recorder["parameters"]
     given = {name: value.given[0] for name, value in values.items()}
-    assert str(own) in files and given["record.mode"] == "events" and "record.after" not in given
+    assert str(own) in files and given["record.scope"] == "events" and "record.after" not in given
     assert given["measured_speed.type"] == speed["type"]
     assert given["image_transport"] == "compressed" and given["proposal_type"] == "ackermann"
     assert given["command_type"] == "twist"

@@ -53,7 +53,7 @@ def recorder(start, probe, tmp_path):
     """`recorder(mode, ...)`: the process, once it is there; its states are heard."""
 
     def run(mode: str, **parameters):
-        given = {"record__mode": mode, "record__folder": tmp_path, "record__keep_free": 0.0}
+        given = {"record__scope": mode, "record__folder": tmp_path, "record__keep_free": 0.0}
         given |= {"image_transport": "compressed"} | parameters
         process = start("recorder_node", **given)
         states = probe.heard.setdefault("recorder_node/state", [])

@@ -32,7 +32,7 @@ def test_a_killed_recorder_and_one_without_room_leave_all_but_the_last_second(ch
 
 def test_what_is_missing_between_first_and_last_is_counted(tmp_path):
     assert numbered.missing([3, 4, 5]) == 0 and numbered.missing([1, 2, 6, 7]) == 3
-    recorder = OnboardRecorder(RecordSettings(mode="continuous", keep_free=0.0), tmp_path)
+    recorder = OnboardRecorder(RecordSettings(scope="continuous", keep_free=0.0), tmp_path)
     for number, item in zip(range(40), numbered.items(10**18, 0), strict=False):
         if number not in (7, 8):
             recorder.put([item])

@@ -94,7 +94,7 @@ class OnboardRecorder:
         self.refused: dict[str, str] = {}  # topic: why its last message could not be written
         self._why, self._problem, self._failed_ns, self._ends = "", "", -math.inf, False
         self._is_on = False
-        if settings.mode == CONTINUOUS:
+        if settings.scope == CONTINUOUS:
             self.record(True)
 
     # *** called by the thread that receives ***
@@ -107,7 +107,7 @@ class OnboardRecorder:
         """Marks this moment; a kind of the settings starts a recording, or prolongs it."""
         now_ns, at_ns = self._wall(), self.clock()
         mark = Mark(now_ns, kind, reason)
-        if kind in self._kinds and self.settings.mode != CONTINUOUS:
+        if kind in self._kinds and self.settings.scope != CONTINUOUS:
             if at_ns > self.backlog.until_ns:
                 self._why = kind
             self.backlog.extend(at_ns + round(self.settings.after * 1e9))
@@ -121,7 +121,7 @@ class OnboardRecorder:
         but in continuous mode."""
         if on:
             if self.clock() > self.backlog.until_ns:
-                self._why = "continuous" if self.settings.mode == CONTINUOUS else "manual"
+                self._why = "continuous" if self.settings.scope == CONTINUOUS else "manual"
             self.backlog.extend(math.inf)
         else:
             self.backlog.end(self.clock())
@@ -138,7 +138,7 @@ class OnboardRecorder:
 
     def status(self) -> RecorderStatus:
         writer, counts = self._writer, self._counts
-        off = self.settings.mode == CONTINUOUS and not self._is_on
+        off = self.settings.scope == CONTINUOUS and not self._is_on
         state = "recording" if writer else "off" if off else "waiting"
         return RecorderStatus(
             state="failed" if self._problem else state,

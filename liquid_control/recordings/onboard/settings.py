@@ -18,7 +18,7 @@ operator's button."""
 class RecordSettings:
     """What is recorded, and how much of memory and disk it may take."""
 
-    mode: str = choice(
+    scope: str = choice(
         EVENTS,
         (EVENTS, CONTINUOUS),
         "events: from `before` a mark to `after` the last one; continuous: everything",

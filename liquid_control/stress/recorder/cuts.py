@@ -63,7 +63,7 @@ def check_kill(folder: Path, seed: int) -> str:
     """Kills a recorder with SIGKILL; what is wrong with what it leaves, empty if nothing."""
     rng = random.Random(seed)
     mode = rng.choice(("continuous", "events"))
-    settings = RecordSettings(mode=mode, after=600.0, keep_free=0.0)
+    settings = RecordSettings(scope=mode, after=600.0, keep_free=0.0)
     handed = FORK.Array("q", 2, lock=False)
     process = _start(folder, settings, 600.0, handed)
     deadline = time.monotonic() + PATIENCE
@@ -90,7 +90,7 @@ def check_full(folder: Path, seed: int) -> str:
     """Lets a recorder run into a disk that takes no more of each file; what is wrong with what it
     leaves, empty if nothing."""
     limit = random.Random(seed).randrange(SMALLEST, LARGEST)
-    settings = RecordSettings(mode="continuous", keep_free=0.0)
+    settings = RecordSettings(scope="continuous", keep_free=0.0)
     process = _start(folder, settings, FULL_SECONDS, FORK.Array("q", 2, lock=False), limit)
     process.join(PATIENCE)
     if process.exitcode != 0:

@@ -80,7 +80,7 @@ def test_a_kind_that_is_not_chosen_is_noted_and_starts_nothing(drive):
 
 
 def test_continuous_recording_is_split_without_a_gap_and_marks_reach_back(drive):
-    driven = drive(mode="continuous", split=10.0)
+    driven = drive(scope="continuous", split=10.0)
     driven.on(11.0)
     driven.recorder.mark("takeover", "taken over")  # 1 s into the second: 2 s before are kept
     driven.on(15.0)
@@ -103,7 +103,7 @@ def test_recording_by_hand_begins_with_the_ring_and_ends_at_once(drive):
     driven.on(1.0)
     [path] = recordings(driven)
     assert path.name.endswith("_manual") and numbers(path) == list(range(99, 3301))
-    driven = drive(path.parent / "other", mode="continuous")
+    driven = drive(path.parent / "other", scope="continuous")
     driven.recorder.record(False)
     driven.now_ns += 1
     driven.on(1.0)
@@ -126,7 +126,7 @@ def test_a_recording_begins_with_the_last_state_before_it(drive):
 
 
 def test_attachments_are_in_the_file_and_the_vehicle_is_read_back(drive):
-    driven = drive(mode="continuous", split=10.0)
+    driven = drive(scope="continuous", split=10.0)
     driven.recorder.attach("model.json", "application/json", b"{}")
     driven.on(0.5)
     driven.recorder.attach("vehicle.yaml", "application/yaml", b"wheelbase: 0.33\n")
@@ -142,7 +142,7 @@ def test_attachments_are_in_the_file_and_the_vehicle_is_read_back(drive):
 
 
 def test_a_vehicle_like_the_default_one_is_read_back_as_it_is(drive):
-    driven = drive(mode="continuous")
+    driven = drive(scope="continuous")
     described = b"wheelbase: 2.6\nlargest_angle: 0.55\n"
     driven.recorder.attach("vehicle.yaml", "application/yaml", described)
     driven.on(1.0)
@@ -184,7 +184,7 @@ def test_memory_stays_below_its_cap_and_what_it_costs_is_counted(drive, monkeypa
 
 
 def test_a_full_disk_ends_the_recording_and_the_next_begins_when_there_is_room(drive, monkeypatch):
-    driven = drive(mode="continuous")
+    driven = drive(scope="continuous")
     full, flush = [False], BagWriter.flush
 
     def flush_or_fail(writer) -> None:
@@ -213,7 +213,7 @@ def test_a_full_disk_ends_the_recording_and_the_next_begins_when_there_is_room(d
 
 
 def test_a_message_that_cannot_be_written_ends_nothing(drive):
-    driven = drive(mode="continuous")
+    driven = drive(scope="continuous")
     driven.on(0.5)
     driven.recorder.put([driven.item()._replace(topic="/odd", kind="odd_msgs/msg/Odd")])
     driven.recorder.put([driven.item()._replace(receive_ns=-1)])
@@ -228,6 +228,6 @@ def test_a_message_that_cannot_be_written_ends_nothing(drive):
 def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(ConfigError, match="kinds: got 'crash', expected of takeover"):
         RecordSettings(kinds="takeover crash")
-    for wrong in ({"before": -1.0}, {"memory": math.nan}, {"mode": "always"}, {"quota": 0.0}):
+    for wrong in ({"before": -1.0}, {"memory": math.nan}, {"scope": "always"}, {"quota": 0.0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             RecordSettings(**wrong)
