@@ -24,6 +24,7 @@ from liquid_control.bench.timing import machine
 from liquid_control.config import check, number, path, text
 from liquid_control.errors import MissingDependencyError
 from liquid_control.model.installed import find_model
+from liquid_control.model.packed import pack_model
 from liquid_control.system.cpu_time import cpu_seconds
 from liquid_control.system.files import write_atomically
 from liquid_control.system.verb import Verb
@@ -59,6 +60,7 @@ def bench_operator(settings: OperatorBenchSettings) -> dict:
         remedy = "Source a ROS 2 installation, and pip install 'liquid_control[operate]'"
         raise MissingDependencyError(error.name or "rclpy", remedy) from error
     model = find_model(settings.model).resolve()
+    pack_model(model)  # a broken one is refused before anything is drawn
     rows: dict[str, list[dict]] = {WITHOUT: [], ALONE: [], WATCHED: []}
     with tempfile.TemporaryDirectory(prefix="bench-operator-") as scratch:
         pictures = Path(scratch) / "pictures.npy"

@@ -22,6 +22,7 @@ from liquid_control.bench.timing import machine
 from liquid_control.config import check, number, path, text
 from liquid_control.errors import DriveError, MissingDependencyError
 from liquid_control.model.installed import find_model
+from liquid_control.model.packed import pack_model
 from liquid_control.recordings.onboard.settings import CONTINUOUS, EVENTS
 from liquid_control.recordings.rosbag.reader import BagReader
 from liquid_control.system.cpu_time import cpu_seconds
@@ -65,6 +66,7 @@ def bench_recorder(settings: RecorderBenchSettings) -> dict:
         remedy = "Source a ROS 2 installation, or run make setup, which brings its own"
         raise MissingDependencyError(error.name or "rclpy", remedy) from error
     model = find_model(settings.model).resolve()
+    pack_model(model)  # a broken one is refused before anything is drawn
     with tempfile.TemporaryDirectory(prefix="bench-recorder-") as scratch:
         place = Path(scratch)
         pictures = place / "pictures.npy"
@@ -116,9 +118,12 @@ def succeeded(result: Mapping) -> bool:
 def _large(pictures: np.ndarray) -> np.ndarray:
     """Pictures of the camera's size, with the noise of one."""
     rng = np.random.default_rng(0)
-    made = [cv2.resize(one, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC) for one in pictures]
-    noise = rng.normal(0.0, GRAIN, (len(made), HEIGHT, WIDTH, 3))
-    return np.clip(np.stack(made) + noise, 0, 255).astype(np.uint8)
+    made = np.empty((len(pictures), HEIGHT, WIDTH, 3), np.uint8)
+    for one, drawn in zip(pictures, made, strict=True):
+        noise = rng.normal(0.0, GRAIN, drawn.shape)
+        large = cv2.resize(one, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        drawn[:] = np.clip(large + noise, 0, 255)
+    return made
 
 
 def _measured(model: Path, pictures: Path, place: Path, mode: str, seconds: float) -> dict:

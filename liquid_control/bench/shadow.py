@@ -22,6 +22,7 @@ from liquid_control.bench.timing import machine
 from liquid_control.config import check, number, path, text
 from liquid_control.errors import MissingDependencyError
 from liquid_control.model.installed import find_model
+from liquid_control.model.packed import pack_model
 from liquid_control.system.cpu_time import cpu_seconds
 from liquid_control.system.files import write_atomically
 from liquid_control.system.verb import Verb
@@ -58,6 +59,8 @@ def bench_shadow(settings: ShadowBenchSettings) -> dict:
         remedy = "Source a ROS 2 installation, or run make setup, which brings its own"
         raise MissingDependencyError(error.name or "rclpy", remedy) from error
     model, shadow = (find_model(name).resolve() for name in (settings.model, settings.shadow))
+    for each in (model, shadow):
+        pack_model(each)  # a broken one is refused before anything is drawn
     rows: dict[str, list[dict]] = {WITHOUT: [], WITH: []}
     with tempfile.TemporaryDirectory(prefix="bench-shadow-") as scratch:
         pictures = Path(scratch) / "pictures.npy"
