@@ -122,3 +122,14 @@ def test_the_heading_of_an_odometry_is_that_of_its_quaternion():
     found = planar("nav_msgs/msg/Odometry", message)
     assert found == PlanarOdometry(1.0, 2.0, pytest.approx(1.4), 0.5, 0.2)
     assert planar("geometry_msgs/msg/TwistStamped", message) is None
+
+
+def test_an_odometry_of_damaged_numbers_is_read():
+    zero = Thing(x=0.0, y=0.0, z=0.0)
+    for huge in (1e200, -1e308, math.inf, math.nan):
+        turn = Thing(x=huge, y=huge, z=huge, w=huge)
+        message = Thing(
+            pose=Thing(pose=Thing(position=zero, orientation=turn)),
+            twist=Thing(twist=Thing(linear=zero, angular=zero)),
+        )
+        assert isinstance(planar("nav_msgs/msg/Odometry", message), PlanarOdometry)

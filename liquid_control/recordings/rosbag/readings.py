@@ -182,7 +182,9 @@ def planar(kind: str, message) -> PlanarOdometry | None:
     if kind != ODOMETRY:
         return None
     position, turn = message.pose.pose.position, message.pose.pose.orientation
-    yaw = math.atan2(2.0 * (turn.w * turn.z + turn.x * turn.y), 1.0 - 2.0 * (turn.y**2 + turn.z**2))
+    # Products, because a power raises OverflowError for the numbers of a damaged message.
+    across = turn.y * turn.y + turn.z * turn.z
+    yaw = math.atan2(2.0 * (turn.w * turn.z + turn.x * turn.y), 1.0 - 2.0 * across)
     twist = message.twist.twist
     return PlanarOdometry(position.x, position.y, yaw, twist.linear.y, twist.angular.z)
 
