@@ -1,4 +1,4 @@
-"""`liquid-control bench shadow`: what a candidate beside the policy that drives costs.
+"""`liquid-control bench shadow`: what a candidate costs the policy that drives.
 
 Gate, policy and a cheap robot run as processes; rounds with and without the candidate alternate,
 so that other load on the machine affects both.

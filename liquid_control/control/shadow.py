@@ -1,4 +1,4 @@
-"""A candidate policy beside the one that drives: the same frames, no voice.
+"""A candidate policy on the frames of the one that drives; it commands nothing.
 
 The driving policy acts first. The candidate then steps in the time that is left before the next
 frame, or not at all. Nothing here is read by the driving policy or by the gate.

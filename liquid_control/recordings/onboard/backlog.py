@@ -12,9 +12,9 @@ from typing import NamedTuple
 from liquid_control.recordings.onboard.marks import Mark
 
 OVERHEAD = 400
-"""Bytes of memory that a message takes beside its data."""
+"""Bytes of memory that a message takes in addition to its data."""
 AT_ONCE = 2**22
-"""Bytes that `take` gives, at most, beside the first message."""
+"""Bytes that `take` gives, at most, after the first message."""
 
 
 class Item(NamedTuple):

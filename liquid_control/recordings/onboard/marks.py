@@ -1,4 +1,4 @@
-"""Marks: moments of a drive that somebody will want to find again, as messages of a topic and as
+"""Marks: moments of a drive to find again, as messages of a topic and as
 metadata of the file. Needs no ROS."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A robot's recordings as they are written: a bag for each event, or one behind the other.
 
-One thread receives (`put`, `mark`), another one writes (`run`): a slow disk delays nobody. A disk
+One thread receives (`put`, `mark`), another writes (`run`): a slow disk holds up no message. A disk
 that fails ends the recording as far as it is; what comes in waits in memory, and another recording
 is begun as soon as there is room.
 """

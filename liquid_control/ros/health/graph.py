@@ -50,7 +50,7 @@ def listeners(node: Node, publisher: Publisher) -> Topic:
 
 
 def _obeyed(node: Node, topic: str) -> bool:
-    """Whether somebody listens to a topic who may drive."""
+    """Whether a node that may drive listens to a topic."""
     found = node.get_subscriptions_info_by_topic(topic)
     return any(not info.node_name.startswith(TOOLS) for info in found)
 

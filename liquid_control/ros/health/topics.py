@@ -40,7 +40,7 @@ class Endpoint:
 @dataclasses.dataclass(frozen=True)
 class Topic:
     """One of our endpoints and those on the other side. `elsewhere`: other topics on which this
-    type is published, or listened to, looked up where nobody is known here."""
+    type is published, or listened to, looked up where none is known here."""
 
     name: str
     kind: str
