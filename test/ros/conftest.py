@@ -86,6 +86,7 @@ class Probe(Node):
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         self._out: dict[str, object] = {}
+        self._asked: dict[str, object] = {}
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, qos.STATUS)
 
     def listen(self, kind: type, topic: str) -> list:
@@ -125,15 +126,22 @@ class Probe(Node):
             self._executor.spin_once(timeout_sec=0.02)
 
     def call(self, kind: type, name: str, request):
-        """The answer of a service. It is given time to know our reader: an answer before that is
-        lost."""
-        client = self.create_client(kind, name)
+        """The answer of a service. The first answer may be lost, when its writer does not know our
+        reader yet: the client stays for later calls, and silence makes it ask again."""
+        if name not in self._asked:
+            self._asked[name] = self.create_client(kind, name)
+        client, answers = self._asked[name], []
         self.until(client.service_is_ready, f"the service {name}")
         self.spin(0.5)
-        answer = client.call_async(request)
-        self.until(answer.done, f"an answer of {name}")
-        self.destroy_client(client)
-        return answer.result()
+        for _ in range(4):
+            self.until(client.service_is_ready, f"the service {name}")
+            answers.append(client.call_async(request))
+            end = time.monotonic() + 5.0
+            while time.monotonic() < end:
+                self._executor.spin_once(timeout_sec=0.02)
+                if answered := [answer for answer in answers if answer.done()]:
+                    return answered[0].result()
+        raise AssertionError(f"waited in vain for an answer of {name}")
 
     def spin(self, seconds: float) -> None:
         end = time.monotonic() + seconds
