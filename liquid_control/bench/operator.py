@@ -10,9 +10,7 @@ takes the cores that a phone has of its own.
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -20,13 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from liquid_control.bench.timing import machine
+from liquid_control.bench.timing import write_result
 from liquid_control.config import check, number, path, text
 from liquid_control.errors import MissingDependencyError
 from liquid_control.model.installed import find_model
 from liquid_control.model.packed import pack_model
 from liquid_control.system.cpu_time import cpu_seconds
-from liquid_control.system.files import write_atomically
 from liquid_control.system.verb import Verb
 
 MUST = {"page_p95_ms": 150.0, "cpu_watched": 0.05, "cpu_alone": 0.005, "p99_ms": 0.3}
@@ -77,17 +74,8 @@ def bench_operator(settings: OperatorBenchSettings) -> dict:
                 late = _in_browser(port, settings.seconds)
                 rows[WATCHED][-1] |= {"page_ms": late}
                 stage.kill(SERVER)
-    result = {
-        "command": " ".join(["liquid-control", *sys.argv[1:]]),
-        "machine": machine(("aiohttp", "onnxruntime")),
-        "rounds": rows,
-        **_compared(rows),
-        "must": MUST,
-    }
-    settings.out.mkdir(parents=True, exist_ok=True)
-    with write_atomically(settings.out / "operator_page.json") as partial:
-        partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return result
+    measured = {"rounds": rows, **_compared(rows), "must": MUST}
+    return write_result(settings.out / "operator_page.json", ("aiohttp", "onnxruntime"), measured)
 
 
 def _start(stage) -> int:

@@ -7,8 +7,6 @@ IMU are numbered, so that the recording tells what it lacks.
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +16,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from liquid_control.bench.timing import machine
+from liquid_control.bench.timing import write_result
 from liquid_control.config import check, number, path, text
 from liquid_control.errors import DriveError, MissingDependencyError
 from liquid_control.model.installed import find_model
@@ -26,7 +24,6 @@ from liquid_control.model.packed import pack_model
 from liquid_control.recordings.onboard.settings import CONTINUOUS, EVENTS
 from liquid_control.recordings.rosbag.reader import BagReader
 from liquid_control.system.cpu_time import cpu_seconds
-from liquid_control.system.files import write_atomically
 from liquid_control.system.memory_use import status_bytes
 from liquid_control.system.verb import Verb
 
@@ -75,19 +72,14 @@ def bench_recorder(settings: RecorderBenchSettings) -> dict:
             CONTINUOUS: _measured(model, pictures, place, CONTINUOUS, 60.0 * settings.minutes),
             EVENTS: _measured(model, pictures, place, EVENTS, ENGAGED),
         }
-    result = {
-        "command": " ".join(["liquid-control", *sys.argv[1:]]),
-        "machine": machine(("mcap", "numpy")),
+    measured = {
         "model": model.name,
         "pictures": f"{WIDTH}x{HEIGHT} JPEG at {RATE:g} Hz",
         "imu_hz": IMU_RATE,
         **rows,
         "must": MUST,
     }
-    settings.out.mkdir(parents=True, exist_ok=True)
-    with write_atomically(settings.out / "recorder.json") as partial:
-        partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return result
+    return write_result(settings.out / "recorder.json", ("mcap", "numpy"), measured)
 
 
 def table(result: Mapping) -> str:

@@ -27,11 +27,10 @@ from liquid_control.bench.replay_bag import (
     WIDTH,
     make_bag,
 )
-from liquid_control.bench.timing import machine
+from liquid_control.bench.timing import write_result
 from liquid_control.config import check, number, path, text
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
-from liquid_control.system.files import write_atomically
 from liquid_control.system.verb import Verb
 
 PACKAGES = ("rosbags", "opencv-python-headless", "onnxruntime", "numpy")
@@ -158,8 +157,7 @@ def bench_replay(settings: ReplayBenchSettings) -> dict:
         _rate(ours) / _rate(reading)
         for ours, reading in zip(turns["replay"], turns["read and decode"], strict=True)
     ]
-    result = {
-        "machine": machine(PACKAGES),
+    measured = {
         "recording": {
             "picture": f"{WIDTH}x{HEIGHT} JPEG",
             "bytes_per_picture": round(size / (60.0 * settings.minutes * CAMERA_RATE)),
@@ -187,10 +185,7 @@ def bench_replay(settings: ReplayBenchSettings) -> dict:
         "index_s": whole["inspect --quick"]["seconds"],
         "must": MUST,
     }
-    settings.out.mkdir(parents=True, exist_ok=True)
-    with write_atomically(settings.out / "replay.json") as partial:
-        partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return result
+    return write_result(settings.out / "replay.json", PACKAGES, measured)
 
 
 def table(result: Mapping) -> str:

@@ -7,9 +7,7 @@ so that other load on the machine affects both.
 from __future__ import annotations
 
 import dataclasses
-import json
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -18,13 +16,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from liquid_control.bench.timing import machine
+from liquid_control.bench.timing import write_result
 from liquid_control.config import check, number, path, text
 from liquid_control.errors import MissingDependencyError
 from liquid_control.model.installed import find_model
 from liquid_control.model.packed import pack_model
 from liquid_control.system.cpu_time import cpu_seconds
-from liquid_control.system.files import write_atomically
 from liquid_control.system.verb import Verb
 
 MUST = {"cpu": 1.5, "p99_ms": 0.5}
@@ -74,19 +71,14 @@ def bench_shadow(settings: ShadowBenchSettings) -> dict:
                         _measured(model, pictures, logs, parameters[name], settings.seconds)
                     )
                     bar.update()
-    result = {
-        "command": " ".join(["liquid-control", *sys.argv[1:]]),
-        "machine": machine(("onnxruntime", "numpy")),
+    measured = {
         "model": model.name,
         "shadow": shadow.name,
         "rounds": rows,
         **_compared(rows),
         "must": MUST,
     }
-    settings.out.mkdir(parents=True, exist_ok=True)
-    with write_atomically(settings.out / "shadow.json") as partial:
-        partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return result
+    return write_result(settings.out / "shadow.json", ("onnxruntime", "numpy"), measured)
 
 
 def table(result: Mapping) -> str:

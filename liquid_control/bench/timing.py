@@ -1,17 +1,20 @@
-"""Timing: calls alternate, the median counts, and the machine is part of the result."""
+"""Timing: calls alternate, the median counts, and the machine is part of the result's file."""
 
 from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import json
 import math
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from liquid_control.system.files import write_atomically
 from liquid_control.system.threads import cores
 
 SHORTEST = 0.02
@@ -49,6 +52,17 @@ def machine(packages: tuple[str, ...]) -> dict:
         "python": platform.python_version(),
         **{package: importlib.metadata.version(package) for package in packages},
     }
+
+
+def write_result(path: Path, packages: tuple[str, ...], measured: Mapping) -> dict:
+    """Writes what was measured as JSON, behind the command and the machine; returns what the file
+    holds. Makes the folder. `packages`: those whose versions matter."""
+    command = " ".join(["liquid-control", *sys.argv[1:]])
+    result = {"command": command, "machine": machine(packages), **measured}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(path) as partial:
+        partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    return result
 
 
 def _seconds(call: Callable[[], object], calls: int) -> float:

@@ -174,18 +174,39 @@ def test_autoware_gets_control_and_gives_its_reports():
     assert gate.topics["odom"] == policy.topics["odom"]
 
 
+SIMULATED = {"sim_node"}
+"""Nodes that no robot has."""
+
+
+def unlike(group: dict, names: set[str]) -> set[str]:
+    """Nodes that not exactly one analyzer takes, and analyzers that take not exactly one node."""
+    takes = {
+        key: [name for name in names for part in one["contains"] if part in name]
+        for key, one in group.items()
+    }
+    found = [name for each in takes.values() for name in each]
+    wrong = {name for name in names if found.count(name) != 1}
+    return wrong | {key for key, each in takes.items() if len(each) != 1}
+
+
 def test_the_aggregator_knows_each_node_by_the_name_of_its_status(ends):
     group = settings("diagnostic_aggregator.yaml", "analyzers")["driving"]["analyzers"]
-    names = {status.name for status in ends.diagnostics}
-    assert names == set(ends.nodes)
+    driving = {status.name for status in ends.diagnostics}
+    assert driving == set(ends.nodes)
+    names = {f"/{name}" for name in NODES.keys() - SIMULATED}
+    assert driving < names
     for namespace in ("", "/car1"):
-        found = [
-            [name for name in names for part in one["contains"] if part in namespace + name]
-            for one in group.values()
-        ]
-        assert list(map(len, found)) == [one["num_items"] for one in group.values()]
-        assert {name for each in found for name in each} == names, "each once, and all"
+        assert unlike(group, {namespace + name for name in names}) == set()
+    needed = {one["contains"][0] for one in group.values() if one["num_items"] == 1}
+    assert needed == {name.lstrip("/") for name in driving}, "the others may be absent"
     assert all(one["timeout"] > 2.0 for one in group.values()), "once a second, one may be lost"
+
+
+@pytest.mark.parametrize("name", sorted(NODES.keys() - SIMULATED))
+def test_an_aggregator_that_lacks_a_node_is_found(name):
+    group = settings("diagnostic_aggregator.yaml", "analyzers")["driving"]["analyzers"]
+    without = {key: one for key, one in group.items() if one["contains"] != [name]}
+    assert unlike(without, {f"/{each}" for each in NODES.keys() - SIMULATED}) == {f"/{name}"}
 
 
 def fields(kind: type, path: list[str]) -> None:
