@@ -31,6 +31,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import save_model
 from liquid_control.system.files import damaged, read_json, write_atomically
+from liquid_control.system.progress import redraw_interval
 from liquid_control.train.checkpoint import (
     load_checkpoint,
     load_weights,
@@ -149,7 +150,7 @@ class Run:
         """The items, with a progress bar of `total` steps, timed as the part `fit`. Items that are
         missing were done before an interruption."""
         initial = total - len(items) if hasattr(items, "__len__") else 0
-        bar = tqdm(items, title, total, initial=initial, unit="step")
+        bar = tqdm(items, title, total, initial=initial, unit="step", mininterval=redraw_interval())
         try:
             with self.timed("fit"), bar as self._bar:
                 yield from bar

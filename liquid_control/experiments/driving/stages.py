@@ -19,6 +19,7 @@ from tqdm import tqdm
 from liquid_control.errors import ConfigError
 from liquid_control.system.files import damaged, write_atomically
 from liquid_control.system.jobs import processes, run_jobs
+from liquid_control.system.progress import redraw_interval
 
 SESSIONS = "sessions.json"
 BAR = "{percentage:3.0f} % |{bar}| {elapsed} gone, {remaining} to go, {desc}{postfix}"
@@ -51,7 +52,7 @@ def run_stages(folder: Path, workers: int, *stages: Stage) -> None:
     began = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     session: dict = {"began": began, "stages": {}}
     sessions = [*_read(folder), session]
-    with tqdm(total=total, bar_format=BAR) as bar:
+    with tqdm(total=total, bar_format=BAR, mininterval=redraw_interval()) as bar:
         for stage in stages:
             facts = session["stages"][stage.title] = {
                 "jobs": len(stage.jobs),
