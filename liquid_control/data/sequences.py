@@ -97,6 +97,7 @@ class Sequences:
         self._recoloured = None if recoloured is None else np.asarray(recoloured, bool)
         self._offsets = np.cumsum([0, *map(len, episodes)])
         first = np.concatenate([e.is_first for e in episodes])
+        first[self._offsets[:-1]] = True
         ends = np.append(np.flatnonzero(first), len(first))
         run_end = np.repeat(
             ends[1:], np.diff(ends)

@@ -291,14 +291,17 @@ def _episode(
 ) -> Episode:
     """Observations with the expert's action and the auxiliary targets at the end of their
     period. `after` each period says whether to go on; without it, until the task is terminated."""
-    rows, task = [], world.task
+    rows, task, begins = [], world.task, True
     for step in drive(world, controller, gate, disturbance):
         if step.action is not None:
-            seen = controller.observation
-            observed = seen.stamp_ns, seen.image, seen.measurements, seen.dt, seen.is_first
+            seen = controller.observation  # of two frames in one period the second
+            begins |= seen.is_first
+            observed = seen.stamp_ns, seen.image, seen.measurements, seen.dt, begins
             rows.append((*observed, task.expert(world), task.auxiliary(world)))
+            begins = False
         if not (after(step.truth) if after else not task.is_terminated(step.truth)):
             break
+        begins |= controller.action is None  # the vehicle was put to another place
     stamp_ns, image, measurements, dt, is_first, action, auxiliary = zip(*rows, strict=True)
     given = controller.runtime.spec
     return Episode(

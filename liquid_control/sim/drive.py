@@ -37,6 +37,7 @@ def drive(
     disturbance: Callable[[], float] | None = None,
     tap: Callable[[Event], Event] | None = None,
     period: float = IMU_PERIOD,
+    measured: float | None = None,
 ) -> Iterator[Step]:
     """Yields every IMU period until the road ends. The caller may stop earlier, or put the vehicle
     back and reset the controller.
@@ -44,10 +45,9 @@ def drive(
     `disturbance` returns a steering angle [rad] added behind the gate, once per IMU period: the
     recovery noise of collection. `tap` gets every event first, a recorder for example; the
     controller gets what it returns. `period` [s] of the gate's `Loop`; a robot's is
-    `control.loop.PERIOD`.
+    `control.loop.PERIOD`. `measured` [m/s]: the speed measured last, of a vehicle that moves.
     """
     loop, previous = Loop(period), None
-    measured: float | None = None
     angle, cap = 0.0, math.inf
     while not world.truth.finished:
         if controller.action is None:  # a new drive, in which no command is in effect yet

@@ -55,6 +55,12 @@ def test_windows_keep_all_columns_aligned_and_dt_is_the_stamps_difference_at_epo
     )
 
 
+def test_no_window_goes_across_episodes_of_which_none_says_that_it_begins():
+    ones = [episode(20, seed, starts=()) for seed in range(8)]
+    batch = Sequences(ones, 16, PLAIN).draw(np.random.default_rng(0), 64)
+    assert (np.diff(batch.action[..., 0], axis=1) == 1).all()
+
+
 def test_removed_frames_give_their_time_to_the_next_one():
     one = episode(400)
     batch = Sequences([one], 16, Augmentation(noise_share=0, shadow_share=0, drop_share=0.5)).draw(

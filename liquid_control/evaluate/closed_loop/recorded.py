@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.config import PreprocessConfig
+from liquid_control.control.controller import Controller
+from liquid_control.control.vehicle import steering_angle
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import ConfigError
@@ -23,11 +25,11 @@ from liquid_control.perception.view import ViewSettings
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.view import crop_for
-from liquid_control.signals import Limit
+from liquid_control.signals import Limit, SpeedSample
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CONDITIONS, find_conditions
-from liquid_control.sim.drive import Step
+from liquid_control.sim.drive import IMU_PERIOD, Step
 from liquid_control.sim.recorded.driver import recorded_driver
 from liquid_control.sim.recorded.loader import LEAST_LENGTH, RecordedRoads, load_roads
 from liquid_control.sim.recorded.road import RecordedRoad
@@ -37,6 +39,9 @@ from liquid_control.system.jobs import processes, run_jobs
 
 FEWEST_FRAMES = 10
 """Of a part of a road."""
+LEAD_IN = 1.0
+"""At the start of a stretch the recorded driver steers for this long [s] and the policy watches: a
+stretch begins where a recording does, often in a bend, and the state of a policy is empty then."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,22 +180,23 @@ def _drive_packed(job: tuple[PackedModel, StretchJob]) -> StretchResult:
 
 
 def drive_stretch(runtime: Runtime, job: StretchJob, film: object = None) -> StretchResult:
-    """Drives one stretch to its end, as `evaluation.drive_with` does a simulated road. `film`, a
-    callable of world, controller, step and whether the vehicle is put back, watches."""
+    """Drives one stretch to its end, as `evaluation.drive_with` does a simulated road, after
+    `LEAD_IN`. `film`, a callable of world, controller, step and whether the vehicle is put back,
+    watches."""
     started, busy = time.perf_counter(), time.process_time()
     condition, road = CONDITIONS[job.condition], job.road
     world = RecordedWorld(road, seed=job.seed, condition=condition)
     if condition.input_corruption:
         runtime = CorruptedInput(runtime, job.seed, **condition.input_corruption)
     controller, gate = recorded_driver(world, runtime, condition.patience)
-    tracer = Tracer(world)
+    measured, tracer = _lead_in(world, controller), Tracer(world)
 
     def watch(step: Step, put_back: bool) -> None:
         tracer(step, put_back)
         if film is not None:
             film(world, controller, step, put_back)
 
-    found = examine(world, controller, gate, watch, unmeasured(road))
+    found = examine(world, controller, gate, watch, unmeasured(road), measured)
     world.close()
     timed = {"wall_s": time.perf_counter() - started, "cpu_s": time.process_time() - busy}
     return StretchResult(
@@ -202,3 +208,13 @@ def drive_stretch(runtime: Runtime, job: StretchJob, film: object = None) -> Str
         examined=dataclasses.replace(found, **timed),
         trace=tracer.trace(),
     )
+
+
+def _lead_in(world: RecordedWorld, controller: Controller) -> float | None:
+    """The recorded driver steers for `LEAD_IN`; returns the speed measured last [m/s]."""
+    measured = None
+    for _ in range(round(LEAD_IN / IMU_PERIOD)):
+        for event in world.advance(steering_angle(world.command, world.recording.vehicle)):
+            controller.push(event, world.time_ns)
+            measured = event.speed if isinstance(event, SpeedSample) else measured
+    return measured

@@ -167,7 +167,8 @@ def _stretch(result: StretchResult, job: StretchJob, marks: Mapping[int, float])
     places = (trace.x, trace.y, trace.yaw, trace.speed, trace.station, trace.offset)
     track = Track(stamps, stamps, *places, trace.command)
     end = float(trace.seconds[-1])
-    put_back = [(at, at, "stopped") for at in found.put_back_s]
+    times = trace.seconds[trace.put_back > 0.0].tolist()
+    put_back = [(at, at, "stopped") for at in times]
     levels = {scale.departure: "limit", -scale.departure: "limit", 0.0: "zero"}
     return {
         "name": result.stretch,

@@ -25,6 +25,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop.film import shown_picture
 from liquid_control.evaluate.closed_loop.moments import worst_moments
 from liquid_control.evaluate.closed_loop.recorded import (
+    LEAD_IN,
     StretchJob,
     StretchResult,
     conditions_of,
@@ -95,6 +96,11 @@ def test_who_turns_off_is_counted_and_put_back_on_the_path(left):
     assert np.abs(left.trace.offset[rows[:-1] + 1]).max() < 0.2
 
 
+def test_the_driver_leads_in_and_the_policy_steers_from_the_first_second_on(left):
+    assert left.trace.seconds[0] == pytest.approx(LEAD_IN, abs=0.1)
+    assert abs(left.trace.offset[0]) < 0.01 < abs(left.trace.offset[5])
+
+
 def test_thresholds_are_those_of_the_vehicle_and_its_lane():
     scale = driving_scale(VehicleConfig(), lane_width=1.0)
     narrow = driven(0.02, bends=0.0, scale=scale).examined
@@ -105,7 +111,7 @@ def test_drives_are_repeatable_and_conditions_act(left):
     again, late = driven(0.02, bends=0.0), driven(0.02, "latency_100", bends=0.0)
     for name in ("distance_m", "off_road", "lateral_rmse_m", "put_back_s", "frames_used"):
         assert getattr(again.examined, name) == getattr(left.examined, name)
-    assert late.examined.put_back_s != left.examined.put_back_s
+    assert late.examined.lateral_rmse_m != left.examined.lateral_rmse_m
 
 
 def test_figures_are_over_all_stretches_with_intervals(straight, left):
@@ -166,7 +172,7 @@ def test_the_page_shows_the_worst_moments_and_every_stretch(tmp_path, capsys):
     assert page.count('class="moment card"') >= 2 and "data:video/mp4" in page
     with av.open(str(out / "worst.mp4")) as video:
         frames = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
-    assert len(frames) > 40 and np.std(frames[20][:360, :480]) > 5.0
+    assert len(frames) > 30 and np.std(frames[20][:360, :480]) > 5.0
 
 
 def test_moments_are_put_backs_first_and_apart(left):

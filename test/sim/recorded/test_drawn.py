@@ -117,3 +117,18 @@ def test_a_drawn_drive_has_the_experts_labels_and_stops_before_the_path_ends():
     world.place(ROAD.line.length - 1.9 * ROAD.scale.curvature_ahead)
     assert world.truth.finished
     assert VEHICLE == world.body.vehicle
+
+
+def test_a_drive_whose_first_two_pictures_come_at_once_begins_a_sequence():
+    pairs = np.cumsum(np.tile([3_000_000, 57_000_000], len(ROAD.path)))[: len(ROAD.path)]
+    path = dataclasses.replace(ROAD.path, stamp_ns=ROAD.path.stamp_ns[0] + pairs)
+    on = OnRecording(
+        dataclasses.replace(ROAD, path=path),
+        1.0,
+        0.3,
+        0.05,
+        lane_keeping(ROAD.preprocess).measurements,
+    )
+    for seed in range(4):
+        episode = simulate(DriveJob(seed, ROAD.preprocess, on, steering_noise=0.01))
+        assert episode.is_first[0]
