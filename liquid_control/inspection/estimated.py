@@ -25,7 +25,12 @@ from liquid_control.data.estimates.start_camera import start_camera
 from liquid_control.data.estimates.visual_motion import steady, visual_motion
 from liquid_control.errors import ImageError
 from liquid_control.perception.ground_camera import GroundCamera
-from liquid_control.recordings.driven_curvature import gyro_bias
+from liquid_control.recordings.driven_curvature import (
+    CurvatureSettings,
+    NoCurvatureError,
+    driven_curvature,
+    gyro_bias,
+)
 from liquid_control.recordings.motion import EMPTY, Motion, Track
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.source import Source
@@ -231,6 +236,12 @@ def _response(
             speed = Track(middle, steady(before, seen.distance / seconds))
     else:
         return {"unknown_because": "neither a gyro nor the pictures show how the vehicle turns"}
-    curvature = np.tan(np.clip(angle.value, -1.5, 1.5)) / settings.vehicle.wheelbase
+    try:  # as training takes it: steering in pulses is smoothed
+        steering = CurvatureSettings("steering")
+        asked = driven_curvature(angle.stamp_ns, motion, steering, settings.vehicle).curvature
+    except NoCurvatureError:
+        return {"unknown_because": NO_STEERING}
+    known = np.isfinite(asked)
     usual = settings.response_delay or starting_values(settings).response_delay or USUAL_DELAY
-    return estimate_response(Track(angle.stamp_ns, curvature), yaw_rate, speed, by, usual)
+    command = Track(angle.stamp_ns[known], asked[known])
+    return estimate_response(command, yaw_rate, speed, by, usual)

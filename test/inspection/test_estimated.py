@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from textured_ground import PERIOD, drive
 
 from liquid_control.config import VehicleConfig
+from liquid_control.data.estimates.response_estimate import estimate_response
 from liquid_control.inspection.estimated import estimated, estimated_rows
 from liquid_control.perception.ground_camera import GroundCamera
 from liquid_control.recordings.in_memory import InMemoryRecording
@@ -29,16 +30,22 @@ def drawn() -> np.ndarray:
     return drive(CAMERA, SPEED, SHARPEST, frames=FRAMES)[0]
 
 
-def recording(gyro: bool, speed: bool, **settings) -> InMemoryRecording:
-    """A drive whose steering is what the vehicle does `DELAY` later, at half of that curvature."""
+def recording(gyro: bool, speed: bool, pulsed: bool = False, **settings) -> InMemoryRecording:
+    """A drive whose steering is what the vehicle does `DELAY` later, at half of that curvature;
+    `pulsed`: in the mean, as all or nothing."""
     pictures = drawn()
-    start_ns, samples = 10**18, []
+    start_ns, samples, owed = 10**18, [], 0.0
     for index in range(FRAMES):
         now = start_ns + round(index * PERIOD * 1e9)
         curvature = SHARPEST * np.sin(np.pi * index * PERIOD)
         ahead = SHARPEST * np.sin(np.pi * (index * PERIOD + DELAY))
         samples.append((now, Frame(now, pictures[index])))
-        angle = float(np.arctan(0.5 * ahead * VEHICLE.wheelbase))
+        asked = 0.5 * ahead
+        if pulsed:
+            owed += asked
+            asked = 0.6 * SHARPEST * float(np.sign(owed)) * (abs(owed) > 0.3 * SHARPEST)
+            owed -= asked
+        angle = float(np.arctan(asked * VEHICLE.wheelbase))
         samples.append((now, SteeringSample(now, angle, None)))
         if gyro:
             rate = float(curvature * SPEED)
@@ -62,6 +69,21 @@ def test_with_gyro_and_speed_lengths_are_known_and_what_is_given_is_said():
     rows = dict(estimated_rows(facts))
     assert rows["field of view"] == "1.4 rad, given" and "±" in rows["pitch"]
     assert "proportion" not in rows["height"]
+
+
+def test_steering_in_pulses_counts_by_its_mean_as_in_training(monkeypatch):
+    commands = []
+
+    def estimate(command, *more):
+        commands.append(command)
+        return estimate_response(command, *more)
+
+    monkeypatch.setattr("liquid_control.inspection.estimated.estimate_response", estimate)
+    mount = CameraMount(field_of_view=1.4, forward=0.1)
+    for pulsed in (False, True):
+        estimated(recording(gyro=True, speed=True, pulsed=pulsed, mount=mount))
+    smooth, pulses = (one.value[10 : FRAMES - 10] for one in commands)
+    assert np.abs(pulses - smooth).max() < 0.25 * SHARPEST < 0.3 * np.ptp(smooth)
 
 
 def test_without_both_the_pictures_tell_and_lengths_are_relative():
