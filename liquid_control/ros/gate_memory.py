@@ -19,12 +19,14 @@ from typing import NamedTuple
 from liquid_control.control.engagement import COMMANDING, DRIVING, State
 from liquid_control.errors import ConfigError
 from liquid_control.ros.own_folder import own_folder
+from liquid_control.ros.takeover_topics import TAKEOVER_TOPICS
 from liquid_control.system.files import damaged, read_json, write_atomically
 from liquid_control.system.serial_thread import SerialThread
 
 EMERGENCY = "emergency stop"
-SOURCES = {"topic", "joystick"}
-"""Where a takeover or an emergency stop can be held."""
+PRESSED = {"topic", "joystick"}
+TAKEN = {*PRESSED, *TAKEOVER_TOPICS}
+"""Where an emergency stop can be held, and a takeover."""
 BEFORE = " (before the restart)"
 NOTHING = "none"
 """The folder that stands for no memory."""
@@ -46,8 +48,8 @@ class Held(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class Remembered:
     """`fault`: the reason of the latched fault, empty without one; `emergency`: an emergency stop
-    is a part of it. `takeover`, `pressed`: where a takeover and an emergency stop are held, by
-    topic or joystick. `waits`: engaging takes a request."""
+    is a part of it. `takeover`, `pressed`: where a takeover and an emergency stop are held.
+    `waits`: engaging takes a request."""
 
     fault: str = ""
     emergency: bool = False
@@ -198,8 +200,9 @@ def _read(path: Path) -> tuple[Remembered, str]:
     names = [field.name for field in dataclasses.fields(Remembered)]
     found = read_json(path, *names, "boot")
     places = found["takeover"], found["pressed"]
-    if not all(isinstance(each, list) and set(map(str, each)) <= SOURCES for each in places):
-        raise damaged(path)
+    for each, known in zip(places, (TAKEN, PRESSED), strict=True):
+        if not isinstance(each, list) or not set(map(str, each)) <= known:
+            raise damaged(path)
     texts, switches = (found["fault"], found["boot"]), (found["emergency"], found["waits"])
     if not all(isinstance(text, str) for text in texts):
         raise damaged(path)

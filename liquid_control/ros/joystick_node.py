@@ -25,6 +25,7 @@ from liquid_control.ros.operate.robot import TAKEN_OVER, Robot
 from liquid_control.ros.operate.seat import Order
 from liquid_control.ros.pads.hand import Press, Wish
 from liquid_control.ros.pads.source import DevicePad, TopicPad
+from liquid_control.ros.takeover_topics import PAD
 
 PARAMETERS = NODES["joystick_node"]
 PERIOD = 0.02
@@ -54,7 +55,7 @@ class JoystickNode(Node):
         self.config, stick = parameters.declare_all(self, PARAMETERS)
         undeclared.refuse_undeclared(self, "joystick_node")
         config, preset = self.config, self.config.pad
-        self._robot = Robot(self, config.gate, "recorder_node", config.hand_speed)
+        self._robot = Robot(self, PAD, config.gate, "recorder_node", config.hand_speed)
         self._pad = (
             TopicPad(self, preset, stick)
             if config.source == "topic"

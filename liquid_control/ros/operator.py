@@ -19,6 +19,7 @@ from liquid_control.ros.gate_memory import EMERGENCY, Held, Remembered
 from liquid_control.ros.health.part import Level, Problem
 from liquid_control.ros.joystick import Joystick, JoystickConfig
 from liquid_control.ros.polled_subscription import PolledSubscription, sender
+from liquid_control.ros.takeover_topics import TAKEOVER_TOPICS
 
 SILENT = 5.0
 """A joystick that holds a takeover or an emergency stop and says nothing for longer is reported: it
@@ -29,10 +30,11 @@ that rests."""
 
 
 class OperatorInput:
-    """Subscribes to `takeover`, `emergency_stop`, `enable` (Bool) and `joy`; serves `~/engage`,
-    `~/emergency_stop` and `~/acknowledge` (Trigger).
+    """Subscribes to `takeover` and those of our own sources, to `emergency_stop`, `enable` (Bool)
+    and `joy`; serves `~/engage`, `~/emergency_stop` and `~/acknowledge` (Trigger).
 
-    A takeover lasts from true to false, and an emergency stop cannot be acknowledged between them.
+    A takeover lasts from true to false of its source, and while one source holds it, no other
+    ends it. An emergency stop cannot be acknowledged between true and false.
     Silence ends neither, so that a dead publisher cannot return control to the policy. Both are
     also heard from a publisher that latched them before this node started. The dead-man is not: a
     latched true says nothing about now, and without a message for `enable_stale_after` [s] it
@@ -50,7 +52,7 @@ class OperatorInput:
         refused, and forgotten."""
         self._node, self._stale_after, self._answer = node, enable_stale_after, answer
         self._joystick = Joystick(buttons)
-        self._takeover = {"topic": False, "joystick": False}
+        self._takeover = dict.fromkeys((*TAKEOVER_TOPICS, "joystick"), False)
         self._emergency = {"topic": False, "joystick": False}
         self._pulses: set[str] = set()
         self._restored: tuple[str, ...] = ()
@@ -59,10 +61,12 @@ class OperatorInput:
         self._enabled_until, self._joystick_at = 0.0, time.monotonic()
         self._repeats, self._inputs = 0, None
         self._engage_requested = self._acknowledged = False
-        self._topics = {
-            "takeover": (self._takeover, _heard(node, "takeover")),
-            "emergency": (self._emergency, _heard(node, "emergency_stop")),
-        }
+        self._topics = [
+            ("takeover", self._takeover, source, _heard(node, topic))
+            for source, topic in TAKEOVER_TOPICS.items()
+        ]
+        stop = _heard(node, "emergency_stop")
+        self._topics.append(("emergency", self._emergency, "topic", stop))
         self._enable = PolledSubscription(node, Bool, "enable", qos.OPERATOR)
         self._joy = PolledSubscription(node, Joy, "joy", qos.OPERATOR)
         for name, request in (
@@ -125,9 +129,11 @@ class OperatorInput:
         elif used and self._repeats >= REPEATS and silent > SILENT:
             text = f"the joystick repeated its messages and is silent for {silent:.0f} s"
             add("joy silent", text, "is it unplugged? its buttons are not heard")
-        for topic, held in (("takeover", self._takeover), ("emergency_stop", self._emergency)):
-            if held["topic"] and not self._is_published(topic):
+        topics = [(name, self._takeover[source]) for source, name in TAKEOVER_TOPICS.items()]
+        for topic, held in (*topics, ("emergency_stop", self._emergency["topic"])):
+            if held and not self._is_published(topic):
                 add(topic, f"{topic} is held true and no node publishes it", "publish false")
+        for topic, held in (("takeover", self._takeover), ("emergency_stop", self._emergency)):
             if held["joystick"] and silent > SILENT:
                 text = f"{topic} is held by a joystick that is silent for {silent:.0f} s"
                 add(f"{topic} joystick", text, "plug it in, and release the button")
@@ -137,10 +143,10 @@ class OperatorInput:
         return bool(self._node.get_publishers_info_by_topic(topic))
 
     def _listen(self) -> None:
-        for name, (held, subscriptions) in self._topics.items():
+        for name, held, source, subscriptions in self._topics:
             for subscription in subscriptions:
                 for message, _ in subscription.take():
-                    self._note(name, held, "topic", message.data)
+                    self._note(name, held, source, message.data)
         for message, received_ns in self._enable.take():
             self._on_enable(message.data, received_ns)
         for message, information in self._joy.take_with_information():
@@ -189,6 +195,9 @@ class OperatorInput:
 
     def _request(self, request: Request) -> Answer:
         answer = self._answer(request)
+        if not answer.accepted and request is Request.ENGAGE and self.held.takeover:
+            by = ", ".join(self.held.takeover)
+            answer = answer._replace(reason=f"{answer.reason} (held by: {by})")
         if answer.accepted and request is Request.EMERGENCY_STOP:
             self._pulses.add("emergency")
         self._engage_requested |= answer.accepted and request is Request.ENGAGE

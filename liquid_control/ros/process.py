@@ -28,11 +28,12 @@ that joined and left several times a second (doc/safety.md).
 
 def run(
     make_node: Callable[[], Node],
-    loop: Callable[[Node, SingleThreadedExecutor], None] | None = None,
+    loop: Callable[[Node, SingleThreadedExecutor], int | None] | None = None,
     shared_memory: bool = True,
 ) -> int:
-    """Makes a node and spins it (or runs `loop`) until it is stopped. Returns the exit code, one of
-    `exit_codes`. `shared_memory`: whether Fast DDS may use it, where the user does not say.
+    """Makes a node and spins it until it is stopped, or runs `loop`, which may return an exit code.
+    Returns the exit code, one of `exit_codes`. `shared_memory`: whether Fast DDS may use it, where
+    the user does not say.
 
     Ctrl-C and SIGTERM, any number of them, end it without a traceback. One that cannot end in
     `PATIENCE` leaves with 1, and says where it was.
@@ -61,7 +62,7 @@ def run(
         executor.add_node(node)
         gc.collect()
         gc.freeze()  # what start-up made stays; later collections look only at what a callback made
-        loop(node, executor) if loop else executor.spin()
+        return (loop(node, executor) if loop else executor.spin()) or ENDED
     except ExternalShutdownException:
         pass
     except (LiquidControlError, ParameterException) as error:

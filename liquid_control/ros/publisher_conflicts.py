@@ -98,6 +98,32 @@ def proposing(publishers: Iterable[Publisher], both_heard: bool, lease: float) -
     return _names(publishers) | again
 
 
+def patience_with_own_name(lease: float) -> float:
+    """For how long [s] another publisher of one's own name may be one that died before: nobody told
+    a new process of those but a discovery server."""
+    return lease if os.environ.get(SERVER) else 0.0
+
+
+class Listed:
+    """The publishers of a topic that DDS lists."""
+
+    def __init__(self, node: Node, topic: str) -> None:
+        self._node, self._topic = node, topic
+        self._since: dict[bytes, float] = {}
+
+    def now(self) -> list[Publisher]:
+        """Those of this moment; they are listed for as long as this was called."""
+        now = time.monotonic()
+        names = {
+            bytes(info.endpoint_gid): ""
+            if UNKNOWN in info.node_name
+            else f"{info.node_namespace.rstrip('/')}/{info.node_name}"
+            for info in self._node.get_publishers_info_by_topic(self._topic)
+        }
+        self._since = {gid: self._since.get(gid, now) for gid in names}
+        return [Publisher(gid, name, now - self._since[gid]) for gid, name in names.items()]
+
+
 class PublisherConflicts:
     """The conflicts between publishers of `command` and of `proposal`, seen from the gate's node.
     `lease`: DDS lists no dead process for longer [s]."""
@@ -105,8 +131,8 @@ class PublisherConflicts:
     def __init__(self, node: Node, lease: float) -> None:
         self._node, self._lease = node, lease
         self._senders = Senders()
-        self._since: dict[bytes, float] = {}
-        self._own_patience = lease if os.environ.get(SERVER) else 0.0
+        self._commanding, self._proposing = Listed(node, "command"), Listed(node, "proposal")
+        self._own_patience = patience_with_own_name(lease)
 
     def heard(self, callback: Callable[[object], None]) -> Callable:
         """A callback for the subscription of proposals, which also notes who sent each message,
@@ -121,13 +147,7 @@ class PublisherConflicts:
     def find(self) -> tuple[str, ...]:
         """The conflicts now."""
         now, own = time.monotonic(), self._node.get_fully_qualified_name()
-        listed = {topic: self._listed(topic) for topic in ("command", "proposal")}
-        gids = {gid for publishers in listed.values() for gid in publishers}
-        self._since = {gid: self._since.get(gid, now) for gid in gids}
-        commanding, proposals = (
-            [Publisher(gid, name, now - self._since[gid]) for gid, name in publishers.items()]
-            for publishers in listed.values()
-        )
+        commanding, proposals = self._commanding.now(), self._proposing.now()
         both_heard = now - self._senders.returned_at <= HEARD_FOR
         others = others_commanding(commanding, own, self._own_patience)
         policies = proposing(proposals, both_heard, self._lease)
@@ -135,15 +155,6 @@ class PublisherConflicts:
         if len(policies) > 1:
             found.append(f"several nodes propose: {', '.join(sorted(policies))}")
         return tuple(found)
-
-    def _listed(self, topic: str) -> dict[bytes, str]:
-        """GID and full name of the node of each publisher."""
-        return {
-            bytes(info.endpoint_gid): ""
-            if UNKNOWN in info.node_name
-            else f"{info.node_namespace.rstrip('/')}/{info.node_name}"
-            for info in self._node.get_publishers_info_by_topic(topic)
-        }
 
 
 def _together(publishers: list[Publisher]) -> dict[str, float]:

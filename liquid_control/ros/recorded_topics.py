@@ -17,6 +17,7 @@ from liquid_control.recordings.rosbag.messages import definition
 from liquid_control.ros import camera_topics, conversions, qos
 from liquid_control.ros.measurements import AngleInput, SpeedInput, message_class
 from liquid_control.ros.node_parameters import RecordedTopics, extra_topics
+from liquid_control.ros.takeover_topics import TAKEOVER_TOPICS
 
 STATE, VERDICT = "safety_node/state", "safety_node/verdict"
 DISAGREEMENT = "shadow/disagreement"
@@ -57,7 +58,7 @@ def recorded_topics(
         STATE: DiagnosticStatus,
         VERDICT: DiagnosticStatus,
         HEALTH: DiagnosticArray,
-        "takeover": Bool,
+        **dict.fromkeys(TAKEOVER_TOPICS.values(), Bool),
         "emergency_stop": Bool,
         "enable": Bool,
         "joy": Joy,

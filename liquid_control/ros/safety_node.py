@@ -80,7 +80,7 @@ class SafetyNode(Node):
         self._decision = Decision(
             State.DISENGAGED, "not engaged yet", None, Verdict(Limit.NONE, False), 0
         )
-        self._published_state: tuple[State, str, Driver] | None = None
+        self._published_state: tuple[State, str, Driver, str] | None = None
         self._told_to_end = False
         self._kind = conversions.steering_type(self.config.command_type)
         outgoing = qos.command_out(period=2.0 / self.config.rate, lifespan=limits.stale_after)
@@ -182,8 +182,7 @@ class SafetyNode(Node):
             self._acted.update(decision.verdict.limits.names())
             self._acted["activations"] += bool(decision.verdict.limits)
             self._publish_verdict(decision)
-        if (decision.state, decision.reason, self._source.driver) != self._published_state:
-            self._publish_state(decision)
+        self._publish_state(decision)
 
     def _publish(self, command: Command | None) -> None:
         if command is not None:
@@ -191,13 +190,17 @@ class SafetyNode(Node):
             self._commands.tick()
 
     def _publish_state(self, decision: Decision) -> None:
-        """State and reason: latched on ~/state whenever one changes, in the log when the state
-        does."""
+        """State, reason, who drives and who has taken over: latched on ~/state whenever one
+        changes, in the log when the state does."""
+        taken_by = ", ".join(self._operator.held.takeover)
+        told = decision.state, decision.reason, self._source.driver, taken_by
+        if told == self._published_state:
+            return
         level = LEVELS.get(decision.state, diagnostics.OK)
-        driver = self._source.driver
         values = {
             "reason": decision.reason,
-            "driver": driver.value,
+            "driver": self._source.driver.value,
+            "taken_by": taken_by,
             "steady_ns": time.monotonic_ns(),
         }
         self._states.publish(
@@ -211,7 +214,7 @@ class SafetyNode(Node):
                 self.get_logger().error(line)
             else:
                 self.get_logger().info(line)
-        self._published_state = decision.state, decision.reason, driver
+        self._published_state = told
 
     def _publish_verdict(self, decision: Decision) -> None:
         """For each command the limits that acted, with the command to identify it. Numbers have all

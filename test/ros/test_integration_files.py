@@ -27,6 +27,7 @@ from liquid_control.ros.parameter_files import merged, read_sections
 from liquid_control.ros.policy_node import PolicyNode
 from liquid_control.ros.safety_node import SafetyNode
 from liquid_control.ros.steering_types import STEERING
+from liquid_control.ros.takeover_topics import TAKEOVER_TOPICS
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 FILES = CONFIG.parent / "integration"
@@ -109,15 +110,17 @@ def test_every_file_is_read_as_what_it_is(path):
     assert path.name in page, "and described"
 
 
-def test_the_mux_takes_the_gates_command_and_its_lock_is_the_gates_takeover(ends):
+def test_the_mux_takes_the_gates_command_and_its_locks_are_the_gates_takeovers(ends):
     mux = settings("twist_mux.yaml", "twist_mux")
     ours, other = mux["topics"]["liquid_control"], mux["topics"]["teleop"]
     kind = ends.published[f"/{ours['topic']}"]
     assert kind is (TwistStamped if mux["use_stamped"] else Twist)
     assert f"/{other['topic']}" not in ends.topics, "it is not ours"
-    lock = mux["locks"]["takeover"]
-    assert ends.subscribed[f"/{lock['topic']}"] is Bool
-    assert ours["priority"] < lock["priority"] < other["priority"]
+    locks = mux["locks"].values()
+    assert {lock["topic"] for lock in locks} == {*TAKEOVER_TOPICS.values()}
+    for lock in locks:
+        assert ends.subscribed[f"/{lock['topic']}"] is Bool
+        assert ours["priority"] < lock["priority"] < other["priority"]
     slowest = 1.0 / NODES["safety_node"][0].defaults.rate
     assert 2 * slowest < ours["timeout"] < 0.5
 

@@ -17,11 +17,13 @@ from liquid_control.ros import qos
 from liquid_control.ros.gate_memory import Held, Remembered
 from liquid_control.ros.joystick import JoystickConfig
 from liquid_control.ros.operator import OperatorInput
+from liquid_control.ros.takeover_topics import PAD, PAGE, TAKEOVER_TOPICS, TOPIC
 
 BUTTONS = JoystickConfig(
     takeover_button=0, enable_button=1, engage_button=2, emergency_stop_button=3
 )
 PROFILES = {"latched": qos.LATCHED, "volatile": qos.STATUS}
+OTHER = {TOPIC: PAGE, PAGE: PAD, PAD: TOPIC}
 NUMBERS = itertools.count()
 
 
@@ -153,6 +155,37 @@ def test_a_takeover_by_topic_and_one_by_joystick_end_apart(operator, say):
     assert one.take(()).takeover and one.take(()).takeover
     say(one, "takeover", Bool(data=False))
     assert not one.take(()).takeover
+
+
+@pytest.mark.parametrize("first, second", [*itertools.permutations(TAKEOVER_TOPICS, 2)])
+def test_a_takeover_lasts_while_any_source_holds_it(operator, say, first, second):
+    one = operator(answer=lambda request: Answer(False, "taken over"))
+    engage = (Trigger.Request(), Trigger.Response())
+    say(one, TAKEOVER_TOPICS[second], Bool(data=False))
+    say(one, TAKEOVER_TOPICS[first], Bool(data=True))
+    say(one, TAKEOVER_TOPICS[second], Bool(data=True))
+    assert one.take(()).takeover and set(one.held.takeover) == {first, second}
+    say(one, TAKEOVER_TOPICS[second], Bool(data=False))
+    assert one.take(()).takeover and one.take(()).takeover, "the first still holds it"
+    response = one._serve(Request.ENGAGE, *engage)
+    assert not response.success and response.message == f"taken over (held by: {first})"
+    say(one, TAKEOVER_TOPICS[first], Bool(data=False))
+    assert not one.take(()).takeover
+
+
+@pytest.mark.parametrize("source", TAKEOVER_TOPICS)
+def test_a_source_that_dies_while_it_holds_a_takeover_keeps_it(operator, say, probe, source):
+    one, topic = operator(JoystickConfig()), TAKEOVER_TOPICS[source]
+    full, other = f"{one._node.get_namespace()}/{topic}", TAKEOVER_TOPICS[OTHER[source]]
+    say(one, topic, Bool(data=True))
+    assert one.take(()).takeover and not one.problems()
+    probe.destroy_publisher(probe._out.pop(full))
+    probe.until(lambda: not one._node.get_publishers_info_by_topic(full), "its end")
+    say(one, other, Bool(data=True), Bool(data=False))
+    assert one.take(()).takeover and one.held.takeover == (source,)
+    assert texts(one) == (f"{topic} is held true and no node publishes it",)
+    say(one, topic, Bool(data=False))
+    assert not one.take(()).takeover and not one.problems(), "its successor ends it"
 
 
 def test_buttons_that_a_joystick_does_not_have_are_a_problem(operator, say):

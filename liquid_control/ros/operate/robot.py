@@ -24,6 +24,7 @@ from liquid_control.ros import conversions, qos
 from liquid_control.ros.operate.messages import Stick
 from liquid_control.ros.operate.seat import Order
 from liquid_control.ros.polled_subscription import PolledSubscription
+from liquid_control.ros.takeover_topics import TAKEOVER_TOPICS
 from liquid_control.signals import Action
 
 READY_WITHIN, ANSWER_WITHIN, FOLLOWS_WITHIN = 1.0, 0.7, 0.7
@@ -49,6 +50,7 @@ class GateState(NamedTuple):
     state: str = ""
     reason: str = ""
     driver: str = ""
+    taken_by: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,14 +68,18 @@ class Robot:
     """`holds`: the page holds a takeover. `gate`: the gate's latest state, as of the last `look`;
     `settings`: its parameters, None before they are known."""
 
-    def __init__(self, node: Node, gate: str, recorder: str, hand_speed: float) -> None:
-        """`gate`, `recorder`: names of nodes. `hand_speed`: of a stick pushed all the way [m/s]."""
+    def __init__(
+        self, node: Node, source: str, gate: str, recorder: str, hand_speed: float
+    ) -> None:
+        """`source`: who takes over, of TAKEOVER_TOPICS. `gate`, `recorder`: names of nodes.
+        `hand_speed`: of a stick pushed all the way [m/s]."""
         self._node, self.gate_name, self._hand_speed = node, gate, hand_speed
         self.holds, self.gate = False, GateState()
         self.settings: GateSettings | None = None
         self._takeovers = 0
         self._proposed: Stick | None = None
-        self._takeover = node.create_publisher(Bool, "takeover", qos.LATCHED)
+        self.takeover_topic = TAKEOVER_TOPICS[source]
+        self._takeover = node.create_publisher(Bool, self.takeover_topic, qos.LATCHED)
         self._enable = node.create_publisher(Bool, "enable", qos.COMMAND_IN)
         self._manual = None
         self._states = PolledSubscription(node, DiagnosticStatus, f"{gate}/state", qos.LATCHED)
@@ -96,7 +102,8 @@ class Robot:
         for message, _ in self._states.take():
             values = {pair.key: pair.value for pair in message.values}
             reason, driver = values.get("reason", ""), values.get("driver", "policy")
-            self.gate = GateState(message.message, reason, driver)
+            taken_by = values.get("taken_by", "")
+            self.gate = GateState(message.message, reason, driver, taken_by)
         return self.gate
 
     def alive(self, stick: Stick | None) -> None:

@@ -107,11 +107,13 @@ class Connection:
 
 
 class Seat:
-    """`driver`: the connection that drives, if any. All times in seconds of one steady clock."""
+    """`driver`: the connection that drives, if any. `objection`: why no other may begin to drive,
+    empty where one may. All times in seconds of one steady clock."""
 
     def __init__(self, config: HeartbeatConfig | None = None) -> None:
         self.config = config or HeartbeatConfig()
         self.driver: Connection | None = None
+        self.objection = ""
         self.counts: collections.Counter[str] = collections.Counter()
         self._alive_at = 0.0
 
@@ -181,6 +183,8 @@ class Seat:
                 return self._refuse(message, "take control first")
             if self.driver is not None:
                 return self._refuse(message, "another page drives")
+            if self.objection:
+                return self._refuse(message, self.objection)
             self.driver = connection
         self._alive_at = now
         if message.kind is Kind.LEAVE:

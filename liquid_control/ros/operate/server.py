@@ -91,6 +91,15 @@ class Server:
         host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}/"
 
+    @property
+    def objection(self) -> str:
+        """Why no page may take control; empty where one may."""
+        return self._commanding.seat.objection
+
+    @objection.setter
+    def objection(self, reason: str) -> None:
+        self._commanding.seat.objection = reason
+
     def close(self) -> None:
         """Ends all connections. A vehicle that a page drives is taken over."""
         try:

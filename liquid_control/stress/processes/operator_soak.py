@@ -131,7 +131,6 @@ def _scripted(name: str, case, stage, pages, luck: random.Random) -> dict | None
         if name.startswith("server"):
             stage.signal_server(signal.SIGCONT)
             stage.restart_server()
-            stage.release()
 
 
 def _second(stage, pages, luck: random.Random) -> dict | None:

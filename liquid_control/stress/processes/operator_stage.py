@@ -20,7 +20,6 @@ from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from std_msgs.msg import Bool
 
 from liquid_control.control.engagement import DRIVING
 from liquid_control.errors import DriveError
@@ -141,16 +140,11 @@ class Stage:
         self.children.start(self._server)
         self.until(lambda: self.is_served, "the page")
 
-    def release(self) -> None:
-        """Ends a takeover that a server held which was killed, as its successor would."""
-        self._takeover.publish(Bool(data=False))
-
     def _make_robot(self, context: Context) -> None:
         node = self._node
         node.create_subscription(DiagnosticStatus, "safety_node/state", self._hear, qos.LATCHED)
         self._odometry = node.create_publisher(Odometry, "odom", qos.STATUS)
         self._proposals = node.create_publisher(TwistStamped, "proposal", qos.COMMAND_IN)
-        self._takeover = node.create_publisher(Bool, "takeover", qos.STATUS)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(node)
 

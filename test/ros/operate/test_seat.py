@@ -269,3 +269,15 @@ def _history(luck: random.Random) -> int:
             assert seat.driver is not page.connection
             pages[index] = Page(seat)
     return given
+
+
+def test_while_something_speaks_against_it_nobody_begins_to_drive_and_the_driver_goes_on(seat):
+    first, second = driving(seat), Page(seat)
+    seat.objection = "another server of the page: /operator_node"
+    second.hears(0.0)
+    assert first.says("engage", 0.01) == Outcome(Order.ENGAGE)
+    assert first.says("leave", 0.02).lost == "left"
+    assert second.says("claim", 0.03) == Outcome(refused=seat.objection) and seat.driver is None
+    assert second.says("takeover", 0.04) == Outcome(Order.TAKEOVER)
+    seat.objection = ""
+    assert second.says("claim", 0.05) == Outcome(Order.ALIVE)
