@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from liquid_control.errors import MissingDependencyError, ModelFileError
 from liquid_control.model.untrusted_file import read_bounded
@@ -25,19 +26,17 @@ UNKNOWN = "Do not use a model of unknown origin; its author can sign it: liquid-
 def sign(model_json: bytes, key: str | Path) -> str:
     """What belongs into model.sig, signed with a private key in PEM. Raises ModelFileError,
     MissingDependencyError."""
-    private = _load(key, private=True)
-    values = {
-        "format": FORMAT,
-        "model_json_sha256": hashlib.sha256(model_json).hexdigest(),
-        "public_key": _raw(private.public_key()).hex(),
-    }
-    return _text(values | {"signature": private.sign(_message(values)).hex()})
+    return _signed(model_json, _load(key, private=True), MODEL)
+
+
+def sign_text(data: bytes, key: str | Path) -> str:
+    """As `sign`, of other data than model.json; the one does not stand for the other."""
+    return _signed(data, _load(key, private=True), OTHER)
 
 
 def verify(directory: Path, model_json: bytes, key: str | Path) -> None:
     """Raises ModelFileError unless model.sig in `directory` signs exactly this model.json with the
     key whose public half `key` (PEM) is."""
-    from_library = _library()
     public, path = _load(key, private=False), directory / SIGNATURE
     try:
         text = read_bounded(path, LARGEST).decode("ascii")
@@ -45,28 +44,66 @@ def verify(directory: Path, model_json: bytes, key: str | Path) -> None:
         raise ModelFileError(path, "the model is not signed", UNKNOWN) from None
     except ValueError:
         raise ModelFileError(path, "is no signature", UNKNOWN) from None
+    _verify(path, text, model_json, public, MODEL)
+
+
+def verify_text(path: Path, text: object, data: bytes, key: str | Path) -> None:
+    """Raises ModelFileError unless `text` is what `sign_text` gives for this data and this private
+    key (PEM). `path`: of the file that holds both."""
+    public = _load(key, private=True).public_key()
+    if not isinstance(text, str) or not text:
+        raise ModelFileError(path, "is not signed", OTHER.remedy)
+    _verify(path, text, data, public, OTHER)
+
+
+class _Purpose(NamedTuple):
+    """What a signature is for: its format, the name of the hash, what is signed, and a remedy."""
+
+    format: str
+    hash: str
+    subject: str
+    remedy: str
+
+
+MODEL = _Purpose(FORMAT, "model_json_sha256", "model.json", UNKNOWN)
+OTHER = _Purpose(
+    "liquid_control/signature_of_state/1", "sha256", "content", "It is not of this robot's key"
+)
+
+
+def _signed(data: bytes, private, purpose: _Purpose) -> str:
     values = {
-        "format": FORMAT,
-        "model_json_sha256": hashlib.sha256(model_json).hexdigest(),
+        "format": purpose.format,
+        purpose.hash: hashlib.sha256(data).hexdigest(),
+        "public_key": _raw(private.public_key()).hex(),
+    }
+    return _text(values | {"signature": private.sign(_message(values, purpose)).hex()})
+
+
+def _verify(path: Path, text: str, data: bytes, public, purpose: _Purpose) -> None:
+    from_library = _library()
+    values = {
+        "format": purpose.format,
+        purpose.hash: hashlib.sha256(data).hexdigest(),
         "public_key": _raw(public).hex(),
     }
     try:
         given = json.loads(text)
         signature = bytes.fromhex(given["signature"])
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise ModelFileError(path, "is no signature", UNKNOWN) from None
+        raise ModelFileError(path, "is no signature", purpose.remedy) from None
     for name, problem in (
-        ("model_json_sha256", "is of another model.json"),
+        (purpose.hash, f"is of another {purpose.subject}"),
         ("public_key", "was made with another key"),
     ):
         if given.get(name) != values[name]:
-            raise ModelFileError(path, problem, UNKNOWN)
+            raise ModelFileError(path, problem, purpose.remedy)
     if text != _text(values | {"signature": signature.hex()}):
-        raise ModelFileError(path, "is no signature", UNKNOWN)
+        raise ModelFileError(path, "is no signature", purpose.remedy)
     try:
-        public.verify(signature, _message(values))
+        public.verify(signature, _message(values, purpose))
     except from_library.InvalidSignature:
-        raise ModelFileError(path, "is not what this key signs", UNKNOWN) from None
+        raise ModelFileError(path, "is not what this key signs", purpose.remedy) from None
 
 
 def make_key(path: str | Path) -> Path:
@@ -91,10 +128,10 @@ def make_key(path: str | Path) -> Path:
     return public
 
 
-def _message(values: dict[str, str]) -> bytes:
+def _message(values: dict[str, str], purpose: _Purpose) -> bytes:
     """What is signed: not the bare hash, so that a signature for another purpose is none for
     this."""
-    return f"{FORMAT}\n{values['model_json_sha256']}\n".encode()
+    return f"{purpose.format}\n{values[purpose.hash]}\n".encode()
 
 
 def _text(values: dict[str, str]) -> str:
