@@ -91,6 +91,11 @@ class OutputCorrection:
         return self._covariance
 
     @property
+    def bounds(self) -> tuple[float, float]:
+        """Of the covariance of one weight."""
+        return FLOOR / RIDGE, 1.0 / RIDGE
+
+    @property
     def why(self) -> str:
         """Why the correction is in use, or is not."""
         if self.used:

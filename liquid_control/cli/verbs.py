@@ -157,6 +157,11 @@ VERBS = (
         "experiments.takeovers.run:VERB",
     ),
     Entry(
+        "bench adaptation",
+        "drive the same roads with and without adaptation, under each fault, and compare",
+        "experiments.adaptation.run:VERB",
+    ),
+    Entry(
         "faults",
         "inject sensor faults while a policy drives and check the safety gate's response",
         "stress.faults.matrix:VERB",

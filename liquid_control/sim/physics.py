@@ -10,6 +10,8 @@ from liquid_control.sim.appearance import Appearance
 from liquid_control.sim.bodies.body import TIMESTEP, Body, Pose
 from liquid_control.sim.rendering import Renderer, mujoco
 
+GRAVITY = 9.81
+"""[m/s²]."""
 FOG_START = 0.08
 """Fog begins at this share of the distance at which it hides everything."""
 
@@ -44,6 +46,13 @@ class Physics:
         self.body.command(steering_angle, speed, self.pose().speed)
         mujoco.mj_step(self.model, self.data)
         self._pose = None
+
+    def bank(self, angle: float) -> None:
+        """Tilts the road under the vehicle to the right of its heading by an angle [rad], which is
+        gravity to its right, until the next call."""
+        yaw, down = self.pose().yaw, GRAVITY * math.cos(angle)
+        aside = GRAVITY * math.sin(angle)
+        self.model.opt.gravity[:] = (aside * math.sin(yaw), -aside * math.cos(yaw), -down)
 
     def pose(self) -> Pose:
         if self._pose is None:

@@ -111,7 +111,10 @@ class World:
         """Advances one IMU period with a commanded steering angle [rad] and an upper limit on the
         speed [m/s]; returns the sensor events."""
         events: list[Event] = []
-        physics = self.physics
+        physics, condition = self.physics, self.condition
+        steering_angle += condition.steering_offset
+        if condition.bank:
+            physics.bank(condition.bank)
         for _ in range(STEPS_PER_ADVANCE):
             physics.step(steering_angle, min(self.speed_limit, max(speed, 0.0)))
             self._steps += 1

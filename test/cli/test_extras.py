@@ -45,6 +45,7 @@ NEEDS = {
     "bench recordings": "train report",
     "bench recorded-world": "train report",
     "bench takeovers": "train report",
+    "bench adaptation": "train report",
     "faults": "run sim",
     "soak gate": "run",
     "soak inputs": "run bags",

@@ -288,6 +288,18 @@ def test_a_longer_vehicle_turns_less_and_friction_is_the_tyres():
     assert World(SMALL, 0, True, CONDITIONS["speed_20"])._plan.mean() > 15.0
 
 
+def test_wheels_stand_aside_and_the_road_falls_to_the_right():
+    def inertial(name: str, angle: float) -> np.ndarray:
+        samples = [e for _, e in sensed(CONDITIONS[name], 3.0, angle) if isinstance(e, ImuSample)]
+        found = [(e.angular_velocity[2], e.linear_acceleration[1]) for e in samples[-100:]]
+        return np.mean(found, 0)
+
+    assert inertial("steering_offset", 0.01) == pytest.approx(inertial("clean", 0.03), abs=1e-6)
+    tilted, level = inertial("banked", 0.0), inertial("clean", 0.0)
+    assert tilted[1] - level[1] == pytest.approx(9.81 * math.sin(0.052), abs=0.15)
+    assert tilted[0] - level[0] == pytest.approx(0.0, abs=0.03)
+
+
 def test_bends_beyond_training():
     roads = [
         World(SMALL, seed, True, CONDITIONS["sharp_bends"]).road.curvature for seed in range(4)

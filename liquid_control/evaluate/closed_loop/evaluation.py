@@ -6,10 +6,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from liquid_control.adaptation.settings import MODES
 from liquid_control.config import (
     REQUIRED,
     WorldConfig,
@@ -26,7 +27,9 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.data.from_recording import file_hashes
 from liquid_control.deploy.packed_runtime import load_packed
 from liquid_control.deploy.runtime import Runtime
+from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop import recorded_rows
+from liquid_control.evaluate.closed_loop.aboard import PERSONS, Aboard
 from liquid_control.evaluate.closed_loop.condition_rows import RoadResult, condition_row, table
 from liquid_control.evaluate.closed_loop.examine import Examined, examine
 from liquid_control.evaluate.closed_loop.recorded import (
@@ -106,6 +109,15 @@ class EvaluationSettings:
     cache: Path | None = path(
         None, "folder for the decoded pictures of recordings; without it they are decoded again"
     )
+    adaptation: str = choice(
+        "off", MODES, "what adapts on the roads, driven one after another (doc/adaptation.md)"
+    )
+    person: str = choice(
+        "none",
+        PERSONS,
+        "who takes over: nobody, the expert before the vehicle leaves its lane, or a driver who "
+        "does so without need and steers wrong",
+    )
     out: Path | None = path(
         None,
         "folder for report.html, summary.json and worst.mp4 of a drive in recordings",
@@ -117,6 +129,9 @@ class EvaluationSettings:
         find_conditions(self.conditions)
         if recordings_of(self.worlds):
             conditions_of(self.conditions)
+            for name, without in (("adaptation", MODES[0]), ("person", PERSONS[0])):
+                if getattr(self, name) != without:
+                    raise ConfigError(name, getattr(self, name), f"{without} in recordings")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,11 +158,17 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
     conditions = find_conditions(settings.conditions)
     model = pack_model(settings.model)
     jobs = [
-        (model, RoadJob(c.name, road, settings.seed, settings.world))
+        [RoadJob(c.name, road, settings.seed, settings.world) for road in range(settings.roads)]
         for c in conditions
-        for road in range(settings.roads)
     ]
-    results = run_jobs(drive_road, jobs, processes(settings.workers), "roads" if progress else None)
+    title, engine = "roads" if progress else None, processes(settings.workers)
+    aboard: list[dict] = []
+    if settings.adaptation == MODES[0] and settings.person == PERSONS[0]:
+        results = run_jobs(drive_road, [(model, job) for day in jobs for job in day], engine, title)
+    else:
+        with_them = (model, settings.adaptation, settings.person)
+        days = run_jobs(drive_day, [(*with_them, day) for day in jobs], engine, title)
+        results, aboard = ([one[i] for day in days for one in day] for i in (0, 1))
     wall = time.perf_counter() - started
     first = [r for r in results if r.condition == conditions[0].name]
     distance = sum(r.distance_m for r in first)
@@ -171,7 +192,10 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
         "conditions": [
             condition_row(c, [r for r in results if r.condition == c.name]) for c in conditions
         ],
-        "per_road": [dataclasses.asdict(r) for r in results],
+        "per_road": [
+            dataclasses.asdict(r) | more
+            for r, more in zip(results, aboard or [{}] * len(results), strict=True)
+        ],
     }
 
 
@@ -240,9 +264,18 @@ def drive_road(job: tuple[PackedModel, RoadJob]) -> RoadResult:
     return drive_with(load_packed(model), road)
 
 
-def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
+def drive_day(
+    job: tuple[PackedModel, str, str, Sequence[RoadJob]],
+) -> list[tuple[RoadResult, dict]]:
+    """A model drives roads one after another, with what adapts and who takes over."""
+    model, adaptation, person, roads = job
+    aboard, runtime = Aboard(adaptation, person), load_packed(model)
+    return [(drive_with(runtime, road, aboard), aboard.facts()) for road in roads]
+
+
+def drive_with(runtime: Runtime, job: RoadJob, aboard: Aboard | None = None) -> RoadResult:
     """Drives one held-out road to its end. A vehicle that leaves the road or stands still is
-    counted and put back."""
+    counted and put back. `aboard`: goes with the policy."""
     started, busy = time.perf_counter(), time.process_time()
     condition, stratum, seed = (
         CONDITIONS[job.condition],
@@ -254,8 +287,11 @@ def drive_with(runtime: Runtime, job: RoadJob) -> RoadResult:
     )
     if condition.input_corruption:
         runtime = CorruptedInput(runtime, seed, **condition.input_corruption)
+    if aboard is not None:
+        runtime = aboard.begin(world, runtime, job.road, seed)
     controller = Controller(runtime, speed=world.task.set_speed)
-    found = examine(world, controller, SafetyGate(condition.gate, condition.vehicle))
+    watch = aboard and aboard.watching(world, lambda: controller.observer.assumed)
+    found = examine(world, controller, SafetyGate(condition.gate, condition.vehicle), watch)
     world.close()
     figures = {name: getattr(found, name) for name in OF_DRIVE}
     figures |= {"wall_s": time.perf_counter() - started, "cpu_s": time.process_time() - busy}

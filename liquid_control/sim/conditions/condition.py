@@ -90,6 +90,10 @@ class Condition:
     accelerometer_bias: float = number(
         0.0, -10.0, 10.0, "m/s²", "added to the lateral acceleration reading"
     )
+    steering_offset: float = number(
+        0.0, -0.2, 0.2, "rad", "the front wheels stand this much further left than commanded"
+    )
+    bank: float = number(0.0, -0.3, 0.3, "rad", "the road falls to the right by this angle")
     imu_lost: bool = switch(False, "no inertial sample ever arrives")
     gentlest_curvature: float = number(GENTLEST_CURVATURE, 1e-4, 0.2, "1/m", "gentlest bend drawn")
     sharpest_curvature: float = number(SHARPEST_CURVATURE, 1e-4, 0.2, "1/m", "sharpest bend drawn")

@@ -160,6 +160,13 @@ _ROWS = (
         gyro_bias=0.05,
         accelerometer_bias=0.5,
     ),
+    Condition(
+        "steering_offset",
+        "body",
+        "front wheels 1.1 degrees further left than commanded",
+        steering_offset=0.02,
+    ),
+    Condition("banked", "body", "roads fall to the right by 3 degrees", bank=0.052),
     Condition("imu_lost", "body", "no inertial sample ever arrives", imu_lost=True),
     Condition(
         "sharp_bends",
