@@ -14,6 +14,11 @@ from liquid_control.config import check, number
 from liquid_control.data.episode import Episode
 from liquid_control.recordings.drivers import Driver, Drivers
 
+BY_RECORDINGS = -1.0
+"""The value of `TakeoverWeights.rehearsal_weight` that follows the recordings."""
+REHEARSAL = 0.25
+"""It, where only the policy drove undisturbed."""
+
 
 @dataclasses.dataclass(frozen=True)
 class TakeoverWeights:
@@ -28,15 +33,24 @@ class TakeoverWeights:
     )
     correction_weight: float = number(4.0, 0.0, 100.0, "", "weight of these")
     rehearsal_weight: float = number(
-        0.25,
-        0.0,
+        BY_RECORDINGS,
+        -1.0,
         10.0,
         "",
-        "weight of the frames that the policy drove undisturbed, of which it rehearses what it did",
+        "weight of the frames that the policy drove undisturbed, of which it rehearses what it "
+        "did; -1: 0 where a person drove some recordings from begin to end, which rehearse "
+        "undisturbed driving better, else 0.25",
     )
 
     def __post_init__(self) -> None:
         check(self)
+
+    def with_rehearsal(self, by_person: bool) -> TakeoverWeights:
+        """The weights with that of rehearsal as a number >= 0. `by_person`: whether a person drove
+        some recordings from begin to end."""
+        if self.rehearsal_weight >= 0.0:
+            return self
+        return dataclasses.replace(self, rehearsal_weight=0.0 if by_person else REHEARSAL)
 
 
 def frame_weights(
@@ -44,7 +58,10 @@ def frame_weights(
 ) -> np.ndarray:
     """(N,) float64 >= 0 for frames stamped `stamp_ns` (N,). Frames on which the gate braked weigh
     nothing. `drivers` None: a person drove. A takeover changes the weights from the first frame
-    whose stamp is not before it."""
+    whose stamp is not before it. Raises ValueError for a weight that follows the recordings, see
+    `TakeoverWeights.with_rehearsal`."""
+    if settings.rehearsal_weight < 0.0:
+        raise ValueError("a weight of rehearsal that follows the recordings is no number yet")
     if drivers is None:
         return np.ones(len(stamp_ns))
     by = drivers.at(stamp_ns)
@@ -63,6 +80,19 @@ def without_worthless(episode: Episode, weight: np.ndarray) -> Episode:
     state of the frames behind them."""
     action = np.where(weight[:, None] > 0.0, episode.action, np.float32(np.nan))
     return dataclasses.replace(episode, action=action)
+
+
+def near_targets(episode: Episode, margin: int) -> tuple[Episode, np.ndarray]:
+    """The frames with a target and up to `margin` before and after them, whose pictures lead to
+    the state; and which frames (N,) bool these are. A sequence begins behind each gap."""
+    reach = np.convolve(episode.known, np.ones(2 * margin + 1), "full")
+    kept = reach[margin : margin + len(episode)] > 0.5
+    if kept.all():
+        return episode, kept
+    columns = {name: column[kept] for name, column in episode.columns.items()}
+    behind_a_gap = kept & ~np.concatenate([[False], kept[:-1]])
+    columns["is_first"] = (episode.is_first | behind_a_gap)[kept]
+    return dataclasses.replace(episode, **columns), kept
 
 
 def only_by(episode: Episode, drivers: Drivers | None, driver: Driver) -> Episode:

@@ -4,6 +4,7 @@ when that no longer improves, and keeps the best weights."""
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -63,6 +64,12 @@ class CloneSettings:
 
     def __post_init__(self) -> None:
         check(self)
+
+    @property
+    def longest_window(self) -> int:
+        """Frames that a training sequence spans at most, those left out included."""
+        frames = max(self.frames, self.core_fit.frames)
+        return math.ceil(frames / (1.0 - self.augmentation.drop_share))
 
 
 def clone(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from liquid_control.data.episode import Episode
 from liquid_control.data.takeovers import (
     frame_weights,
     lost_at_handovers,
+    near_targets,
     only_by,
     without_worthless,
 )
@@ -153,18 +153,28 @@ def _weighed(
     settings: TakeoversSettings, loaded: LoadedRecordings, split: Split
 ) -> tuple[Split, list[np.ndarray]]:
     """The split with targets where a frame teaches, in the held-out part where a person drove; and
-    the weights of the learned frames."""
-    learned: dict[str, Episode] = {}
-    weights = []
-    for name, episode in split.learned.items():
-        weight = frame_weights(episode.stamp_ns, _drivers(loaded, split, name), settings.weights)
-        learned[name] = without_worthless(episode, weight)
-        weights.append(weight)
-    held_out: Mapping[str, Episode] = {
-        name: only_by(episode, _drivers(loaded, split, name), Driver.PERSON)
-        for name, episode in split.held_out.items()
+    the weights of the learned frames. Frames far from any target are left out."""
+    drivers = {
+        name: _drivers(loaded, split, name)
+        for part in (split.learned, split.held_out)
+        for name in part
     }
-    return dataclasses.replace(split, learned=learned, held_out=held_out), weights
+    by_person = any(
+        drivers[name] is None or set(drivers[name].driver.tolist()) == {Driver.PERSON}
+        for name in split.learned
+    )
+    weights = settings.weights.with_rehearsal(by_person)
+    margin = settings.clone.longest_window
+    learned: dict[str, Episode] = {}
+    held_out: dict[str, Episode] = {}
+    weight_of = []
+    for name, episode in split.learned.items():
+        weight = frame_weights(episode.stamp_ns, drivers[name], weights)
+        learned[name], kept = near_targets(without_worthless(episode, weight), margin)
+        weight_of.append(weight[kept])
+    for name, episode in split.held_out.items():
+        held_out[name], _ = near_targets(only_by(episode, drivers[name], Driver.PERSON), margin)
+    return dataclasses.replace(split, learned=learned, held_out=held_out), weight_of
 
 
 def _drivers(loaded: LoadedRecordings, split: Split, name: str) -> Drivers | None:

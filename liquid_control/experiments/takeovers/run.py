@@ -21,14 +21,17 @@ MUST = {"times_fewer": 10.0, "handover_frames_lost": 1}
 
 
 def bench_takeovers(settings: TakeoverBenchSettings) -> dict:
-    """Runs all loops, writes takeovers.json and takeovers.png and returns the figures."""
-    loops = {
-        condition: {
-            seed: Loop(settings, seed, condition).run()
-            for seed in range(settings.seed, settings.seed + settings.seeds)
-        }
-        for condition in settings.conditions
-    }
+    """Runs all loops, the first seed in all conditions before the second, writes takeovers.json and
+    takeovers.png behind each and returns the figures."""
+    loops: dict[str, dict[str, dict]] = {}
+    for seed in range(settings.seed, settings.seed + settings.seeds):
+        for condition in settings.conditions:
+            loops.setdefault(condition, {})[str(seed)] = Loop(settings, seed, condition).run()
+            result = _written(settings, loops)
+    return result
+
+
+def _written(settings: TakeoverBenchSettings, loops: Mapping[str, Mapping[str, Mapping]]) -> dict:
     found = {name: summarised(list(of.values())) for name, of in loops.items()}
     result = {
         "command": " ".join(["liquid-control", *map(_named, sys.argv[1:])]),
@@ -36,7 +39,7 @@ def bench_takeovers(settings: TakeoverBenchSettings) -> dict:
         "settings": described(settings, PLACES),
         "conditions": found,
         "must": MUST,
-        "loops": {name: {str(s): one for s, one in of.items()} for name, of in loops.items()},
+        "loops": loops,
     }
     save(settings.results / "takeovers.json", result)
     draw(found, settings.results / "takeovers.png")
@@ -72,6 +75,7 @@ def summarised(loops: Sequence[Mapping]) -> dict:
         "rounds": rows,
         "times_fewer": first / last if last else None,
         "handover_frames_lost": max(lost),
+        "seeds": len(loops),
         "clean_worse": sum(worse),
     }
 
