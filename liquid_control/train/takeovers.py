@@ -31,7 +31,7 @@ from liquid_control.train.from_recordings import FINE_TUNING_RATE
 from liquid_control.train.load_recordings import LoadedRecordings, load_recordings
 from liquid_control.train.recordings_settings import starting_preprocess
 from liquid_control.train.run import Run, described
-from liquid_control.train.split import Split, split_drives
+from liquid_control.train.split import Split, TooLittleError, split_drives
 from liquid_control.train.starting_network import fine_tuned
 from liquid_control.train.takeovers_settings import PLACES, TakeoversSettings
 
@@ -153,12 +153,9 @@ def _weighed(
     settings: TakeoversSettings, loaded: LoadedRecordings, split: Split
 ) -> tuple[Split, list[np.ndarray]]:
     """The split with targets where a frame teaches, in the held-out part where a person drove; and
-    the weights of the learned frames. Frames far from any target are left out."""
-    drivers = {
-        name: _drivers(loaded, split, name)
-        for part in (split.learned, split.held_out)
-        for name in part
-    }
+    the weights of the learned frames. Frames far from any target are left out, and recordings
+    without one. Raises TooLittleError where no frame teaches."""
+    drivers = {name: _drivers(loaded, split, name) for name in (*split.learned, *split.held_out)}
     by_person = any(
         drivers[name] is None or set(drivers[name].driver.tolist()) == {Driver.PERSON}
         for name in split.learned
@@ -170,10 +167,16 @@ def _weighed(
     weight_of = []
     for name, episode in split.learned.items():
         weight = frame_weights(episode.stamp_ns, drivers[name], weights)
-        learned[name], kept = near_targets(without_worthless(episode, weight), margin)
-        weight_of.append(weight[kept])
+        taught, kept = near_targets(without_worthless(episode, weight), margin)
+        if len(taught):
+            learned[name] = taught
+            weight_of.append(weight[kept])
     for name, episode in split.held_out.items():
-        held_out[name], _ = near_targets(only_by(episode, drivers[name], Driver.PERSON), margin)
+        by_hand, _ = near_targets(only_by(episode, drivers[name], Driver.PERSON), margin)
+        if len(by_hand):
+            held_out[name] = by_hand
+    if not learned:
+        raise TooLittleError("learned", 0, "none that teaches", "some that a person drove")
     return dataclasses.replace(split, learned=learned, held_out=held_out), weight_of
 
 

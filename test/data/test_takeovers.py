@@ -12,6 +12,7 @@ from liquid_control.data.takeovers import (
     TakeoverWeights,
     frame_weights,
     lost_at_handovers,
+    near_targets,
     only_by,
     without_worthless,
 )
@@ -131,3 +132,35 @@ def test_a_weight_for_all_frames_draws_as_before():
     assert (first == second).mean() > 0.9
     with pytest.raises(ShapeError):
         Sequences([episode()], 8, plain, weights=[np.ones(7)])
+
+
+def test_undisturbed_driving_is_rehearsed_from_a_person_s_recordings_where_there_are_some():
+    follows, given = TakeoverWeights(), TakeoverWeights(rehearsal_weight=0.5)
+    assert follows.with_rehearsal(by_person=True).rehearsal_weight == 0.0
+    assert follows.with_rehearsal(by_person=False).rehearsal_weight == 0.25
+    assert given.with_rehearsal(by_person=True) is given
+    with pytest.raises(ValueError, match="follows the recordings"):
+        frame_weights(STAMPS, DRIVERS, follows)
+
+
+def test_frames_far_from_any_target_are_left_out_and_no_window_is():
+    length, margin = 8, 14
+    weight = frame_weights(STAMPS, DRIVERS, TakeoverWeights(correction=1.0, rehearsal_weight=0.0))
+    whole = without_worthless(episode(), weight)
+    cut, kept = near_targets(whole, margin)
+    known = np.flatnonzero(whole.known)
+    distance = np.abs(np.arange(len(whole))[:, None] - known).min(axis=1)
+    assert kept.tolist() == (distance <= margin).tolist() and not kept.all()
+    assert len(cut) == kept.sum() and cut.known.sum() == whole.known.sum()
+    begins = cut.stamp_ns[cut.is_first].tolist()
+    behind = [STAMPS[0], *STAMPS[1:][kept[1:] & ~kept[:-1]]]
+    assert begins == behind and len(begins) > 1
+    plain = Augmentation(drop_share=0.4)
+    of_whole, of_cut = (Sequences([one], length, plain) for one in (whole, cut))
+    assert of_whole.windows == of_cut.windows > 0
+    drawn = [one.draw(np.random.default_rng(5), 64) for one in (of_whole, of_cut)]
+    np.testing.assert_array_equal(drawn[0].dt, drawn[1].dt)
+    np.testing.assert_array_equal(drawn[0].action, drawn[1].action)
+    assert near_targets(episode(), margin)[0].is_first.sum() == 1, "all frames have a target"
+    nothing, none = near_targets(without_worthless(episode(), 0.0 * weight), margin)
+    assert not len(nothing) and not none.any()
