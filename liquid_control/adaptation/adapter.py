@@ -54,8 +54,8 @@ class AdaptedRuntime(Wrapped):
         measured = names(spec.measurements)
         if any(name not in measured for name in NEEDED) or "curvature" not in names(spec.actions):
             raise ConfigError(
-                "adaptation.mode",
-                f"{config.mode}, of a policy with {', '.join(measured) or 'no measurement'}",
+                "adaptation.adapts",
+                f"{config.adapts}, of a policy with {', '.join(measured) or 'no measurement'}",
                 f"a policy with {' and '.join(NEEDED)} that steers a curvature, or off",
             )
         self.config, self.vehicle = config, vehicle
@@ -71,11 +71,13 @@ class AdaptedRuntime(Wrapped):
         largest = config.largest_correction * curvature(angle, vehicle)
         features = spec.state_size + len(measured) + 2
         self.gain = (
-            VehicleGain(vehicle, config.largest_gain, config.better, config.lateral_acceleration)
+            VehicleGain(vehicle, config.largest_gain, config.better_by, config.lateral_acceleration)
             if config.gain
             else None
         )
-        self.output = OutputCorrection(features, largest, config.better) if config.output else None
+        self.output = (
+            OutputCorrection(features, largest, config.better_by) if config.output else None
+        )
         self.log = SteeringLog()
         self.failures = 0
         self._begin()
@@ -155,7 +157,7 @@ class AdaptedRuntime(Wrapped):
     def facts(self) -> dict[str, object]:
         """What there is to say, by name: for diagnostics and recordings."""
         found: dict[str, object] = {
-            "adaptation": self.config.mode,
+            "adaptation": self.config.adapts,
             "adaptation driver": self.driver.value,
         }
         if self.gain is not None:

@@ -54,7 +54,7 @@ class OutputCorrection:
     def __init__(self, features: int, largest: float, better: float = 0.1) -> None:
         if not 0 < features <= LARGEST_FEATURES:
             raise ConfigError(
-                "adaptation.mode",
+                "adaptation.adapts",
                 f"output, of a policy with {features} features",
                 f"a policy with at most {LARGEST_FEATURES} numbers of state and measurements, "
                 "or the mode gain",

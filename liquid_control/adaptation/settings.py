@@ -17,13 +17,13 @@ class AdaptationConfig:
     """What the policy's output adapts to while it drives, and how far. Off: the runtime of the
     policy is used as it is."""
 
-    mode: str = choice("off", MODES, "what adapts: nothing, the vehicle's gain, the output, both")
-    file: str = text(
+    adapts: str = choice("off", MODES, "what adapts: nothing, the vehicle's gain, the output, both")
+    state_file: str = text(
         "",
-        "JSON file of what was learnt; empty: adaptation.json in liquid_control in $ROS_HOME or "
-        "~/.ros; none: it is forgotten at the end",
+        "JSON file of what was learnt; empty: one named after the node, in liquid_control in "
+        "$ROS_HOME or ~/.ros; none: it is forgotten at the end",
     )
-    key: str = text(
+    signing_key: str = text(
         "",
         "private key (PEM file) that signs the file, and whose signature it must have; empty: no "
         "signature",
@@ -41,7 +41,7 @@ class AdaptationConfig:
     largest_correction: float = number(
         0.1, 0.0, 0.1, "", "largest correction of the output, as a share of the gate's curvature"
     )
-    better: float = number(
+    better_by: float = number(
         0.1,
         0.02,
         0.9,
@@ -59,9 +59,9 @@ class AdaptationConfig:
     @property
     def gain(self) -> bool:
         """Whether the gain of the vehicle adapts."""
-        return self.mode in ("gain", "both")
+        return self.adapts in ("gain", "both")
 
     @property
     def output(self) -> bool:
         """Whether the output is corrected."""
-        return self.mode in ("output", "both")
+        return self.adapts in ("output", "both")

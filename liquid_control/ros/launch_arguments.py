@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from liquid_control.adaptation.settings import MODES
 from liquid_control.ros.steering_types import COMMANDS, PROPOSALS
 
 
@@ -65,6 +66,12 @@ DRIVE = {
         "",
         "Model directory, or the name of an installed model, of a candidate that runs on the same "
         f"frames and drives nothing; {UNLESS}none.",
+    ),
+    "adaptation": Argument(
+        "",
+        "What adapts on the robot: nothing, the gain of the vehicle, the output by takeovers, or "
+        f"both; {UNLESS}off.",
+        ("", *MODES),
     ),
     **FILES,
     **COMMON,

@@ -101,15 +101,24 @@ def drive(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart]:
         _paths(sections),
         clock
         | _chosen(given, model=str, image_transport=str, autostart=_truth)
-        | _chosen({"shadow_model": given["shadow"]}, shadow_model=str),
+        | _chosen({"shadow_model": given["shadow"]}, shadow_model=str)
+        | _adaptation(given, safety),
         {
             "odom": topics["odom"],
+            "steering_angle": topics["steering_angle"],
             "imu/data": topics["imu"],
             "camera/image_raw": topics["image"],
             "camera/image_raw/compressed": f"{topics['image']}/compressed",
         },
     )
     return safety, policy
+
+
+def _adaptation(given: Mapping[str, str], gate: NodeStart) -> dict[str, object]:
+    """The mode where one is chosen, and how far the gate of the same launch steers."""
+    chosen = _chosen({"adaptation.adapts": given["adaptation"]}, **{"adaptation.adapts": str})
+    angle = gate.parameters.get("gate.max_steering_angle")
+    return chosen | ({"adaptation.gate_angle": angle} if chosen and angle is not None else {})
 
 
 def recorder(
@@ -177,8 +186,7 @@ def sim(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, NodeStart]:
     """Gate, policy and world, joined by the same topics and message type. `given`: the values of
     `SIM`. Raises ConfigError, also for a vehicle that is not the world's."""
     _truth("localhost", given["localhost"])
-    gate, policy = drive(given)
-    gate = _without_memory(gate)
+    gate, policy = map(_without_memory, drive(given))
     world = merged(read_sections(named_files("config/vehicles")["simulated"]), gate.full_name)
     for node in (gate, policy):
         for name in DIMENSIONS:
@@ -220,10 +228,14 @@ def replay(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart, list[str], f
     return gate, policy, [*words, "--topics", picture, given["imu"], given["odom"]], delay
 
 
-def _without_memory(gate: NodeStart) -> NodeStart:
-    """Of a gate that commands no vehicle. Its name, by which the state is kept, is that of the
-    vehicle's gate."""
-    return dataclasses.replace(gate, values={**gate.values, "state_folder": NOTHING})
+def _without_memory(node: NodeStart) -> NodeStart:
+    """Of a gate that commands no vehicle, and a policy whose adaptation is not to be the vehicle's.
+    Their names, by which the state is kept, are those of the vehicle's nodes."""
+    if node.executable == "safety_node":
+        return dataclasses.replace(node, values={**node.values, "state_folder": NOTHING})
+    if "adaptation.adapts" not in node.parameters or "adaptation.state_file" in node.parameters:
+        return node
+    return dataclasses.replace(node, values={**node.values, "adaptation.state_file": NOTHING})
 
 
 def refuse_unknown(words: Sequence[str], file: str, known: Mapping[str, Argument]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from liquid_control.adaptation.settings import AdaptationConfig
 from liquid_control.config import (
     GateConfig,
     TimelineConfig,
@@ -237,6 +238,8 @@ NODES = {
         Group("view.", ViewSettings(), Changes.UNCONFIGURED),
         Group("vehicle.", VehicleConfig(), Changes.UNCONFIGURED),
         Group("", ShadowConfig(), Changes.UNCONFIGURED),
+        Group("adaptation.", AdaptationConfig(), Changes.UNCONFIGURED),
+        Group("measured_angle.", AngleInput(), Changes.UNCONFIGURED),
     ),
     "safety_node": (
         Group("", SafetyNodeConfig()),

@@ -43,6 +43,7 @@ from liquid_control.ros import (
     transitions,
     undeclared,
 )
+from liquid_control.ros.adapting import Adapting
 from liquid_control.ros.camera_crop import CameraCrop
 from liquid_control.ros.diagnostics import Meter, Report
 from liquid_control.ros.health.policy_check import PolicyCheck
@@ -74,7 +75,8 @@ class PolicyNode(LifecycleNode):
         unknown = undeclared.refuse_undeclared(self, "policy_node")
         self.autostart = start.autostart
         self.config, self.cruise, self.timeline_config, *shape = settings
-        self.mounting, self.speed_input, self.view, self.vehicle, self.shadow_config = shape
+        self.mounting, self.speed_input, self.view, self.vehicle, self.shadow_config, *shape = shape
+        self.adaptation, self.angle_input = shape
         prefixes = [group.prefix for group in PARAMETERS[1:]]
         parameters.follow(
             self,
@@ -86,7 +88,7 @@ class PolicyNode(LifecycleNode):
         self._active = False
         self._proposals = self._neurons = self._saliency = None
         self._saliency_thread: SaliencyThread | None = None
-        self._shadow = ShadowPolicy(self)
+        self._shadow, self._adapting = ShadowPolicy(self), Adapting(self)
         self._unfit: ImageError | None = None
         self._undecodable: collections.Counter[str] = collections.Counter()
         self._frames, self._imu, self._speed, self._latency, self._step = (
@@ -154,8 +156,11 @@ class PolicyNode(LifecycleNode):
             self._saliency = self.create_lifecycle_publisher(
                 CompressedImage, "~/saliency", qos.STATUS
             )
+        adapted = self._adapting.load(
+            self.adaptation, runtime, self._info, self.vehicle, self.angle_input, undo
+        )
         self.controller = Controller(
-            runtime, self.timeline_config, vehicle=self.vehicle, **dataclasses.asdict(self.cruise)
+            adapted, self.timeline_config, vehicle=self.vehicle, **dataclasses.asdict(self.cruise)
         )
         self._shadow = ShadowPolicy(self, self.controller)
         self._shadow.load(
@@ -190,6 +195,7 @@ class PolicyNode(LifecycleNode):
         self._crop = CameraCrop(self, self.view, self.controller.runtime.preprocess)
         undo.callback(self._crop.close)
         self._shadow.activate(self.view, undo)
+        self._adapting.activate(self.controller, undo)
         self._inertial = PolledSubscription(self, Imu, "imu/data", qos.INERTIAL)
         undo.callback(self._inertial.close)
         if self.config.split_imu:
@@ -300,15 +306,16 @@ class PolicyNode(LifecycleNode):
         if self.controller:
             self.controller.reset()
             self._shadow.reset()
+            self._adapting.restart()
             self.get_logger().warning("the clock jumped; the policy starts a new sequence")
 
     def _set_parameters(
         self, config: PolicyNodeConfig, cruise: CruiseConfig, *shape: object
     ) -> None:
         """Takes parameters that were set. `shape`: timeline, mounting of the IMU, message of the
-        speed, view, vehicle, shadow."""
+        speed, view, vehicle, shadow, adaptation, message of the angle."""
         before = (self.config, self.timeline_config, self.mounting, self.speed_input, self.view)
-        before = (*before, self.vehicle, self.shadow_config)
+        before = (*before, self.vehicle, self.shadow_config, self.adaptation, self.angle_input)
         if self.controller and (config, *shape) != before:
             raise ConfigError(
                 "policy_node",
@@ -317,7 +324,7 @@ class PolicyNode(LifecycleNode):
             )
         self.config, self.cruise = config, cruise
         self.timeline_config, self.mounting, self.speed_input, self.view, *others = shape
-        self.vehicle, self.shadow_config = others
+        self.vehicle, self.shadow_config, self.adaptation, self.angle_input = others
         if self.controller:
             self.controller.set_cruise(**dataclasses.asdict(cruise))
             self._shadow.set_cruise(cruise)
@@ -352,6 +359,7 @@ class PolicyNode(LifecycleNode):
             }
             values["saliency step [ms]"] = 1e3 * self._saliency_thread.elapsed
         values |= (self.controller.counts if self.controller else {}) | self._shadow.values
+        values |= self._adapting.values
         values |= {
             f"rejected_{problem.replace(' ', '_')}": count
             for problem, count in self._undecodable.items()

@@ -21,6 +21,7 @@ from liquid_control.ros.takeover_topics import TAKEOVER_TOPICS
 
 STATE, VERDICT = "safety_node/state", "safety_node/verdict"
 DISAGREEMENT = "shadow/disagreement"
+ADAPTATION = "policy_node/adaptation"
 HEALTH = "policy_health"
 PARAMETER_EVENTS = "/parameter_events"
 LATCHED = (STATE, HEALTH)
@@ -64,6 +65,7 @@ def recorded_topics(
         "joy": Joy,
         "shadow/proposal": proposal,
         DISAGREEMENT: DiagnosticStatus,
+        ADAPTATION: DiagnosticStatus,
         "/diagnostics": DiagnosticArray,
         PARAMETER_EVENTS: ParameterEvent,
     }

@@ -89,6 +89,20 @@ def test_a_shadow_is_the_policy_node_s_alone_and_off_unless_named(written):
         assert "shadow_model" not in gate.values
 
 
+def test_adaptation_is_off_unless_said_and_knows_the_gate(written):
+    gate, policy = drive()
+    assert not any(name.startswith("adaptation.") for name in policy.parameters)
+    gate, policy = drive(adaptation="both", steering_angle="wheels/angle")
+    assert values(policy)["adaptation.adapts"] == "both"
+    assert policy.topics["steering_angle"] == gate.topics["steering_angle"] == "wheels/angle"
+    assert values(policy)["adaptation.gate_angle"] == values(gate)["gate.max_steering_angle"]
+    assert "adaptation.state_file" not in policy.parameters
+    assert values(sim(adaptation="gain")[1])["adaptation.state_file"] == "none", "not the vehicle's"
+    own = written(adaptation={"adapts": "gain", "state_file": "mine.json"})
+    assert values(sim(params=own)[1])["adaptation.state_file"] == "mine.json"
+    assert not any(name.startswith("adaptation.") for name in sim()[1].values)
+
+
 def test_an_argument_that_is_not_given_leaves_own_parameters_alone(written):
     own = written(
         command_type="ackermann", model="my_model", autostart=False, image_transport="compressed"

@@ -24,7 +24,7 @@ class Aboard:
     """`adaptation`, `person`: as in `EvaluationSettings`. What is learnt is kept between roads."""
 
     def __init__(self, adaptation: str, person: str) -> None:
-        self._config, self._who = AdaptationConfig(adaptation, better=0.1), person
+        self._config, self._who = AdaptationConfig(adaptation), person
         self._adapted: AdaptedRuntime | None = None
         self._person: Person | Adversary | None = None
         self._frames = self._used = 0
@@ -32,7 +32,7 @@ class Aboard:
     def begin(self, world: World, runtime: Runtime, road: int, seed: int) -> Runtime:
         """The runtime to drive a road with."""
         condition, self._frames, self._used = world.condition, 0, 0
-        if self._config.mode != "off":
+        if self._config.adapts != "off":
             if self._adapted is None:
                 self._adapted = AdaptedRuntime(runtime, self._config, condition.vehicle)
             self._adapted.runtime = runtime
