@@ -33,6 +33,9 @@ SETTLED = 2.0
 EXCITED = 0.02
 """A difference is used where the steering has changed by more than this share of the sharpest
 curvature of the vehicle."""
+STEADY = 0.5
+"""And where at both ends it does not move quickly: its change is at most this share of the
+difference. The delay of the vehicle would else look like a smaller gain."""
 BUCKETS = (-3.0, 0.0, 3.0)
 """Edges of the classes of the change of steering, in units of the smallest that is used."""
 FEWEST, FEWEST_IN_ALL = 100, 1000
@@ -216,7 +219,8 @@ class VehicleGain:
             row.change - then.change,
             row.reached - then.reached,
         )
-        if abs(x1) < 1.0:
+        quickest = max(abs(row.change), abs(then.change))
+        if abs(x1) < 1.0 or quickest > STEADY * abs(x1):
             return
         if self.counted:
             change, without = self._change(self.gain), self._change(1.0)
