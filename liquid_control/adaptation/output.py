@@ -71,7 +71,7 @@ class OutputCorrection:
         """Forgets all that was learnt."""
         self._weights = np.zeros(self.features)
         self._frozen = self._weights
-        self._covariance = np.eye(self.features) / RIDGE
+        self._set_covariance(np.eye(self.features) / RIDGE)
         self._rows[:] = 0.0
         self._row_count = self._turn = self._since_kept = 0
         self.takeovers = self.labels = 0
@@ -180,7 +180,8 @@ class OutputCorrection:
         calm = Trust(self._better, UNDISTURBED, FEWEST_UNDISTURBED)
         for name, one in (("trust", trust), ("calm", calm)):
             one.restore(values.get(name) if isinstance(values.get(name), Mapping) else {})
-        self._weights, self._covariance, self._trust, self._calm = weights, covariance, trust, calm
+        self._weights, self._trust, self._calm = weights, trust, calm
+        self._set_covariance(covariance)
         self._frozen = weights
         self._row_count = min(len(rows), BUFFER)
         self._rows[: self._row_count] = rows[: self._row_count]
@@ -223,15 +224,21 @@ class OutputCorrection:
         """One step of recursive least squares. The covariance of a weight stays between `FLOOR` of
         the largest and 1 / RIDGE."""
         spread = self._covariance @ phi
-        scale = 1.0 / (1.0 + float(phi @ spread))
+        uncertain = float(phi @ spread)
         missed = wanted - float(self._weights @ phi)
+        if not (math.isfinite(missed) and 0.0 <= uncertain < math.inf):
+            self.reset()
+            return
+        scale = 1.0 / (1.0 + uncertain)
         self._weights = self._weights + (scale * missed) * spread
         spread *= math.sqrt(scale)
         self._covariance -= np.multiply.outer(spread, spread)
-        diagonal = np.einsum("ii->i", self._covariance)
-        np.maximum(diagonal, FLOOR / RIDGE, out=diagonal)
-        if not math.isfinite(float(self._weights.sum()) + float(diagonal.sum())):
-            self.reset()
+        np.maximum(self._diagonal, FLOOR / RIDGE, out=self._diagonal)
+
+    def _set_covariance(self, covariance: np.ndarray) -> None:
+        """`_diagonal` is a view of it."""
+        self._covariance = covariance
+        self._diagonal = np.einsum("ii->i", covariance)
 
 
 def _array(values: Mapping, name: str, shape: tuple[int | None, ...], largest: float) -> np.ndarray:

@@ -23,6 +23,7 @@ class Fault(NamedTuple):
 
 
 FAULTS = {
+    "wheelbase_alone": Fault("wheelbase_wrong", "none", "gain"),
     "none": Fault("clean", "expert", "both"),
     "wheelbase": Fault("wheelbase_wrong", "expert", "both"),
     "steering_offset": Fault("steering_offset", "expert", "both"),
@@ -31,9 +32,8 @@ FAULTS = {
     "tilted_camera": Fault("camera_tilted", "expert", "both"),
     "latency": Fault("latency_200", "expert", "both"),
     "adversarial_driver": Fault("clean", "adversary", "both"),
-    "wheelbase_alone": Fault("wheelbase_wrong", "none", "gain"),
 }
-"""By name; the last is driven without anybody who takes over, as in the benchmark of driving."""
+"""By name; the first is driven without anybody who takes over, as in the benchmark of driving."""
 GAINED = "wheelbase_alone"
 """The fault in which adaptation must be better."""
 
