@@ -71,7 +71,14 @@ def soak_operator(settings: OperatorSoakSettings) -> dict:
                     for _ in tqdm(range(settings.tries), name, leave=False, disable=None)
                 ]
                 facts[name] = _facts(name, tries, operator_cases.WITHIN)
-    frames = _fuzz(settings.frames, luck)
+                _result(settings, facts, {"sent": 0, "refused": 0, "wrong": []})
+    return _result(settings, facts, _fuzz(settings.frames, luck))
+
+
+def _result(settings: OperatorSoakSettings, facts: dict, frames: dict) -> dict:
+    """What is known so far, which is also written."""
+    from liquid_control.stress.processes import operator_cases
+
     result = {
         "command": " ".join(["liquid-control", *sys.argv[1:]]),
         "within_s": operator_cases.WITHIN,
@@ -157,12 +164,12 @@ def _in_browser(case, stage, luck: random.Random) -> dict | None:
     from liquid_control.stress.browser import Browser
 
     with Browser() as browser:
-        page = browser.open(f"http://127.0.0.1:{stage.port}/")
         try:
+            page = browser.open(f"http://127.0.0.1:{stage.port}/")
             page.until("!document.getElementById('claim').disabled", "the page")
             page.press("claim")
             page.press("engage")
-        except DriveError:  # lost meanwhile
+        except DriveError:  # not loaded in time, or lost meanwhile
             return None
         end = time.monotonic() + 5.0
         while not stage.drives and time.monotonic() < end:
