@@ -12,20 +12,26 @@ from liquid_control.config import TimelineConfig, VehicleConfig
 from liquid_control.control.driving_scale import driving_scale
 from liquid_control.deploy.runtime import Runtime, State, is_sound
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import SPEED, chooses_speed
 from liquid_control.model.spec import PolicySpec, names
 from liquid_control.perception.observer import Observer
 from liquid_control.signals import Action, Observation, Reason, Rejected
+
+COMFORT = 2.5
+"""Lateral acceleration [m/s²] that bends lower the speed to, where no other is set."""
 
 
 class Controller:
     """Joins observer and policy. After construction nothing raises, whatever the samples hold.
 
-    `runtime`: the policy. `speed`: set speed [m/s], approached from the measured one, which the
+    `runtime`: the policy. `speed`: set speed [m/s], which a policy that chooses the speed itself
+    may lower; approached from the measured one, which the
     proposed one leads by `DrivingScale.speed_ahead` of the `vehicle` (None: a car) at most, so that
     it rises with the vehicle and a stop begins near it; bends lower it so that lateral acceleration
     stays within `comfort_lateral_acceleration` [m/s²]; keep that below the gate's limit, or the
     gate acts in every bend. `state`: the policy's. `observation`: the latest, preprocessed.
-    `action`: the latest; None in a new drive. Raises ConfigError for a policy without an image or a
+    `action`: the latest; None in a new drive. `chosen_speed` [m/s]: the policy's own answer to the
+    latest frame, inf where it gives no speed. Raises ConfigError for a policy without an image or a
     curvature, and for a set speed or comfort value that is not a finite number in range.
     """
 
@@ -34,20 +40,20 @@ class Controller:
         runtime: Runtime,
         timeline: TimelineConfig | None = None,
         speed: float = 15.0,
-        comfort_lateral_acceleration: float = 2.5,
+        comfort_lateral_acceleration: float = COMFORT,
         vehicle: VehicleConfig | None = None,
     ) -> None:
         if runtime.preprocess is None:
             raise ConfigError("runtime.preprocess", None, "a policy with an image: frames drive it")
         self.runtime = runtime
-        self._steering = _find_steering(runtime.spec)
+        self._steering, self._chosen = _find_steering(runtime.spec), _find_speed(runtime.spec)
         self.set_cruise(speed, comfort_lateral_acceleration)
         scale = driving_scale(vehicle or VehicleConfig())
         self._speed_ahead = scale.speed_ahead
         self.observer = Observer(
             runtime.preprocess, timeline, names(runtime.spec.measurements), scale.moving
         )
-        self.frames_used = 0
+        self.frames_used, self.chosen_speed = 0, math.inf
         self._runtime_failures = 0
         self.reset()
 
@@ -126,6 +132,8 @@ class Controller:
         """What a policy's action (A,) means to this vehicle: its path curvature, and the speed for
         it. A vehicle with other outputs differs here."""
         curvature = float(action[self._steering])
+        if self._chosen is not None:
+            self.chosen_speed = max(float(action[self._chosen]), 0.0)
         return Action(stamp_ns, curvature, self._speed_for(curvature))
 
     def _speed_for(self, curvature: float) -> float:
@@ -135,7 +143,7 @@ class Controller:
         )
         measured = self.observer.latest_speed
         reachable = math.inf if measured is None else max(measured, 0.0) + self._speed_ahead
-        return float(min(self.speed, comfortable, reachable))
+        return float(min(self.speed, comfortable, reachable, self.chosen_speed))
 
 
 def _find_steering(spec: PolicySpec) -> int:
@@ -144,6 +152,17 @@ def _find_steering(spec: PolicySpec) -> int:
     if "curvature" not in actions:
         raise ConfigError("runtime.spec.actions", actions, "curvature, which this vehicle drives")
     return actions.index("curvature")
+
+
+def _find_speed(spec: PolicySpec) -> int | None:
+    """The place of the speed among a policy's actions, None without one. Raises ConfigError for
+    another unit."""
+    if not chooses_speed(spec):
+        return None
+    place = names(spec.actions).index(SPEED.name)
+    if spec.actions[place].unit != SPEED.unit:
+        raise ConfigError("runtime.spec.actions.speed", spec.actions[place].unit, SPEED.unit)
+    return place
 
 
 def _check(name: str, value: object, low: float, high: float, unit: str) -> None:

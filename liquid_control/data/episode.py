@@ -50,8 +50,8 @@ class Episode:
 
     @property
     def known(self) -> np.ndarray:
-        """Frames with all actions known: (N,) bool."""
-        return np.isfinite(self.action).all(axis=1)
+        """Frames with a target, an action that is known: (N,) bool."""
+        return np.isfinite(self.action).any(axis=1)
 
     @property
     def columns(self) -> dict[str, np.ndarray]:

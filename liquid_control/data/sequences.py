@@ -11,7 +11,7 @@ import numpy as np
 from liquid_control.config import TimelineConfig, check, number
 from liquid_control.data.episode import Episode
 from liquid_control.errors import ConfigError, ShapeError
-from liquid_control.model.spec import Feature, PolicySpec, column
+from liquid_control.model.spec import Feature, PolicySpec, column, names
 from liquid_control.perception.noise import add_gaussian_noise
 
 FIRST_DT = TimelineConfig().nominal_dt
@@ -64,8 +64,9 @@ class Sequences:
 
     The first frame of each window starts with an empty state and gets `FIRST_DT`.
     `mirror_share` of the windows are mirrored left to right; in `blind_share` of them the
-    measurements that change their sign when mirrored are zero. Targets may be NaN; a window starts
-    only where at least half of its actions are known. `recoloured`, of each episode: the colours of
+    measurements that change their sign when mirrored are zero, and those that are actions, too (the
+    speed of a policy that chooses it), are another window's. Targets may be NaN; a window starts
+    only where at least half of its frames have one. `recoloured`, of each episode: the colours of
     its pictures have no meaning and change from window to window. Pictures stay where the episodes
     have them, be it a memory map. Raises ConfigError for episodes of different specs.
     """
@@ -104,10 +105,10 @@ class Sequences:
         )  # exclusive end of the unbroken run that each frame belongs to
         self._room = run_end - np.arange(len(first))
         action = self._columns["action"]  # (N, A)
-        known = np.concatenate([[0], np.cumsum(np.isfinite(action).sum(axis=1))])
+        known = np.concatenate([[0], np.cumsum(np.isfinite(action).any(axis=1))])
         window_end = np.minimum(np.arange(len(first)) + length, len(first))
-        targets = known[window_end] - known[:-1]  # known targets among the next `length` frames
-        enough = 2 * targets >= length * action.shape[1]
+        targets = known[window_end] - known[:-1]  # frames with one among the next `length`
+        enough = 2 * targets >= length
         self._starts = np.flatnonzero((self._room >= length) & enough)
         self._cumulated = None
         if weights is not None:
@@ -142,7 +143,9 @@ class Sequences:
         if self.mirror_share:
             mirror(drawn, self.spec, rng.random(batch) < self.mirror_share)
         if self.blind_share:
-            blind(drawn, self.spec, rng.random(batch) < self.blind_share)
+            selected = rng.random(batch) < self.blind_share
+            blind(drawn, self.spec, selected)
+            exchange_chosen(rng, drawn, self.spec, selected)
         for sequence in () if drawn.image is None else drawn.image:
             augment(rng, sequence, self.augmentation, self._normal)
         return drawn
@@ -222,6 +225,21 @@ def blind(batch: Batch, spec: PolicySpec, selected: np.ndarray) -> None:
     from right, so that only the pictures do."""
     sided = _mirror_signs(spec.measurements) < 0  # (M,)
     batch.measurements[np.ix_(selected, np.ones(batch.dt.shape[1], bool), sided)] = 0.0
+
+
+def exchange_chosen(
+    rng: np.random.Generator, batch: Batch, spec: PolicySpec, selected: np.ndarray
+) -> None:
+    """Gives the sequences `selected` (B,) bool, in place, those measurements of other sequences
+    that are actions of the policy, too. A driver's speed is about the one he chose a moment ago: a
+    policy that learns to keep its own would never look at the road, and never drive off."""
+    own = [name in names(spec.actions) for name in names(spec.measurements)]
+    if not any(own):
+        return
+    other = batch.measurements[rng.permutation(len(selected))]
+    batch.measurements[np.ix_(selected, np.ones(batch.dt.shape[1], bool), own)] = other[
+        np.ix_(selected, np.ones(batch.dt.shape[1], bool), own)
+    ]
 
 
 def _begins(episode: Episode, weight: float | np.ndarray, length: int) -> np.ndarray:

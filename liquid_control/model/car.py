@@ -1,5 +1,6 @@
-"""The spec of a car that keeps its lane: path curvature from a picture, yaw rate, lateral
-acceleration and speed. Models saved without a spec are this car's."""
+"""The spec of a car that keeps its lane: path curvature, and the speed where the policy chooses it,
+from a picture, yaw rate, lateral acceleration and speed. Models saved without a spec are this
+car's, and give curvature alone."""
 
 from __future__ import annotations
 
@@ -26,6 +27,9 @@ AUXILIARY = (
 """Scales are about the spread of each target, so that the head starts at the right size. Positive
 to the left."""
 
+SPEED = Feature("speed", "m/s", scale=6.0, low=0.0, high=20.0, doc="to drive at; set speed caps it")
+"""The action. Its scale is twice the spread of a car's speed on winding roads."""
+
 
 @dataclasses.dataclass(frozen=True)
 class CarConfig:
@@ -41,13 +45,20 @@ def lane_keeping(
     image: PreprocessConfig | None = None,
     curvature_scale: float = CarConfig.curvature_scale,
     inputs: Collection[str] = names(MEASUREMENTS),
+    speed: bool = False,
 ) -> PolicySpec:
     """The car's spec; `image` None is the default preprocessing. `inputs`: the measurements that
-    the car has; a policy does without the others."""
+    the car has; a policy does without the others. `speed`: the policy chooses it, too."""
     doc = "of the path, positive to the left"
     steering = Feature("curvature", "1/m", scale=curvature_scale, mirror=-1, doc=doc)
     measurements = tuple(feature for feature in MEASUREMENTS if feature.name in inputs)
-    return PolicySpec(image or PreprocessConfig(), measurements, (steering,), AUXILIARY)
+    actions = (steering, SPEED) if speed else (steering,)
+    return PolicySpec(image or PreprocessConfig(), measurements, actions, AUXILIARY)
+
+
+def chooses_speed(spec: PolicySpec) -> bool:
+    """Whether a policy gives the speed to drive at beside the curvature."""
+    return SPEED.name in names(spec.actions)
 
 
 def read_first_format(policy: Mapping, image: PreprocessConfig) -> tuple[dict, PolicySpec]:

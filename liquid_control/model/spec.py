@@ -28,7 +28,8 @@ TAKEN = ("image", "measurements", "dt", "action")
 class Feature:
     """One number that a policy is given or gives.
 
-    `low`, `high`: bounds in `unit`, None for none; the network clips measurements to them.
+    `low`, `high`: bounds in `unit`, None for none; the network clips measurements to them, and maps
+    an action that has both to between them.
     `centre`, `scale`: the network works with (value - centre) / scale; the centre of an action or
     an auxiliary target is 0. `mirror`: the sign of the value when left and right are exchanged: -1
     for a turn, 1 for a speed. Raises ConfigError.
@@ -59,6 +60,11 @@ class Feature:
             raise ConfigError(f"{self.name}.low", self.low, f"less than high = {self.high}")
         if isinstance(self.mirror, bool) or self.mirror not in (-1, 1):
             raise ConfigError(f"{self.name}.mirror", self.mirror, "-1 or 1")
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it has both bounds."""
+        return self.low is not None and self.high is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +149,12 @@ def column(features: Sequence[Feature], field: str) -> np.ndarray:
     missing = {"low": -math.inf, "high": math.inf}.get(field)
     values = [getattr(feature, field) for feature in features]
     return np.array([missing if value is None else value for value in values], np.float64)
+
+
+def middles(actions: Sequence[Feature]) -> np.ndarray:
+    """What a network gives for each action where its core gives 0: (A,) float64, the middle of the
+    bounds, 0 without both."""
+    return np.array([(one.low + one.high) / 2 if one.is_bounded else 0.0 for one in actions])
 
 
 def _feature(kind: str, entry: object) -> Feature:

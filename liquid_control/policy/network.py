@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -63,6 +64,7 @@ class PolicyNetwork(nn.Module):
         self.output_scale = nn.Parameter(torch.ones(outputs))
         self.output_shift = nn.Parameter(torch.zeros(outputs))
         self.spec = dataclasses.replace(spec, state=self.cell.state)
+        self._bounded = any(feature.is_bounded for feature in spec.actions)
         self._add_constants(spec.measurements, spec.actions)
         self.to(memory_format=torch.channels_last)
 
@@ -78,6 +80,12 @@ class PolicyNetwork(nn.Module):
             "highest_measurement": (column(measurements, "high") - centre) / scale,
             "action_unit": column(actions, "scale") * self.config.output_gain,
         }
+        if self._bounded:
+            low = np.array([one.low if one.is_bounded else 0.0 for one in actions])
+            span = np.array([one.high - one.low if one.is_bounded else 1.0 for one in actions])
+            constants |= {"lowest_action": low, "action_span": span}
+            bounded = torch.tensor([one.is_bounded for one in actions])
+            self.register_buffer("bounded_action", bounded, persistent=False)
         for name, values in constants.items():
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32), persistent=False)
 
@@ -163,7 +171,13 @@ class PolicyNetwork(nn.Module):
         return torch.cat(inputs, dim=-1) * self.input_scale + self.input_shift
 
     def _act(self, motor: Tensor) -> Tensor:
-        return (motor * self.output_scale + self.output_shift) * self.action_unit
+        """Actions (..., A) in SI units of the core's outputs. One with bounds is a sigmoid between
+        them: its scale is the slope in the middle."""
+        action = (motor * self.output_scale + self.output_shift) * self.action_unit
+        if not self._bounded:
+            return action
+        within = torch.sigmoid(action * (4.0 / self.action_span)) * self.action_span
+        return torch.where(self.bounded_action, within + self.lowest_action, action)
 
     def _check(self, image: Tensor | None, measurements: Tensor, leading: int) -> None:
         if (image is None) != (self.spec.image is None):

@@ -121,11 +121,7 @@ def driven_curvature(
     if smoothing < 0.0:
         smoothing = PULSE_WIDTH if pulsed(steering) else 0.0
     angle = at(wanted_ns, smooth(steering, smoothing), settings.max_gap)
-    slowest = settings.slowest
-    if _is_assumed(speed_track):
-        slowest = 0.0
-    elif slowest < 0.0:
-        slowest = scale_of_drive(vehicle, fastest(speed_track)).slowest
+    slowest = slowest_target(speed_track, settings, vehicle)
     steered = bool(np.isfinite(angle).any())
     source = ("steering" if steered else "gyro") if settings.source == "auto" else settings.source
     if source == "steering":
@@ -168,6 +164,15 @@ def driven_curvature(
         instead = absent.get("steering", "none is recorded")
     used = smoothing if source == "steering" else max(settings.smoothing, 0.0)
     return Driven(curvature, speed, source, instead, used)
+
+
+def slowest_target(speed: Track, settings: CurvatureSettings, vehicle: VehicleConfig) -> float:
+    """The speed [m/s] below which a frame of a drive with this tidy track has no target."""
+    if _is_assumed(speed):
+        return 0.0
+    if settings.slowest < 0.0:
+        return scale_of_drive(vehicle, fastest(speed)).slowest
+    return settings.slowest
 
 
 def pulsed(steering: Track) -> bool:

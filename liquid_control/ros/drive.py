@@ -39,6 +39,7 @@ from liquid_control.evaluate.closed_loop.worlds import (
     with_image,
 )
 from liquid_control.evaluate.drive.log import DriveLog
+from liquid_control.model.car import chooses_speed
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.recordings.settings import RecordingSettings
@@ -266,6 +267,7 @@ def _children(
         "running": False,
         "world.length": length,
         "jpeg_quality": settings.jpeg_quality,
+        "obey_speed": chooses_speed(read_model(model).spec),
     }
     limits: dict[str, object] = {"gate.max_speed": settings.speed}
     if recorded is not None:

@@ -209,6 +209,11 @@ class SimNodeConfig:
         "file of the recorded roads to drive in, as liquid-control drive --world recording:PATH "
         "writes it; empty: MuJoCo",
     )
+    obey_speed: bool = switch(
+        False,
+        "drive at the commanded speed, for a policy that chooses it; else at the road's or the "
+        "recording's own, of which the commanded one is an upper limit",
+    )
     command_timeout: float = number(
         0.5, 0.05, 10.0, "s", "the vehicle brakes after this time without a command"
     )

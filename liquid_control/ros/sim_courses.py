@@ -13,6 +13,8 @@ from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.road_file import read_roads
 from liquid_control.sim.recorded.world import RecordedWorld
 from liquid_control.sim.seeds import road_seed
+from liquid_control.sim.tasks.lane_and_speed import LANE_AND_SPEED
+from liquid_control.sim.tasks.lane_keeping import LANE_KEEPING
 from liquid_control.sim.world import START_STATION, World
 
 BETWEEN = 30.0
@@ -63,7 +65,8 @@ class MujocoCourse:
 
     def __init__(self, config: SimNodeConfig, world: WorldConfig) -> None:
         self._config, self._shape = config, (world.image_height, world.image_width)
-        self.world, self._roads = World(world, config.seed, config.held_out), 0
+        task = LANE_AND_SPEED if config.obey_speed else LANE_KEEPING
+        self.world, self._roads = World(world, config.seed, config.held_out, task=task), 0
         self.vehicle = self.world.body.vehicle
         self._stand()
 
@@ -96,7 +99,7 @@ class RecordedCourse:
 
     def __init__(self, config: SimNodeConfig) -> None:
         self._roads, self._seed = read_roads(Path(config.recorded_roads)), config.seed
-        self._driven, self.shift = 0, (0.0, 0.0)
+        self._driven, self.shift, self._obey = 0, (0.0, 0.0), config.obey_speed
         self.vehicle, measured = self._roads[0].vehicle, self._roads[0].measured
         self.inertial = bool({"yaw_rate", "lateral_acceleration"} & set(measured))
         self.speed = "speed" in measured
@@ -124,7 +127,8 @@ class RecordedCourse:
 
     def _next(self) -> RecordedWorld:
         road: RecordedRoad = self._roads[self._driven % len(self._roads)]
-        return RecordedWorld(road, seed=road_seed(self._seed, self._driven))
+        seed = road_seed(self._seed, self._driven)
+        return RecordedWorld(road, seed=seed, chooses_speed=self._obey)
 
 
 def open_course(config: SimNodeConfig, world: WorldConfig) -> Course:

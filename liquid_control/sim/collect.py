@@ -29,6 +29,7 @@ from liquid_control.control.safety import SafetyGate
 from liquid_control.data.episode import Episode
 from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import chooses_speed
 from liquid_control.model.installed import find_model
 from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.model.spec import Feature
@@ -45,15 +46,18 @@ from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.world import RecordedWorld
 from liquid_control.sim.recorded_drive import SHARED, RecordedDrive, record_drive, shared_facts
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
-from liquid_control.sim.tasks.lane_keeping import SET_SPEED
+from liquid_control.sim.tasks.table import LANE_KEEPING, load_task
 from liquid_control.sim.truth import Truth
-from liquid_control.sim.world import World
+from liquid_control.sim.world import START_STATION, World
 from liquid_control.system.allocator import keep_freed_memory
 from liquid_control.system.jobs import Engine, processes, run_jobs
 from liquid_control.system.verb import Verb
 
 NOISE_TIME, NOISE_PERIOD = 0.6, 0.01
 """Correlation time and period of the steering noise [s]."""
+SLOW_STARTS = 2.5
+"""Where the speed is learned, a drive begins at a share of the plan's speed that is drawn up to
+this, and at most at the plan's: so the policy knows how to drive off."""
 WIDEST = 2.5
 """Standard deviations at which the offset and heading of a drive's beginning are cut."""
 
@@ -63,7 +67,8 @@ class OnRecording:
     """A drive along a recorded road. It begins beside the path, and again after a time drawn with
     mean `restart` [s] and where the vehicle has left the lane. `offset` [m], `heading` [rad]:
     standard deviations of where it begins. `measurements` of the expert's observations. `drawn`:
-    the lane has another look from each beginning on (`sim.recorded.drawn`)."""
+    the lane has another look from each beginning on (`sim.recorded.drawn`). `chooses_speed`: the
+    driver does, and a drive begins at up to the recorded one."""
 
     road: RecordedRoad
     restart: float
@@ -71,6 +76,7 @@ class OnRecording:
     heading: float
     measurements: tuple[Feature, ...]
     drawn: bool = False
+    chooses_speed: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +88,7 @@ class DriveJob:
     (0..1) that the driver gets; the collected pictures are without it. `seed` fixes road,
     appearance, vehicle and noise. `recording`: how to record, None for an episode; `name`: of the
     recording. `condition`: of a drive in MuJoCo, by name. `person`: takes over from the model in a
-    drive that is recorded.
+    drive that is recorded. `task`: of a drive in MuJoCo, by name.
     """
 
     seed: int
@@ -95,6 +101,7 @@ class DriveJob:
     name: str = "drive"
     condition: str = CLEAN.name
     person: PersonSettings | None = None
+    task: str = LANE_KEEPING
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,9 +219,14 @@ def simulate(job: DriveJob) -> Episode | RecordedDrive:
     keep_freed_memory()
     beside = job.world if isinstance(job.world, OnRecording) else None
     if beside:
-        world = RecordedWorld(beside.road, seed=job.seed, drawn=beside.drawn)
+        options = {"drawn": beside.drawn, "chooses_speed": beside.chooses_speed}
+        world = RecordedWorld(beside.road, seed=job.seed, **options)
     else:
-        world = World(job.world, job.seed, condition=CONDITIONS[job.condition])
+        condition, task = CONDITIONS[job.condition], load_task(job.task)
+        world = World(job.world, job.seed, condition=condition, task=task)
+        if chooses_speed(task.spec):
+            share = _drawn_share(np.random.default_rng([job.seed, 4]))
+            world.place(START_STATION, speed=share * world.speed_limit)
     runtime, person = _driver(job, world), None
     if job.person is not None:
         person = Person(job.person, world.scale, np.random.default_rng([job.seed, 3]))
@@ -230,6 +242,11 @@ def simulate(job: DriveJob) -> Episode | RecordedDrive:
         return _recording(job, world, controller, gate, noise.__next__, person)
     finally:
         world.close()
+
+
+def _drawn_share(rng: np.random.Generator) -> float:
+    """Of the speed that is usual where a drive begins."""
+    return min(rng.uniform(0.0, SLOW_STARTS), 1.0)
 
 
 def _driver(job: DriveJob, world: World | RecordedWorld) -> Runtime:
@@ -248,7 +265,8 @@ def _driver(job: DriveJob, world: World | RecordedWorld) -> Runtime:
 
 def _car(world: World, runtime: Runtime) -> tuple[Controller, SafetyGate]:
     condition = world.condition
-    return Controller(runtime, speed=SET_SPEED), SafetyGate(condition.gate, condition.vehicle)
+    controller = Controller(runtime, speed=world.set_speed)
+    return controller, SafetyGate(condition.gate, condition.vehicle)
 
 
 class _Restarts:
@@ -276,7 +294,10 @@ class _Restarts:
     def _begin(self, station: float) -> None:
         settings = self._settings
         aside, turned = np.clip(self._rng.standard_normal(2), -WIDEST, WIDEST).tolist()
-        self._world.place(station, settings.offset * aside, settings.heading * turned)
+        speed = None
+        if settings.chooses_speed:
+            speed = _drawn_share(self._rng) * self._world.speed_at(station)
+        self._world.place(station, settings.offset * aside, settings.heading * turned, speed)
         self._controller.reset()
         seconds = settings.restart * self._rng.uniform(0.5, 1.5)
         self._due_ns = self._world.time_ns + round(seconds * 1e9)

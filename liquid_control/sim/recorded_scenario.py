@@ -66,7 +66,7 @@ class Deviation:
 @dataclasses.dataclass(frozen=True)
 class RecordedDriving:
     """What all drives on recorded roads have in common. `measurements`: of the policy. `drawn`: the
-    looks of the lanes are drawn, others in each drive."""
+    looks of the lanes are drawn, others in each drive. `chooses_speed`: the driver does."""
 
     roads: Sequence[RecordedRoad]
     preprocess: PreprocessConfig
@@ -74,6 +74,7 @@ class RecordedDriving:
     deviation: Deviation
     seed: int
     drawn: bool = False
+    chooses_speed: bool = False
 
 
 def recovery_drives(
@@ -145,6 +146,7 @@ def _job(
             deviation.heading,
             driving.measurements,
             driving.drawn,
+            driving.chooses_speed,
         ),
         noise_share * steering_noise(road, deviation.noise),
         name=name,

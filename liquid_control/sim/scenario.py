@@ -8,6 +8,7 @@ from liquid_control.model.packed import PackedModel
 from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.collect import DriveJob
 from liquid_control.sim.seeds import road_seed
+from liquid_control.sim.tasks.table import LANE_KEEPING
 
 LONG_ROAD, SHORT_ROAD, POLICY_ROAD = 400.0, 120.0, 200.0
 """Length [m] of the roads that the expert drives, and of those that a policy drives in a DAgger
@@ -28,9 +29,13 @@ ROUND_INDICES = 100_000
 
 
 def expert_drives(
-    seed: int, long_roads: int, short_roads: int, preprocess: PreprocessConfig
+    seed: int,
+    long_roads: int,
+    short_roads: int,
+    preprocess: PreprocessConfig,
+    task: str = LANE_KEEPING,
 ) -> dict[str, DriveJob]:
-    """Drives of the expert by name; the long roads come first."""
+    """Drives of the expert of a task by name; the long roads come first."""
     jobs = {}
     for index in range(long_roads + short_roads):
         length = LONG_ROAD if index < long_roads else SHORT_ROAD
@@ -41,6 +46,7 @@ def expert_drives(
             WorldConfig(length=length, stratum=index % STRATA),
             EXPERT_STEERING_NOISE[index // STRATA % len(EXPERT_STEERING_NOISE)],
             name=name,
+            task=task,
         )
     return jobs
 
@@ -52,6 +58,7 @@ def policy_drives(
     roads: int,
     image_noise: float,
     preprocess: PreprocessConfig,
+    task: str = LANE_KEEPING,
 ) -> dict[str, DriveJob]:
     """Drives of a policy in a DAgger round (1, 2, ...) by name, labelled with the expert's action.
     `image_noise`: largest variance, of pixels in 0..1."""
@@ -67,5 +74,6 @@ def policy_drives(
             model,
             noise_share * image_noise,
             name=name,
+            task=task,
         )
     return jobs

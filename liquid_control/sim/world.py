@@ -1,7 +1,9 @@
 """One vehicle on one road as a stream of sensor events. Gymnasium, ROS and evaluation use it.
 
 The policy steers. The world controls the speed itself, as the published experiments do: it follows
-the task's speed plan for the road, and the commanded speed is an upper limit on that plan.
+the task's speed plan for the road, and the commanded speed is an upper limit on that plan. Where
+the speed is an action of the task, the vehicle drives at the commanded speed, at most at the drawn
+cruise speed.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import math
 import numpy as np
 
 from liquid_control.config import WorldConfig
+from liquid_control.model.car import chooses_speed
 from liquid_control.signals import Frame, SpeedSample
 from liquid_control.sim.appearance import draw_appearance
 from liquid_control.sim.bodies.body import TIMESTEP
@@ -57,6 +60,7 @@ class World:
         body: str = "car",
     ) -> None:
         self.condition, self.task = condition, task
+        self._obeys = chooses_speed(task.spec)
         self.config = condition.world(config or WorldConfig())
         self.physics: Physics | None = None
         self._kind = BODIES[body]
@@ -89,12 +93,19 @@ class World:
         self.frames_dropped = 0
         self.place(START_STATION)
 
-    def place(self, station: float, lane_offset: float = 0.0, heading_error: float = 0.0) -> None:
-        """Puts the vehicle on the road at a station, moving at the plan's speed."""
+    def place(
+        self,
+        station: float,
+        lane_offset: float = 0.0,
+        heading_error: float = 0.0,
+        speed: float | None = None,
+    ) -> None:
+        """Puts the vehicle on the road at a station, moving at `speed` [m/s] or at the plan's."""
         x, y, heading, _ = self.road.at(station)
         self._station = station
         x, y = x - lane_offset * math.sin(heading), y + lane_offset * math.cos(heading)
-        self.physics.place(x, y, heading + heading_error, self.speed_limit)
+        speed = self.speed_limit if speed is None else speed
+        self.physics.place(x, y, heading + heading_error, speed)
         self._delivery.forget()
         self._truth: Truth | None = None
 
@@ -107,6 +118,11 @@ class World:
         """The plan's speed at the vehicle [m/s]."""
         return float(self._plan[min(int(self._station / SPACING), len(self._plan) - 1)])
 
+    @property
+    def set_speed(self) -> float:
+        """What a controller is set to [m/s]."""
+        return self.cruise if self._obeys else self.task.set_speed
+
     def advance(self, steering_angle: float, speed: float = math.inf) -> list[Event]:
         """Advances one IMU period with a commanded steering angle [rad] and an upper limit on the
         speed [m/s]; returns the sensor events."""
@@ -116,7 +132,8 @@ class World:
         if condition.bank:
             physics.bank(condition.bank)
         for _ in range(STEPS_PER_ADVANCE):
-            physics.step(steering_angle, min(self.speed_limit, max(speed, 0.0)))
+            limit = self.cruise if self._obeys else self.speed_limit
+            physics.step(steering_angle, min(limit, max(speed, 0.0)))
             self._steps += 1
             self._expose()
             events += self._delivery.arrived(self.time_ns)

@@ -19,6 +19,7 @@ from liquid_control.data.episode import Episode, load_episode
 from liquid_control.data.sequences import Sequences
 from liquid_control.evaluate.closed_loop.recorded import drive_all
 from liquid_control.evaluate.closed_loop.recorded_rows import totals
+from liquid_control.model.car import chooses_speed
 from liquid_control.model.packed import pack_model
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.sim.collect import DriveJob, collect_missing
@@ -235,6 +236,7 @@ class ClosedLoop:
             network.spec.measurements,
             self.loop.deviation,
             self.settings.seed,
+            chooses_speed=chooses_speed(network.spec),
         )
 
     def _collected(self, drives: Mapping[str, DriveJob], title: str) -> dict[str, Episode]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from liquid_control.config import check, number
 from liquid_control.data.sequences import Batch
-from liquid_control.model.spec import PolicySpec, column
+from liquid_control.model.spec import PolicySpec, column, middles
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.device import device_of
 
@@ -106,11 +106,16 @@ def descend(optimiser: torch.optim.Adam, loss: Tensor, rate: float) -> None:
 
 def action_loss(action: Tensor, batch: Batch, spec: PolicySpec, curve_weight: float) -> Tensor:
     """Weighted squared error of actions (B, T, A) in units of their scales (large ones, such as
-    curves, weigh more, as published); a NaN target carries no loss."""
-    scale = torch.tensor(column(spec.actions, "scale"), dtype=torch.float32, device=action.device)
+    curves, weigh more, as published; those with bounds by their distance from the middle); a NaN
+    target carries no loss."""
+    scale, middle = (
+        torch.tensor(each, dtype=torch.float32, device=action.device)
+        for each in (column(spec.actions, "scale"), middles(spec.actions))
+    )
     target = torch.from_numpy(batch.action)[:, WARM_UP:].to(action.device) / scale
     known = target.isfinite()
-    weight = torch.where(known, torch.exp(target.abs().clamp_max(2.0) * curve_weight), 0.0)
+    distance = (target - middle / scale).abs().clamp_max(2.0)
+    weight = torch.where(known, torch.exp(distance * curve_weight), 0.0)
     error = action[:, WARM_UP:] / scale - torch.where(known, target, 0.0)
     total = weight.sum().clamp_min(1.0)  # a known target weighs at least 1
     return (weight * error.square()).sum() / total

@@ -22,7 +22,12 @@ from liquid_control.train.closed_loop import ClosedLoop
 from liquid_control.train.device import choose_device
 from liquid_control.train.load_recordings import LoadedRecordings, load_recordings
 from liquid_control.train.recorded_roads import NothingToDriveError, SplitRoads, split_roads
-from liquid_control.train.recordings_settings import PLACES, RecordingsSettings, starting_preprocess
+from liquid_control.train.recordings_settings import (
+    PLACES,
+    RecordingsSettings,
+    learns_speed,
+    starting_preprocess,
+)
 from liquid_control.train.run import Run, described
 from liquid_control.train.split import Split, split_drives
 from liquid_control.train.starting_network import fine_tuned, scale_auxiliary, scaled_network
@@ -52,7 +57,8 @@ def train(settings: RecordingsSettings) -> dict:
 
     # ---- load and split
     inputs = names(info.spec.measurements) if info else None
-    loaded = load_recordings(settings, starting_preprocess(settings, info), inputs)
+    speed = learns_speed(settings, info)
+    loaded = load_recordings(settings, starting_preprocess(settings, info), inputs, speed)
     split = split_drives(
         loaded.episodes,
         settings.held_out,
@@ -65,7 +71,7 @@ def train(settings: RecordingsSettings) -> dict:
 
     # ---- the network to start with
     keep_freed_memory()
-    spec = lane_keeping(loaded.preprocess, settings.car.curvature_scale, loaded.inputs)
+    spec = lane_keeping(loaded.preprocess, settings.car.curvature_scale, loaded.inputs, speed)
     network, scales = _network(settings, info, spec, split)
 
     # ---- fit, validate, save
@@ -103,6 +109,7 @@ def train(settings: RecordingsSettings) -> dict:
             "left_out": loaded.left_out,
             "inputs": list(loaded.inputs),
             "targets_from": dict(Counter(facts["source"] for facts in loaded.facts.values())),
+            **({"speed_frames": _speed_frames(loaded)} if speed else {}),
             "split": split.by,
             "learned_frames": data["frames"],
             "held_out": {name: found[name] for name in found if name != "recordings"},
@@ -110,6 +117,11 @@ def train(settings: RecordingsSettings) -> dict:
             **metrics,
             "seconds": run.elapsed,
         }
+
+
+def _speed_frames(loaded: LoadedRecordings) -> int:
+    """Frames that teach the speed."""
+    return sum(facts["speed"]["frames"] for facts in loaded.facts.values())
 
 
 def _network(

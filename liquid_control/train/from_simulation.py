@@ -27,6 +27,7 @@ from liquid_control.train.fit import make_optimiser, optimise, schedule
 from liquid_control.train.fit_core import fit_core
 from liquid_control.train.run import LOG_EVERY, Run, described
 from liquid_control.train.simulation_settings import (
+    LEARNED,
     PLACES,
     SimulationSettings,
     expert_drives,
@@ -50,7 +51,8 @@ def train(settings: SimulationSettings) -> dict:
     check_camera(settings.preprocess, WorldConfig())
     keep_freed_memory()
     torch.manual_seed(settings.seed)
-    spec = lane_keeping(settings.preprocess, settings.car.curvature_scale)
+    learned = settings.speed == LEARNED
+    spec = lane_keeping(settings.preprocess, settings.car.curvature_scale, speed=learned)
     network = PolicyNetwork(settings.policy, spec)
     if settings.encoder:
         copy_encoder(settings.encoder, network)

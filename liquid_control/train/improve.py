@@ -21,6 +21,7 @@ from liquid_control.evaluate import paired
 from liquid_control.evaluate.closed_loop.evaluation import EvaluationSettings, evaluate
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
+from liquid_control.model.spec import names
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
 from liquid_control.recordings.drivers import read_drivers
@@ -105,15 +106,16 @@ def gather(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def on_recordings(candidate: PolicyNetwork, driving: PolicyNetwork, split: Split) -> dict:
-    """Both on the frames of the held-out recordings that a person drove, in the unit of the
-    action."""
+    """Both on the frames of the held-out recordings that a person drove: of the curvature, in
+    1/m."""
     seconds, errors, begin = [], ([], []), 0.0
     for episode in split.held_out.values():
         known = episode.known
         seconds.append((episode.stamp_ns[known] - episode.stamp_ns[0]) / 1e9 + begin)
         begin += LAST_S
         for error, network in zip(errors, (candidate, driving), strict=True):
-            error.append((predict(network, episode)[known] - episode.action[known])[:, 0])
+            place = names(network.spec.actions).index("curvature")
+            error.append((predict(network, episode) - episode.action)[known, place])
     whole = np.concatenate(seconds)
     rmse = paired.on_frames(whole, *(np.concatenate(error) for error in errors))
     return {"frames": len(whole), "rmse": rmse}

@@ -28,6 +28,7 @@ from liquid_control.model.car import lane_keeping
 from liquid_control.perception.timeline import MEASURABLE
 from liquid_control.recordings.contributions import NOT_RECORDED
 from liquid_control.recordings.driven_curvature import NoCurvatureError
+from liquid_control.recordings.driven_speed import DrivenSpeed, driven_speed
 from liquid_control.recordings.drivers import Drivers, curvature_by_driver, read_drivers
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.vehicle_file import with_parameters, with_vehicle_file
@@ -81,11 +82,13 @@ def load_recordings(
     settings: RecordingsSettings,
     preprocess: PreprocessConfig,
     inputs: tuple[str, ...] | None = None,
+    speed: bool = False,
 ) -> LoadedRecordings:
     """Episodes of all recordings that the settings name, held-out ones included. `inputs`: the
     policy's measurements; None for those that a recording gives: what no vehicle here has, the
-    policy does without. Raises
-    RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given twice."""
+    policy does without. `speed`: its driver's choice is a target, too. Raises
+    RefusedRecordingsError as `settings.unusable` says, ConfigError for a recording given twice, and
+    where the speed is to be learned and none of the recordings teaches it."""
     paths = list(dict.fromkeys(Path(path) for path in (*settings.named, *settings.held_out)))
     problems: dict[str, str] = {}
     preprocess = _crop(paths, settings, preprocess, problems)
@@ -108,7 +111,7 @@ def load_recordings(
         findings[str(job.path)] = found
         if problem:
             problems[str(job.path)] = problem
-    episodes, facts, doubts, warnings, drivers = {}, {}, {}, {}, {}
+    episodes, facts, doubts, warnings, drivers, chosen = {}, {}, {}, {}, {}, {}
     drives = {
         job: read_drive(job.path, job.reading, settings.cache)
         for job in jobs
@@ -134,7 +137,19 @@ def load_recordings(
         except NoCurvatureError as error:
             problems[name] = f"{name}: {error}"
             continue
-        episode = drive.episode(lane_keeping(preprocess, inputs=inputs), driven.curvature[:, None])
+        vehicle, targets = job.reading.recording.vehicle, [driven.curvature]
+        if speed:
+            chosen[name] = driven_speed(
+                drive.columns["stamp_ns"],
+                drive.motion,
+                driven,
+                drivers[name],
+                settings.curvature,
+                vehicle,
+            )
+            targets.append(chosen[name].speed)
+        spec = lane_keeping(preprocess, inputs=inputs, speed=speed)
+        episode = drive.episode(spec, np.stack(targets, 1))
         known = int(episode.known.sum())
         # Faults of a steering signal that no target is taken from do not matter.
         found = [
@@ -162,7 +177,10 @@ def load_recordings(
             "smoothing": driven.smoothing,
             "seconds": round(_seconds(episode), 3),
             "findings": [_line(one) for one in found],
+            **({"speed": dataclasses.asdict(chosen[name])} if speed else {}),
         }
+        if speed:
+            del facts[name]["speed"]["speed"]
         if faults:
             doubts[name] = f"{name}: {'; '.join(faults)}"
     if settings.unusable != "use":
@@ -177,6 +195,8 @@ def load_recordings(
         {name: of[name] for name in of if name not in problems} for of in (episodes, facts)
     )
     _refuse_duplicates(facts)
+    if speed:
+        _tell_speed({name: chosen[name] for name in facts}, sum(map(len, episodes.values())))
     _tell({name: warnings[name] for name in facts})
     return LoadedRecordings(episodes, facts, preprocess, inputs, problems, drivers)
 
@@ -214,6 +234,25 @@ def _tell(warnings: Mapping[str, list[str]]) -> None:
     for line, names in found.items():
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         print(f"WARNING: {', '.join(names[:MOST_NAMED])}{more}: {line}", file=sys.stderr)
+
+
+def _tell_speed(chosen: Mapping[str, DrivenSpeed], frames: int) -> None:
+    """Prints how many frames teach the speed, and which recordings do not. Raises ConfigError where
+    none does."""
+    without = {name: one.without for name, one in chosen.items() if one.without}
+    known = sum(one.frames for one in chosen.values())
+    if not known:
+        listed = "; ".join(f"{name}: {reason}" for name, reason in list(without.items())[:3])
+        expected = "recordings in which the driver chose the speed, or --speed set"
+        raise ConfigError("speed", f"learned, and no recording teaches it ({listed})", expected)
+    for name, reason in without.items():
+        print(f"WARNING: {name}: teaches no speed: {reason}", file=sys.stderr)
+    left_out: dict[str, int] = {}
+    for one in chosen.values():
+        for reason, count in one.left_out.items():
+            left_out[reason] = left_out.get(reason, 0) + count
+    listed = "".join(f"; {reason}: {count}" for reason, count in left_out.items())
+    print(f"speed: {known} of {frames} frames teach it{listed}", file=sys.stderr)
 
 
 def _crop(

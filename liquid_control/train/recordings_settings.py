@@ -17,7 +17,7 @@ from liquid_control.config import (
     text,
 )
 from liquid_control.errors import ConfigError
-from liquid_control.model.car import CarConfig
+from liquid_control.model.car import CarConfig, chooses_speed
 from liquid_control.model.model_file import ModelInfo
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.perception.view import ViewSettings
@@ -26,6 +26,7 @@ from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.train.cloning import CloneSettings
 from liquid_control.train.closed_loop_settings import ClosedLoopSettings
 from liquid_control.train.device import DEVICES
+from liquid_control.train.simulation_settings import LEARNED, SET
 
 PLACES = ("paths", "recordings", "held_out", "out", "cache", "workers", "device", "start")
 """Settings that say where a run is done and where its inputs lie; hashes of the inputs decide."""
@@ -88,6 +89,12 @@ class RecordingsSettings:
         "train and examine in the world that the recordings make: auto where one can be made, on "
         "or not at all; off: clone the drivers only",
     )
+    speed: str = choice(
+        SET,
+        (SET, LEARNED),
+        "who chooses the speed: set, the set speed and bends; learned, the policy, which gives it "
+        "as a second output, learned from drivers who chose theirs. With --from the model decides",
+    )
     recording: RecordingSettings = group(RecordingSettings(), flat=True)
     curvature: CurvatureSettings = group(CurvatureSettings())
     view: ViewSettings = group(ViewSettings())
@@ -105,6 +112,18 @@ class RecordingsSettings:
     def named(self) -> tuple[Path, ...]:
         """All recordings but those held out."""
         return (*self.paths, *self.recordings)
+
+
+def learns_speed(settings: RecordingsSettings, info: ModelInfo | None) -> bool:
+    """Whether the policy chooses the speed: as the model to start from does, else as the flag says.
+    Raises ConfigError where they contradict each other."""
+    if info is None:
+        return settings.speed == LEARNED
+    chooses = chooses_speed(info.spec)
+    if settings.speed == LEARNED and not chooses:
+        expected = f"no --from, or a model that gives a speed: {info.directory} does not"
+        raise ConfigError("speed", LEARNED, expected)
+    return chooses
 
 
 def starting_preprocess(settings: RecordingsSettings, info: ModelInfo | None) -> PreprocessConfig:

@@ -12,10 +12,12 @@ from liquid_control.model.packed import pack_model
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.sim import scenario
 from liquid_control.sim.collect import DriveJob
+from liquid_control.sim.tasks.table import LANE_AND_SPEED, LANE_KEEPING
 from liquid_control.train.device import DEVICES
 from liquid_control.train.fit import FitSettings
 from liquid_control.train.fit_core import CoreFitSettings
 
+SET, LEARNED = "set", "learned"
 PLACES = ("out", "workers", "device")
 """Settings that say where a run is done and do not decide its outcome."""
 
@@ -38,6 +40,12 @@ class SimulationSettings:
         "",
         "model, by path or by the name of an installed one, whose encoder the network starts "
         "with; empty: random weights",
+    )
+    speed: str = choice(
+        SET,
+        (SET, LEARNED),
+        "who chooses the speed: set, the road's plan and the set speed; learned, the policy, which "
+        "gives it as a second output",
     )
     steps: int = number(
         900, 0, 10**7, "", "optimiser steps of the whole network on the expert's drives"
@@ -72,12 +80,17 @@ class SimulationSettings:
     def __post_init__(self) -> None:
         check(self)
 
+    @property
+    def task(self) -> str:
+        """Name of the task in `sim.tasks.table`."""
+        return LANE_AND_SPEED if self.speed == LEARNED else LANE_KEEPING
+
 
 def expert_drives(settings: SimulationSettings) -> dict[Path, DriveJob]:
     """Drives of the expert by the path of their episode; the same for every policy that is trained
     with these settings."""
     jobs = scenario.expert_drives(
-        settings.seed, settings.long_roads, settings.short_roads, settings.preprocess
+        settings.seed, settings.long_roads, settings.short_roads, settings.preprocess, settings.task
     )
     return _by_path(settings, jobs)
 
@@ -94,6 +107,7 @@ def policy_drives(
         settings.round_roads,
         settings.round_noise,
         settings.preprocess,
+        settings.task,
     )
     return _by_path(settings, jobs)
 

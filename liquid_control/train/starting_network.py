@@ -32,6 +32,10 @@ OTHER_VEHICLE = 3.0
 another vehicle than the model's."""
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 40, 250.0
 """Range of an action's learned scale, in units of its scale in the spec."""
+HEADROOM, USUAL = 1.3, 0.995
+"""Upper bound of an action, over the quantile of the learned ones, from its lower bound on."""
+LEAST_SHARE = 0.1
+"""Least scale of an action with bounds, in shares of their distance."""
 
 
 def copy_encoder(model: str, network: PolicyNetwork) -> None:
@@ -99,10 +103,13 @@ def _scales(network: PolicyNetwork, split: Split) -> dict:
 
 def scale_actions(spec: PolicySpec, split: Split) -> tuple[Feature, ...]:
     """The actions with twice the root mean square of the learned ones as scale: the meaning of
-    network output 1."""
+    network output 1. Those with bounds have twice their spread, and `HEADROOM` above the largest
+    learned one, but for a few, as upper bound."""
     learned = np.concatenate([episode.action for episode in split.learned.values()])  # (N, A)
     return tuple(
-        dataclasses.replace(feature, scale=_scale(feature, values))
+        _within_bounds(feature, values)
+        if feature.is_bounded
+        else dataclasses.replace(feature, scale=_scale(feature, values))
         for feature, values in zip(spec.actions, learned.T, strict=True)
     )
 
@@ -150,6 +157,15 @@ def scale_auxiliary(spec: PolicySpec, split: Split, lane: DrivingScale) -> Polic
         dataclasses.replace(each, scale=of.get(each.name, each.scale)) for each in spec.auxiliary
     )
     return dataclasses.replace(spec, auxiliary=tuple(scaled))
+
+
+def _within_bounds(feature: Feature, values: np.ndarray) -> Feature:
+    known = values[np.isfinite(values)].astype(np.float64)
+    if not len(known):
+        return feature
+    high = float(f"{feature.low + HEADROOM * (np.quantile(known, USUAL) - feature.low):.3g}")
+    scale = max(2.0 * float(known.std()), LEAST_SHARE * (high - feature.low))
+    return dataclasses.replace(feature, high=high, scale=float(f"{scale:.3g}"))
 
 
 def _scale(feature: Feature, values: np.ndarray) -> float:

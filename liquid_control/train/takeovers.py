@@ -18,7 +18,7 @@ from liquid_control.data.takeovers import (
     without_worthless,
 )
 from liquid_control.errors import ConfigError
-from liquid_control.model.car import lane_keeping
+from liquid_control.model.car import chooses_speed, lane_keeping
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import ModelInfo, read_model
 from liquid_control.model.spec import names
@@ -56,7 +56,8 @@ def train(settings: TakeoversSettings) -> dict:
     # ---- the network that drove
     keep_freed_memory()
     torch.manual_seed(settings.clone.seed)
-    spec = lane_keeping(loaded.preprocess, inputs=names(info.spec.measurements))
+    inputs, speed = names(info.spec.measurements), chooses_speed(info.spec)
+    spec = lane_keeping(loaded.preprocess, inputs=inputs, speed=speed)
     network, scales = fine_tuned(info, spec, split)
 
     # ---- fit, validate, save
@@ -111,7 +112,8 @@ def load_takeovers(settings: TakeoversSettings, info: ModelInfo) -> TakeoverDriv
         raise ConfigError("bags", "none", "at least one recording: train takeovers --bags DRIVE")
     reading = settings.reading
     inputs = names(info.spec.measurements)
-    loaded = load_recordings(reading, starting_preprocess(reading, info), inputs)
+    speed = chooses_speed(info.spec)
+    loaded = load_recordings(reading, starting_preprocess(reading, info), inputs, speed)
     found = takeovers_of(loaded)
     if not found["takeovers"]:
         raise ConfigError(

@@ -4,13 +4,13 @@ each drive, as on the robot, without augmentation."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 
 from liquid_control.data.episode import Episode
-from liquid_control.model.spec import column
+from liquid_control.model.spec import column, middles, names
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.device import device_of
 
@@ -41,19 +41,43 @@ def predict(network: PolicyNetwork, episode: Episode) -> np.ndarray:
 
 
 def validate(network: PolicyNetwork, episodes: Mapping[str, Episode]) -> dict:
-    """Errors over all frames of the episodes with known actions, and under `recordings` those of
-    each. In the unit of the action; several actions are in units of their scales."""
+    """Errors over all known actions of the episodes, and under `recordings` those of each. In the
+    unit of the action; several actions are in units of their scales, from their middles, and each
+    is in its own unit under `actions`."""
     actions = network.spec.actions
-    unit = column(actions, "scale") if len(actions) > 1 else 1.0
-    pairs = {}
-    for name, episode in episodes.items():
-        known = episode.known
-        pairs[name] = predict(network, episode)[known] / unit, episode.action[known] / unit
-    answer, target = (np.concatenate([pair[side] for pair in pairs.values()]) for side in (0, 1))
-    return {
-        **errors(answer, target),
-        "recordings": {name: errors(*pair) for name, pair in pairs.items()},
-    }
+    both = {name: (predict(network, each), each.action) for name, each in episodes.items()}
+    found = _over_all(network, both.values())
+    found["recordings"] = {name: _over_all(network, [pair]) for name, pair in both.items()}
+    if len(actions) > 1:
+        found["actions"] = {
+            name: _of_one(both.values(), place) for place, name in enumerate(names(actions))
+        }
+    return found
+
+
+def _over_all(network: PolicyNetwork, pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> dict:
+    """`errors` of answers and targets (N, A), NaN where unknown; frames are those with a target."""
+    actions, frames = network.spec.actions, 0
+    unit, middle = 1.0, 0.0
+    if len(actions) > 1:
+        unit, middle = column(actions, "scale"), middles(actions)
+    answers, targets = [], []
+    for answer, target in pairs:
+        known = np.isfinite(target)
+        frames += int(known.any(axis=1).sum())
+        answers.append(((answer - middle) / unit)[known])
+        targets.append(((target - middle) / unit)[known])
+    return errors(np.concatenate(answers), np.concatenate(targets)) | {"frames": frames}
+
+
+def _of_one(pairs: Iterable[tuple[np.ndarray, np.ndarray]], place: int) -> dict:
+    """`errors` of one action, in its unit."""
+    both = [
+        (answer[known, place], target[known, place])
+        for answer, target in pairs
+        for known in [np.isfinite(target[:, place])]
+    ]
+    return errors(*(np.concatenate([pair[side] for pair in both]) for side in (0, 1)))
 
 
 def error_unit(network: PolicyNetwork) -> str:

@@ -1,8 +1,8 @@
-"""Comfort of a drive: lateral jerk and steering rate, over tenths of a second."""
+"""Comfort of a drive: lateral acceleration and jerk, and steering rate, over tenths of a second."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -22,15 +22,31 @@ def mean_squares(
     window to the next. Stretches of less than three windows are left out.
     """
     jerks, rates = [np.zeros(0)], [np.zeros(0)]
-    for stretch in stretches:
-        rows = np.array(stretch[::WINDOW], float)
-        if len(rows) < 3:
-            continue
-        dt = np.diff(rows[:, 0]) * 1e-9
-        acceleration = (rows[1:, 2] + rows[:-1, 2]) / 2 * np.diff(np.unwrap(rows[:, 1])) / dt
+    for rows, dt, acceleration in _windows(stretches):
         jerks.append(np.diff(acceleration) / dt[1:])
         rates.append(np.diff(rows[:, 3]) / dt)
     return tuple(
         float(np.mean(np.square(values))) if len(values) else 0.0
         for values in map(np.concatenate, (jerks, rates))
     )
+
+
+def lateral_accelerations(
+    stretches: Iterable[Sequence[tuple[int, float, float, float]]],
+) -> np.ndarray:
+    """Magnitudes (W,) [m/s²] of the windows of all stretches, see `mean_squares`."""
+    found = [acceleration for _, _, acceleration in _windows(stretches)]
+    return np.abs(np.concatenate([np.zeros(0), *found]))
+
+
+def _windows(
+    stretches: Iterable[Sequence[tuple[int, float, float, float]]],
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of each stretch of enough windows: rows (W + 1, 4), their durations (W,) [s] and lateral
+    accelerations (W,)."""
+    for stretch in stretches:
+        rows = np.array(stretch[::WINDOW], float)
+        if len(rows) < 3:
+            continue
+        dt = np.diff(rows[:, 0]) * 1e-9
+        yield rows, dt, (rows[1:, 2] + rows[:-1, 2]) / 2 * np.diff(np.unwrap(rows[:, 1])) / dt

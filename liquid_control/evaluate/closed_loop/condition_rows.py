@@ -33,7 +33,8 @@ class RoadResult:
     distance with the centre beyond the threshold. `frames_dropped`: lost before they arrived.
     `wall_s`, `cpu_s`: time of the computation by the clock, and of one core. `safe_stop_s`: time in
     which the gate had no usable action. `lateral_rmse_m` over distance; comfort as in
-    `evaluate.closed_loop.comfort`.
+    `evaluate.closed_loop.comfort`, of lateral acceleration the 95th percentile and the largest, and
+    the time beyond `control.controller.COMFORT`.
     """
 
     road: int
@@ -56,6 +57,9 @@ class RoadResult:
     safe_stop_s: float
     lateral_jerk_rms: float
     steering_rate_rms: float
+    lateral_acceleration_p95: float
+    lateral_acceleration_max: float
+    beyond_comfort_s: float
 
 
 def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
@@ -110,6 +114,10 @@ def condition_row(condition: Condition, results: Sequence[RoadResult]) -> dict:
         "gate_activations_per_10km": float(PER * column("gate_activations").sum() / distance),
         "safe_stop_share": float(column("safe_stop_s").sum() / seconds.sum()),
         "mean_speed": float(distance / seconds.sum()),
+        "lateral_acceleration_p95": float(
+            np.average(column("lateral_acceleration_p95"), weights=seconds)
+        ),
+        "lateral_acceleration_max": float(column("lateral_acceleration_max").max()),
         "frames_used": int(column("frames_used").sum()),
         "frames_dropped": int(column("frames_dropped").sum()),
         "speed_up_per_core": float(seconds.sum() / column("cpu_s").sum()),

@@ -6,13 +6,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from liquid_control.adaptation.settings import MODES
 from liquid_control.config import (
     REQUIRED,
+    PreprocessConfig,
     WorldConfig,
     check,
     choice,
@@ -30,6 +31,7 @@ from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop import recorded_rows
 from liquid_control.evaluate.closed_loop.aboard import PERSONS, Aboard
+from liquid_control.evaluate.closed_loop.chosen_speed import against_driver, sentence, speed_figures
 from liquid_control.evaluate.closed_loop.condition_rows import RoadResult, condition_row, table
 from liquid_control.evaluate.closed_loop.examine import Examined, examine
 from liquid_control.evaluate.closed_loop.recorded import (
@@ -49,8 +51,9 @@ from liquid_control.evaluate.closed_loop.worlds import (
     with_image,
 )
 from liquid_control.evaluate.learned_from import learned_from
+from liquid_control.model.car import chooses_speed
 from liquid_control.model.installed import find_model
-from liquid_control.model.model_file import read_model
+from liquid_control.model.model_file import ModelInfo, read_model
 from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.perception.view import ViewSettings
 from liquid_control.recordings.settings import RecordingSettings
@@ -58,12 +61,17 @@ from liquid_control.report.page import require
 from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
+from liquid_control.sim.expert import ExpertRuntime
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
+from liquid_control.sim.tasks.lane_and_speed import LANE_AND_SPEED, task_of
+from liquid_control.sim.tasks.task import Task
 from liquid_control.sim.world import World
 from liquid_control.system.files import clear_results
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb, as_lines
 
+LEAST = 16
+"""Height of the expert's pictures [px]."""
 RESULTS = ("report.html", "summary.json", "worst.mp4")
 """What an examination in recordings may leave in --out."""
 
@@ -169,6 +177,7 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
         with_them = (model, settings.adaptation, settings.person)
         days = run_jobs(drive_day, [(*with_them, day) for day in jobs], engine, title)
         results, aboard = ([one[i] for day in days for one in day] for i in (0, 1))
+    speed = _chosen_speed(info, settings, jobs[0], results[: settings.roads])
     wall = time.perf_counter() - started
     first = [r for r in results if r.condition == conditions[0].name]
     distance = sum(r.distance_m for r in first)
@@ -189,6 +198,7 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
         "speed_up": sum(r.simulated_s for r in results) / wall,
         "speed_up_per_core": sum(r.simulated_s for r in results) / sum(r.cpu_s for r in results),
         "wall_s": wall,
+        **speed,
         "conditions": [
             condition_row(c, [r for r in results if r.condition == c.name]) for c in conditions
         ],
@@ -236,6 +246,7 @@ def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
             "learned_from": [name for name, one in learned.items() if one.learned],
             "not_measured": not_measured(spec, roads),
             **totals(first),
+            **({"chosen_speed": against_driver(first)} if chooses_speed(spec) else {}),
             "load_s": loaded,
             "wall_s": time.perf_counter() - started,
             "conditions": [
@@ -273,9 +284,38 @@ def drive_day(
     return [(drive_with(runtime, road, aboard), aboard.facts()) for road in roads]
 
 
+def _chosen_speed(
+    info: ModelInfo, settings: EvaluationSettings, jobs: list[RoadJob], results: list[RoadResult]
+) -> dict:
+    """Of a policy that chooses its speed, the figures of `speed_figures` on these roads, under
+    `chosen_speed`."""
+    if not chooses_speed(info.spec):
+        return {}
+    experts = run_jobs(drive_expert, jobs, processes(settings.workers))
+    return {"chosen_speed": speed_figures(results, experts)}
+
+
+def drive_expert(job: RoadJob) -> RoadResult:
+    """As `drive_with`, of the expert who chooses the speed, too. He does not look at pictures,
+    which are small."""
+    small = dataclasses.replace(job.world, image_height=LEAST, image_width=2 * LEAST)
+    seen = PreprocessConfig(height=LEAST, width=2 * LEAST)
+    return _driven(
+        lambda world: ExpertRuntime(world, seen),
+        LANE_AND_SPEED,
+        dataclasses.replace(job, world=small),
+    )
+
+
 def drive_with(runtime: Runtime, job: RoadJob, aboard: Aboard | None = None) -> RoadResult:
     """Drives one held-out road to its end. A vehicle that leaves the road or stands still is
     counted and put back. `aboard`: goes with the policy."""
+    return _driven(lambda world: runtime, task_of(runtime.spec), job, aboard)
+
+
+def _driven(
+    driver: Callable[[World], Runtime], task: Task, job: RoadJob, aboard: Aboard | None = None
+) -> RoadResult:
     started, busy = time.perf_counter(), time.process_time()
     condition, stratum, seed = (
         CONDITIONS[job.condition],
@@ -283,13 +323,18 @@ def drive_with(runtime: Runtime, job: RoadJob, aboard: Aboard | None = None) -> 
         road_seed(job.seed, job.road),
     )
     world = World(
-        dataclasses.replace(job.world, stratum=stratum), seed, held_out=True, condition=condition
+        dataclasses.replace(job.world, stratum=stratum),
+        seed,
+        held_out=True,
+        condition=condition,
+        task=task,
     )
+    runtime = driver(world)
     if condition.input_corruption:
         runtime = CorruptedInput(runtime, seed, **condition.input_corruption)
     if aboard is not None:
         runtime = aboard.begin(world, runtime, job.road, seed)
-    controller = Controller(runtime, speed=world.task.set_speed)
+    controller = Controller(runtime, speed=world.set_speed)
     watch = aboard and aboard.watching(world, lambda: controller.observer.assumed)
     found = examine(world, controller, SafetyGate(condition.gate, condition.vehicle), watch)
     world.close()
@@ -303,7 +348,9 @@ def drive_with(runtime: Runtime, job: RoadJob, aboard: Aboard | None = None) -> 
 def show(facts: Mapping) -> str:
     """The facts as lines and a table."""
     if "stretches" not in facts:
-        return f"{as_lines(facts)}\n\n{table(facts)}"
+        plain = {name: value for name, value in facts.items() if name != "chosen_speed"}
+        said = [sentence(facts["chosen_speed"])] if "chosen_speed" in facts else []
+        return "\n".join([as_lines(plain), "", table(facts), *said])
     report = [f"report: {facts['out']}/report.html"] if "out" in facts else []
     return "\n".join([recorded_rows.table(facts), "", *recorded_rows.sentences(facts), *report])
 

@@ -8,9 +8,11 @@ import math
 import time
 from collections.abc import Callable
 
-from liquid_control.control.controller import Controller
+import numpy as np
+
+from liquid_control.control.controller import COMFORT, Controller
 from liquid_control.control.safety import SafetyGate
-from liquid_control.evaluate.closed_loop.comfort import mean_squares
+from liquid_control.evaluate.closed_loop.comfort import lateral_accelerations, mean_squares
 from liquid_control.signals import Limit
 from liquid_control.sim.drive import Step, drive
 from liquid_control.sim.driven_world import DrivenWorld
@@ -46,6 +48,9 @@ class Examined:
     lateral_jerk_rms: float
     steering_rate_rms: float
     put_back_s: tuple[float, ...]
+    lateral_acceleration_p95: float
+    lateral_acceleration_max: float
+    beyond_comfort_s: float
 
 
 def examine(
@@ -103,6 +108,7 @@ def examine(
             stretches.append([])
     simulated = (world.time_ns - began_ns) * 1e-9
     jerk, rate = mean_squares(stretches)
+    lateral = lateral_accelerations(stretches)
     return Examined(
         distance_m=distance,
         departures=departures,
@@ -121,4 +127,7 @@ def examine(
         lateral_jerk_rms=math.sqrt(jerk),
         steering_rate_rms=math.sqrt(rate),
         put_back_s=tuple(put_back),
+        lateral_acceleration_p95=float(np.quantile(lateral, 0.95)) if len(lateral) else 0.0,
+        lateral_acceleration_max=float(lateral.max(initial=0.0)),
+        beyond_comfort_s=simulated * float(np.mean(lateral > COMFORT)) if len(lateral) else 0.0,
     )

@@ -19,6 +19,7 @@ from liquid_control.errors import ConfigError
 from liquid_control.evaluate.closed_loop.examine import Examined, examine
 from liquid_control.evaluate.closed_loop.trace import Trace, Tracer
 from liquid_control.evaluate.learned_from import Learned
+from liquid_control.model.car import chooses_speed
 from liquid_control.model.packed import PackedModel
 from liquid_control.model.spec import PolicySpec, names
 from liquid_control.perception.view import ViewSettings
@@ -185,7 +186,8 @@ def drive_stretch(runtime: Runtime, job: StretchJob, film: object = None) -> Str
     watches."""
     started, busy = time.perf_counter(), time.process_time()
     condition, road = CONDITIONS[job.condition], job.road
-    world = RecordedWorld(road, seed=job.seed, condition=condition)
+    chooses = chooses_speed(runtime.spec)
+    world = RecordedWorld(road, seed=job.seed, condition=condition, chooses_speed=chooses)
     if condition.input_corruption:
         runtime = CorruptedInput(runtime, job.seed, **condition.input_corruption)
     controller, gate = recorded_driver(world, runtime, condition.patience)

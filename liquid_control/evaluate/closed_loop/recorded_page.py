@@ -194,6 +194,17 @@ def _stretch(result: StretchResult, job: StretchJob, marks: Mapping[int, float])
                 levels={0.0: "zero"},
                 spans=put_back,
             ),
+            "speed": time_chart(
+                [
+                    Series("driver at this place", "measured", trace.seconds, trace.driver_speed),
+                    Series("vehicle", "proposed", trace.seconds, trace.speed),
+                ],
+                "m/s",
+                end,
+                height=150,
+                digits=1,
+                spans=put_back,
+            ),
             "unseen": time_chart(
                 [Series("unseen", "proposed", trace.seconds, 100 * trace.unseen)],
                 "%",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from liquid_control.evaluate.closed_loop.chosen_speed import driver_sentence
 from liquid_control.evaluate.closed_loop.condition_rows import (
     as_table,
     figure,
@@ -77,6 +78,10 @@ def totals(results: Sequence[StretchResult]) -> dict:
         "gate_activations": int(column("gate_activations").sum()),
         "safe_stop_share": float(column("safe_stop_s").sum() / max(duration, 1e-9)),
         "mean_speed": float(distance / max(duration, 1e-9)),
+        "lateral_acceleration_p95": float(
+            np.average(column("lateral_acceleration_p95"), weights=np.maximum(seconds, 1e-9))
+        ),
+        "lateral_acceleration_max": float(column("lateral_acceleration_max").max()),
         "frames_used": int(column("frames_used").sum()),
         "frames_dropped": int(column("frames_dropped").sum()),
         "speed_up_per_core": float(duration / max(column("cpu_s").sum(), 1e-9)),
@@ -177,6 +182,8 @@ def sentences(facts: Mapping) -> list[str]:
         f"is more than {lane['departure_m']:.2g} m from the driver's path "
         f"(lane {lane['lane_width_m']:.2g} m)."
     )
+    if "chosen_speed" in facts:
+        said.append(driver_sentence(facts["chosen_speed"]))
     if facts["learned_from"] and facts["only"] == "all":
         said.append(
             f"The policy learned from {' and '.join(facts['learned_from'])}, so these figures "

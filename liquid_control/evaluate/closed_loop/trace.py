@@ -17,8 +17,9 @@ EVERY = 5
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trace:
     """Rows of a drive, (T,) each: `seconds`, `station`, `x`, `y` [m], `yaw` [rad], `speed` [m/s],
-    `offset` [m], policy's and driver's `curvature` and `command` [1/m], `unseen` share of the
-    latest picture, `put_back`: 1 where the vehicle was put back after this row."""
+    `driver_speed` recorded there, `offset` [m], policy's and driver's `curvature` and `command`
+    [1/m], `unseen` share of the latest picture, `put_back`: 1 where the vehicle was put back after
+    this row."""
 
     seconds: np.ndarray
     station: np.ndarray
@@ -26,6 +27,7 @@ class Trace:
     y: np.ndarray
     yaw: np.ndarray
     speed: np.ndarray
+    driver_speed: np.ndarray
     offset: np.ndarray
     curvature: np.ndarray
     command: np.ndarray
@@ -58,6 +60,7 @@ class Tracer:
             truth.y,
             truth.yaw,
             truth.speed,
+            truth.speed_limit,
             truth.lane_offset,
             self._curvature,
             world.command,

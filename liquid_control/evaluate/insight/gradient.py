@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from liquid_control.evaluate.insight.trace import Trace
+from liquid_control.model.spec import names
 from liquid_control.policy.cells.cell import split_state
 from liquid_control.policy.network import PolicyNetwork
 
@@ -20,7 +21,7 @@ def gradient_saliency(
     core's state held as it was (Simonyan et al. 2013). `steps` (N,) of the trace; `images` (N, h,
     w, 3) uint8 instead of the trace's own."""
     images = trace.image[steps] if images is None else images
-    found = []
+    found, steering = [], names(network.spec.actions).index("curvature")
     for start in range(0, len(steps), BATCH):
         chosen = steps[start : start + BATCH]
         pixels = torch.tensor(
@@ -32,6 +33,6 @@ def gradient_saliency(
         )
         state = split_state(torch.tensor(trace.before[chosen]).float(), network.spec.state)
         action, _ = network(pixels, measurements, dt, state)
-        (gradient,) = torch.autograd.grad(action.sum(), pixels)
+        (gradient,) = torch.autograd.grad(action[:, steering].sum(), pixels)
         found.append(gradient.abs().amax(dim=3).numpy())
     return np.concatenate(found) if found else np.zeros((0, *images.shape[1:3]), np.float32)

@@ -17,7 +17,8 @@ from liquid_control.sim.appearance import STRATA
 from liquid_control.sim.bodies.car import VEHICLE
 from liquid_control.sim.drive import drive
 from liquid_control.sim.seeds import road_seed
-from liquid_control.sim.tasks.lane_keeping import SET_SPEED, is_departing
+from liquid_control.sim.tasks.lane_and_speed import task_of
+from liquid_control.sim.tasks.lane_keeping import is_departing
 from liquid_control.sim.world import World
 
 LONGEST = 400.0
@@ -84,10 +85,13 @@ def record(
     drive is too short.
     """
     world = World(
-        dataclasses.replace(config, stratum=road % STRATA), road_seed(seed, road), held_out=True
+        dataclasses.replace(config, stratum=road % STRATA),
+        road_seed(seed, road),
+        held_out=True,
+        task=task_of(runtime.spec),
     )
     recorder = StepRecorder(runtime)
-    controller, gate = Controller(recorder, speed=SET_SPEED), SafetyGate(vehicle=VEHICLE)
+    controller, gate = Controller(recorder, speed=world.set_speed), SafetyGate(vehicle=VEHICLE)
     rows, pictures = [], []
     try:
         for step in drive(world, controller, gate):
@@ -101,7 +105,7 @@ def record(
                     observation.is_first,
                     to_vector(before),
                     to_vector(after),
-                    float(action[0]),
+                    step.action.curvature,
                 )
                 rows.append(
                     (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -59,6 +60,7 @@ ROW = {
     "yaw_rate": "d",
     "limits": "q",
     "safe_stop": "b",
+    "chosen_speed": "d",
 }
 
 
@@ -70,7 +72,7 @@ class Issued:
     `on_frame`: caused by a new proposal, else by the gate's timer. The proposal: path `curvature`
     [1/m], `proposed_angle` of the front wheels [rad]. After the gate: `steering_angle` [rad],
     `speed` [m/s]. `measured_speed` [m/s] and mean `yaw_rate` [rad/s], NaN where unknown; `limits`:
-    values of `Limit`; `safe_stop`.
+    values of `Limit`; `safe_stop`. `chosen_speed` [m/s]: the policy's own, NaN where it gives none.
     """
 
     stamp_ns: np.ndarray
@@ -84,6 +86,7 @@ class Issued:
     yaw_rate: np.ndarray
     limits: np.ndarray
     safe_stop: np.ndarray
+    chosen_speed: np.ndarray
 
     def __len__(self) -> int:
         return len(self.stamp_ns)
@@ -172,6 +175,7 @@ class Rows:
         speed: float,
         yaw_rate: float,
         on_frame: bool,
+        chosen_speed: float,
     ) -> None:
         bend = action.curvature if action else float("nan")
         values = (
@@ -186,6 +190,7 @@ class Rows:
             yaw_rate,
             verdict.limits.value,
             verdict.safe_stop,
+            chosen_speed if math.isfinite(chosen_speed) else float("nan"),
         )
         for append, value in zip(self._append, values, strict=True):
             append(value)

@@ -282,6 +282,7 @@ class _Robot:
             NOWHERE if speed is None else speed,
             self._measured_yaw_rate(observation),
             on_frame,
+            self.controller.chosen_speed,
         )
 
     def _measured_yaw_rate(self, observation: Observation) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_control.evaluate.replay.charts import bins, path_map, residual, scatter
+from liquid_control.evaluate.replay.chosen_speed import of_speed
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import Comparison, figures
 from liquid_control.evaluate.replay.pictures import Watched, draw
@@ -59,6 +60,7 @@ def write_report(
             model: sentences(
                 model, judged[model], [r for r in facts["results"] if r["model"] == model]
             )
+            + [of_speed(found) for found in (facts["chosen_speed"].get(model),) if found]
             for model in models
         },
         table=table(facts),
@@ -203,7 +205,14 @@ def _bags(
             speed = Series(
                 "speed", "measured", log.since_start(frames.stamp_ns), frames.measured_speed
             )
-            charts["speed"] = time_chart([speed], "m/s", end, height=130, digits=1)
+            chosen = [
+                Series(one.model, f"m{_number(of_bag, one.model)}", at, frame.chosen_speed)
+                for one in of_bag
+                for frame in (one.issued.of_frames(),)
+                for at in (one.since_start(frame.stamp_ns),)
+                if np.isfinite(frame.chosen_speed).all() and len(frame)
+            ]
+            charts["speed"] = time_chart([speed, *chosen], "m/s", end, height=130, digits=1)
         charts["map"] = path_map(log, marks)
         shown.append(
             {

@@ -9,6 +9,7 @@ import numpy as np
 
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.evaluate.replay.against_driver import against_driver
+from liquid_control.evaluate.replay.chosen_speed import chosen_speed
 from liquid_control.evaluate.replay.log import ReplayLog
 from liquid_control.evaluate.replay.metrics import (
     Comparison,
@@ -40,12 +41,13 @@ def summarize(
                 "bag": log.bag,
                 **_of_log(log),
                 "agreement": _judged([found]) if found else None,
+                "chosen_speed": chosen_speed([log]),
                 "not_compared": "" if found else why_not_compared(log),
             }
         )
         if found:
             comparisons[log.model].append(found)
-    bags = [_of_bag(of_bag) for of_bag in logs]
+    bags, of_all = [_of_bag(of_bag) for of_bag in logs], [log for one in logs for log in one]
     for bag, of_bag in zip(bags, logs, strict=True):
         reasons = {one["not_compared"] for one in results if one["bag"] == bag["bag"]}
         if "steering" in of_bag[0].roles and not of_bag[0].contributions["steering"].reason:
@@ -66,6 +68,11 @@ def summarize(
         },
         "overall": {model: _judged(parts) for model, parts in comparisons.items() if parts},
         "steering": against_driver(comparisons[next(iter(models))]),
+        "chosen_speed": {
+            model: found
+            for model in models
+            if (found := chosen_speed([log for log in of_all if log.model == model]))
+        },
         "results": results,
         "unmet": [f"{bag['bag']}: {name}" for bag in bags for name in bag["unmet"]],
         "faults": [

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from liquid_control.evaluate.replay.against_driver import of_driver
+from liquid_control.evaluate.replay.chosen_speed import of_speed
 from liquid_control.evaluate.replay.golden import table as golden_table
 
 NOTABLE_BIAS = 0.4
@@ -63,6 +64,8 @@ def table(facts: Mapping) -> str:
         results = [result for result in facts["results"] if result["model"] == model]
         text += ["", f"{model}: {verdict(overall, results)[0]}."]
         text += ["  " + sentence for sentence in sentences(model, overall, results)]
+        if model in facts["chosen_speed"]:
+            text.append("  " + of_speed(facts["chosen_speed"][model]))
     speed = facts["speed"]
     text += [
         "",

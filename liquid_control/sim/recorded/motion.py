@@ -22,10 +22,11 @@ SHARPEST = 0.2
 
 class RecordedMotion:
     """State of the vehicle: `station`, `offset` [m], `heading_error` [rad] beside the path, `speed`
-    [m/s], `curvature` that it drives [1/m]. `factor` on the recorded speed."""
+    [m/s], `curvature` that it drives [1/m]. `factor` on the recorded speed, which the vehicle does
+    not exceed unless it `obeys` the commanded one."""
 
-    def __init__(self, road: RecordedRoad, factor: float = 1.0) -> None:
-        self._road, self._factor = road, factor
+    def __init__(self, road: RecordedRoad, factor: float = 1.0, obeys: bool = False) -> None:
+        self._road, self._factor, self._obeys = road, factor, obeys
         delay = max(road.response_delay - road.hold, 0.0)  # of a command in effect from now on
         lag = LAG_SHARE * delay
         self._share = 1.0 - math.exp(-TIMESTEP / lag) if lag > 0.0 else 1.0
@@ -51,12 +52,14 @@ class RecordedMotion:
 
     def step(self, steering_angle: float, cap: float) -> None:
         """One time step with a commanded front-wheel angle [rad] and an upper limit on the speed
-        [m/s]."""
+        [m/s]; without a limit the speed is the recorded one."""
         road = self._road
         difference = curvature(steering_angle, road.vehicle) - road.held_at(self.station)
         self._pending.append(road.response_gain * difference)
         self._deviation += (self._pending.popleft() - self._deviation) * self._share
-        change = min(self.limit, max(cap, 0.0)) - self.speed
+        wanted = max(cap, 0.0)
+        wanted = wanted if self._obeys and cap < math.inf else min(self.limit, wanted)
+        change = wanted - self.speed
         self.speed += min(max(change, -self._slower), self._faster)
         along = road.line.at(self.station)[3]
         self.curvature = along + self._deviation

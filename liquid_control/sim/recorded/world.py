@@ -1,7 +1,8 @@
 """A recording as a world: its vehicle beside its path, its camera's pictures from there.
 
-The policy steers, the speed is the recorded one; the commanded speed is an upper limit. What the
-recording does not measure is not measured here either.
+The policy steers, the speed is the recorded one; the commanded speed is an upper limit. With
+`chooses_speed` the vehicle drives at the commanded speed instead, and becomes faster and slower no
+quicker than the recorded one did. What the recording does not measure is not measured here either.
 """
 
 from __future__ import annotations
@@ -109,6 +110,7 @@ class RecordedWorld:
         seed: int = 0,
         condition: Condition = CLEAN,
         drawn: bool = False,
+        chooses_speed: bool = False,
     ) -> None:
         refuse_foreign(condition)
         if drawn:
@@ -118,7 +120,7 @@ class RecordedWorld:
         self.road, self.scale = road.line, road.scale
         fastest = float(road.path.speed.max()) * self.config.speed
         self.task = RecordedRoadTask(
-            road.scale, road.vehicle, road.preprocess, road.measured, fastest
+            road.scale, road.vehicle, road.preprocess, road.measured, fastest, chooses_speed
         )
         self.body = RecordedBody(road.vehicle)
         # A drawn lane is straight behind the path's end: the drive ends where that is not seen yet.
@@ -129,7 +131,7 @@ class RecordedWorld:
         self._end = min(begin + self.config.length, end) if self.config.length else end
         height, width = road.pictures.shape[1:3]
         self._crop = crop_of(height, width, road.preprocess)
-        self._motion = RecordedMotion(road, self.config.speed)
+        self._motion = RecordedMotion(road, self.config.speed, chooses_speed)
         self._drawn = DrawnView(road, np.random.default_rng([seed, 0xD4A])) if drawn else None
         self.reset(seed)
 
@@ -189,6 +191,10 @@ class RecordedWorld:
     def middle_at(self, station: float) -> float:
         """See `RecordedTaskWorld`."""
         return self.recording.middle_at(station)[0]
+
+    def speed_at(self, station: float) -> float:
+        """See `RecordedTaskWorld`."""
+        return self.config.speed * self.recording.speed_at(station)
 
     def advance(self, steering_angle: float, speed: float = math.inf) -> list[Event]:
         """See `DrivenWorld.advance`."""

@@ -11,7 +11,8 @@ import numpy as np
 from liquid_control.config import PreprocessConfig, VehicleConfig
 from liquid_control.control.driving_scale import DrivingScale
 from liquid_control.control.vehicle import steering_angle
-from liquid_control.model.car import lane_keeping
+from liquid_control.model.car import chooses_speed, lane_keeping
+from liquid_control.recordings.driven_speed import AHEAD
 from liquid_control.sim.road import Road
 from liquid_control.sim.tasks.lane_keeping import LOOK_AHEAD_TIME
 from liquid_control.sim.truth import Truth
@@ -20,6 +21,9 @@ LARGEST_HEADING_ERROR = 0.6
 """The camera then sees little of what the recorded one saw [rad]."""
 NEAREST_AIM = 0.25
 """The point to steer to counts as no nearer than this share of the look-ahead."""
+LEAD = AHEAD
+"""The expert chooses the speed of where the vehicle is this much later [s], as recorded targets
+are."""
 SPEED_RESERVE = 1.2
 """Set speed over the largest recorded one, so that the recording decides."""
 
@@ -48,10 +52,15 @@ class RecordedTaskWorld(Protocol):
         """How far to the left of the path the lane's middle is [m]."""
         ...
 
+    def speed_at(self, station: float) -> float:
+        """The driver's speed at a station [m/s]."""
+        ...
+
 
 class RecordedRoadTask:
-    """See `Task`. The action is the path's curvature; the speed is the recorded one. `inputs`: the
-    measurements that the recording holds. `fastest` recorded speed [m/s]."""
+    """See `Task`. The action is the path's curvature, and with `speed` the speed; else that is the
+    recorded one. `inputs`: the measurements that the recording holds. `fastest` recorded speed
+    [m/s]."""
 
     def __init__(
         self,
@@ -60,27 +69,37 @@ class RecordedRoadTask:
         preprocess: PreprocessConfig,
         inputs: tuple[str, ...],
         fastest: float,
+        speed: bool = False,
     ) -> None:
         largest = math.tan(vehicle.max_steering_angle) / vehicle.wheelbase
         self.scale, self.set_speed = scale, SPEED_RESERVE * fastest
-        self.spec = lane_keeping(preprocess, inputs=inputs)
-        self.action_limit = np.array([largest], np.float32)
+        self.spec = lane_keeping(preprocess, inputs=inputs, speed=speed)
+        limits = [largest, self.set_speed] if speed else [largest]
+        self.action_limit = np.array(limits, np.float32)
 
     def speed_plan(self, road: Road, cruise: float) -> np.ndarray:
         """The recorded world has a speed of its own at each station; this is an upper limit."""
         return np.full(len(road.x), cruise)
 
     def command(self, action: np.ndarray, vehicle: VehicleConfig) -> tuple[float, float]:
-        (curvature,) = np.clip(action, -self.action_limit, self.action_limit).tolist()
-        return steering_angle(0.0 if math.isnan(curvature) else curvature, vehicle), math.inf
+        curvature, *chosen = np.clip(action, -self.action_limit, self.action_limit).tolist()
+        cap = math.inf
+        if chosen:
+            cap = 0.0 if math.isnan(chosen[0]) else max(chosen[0], 0.0)
+        return steering_angle(0.0 if math.isnan(curvature) else curvature, vehicle), cap
 
     def expert(self, world: RecordedTaskWorld) -> np.ndarray:
         """The driver's command here, and the difference between pure pursuit of the lane's middle
         and of his own line: exactly the recorded command without an error on a line in the middle.
-        The error is the one that is there when the command takes effect."""
+        The error is the one that is there when the command takes effect. The speed, where it is an
+        action, is the driver's at the place `LEAD` seconds ahead."""
         limit = float(self.action_limit[0])
         wanted = world.command + self._correction(world) / world.response_gain
-        return np.array([min(max(wanted, -limit), limit)])
+        curvature = min(max(wanted, -limit), limit)
+        if not chooses_speed(self.spec):
+            return np.array([curvature])
+        truth = world.truth
+        return np.array([curvature, world.speed_at(truth.station + LEAD * max(truth.speed, 0.0))])
 
     def auxiliary(self, world: RecordedTaskWorld) -> tuple[float, float, float, float]:
         truth = world.truth

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from liquid_control.sim.tasks.task import Task
 
-TASKS = {"lane_keeping": "liquid_control.sim.tasks.lane_keeping:LANE_KEEPING"}
+LANE_KEEPING, LANE_AND_SPEED = "lane_keeping", "lane_and_speed"
+TASKS = {
+    LANE_KEEPING: "liquid_control.sim.tasks.lane_keeping:LANE_KEEPING",
+    LANE_AND_SPEED: "liquid_control.sim.tasks.lane_and_speed:LANE_AND_SPEED",
+}
 
 
 def load_task(name: str) -> Task:
