@@ -162,6 +162,12 @@ VERBS = (
         "experiments.adaptation.run:VERB",
     ),
     Entry(
+        "bench speed",
+        "train policies with and without a speed of their own, compare them and the expert",
+        "experiments.speed.run:VERB",
+        trains=True,
+    ),
+    Entry(
         "faults",
         "inject sensor faults while a policy drives and check the safety gate's response",
         "stress.faults.matrix:VERB",

@@ -46,6 +46,7 @@ NEEDS = {
     "bench recorded-world": "train report",
     "bench takeovers": "train report",
     "bench adaptation": "train report",
+    "bench speed": "train report",
     "faults": "run sim",
     "soak gate": "run",
     "soak inputs": "run bags",

@@ -139,7 +139,7 @@ def test_in_blind_sequences_the_own_speed_is_anothers_and_without_the_output_not
 def test_each_output_is_validated_in_its_unit(recorded, tmp_path):
     loaded = load_recordings(settings(recorded, tmp_path), SIZE, speed=True)
     torch.manual_seed(0)
-    network = PolicyNetwork(SLIM, CAR)
+    network = PolicyNetwork(SLIM, lane_keeping(SIZE, inputs=("speed",), speed=True))
     found = validate(network, loaded.episodes)
     assert found["actions"]["curvature"]["frames"] == found["frames"]
     teach = sum(facts["speed"]["frames"] for facts in loaded.facts.values())

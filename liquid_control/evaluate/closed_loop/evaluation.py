@@ -307,10 +307,12 @@ def drive_expert(job: RoadJob) -> RoadResult:
     )
 
 
-def drive_with(runtime: Runtime, job: RoadJob, aboard: Aboard | None = None) -> RoadResult:
+def drive_with(
+    runtime: Runtime, job: RoadJob, aboard: Aboard | None = None, task: Task | None = None
+) -> RoadResult:
     """Drives one held-out road to its end. A vehicle that leaves the road or stands still is
-    counted and put back. `aboard`: goes with the policy."""
-    return _driven(lambda world: runtime, task_of(runtime.spec), job, aboard)
+    counted and put back. `aboard`: goes with the policy. `task`: None for the policy's."""
+    return _driven(lambda world: runtime, task or task_of(runtime.spec), job, aboard)
 
 
 def _driven(

@@ -205,14 +205,14 @@ def _bags(
             speed = Series(
                 "speed", "measured", log.since_start(frames.stamp_ns), frames.measured_speed
             )
-            chosen = [
+            by_policy = [
                 Series(one.model, f"m{_number(of_bag, one.model)}", at, frame.chosen_speed)
                 for one in of_bag
                 for frame in (one.issued.of_frames(),)
                 for at in (one.since_start(frame.stamp_ns),)
                 if np.isfinite(frame.chosen_speed).all() and len(frame)
             ]
-            charts["speed"] = time_chart([speed, *chosen], "m/s", end, height=130, digits=1)
+            charts["speed"] = time_chart([speed, *by_policy], "m/s", end, height=130, digits=1)
         charts["map"] = path_map(log, marks)
         shown.append(
             {
