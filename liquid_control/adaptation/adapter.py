@@ -89,10 +89,10 @@ class AdaptedRuntime(Wrapped):
         return {name: part for name, part in both.items() if part is not None}
 
     def reset(self) -> None:
-        """Forgets all that was learnt."""
+        """Forgets all that was learnt; who drives is kept."""
         for part in self.parts.values():
             part.reset()
-        self._begin()
+        self.correction, self._last = 0.0, None
 
     def restart(self) -> None:
         """A drive begins anew; what was learnt is kept."""

@@ -181,7 +181,6 @@ class Adapting:
     def _on_reset(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         adapted = self._adapted
         adapted.reset()
-        self.restart()
         self._saved = adapted.state()
         response.success, response.message = True, "what was learnt is forgotten"
         try:

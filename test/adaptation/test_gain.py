@@ -12,6 +12,7 @@ from adaptation_rides import VEHICLE, Ride, adapted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from liquid_control.adaptation.adapter import Driver
 from liquid_control.adaptation.gain import MEMORY, PRIOR, VehicleGain
 from liquid_control.adaptation.steering import SteeringLog
 
@@ -130,5 +131,7 @@ def test_what_was_learnt_survives_a_restart_and_a_reset_forgets_it():
     second.restore(json.loads(json.dumps(first.state())))
     assert second.gain.used and second.gain.gain == first.gain.gain
     assert second.gain.state() == first.gain.state()
+    first.reset()
+    assert first.gain.factor == 1.0 and first.driver is Driver.POLICY, "it learns on"
     second.reset()
     assert second.gain.factor == 1.0 and second.gain.state() == adapted().gain.state()

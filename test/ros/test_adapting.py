@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import time
 import types
 
 import numpy as np
@@ -14,7 +15,7 @@ from adaptation_rides import DT_NS, SPEED, VEHICLE, Winding
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from geometry_msgs.msg import TwistStamped
 from rclpy.time import Time
-from std_msgs.msg import Float64
+from std_msgs.msg import Bool, Float64
 from std_srvs.srv import Trigger
 
 from liquid_control.adaptation.adapter import Driver
@@ -23,6 +24,7 @@ from liquid_control.config import VehicleConfig
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.errors import ConfigError
 from liquid_control.model.signature import make_key
+from liquid_control.ros import conversions, qos
 from liquid_control.ros.adapting import Adapting
 from liquid_control.ros.measurements import AngleInput
 from liquid_control.signals import Observation
@@ -231,19 +233,39 @@ def test_a_policy_that_cannot_adapt_is_refused_with_the_reason():
         )
 
 
-def test_a_real_node_says_what_it_learns_and_forgets_it_on_request(
+def test_a_real_node_follows_the_real_gate_and_forgets_on_request(
     start, probe, model, picture, shot, tmp_path
 ):
     file = tmp_path / "adaptation.json"
     start("policy_node", model=model, adaptation__adapts="both", adaptation__state_file=file)
+    start("safety_node")
     proposals = probe.listen(TwistStamped, "proposal")
     told = probe.listen(DiagnosticStatus, "policy_node/adaptation")
-    probe.until(lambda: probe.count_publishers("proposal") > 0, "the policy")
-    probe.drive("camera/image_raw", lambda: shot(picture), 5, proposals)
-    probe.until(lambda: told, "its state")
-    said = {pair.key: pair.value for pair in told[-1][0].values}
-    assert said["adaptation"] == "both" and said["adaptation gain used"] == "False"
-    assert said["adaptation file"] == str(file)
+
+    def said(name: str) -> str:
+        pairs = told[-1][0].values if told else ()
+        return {pair.key: pair.value for pair in pairs}.get(name, "")
+
+    def moment():
+        message = conversions.odometry_message(time.time_ns(), "odom", 0.0, 0.0, 0.0, 8.0)
+        probe.send("odom", message, qos.INERTIAL)
+        return shot(np.roll(picture, len(proposals), axis=1))  # a moving vehicle's change
+
+    def drives(driver: str) -> None:
+        end = time.monotonic() + 20.0
+        while said("adaptation driver") != driver:
+            assert time.monotonic() < end, f"{driver} does not drive"
+            probe.drive("camera/image_raw", moment, len(proposals) + 5, proposals)
+
+    probe.send("takeover", Bool(data=False))
+    drives("policy")
+    probe.send("takeover", Bool(data=True))
+    drives("person")
+    assert said("adaptation") == "both" and said("adaptation takeovers") == "1"
+    assert said("adaptation gain used") == "False" and said("adaptation file") == str(file)
     probe.until(lambda: "adaptation gain why" in probe.diagnostics["policy_node"], "diagnostics")
     answer = probe.call(Trigger, "policy_node/reset_adaptation", Trigger.Request())
     assert answer.success and "forgotten" in answer.message
+    told.clear()
+    drives("person")
+    assert said("adaptation takeovers") == "0"
