@@ -19,6 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a job in the background
 IN_OTHER_PROCESSES = {
     "ros/test_drive": ("onnxruntime", "safetensors", "mujoco", "rosbags"),
     "ros/test_recorded_drive": ("onnxruntime", "safetensors", "mujoco"),
+    "ros/test_robot_guide": ("tyro", "torch", "onnxruntime", "mujoco", "rosbags", "av", "jinja2"),
     "ros/test_looping_bag": ("onnxruntime", "rosbags"),
     "ros/test_policy": ("torch", "onnxruntime", "safetensors"),
     "ros/test_camera_crop": ("torch", "onnxruntime", "safetensors"),

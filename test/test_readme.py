@@ -118,9 +118,9 @@ def test_links_of_pages_lead_somewhere(page):
     ["README.md"]
     + [
         f"doc/{name}.md"
-        for name in ("benchmark", "cells", "cores", "insight", "measured", "recordings", "robot")
+        for name in ("benchmark", "cells", "cores", "insight", "install", "measured", "recordings")
     ]
-    + [f"doc/{name}.md" for name in ("safety", "security", "training")],
+    + [f"doc/{name}.md" for name in ("robot", "safety", "security", "training")],
 )
 def test_commands_of_pages_are_command_lines(page):
     """Verbs and flags exist; nothing is run."""

@@ -23,7 +23,7 @@ find_python() {
         return
     done
     [ -z "$found" ] || fail "there are no ROS 2 wheels for $(uname -m), and rclpy is not importable in $found." \
-        "Install ROS 2 with apt, source its setup.bash and try again; doc/robot.md has the steps."
+        "Install ROS 2 with apt, source its setup.bash and try again; doc/install.md has the steps."
     fail "no Python 3.10, 3.11 or 3.12 found (tried: $names). Install one, or name it: make PYTHON=/path/to/python3.11"
 }
 

@@ -10,7 +10,7 @@ import sys
 
 from liquid_control.ros.exit_codes import ENDED, FAILED_START
 
-REMEDY = "Source a ROS 2 installation, and install the packages that doc/robot.md lists"
+REMEDY = "Source a ROS 2 installation, and install the packages that doc/install.md lists"
 
 
 def policy_node() -> int:

@@ -32,10 +32,11 @@ ONCE_ENGAGED = {
 
 class ProposalSource:
     """`driver`: whose proposals count, the policy's until `~/drive_by_hand` says otherwise.
+    `policy_heard`: whether the policy has ever proposed.
 
     It changes only while the gate is disengaged, so that no silence of a person hands the vehicle
-    to the policy, and no request of the policy to a person. The other's proposals are not looked
-    at. Raises ConfigError where `manual` is wanted and the gate engages automatically: a gate that
+    to the policy, and no request of the policy to a person. The other's proposals do not count.
+    Raises ConfigError where `manual` is wanted and the gate engages automatically: a gate that
     starts again would let the policy drive in place of the person.
     """
 
@@ -47,14 +48,16 @@ class ProposalSource:
         engagement: EngagementConfig,
         state: Callable[[], State],
         take: Callable[[object], None],
+        pass_over: Callable[[object], None] = lambda message: None,
     ) -> None:
-        """`kind`: the message class. `take` is called with each proposal that counts, `state` is
-        the gate's."""
+        """`kind`: the message class. `take` is called with each proposal that counts, `pass_over`
+        with the policy's while a person drives; `state` is the gate's."""
         if manual and engagement.engage != "manual":
             expected = "manual, with manual: true"
             raise ConfigError("engagement.engage", engagement.engage, expected)
-        self.driver = Driver.POLICY
+        self.driver, self.policy_heard = Driver.POLICY, False
         self._state, self._take, self._senders = state, take, Senders()
+        self._pass_over = pass_over
         if manual:
             heard = self._heard if hasattr(Subscription, "CallbackType") else self._from_hand
             node.create_subscription(kind, "manual", heard, qos.COMMAND_IN)
@@ -62,8 +65,11 @@ class ProposalSource:
 
     def from_policy(self, message: object) -> None:
         """Takes a message of `proposal`."""
+        self.policy_heard = True
         if self.driver is Driver.POLICY:
             self._take(message)
+        else:
+            self._pass_over(message)
 
     def conflicts(self) -> tuple[str, ...]:
         """Whether several nodes drive by hand at the same time (where rclpy names the sender)."""

@@ -105,6 +105,7 @@ class SafetyNode(Node):
             engagement,
             lambda: self.guard.engagement.state,
             self._on_proposal,
+            self._on_passed_over,
         )
         on_proposal = self._publisher_conflicts.heard(self._source.from_policy)
         proposal = self.create_subscription(
@@ -137,13 +138,20 @@ class SafetyNode(Node):
         held = curvature(previous.steering_angle, self.vehicle) if previous else 0.0
         action = conversions.action_from_message(message, self.vehicle, now, held)
         self._proposals.tick()
-        health = self._check.health
-        health.hear(health.proposals, message, action.stamp_ns, now)
+        if self._source.driver is Driver.POLICY or not self._source.policy_heard:
+            self._check.health.hear(self._check.health.proposals, message, action.stamp_ns, now)
         if not self.guard.push_proposal(action, now, time.monotonic_ns()):
             return
         self._wake(proposed=True)
         if self._decision.command is not None:
             self._latency.tick((self._decision.command.issued_ns - action.stamp_ns) / 1e9)
+
+    def _on_passed_over(self, message) -> None:
+        """The policy's proposal while a person drives: the start-up check hears of it, so that it
+        does not find the policy silent."""
+        now, health = self.get_clock().now().nanoseconds, self._check.health
+        action = conversions.action_from_message(message, self.vehicle, now)
+        health.hear(health.proposals, message, action.stamp_ns, now)
 
     def _wake(self, proposed: bool) -> None:
         """At a proposal and from the watchdog, which is set to the loop's next instant."""

@@ -35,10 +35,11 @@ class Made:
 
 
 def test_only_the_proposals_of_who_drives_count_and_that_changes_only_while_disengaged():
-    node, taken, state = Made(), [], [State.DISENGAGED]
+    node, taken, passed, state = Made(), [], [], [State.DISENGAGED]
     source = ProposalSource(
-        node, TwistStamped, True, MANUAL, lambda: state[0], lambda message: taken.append(message)
+        node, TwistStamped, True, MANUAL, lambda: state[0], taken.append, passed.append
     )
+    assert not source.policy_heard
     sender = {"publisher_gid": {"data": b"one"}}
 
     def both() -> list:
@@ -54,7 +55,9 @@ def test_only_the_proposals_of_who_drives_count_and_that_changes_only_while_dise
         assert node.ask(False).success, "who drives already may be named at any time"
         assert both() == ["policy's"]
     state[0] = State.DISENGAGED
+    assert not passed and source.policy_heard
     assert node.ask(True).success and both() == ["hand's"]
+    assert passed == ["policy's"], "the start-up check hears of it"
     state[0] = State.ENGAGED
     assert not node.ask(False).success and both() == ["hand's"]
     state[0] = State.DISENGAGED
