@@ -33,7 +33,7 @@ SETTLED_NS = round(SETTLED * 1e9)
 
 
 class Driver(enum.Enum):
-    """Who steers. `NONE`: nobody that is known, or the gate in a safe stop."""
+    """Who steers. `NONE`: it is not known, or the gate performs a safe stop."""
 
     POLICY = "policy"
     PERSON = "person"
@@ -192,17 +192,19 @@ class AdaptedRuntime(Wrapped):
         if self.gain is not None and self.driver is Driver.POLICY and measured:
             yaw_rate = float(observation.measurements[self._yaw])
             self.gain.frame(stamp, yaw_rate, speed, self.log, self._since_ns)
-        asked = base if self.gain is None else base * self.gain.factor
+        wanted = base if self.gain is None else base * self.gain.factor
         self.correction = 0.0
         if self.output is not None and measured and speed >= self._slowest:
-            self._correct(self.output, stamp, asked, self._features(observation, base, state))
+            self._correct(self.output, stamp, wanted, self._features(observation, base, state))
         else:
             self._last = None
-        return asked + self.correction - base
+        return wanted + self.correction - base
 
-    def _correct(self, output: OutputCorrection, stamp: int, asked: float, phi: np.ndarray) -> None:
+    def _correct(
+        self, output: OutputCorrection, stamp: int, wanted: float, phi: np.ndarray
+    ) -> None:
         """Sets `correction` while the policy drives, and learns from who drives."""
-        last, self._last = self._last, (stamp, phi, asked)
+        last, self._last = self._last, (stamp, phi, wanted)
         if not math.isfinite(float(phi.sum())):
             self._last = None
         elif self.driver is Driver.POLICY:

@@ -1,4 +1,4 @@
-"""The gain of the vehicle: the path curvature that it reaches over the one that was asked of it.
+"""The gain of the vehicle: the path curvature that it reaches over the commanded one.
 
 Recursive least squares of differences over about one second: a constant error of the gyro, of the
 steering and the bank of the road are the same at both ends and cancel. A second regressor, the
@@ -64,10 +64,10 @@ class _Row(NamedTuple):
 
 
 class VehicleGain:
-    """`gain`: reached over asked curvature, slowly following, within 1 ± `largest`. `used`: whether
-    the steering is to be divided by it: it predicts the reached curvature better than gain 1 does,
-    on frames that it has not learnt from. `vehicle`: as controller and gate know it. `better`: see
-    `Trust`. `lateral_acceleration`: the largest of a frame that is used [m/s²].
+    """`gain`: reached over commanded curvature, slowly following, within 1 ± `largest`. `used`:
+    whether the steering is to be divided by it: it predicts the reached curvature better than gain
+    1 does, on frames that it has not learnt from. `vehicle`: as controller and gate know it.
+    `better`: see `Trust`. `lateral_acceleration`: the largest of a frame that is used [m/s²].
     """
 
     def __init__(

@@ -2,11 +2,11 @@
 
 Correction = clip(w . phi, ± largest). w by recursive least squares with ridge to zero; with every
 label some undisturbed frames are rehearsed, whose correction is zero. A frame is undisturbed when
-the policy drives it and nobody takes over soon after. A takeover is predicted as a whole with the
-weights of before it; that, and the correction on undisturbed frames before they are learnt, decide
-whether the correction is used. In that decision all labels together weigh `SHARE`: a person who
-steers as nobody needs it, such as always further to the left, is no better with his own labels than
-without, because the correction would act on the undisturbed frames, too.
+the policy drives and no takeover follows soon. The labels of a takeover are predicted with the
+weights of before it; their error, and the correction on undisturbed frames before these are learnt,
+decide whether the correction is used. In that decision all labels together weigh `SHARE`. A
+correction that also acts on undisturbed frames, such as one of a person who always steers further
+to the left, is therefore never used.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ class OutputCorrection:
 
     @property
     def _added(self) -> float:
-        """Error on undisturbed frames, in the weight that they have beside labels."""
+        """Error on undisturbed frames, in the weight that they have relative to labels."""
         calm = self._calm.adapted
         return 0.0 if math.isnan(calm) else calm * (1.0 - SHARE) / SHARE
 

@@ -33,9 +33,9 @@ class MadeFor:
 
 
 def save(path: Path, made_for: MadeFor, learnt: Mapping, key: str = "") -> None:
-    """Writes a file beside `path` and renames it. `learnt`: see `AdaptedRuntime.state`; `key`: see
-    `AdaptationConfig.signing_key`. Raises OSError, ModelFileError for a key that cannot be used,
-    and MissingDependencyError."""
+    """Writes a temporary file and renames it to `path`. `learnt`: see `AdaptedRuntime.state`;
+    `key`: see `AdaptationConfig.signing_key`. Raises OSError, ModelFileError for a key that cannot
+    be used, and MissingDependencyError."""
     body = _body(made_for, learnt)
     data = _canonical(body)
     values = {**body, "sha256": hashlib.sha256(data).hexdigest()}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from liquid_control.adaptation.adapter import Driver
 from liquid_control.adaptation.gain import MEMORY, PRIOR, VehicleGain
 from liquid_control.adaptation.steering import SteeringLog
+from liquid_control.config import VehicleConfig
 
 RIGHT = 2.6 / 3.4
 
@@ -29,6 +30,14 @@ def test_a_longer_wheelbase_is_found_and_taken_out():
     assert gain.gain == pytest.approx(RIGHT, abs=0.02) and gain.used
     late = ride.errors[-1000:]
     assert rms(late) < 0.1 * rms([(RIGHT - 1.0) * asked for asked, _ in ride.outputs[-1000:]])
+
+
+def test_a_small_robot_is_judged_by_its_own_scale():
+    small = VehicleConfig(0.33, 0.4)
+    ride = Ride(adapted(vehicle=small), speed=2.0, sharper=8.0).run(240.0, RIGHT)
+    assert ride.runtime.gain.used and ride.runtime.gain.gain == pytest.approx(RIGHT, abs=0.02)
+    slow = Ride(adapted(), speed=2.0, sharper=8.0).run(30.0, RIGHT)
+    assert sum(slow.runtime.gain.counts) == 0 and slow.runtime.gain.refused["slow"] > 500
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_labels_are_what_the_person_steers_after_a_takeover_and_nothing_else():
             given = np.array([0.1, 0.0, 10.0], np.float32)
             runtime.step(Observation(now, None, given, 0.05, False), {})
 
-    frames(100, Driver.PERSON, 0.02)  # nobody was taken over
+    frames(100, Driver.PERSON, 0.02)  # the policy did not drive before
     assert runtime.output.labels == 0
     frames(100, Driver.POLICY, base)
     frames(40, Driver.PERSON, base + 0.004)

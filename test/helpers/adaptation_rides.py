@@ -37,17 +37,19 @@ class Winding:
         return np.array([self.steer], np.float32), {"h": self.neurons}
 
 
-def adapted(mode: str = "gain", **settings) -> AdaptedRuntime:
-    return AdaptedRuntime(Winding(), AdaptationConfig(mode, **settings), VEHICLE)
+def adapted(mode: str = "gain", vehicle: VehicleConfig = VEHICLE) -> AdaptedRuntime:
+    return AdaptedRuntime(Winding(), AdaptationConfig(mode), vehicle)
 
 
 class Ride:
-    """Frames at 20 Hz at `SPEED`. `gain`: reached over asked; `bias` of the gyro [rad/s]; `offset`
-    of the steering and `bank` of the road as curvatures [1/m], functions of the time [s]; a lag of
-    two frames. Noise as of the simulated gyro."""
+    """Frames at 20 Hz at `speed` [m/s], on a road for a car or `sharper` by a factor. `gain`:
+    reached over commanded; `bias` of the gyro [rad/s]; `disturbance` of the reached curvature [1/m]
+    by the time [s]; a lag of two frames. Noise as of the simulated gyro."""
 
-    def __init__(self, runtime: AdaptedRuntime, seed: int = 0) -> None:
-        self.runtime, self.frame = runtime, 0
+    def __init__(
+        self, runtime: AdaptedRuntime, seed: int = 0, speed: float = SPEED, sharper: float = 1.0
+    ) -> None:
+        self.runtime, self.frame, self.speed, self.sharper = runtime, 0, speed, sharper
         self.rng = np.random.default_rng(seed)
         self.commands = [0.0] * 3
         self.phases = self.rng.uniform(0, 2 * math.pi, 4)
@@ -59,7 +61,7 @@ class Ride:
         waves = (
             math.sin(6.28 * seconds / p + a) for p, a in zip(periods, self.phases, strict=True)
         )
-        return 0.012 * sum(waves)
+        return 0.012 * self.sharper * sum(waves)
 
     def run(
         self,
@@ -73,9 +75,9 @@ class Ride:
             now, at = self.frame * DT_NS, self.frame * 0.05
             asked = self.road(at)
             reached = gain * self.commands[-3] + disturbance(at)
-            yaw = reached * SPEED + bias + 0.002 * self.rng.standard_normal()
+            yaw = reached * self.speed + bias + 0.002 * self.rng.standard_normal()
             runtime.runtime.steer = asked
-            given = np.array([yaw, 0.0, SPEED], np.float32)
+            given = np.array([yaw, 0.0, self.speed], np.float32)
             observation = Observation(now, None, given, 0.05, self.frame == 0)
             action, _ = runtime.step(observation, runtime.initial_state())
             self.outputs.append((asked, float(action[0])))

@@ -76,7 +76,7 @@ class LoneNode:
 
 
 class Drive:
-    """A node with an adaptation, and the vehicle that it drives: it turns less than asked."""
+    """A node with an adaptation, and the vehicle that it drives: it turns less than commanded."""
 
     def __init__(self, file, mode: str = "gain", key: str = "", vehicle=VEHICLE) -> None:
         self.node, self.undo, self.active = (
@@ -171,7 +171,9 @@ def test_what_was_learnt_is_in_use_after_a_restart_on_the_topic_and_until_the_re
     first.frames(5000)
     gain = first.runtime.gain
     assert gain.used and gain.gain == pytest.approx(2.6 / 3.4, abs=0.03)
-    assert [m.message for m in first.node.sent][-1:] == ["in use: gain"], "told when it changed"
+    assert [m.message for m in first.node.sent][-1:] == ["in use: gain"], (
+        "published when it changes"
+    )
     assert first.adapting.values["adaptation gain used"] is True
     assert not file.exists()
     first.close()
@@ -213,7 +215,7 @@ def test_a_file_of_another_vehicle_or_a_damaged_one_is_ignored_with_the_reason_a
         Drive(file, key=str(tmp_path / "no_key"))
 
 
-def test_a_folder_that_cannot_be_written_is_told_and_driving_goes_on(tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported_and_driving_goes_on(tmp_path):
     (tmp_path / "file").touch()
     drive = Drive(tmp_path / "file" / "adaptation.json")
     drive.state("engaged")

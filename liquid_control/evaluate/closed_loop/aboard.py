@@ -16,7 +16,7 @@ from liquid_control.sim.person import Person, PersonSettings, SharedRuntime
 from liquid_control.sim.world import World
 
 PERSONS = ("none", "expert", "adversary")
-"""Who takes over: nobody, the expert when the vehicle is about to leave its lane, or a driver
+"""Who takes over: no person, the expert when the vehicle is about to leave its lane, or a driver
 who does so without need and steers wrong."""
 
 

@@ -123,7 +123,7 @@ class EvaluationSettings:
     person: str = choice(
         "none",
         PERSONS,
-        "who takes over: nobody, the expert before the vehicle leaves its lane, or a driver who "
+        "who takes over: no person, the expert before the vehicle leaves its lane, or a driver who "
         "does so without need and steers wrong",
     )
     out: Path | None = path(

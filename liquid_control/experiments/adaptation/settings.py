@@ -33,7 +33,7 @@ FAULTS = {
     "latency": Fault("latency_200", "expert", "both"),
     "adversarial_driver": Fault("clean", "adversary", "both"),
 }
-"""By name; the first is driven without anybody who takes over, as in the benchmark of driving."""
+"""By name; in the first no person takes over, as in the benchmark of driving."""
 GAINED = "wheelbase_alone"
 """The fault in which adaptation must be better."""
 
