@@ -40,7 +40,7 @@ from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS
 from liquid_control.sim.drive import drive
 from liquid_control.sim.expert import ExpertRuntime
-from liquid_control.sim.person import Person, PersonSettings, SharedRuntime
+from liquid_control.sim.person import Person, PersonSettings, SharedGate, SharedRuntime
 from liquid_control.sim.recorded.driver import recorded_driver
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.world import RecordedWorld
@@ -232,6 +232,8 @@ def simulate(job: DriveJob) -> Episode | RecordedDrive:
         person = Person(job.person, world.scale, np.random.default_rng([job.seed, 3]))
         runtime = SharedRuntime(runtime, world, person)
     controller, gate = recorded_driver(world, runtime) if beside else _car(world, runtime)
+    if person is not None:
+        gate = SharedGate(gate, world, person)
     noise = steering_noise(np.random.default_rng([job.seed, 1]), job.steering_noise)
     try:
         if beside:
@@ -341,7 +343,7 @@ def _recording(
     job: DriveJob,
     world: World,
     controller: Controller,
-    gate: SafetyGate,
+    gate: SafetyGate | SharedGate,
     disturbance: Callable[[], float],
     person: Person | None,
 ) -> RecordedDrive:

@@ -1,6 +1,6 @@
 """A person who watches a policy drive, takes over when it is about to leave its lane, and hands
 back when the vehicle is in the lane's middle again. In simulation the task's expert steers for
-him."""
+him, past the safety gate, as with hands on the wheel."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from liquid_control.config import check, number
 from liquid_control.control.driving_scale import DrivingScale
+from liquid_control.control.safety import SafetyGate
 from liquid_control.deploy.runtime import Runtime, State, Wrapped
-from liquid_control.signals import Observation
+from liquid_control.signals import Action, Command, Observation, Verdict
 from liquid_control.sim.driven_world import DrivenWorld
 from liquid_control.sim.truth import Truth
 
@@ -96,3 +97,22 @@ class SharedRuntime(Wrapped):
         if self._person.drives:
             action = self._world.task.expert(self._world)
         return action, state
+
+
+class SharedGate:
+    """A safety gate that a person who drives steers past: as soon as he drives the wheels follow
+    him, and when he hands back the gate goes on from the angle that he held."""
+
+    def __init__(self, gate: SafetyGate, world: DrivenWorld, person: Person) -> None:
+        self._gate, self._world, self._person = gate, world, person
+
+    def apply(
+        self, action: Action | None, speed: float | None, now_ns: int, previous: Command | None
+    ) -> tuple[Command, Verdict]:
+        """See `SafetyGate.apply`."""
+        command, verdict = self._gate.apply(action, speed, now_ns, previous)
+        if self._person.drives:
+            task, vehicle = self._world.task, self._world.body.vehicle
+            angle, _ = task.command(task.expert(self._world), vehicle)
+            command = dataclasses.replace(command, steering_angle=angle)
+        return command, verdict
