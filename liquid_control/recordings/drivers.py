@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -18,16 +19,23 @@ from liquid_control.recordings.driven_curvature import (
     NoCurvatureError,
     driven_curvature,
 )
-from liquid_control.recordings.motion import Motion, Track, smooth
+from liquid_control.recordings.motion import Motion, Track, at, smooth
 from liquid_control.recordings.rosbag.reader import BagReader
+from liquid_control.recordings.rosbag.readings import ANGLES, TWISTS, own_stamp_ns, steering_reader
+from liquid_control.recordings.settings import RecordingSettings
 
 STATE_TOPIC = "safety_node/state"
 """The gate's topic, behind its namespace."""
 STATE_KIND = "DiagnosticStatus"
+MANUAL_TOPIC = "manual"
+"""The topic of the proposals of a person who drives through the gate, behind a namespace."""
 HAND = "hand"
 """The value of `driver` in a state of the gate while a person drives through it."""
 BY_POLICY, BY_PERSON = ("engaging", "engaged"), ("disengaged",)
 """States of the gate in which its commands follow proposals, and in which it has no commands."""
+
+ASKED_BY = (*TWISTS, *ANGLES)
+"""Types of proposals."""
 
 
 class Driver(enum.IntEnum):
@@ -107,6 +115,27 @@ def read_drivers(path: str | Path) -> Drivers | None:
     return Drivers.of(changes) if changes else None
 
 
+def read_asked(path: str | Path, vehicle: VehicleConfig) -> Track | None:
+    """The curvature [1/m] that a person who drove through the gate asked for, of a rosbag2; None
+    for a recording without his proposals, or of another format."""
+    stamps, values = [], []
+    try:
+        with BagReader(path) as reader:
+            readers = {
+                topic.name: steering_reader(topic.kind, RecordingSettings(vehicle=vehicle))
+                for topic in reader.topics
+                if topic.name.rpartition("/")[2] == MANUAL_TOPIC and topic.kind in ASKED_BY
+            }
+            for message in reader.messages(set(readers)) if readers else ():
+                asked = reader.decode(message)
+                stamp = own_stamp_ns(asked)
+                stamps.append(message.receive_ns if stamp is None else stamp)
+                values.append(math.tan(readers[message.topic](asked)[0]) / vehicle.wheelbase)
+    except LiquidControlError:
+        return None
+    return Track(np.array(stamps, np.int64), np.array(values)).tidy() if stamps else None
+
+
 def curvature_by_driver(
     stamp_ns: np.ndarray,
     motion: Motion,
@@ -114,11 +143,31 @@ def curvature_by_driver(
     settings: CurvatureSettings,
     vehicle: VehicleConfig,
     absent: Mapping[str, str] | None = None,
+    asked: Track | None = None,
 ) -> Driven:
     """As `driven_curvature`, where no value at a handover is a mixture of two drivers: a frame's
     curvature follows from the steering of who drove then. Where a person drives and no steering is
-    recorded (his remote control goes past the gate), it follows from gyro and speed. Raises
-    NoCurvatureError."""
+    recorded (his remote control goes past the gate), it follows from gyro and speed; where he
+    `asked` the gate for a curvature, it is that, since the gate's limits act on what a policy asks
+    in the same way. Raises NoCurvatureError."""
+    whole = _by_driver(stamp_ns, motion, drivers, settings, vehicle, absent)
+    if drivers is None or asked is None:
+        return whole
+    wanted_ns = np.asarray(stamp_ns, np.int64) + round(settings.delay * 1e9)
+    curvature = at(wanted_ns, asked, settings.max_gap)
+    by_person = np.isfinite(curvature) & (drivers.at(stamp_ns) == Driver.PERSON)
+    by_person &= np.isfinite(whole.curvature)  # not while the vehicle stands
+    return dataclasses.replace(whole, curvature=np.where(by_person, curvature, whole.curvature))
+
+
+def _by_driver(
+    stamp_ns: np.ndarray,
+    motion: Motion,
+    drivers: Drivers | None,
+    settings: CurvatureSettings,
+    vehicle: VehicleConfig,
+    absent: Mapping[str, str] | None,
+) -> Driven:
     whole = driven_curvature(stamp_ns, motion, settings, vehicle, absent)
     if drivers is None or len(drivers.driver) < 2 or whole.source != "steering":
         return whole

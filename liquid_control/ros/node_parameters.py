@@ -214,6 +214,7 @@ class SimNodeConfig:
         "drive at the commanded speed, for a policy that chooses it; else at the road's or the "
         "recording's own, of which the commanded one is an upper limit",
     )
+    condition: str = text("clean", "driving condition of MuJoCo's world (doc/benchmark.md)")
     command_timeout: float = number(
         0.5, 0.05, 10.0, "s", "the vehicle brakes after this time without a command"
     )

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from liquid_control.config import VehicleConfig, WorldConfig
 from liquid_control.ros.node_parameters import SimNodeConfig
+from liquid_control.sim.conditions.table import find_conditions
 from liquid_control.sim.driven_world import DrivenWorld
 from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.road_file import read_roads
@@ -59,14 +60,16 @@ class Course(Protocol):
 
 
 class MujocoCourse:
-    """See `Course`. Every road begins at rest."""
+    """See `Course`. Every road begins at rest. Raises ConfigError for an unknown condition."""
 
     shift, inertial, speed = (0.0, 0.0), True, True
 
     def __init__(self, config: SimNodeConfig, world: WorldConfig) -> None:
         self._config, self._shape = config, (world.image_height, world.image_width)
         task = LANE_AND_SPEED if config.obey_speed else LANE_KEEPING
-        self.world, self._roads = World(world, config.seed, config.held_out, task=task), 0
+        (condition,) = find_conditions((config.condition,))
+        self.world = World(world, config.seed, config.held_out, condition, task)
+        self._roads = 0
         self.vehicle = self.world.body.vehicle
         self._stand()
 

@@ -29,7 +29,7 @@ from liquid_control.perception.timeline import MEASURABLE
 from liquid_control.recordings.contributions import NOT_RECORDED
 from liquid_control.recordings.driven_curvature import NoCurvatureError
 from liquid_control.recordings.driven_speed import DrivenSpeed, driven_speed
-from liquid_control.recordings.drivers import Drivers, curvature_by_driver, read_drivers
+from liquid_control.recordings.drivers import Drivers, curvature_by_driver, read_asked, read_drivers
 from liquid_control.recordings.formats import open_recording
 from liquid_control.recordings.vehicle_file import with_parameters, with_vehicle_file
 from liquid_control.recordings.view import crop_for
@@ -122,17 +122,19 @@ def load_recordings(
         name = str(job.path)
         try:
             drivers[name] = read_drivers(job.path)
+            vehicle = job.reading.recording.vehicle
             driven = curvature_by_driver(
                 drive.columns["stamp_ns"],
                 drive.motion,
                 drivers[name],
                 settings.curvature,
-                job.reading.recording.vehicle,
+                vehicle,
                 {
                     key: one.reason
                     for key, one in drive.contributions.items()
                     if one.reason not in ("", NOT_RECORDED)
                 },
+                read_asked(job.path, vehicle) if drivers[name] else None,
             )
         except NoCurvatureError as error:
             problems[name] = f"{name}: {error}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from liquid_control.experiments.takeovers.nodes import _by_km
 from liquid_control.experiments.takeovers.run import show, succeeded, summarised
 from liquid_control.experiments.takeovers.settings import TakeoverBenchSettings
 
@@ -56,3 +57,16 @@ def test_what_is_not_reached_is_seen(change):
 def test_the_roads_of_a_round_are_as_long_as_it_says():
     assert TakeoverBenchSettings(km=10.0).roads == 19
     assert TakeoverBenchSettings(km=0.1).roads == 1
+
+
+@pytest.mark.parametrize(("after", "lost", "reached"), [(2, 1, True), (2, 2, False), (8, 0, False)])
+def test_a_round_through_nodes_must_need_fewer_takeovers(after, lost, reached):
+    def drive(takeovers: int) -> dict:
+        return _by_km({"takeovers": takeovers, "by_policy_m": 500.0, "distance_m": 600.0}) | {
+            "recordings": 3
+        }
+
+    training = {"takeovers": 4, "handover_frames_lost": lost}
+    result = {"condition": "night", "before": drive(4), "training": training, "after": drive(after)}
+    assert succeeded(result) is reached
+    assert "before: 4 takeovers in 600 m, 8.00 per km of the policy; 3 recordings" in show(result)

@@ -14,6 +14,7 @@ from liquid_control.recordings.drivers import (
     Drivers,
     curvature_by_driver,
     driver_of,
+    read_asked,
     read_drivers,
 )
 from liquid_control.recordings.motion import Motion, Track
@@ -141,3 +142,33 @@ def test_a_person_whose_steering_is_not_recorded_is_known_by_the_gyro():
     by = drivers.at(STAMPS)
     assert np.isnan(found.curvature[by == PERSON]).all()
     assert np.isfinite(found.curvature[by == POLICY]).all()
+
+
+def test_the_target_of_a_person_is_what_he_asked_the_gate_for():
+    """The gate lets through half of it."""
+    motion = Motion(
+        speed=Track(COMMANDS, np.full(len(COMMANDS), 8.0)),
+        steering_angle=Track(COMMANDS, steps(COMMANDS)),
+    )
+    drivers = Drivers.of([(0, POLICY), (4 * S, PERSON), (7 * S, POLICY)])
+    inside = COMMANDS[(COMMANDS > 4.1 * S) & (COMMANDS < 6 * S)]
+    asked = Track(inside, np.full(len(inside), -0.08))
+    settings, vehicle = CurvatureSettings(), VehicleConfig()
+    by_gate = curvature_by_driver(STAMPS, motion, drivers, settings, vehicle).curvature
+    found = curvature_by_driver(STAMPS, motion, drivers, settings, vehicle, asked=asked).curvature
+    held = settings.max_gap / 2
+    near = (STAMPS >= 4 * S) & (STAMPS < (6 + held) * S - 1)
+    np.testing.assert_allclose(found[near], -0.08)
+    np.testing.assert_array_equal(found[~near], by_gate[~near])
+
+
+def test_what_a_person_asked_is_read_from_his_proposals(tmp_path):
+    with BagWriter(tmp_path / "bag") as writer:
+        for i in range(1, 4):
+            data = messages.twist_message(i * S, 0.01 * i, 0.0 if i == 3 else 5.0)
+            writer.write("/car/manual", messages.TWIST, data, i * S + 5)
+            writer.write("/other", messages.TWIST, data, i * S + 6)
+    found = read_asked(tmp_path / "bag", VehicleConfig())
+    assert (found.stamp_ns // S).tolist() == [1, 2, 3]
+    np.testing.assert_allclose(found.value, [0.01, 0.02, 0.02], err_msg="held while he stands")
+    assert read_asked(tmp_path / "nowhere", VehicleConfig()) is None

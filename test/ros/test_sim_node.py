@@ -117,6 +117,7 @@ def test_wrong_parameters_are_refused(start):
             "sim_node", world__frame_rate_low=50.0
         ),
         "WorldConfig.length: got nan": start("sim_node", world__length=".nan"),
+        "conditions: got 'fogg'": start("sim_node", condition="fogg"),
     }
     for words, process in processes.items():
         said, _ = process.communicate(timeout=30)

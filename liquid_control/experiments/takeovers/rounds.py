@@ -53,10 +53,10 @@ class Loop:
 
         def make() -> list[dict]:
             shutil.rmtree(folder, ignore_errors=True)
-            run_command(*_with_workers(settings, words))
+            run_command(*with_workers(settings, words))
             return [shared_facts(bag) for bag in _bags(folder)]
 
-        made = once(self.folder / f"drives_{number}.json", _described(words, model), make)
+        made = once(self.folder / f"drives_{number}.json", described_words(words, model), make)
         return made["found"], _bags(folder)
 
     def _learn(self, model: Path, bags: Sequence[Path], number: int) -> tuple[Path, dict]:
@@ -66,8 +66,8 @@ class Loop:
         file = self.folder / f"learned_{number + 1}.json"
         made = once(
             file,
-            _described(words, model),
-            lambda: run_command(*_with_workers(settings, words)).facts,
+            described_words(words, model),
+            lambda: run_command(*with_workers(settings, words)).facts,
         )
         kept = ("takeovers", "handover_frames_lost", "before", "held_out", "learned_frames")
         return out / "model", {name: made["found"][name] for name in kept}
@@ -81,16 +81,16 @@ def start_policy(settings: TakeoverBenchSettings, seed: int) -> tuple[Path, list
 
     def drive() -> dict:
         shutil.rmtree(folder, ignore_errors=True)
-        return run_command(*_with_workers(settings, words)).facts
+        return run_command(*with_workers(settings, words)).facts
 
-    once(folder.parent / "bags.json", _described(words), drive)
+    once(folder.parent / "bags.json", described_words(words), drive)
     bags = _bags(folder)
     train = ["train", "recordings", *bags, "--closed-loop", "off", "--seed", seed, "--out", out]
     train += ["--cache", settings.out / "cache", *settings.start_flags.split()]
     once(
         folder.parent / "run.json",
-        _described(train),
-        lambda: run_command(*_with_workers(settings, train)).facts,
+        described_words(train),
+        lambda: run_command(*with_workers(settings, train)).facts,
     )
     return out / "model", bags
 
@@ -100,19 +100,20 @@ def _examine(settings: TakeoverBenchSettings, seed: int, model: Path) -> list[di
     words = ["evaluate", model, "--roads", settings.evaluation_roads, "--seed", seed]
     made = once(
         model.parent / "clean.json",
-        _described(words, model),
-        lambda: run_command(*_with_workers(settings, words)).facts["per_road"],
+        described_words(words, model),
+        lambda: run_command(*with_workers(settings, words)).facts["per_road"],
     )
     return made["found"]
 
 
-def _described(words: Sequence[object], model: Path | None = None) -> dict:
+def described_words(words: Sequence[object], model: Path | None = None) -> dict:
     """All that decides the outcome: the words without this machine's folders, and the model."""
     kept = [word.name if isinstance(word, Path) else str(word) for word in words]
     return {"words": kept, "model": None if model is None else dict(read_model(model).files)}
 
 
-def _with_workers(settings: TakeoverBenchSettings, words: Sequence[object]) -> list[str]:
+def with_workers(settings: TakeoverBenchSettings, words: Sequence[object]) -> list[str]:
+    """The words, and how many processes, before the recordings."""
     more = ["--workers", settings.workers] if settings.workers else []
     place = list(map(str, words)).index("--bags") if "--bags" in map(str, words) else len(words)
     return [str(word) for word in (*words[:place], *more, *words[place:])]

@@ -11,6 +11,7 @@ import numpy as np
 
 from liquid_control.experiments.recorded_world.charts import save_figure
 from liquid_control.experiments.recorded_world.steps import save
+from liquid_control.experiments.takeovers.nodes import fewer, show_nodes, through_nodes
 from liquid_control.experiments.takeovers.rounds import Loop
 from liquid_control.experiments.takeovers.settings import PLACES, TakeoverBenchSettings
 from liquid_control.stats.bootstrap import rate_interval
@@ -22,7 +23,9 @@ MUST = {"times_fewer": 10.0, "handover_frames_lost": 1}
 
 def bench_takeovers(settings: TakeoverBenchSettings) -> dict:
     """Runs all loops, the first seed in all conditions before the second, writes takeovers.json and
-    takeovers.png behind each and returns the figures."""
+    takeovers.png behind each and returns the figures; or see `through_nodes`."""
+    if settings.nodes:
+        return through_nodes(settings, _command())
     loops: dict[str, dict[str, dict]] = {}
     for seed in range(settings.seed, settings.seed + settings.seeds):
         for condition in settings.conditions:
@@ -34,7 +37,7 @@ def bench_takeovers(settings: TakeoverBenchSettings) -> dict:
 def _written(settings: TakeoverBenchSettings, loops: Mapping[str, Mapping[str, Mapping]]) -> dict:
     found = {name: summarised(list(of.values())) for name, of in loops.items()}
     result = {
-        "command": " ".join(["liquid-control", *map(_named, sys.argv[1:])]),
+        "command": _command(),
         "commit": commit(),
         "settings": described(settings, PLACES),
         "conditions": found,
@@ -108,6 +111,8 @@ def draw(conditions: Mapping[str, Mapping], file: Path) -> None:
 
 def show(result: Mapping) -> str:
     """A line for each condition."""
+    if "conditions" not in result:
+        return show_nodes(result)
     lines = []
     for name, found in result["conditions"].items():
         rates = "  ".join(
@@ -126,12 +131,18 @@ def show(result: Mapping) -> str:
 
 def succeeded(result: Mapping) -> bool:
     """Whether every condition reaches what it must."""
+    if "conditions" not in result:
+        return fewer(result)
     return all(
         (found["times_fewer"] is None or found["times_fewer"] >= MUST["times_fewer"])
         and not found["clean_worse"]
         and found["handover_frames_lost"] <= MUST["handover_frames_lost"]
         for found in result["conditions"].values()
     )
+
+
+def _command() -> str:
+    return " ".join(["liquid-control", *map(_named, sys.argv[1:])])
 
 
 def _named(word: str) -> str:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from pathlib import Path
 
-from liquid_control.config import check, number, path, several, text
+from liquid_control.config import check, number, path, several, switch, text
 from liquid_control.sim.conditions.table import find_conditions
 
 ROAD = 550.0
@@ -45,6 +45,11 @@ class TakeoverBenchSettings:
     )
     flags: str = text("", 'flags of train takeovers: --flags="--steps 300"')
     evaluation_roads: int = number(40, 2, 10000, "", "clean held-out roads, first and last policy")
+    nodes: bool = switch(
+        False,
+        "instead of the rounds: once through real nodes and their recordings, in real time, --km "
+        "before and after learning, in the first condition",
+    )
     workers: int = number(0, 0, 256, "", "processes; 0: one per core")
 
     def __post_init__(self) -> None:
