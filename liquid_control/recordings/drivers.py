@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from liquid_control.config import VehicleConfig
+from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.errors import LiquidControlError
 from liquid_control.recordings.driven_curvature import (
     CurvatureSettings,
@@ -34,6 +34,8 @@ HAND = "hand"
 BY_POLICY, BY_PERSON = ("engaging", "engaged"), ("disengaged",)
 """States of the gate in which its commands follow proposals, and in which it has no commands."""
 
+BEARABLE, LEAST_SPEED = GateConfig().max_lateral_acceleration, 1e-3
+"""Of what a person steers [m/s²], and the speed [m/s] below which it is not judged."""
 ASKED_BY = (*TWISTS, *ANGLES)
 """Types of proposals."""
 
@@ -149,15 +151,21 @@ def curvature_by_driver(
     curvature follows from the steering of who drove then. Where a person drives and no steering is
     recorded (his remote control goes past the gate), it follows from gyro and speed; where he
     `asked` the gate for a curvature, it is that, since the gate's limits act on what a policy asks
-    in the same way. Raises NoCurvatureError."""
+    in the same way. A person's are within a lateral acceleration of `BEARABLE`, beyond which no
+    gate with its presets follows. Raises NoCurvatureError."""
     whole = _by_driver(stamp_ns, motion, drivers, settings, vehicle, absent)
-    if drivers is None or asked is None:
+    if drivers is None:
         return whole
-    wanted_ns = np.asarray(stamp_ns, np.int64) + round(settings.delay * 1e9)
-    curvature = at(wanted_ns, asked, settings.max_gap)
-    by_person = np.isfinite(curvature) & (drivers.at(stamp_ns) == Driver.PERSON)
-    by_person &= np.isfinite(whole.curvature)  # not while the vehicle stands
-    return dataclasses.replace(whole, curvature=np.where(by_person, curvature, whole.curvature))
+    found = whole.curvature
+    if asked is not None:
+        wanted_ns = np.asarray(stamp_ns, np.int64) + round(settings.delay * 1e9)
+        curvature = at(wanted_ns, asked, settings.max_gap)
+        # Not while the vehicle stands, of which there is no target.
+        found = np.where(np.isfinite(curvature) & np.isfinite(found), curvature, found)
+    bound = BEARABLE / np.maximum(np.nan_to_num(whole.speed), LEAST_SPEED) ** 2
+    by_person = drivers.at(stamp_ns) == Driver.PERSON
+    bounded = np.where(by_person, np.clip(found, -bound, bound), whole.curvature)
+    return dataclasses.replace(whole, curvature=bounded)
 
 
 def _by_driver(

@@ -12,6 +12,7 @@ import numpy as np
 from liquid_control.config import check, number
 from liquid_control.control.driving_scale import DrivingScale
 from liquid_control.control.safety import SafetyGate
+from liquid_control.control.vehicle import curvature
 from liquid_control.deploy.runtime import Runtime, State, Wrapped
 from liquid_control.signals import Action, Command, Observation, Verdict
 from liquid_control.sim.driven_world import DrivenWorld
@@ -101,7 +102,8 @@ class SharedRuntime(Wrapped):
 
 class SharedGate:
     """A safety gate that a person who drives steers past: as soon as he drives the wheels follow
-    him, and when he hands back the gate goes on from the angle that he held."""
+    him, no further than the gate allows lastingly at that speed; and when he hands back the gate
+    goes on from the angle that he held."""
 
     def __init__(self, gate: SafetyGate, world: DrivenWorld, person: Person) -> None:
         self._gate, self._world, self._person = gate, world, person
@@ -114,5 +116,6 @@ class SharedGate:
         if self._person.drives:
             task, vehicle = self._world.task, self._world.body.vehicle
             angle, _ = task.command(task.expert(self._world), vehicle)
-            command = dataclasses.replace(command, steering_angle=angle)
+            lasting = self._gate.lasting_angle(curvature(angle, vehicle), speed)
+            command = dataclasses.replace(command, steering_angle=lasting)
         return command, verdict

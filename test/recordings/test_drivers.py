@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from liquid_control.config import VehicleConfig
+from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.recordings.driven_curvature import CurvatureSettings
 from liquid_control.recordings.drivers import (
     Driver,
@@ -147,7 +147,7 @@ def test_a_person_whose_steering_is_not_recorded_is_known_by_the_gyro():
 def test_the_target_of_a_person_is_what_he_asked_the_gate_for():
     """The gate lets through half of it."""
     motion = Motion(
-        speed=Track(COMMANDS, np.full(len(COMMANDS), 8.0)),
+        speed=Track(COMMANDS, np.full(len(COMMANDS), 5.0)),
         steering_angle=Track(COMMANDS, steps(COMMANDS)),
     )
     drivers = Drivers.of([(0, POLICY), (4 * S, PERSON), (7 * S, POLICY)])
@@ -160,6 +160,20 @@ def test_the_target_of_a_person_is_what_he_asked_the_gate_for():
     near = (STAMPS >= 4 * S) & (STAMPS < (6 + held) * S - 1)
     np.testing.assert_allclose(found[near], -0.08)
     np.testing.assert_array_equal(found[~near], by_gate[~near])
+
+
+def test_no_target_of_a_person_is_beyond_what_a_gate_lets_through():
+    """At 16 m/s both steer 9.8 m/s² to the side."""
+    motion = Motion(
+        speed=Track(COMMANDS, np.full(len(COMMANDS), 16.0)),
+        steering_angle=Track(COMMANDS, steps(COMMANDS)),
+    )
+    drivers = Drivers.of([(0, POLICY), (4 * S, PERSON), (7 * S, POLICY)])
+    settings, vehicle = CurvatureSettings(), VehicleConfig()
+    found = curvature_by_driver(STAMPS, motion, drivers, settings, vehicle).curvature
+    by_person = drivers.at(STAMPS) == PERSON
+    np.testing.assert_allclose(found[by_person], -GateConfig().max_lateral_acceleration / 16.0**2)
+    np.testing.assert_allclose(found[~by_person], np.tan(0.1) / vehicle.wheelbase)
 
 
 def test_what_a_person_asked_is_read_from_his_proposals(tmp_path):

@@ -118,6 +118,7 @@ def test_the_recording_says_who_drove_and_a_handover_loses_at_most_one_frame(sha
     episode = read.episode(Aside.spec, driven.curvature[:, None])
     assert max(lost_at_handovers(episode, drivers)) <= 1
     by = drivers.at(stamps)
-    assert driven.curvature[by == Driver.POLICY][-1] > 0.02
+    before = stamps < drivers.takeovers[0]
+    assert driven.curvature[before][-2] > 0.02 and (by[before] == Driver.POLICY).all()
     after = (stamps > drivers.takeovers[0]) & (by == Driver.PERSON) & episode.known
     assert driven.curvature[after][:3].max() < -0.02, "he steers back at once, past the gate"
