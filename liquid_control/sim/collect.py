@@ -31,6 +31,7 @@ from liquid_control.deploy.runtime import Runtime
 from liquid_control.errors import ConfigError
 from liquid_control.model.car import chooses_speed
 from liquid_control.model.installed import find_model
+from liquid_control.model.model_file import read_model
 from liquid_control.model.packed import PackedModel, pack_model
 from liquid_control.model.spec import Feature
 from liquid_control.perception.observer import preprocess
@@ -46,7 +47,7 @@ from liquid_control.sim.recorded.road import RecordedRoad
 from liquid_control.sim.recorded.world import RecordedWorld
 from liquid_control.sim.recorded_drive import SHARED, RecordedDrive, record_drive, shared_facts
 from liquid_control.sim.seeds import LARGEST_SEED, road_seed
-from liquid_control.sim.tasks.table import LANE_KEEPING, load_task
+from liquid_control.sim.tasks.table import LANE_AND_SPEED, LANE_KEEPING, load_task
 from liquid_control.sim.truth import Truth
 from liquid_control.sim.world import START_STATION, World
 from liquid_control.system.allocator import keep_freed_memory
@@ -152,9 +153,11 @@ def collect_expert(settings: CollectionSettings) -> dict:
     check_camera(settings.preprocess, settings.world)
     settings.out.mkdir(parents=True, exist_ok=True)
     recording, ending = (settings.bag, "") if settings.format == "bag" else (None, ".npz")
-    jobs, model = {}, None
+    jobs, model, task = {}, None, LANE_KEEPING
     if settings.driver:
-        model = pack_model(find_model(settings.driver))
+        directory = find_model(settings.driver)
+        model = pack_model(directory)
+        task = LANE_AND_SPEED if chooses_speed(read_model(directory).spec) else LANE_KEEPING
     for index in range(settings.roads):
         name = f"{'shared' if model else 'expert'}_{index:04d}"
         jobs[settings.out / f"{name}{ending}"] = DriveJob(
@@ -167,6 +170,7 @@ def collect_expert(settings: CollectionSettings) -> dict:
             name=name,
             condition=settings.condition,
             person=settings.person if model else None,
+            task=task,
         )
     for directory in jobs if recording else ():
         check_free(directory)

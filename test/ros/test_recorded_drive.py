@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.errors import ConfigError
+from liquid_control.model.spec import names
 from liquid_control.perception.ground_camera import GroundCamera
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.recordings.vehicle_file import NAME, read_vehicle
@@ -105,6 +107,9 @@ def test_a_course_stands_begins_and_goes_on_to_the_next_stretch(recorded):
     course.put_back()
     assert course.world.truth.station == pytest.approx(2.0 + course.world.scale.put_back_ahead)
     first = course.world.recording.name
+    assert len(course.world.task.spec.actions) == 1
+    obeying = open_course(dataclasses.replace(config, obey_speed=True), WorldConfig())
+    assert names(obeying.world.task.spec.actions) == ("curvature", "speed")
     before = course.world.truth
     course.follow()
     assert course.world.recording.name != first and course.world.truth.speed > 0.0
