@@ -139,7 +139,7 @@ def load_recordings(
         except NoCurvatureError as error:
             problems[name] = f"{name}: {error}"
             continue
-        vehicle, targets = job.reading.recording.vehicle, [driven.curvature]
+        targets = [driven.curvature]
         if speed:
             chosen[name] = driven_speed(
                 drive.columns["stamp_ns"],

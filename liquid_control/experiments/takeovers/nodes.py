@@ -12,7 +12,6 @@ from liquid_control.experiments.recorded_world.steps import once, run_command, s
 from liquid_control.experiments.takeovers.rounds import described_words, start_policy, with_workers
 from liquid_control.experiments.takeovers.settings import TakeoverBenchSettings
 from liquid_control.sim.seeds import road_seed
-from liquid_control.train.run import commit
 
 
 def through_nodes(settings: TakeoverBenchSettings, command: str) -> dict:
@@ -46,27 +45,27 @@ def through_nodes(settings: TakeoverBenchSettings, command: str) -> dict:
             )
 
         words = [name, condition, settings.km, settings.seed]
-        found = once(folder / f"{name}.json", described_words(words, model), made)["found"]
-        return found | {"recordings": len([*bags.glob("*/metadata.yaml")])}
+        step = once(folder / f"{name}.json", described_words(words, model), made)
+        recordings = len([*bags.glob("*/metadata.yaml")])
+        return step["found"] | {"recordings": recordings, "commit": step["commit"]}
 
     before = drive(first, "before")
     bags = sorted(path.parent for path in (folder / "before").glob("*/metadata.yaml"))
     out = folder / "learned"
     words = ["train", "takeovers", "--from", first, "--out", out, "--seed", settings.seed]
     words += ["--cache", settings.out / "cache", *settings.flags.split(), "--bags", *clean, *bags]
-    trained = once(
+    step = once(
         folder / "learned.json",
         described_words(words, first),
         lambda: run_command(*with_workers(settings, words)).facts,
-    )["found"]
+    )
     after = drive(out / "model", "after")
     kept = ("takeovers", "frames_by", "handover_frames_lost", "before", "held_out")
     result = {
         "command": command,
-        "commit": commit(),
         "condition": condition,
         "before": _by_km(before),
-        "training": {name: trained[name] for name in kept},
+        "training": {name: step["found"][name] for name in kept} | {"commit": step["commit"]},
         "after": _by_km(after),
     }
     save(settings.results / "takeovers_nodes.json", result)
