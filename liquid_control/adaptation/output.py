@@ -2,11 +2,14 @@
 
 Correction = clip(w . phi, ± largest). w by recursive least squares with ridge to zero; with every
 label some undisturbed frames are rehearsed, whose correction is zero. A frame is undisturbed when
-the policy drives and no takeover follows soon. The labels of a takeover are predicted with the
-weights of before it; their error, and the correction on undisturbed frames before these are learnt,
-decide whether the correction is used. In that decision all labels together weigh `SHARE`. A
-correction that also acts on undisturbed frames, such as one of a person who always steers further
-to the left, is therefore never used.
+the policy drives and no takeover follows soon.
+
+A correction is of use where it acts before a person has to. Whether it is used is therefore decided
+on frames that the policy drove and that are never learnt: on those just before a takeover it should
+be what the person steered first, predicted with the weights of before the takeover; on undisturbed
+frames, before these are rehearsed, it should be zero. In that decision the first weigh `SHARE`
+together. A person who takes over without need is not followed: nothing before the takeover shows
+it, and what acts there acts on undisturbed frames, too.
 """
 
 from __future__ import annotations
@@ -28,10 +31,13 @@ FLOOR = 1e-3
 REACH = 4.0
 """Features are limited to this size."""
 SHARE = 0.1
-"""Of all labels in the decision."""
-LABELS, FEWEST_LABELS, FEWEST_TAKEOVERS = 600.0, 150.0, 4
+"""Of all frames before takeovers in the decision."""
+SCORED, FEWEST_SCORED, FEWEST_TAKEOVERS = 300.0, 80.0, 4
 UNDISTURBED, FEWEST_UNDISTURBED = 6000.0, 1000.0
 """Windows of the decision and what it needs, in frames."""
+SHOWN, FIRST = 1.0, 0.5
+"""Frames within the first time before a takeover are compared with the mean of what is steered
+within the second after it [s]."""
 CORRECTS = 5.0
 """What a person steers within this time after taking over is a label [s]."""
 BEFORE = 3.0
@@ -61,7 +67,7 @@ class OutputCorrection:
             )
         self.features, self.largest = features, largest
         self._better = better
-        self._trust = Trust(better, LABELS, FEWEST_LABELS)
+        self._trust = Trust(better, SCORED, FEWEST_SCORED)
         self._calm = Trust(better, UNDISTURBED, FEWEST_UNDISTURBED)
         self._rows = np.zeros((BUFFER, features))
         self._waiting: deque[_Undisturbed] = deque(maxlen=1024)
@@ -76,6 +82,8 @@ class OutputCorrection:
         self._row_count = self._turn = self._since_kept = 0
         self.takeovers = self.labels = 0
         self._taken_over_at: float | None = None
+        self._before: list[np.ndarray] = []
+        self._first: list[float] = []
         self._trust.reset()
         self._calm.reset()
         self._waiting.clear()
@@ -100,7 +108,7 @@ class OutputCorrection:
         """Why the correction is in use, or is not."""
         if self.used:
             return f"in use: its error is {self._ratio:.2f} of that without it"
-        if self.takeovers < FEWEST_TAKEOVERS or self._trust.weight < FEWEST_LABELS:
+        if self.takeovers < FEWEST_TAKEOVERS or self._trust.weight < FEWEST_SCORED:
             return f"too little yet: {self.takeovers} takeovers, {self.labels} labels"
         if self._calm.weight < FEWEST_UNDISTURBED:
             return "too few undisturbed frames yet"
@@ -128,10 +136,11 @@ class OutputCorrection:
 
     def take_over(self, at: float) -> None:
         """A person begins to steer at `at` [s]."""
-        self._waiting.clear()
         self._hand_back()
+        self._before = [one.features for one in self._waiting if at - one.at <= SHOWN]
+        self._waiting.clear()
         self._taken_over_at = at
-        self._frozen = self._weights.copy()
+        self._frozen = self._weights
         self.takeovers += 1
 
     def label(self, at: float, phi: np.ndarray, wanted: float) -> None:
@@ -141,14 +150,15 @@ class OutputCorrection:
         if began is None or not 0.0 <= at - began <= CORRECTS or not math.isfinite(wanted):
             return
         wanted = self._clipped(wanted)
-        missed = wanted - self._clipped(float(self._frozen @ phi))
-        self._trust.push(wanted * wanted, missed * missed)
+        if at - began <= FIRST:
+            self._first.append(wanted)
+        elif self._first:
+            self._score()
         self._learn(phi, wanted)
         for _ in range(min(REHEARSED, self._row_count)):
             self._turn = (self._turn + 1) % self._row_count
             self._learn(self._rows[self._turn], 0.0)
         self.labels += 1
-        self._decide()
 
     def state(self) -> dict[str, object]:
         """What `restore` takes."""
@@ -176,7 +186,7 @@ class OutputCorrection:
         )
         if not np.allclose(covariance, covariance.T) or np.linalg.eigvalsh(covariance)[0] < 0:
             raise ConfigError("covariance", "another matrix", "a symmetric, positive one")
-        trust = Trust(self._better, LABELS, FEWEST_LABELS)
+        trust = Trust(self._better, SCORED, FEWEST_SCORED)
         calm = Trust(self._better, UNDISTURBED, FEWEST_UNDISTURBED)
         for name, one in (("trust", trust), ("calm", calm)):
             one.restore(values.get(name) if isinstance(values.get(name), Mapping) else {})
@@ -189,7 +199,7 @@ class OutputCorrection:
 
     @property
     def _added(self) -> float:
-        """Error on undisturbed frames, in the weight that they have relative to labels."""
+        """Error on undisturbed frames, in their weight relative to those before takeovers."""
         calm = self._calm.adapted
         return 0.0 if math.isnan(calm) else calm * (1.0 - SHARE) / SHARE
 
@@ -205,7 +215,19 @@ class OutputCorrection:
         self._trust.decide(self._added, enough)
 
     def _hand_back(self) -> None:
+        """The takeover, if there is one, is over."""
         self._taken_over_at = None
+        if self._first:
+            self._score()
+
+    def _score(self) -> None:
+        """Compares the frames before a takeover with what was steered first after it."""
+        wanted = sum(self._first) / len(self._first)
+        for phi in self._before:
+            missed = wanted - self._clipped(float(self._frozen @ phi))
+            self._trust.push(wanted * wanted, missed * missed)
+        self._first, self._before = [], []
+        self._decide()
 
     def _admit(self, frame: _Undisturbed) -> None:
         """An undisturbed frame: it is scored with the correction that it had, and some are kept."""

@@ -25,21 +25,24 @@ LARGEST = 0.02
 FEATURES = 8
 
 
-def day(correction: OutputCorrection, rounds: int, wanted, rng, seen=None) -> None:
-    """Rounds of 30 s undisturbed and a takeover of 3 s, at 20 Hz. `wanted`: a label from its
-    features, of which the first is `seen` in takeovers, and 0 else."""
+def day(correction: OutputCorrection, rounds: int, wanted, rng, before=True, after=True) -> None:
+    """Rounds of 30 s of driving and a takeover of 3 s, at 20 Hz. `wanted`: a label from its
+    features, of which the first is ±1 in takeovers (`after`) and in the second before one
+    (`before`), and 0 else."""
     at = correction.takeovers * 40.0
     for _ in range(rounds):
-        for _ in range(600):
+        shown = rng.choice([-1.0, 1.0])
+        for frame in range(660):
             at += 0.05
             phi = rng.uniform(-1, 1, FEATURES)
             phi[0], phi[-1] = 0.0, 1.0
-            correction.undisturbed(at, phi)
-        correction.take_over(at)
-        for _ in range(60):
-            at += 0.05
-            phi = rng.uniform(-1, 1, FEATURES)
-            phi[0], phi[-1] = (rng.choice([-1.0, 1.0]) if seen is None else seen), 1.0
+            if frame < 600:
+                phi[0] = shown * (before and frame >= 580)
+                correction.undisturbed(at, phi)
+                continue
+            phi[0] = shown * after
+            if frame == 600:
+                correction.take_over(at)
             correction.label(at, phi, wanted(phi))
 
 
@@ -57,18 +60,28 @@ def test_what_the_neurons_show_before_a_takeover_is_corrected():
     "wanted",
     [
         lambda phi, rng: 0.02,
+        lambda phi, rng: 0.02 * phi[1],
         lambda phi, rng: 0.02 * rng.choice([-1.0, 1.0]),
         lambda phi, rng: 0.02 * rng.standard_normal(),
         lambda phi, rng: math.nan,
         lambda phi, rng: math.inf,
     ],
-    ids=["always left", "left or right", "random", "nan", "infinite"],
+    ids=["always left", "mirrored", "left or right", "random", "nan", "infinite"],
 )
 def test_a_person_whom_nothing_explains_is_not_followed(wanted):
     rng, correction = np.random.default_rng(1), OutputCorrection(FEATURES, LARGEST)
     for _ in range(12):
-        day(correction, 1, lambda phi: wanted(phi, rng), rng, seen=0.0)
+        day(correction, 1, lambda phi: wanted(phi, rng), rng, before=False, after=False)
         assert not correction.used, correction.why
+
+
+def test_a_person_who_makes_what_he_corrects_is_not_followed():
+    rng, correction = np.random.default_rng(5), OutputCorrection(FEATURES, LARGEST)
+    for _ in range(12):
+        day(correction, 1, lambda phi: 0.015 * phi[0], rng, before=False)
+        assert not correction.used, correction.why
+    shown = np.array([1.0, *np.zeros(FEATURES - 1)])
+    assert correction.correction(shown) > 0.01, "it is learnt, and not used"
 
 
 def test_a_person_who_changes_his_mind_is_no_longer_followed():
