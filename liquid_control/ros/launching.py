@@ -102,7 +102,7 @@ def drive(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart]:
         clock
         | _chosen(given, model=str, image_transport=str, autostart=_truth)
         | _chosen({"shadow_model": given["shadow"]}, shadow_model=str)
-        | _adaptation(given, safety),
+        | _chosen({"adaptation.adapts": given["adaptation"]}, **{"adaptation.adapts": str}),
         {
             "odom": topics["odom"],
             "steering_angle": topics["steering_angle"],
@@ -111,14 +111,16 @@ def drive(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart]:
             "camera/image_raw/compressed": f"{topics['image']}/compressed",
         },
     )
-    return safety, policy
+    return safety, _with_gate_angle(policy, safety)
 
 
-def _adaptation(given: Mapping[str, str], gate: NodeStart) -> dict[str, object]:
-    """The mode where one is chosen, and how far the gate of the same launch steers."""
-    chosen = _chosen({"adaptation.adapts": given["adaptation"]}, **{"adaptation.adapts": str})
-    angle = gate.parameters.get("gate.max_steering_angle")
-    return chosen | ({"adaptation.gate_angle": angle} if chosen and angle is not None else {})
+def _with_gate_angle(policy: NodeStart, gate: NodeStart) -> NodeStart:
+    """A policy that adapts gets how far the gate of the same launch steers, unless it is set."""
+    name, angle = "adaptation.gate_angle", gate.parameters.get("gate.max_steering_angle")
+    adapts = policy.parameters.get("adaptation.adapts", "off") != "off"
+    if not adapts or angle is None or name in policy.parameters:
+        return policy
+    return dataclasses.replace(policy, values={**policy.values, name: angle})
 
 
 def recorder(

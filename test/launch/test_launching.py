@@ -99,6 +99,8 @@ def test_adaptation_is_off_unless_said_and_knows_the_gate(written):
     assert "adaptation.state_file" not in policy.parameters
     assert values(sim(adaptation="gain")[1])["adaptation.state_file"] == "none", "not the vehicle's"
     own = written(adaptation={"adapts": "gain", "state_file": "mine.json"})
+    gate, policy = drive(params=own)
+    assert values(policy)["adaptation.gate_angle"] == values(gate)["gate.max_steering_angle"]
     assert values(sim(params=own)[1])["adaptation.state_file"] == "mine.json"
     assert not any(name.startswith("adaptation.") for name in sim()[1].values)
 
