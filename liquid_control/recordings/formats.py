@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from liquid_control.errors import RecordingError
@@ -26,6 +27,10 @@ def format_of(path: str | Path) -> Format | None:
     return next((each for each in FORMATS if each.recognises(path)), None)
 
 
+MOST, SHOWN = 100, 4
+"""Entries of a directory that are looked at, and recordings in it that are named."""
+
+
 def open_recording(
     path: str | Path, settings: RecordingSettings | None = None, guess: bool = False
 ) -> Source:
@@ -46,5 +51,16 @@ def open_recording(
     expected = "; ".join(each.expected for each in FORMATS)
     if not path.exists():
         raise RecordingError(path, "no such file or directory", f"Name {expected}.")
+    if inside := _inside(path):
+        raise RecordingError(path, "a directory of recordings", f"Name one: {', '.join(inside)}.")
     kind = "directory" if path.is_dir() else "file"
     raise RecordingError(path, f"a {kind} of no known recording format", f"Name {expected}.")
+
+
+def _inside(path: Path) -> list[str]:
+    """The first recordings in a directory, to name one of them."""
+    try:
+        entries = sorted(itertools.islice(path.iterdir(), MOST)) if path.is_dir() else []
+        return [str(entry) for entry in entries if format_of(entry) is not None][:SHOWN]
+    except OSError:
+        return []

@@ -322,6 +322,19 @@ def test_what_no_format_recognises_is_refused_with_what_is_expected(tmp_path):
         assert "rosbag2" in str(caught.value) and "a .toy file" in str(caught.value)
 
 
+def test_of_a_directory_of_recordings_one_is_to_be_named(tmp_path):
+    (tmp_path / "monday").mkdir()
+    for name in "abcde":
+        write_toy(tmp_path / "monday" / f"{name}.toy", drive(0.2, size=(8, 16)))
+    with pytest.raises(RecordingError) as caught:
+        open_recording(tmp_path / "monday")
+    said = str(caught.value)
+    assert (
+        "a directory of recordings" in said and f"Name one: {tmp_path / 'monday' / 'a.toy'}" in said
+    )
+    assert "d.toy" in said and "e.toy" not in said
+
+
 def test_a_replay_does_not_depend_on_the_format(bags, tmp_path):
     samples = drive(3.0, size=(64, 128))
     runtime = OnnxRuntime.load(find_model("lane_keeper"))

@@ -99,7 +99,7 @@ function reason(gate, silent) {
   if (facts.dead_man === false) notes.push("The gate has no dead-man: if this page's server dies, nothing stops the policy (engagement.dead_man).");
   if (!facts.seat.taken && facts.seat.lost) notes.push(`The last driver's turn ended: ${facts.seat.lost}.`);
   const others = (gate.taken_by ?? "").split(", ").filter((one) => one && one !== "page");
-  const by = others.length ? ` (by ${others.join(", ")}, and ended there)` : "";
+  const by = others.length ? ` (held by ${others.join(", ")}; it ends there)` : "";
   const said = gate.state === "engaged" ? "Driving." : `${SAID[gate.state] ?? gate.state}: ${gate.reason}${by}.`;
   return [said, ...notes].join(" ");
 }

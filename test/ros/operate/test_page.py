@@ -11,6 +11,7 @@ import pytest
 from geometry_msgs.msg import TwistStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import Image
+from std_msgs.msg import Bool
 
 from liquid_control.ros import conversions, qos
 from liquid_control.stress.browser import Browser, Page, find_chromium
@@ -135,6 +136,15 @@ def test_a_person_engages_takes_over_drives_by_hand_and_stops_in_a_browser(
         count = len(robot.commands)
         robot.live(0.3)
         assert len(robot.commands) == count
+
+        # another one holds it, too, and Engage does not end that
+        probe.send("takeover/joystick", Bool(data=True))
+        robot.until("text('reason').includes('taken over (held by joystick_node; it ends there)')")
+        page.press("engage")
+        robot.until("text('answer').includes('held by: joystick_node')")
+        assert len(robot.commands) == count
+        probe.send("takeover/joystick", Bool(data=False))
+        robot.until("!text('reason').includes('taken over')")
 
         # by hand, within the gate's limits; the policy still proposes, to the other side
         page.press("by-hand")
