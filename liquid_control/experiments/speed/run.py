@@ -1,9 +1,11 @@
 """`bench speed`: policies that choose their speed against policies that only steer, trained from
-the same seeds, and against the expert on the same roads. A training that was stopped goes on."""
+the same seeds, and against the expert on the same roads. A run that was stopped goes on."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from liquid_control.sim.conditions.table import CLEAN
 from liquid_control.sim.seeds import LARGEST_SEED
 from liquid_control.sim.tasks.lane_and_speed import LANE_AND_SPEED
 from liquid_control.stats.bootstrap import difference_interval
+from liquid_control.system.files import write_atomically
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb
 from liquid_control.train.from_simulation import train
@@ -66,13 +69,9 @@ def bench_speed(settings: SpeedBenchSettings) -> dict:
         RoadJob(CLEAN.name, road, settings.road_seed, settings.world)
         for road in range(settings.roads)
     ]
-    engine = processes(settings.workers)
-    experts = run_jobs(drive_expert, jobs, engine, "expert")
+    experts = driven_by(settings, "expert", None, jobs)
     driven = {
-        name: [
-            run_jobs(_drive, [(model, job, name) for job in jobs], engine, f"{name}, seed {seed}")
-            for seed, model in zip(seeds, models[kind], strict=True)
-        ]
+        name: [driven_by(settings, name, model, jobs) for model in models[kind]]
         for name, kind in ((SET, SET), (LEARNED, LEARNED), (RULE, SET))
     }
     found = {name: summarised(of_seeds, experts) for name, of_seeds in driven.items()}
@@ -85,6 +84,26 @@ def bench_speed(settings: SpeedBenchSettings) -> dict:
         "departures_learned_minus_set": difference(driven[LEARNED], driven[SET]),
     }
     return write_result(settings.results / "speed.json", ("torch", "mujoco"), measured)
+
+
+def driven_by(
+    settings: SpeedBenchSettings, name: str, model: PackedModel | None, jobs: Sequence[RoadJob]
+) -> list[RoadResult]:
+    """The drives of a policy, or of the expert; those that are there are not repeated."""
+    described_by = repr((name, model and model.sha256, jobs))
+    key = hashlib.sha256(described_by.encode()).hexdigest()[:16]
+    file = settings.out / "drives" / f"{key}.json"
+    if file.exists():
+        return [RoadResult(**row) for row in json.loads(file.read_text())]
+    engine = processes(settings.workers)
+    if model is None:
+        results = run_jobs(drive_expert, jobs, engine, name)
+    else:
+        results = run_jobs(_drive, [(model, job, name) for job in jobs], engine, name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with write_atomically(file) as partial:
+        partial.write_text(json.dumps([dataclasses.asdict(one) for one in results]))
+    return results
 
 
 def summarised(of_seeds: Sequence[Sequence[RoadResult]], experts: Sequence[RoadResult]) -> dict:
