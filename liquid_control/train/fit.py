@@ -11,7 +11,8 @@ from torch import Tensor
 
 from liquid_control.config import check, number
 from liquid_control.data.sequences import Batch
-from liquid_control.model.spec import PolicySpec, column, middles
+from liquid_control.model.car import SPEED, chooses_speed
+from liquid_control.model.spec import PolicySpec, column, names
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.train.device import device_of
 
@@ -34,6 +35,14 @@ class FitSettings:
     )
     curve_weight: float = number(
         0.5, 0.0, 10.0, "", "extra weight of large actions, such as curves, in the loss"
+    )
+    caution: float = number(
+        4.0,
+        1.0,
+        100.0,
+        "",
+        "weight of a speed that is too high over one that is too low, where the policy gives one: "
+        "the one leaves the road, the other takes time",
     )
     clip: float = number(1.0, 1e-6, 1e6, "", "largest norm of the gradient of a parameter group")
 
@@ -75,7 +84,8 @@ def optimise(
     """One optimiser step of the whole network at `rate` times the base rates. Returns `rate` and
     the losses before the step: `action` and `auxiliary`."""
     prediction = network.unroll(*inputs(batch, network))  # action (B, T, A), auxiliary (B, T, K)
-    action = action_loss(prediction.action, batch, network.spec, settings.curve_weight)
+    weights = settings.curve_weight, settings.caution
+    action = action_loss(prediction.action, batch, network.spec, *weights)
     auxiliary = torch.zeros_like(action)
     if prediction.auxiliary is not None:
         target = auxiliary_target(batch, network.spec).to(device_of(network))
@@ -104,20 +114,28 @@ def descend(optimiser: torch.optim.Adam, loss: Tensor, rate: float) -> None:
     optimiser.step()
 
 
-def action_loss(action: Tensor, batch: Batch, spec: PolicySpec, curve_weight: float) -> Tensor:
+def action_loss(
+    action: Tensor, batch: Batch, spec: PolicySpec, curve_weight: float, caution: float = 1.0
+) -> Tensor:
     """Weighted squared error of actions (B, T, A) in units of their scales (large ones, such as
-    curves, weigh more, as published; those with bounds by their distance from the middle); a NaN
-    target carries no loss."""
-    scale, middle = (
+    curves, weigh more, as published; those with bounds by their distance from the upper one: curves
+    are slow); a NaN target carries no loss. A speed above its target weighs `caution` times as
+    much."""
+    straight = [one.high if one.is_bounded else 0.0 for one in spec.actions]
+    scale, straight = (
         torch.tensor(each, dtype=torch.float32, device=action.device)
-        for each in (column(spec.actions, "scale"), middles(spec.actions))
+        for each in (column(spec.actions, "scale"), straight)
     )
     target = torch.from_numpy(batch.action)[:, WARM_UP:].to(action.device) / scale
     known = target.isfinite()
-    distance = (target - middle / scale).abs().clamp_max(2.0)
+    distance = (target - straight / scale).abs().clamp_max(2.0)
     weight = torch.where(known, torch.exp(distance * curve_weight), 0.0)
     error = action[:, WARM_UP:] / scale - torch.where(known, target, 0.0)
     total = weight.sum().clamp_min(1.0)  # a known target weighs at least 1
+    if chooses_speed(spec):
+        is_speed = torch.tensor([name == SPEED.name for name in names(spec.actions)])
+        too_fast = is_speed.to(error.device) & (error > 0.0)
+        weight = torch.where(too_fast, caution * weight, weight)
     return (weight * error.square()).sum() / total
 
 

@@ -83,7 +83,8 @@ def fit_core(
     for step in range(1, settings.steps + 1):
         batch = sequences.draw(rng, fitting.batch)
         prediction = network.unroll_features(*inputs(batch, network))  # action (B, T, A)
-        loss = action_loss(prediction.action, batch, network.spec, fitting.curve_weight)
+        options = fitting.curve_weight, fitting.caution
+        loss = action_loss(prediction.action, batch, network.spec, *options)
         descend(optimiser, loss, schedule(step, settings.steps))
         yield step, {"core": float(loss.detach())}
 

@@ -110,14 +110,19 @@ def test_the_loss_weighs_both_outputs_by_their_scales_and_leaves_out_what_is_unk
     target[..., 1] = 10.0
     given = torch.tensor(target, dtype=torch.float32)
 
-    def loss(answer):
-        return float(action_loss(answer, batch(target), CAR, 0.5))
+    def loss(answer, caution=1.0):
+        return float(action_loss(answer, batch(target), CAR, 0.0, caution))
 
     assert loss(given) == 0.0
     turned, quicker = given.clone(), given.clone()
     turned[..., 0] += 0.04
     quicker[..., 1] += SPEED.scale
     assert loss(turned) == pytest.approx(loss(quicker), rel=1e-5) == pytest.approx(0.5, rel=1e-5)
+    slower = given.clone()
+    slower[..., 1] -= SPEED.scale
+    assert loss(slower, 4.0) == loss(slower)
+    assert loss(quicker, 4.0) == pytest.approx(4.0 * loss(slower), rel=1e-5)
+    assert loss(turned, 4.0) == loss(turned)
     target[..., 1] = np.nan
     assert loss(quicker) == 0.0 and loss(turned) == pytest.approx(1.0, rel=1e-5)
 
