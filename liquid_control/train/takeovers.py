@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from liquid_control.train.from_recordings import FINE_TUNING_RATE
 from liquid_control.train.load_recordings import LoadedRecordings, load_recordings
 from liquid_control.train.recordings_settings import starting_preprocess
 from liquid_control.train.run import Run, described
-from liquid_control.train.split import Split, TooLittleError, split_drives
+from liquid_control.train.split import Split, TooLittleError, split_drives, split_recordings
 from liquid_control.train.starting_network import fine_tuned
 from liquid_control.train.takeovers_settings import PLACES, TakeoversSettings
 
@@ -124,12 +125,36 @@ def load_takeovers(settings: TakeoversSettings, info: ModelInfo) -> TakeoverDriv
         )
     split = split_drives(
         loaded.episodes,
-        settings.held_out,
+        settings.held_out or _unlearned(settings, loaded, info),
         settings.held_out_share,
         settings.clone.seed,
         settings.block,
     )
     return TakeoverDrives(loaded, *_weighed(settings, loaded, split), found)
+
+
+def _unlearned(
+    settings: TakeoversSettings, loaded: LoadedRecordings, info: ModelInfo
+) -> tuple[Path, ...]:
+    """Recordings to hold out, drawn by the seed from those that the model to begin with has not
+    learned: on what it has learned its own error is too low, and no other weights would be chosen.
+    None where there are no two of them."""
+    data = info.provenance.get("data", {})
+    named = set(data.get("split", {}).get("learned", ()))
+    known = {
+        tuple(sorted(facts["files"].values()))
+        for name, facts in data.get("recordings", {}).items()
+        if name in named
+    }
+    fresh = {
+        name: episode
+        for name, episode in loaded.episodes.items()
+        if tuple(sorted(loaded.facts[name]["files"].values())) not in known
+    }
+    if len(fresh) < 2:
+        return ()
+    drawn = split_recordings(fresh, settings.held_out_share, settings.clone.seed, settings.block)
+    return tuple(map(Path, drawn.held_out))
 
 
 def takeovers_of(loaded: LoadedRecordings) -> dict:

@@ -27,7 +27,7 @@ from liquid_control.train.cloning import CloneSettings
 from liquid_control.train.fit import FitSettings
 from liquid_control.train.fit_core import CoreFitSettings
 from liquid_control.train.improve import VERB, ImproveSettings, gather, improve, objections
-from liquid_control.train.takeovers import train
+from liquid_control.train.takeovers import load_takeovers, train
 from liquid_control.train.takeovers_settings import TakeoversSettings
 from liquid_control.train.validation import predict
 
@@ -138,6 +138,23 @@ def test_improve_says_no_where_nothing_is_better(run, settings, folder):
     said = improve(ImproveSettings(again, roads=0))
     assert not said["replace"] and not VERB.succeeded(said)
     assert "not less" in said["reasons"][0] and "no: " in VERB.show(said)
+
+
+def test_what_the_model_has_learned_is_not_held_out(run, settings, folder, drives):
+    """It learned drives 0 and 1; of it and another model that learned none, all seeds are tried."""
+    bags = (*settings.bags, drives.write_drive(folder / "drive_3", 3, policy=SPANS))
+    held = {"start": set(), str(settings.out / "model"): set()}
+    for start, found in held.items():
+        info = read_model(folder / start)
+        for seed in range(6):
+            clone = dataclasses.replace(QUICK, seed=seed)
+            given = dataclasses.replace(
+                settings, bags=bags, held_out=(), start=start, clone=clone, unusable="use"
+            )
+            split = load_takeovers(given, info).split
+            found |= {Path(name).name for name in split.held_out}
+    assert held[str(settings.out / "model")] == {"drive_2", "drive_3"}
+    assert held["start"] & {"drive_0", "drive_1"}
 
 
 def test_recordings_are_gathered_from_folders(folder, drives, tmp_path):
