@@ -60,26 +60,6 @@ class RecordedPath:
             for track in (self.x, self.y, self.heading)
         )
 
-    def bent(self, factor: float, sharpest: float) -> RecordedPath:
-        """A path with `factor` times the curvature everywhere, and so the driver's command, but
-        none sharper than `sharpest` [1/m]; of the same length, in its own middle."""
-        length = np.diff(self.station)
-        turn = np.clip(factor * np.diff(self.heading), -sharpest * length, sharpest * length)
-        heading = self.heading[0] + np.concatenate([[0.0], np.cumsum(turn)])
-        between = (heading[1:] + heading[:-1]) / 2
-        curvature = np.clip(factor * self.curvature, -sharpest, sharpest)
-        share = np.full(len(self), factor)
-        np.divide(curvature, self.curvature, out=share, where=np.abs(self.curvature) > 1e-9)
-        return dataclasses.replace(
-            self,
-            x=self.x[0] + np.concatenate([[0.0], np.cumsum(length * np.cos(between))]),
-            y=self.y[0] + np.concatenate([[0.0], np.cumsum(length * np.sin(between))]),
-            heading=heading,
-            curvature=curvature,
-            command=self.command * share,
-            middle=np.zeros(len(self)),
-        )
-
     def road(self, wheelbase: float) -> Road:
         """The path as a `Road`, sampled for a vehicle of this wheelbase [m]."""
         spacing = wheelbase / SAMPLES_PER_WHEELBASE

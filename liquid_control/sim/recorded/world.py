@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from liquid_control.config import VehicleConfig, check, number
-from liquid_control.control.vehicle import curvature, steering_angle
+from liquid_control.control.vehicle import steering_angle
 from liquid_control.errors import ConfigError
 from liquid_control.perception.observer import crop_of
 from liquid_control.signals import Frame, ImuSample, SpeedSample
@@ -37,10 +37,6 @@ from liquid_control.sim.tasks.recorded_road import RecordedRoadTask
 from liquid_control.sim.truth import Event, Truth
 
 GRAVITY = 9.81
-BENDS = 0.7, 1.6
-"""Of drawn lanes: factors on the recorded curvature."""
-SHARPEST = 0.9
-"""Of drawn lanes: share of what the vehicle's largest angle drives, which leaves corrections."""
 PICTURE = (
     "name",
     "family",
@@ -99,9 +95,8 @@ class RecordedBody:
 class RecordedWorld:
     """See `DrivenWorld`. `recording`: the road that is driven. `task`: that of keeping to its path.
     `unseen`: share of the latest frame's crop for the policy that no recorded picture shows.
-    `drawn`: pictures are not the recorded ones, but of a lane whose look is drawn at each `place`,
-    and its bends by `seed`. Raises ConfigError for a condition that a recording cannot be put
-    under."""
+    `drawn`: pictures are not the recorded ones, but of a lane whose look is drawn at each `place`.
+    Raises ConfigError for a condition that a recording cannot be put under."""
 
     def __init__(
         self,
@@ -113,8 +108,9 @@ class RecordedWorld:
         chooses_speed: bool = False,
     ) -> None:
         refuse_foreign(condition)
-        if drawn:
-            road = bent(road, np.random.default_rng([seed, 0xBE4D]))
+        if drawn:  # along the path
+            nothing = np.zeros(len(road.path))
+            road = dataclasses.replace(road, path=dataclasses.replace(road.path, middle=nothing))
         self.recording, self.condition = road, condition
         self.config = config or RecordedWorldConfig()
         self.road, self.scale = road.line, road.scale
@@ -211,7 +207,7 @@ class RecordedWorld:
     def truth(self) -> Truth:
         if self._truth is None:
             motion = self._motion
-            x, y, heading, bend = self.road.at(motion.station)
+            x, y, heading, curvature = self.road.at(motion.station)
             middle, turned = self.recording.middle_at(motion.station)
             self.body.steering_angle = steering_angle(motion.curvature, self.body.vehicle)
             self._truth = Truth(
@@ -224,7 +220,7 @@ class RecordedWorld:
                 motion.station,
                 motion.offset - middle,
                 math.remainder(motion.heading_error - turned, 2 * math.pi),
-                bend,
+                curvature,
                 motion.limit,
                 finished=motion.station > self._end,
             )
@@ -287,16 +283,6 @@ class RecordedWorld:
             rng = frame_generator(self._seed, round(exposed * 1e9))
             picture = self._optics.corrupt(picture, self.truth.yaw, rng)
         self._delivery.send(Frame(stamp_ns, picture), exposed)
-
-
-def bent(road: RecordedRoad, rng: np.random.Generator) -> RecordedRoad:
-    """The road with other bends: its curvature times a factor that is drawn, as far as the vehicle
-    can follow."""
-    low, high = BENDS
-    factor = math.exp(rng.uniform(math.log(low), math.log(high)))
-    vehicle, driven = road.vehicle, float(np.abs(road.path.curvature).max())
-    sharpest = SHARPEST * road.response_gain * curvature(vehicle.max_steering_angle, vehicle)
-    return dataclasses.replace(road, path=road.path.bent(factor, max(sharpest, driven)))
 
 
 def refuse_foreign(condition: Condition) -> None:

@@ -119,31 +119,6 @@ def test_a_drawn_drive_has_the_experts_labels_and_stops_before_the_path_ends():
     assert VEHICLE == world.body.vehicle
 
 
-def test_a_bent_path_has_other_bends_and_the_same_length():
-    path = ROAD.path
-    same, sharper = path.bent(1.0, 1.0), path.bent(1.5, 0.04)
-    for name in ("x", "y", "heading", "curvature", "command"):
-        np.testing.assert_allclose(getattr(same, name), getattr(path, name), atol=0.02)
-    np.testing.assert_allclose(sharper.curvature, np.clip(1.5 * path.curvature, -0.04, 0.04))
-    assert np.abs(path.curvature).max() < 0.04 < 1.5 * np.abs(path.curvature).max()
-    free = np.abs(1.5 * path.curvature) < 0.04
-    np.testing.assert_allclose(sharper.command[free], 1.5 * path.command[free])
-    turned = np.diff(sharper.heading) / np.diff(sharper.station)
-    between = (sharper.curvature[1:] + sharper.curvature[:-1]) / 2
-    np.testing.assert_allclose(turned, between, atol=3e-3)
-    steps = np.hypot(np.diff(sharper.x), np.diff(sharper.y))
-    np.testing.assert_allclose(steps, np.diff(path.station), rtol=1e-3)
-
-
-def test_drawn_bends_differ_by_seed_and_the_vehicle_can_follow_them():
-    worlds = [RecordedWorld(ROAD, seed=seed, drawn=True) for seed in range(6)]
-    sharpest = [np.abs(world.recording.path.curvature).max() for world in worlds]
-    assert len(set(sharpest)) == 6 and max(sharpest) > 1.1 * np.abs(ROAD.path.curvature).max()
-    limit = ROAD.response_gain * math.tan(VEHICLE.max_steering_angle) / VEHICLE.wheelbase
-    assert max(sharpest) < limit
-    assert all(world.task.expert(world)[0] == world.command for world in worlds)
-
-
 def test_a_drive_whose_first_two_pictures_come_at_once_begins_a_sequence():
     pairs = np.cumsum(np.tile([3_000_000, 57_000_000], len(ROAD.path)))[: len(ROAD.path)]
     path = dataclasses.replace(ROAD.path, stamp_ns=ROAD.path.stamp_ns[0] + pairs)
