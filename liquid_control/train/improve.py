@@ -24,7 +24,7 @@ from liquid_control.model.model_file import read_model
 from liquid_control.model.spec import names
 from liquid_control.policy.network import PolicyNetwork
 from liquid_control.policy.saved import load_network
-from liquid_control.recordings.drivers import read_drivers
+from liquid_control.recordings.rosbag.driver_states import read_drivers
 from liquid_control.sim.conditions.table import CLEAN, find_conditions
 from liquid_control.system.files import write_atomically
 from liquid_control.system.plain_json import plain

@@ -29,8 +29,9 @@ from liquid_control.perception.timeline import MEASURABLE
 from liquid_control.recordings.contributions import NOT_RECORDED
 from liquid_control.recordings.driven_curvature import NoCurvatureError
 from liquid_control.recordings.driven_speed import DrivenSpeed, driven_speed
-from liquid_control.recordings.drivers import Drivers, curvature_by_driver, read_asked, read_drivers
+from liquid_control.recordings.drivers import Drivers, curvature_by_driver
 from liquid_control.recordings.formats import open_recording
+from liquid_control.recordings.rosbag.driver_states import read_asked, read_drivers
 from liquid_control.recordings.vehicle_file import with_parameters, with_vehicle_file
 from liquid_control.recordings.view import crop_for
 from liquid_control.system.files import write_atomically

@@ -9,16 +9,10 @@ import pytest
 
 from liquid_control.config import GateConfig, VehicleConfig
 from liquid_control.recordings.driven_curvature import CurvatureSettings
-from liquid_control.recordings.drivers import (
-    Driver,
-    Drivers,
-    curvature_by_driver,
-    driver_of,
-    read_asked,
-    read_drivers,
-)
+from liquid_control.recordings.drivers import Driver, Drivers, curvature_by_driver, driver_of
 from liquid_control.recordings.motion import Motion, Track
 from liquid_control.recordings.rosbag import messages
+from liquid_control.recordings.rosbag.driver_states import read_asked, read_drivers
 from liquid_control.recordings.rosbag.writer import BagWriter
 
 PERSON, POLICY, GATE = Driver.PERSON, Driver.POLICY, Driver.GATE

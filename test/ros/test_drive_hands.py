@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import pytest
 
 from liquid_control.config import VehicleConfig
 from liquid_control.errors import ConfigError, MissingDependencyError
+from liquid_control.model.installed import find_model
 from liquid_control.ros import drive, parameters
 from liquid_control.ros.launching import WITH_OPERATOR
 from liquid_control.ros.node_parameters import NODES
@@ -16,7 +16,7 @@ from liquid_control.ros.node_parameters import NODES
 
 def children(**settings):
     given = drive.DriveSettings(**settings)
-    made = drive._children(given, Path("some_model"), VehicleConfig(), None)
+    made = drive._children(given, find_model("lane_keeper"), VehicleConfig(), None)
     return {child.name: dict(child.parameters) for child in made}
 
 

@@ -15,7 +15,8 @@ from liquid_control.data.from_recording import Reading, read_drive
 from liquid_control.data.takeovers import lost_at_handovers
 from liquid_control.model.car import lane_keeping
 from liquid_control.recordings.driven_curvature import CurvatureSettings
-from liquid_control.recordings.drivers import Driver, curvature_by_driver, read_drivers
+from liquid_control.recordings.drivers import Driver, curvature_by_driver
+from liquid_control.recordings.rosbag.driver_states import read_drivers
 from liquid_control.recordings.rosbag.writer import BagSettings
 from liquid_control.recordings.settings import RecordingSettings
 from liquid_control.sim.drive import drive
