@@ -111,7 +111,7 @@ def _generate(package: str, source: Path, folder: Path) -> None:
     def named(group: str, *, specs=None, strict: bool = False) -> dict:
         """Each once; the wheels list them twice, which rosidl refuses."""
         found = {each.name: each for each in importlib.metadata.entry_points(group=group)}
-        return {name: each for name, each in found.items() if specs is None or name in specs}
+        return {name: each for name, each in found.items() if not specs or name in specs}
 
     entry_points.get_entry_points = named
     from rosidl_cli.command.generate.api import generate
