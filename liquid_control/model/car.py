@@ -57,7 +57,7 @@ def lane_keeping(
 
 
 def chooses_speed(spec: PolicySpec) -> bool:
-    """Whether a policy gives the speed to drive at beside the curvature."""
+    """Whether a policy gives the speed to drive at in addition to the curvature."""
     return SPEED.name in names(spec.actions)
 
 

@@ -126,7 +126,7 @@ class JoystickNode(Node):
 
     async def _take_the_wheel(self) -> None:
         """Makes the person the one who drives, and engages, while the button is held. A takeover by
-        somebody else meanwhile ends it."""
+        another source ends it."""
         turns, end = self._turns, time.monotonic() + FOR
         if not await self._ask(Order.BY_HAND):
             return

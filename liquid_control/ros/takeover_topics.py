@@ -1,5 +1,5 @@
 """The topics of takeovers, one for each source, so that none ends what another one holds: a vehicle
-is taken over while any of them says so. On one topic the last word would count, whoever holds."""
+is taken over while any of them says so. On one topic the last message of any source would count."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Access:
 
     def is_our_host(self, host: str) -> bool:
         """Whether a browser that sends this Host means this server. On loopback only names of
-        loopback do: a foreign name that resolves to it belongs to somebody else's page."""
+        loopback do: a foreign name that resolves to it belongs to another page."""
         return not self._local or host.rpartition(":")[0] in LOCAL_NAMES or host in LOCAL_NAMES
 
     def is_our_origin(self, origin: str | None, host: str) -> bool:

@@ -113,9 +113,9 @@ class Robot:
             self._propose(stick)
 
     def take_over(self) -> Answer:
-        """Until a request to engage. The dead-man is released, too. Whoever drove by hand proposes
-        to stand, at the angle held: the gate acts at once on a proposal, on the rest at its next
-        turn."""
+        """Until a request to engage. The dead-man is released, too. A person who drove by hand
+        proposes to stand, at the angle held: the gate acts at once on a proposal, on the rest at
+        its next turn."""
         self._takeovers += 1
         self.holds = True
         self._takeover.publish(Bool(data=True))

@@ -71,7 +71,7 @@ class Hand:
     def __init__(
         self, preset: Preset, config: HandConfig | None = None, trusted: bool = False
     ) -> None:
-        """`trusted`: somebody says when this pad is gone, as the kernel does of one on a cable, so
+        """`trusted`: it is reported when this pad is gone, as the kernel does of one on a cable, so
         that one which changes nothing is there."""
         self.preset, self._config, self._trusted = preset, config or HandConfig(), trusted
         self._axes, self._buttons = {role: preset.axis(role) for role in ("steering", "speed")}, {}
