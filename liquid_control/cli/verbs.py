@@ -65,6 +65,12 @@ VERBS = (
         trains=True,
     ),
     Entry(
+        "train ppo",
+        "train a policy by reinforcement: lane keeping, MuJoCo bodies, gymnasium environments",
+        "train.ppo:VERB",
+        trains=True,
+    ),
+    Entry(
         "improve",
         "train on the takeovers of a model's drives, and say whether the result may replace it",
         "train.improve:VERB",

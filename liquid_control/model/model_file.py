@@ -180,7 +180,7 @@ def _read_first(policy: dict, preprocess: dict) -> tuple[PolicyConfig, PolicySpe
 
 
 def _state_names(policy: PolicyConfig, spec: PolicySpec) -> tuple[str, ...]:
-    return policy.core.state_names(policy.core_inputs(spec), len(spec.actions))
+    return policy.core.state_names(*policy.core_sizes(spec))
 
 
 def _wiring(path: Path, policy: PolicyConfig, spec: PolicySpec, given: object) -> NcpWiring | None:
@@ -191,7 +191,7 @@ def _wiring(path: Path, policy: PolicyConfig, spec: PolicySpec, given: object) -
         if given is not None:
             raise ModelFileError(path, f"has a wiring, and {core.name} has none", AGAIN)
         return None
-    expected = core.wiring.sizes(policy.core_inputs(spec), len(spec.actions))
+    expected = core.wiring.sizes(*policy.core_sizes(spec))
     if isinstance(given, Mapping) and {name: given.get(name) for name in expected} != expected:
         raise ModelFileError(
             path, f"the wiring does not have the sizes of its policy, {expected}", AGAIN

@@ -44,15 +44,31 @@ class PolicyConfig:
     output_gain: float = number(
         4.0, 0.01, 100.0, "", "network output per unit of the motor neuron's state"
     )
+    width: int = number(
+        0,
+        0,
+        4096,
+        "",
+        "units of a layer before the core and of one behind it, which sees both; 0: the core's "
+        "outputs are the actions",
+    )
+    core_outputs: int = number(10, 1, 4096, "", "outputs of a core between layers")
 
     def __post_init__(self) -> None:
         check(self)
         if not isinstance(self.core, CoreConfig):
             raise ConfigError("PolicyConfig.core", self.core, "settings, such as LtcConfig()")
 
-    def core_inputs(self, spec: PolicySpec) -> int:
-        """Inputs of the core of a policy with this spec: image features, then measurements."""
+    def features(self, spec: PolicySpec) -> int:
+        """Inputs of a network with this spec: image features, then measurements."""
         return self.image_features * (spec.image is not None) + len(spec.measurements)
+
+    def core_sizes(self, spec: PolicySpec) -> tuple[int, int]:
+        """Inputs and outputs of the core of a policy with this spec: the network's, unless the core
+        is between layers."""
+        if self.width:
+            return self.width, self.core_outputs
+        return self.features(spec), len(spec.actions)
 
     @classmethod
     def from_dict(cls, values: object) -> PolicyConfig:

@@ -35,15 +35,16 @@ class PolicyNetwork(nn.Module):
 
     `spec`: what it takes and gives; its own `spec` has the core's state, too. `wiring` is drawn
     from `config` unless given (as by a model file), and None for a core without one. `encoder` and
-    `auxiliary` are None for a spec without an image or auxiliary targets. Raises ConfigError for
-    sizes that do not fit.
+    `auxiliary` are None for a spec without an image or auxiliary targets; `before`, `behind` and
+    `head`, the layers around the core, for a config without a `width`. Raises ConfigError for sizes
+    that do not fit.
     """
 
     def __init__(
         self, config: PolicyConfig, spec: PolicySpec, wiring: NcpWiring | None = None
     ) -> None:
         super().__init__()
-        inputs, outputs = config.core_inputs(spec), len(spec.actions)
+        inputs, outputs = config.core_sizes(spec)
         if wiring is None and config.core.wired:
             wiring = config.core.wiring.draw(inputs, outputs)
         _check_wiring(wiring, config.core, inputs, outputs)
@@ -59,10 +60,14 @@ class PolicyNetwork(nn.Module):
         self.auxiliary = (
             nn.Linear(config.image_features, len(spec.auxiliary)) if spec.auxiliary else None
         )
-        self.input_scale = nn.Parameter(torch.ones(inputs))
-        self.input_shift = nn.Parameter(torch.zeros(inputs))
-        self.output_scale = nn.Parameter(torch.ones(outputs))
-        self.output_shift = nn.Parameter(torch.zeros(outputs))
+        features, actions, width = config.features(spec), len(spec.actions), config.width
+        self.before = nn.Linear(features, width) if width else None
+        self.behind = nn.Linear(outputs + width, width) if width else None
+        self.head = nn.Linear(width, actions) if width else None
+        self.input_scale = nn.Parameter(torch.ones(features))
+        self.input_shift = nn.Parameter(torch.zeros(features))
+        self.output_scale = nn.Parameter(torch.ones(actions))
+        self.output_shift = nn.Parameter(torch.zeros(actions))
         self.spec = dataclasses.replace(spec, state=self.cell.state)
         self._bounded = any(feature.is_bounded for feature in spec.actions)
         self._add_constants(spec.measurements, spec.actions)
@@ -136,7 +141,7 @@ class PolicyNetwork(nn.Module):
         inputs, dt = self._sense(features, measurements), dt * self.config.time_scale
         motor, state = unroll(self.cell, inputs, state, dt, is_first)
         auxiliary = None if self.auxiliary is None else self.auxiliary(features)
-        return Prediction(self._act(motor), auxiliary, state)
+        return Prediction(self._act(motor, inputs), auxiliary, state)
 
     def step(
         self, image: Tensor | None, measurements: Tensor, dt: Tensor, state: State
@@ -144,23 +149,21 @@ class PolicyNetwork(nn.Module):
         """One frame: image (B, h, w, 3) uint8 RGB or None, measurements (B, M) SI, dt (B,) s, state
         → action (B, A), next state. Raises ShapeError, ImageError and TimeError."""
         self._check(image, measurements, leading=1)
-        motor, state = self.cell.step(
-            self.sense(image, measurements), state, dt * self.config.time_scale
-        )
-        return self._act(motor), state
+        inputs = self.sense(image, measurements)
+        motor, state = self.cell.step(inputs, state, dt * self.config.time_scale)
+        return self._act(motor, inputs), state
 
     def forward(
         self, image: Tensor | None, measurements: Tensor, dt: Tensor, state: State
     ) -> tuple[Tensor, State]:
         """`step` without its checks: the graph that is exported."""
-        motor, state = self.cell(
-            self.sense(image, measurements), state, dt * self.config.time_scale
-        )
-        return self._act(motor), state
+        inputs = self.sense(image, measurements)
+        motor, state = self.cell(inputs, state, dt * self.config.time_scale)
+        return self._act(motor, inputs), state
 
     def sense(self, image: Tensor | None, measurements: Tensor) -> Tensor:
         """The core's input: image (B, h, w, 3), measurements (B, M) SI → (B, image_features + M),
-        scaled."""
+        scaled, or (B, width) of the layer before the core."""
         return self._sense(None if image is None else self.encoder(image), measurements)
 
     def _sense(self, features: Tensor | None, measurements: Tensor | None) -> Tensor:
@@ -168,11 +171,14 @@ class PolicyNetwork(nn.Module):
         if self.spec.measurements:
             scaled = (measurements - self.measurement_centre) / self.measurement_scale
             inputs.append(scaled.clamp(self.lowest_measurement, self.highest_measurement))
-        return torch.cat(inputs, dim=-1) * self.input_scale + self.input_shift
+        scaled = torch.cat(inputs, dim=-1) * self.input_scale + self.input_shift
+        return scaled if self.before is None else torch.tanh(self.before(scaled))
 
-    def _act(self, motor: Tensor) -> Tensor:
-        """Actions (..., A) in SI units of the core's outputs. One with bounds is a sigmoid between
-        them: its scale is the slope in the middle."""
+    def _act(self, motor: Tensor, inputs: Tensor) -> Tensor:
+        """Actions (..., A) in SI units of the core's outputs and inputs. One with bounds is a
+        sigmoid between them: its scale is the slope in the middle."""
+        if self.behind is not None:
+            motor = self.head(torch.tanh(self.behind(torch.cat([motor, inputs], dim=-1))))
         action = (motor * self.output_scale + self.output_shift) * self.action_unit
         if not self._bounded:
             return action

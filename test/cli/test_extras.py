@@ -25,6 +25,7 @@ NEEDS = {
     "train simulation": "train",
     "train recordings": "train",
     "train takeovers": "train",
+    "train ppo": "train",
     "improve": "train",
     "evaluate": "run sim",
     "replay": "run bags report",
