@@ -8,10 +8,12 @@ import torch
 from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError, ImageError, ShapeError, TimeError
 from liquid_control.model.car import lane_keeping
-from liquid_control.model.cores import CfcConfig, LtcConfig, WiringConfig
+from liquid_control.model.cores import CfcConfig, GruConfig, LtcConfig, WiringConfig
+from liquid_control.model.model_file import read_model
 from liquid_control.model.policy_config import PolicyConfig
 from liquid_control.model.wiring import NcpWiring
 from liquid_control.policy.network import PolicyNetwork
+from liquid_control.policy.saved import load_network, save_model
 
 LTC, CFC = PolicyConfig(encoder="slim"), PolicyConfig(encoder="slim", core=CfcConfig())
 SIZE = PreprocessConfig(height=32, width=64)
@@ -54,6 +56,32 @@ def test_unroll_equals_steps(config):
         and prediction.auxiliary.shape == (3, 5, 4)
         and state.shape == (3, 19)
     )
+
+
+@pytest.mark.parametrize("core", [LtcConfig(), CfcConfig(), GruConfig(units=7)])
+def test_a_core_may_stand_between_two_layers(core, tmp_path):
+    config = dataclasses.replace(LTC, core=core, width=16, core_outputs=5)
+    network, (image, measurements, dt, is_first) = build(config), sequence(3, 5)
+    with torch.no_grad():
+        prediction = network.unroll(image, measurements, dt, is_first)
+        state = network.initial_state(3)
+        for t in range(5):
+            state = torch.where(is_first[:, t, None], network.initial_state(3), state)
+            inputs = network.sense(image[:, t], measurements[:, t])
+            motor, _ = network.cell(inputs, state, dt[:, t] * config.time_scale)
+            action, state = network.step(image[:, t], measurements[:, t], dt[:, t], state)
+            assert (prediction.action[:, t] - action).abs().max() < 1e-6
+            both = torch.tanh(network.behind(torch.cat([motor, inputs], 1)))
+            expected = network.head(both) * network.action_unit
+            assert (expected - action).abs().max() < 1e-6
+    assert inputs.shape == (3, 16) and motor.shape == (3, 5) and inputs.abs().max() < 1.0
+    save_model(tmp_path, network, {}, {})
+    loaded, info = load_network(tmp_path), read_model(tmp_path)
+    assert info.policy == config and len(info.state_names) == network.cell.state_size
+    with torch.no_grad():
+        again = loaded.unroll(image, measurements, dt, is_first)
+    assert torch.equal(again.action, prediction.action)
+    assert not any(name.startswith(("before", "behind", "head")) for name in build().state_dict())
 
 
 def test_a_sequence_may_be_cut_anywhere():
