@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from liquid_control.evaluate.replay.metrics import FEWEST, Comparison, agreement
+from liquid_control.recordings.driven_curvature import PULSE_WIDTH
 
 COMMAND, ANGLE = "command", "rad"
 """Units: a command of -1 to 1, front-wheel radians; both are positive to the left."""
@@ -26,17 +27,16 @@ SAME = 1e-9
 def against_driver(parts: Sequence[Comparison]) -> dict:
     """Of one model over its recordings, for JSON. `unit` of `mae` and `bias`: "command" where all
     steering is recorded as -1 to 1, else "rad"; `mae_curvature`, `bias_curvature` in 1/m. `zeros`,
-    `at_ends`: shares of the labels. None where fewer than FEWEST frames can be compared; R² and
+    `at_ends`: shares of the labels. `without_pulses`, where the driver steers in pulses: `r2`,
+    `mae` and `correlation` against his mean over `seconds`, and `kept`, the R² of this mean against
+    his steering; else None. None where fewer than FEWEST frames can be compared; R² and
     correlation are None for a constant driver."""
     commands = bool(parts) and all(part.full_curvature for part in parts)
-    policy, driver = (_joined(parts, name) for name in ("angle", "recorded"))
+    policy, driver = (_joined(parts, name, commands) for name in ("angle", "recorded"))
     bends = [
         np.concatenate([np.zeros(0), *(np.tan(getattr(p, name)) / p.wheelbase for p in parts)])
         for name in ("angle", "recorded")
     ]
-    if commands:
-        full = np.concatenate([np.full(len(part.angle), part.full_curvature) for part in parts])
-        policy, driver = (bend / full for bend in bends)
     found, bend = agreement(policy, driver), agreement(*bends)
     return {
         "r2": found["r2"],
@@ -47,8 +47,20 @@ def against_driver(parts: Sequence[Comparison]) -> dict:
         "unit": COMMAND if commands else ANGLE,
         "mae_curvature": bend["mae"],
         "bias_curvature": bend["bias"],
+        "without_pulses": _without_pulses(parts, commands),
         **_of_labels(driver),
     }
+
+
+def _without_pulses(parts: Sequence[Comparison], commands: bool) -> dict | None:
+    if not parts or any(part.without_pulses is None for part in parts):
+        return None
+    names = ("angle", "recorded", "without_pulses")
+    policy, driver, mean = (_joined(parts, name, commands) for name in names)
+    found = agreement(policy, mean)
+    kept = agreement(mean, driver)["r2"]
+    figures = {name: found[name] for name in ("r2", "mae", "correlation")}
+    return {"seconds": PULSE_WIDTH, **figures, "kept": kept}
 
 
 def of_driver(found: Mapping) -> list[str]:
@@ -64,6 +76,13 @@ def of_driver(found: Mapping) -> list[str]:
         f"{found['always_mean']['mae']:.3f}; always 0: {_figure(found['always_zero']['r2'])}, "
         f"{found['always_zero']['mae']:.3f}."
     ]
+    if steady := found["without_pulses"]:
+        said.append(
+            "The driver steers in pulses, and no picture says when each begins. Against his mean "
+            f"over {steady['seconds']:g} s R² is {_figure(steady['r2'])}, the mean error "
+            f"{_figure(steady['mae'])}; a policy that drove exactly like this mean would have R² "
+            f"{_figure(steady['kept'])} against his steering."
+        )
     if found["r2"] is None:
         said.append("The recorded steering never changes: check its topic and its scale.")
     elif found["zeros"] + found["at_ends"] > BANG_BANG:
@@ -99,5 +118,12 @@ def _figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def _joined(parts: Sequence[Comparison], name: str) -> np.ndarray:
-    return np.concatenate([np.zeros(0), *(getattr(part, name) for part in parts)])
+def _joined(parts: Sequence[Comparison], name: str, commands: bool) -> np.ndarray:
+    """Angles [rad] of all parts, as commands of -1 to 1 where these are recorded."""
+    angles = [
+        np.tan(getattr(part, name)) / part.wheelbase / part.full_curvature
+        if commands
+        else getattr(part, name)
+        for part in parts
+    ]
+    return np.concatenate([np.zeros(0), *angles])

@@ -15,13 +15,16 @@ import numpy as np
 from liquid_control.control.driving_scale import DrivingScale, scale_of_drive
 from liquid_control.evaluate.replay.log import LONGEST_GAP, ReplayLog
 from liquid_control.recordings.driven_curvature import (
+    PULSE_WIDTH,
     CurvatureSettings,
     Motion,
     Track,
     at,
     driven_curvature,
     fastest,
+    pulsed,
 )
+from liquid_control.recordings.motion import smooth
 from liquid_control.signals import Limit
 from liquid_control.stats.delay import Delay, estimate_delay
 from liquid_control.stats.whiteness import whiteness
@@ -44,7 +47,8 @@ class Comparison:
 
     `seconds`: since the first frame. Angles [rad]: `angle` proposed, `allowed` by the gate,
     `recorded`; the driver's last one (`held`), `BEFORE` seconds earlier (`before`) and
-    `delay.seconds` later (`delayed`). Curvature [1/m]: proposed, `driven` by `source`, and by the
+    `delay.seconds` later (`delayed`), and where he steers in pulses their mean over `PULSE_WIDTH`
+    (`without_pulses`), else None. Curvature [1/m]: proposed, `driven` by `source`, and by the
     recorded steering (`bend`). `speed` [m/s]. `standing`: number of frames left out as too slow:
     below `compared` of the vehicle's `scale`, where its wheels may be anywhere. `wheelbase` [m];
     `full_curvature` [1/m] of a steering recorded as -1 to 1, else None.
@@ -60,6 +64,7 @@ class Comparison:
     held: np.ndarray
     before: np.ndarray
     delayed: np.ndarray
+    without_pulses: np.ndarray | None
     curvature: np.ndarray
     driven: np.ndarray
     bend: np.ndarray
@@ -122,6 +127,9 @@ def compare(log: ReplayLog) -> Comparison | None:
         held=_hold(stamps, steering),
         before=at(stamps - round(BEFORE * 1e9), steering, LONGEST_GAP),
         delayed=at(later, steering, LONGEST_GAP) if delay else np.full(len(stamps), np.nan),
+        without_pulses=at(stamps, smooth(steering, PULSE_WIDTH), LONGEST_GAP)
+        if pulsed(steering)
+        else None,
         curvature=frames.curvature[used],
         driven=driven.curvature,
         bend=from_steering.curvature,

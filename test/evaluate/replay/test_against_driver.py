@@ -83,6 +83,23 @@ def test_bang_bang_labels_are_named(tables, scripted, tmp_path):
     assert "bang-bang" not in " ".join(of_driver(smooth))
 
 
+def test_a_driver_in_pulses_is_compared_without_them_too(tables, scripted, tmp_path):
+    pulses = np.tile([0.8, 0.8, 0.8, 0.8, 0.0, 0.0, 0.0], 20) * np.repeat([1, -1, 1, -1], 35)
+    gentle = OpenLoopSettings(RecordingSettings(largest_curvature=0.05, constant_speed=1.0))
+    found = judged(tub(tables, tmp_path / "a", pulses), scripted(lambda _: 0.0), gentle)
+    # A picture every 0.05 s: the mean is over seven of them, a whole period, but at the turns.
+    mean = np.convolve(-pulses, np.ones(7), "same") / np.convolve(np.ones(140), np.ones(7), "same")
+    without = found["without_pulses"]
+    assert without["seconds"] == 0.35
+    assert without["mae"] == pytest.approx(np.abs(mean).mean(), abs=0.01)
+    assert without["r2"] == pytest.approx(-(mean.mean() ** 2) / mean.var(), abs=0.01)
+    assert without["kept"] == pytest.approx(agreement(mean, -pulses)["r2"], abs=0.02)
+    assert "steers in pulses" in " ".join(of_driver(found))
+    calm = 0.6 * np.sin(np.arange(COUNT) / 8)
+    found = judged(tub(tables, tmp_path / "b", calm), scripted(lambda _: 0.0), gentle)
+    assert found["without_pulses"] is None and "pulses" not in " ".join(of_driver(found))
+
+
 def test_of_an_angle_the_unit_is_rad(drive, scripted, driven):
     found = judged(drive, scripted(lambda seconds: driven(seconds) + 0.004), OpenLoopSettings())
     assert found["unit"] == "rad"
