@@ -29,9 +29,9 @@ class TakeoverWeights:
     )
     before_weight: float = number(0.0, 0.0, 1.0, "", "weight of these; 0: nothing is learned")
     correction: float = number(
-        4.0, 0.0, 60.0, "s", "a person's frames of this time after a takeover correct the policy"
+        8.0, 0.0, 60.0, "s", "a person's frames of this time after a takeover correct the policy"
     )
-    correction_weight: float = number(4.0, 0.0, 100.0, "", "weight of these")
+    correction_weight: float = number(2.0, 0.0, 100.0, "", "weight of these")
     rehearsal_weight: float = number(
         BY_RECORDINGS,
         -1.0,

@@ -35,6 +35,7 @@ from liquid_control.train.run import Run, described
 from liquid_control.train.split import Split, TooLittleError, split_drives, split_recordings
 from liquid_control.train.starting_network import fine_tuned
 from liquid_control.train.takeovers_settings import PLACES, TakeoversSettings
+from liquid_control.train.validation import validate
 
 METHOD = "imitation: behaviour cloning of a person who takes over from the policy (HG-DAgger)"
 
@@ -69,7 +70,8 @@ def train(settings: TakeoversSettings) -> dict:
     with Run(settings.out, METHOD, decisive, settings.clone.seed, device, started) as run:
         rate = settings.clone.rate or FINE_TUNING_RATE
         network = network.to(device)
-        metrics = clone(run, network, split, settings.clone, rate, True, drives.weights)
+        before = validate(network, split.held_out)
+        metrics = clone(run, network, split, settings.clone, rate, weights=drives.weights)
         data = {
             "recordings": loaded.facts,
             "split": split.names,
@@ -79,7 +81,7 @@ def train(settings: TakeoversSettings) -> dict:
             "takeovers": found,
         }
         run.save_model(network, data, metrics | {"split": split.by})
-        history, held_out = metrics["history"], metrics["held_out"]
+        held_out = metrics["held_out"]
         return {
             "model": str(run.model),
             "recordings": len(loaded.episodes),
@@ -87,7 +89,7 @@ def train(settings: TakeoversSettings) -> dict:
             **found,
             "split": split.by,
             "learned_frames": data["frames"],
-            "before": {name: history[0][name] for name in ("rmse", "mae")},
+            "before": {name: before[name] for name in ("rmse", "mae")},
             "held_out": {name: held_out[name] for name in held_out if name != "recordings"},
             "best_step": metrics["best_step"],
             "core_fit": metrics["core_fit"],
