@@ -15,7 +15,6 @@ import numpy as np
 from liquid_control.config import WorldConfig
 from liquid_control.model.car import chooses_speed
 from liquid_control.signals import Frame, SpeedSample
-from liquid_control.sim.appearance import draw_appearance
 from liquid_control.sim.bodies.body import TIMESTEP
 from liquid_control.sim.bodies.table import BODIES
 from liquid_control.sim.conditions.condition import Condition
@@ -23,12 +22,11 @@ from liquid_control.sim.conditions.delivery import Delivery
 from liquid_control.sim.conditions.network_input import frame_generator
 from liquid_control.sim.conditions.optics import Optics
 from liquid_control.sim.conditions.table import CLEAN
-from liquid_control.sim.conditions.weather import apply_weather
+from liquid_control.sim.drawn import draw
 from liquid_control.sim.driven_world import STEPS_PER_ADVANCE
 from liquid_control.sim.physics import Physics
-from liquid_control.sim.road import SPACING, build_road
+from liquid_control.sim.road import SPACING
 from liquid_control.sim.scene import build_model
-from liquid_control.sim.seeds import streams
 from liquid_control.sim.sensors import SPEED_NOISE, CameraClock, imu_sample
 from liquid_control.sim.tasks.lane_keeping import LANE_KEEPING, SCALE
 from liquid_control.sim.tasks.task import Task
@@ -69,26 +67,21 @@ class World:
     def reset(self, seed: int, held_out: bool = False) -> None:
         """A new road, appearance, body and cruise speed; time starts at zero."""
         self.close()
-        shape, appearances, bodies, self._sensing, weather, delivery = streams(seed, held_out, 6)
         config, condition = self.config, self.condition
-        self.road = build_road(
-            shape, config.length, condition.sharpest_curvature, condition.gentlest_curvature
-        )
-        self.cruise = shape.uniform(config.cruise_low, config.cruise_high)
-        self._plan = self.task.speed_plan(self.road, self.cruise)
-        stratum = None if config.stratum < 0 else config.stratum
-        self.appearance = apply_weather(
-            draw_appearance(appearances, stratum), condition, self.road, weather
-        )
-        self.body = self._kind(condition.body(self._kind.draw(bodies)))
+        drawn = draw(config, seed, held_out, condition, self.task, self._kind.draw)
+        self.road, self.cruise, self._plan = drawn.road, drawn.cruise, drawn.plan
+        self.appearance, self._sensing = drawn.appearance, drawn.sensing
+        self.body = self._kind(drawn.parameters)
         xml = self._kind.model_xml()
-        model = build_model(xml, self.road, self.appearance, appearances, config.trees, weather)
+        model = build_model(
+            xml, self.road, self.appearance, drawn.surfaces, config.trees, drawn.weather
+        )
         self.physics = Physics(model, self.appearance, self.body)
         self._camera = CameraClock(config, self._sensing)
         self._optics = Optics(
             condition, self.appearance, self.physics.focal_length, self.body.camera_pitch
         )
-        self._delivery, self._seed = Delivery(condition, delivery), seed
+        self._delivery, self._seed = Delivery(condition, drawn.delivery), seed
         self._steps = 0
         self.frames_dropped = 0
         self.place(START_STATION)

@@ -11,8 +11,9 @@ import pytest
 from liquid_control.config import VehicleConfig, WorldConfig
 from liquid_control.control.vehicle import steering_angle
 from liquid_control.signals import Frame, ImuSample
-from liquid_control.sim.bodies.body import TIMESTEP, mount_camera
+from liquid_control.sim.bodies.body import TIMESTEP
 from liquid_control.sim.bodies.car import draw_car
+from liquid_control.sim.bodies.mounting import mount_camera
 from liquid_control.sim.bodies.table import BODIES
 from liquid_control.sim.tasks.lane_keeping import OFF_ROAD, expert_curvature
 from liquid_control.sim.world import World

@@ -15,7 +15,7 @@ from liquid_control.config import (
     switch,
 )
 from liquid_control.sim.bodies.body import Parameters
-from liquid_control.sim.bodies.car import WHEELBASE
+from liquid_control.sim.bodies.car_parameters import WHEELBASE
 from liquid_control.sim.road import GENTLEST_CURVATURE, SHARPEST_CURVATURE
 
 FAMILIES = ("clean", "picture", "weather", "time", "body")
