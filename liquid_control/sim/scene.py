@@ -11,18 +11,22 @@ from __future__ import annotations
 import numpy as np
 
 from liquid_control.sim.appearance import Appearance
-from liquid_control.sim.conditions.weather import road_shadows, snow_over
+from liquid_control.sim.conditions.weather import road_shadows
 from liquid_control.sim.rendering import mujoco
-from liquid_control.sim.road import LANE_WIDTH, SPACING, Road
+from liquid_control.sim.road import SPACING, Road
+from liquid_control.sim.scenery import (
+    DASH_PERIOD,
+    GROUND_HEIGHT,
+    GROUND_TILE,
+    PALETTE_CELLS,
+    SIDES,
+    STRIP_LEFT,
+    STRIP_RIGHT,
+    Scenery,
+    cones,
+    draw_scenery,
+)
 
-STRIP_LEFT = 1.5 * LANE_WIDTH + 0.5
-STRIP_RIGHT = -0.5 * LANE_WIDTH - 0.5
-DASH_PERIOD = 12.0
-DASH_LENGTH = 4.0
-LINE_WIDTH = 0.18
-TEXELS_ACROSS = 256
-TEXELS_ALONG = 256
-PALETTE_CELLS = 8
 SHADOW = (0.0, 0.0, 0.02, 0.5)
 
 
@@ -38,9 +42,10 @@ def build_model(
     surfaces, `weather` snow and shadows."""
     weather = weather or np.random.default_rng(0)
     spec = mujoco.MjSpec.from_string(vehicle_xml)
-    _add_surface(spec, "road", _road_texture(rng, appearance, weather))
-    _add_surface(spec, "ground", _grain(rng, 128, 0.12, np.array(appearance.ground)))
-    _add_surface(spec, "roadside", _palette(rng, appearance))
+    scenery = draw_scenery(road, appearance, rng, trees, weather)
+    _add_surface(spec, "road", scenery.road)
+    _add_surface(spec, "ground", scenery.ground)
+    _add_surface(spec, "roadside", _cells(scenery.palette))
     spec.add_texture(
         name="sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
@@ -51,7 +56,7 @@ def build_model(
         height=96,
     )
     _add_mesh(spec, "road", *_road_strip(road))
-    _add_mesh(spec, "roadside", *_roadside(road, rng, trees))
+    _add_mesh(spec, "roadside", *_roadside(scenery))
     _add_mesh(
         spec, "ground", *(_tiled_ground(road, appearance.fog) if appearance.fog else _ground(road))
     )
@@ -108,7 +113,7 @@ def _add_shadows(spec: mujoco.MjSpec, vertices: np.ndarray, faces: np.ndarray) -
 def _ground(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One quad under the whole road: a MuJoCo plane would be tessellated finely at ten times the
     cost of all else."""
-    margin, tile, height = 400.0, 8.0, -0.06
+    margin, tile, height = 400.0, GROUND_TILE, GROUND_HEIGHT
     low = np.array([road.x.min(), road.y.min()]) - margin
     high = np.array([road.x.max(), road.y.max()]) + margin
     corners = np.array([[low[0], low[1]], [high[0], low[1]], [high[0], high[1]], [low[0], high[1]]])
@@ -122,7 +127,7 @@ def _ground(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _tiled_ground(road: Road, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tiles as far from the road as one sees: OpenGL computes fog at corners, so one large quad
     would drown in it."""
-    tile, height = max(8.0, reach / 7.5), -0.06
+    tile, height = max(GROUND_TILE, reach / 7.5), GROUND_HEIGHT
     spread = int(np.ceil(reach / tile))
     around = np.stack(
         np.meshgrid(*[np.arange(-spread, spread + 1)] * 2, indexing="ij"), -1
@@ -138,7 +143,7 @@ def _tiled_ground(road: Road, reach: float) -> tuple[np.ndarray, np.ndarray, np.
     return (
         np.concatenate([corners * tile, np.full((len(corners), 1), height)], 1),
         faces,
-        corners * tile / 8.0,
+        corners * tile / GROUND_TILE,
     )
 
 
@@ -158,63 +163,10 @@ def _road_strip(road: Road) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return vertices, faces, np.stack([across, along], 1)
 
 
-def _road_texture(
-    rng: np.random.Generator, appearance: Appearance, weather: np.random.Generator
-) -> np.ndarray:
-    """One dash period (along, across, 3) uint8: asphalt with grain, worn edge lines, a dashed
-    centre line."""
-    texels = (
-        _grain(rng, TEXELS_ALONG, 0.06, np.array(appearance.asphalt), TEXELS_ACROSS).astype(
-            np.float32
-        )
-        / 255
-    )
-    offset = STRIP_RIGHT + (np.arange(TEXELS_ACROSS) + 0.5) / TEXELS_ACROSS * (
-        STRIP_LEFT - STRIP_RIGHT
-    )
-    wear = rng.uniform(0.75, 1.0)
-
-    def paint(position: float, colour: tuple, rows: slice) -> None:
-        columns = np.abs(offset - position) < LINE_WIDTH / 2
-        texels[rows, columns] = texels[rows, columns] * (1 - wear) + np.array(colour) * wear
-
-    paint(-0.5 * LANE_WIDTH + 0.1, appearance.edge_line, slice(None))
-    paint(1.5 * LANE_WIDTH - 0.1, appearance.edge_line, slice(None))
-    paint(
-        0.5 * LANE_WIDTH,
-        appearance.centre_line,
-        slice(0, int(TEXELS_ALONG * DASH_LENGTH / DASH_PERIOD)),
-    )
-    if appearance.snow:
-        texels = snow_over(texels, offset, appearance.snow, weather)
-    return (np.clip(texels, 0, 1) * 255).astype(np.uint8)
-
-
-def _roadside(
-    road: Road, rng: np.random.Generator, trees: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Trees (trunk and cone crown) and reflector poles along the road as one mesh; colours by
-    palette cell."""
-    parts = []
-    for _ in range(trees):
-        left = rng.random() < 0.5
-        offset = (
-            STRIP_LEFT + rng.uniform(2.5, 25.0) if left else STRIP_RIGHT - rng.uniform(2.0, 25.0)
-        )
-        height, width = rng.uniform(2.5, 9.0), rng.uniform(1.0, 2.4)
-        place = _roadside_point(road, rng.uniform(0, road.length), offset)
-        if place is None:
-            continue
-        cell = int(rng.integers(1, 5))
-        parts.append(_cone(place, 0.0, 0.3 * height, 0.16, 0.14, 0))
-        parts.append(_cone(place, 0.25 * height, height, width, 0.02, cell))
-    for station in np.arange(rng.uniform(0, 50), road.length, 50.0):
-        for offset in (STRIP_LEFT + 0.6, STRIP_RIGHT - 0.6):
-            place = _roadside_point(road, station, offset)
-            if place is not None:
-                parts.append(_cone(place, 0.0, 1.0, 0.06, 0.05, 5))
-    if not parts:
-        parts.append(_cone(np.array([-50.0, 0.0]), 0.0, 1.0, 0.1, 0.1, 0))
+def _roadside(scenery: Scenery) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Trees and poles as one mesh; colours by palette cell."""
+    standing = cones(scenery) or [(np.array([-50.0, 0.0]), 0.0, 1.0, 0.1, 0.1, 0)]
+    parts = [_cone(*one) for one in standing]
     counts = np.cumsum([0] + [len(p[0]) for p in parts[:-1]])
     return (
         np.concatenate([p[0] for p in parts]),
@@ -223,12 +175,9 @@ def _roadside(
     )
 
 
-def _roadside_point(road: Road, station: float, offset: float) -> np.ndarray | None:
-    """A point at the roadside, or None where another stretch of the road passes it."""
-    x, y, heading, _ = road.at(station)
-    place = np.array([x - offset * np.sin(heading), y + offset * np.cos(heading)])
-    nearest = np.min((road.x - place[0]) ** 2 + (road.y - place[1]) ** 2) ** 0.5
-    return place if nearest > min(abs(offset), STRIP_LEFT + 2.0) - 0.5 else None
+def _cells(palette: np.ndarray) -> np.ndarray:
+    """The palette as a texture (8, 64, 3), eight texels to a cell."""
+    return np.repeat(np.repeat(palette[None], 8, 1), 8, 0)
 
 
 def _cone(
@@ -238,7 +187,7 @@ def _cone(
     radius_bottom: float,
     radius_top: float,
     cell: int,
-    sides: int = 6,
+    sides: int = SIDES,
 ):
     """A frustum: vertices (2 sides, 3), side faces, texture coordinates inside one palette cell."""
     angle = np.arange(sides) * 2 * np.pi / sides
@@ -253,31 +202,3 @@ def _cone(
         faces,
         np.tile([(cell + 0.5) / PALETTE_CELLS, 0.5], (2 * sides, 1)),
     )
-
-
-def _palette(rng: np.random.Generator, appearance: Appearance) -> np.ndarray:
-    """Cells: trunk, four foliages, pole, two spare; (8, 64, 3) uint8."""
-    foliage = [np.array(appearance.foliage) * rng.uniform(0.7, 1.4) for _ in range(4)]
-    cells = np.array(
-        [[0.30, 0.22, 0.15], *foliage, [0.85, 0.85, 0.82], [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]
-    )
-    return np.repeat(np.repeat((np.clip(cells, 0, 1) * 255).astype(np.uint8)[None], 8, 1), 8, 0)
-
-
-def _grain(
-    rng: np.random.Generator,
-    rows: int,
-    strength: float,
-    colour: np.ndarray,
-    columns: int | None = None,
-) -> np.ndarray:
-    """A tileable surface of `colour` whose brightness varies by `strength` with a 1/f spectrum;
-    (rows, columns, 3) uint8."""
-    columns = columns or rows
-    frequency = np.hypot(
-        np.fft.fftfreq(rows)[:, None] * rows, np.fft.rfftfreq(columns)[None] * columns
-    )
-    spectrum = np.fft.rfft2(rng.normal(size=(rows, columns))) / np.maximum(frequency, 2.0)
-    noise = np.fft.irfft2(spectrum, s=(rows, columns))
-    brightness = 1 + strength * noise / noise.std()
-    return (np.clip(colour * brightness[..., None], 0, 1) * 255).astype(np.uint8)

@@ -9,6 +9,7 @@ cruise speed.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from liquid_control.sim.conditions.delivery import Delivery
 from liquid_control.sim.conditions.network_input import frame_generator
 from liquid_control.sim.conditions.optics import Optics
 from liquid_control.sim.conditions.table import CLEAN
-from liquid_control.sim.drawn import draw
+from liquid_control.sim.drawn import Drawn, draw
 from liquid_control.sim.driven_world import STEPS_PER_ADVANCE
 from liquid_control.sim.physics import Physics
 from liquid_control.sim.road import SPACING
@@ -42,8 +43,9 @@ class World:
 
     `condition` changes the world, its sensors and its vehicle; everything that it does not change
     stays as drawn for the clean world. `task` gives the speed plan; the world never asks it whether
-    the vehicle drives well. `body`: name in `sim.bodies.table`. `scale`: lengths and speeds that
-    tell good driving from bad.
+    the vehicle drives well. `body`: name in `sim.bodies.table`. `engine` gives what computes the
+    drawn world, with the methods of `Physics`; None: MuJoCo with the body. `scale`: lengths and
+    speeds that tell good driving from bad.
     """
 
     scale = SCALE
@@ -56,12 +58,14 @@ class World:
         condition: Condition = CLEAN,
         task: Task = LANE_KEEPING,
         body: str = "car",
+        engine: Callable[[Drawn, WorldConfig], Physics] | None = None,
     ) -> None:
         self.condition, self.task = condition, task
         self._obeys = chooses_speed(task.spec)
         self.config = condition.world(config or WorldConfig())
         self.physics: Physics | None = None
         self._kind = BODIES[body]
+        self._engine = engine or self._in_mujoco
         self.reset(seed, held_out)
 
     def reset(self, seed: int, held_out: bool = False) -> None:
@@ -71,12 +75,8 @@ class World:
         drawn = draw(config, seed, held_out, condition, self.task, self._kind.draw)
         self.road, self.cruise, self._plan = drawn.road, drawn.cruise, drawn.plan
         self.appearance, self._sensing = drawn.appearance, drawn.sensing
-        self.body = self._kind(drawn.parameters)
-        xml = self._kind.model_xml()
-        model = build_model(
-            xml, self.road, self.appearance, drawn.surfaces, config.trees, drawn.weather
-        )
-        self.physics = Physics(model, self.appearance, self.body)
+        self.physics = self._engine(drawn, config)
+        self.body = self.physics.body
         self._camera = CameraClock(config, self._sensing)
         self._optics = Optics(
             condition, self.appearance, self.physics.focal_length, self.body.camera_pitch
@@ -172,6 +172,12 @@ class World:
     def close(self) -> None:
         if self.physics is not None:
             self.physics.close()
+
+    def _in_mujoco(self, drawn: Drawn, config: WorldConfig) -> Physics:
+        body, xml = self._kind(drawn.parameters), self._kind.model_xml()
+        look, trees = drawn.appearance, config.trees
+        model = build_model(xml, drawn.road, look, drawn.surfaces, trees, drawn.weather)
+        return Physics(model, look, body)
 
     def _expose(self) -> None:
         due = self._camera.due(self._steps * TIMESTEP)

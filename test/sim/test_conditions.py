@@ -20,7 +20,7 @@ from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.network_input import CorruptedInput
 from liquid_control.sim.conditions.table import CLEAN, CONDITIONS, find_conditions
 from liquid_control.sim.expert import ExpertRuntime
-from liquid_control.sim.scene import LINE_WIDTH, STRIP_LEFT, STRIP_RIGHT, TEXELS_ACROSS
+from liquid_control.sim.scenery import LINE_WIDTH, STRIP_LEFT, STRIP_RIGHT, TEXELS_ACROSS
 from liquid_control.sim.tasks.lane_keeping import expert_curvature
 from liquid_control.sim.world import World
 

@@ -45,9 +45,12 @@ from liquid_control.evaluate.closed_loop.recorded import (
 from liquid_control.evaluate.closed_loop.recorded_rows import recording_row, stretch_row, totals
 from liquid_control.evaluate.closed_loop.worlds import (
     MUJOCO,
+    SIMULATED,
     cache_folder,
+    engine_of,
     recordings_of,
     refuse_other_vehicle,
+    refuse_undrawn,
     with_image,
 )
 from liquid_control.evaluate.learned_from import learned_from
@@ -103,8 +106,8 @@ class EvaluationSettings:
 
     worlds: tuple[str, ...] = several(
         (MUJOCO,),
-        "where to drive: mujoco, or recording:PATH [recording:PATH ...] of any format that replay "
-        "reads",
+        "where to drive: mujoco, twin (doc/twin.md), or recording:PATH [recording:PATH ...] of any "
+        "format that replay reads",
         flag="world",
     )
     only: str = choice(
@@ -134,8 +137,12 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         check(self)
-        find_conditions(self.conditions)
-        if recordings_of(self.worlds):
+        conditions, recordings = (
+            find_conditions(self.conditions),
+            recordings_of(self.worlds, SIMULATED),
+        )
+        refuse_undrawn(self.worlds[0], conditions)
+        if recordings:
             conditions_of(self.conditions)
             for name, without in (("adaptation", MODES[0]), ("person", PERSONS[0])):
                 if getattr(self, name) != without:
@@ -144,12 +151,14 @@ class EvaluationSettings:
 
 @dataclasses.dataclass(frozen=True)
 class RoadJob:
-    """Held-out road number `road` of the set that `seed` names, under a condition."""
+    """Held-out road number `road` of the set that `seed` names, under a condition. `engine`: the
+    world that computes it, mujoco or twin."""
 
     condition: str
     road: int
     seed: int
     world: WorldConfig
+    engine: str = MUJOCO
 
 
 def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
@@ -160,13 +169,16 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
     started = time.perf_counter()
     settings = dataclasses.replace(settings, model=find_model(settings.model))
     info = read_model(settings.model, settings.require_signature)
-    if recordings_of(settings.worlds):
+    if recordings_of(settings.worlds, SIMULATED):
         return evaluate_recorded(settings, progress)
     refuse_other_vehicle(info)
     conditions = find_conditions(settings.conditions)
     model = pack_model(settings.model)
     jobs = [
-        [RoadJob(c.name, road, settings.seed, settings.world) for road in range(settings.roads)]
+        [
+            RoadJob(c.name, road, settings.seed, settings.world, settings.worlds[0])
+            for road in range(settings.roads)
+        ]
         for c in conditions
     ]
     title, engine = "roads" if progress else None, processes(settings.workers)
@@ -183,6 +195,7 @@ def evaluate(settings: EvaluationSettings, progress: bool = True) -> dict:
     distance = sum(r.distance_m for r in first)
     return {
         "model": str(settings.model),
+        "world": list(settings.worlds),
         "seed": settings.seed,
         "roads": settings.roads,
         "distance_m": round(distance, 1),
@@ -214,7 +227,10 @@ def evaluate_recorded(settings: EvaluationSettings, progress: bool) -> dict:
     intervals for each condition, and rows by recording and by stretch. Raises the errors of
     `load_roads` for a recording that cannot be driven in."""
     started = time.perf_counter()
-    paths, conditions = recordings_of(settings.worlds), conditions_of(settings.conditions)
+    paths, conditions = (
+        recordings_of(settings.worlds, SIMULATED),
+        conditions_of(settings.conditions),
+    )
     model = pack_model(settings.model)
     info = read_model(settings.model)
     spec = info.spec
@@ -330,6 +346,7 @@ def _driven(
         held_out=True,
         condition=condition,
         task=task,
+        engine=engine_of(job.engine),
     )
     runtime = driver(world)
     if condition.input_corruption:

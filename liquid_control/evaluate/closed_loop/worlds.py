@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -11,19 +11,40 @@ from liquid_control.config import PreprocessConfig
 from liquid_control.errors import ConfigError
 from liquid_control.model.model_file import ModelInfo
 from liquid_control.model.spec import PolicySpec
+from liquid_control.sim.conditions.condition import Condition
 
-MUJOCO, RECORDING = "mujoco", "recording:"
+MUJOCO, TWIN, RECORDING = "mujoco", "twin", "recording:"
 
 
-def recordings_of(worlds: Sequence[str]) -> tuple[Path, ...]:
-    """The paths behind `recording:`; none for mujoco. Raises ConfigError for another world and for
-    a mixture."""
-    expected = f"{MUJOCO}, or {RECORDING}PATH [{RECORDING}PATH ...]"
-    if tuple(worlds) == (MUJOCO,):
+SIMULATED = (MUJOCO, TWIN)
+"""Worlds in which `evaluate` draws its roads."""
+
+
+def recordings_of(worlds: Sequence[str], simulated: Sequence[str] = (MUJOCO,)) -> tuple[Path, ...]:
+    """The paths behind `recording:`; none for one of the `simulated` worlds. Raises ConfigError for
+    another world and for a mixture."""
+    if len(worlds) == 1 and worlds[0] in simulated:
         return ()
     if not worlds or any(not one.startswith(RECORDING) or one == RECORDING for one in worlds):
+        expected = f"{', '.join(simulated)}, or {RECORDING}PATH [{RECORDING}PATH ...]"
         raise ConfigError("world", " ".join(worlds) or "nothing", expected)
     return tuple(Path(world.removeprefix(RECORDING)) for world in dict.fromkeys(worlds))
+
+
+def engine_of(world: str) -> Callable | None:
+    """The `engine` of `sim.world.World` for mujoco or the twin."""
+    if world != TWIN:
+        return None
+    from liquid_control.sim.batched.single import twin_engine
+
+    return twin_engine
+
+
+def refuse_undrawn(world: str, conditions: Sequence[Condition]) -> None:
+    """Raises ConfigError for a condition that the twin does not draw."""
+    for condition in conditions:
+        if world == TWIN and condition.shadows:
+            raise ConfigError("conditions", condition.name, "others: the twin draws no shadows")
 
 
 def cache_folder(given: Path | None) -> AbstractContextManager:

@@ -177,3 +177,24 @@ def test_being_put_back_is_no_jerk():
 def test_an_unknown_condition_is_refused_before_anything_is_driven():
     with pytest.raises(ConfigError, match="foggy.*fog"):
         EvaluationSettings(MODEL, conditions=("foggy",))
+
+
+def test_a_shipped_model_drives_in_the_twin_as_in_mujoco():
+    """Same roads, looks, cars, noise and stamps; the figures are those of the other world."""
+    config = WorldConfig(length=150.0)
+    real, twin = (
+        evaluate(EvaluationSettings(MODEL, 2, 0, world=config, workers=1, worlds=(world,)), False)
+        for world in ("mujoco", "twin")
+    )
+    assert real.keys() == twin.keys() and twin["world"] == ["twin"]
+    assert twin["departures"] == real["departures"] == 0
+    assert twin["distance_m"] == pytest.approx(real["distance_m"], abs=1.0)
+    assert twin["lateral_rmse_m"] == pytest.approx(real["lateral_rmse_m"], abs=0.04)
+    for one, other in zip(real["per_road"], twin["per_road"], strict=True):
+        assert one["seed"] == other["seed"] and one["stratum"] == other["stratum"]
+        assert other["frames_used"] == pytest.approx(one["frames_used"], abs=3)
+
+
+def test_conditions_that_the_twin_does_not_draw_are_refused():
+    with pytest.raises(ConfigError, match="draws no shadows"):
+        EvaluationSettings(MODEL, conditions=("shadows",), worlds=("twin",))

@@ -1,0 +1,232 @@
+"""`camera_cpu` in PyTorch, for any device, and as its definition."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from liquid_control.sim.batched.camera_cpu import (
+    ACROSS,
+    ALONG,
+    FARTHEST,
+    FIELDS,
+    FOG_START,
+    FULL,
+    GRAIN,
+    HEADLIGHT,
+    LEVEL,
+    NEAREST,
+    SKY_MIDDLE,
+    SKY_SLOPE,
+)
+from liquid_control.sim.batched.camera_cpu import FIELD as BITS
+from liquid_control.sim.batched.looks import (
+    AMBIENT,
+    BOTTOM,
+    COLOUR,
+    DIFFUSE,
+    FOG,
+    HIGH,
+    LAST,
+    LEVELS,
+    LOW,
+    PLACE_X,
+    PLACE_Y,
+    RADIUS_BOTTOM,
+    RADIUS_TOP,
+    SCALES,
+    SUN_X,
+    SUN_Y,
+    SUN_Z,
+    TOP,
+    Looks,
+)
+from liquid_control.sim.batched.motion import ROW_COS, ROW_CURVATURE, ROW_SIN, ROW_X, ROW_Y, SPACING
+from liquid_control.sim.scenery import GROUND_HEIGHT, SIDES, STRIP_LEFT, STRIP_RIGHT
+
+LOOKS_FOR = 3
+"""Steps to a pixel's station."""
+
+
+def draw(
+    view: Tensor,
+    road: Tensor,
+    rows: Tensor,
+    samples: int,
+    stations: Tensor,
+    width: int,
+    looks: Looks,
+    focal: float,
+    size: tuple[int, int],
+) -> Tensor:
+    """Pictures (B, h, w, 3) uint8 of a size (h, w) from views (B, VIEW), see `camera_cpu.draw`."""
+    view, light = view.double(), looks.lights[road].double()
+    image, depth = _ground(view, road, rows, samples, stations, width, looks, light, focal, size)
+    for index in range(looks.standing.shape[1]):
+        part = looks.standing[road, index].double()
+        there = index < looks.count[road]
+        _stand(view, light, part, there, focal, depth, image)
+    return image
+
+
+def _axes(view: Tensor, dims: int) -> list[list[Tensor]]:
+    """Position, forward, right and up, each of three tensors (B, 1, ..)."""
+    shaped = view.view(len(view), 4, 3, *(1,) * dims)
+    return [[shaped[:, axis, part] for part in range(3)] for axis in range(4)]
+
+
+def _ground(view, road, rows, samples, stations, width, looks, light, focal, size):
+    height, across = size
+    (px, py, pz), (fx, fy, fz), (rx, ry, rz), (ux, uy, uz) = _axes(view, 2)
+    kwargs = {"dtype": torch.float64, "device": view.device}
+    v = (-(torch.arange(height, **kwargs) + 0.5 - 0.5 * height) / focal)[:, None]
+    u = ((torch.arange(across, **kwargs) + 0.5 - 0.5 * across) / focal)[None]
+    dx, dy, dz = fx + u * rx + v * ux, fy + u * ry + v * uy, fz + u * rz + v * uz  # (B, h, w)
+    fall = 1.0 / (-dz).clamp(min=-LEVEL)
+    far = pz * fall
+    below = far - GROUND_HEIGHT * fall
+    is_sky = (dz > LEVEL) | (below > FARTHEST)
+    x, y = px + far * dx, py + far * dy
+    place = x.clamp(0, width - 1).long()
+    station = stations[(road * width)[:, None, None] + place].double()
+    first = (road * samples)[:, None, None]
+    for _ in range(LOOKS_FOR):
+        sample = (station / SPACING + 0.5).long().clamp(0, samples - 1)
+        row = rows[first + sample].double().unbind(-1)
+        right, up = x - row[ROW_X], y - row[ROW_Y]
+        cos, sin, bend = row[ROW_COS], row[ROW_SIN], row[ROW_CURVATURE]
+        left = up * cos - right * sin
+        along = (right * cos + up * sin) / (1.0 - bend * left).clamp(min=0.3)
+        station = sample * SPACING + along
+    offset = left - 0.5 * bend * along * along
+    on_road = (offset > STRIP_RIGHT) & (offset < STRIP_LEFT)
+    on_road &= (station >= 0.0) & (station <= (samples - 1) * SPACING)
+    far = torch.where(on_road, far, below)
+    x, y = px + far * dx, py + far * dy
+    step, tilt, rise = far / focal, -rz * fall, -uz * fall
+    ax, ay = step * (rx - dx * tilt), step * (ry - dy * tilt)
+    bx, by = step * (ux - dx * rise), step * (uy - dy * rise)
+    turned = bend * along
+    cos, sin = cos - turned * sin, sin + turned * cos
+    shrunk = ALONG / (1.0 - bend * offset).clamp(min=0.3)
+    a0 = torch.where(on_road, (ay * cos - ax * sin) * ACROSS, ax * GRAIN)
+    a1 = torch.where(on_road, (ax * cos + ay * sin) * shrunk, ay * GRAIN)
+    b0 = torch.where(on_road, (by * cos - bx * sin) * ACROSS, bx * GRAIN)
+    b1 = torch.where(on_road, (bx * cos + by * sin) * shrunk, by * GRAIN)
+    s = torch.where(on_road, (offset - STRIP_RIGHT) * ACROSS, x * GRAIN)
+    t = torch.where(on_road, station * ALONG, y * GRAIN)
+    longest = torch.maximum(a0.square() + a1.square(), b0.square() + b1.square())
+    colour = _filtered(looks.texels, road, (~on_road).long(), s, t, longest)
+    shaped = light[:, None, None, :]
+    lit = shaped[..., SUN_Z] + HEADLIGHT * (-fz).clamp(min=0.0)
+    lit = (shaped[..., AMBIENT] + shaped[..., DIFFUSE] * lit).clamp(max=1.0)
+    clear = _clear(far, shaped[..., FOG])
+    haze, top = 255.0 * shaped[..., LOW : LOW + 3], 255.0 * shaped[..., HIGH : HIGH + 3]
+    seen = colour * (lit * clear / 4096.0)[..., None] + haze * (1.0 - clear)[..., None]
+    rising = (dz / (dx * dx + dy * dy + dz * dz).sqrt()).clamp(min=0.0)
+    mix = (SKY_MIDDLE - SKY_SLOPE * rising)[..., None]
+    seen = torch.where(is_sky[..., None], haze * (1.0 - mix) + top * mix, seen)
+    image = (seen.clamp(max=255.0) + 0.5).to(torch.uint8)
+    return image, torch.where(is_sky, FARTHEST, far)
+
+
+def _clear(far: Tensor, fog: Tensor) -> Tensor:
+    clear = ((fog - far) / (fog - FOG_START * fog).clamp(min=1e-9)).clamp(0.0, 1.0)
+    return torch.where(fog > 0.0, clear, 1.0)
+
+
+def _filtered(texels, road, kind, s, t, longest) -> Tensor:
+    """(B, h, w, 3), in 1/4096 of a grey level."""
+    mantissa, exponent = torch.frexp(longest.clamp(min=1.0))
+    smaller = 0.5 * (exponent - 2.0 + 2.0 * mantissa)
+    level = smaller.long()
+    share = ((smaller - level) * 64.0).long()
+    levels = torch.tensor(LEVELS, device=texels.device)
+    scales = torch.tensor(SCALES, device=texels.device)
+
+    def bilinear(level: Tensor) -> Tensor:
+        level = level.clamp(max=LAST)
+        begin, mask, wide = levels[kind, level].unbind(-1)
+        scale = 64.0 * scales[level]
+        column, row = (s * scale).floor().long() - 32, (t * scale).floor().long() - 32
+        right, up = column & 63, row & 63
+        column, row = column >> 6, row >> 6
+
+        def spread(dc: int, dr: int) -> Tensor:
+            at = begin + (((row + dr) & mask) << wide) + ((column + dc) & mask)
+            colour = texels[road[:, None, None], at].long()
+            low, middle, high = colour & 0xFF, colour & 0xFF00, colour & 0xFF0000
+            return low | middle << (BITS - 8) | high << (2 * BITS - 16)
+
+        low = spread(0, 0) * (64 - right) + spread(1, 0) * right
+        high = spread(0, 1) * (64 - right) + spread(1, 1) * right
+        return low * (64 - up) + high * up
+
+    colour, other = bilinear(level), bilinear(level + 1)
+    mixed = ((colour >> 6) & FIELDS) * (64 - share) + ((other >> 6) & FIELDS) * share
+    colour = torch.where(share > 0, mixed, colour)
+    return torch.stack([(colour >> (BITS * channel)) & FULL for channel in range(3)], -1).double()
+
+
+def _stand(view, light, part, there, focal, depth, image) -> None:
+    """Draws one frustum of each world (B, FRUSTUM) into its picture and depth."""
+    (px, py, pz), (fx, fy, fz), (rx, ry, rz), (ux, uy, uz) = _axes(view, 0)
+    height, across = depth.shape[1:]
+    east, north = part[:, PLACE_X] - px, part[:, PLACE_Y] - py
+    low, high = part[:, BOTTOM] - pz, part[:, TOP] - pz
+    near, aside, over = (east * fx + north * fy, east * rx + north * ry, east * ux + north * uy)
+    z0, z1 = near + low * fz, near + high * fz
+    seen = there & (torch.minimum(z0, z1) >= NEAREST) & (torch.maximum(z0, z1) <= FARTHEST)
+    z0, z1 = z0.clamp(min=NEAREST), z1.clamp(min=NEAREST)
+    x0 = 0.5 * across + focal * (aside + low * rz) / z0
+    x1 = 0.5 * across + focal * (aside + high * rz) / z1
+    y0 = 0.5 * height - focal * (over + low * uz) / z0
+    y1 = 0.5 * height - focal * (over + high * uz) / z1
+    seen &= (x0 <= 2.0 * across) & (x0 >= -across)
+    left0, right0 = _outline(view, part[:, RADIUS_BOTTOM], x0, z0, 0.5 * across, focal)
+    left1, right1 = _outline(view, part[:, RADIUS_TOP], x1, z1, 0.5 * across, focal)
+    z = 0.5 * (z0 + z1)
+    level = torch.hypot(fx, fy)
+    sun_ahead = light[:, SUN_X] * fx / level + light[:, SUN_Y] * fy / level
+    sun_right = light[:, SUN_X] * fy / level - light[:, SUN_Y] * fx / level
+    slope = (part[:, RADIUS_BOTTOM] - part[:, RADIUS_TOP]) / (part[:, TOP] - part[:, BOTTOM])
+    slope = torch.nan_to_num(slope)  # of rows that stand for nothing
+    steep = 1.0 / (1.0 + slope.square()).sqrt()
+
+    def wide(values: Tensor) -> Tensor:
+        return values[:, None, None]
+
+    kwargs = {"dtype": torch.float64, "device": view.device}
+    line = torch.arange(height, **kwargs)[None, :, None] + 0.5
+    column = torch.arange(across, **kwargs)[None, None] + 0.5
+    share = (wide(y0) - line) / wide(y0 - y1)
+    left = wide(left0) + share * wide(left1 - left0)
+    right = wide(right0) + share * wide(right1 - right0)
+    inside = wide(seen) & (line >= wide(y1)) & (line <= wide(y0))
+    inside = inside & (column >= left) & (column < right) & (depth >= wide(z))
+    q = (2.0 * (column - left) / (right - left) - 1.0).clamp(-1.0, 1.0)
+    facing = (1.0 - q * q).sqrt()
+    sun = q * wide(sun_right) - facing * wide(sun_ahead) + wide(slope * light[:, SUN_Z])
+    own = facing * wide(level) - wide(slope * fz)
+    lights = (wide(steep) * sun).clamp(min=0.0) + HEADLIGHT * (wide(steep) * own).clamp(min=0.0)
+    lit = (wide(light[:, AMBIENT]) + wide(light[:, DIFFUSE]) * lights).clamp(max=1.0)
+    clear = wide(_clear(z, light[:, FOG]))
+    colour, haze = part[:, None, None, COLOUR : COLOUR + 3], light[:, None, None, LOW : LOW + 3]
+    shown = colour * (lit * clear)[..., None] + haze * (1.0 - clear)[..., None]
+    shown = (shown.clamp(max=1.0) * 255.0 + 0.5).to(torch.uint8)
+    image.copy_(torch.where(inside[..., None], shown, image))
+    depth.copy_(torch.where(inside, wide(z), depth))
+
+
+def _outline(view, radius, middle, depth, centre, focal) -> tuple[Tensor, Tensor]:
+    _, (fx, fy, _), (rx, ry, _), _ = _axes(view, 0)
+    aside, columns = (middle - centre) * depth / focal, [middle]
+    for corner in range(SIDES):
+        angle = 2.0 * math.pi * corner / SIDES
+        east, north = radius * math.cos(angle), radius * math.sin(angle)
+        ahead = (depth + east * fx + north * fy).clamp(min=NEAREST)
+        columns.append(centre + focal * (aside + east * rx + north * ry) / ahead)
+    every = torch.stack(columns)
+    return every.amin(0), every.amax(0)
