@@ -127,7 +127,7 @@ def load_takeovers(settings: TakeoversSettings, info: ModelInfo) -> TakeoverDriv
         )
     split = split_drives(
         loaded.episodes,
-        settings.held_out or _unlearned(settings, loaded, info),
+        settings.held_out or _to_hold_out(settings, loaded, info),
         settings.held_out_share,
         settings.clone.seed,
         settings.block,
@@ -135,12 +135,12 @@ def load_takeovers(settings: TakeoversSettings, info: ModelInfo) -> TakeoverDriv
     return TakeoverDrives(loaded, *_weighed(settings, loaded, split), found)
 
 
-def _unlearned(
+def _to_hold_out(
     settings: TakeoversSettings, loaded: LoadedRecordings, info: ModelInfo
 ) -> tuple[Path, ...]:
-    """Recordings to hold out, drawn by the seed from those that the model to begin with has not
-    learned: on what it has learned its own error is too low, and no other weights would be chosen.
-    None where there are no two of them."""
+    """Recordings to hold out, drawn by the seed from those in which a person drove and which the
+    model to begin with has not learned: on what it has learned its own error is too low. Where
+    there are no two of them, from all in which a person drove; none where there are no two."""
     data = info.provenance.get("data", {})
     named = set(data.get("split", {}).get("learned", ()))
     known = {
@@ -148,14 +148,20 @@ def _unlearned(
         for name, facts in data.get("recordings", {}).items()
         if name in named
     }
-    fresh = {
+    by_person = {
         name: episode
         for name, episode in loaded.episodes.items()
+        if only_by(episode, loaded.drivers.get(name), Driver.PERSON).known.any()
+    }
+    fresh = {
+        name: episode
+        for name, episode in by_person.items()
         if tuple(sorted(loaded.facts[name]["files"].values())) not in known
     }
-    if len(fresh) < 2:
+    pool = fresh if len(fresh) > 1 else by_person
+    if len(pool) < 2:
         return ()
-    drawn = split_recordings(fresh, settings.held_out_share, settings.clone.seed, settings.block)
+    drawn = split_recordings(pool, settings.held_out_share, settings.clone.seed, settings.block)
     return tuple(map(Path, drawn.held_out))
 
 
@@ -204,8 +210,9 @@ def _weighed(
         by_hand, _ = near_targets(only_by(episode, drivers[name], Driver.PERSON), margin)
         if len(by_hand):
             held_out[name] = by_hand
-    if not learned:
-        raise TooLittleError("learned", 0, "none that teaches", "some that a person drove")
+    for part, rest in (("learned", learned), ("held-out", held_out)):
+        if not rest:
+            raise TooLittleError(part, 0, "none that teaches", "some that a person drove")
     return dataclasses.replace(split, learned=learned, held_out=held_out), weight_of
 
 

@@ -157,6 +157,25 @@ def test_what_the_model_has_learned_is_not_held_out(run, settings, folder, drive
     assert held["start"] & {"drive_0", "drive_1"}
 
 
+def test_drives_that_the_policy_drove_alone_are_not_held_out(settings, drives, tmp_path):
+    """No person drives in them, so that they could judge nothing."""
+    spans = {
+        "taken_0": SPANS,
+        "taken_1": SPANS,
+        "alone_0": ((0.0, 12.1),),
+        "alone_1": ((0.0, 12.1),),
+    }
+    bags = tuple(
+        drives.write_drive(tmp_path / name, seed, policy=of)
+        for seed, (name, of) in enumerate(spans.items())
+    )
+    for seed in range(4):
+        clone = dataclasses.replace(QUICK, seed=seed)
+        given = dataclasses.replace(settings, bags=bags, held_out=(), clone=clone, unusable="use")
+        split = load_takeovers(given, read_model(settings.start)).split
+        assert {Path(name).name for name in split.held_out} < {"taken_0", "taken_1"}
+
+
 def test_recordings_are_gathered_from_folders(folder, drives, tmp_path):
     for name in ("b", "a"):
         drives.write_drive(tmp_path / "day" / name, seconds=1.0, policy=((0.2, 0.6),))

@@ -31,15 +31,16 @@ class Loop:
         return self.settings.out / f"{self.condition}_{self.seed}"
 
     def run(self) -> dict:
-        """`rounds`: a row for each round's drives, the last without learning after it; `clean`:
-        first and last policy on clean held-out roads, paired."""
+        """`rounds`: a row for each round's drives, with the `training` behind it, None behind the
+        last and where the person never took over: such a model stays as it is. `clean`: first and
+        last policy on clean held-out roads, paired."""
         model, clean = start_policy(self.settings, self.seed)
         first, recorded, rounds = model, list(clean), []
         for number in range(self.settings.rounds + 1):
             rows, bags = self._drive(model, number)
             recorded += bags
-            rounds.append({"round": number, "roads": rows})
-            if number < self.settings.rounds:
+            rounds.append({"round": number, "roads": rows, "training": None})
+            if number < self.settings.rounds and any(row["takeovers"] for row in rows):
                 model, rounds[-1]["training"] = self._learn(model, recorded, number)
         on_roads = [_examine(self.settings, self.seed, one) for one in (model, first)]
         return {"rounds": rounds, "clean": paired.on_roads(*on_roads)}

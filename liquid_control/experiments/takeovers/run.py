@@ -72,12 +72,12 @@ def summarised(loops: Sequence[Mapping]) -> dict:
             }
         )
     first, last = rows[0]["takeovers_per_km"], rows[-1]["takeovers_per_km"]
-    lost = [r["training"]["handover_frames_lost"] for o in loops for r in o["rounds"][:-1]]
+    trained = [row["training"] for loop in loops for row in loop["rounds"] if row["training"]]
     worse = [any(figure["worse"] for figure in loop["clean"].values()) for loop in loops]
     return {
         "rounds": rows,
         "times_fewer": first / last if last else None,
-        "handover_frames_lost": max(lost),
+        "handover_frames_lost": max((one["handover_frames_lost"] for one in trained), default=0),
         "seeds": len(loops),
         "clean_worse": sum(worse),
     }
