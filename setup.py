@@ -42,7 +42,13 @@ setup(
     python_requires=">=3.10",
     packages=find_packages(include=[NAME, f"{NAME}.*"]),
     package_data={
-        NAME: ["report/templates/*", "sim/assets/*", "sim/assets/**/*", "policy/kernels/**/*"]
+        NAME: [
+            "report/templates/*",
+            "sim/assets/*",
+            "sim/assets/**/*",
+            "policy/kernels/**/*",
+            "deploy/c99/templates/*",
+        ]
     },
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),

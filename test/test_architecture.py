@@ -97,7 +97,7 @@ WITHOUT_TORCH = {
     "ros",
     "stress",
 }
-TORCH_IN_DEPLOY = {"export.py", "torch_runtime.py"}
+TORCH_IN_DEPLOY = {"export.py", "export_c.py", "torch_runtime.py"}
 TORCH_IN_SIM = "sim/batched/"
 """Worlds as tensors."""
 LONGEST_FILE = 400
@@ -268,7 +268,7 @@ def test_every_module_says_what_it_is_for(path):
 
 
 def test_behaviour_is_not_switched_by_environment_variables():
-    """Only what other programs define may be read: the GL back end, the ROS environment."""
+    """Only what other programs define may be read: GL back end, ROS, compiler, cache."""
     foreign = {
         "MUJOCO_GL",
         "PYOPENGL_PLATFORM",
@@ -282,6 +282,8 @@ def test_behaviour_is_not_switched_by_environment_variables():
         "OMP_NUM_THREADS",
         "OMP_WAIT_POLICY",
         "PYTHONUNBUFFERED",
+        "CC",
+        "XDG_CACHE_HOME",
     }
     for path in MODULES:
         for node in ast.walk(tree(path)):

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Sets up this machine: system libraries, .venv with the pinned packages, this package.
 # Does nothing when all is installed; repairs an interrupted set-up. Prints to stderr only.
-# With the argument `browser` it installs a Chromium for the tests of the operator's page instead; where there is none to be had, they are skipped.
+# With arguments it installs what some tests need instead, `browser` (Chromium, for the operator's page) and `compiler` (gcc, for the C source of a policy); where
+# there is none to be had, these are skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -68,11 +69,17 @@ fingerprint() { { cat requirements.txt constraints.txt setup.py setup.cfg pyproj
 ready=.venv/ready
 is_ready() { [ -f "$ready" ] && [ "$(cat "$ready")" = "$(fingerprint)" ] && works .venv/bin/python; }
 
-if [ "${1:-}" = browser ]; then
-    for name in chromium chromium-browser google-chrome google-chrome-stable; do
-        ! command -v "$name" >/dev/null || exit 0
+has_one_of() { local name; for name in "$@"; do ! command -v "$name" >/dev/null || return 0; done; return 1; }
+
+if [ $# -gt 0 ]; then
+    for what in "$@"; do
+        case $what in
+            browser) has_one_of chromium chromium-browser google-chrome google-chrome-stable || (install_packages chromium) ||
+                say "no browser: the tests of the operator's page in one are skipped" ;;
+            compiler) has_one_of gcc cc clang || (install_packages gcc libc6-dev) || say "no C compiler: the tests of the C source are skipped" ;;
+            *) fail "unknown argument $what: browser or compiler" ;;
+        esac
     done
-    (install_packages chromium) || say "no browser: the tests of the operator's page in one are skipped"
     exit 0
 fi
 

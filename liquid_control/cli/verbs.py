@@ -106,7 +106,7 @@ VERBS = (
         "serve the operator's page of a robot: watch, engage, take over, stop, drive by hand",
         "ros.operating:VERB",
     ),
-    Entry("export", "write a model's policy.onnx from its weights", "deploy.export:VERB"),
+    Entry("export", "write a model's policy.onnx, or its C99 source", "deploy.export:VERB"),
     Entry("sign", "sign a model with an ed25519 key", "model.signing:VERB"),
     Entry(
         "bench cells",
@@ -120,6 +120,7 @@ VERBS = (
         trains=True,
     ),
     Entry("bench replay", "measure speed and memory of replaying recordings", "bench.replay:VERB"),
+    Entry("bench step", "measure one step of a policy by each runtime", "bench.step:VERB"),
     Entry(
         "bench shadow",
         "measure what a shadow costs the policy node: its CPU time and the latency of proposals",

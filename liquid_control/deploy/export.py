@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from liquid_control.config import REQUIRED, text
+from liquid_control.config import REQUIRED, path, text
+from liquid_control.deploy.c99.export_c import export_c
 from liquid_control.deploy.graph import graph_names
 from liquid_control.errors import MissingDependencyError
 from liquid_control.model.artefacts import is_saved
@@ -166,8 +167,20 @@ class ExportSettings:
     """Settings of `liquid-control export`."""
 
     model: str = text(REQUIRED, "path of a model directory, or the name of an installed model")
+    c: Path | None = path(
+        None,
+        "instead of policy.onnx, write the policy as C99 into this folder: source, header, test, "
+        "example and build files (doc/c.md)",
+        writes="folder",
+    )
 
 
-VERB = Verb(
-    ExportSettings, lambda settings: {"onnx": str(export_model(find_model(settings.model)))}
-)
+def export(settings: ExportSettings) -> dict:
+    """What was written. Raises ModelFileError, and ConfigError for a core without C code."""
+    model = find_model(settings.model)
+    if settings.c is not None:
+        return export_c(model, settings.c)
+    return {"onnx": str(export_model(model))}
+
+
+VERB = Verb(ExportSettings, export)

@@ -10,6 +10,7 @@ from liquid_control.errors import ConfigError
 
 RUNTIMES = {
     "onnx": "liquid_control.deploy.onnx_runtime:OnnxRuntime",
+    "native": "liquid_control.deploy.c99.library:NativeRuntime",
     "torch": "liquid_control.deploy.torch_runtime:TorchRuntime",
 }
 """Class of each runtime, which has a class method `load(directory)`. A class is imported when it is

@@ -38,6 +38,7 @@ NEEDS = {
     "bench cells": "train report",
     "bench train": "train report",
     "bench replay": "run bags report",
+    "bench step": "train report",
     "bench shadow": "run sim",
     "bench operator": "run",
     "bench recorder": "run bags sim",

@@ -84,7 +84,7 @@ def test_a_thousand_irregular_steps_with_the_state_fed_back(model, name):
 
 
 def test_an_unknown_runtime_is_refused_with_the_known_ones(model):
-    with pytest.raises(ConfigError, match="one of onnx, torch"):
+    with pytest.raises(ConfigError, match="one of onnx, native, torch"):
         load_runtime(model, "abacus")
     assert isinstance(load_runtime(model), OnnxRuntime)
     assert isinstance(load_runtime(model, "torch"), TorchRuntime)
