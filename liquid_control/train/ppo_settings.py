@@ -12,11 +12,14 @@ from liquid_control.errors import ConfigError
 from liquid_control.model.cores import CoreConfig, LtcConfig, WiringConfig
 from liquid_control.sim.batched.bodies import BODIES, OBSERVATIONS, BodyWorld
 from liquid_control.sim.batched.gymnasium_world import GymnasiumWorld
+from liquid_control.sim.batched.lane import LaneSettings, LaneWorlds
 from liquid_control.sim.batched.vector_world import VectorWorld
 from liquid_control.train.device import DEVICES
 
 PLACES = ("out", "workers", "device")
 """Settings that say where a run is done and do not decide its outcome."""
+LONGEST_DRIVE = 1000.0
+"""[s] on a held-out road."""
 CIRCUIT = WiringConfig(
     inter=14, command=8, sensory_fanout=7, inter_fanout=4, recurrent_command=8, motor_fanin=4
 )
@@ -64,9 +67,10 @@ class PpoNumbers:
         check(self)
 
 
+LANE = "lane"
 BODY = PpoNumbers(32, 64, 4, 5, 5e-4, 0.98, 0.92, 0.223)
 OTHER = PpoNumbers(16, 64, 4, 5, 5e-4, 0.99, 0.95, 0.5)
-PRESETS = dict.fromkeys(BODIES, BODY)
+PRESETS = dict.fromkeys(BODIES, BODY) | {LANE: PpoNumbers(128, 32, 4, 4, 1e-3, 0.98, 0.95, 0.74)}
 """Numbers by task; those of any other gymnasium environment are `OTHER`."""
 
 
@@ -81,7 +85,7 @@ class PpoSettings:
     )
     task: str = text(
         "HalfCheetah",
-        ", ".join(BODIES) + ", or the id of a gymnasium environment, such as Pendulum-v1",
+        ", ".join(PRESETS) + ", or the id of a gymnasium environment, such as Pendulum-v1",
     )
     observation: str = choice(
         "full",
@@ -136,6 +140,14 @@ class PpoSettings:
     ) -> VectorWorld:
         """The task's worlds; `held_out`: those that no training sees, where a task has such. Raises
         ConfigError for a task that is not known or does not fit."""
+        if self.task == LANE:
+            roads = LaneSettings(roads_seed=self.seed)
+            if held_out:  # one whole road for each world
+                from_the_start = {"anywhere": False, "time_limit": LONGEST_DRIVE}
+                roads = dataclasses.replace(
+                    roads, held_out=True, roads=num_worlds, **from_the_start
+                )
+            return LaneWorlds(num_worlds, roads, device)
         if self.task in BODIES:
             return BodyWorld(self.task, num_worlds, self.observation, self.workers, device)
         return GymnasiumWorld(self.task, num_worlds, device)

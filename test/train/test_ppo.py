@@ -177,6 +177,22 @@ def test_a_minibatch_is_whole_worlds_with_their_states():
         assert torch.equal(array, whole[rows])
 
 
+def test_the_lane_is_learned_on_other_roads_than_it_is_judged_on():
+    chosen = settings(task="lane", observation="full", numbers=PpoNumbers(), seed=4)
+    assert chosen.chosen.worlds == 128
+    learned, judged = (
+        chosen.make_world(3, torch.device("cpu"), held_out=held_out) for held_out in (False, True)
+    )
+    assert not learned.settings.held_out and learned.settings.roads_seed == 4
+    assert judged.settings.held_out and not judged.settings.anywhere
+    assert judged.reset(0).measurements.shape == (3, 7)
+    after = judged.step(torch.zeros(3, 1))
+    assert (judged.station < 20.0).all() and after.frame.state.shape == (3, judged.state_size)
+    agent, course, draws = begin(dataclasses.replace(chosen, numbers=NUMBERS))
+    rollout = collect(agent, course, draws, dataclasses.replace(chosen, numbers=NUMBERS))
+    assert rollout.held.mean().item() == pytest.approx(1.0, abs=0.15) and rollout.held.std() > 0.1
+
+
 def test_scales_are_those_of_all_numbers_so_far():
     rng, scale = np.random.default_rng(0), Scale(3)
     blocks = [rng.normal(k, 1 + k, (5, 40, 3)) for k in range(4)]

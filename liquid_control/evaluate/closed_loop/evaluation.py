@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from liquid_control.adaptation.settings import MODES
 from liquid_control.config import (
     REQUIRED,
@@ -34,6 +36,7 @@ from liquid_control.evaluate.closed_loop.aboard import PERSONS, Aboard
 from liquid_control.evaluate.closed_loop.chosen_speed import against_driver, sentence, speed_figures
 from liquid_control.evaluate.closed_loop.condition_rows import RoadResult, condition_row, table
 from liquid_control.evaluate.closed_loop.examine import Examined, examine
+from liquid_control.evaluate.closed_loop.numbers import LEAST, NumbersRuntime, reads_numbers
 from liquid_control.evaluate.closed_loop.recorded import (
     conditions_of,
     drive_all,
@@ -73,8 +76,6 @@ from liquid_control.system.files import clear_results
 from liquid_control.system.jobs import processes, run_jobs
 from liquid_control.system.verb import Verb, as_lines
 
-LEAST = 16
-"""Height of the expert's pictures [px]."""
 RESULTS = ("report.html", "summary.json", "worst.mp4")
 """What an examination in recordings may leave in --out."""
 
@@ -314,21 +315,27 @@ def _chosen_speed(
 def drive_expert(job: RoadJob) -> RoadResult:
     """As `drive_with`, of the expert who chooses the speed, too. He does not look at pictures,
     which are small."""
-    small = dataclasses.replace(job.world, image_height=LEAST, image_width=2 * LEAST)
     seen = PreprocessConfig(height=LEAST, width=2 * LEAST)
-    return _driven(
-        lambda world: ExpertRuntime(world, seen),
-        LANE_AND_SPEED,
-        dataclasses.replace(job, world=small),
-    )
+    return _driven(lambda world: ExpertRuntime(world, seen), LANE_AND_SPEED, _unseen(job))
 
 
 def drive_with(
     runtime: Runtime, job: RoadJob, aboard: Aboard | None = None, task: Task | None = None
 ) -> RoadResult:
     """Drives one held-out road to its end. A vehicle that leaves the road or stands still is
-    counted and put back. `aboard`: goes with the policy. `task`: None for the policy's."""
-    return _driven(lambda world: runtime, task or task_of(runtime.spec), job, aboard)
+    counted and put back. `aboard`: goes with the policy. `task`: None for the policy's. A policy of
+    lane numbers gets them from the world."""
+    task = task or task_of(runtime.spec)
+    if not reads_numbers(runtime.spec):
+        return _driven(lambda world: runtime, task, job, aboard)
+    rng = np.random.default_rng([job.seed, job.road])
+    return _driven(lambda world: NumbersRuntime(runtime, world, rng), task, _unseen(job), aboard)
+
+
+def _unseen(job: RoadJob) -> RoadJob:
+    """The job with small pictures, for a driver that does not look at them."""
+    small = dataclasses.replace(job.world, image_height=LEAST, image_width=2 * LEAST)
+    return dataclasses.replace(job, world=small)
 
 
 def _driven(
