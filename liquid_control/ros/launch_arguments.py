@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from liquid_control.adaptation.settings import MODES
+from liquid_control.deploy.runtimes import BACKENDS
 from liquid_control.ros.steering_types import COMMANDS, PROPOSALS
 
 
@@ -66,6 +67,12 @@ DRIVE = {
         "",
         "Model directory, or the name of an installed model, of a candidate that runs on the same "
         f"frames and drives nothing; {UNLESS}none.",
+    ),
+    "backend": Argument(
+        "",
+        "What steps the policy: ONNX Runtime, its C code, or the C code where it can be had; "
+        f"{UNLESS}onnx.",
+        ("", *BACKENDS),
     ),
     "adaptation": Argument(
         "",

@@ -100,7 +100,7 @@ def drive(given: Mapping[str, str]) -> tuple[NodeStart, NodeStart]:
         namespace,
         _paths(sections),
         clock
-        | _chosen(given, model=str, image_transport=str, autostart=_truth)
+        | _chosen(given, model=str, backend=str, image_transport=str, autostart=_truth)
         | _chosen({"shadow_model": given["shadow"]}, shadow_model=str)
         | _chosen({"adaptation.adapts": given["adaptation"]}, **{"adaptation.adapts": str}),
         {

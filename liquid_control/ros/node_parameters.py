@@ -20,6 +20,7 @@ from liquid_control.config import (
 )
 from liquid_control.control.engagement import EngagementConfig
 from liquid_control.control.loop import PERIOD
+from liquid_control.deploy.runtimes import BACKENDS
 from liquid_control.errors import ConfigError
 from liquid_control.perception.mounting import ImuMounting
 from liquid_control.perception.view import ViewSettings
@@ -51,6 +52,13 @@ class PolicyNodeConfig:
     model: str = text("lane_keeper", "model directory, or the name of an installed model")
     require_signature: str = text(
         "", "public key (PEM file) that must have signed the model; empty: no signature is needed"
+    )
+    backend: str = choice(
+        "onnx",
+        BACKENDS,
+        "what steps the policy: onnx, ONNX Runtime; native, the policy's C code, compiled when the "
+        "node is configured; auto: native where there is a compiler and C code for the core, else "
+        "onnx",
     )
     threads: int = number(
         1, 1, 64, "", "threads of ONNX Runtime; one is fastest for small policies"

@@ -25,8 +25,8 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image, Imu, JointState
 
 from liquid_control.control.controller import Controller
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.deploy.runtime import to_vector
+from liquid_control.deploy.runtimes import load_backend
 from liquid_control.errors import ConfigError, ImageError
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
@@ -141,7 +141,9 @@ class PolicyNode(LifecycleNode):
         """Loads the model and makes the publishers."""
         config = self.config
         info = read_model(find_model(config.model), config.require_signature)
-        runtime = OnnxRuntime(info, config.threads)
+        runtime, why = load_backend(info, config.backend, config.threads)
+        if why:
+            self.get_logger().warning(f"backend auto: onnx, since {why}")
         self._kind = conversions.steering_type(config.proposal_type)
         self._turn_imu = self.mounting.turn()
         self._speed_kind, self._read_speed = speed_input(self, self.speed_input)

@@ -17,8 +17,8 @@ from liquid_control.control.controller import Controller
 from liquid_control.control.disagreement import Disagreement, DisagreementDetector, RunningScore
 from liquid_control.control.shadow import Shadow
 from liquid_control.control.spare_time import SpareTime
-from liquid_control.deploy.onnx_runtime import OnnxRuntime
-from liquid_control.deploy.runtime import zero_observation
+from liquid_control.deploy.runtime import Runtime, zero_observation
+from liquid_control.deploy.runtimes import load_backend
 from liquid_control.model.installed import find_model
 from liquid_control.model.model_file import read_model
 from liquid_control.perception.view import ViewSettings
@@ -59,7 +59,7 @@ class ShadowPolicy:
             return
         try:
             info = read_model(find_model(config.shadow_model), of_node.require_signature)
-            runtime = OnnxRuntime(info, of_node.threads)
+            runtime, _ = load_backend(info, of_node.backend, of_node.threads)
             shadow = Shadow(
                 runtime,
                 self._driving,
@@ -182,7 +182,7 @@ class ShadowPolicy:
         self._crop = None
 
 
-def _timed(runtime: OnnxRuntime) -> SpareTime:
+def _timed(runtime: Runtime) -> SpareTime:
     """With the time of the candidate's steps on zeros."""
     spare, state = SpareTime(), runtime.initial_state()
     for _ in range(FIRST_STEPS):

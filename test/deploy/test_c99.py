@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.c99.export_c import export_c, noise
 from liquid_control.deploy.c99.library import NATIVE, CompileError, NativeRuntime, StepRefusedError
 from liquid_control.deploy.c99.source import identifier
+from liquid_control.deploy.onnx_runtime import OnnxRuntime
+from liquid_control.deploy.runtimes import load_backend
 from liquid_control.deploy.torch_runtime import TorchRuntime
 from liquid_control.errors import ConfigError, MissingDependencyError, TimeError
 from liquid_control.model.car import lane_keeping
@@ -276,3 +279,28 @@ def test_the_noise_of_the_self_test_is_that_of_its_c_code():
         value = (value * 1664525 + 1013904223) % 2**32
         expected.append(value >> 24)
     assert noise(5000).tolist() == expected
+
+
+def test_only_auto_falls_back_and_says_why(monkeypatch, tmp_path):
+    info = read_model(find_model("lane_keeper"))
+    assert load_backend(info, "auto")[1] == ""
+    assert isinstance(load_backend(info, "native")[0], NativeRuntime)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(MissingDependencyError, match="a C compiler"):
+        load_backend(info, "native")
+    runtime, why = load_backend(info, "auto")
+    assert isinstance(runtime, OnnxRuntime) and "a C compiler" in why
+    with pytest.raises(ConfigError, match="onnx, native, auto"):
+        load_backend(info, "tensorrt")
+
+
+def test_a_robot_needs_neither_pytorch_nor_onnx_runtime():
+    code = (
+        "import sys; sys.modules.update(torch=None, onnxruntime=None, numba=None)\n"
+        "from liquid_control import find_model, load_runtime\n"
+        "from liquid_control.deploy.runtime import zero_observation\n"
+        "runtime = load_runtime(find_model('lane_keeper'), 'native')\n"
+        "print(runtime.step(zero_observation(runtime.spec), runtime.initial_state())[0].shape)"
+    )
+    assert run(sys.executable, "-c", code) == b"(1,)\n"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import array
 import json
+import math
 import shutil
 import signal
 import time
 
 import cv2
+import pytest
 from geometry_msgs.msg import TwistStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, JointState
 
+from liquid_control.deploy.c99.library import COMPILERS
 from liquid_control.ros import conversions, qos
 
 CAMERA = "camera/image_raw"
@@ -119,6 +122,20 @@ def test_a_policy_that_cannot_start_says_why(start, model, tmp_path):
         said, _ = process.communicate(timeout=30)
         assert words in said and "Traceback" not in said
         assert process.returncode == 1
+
+
+@pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="no C compiler")
+def test_the_c_code_of_a_policy_drives_too(
+    start, probe, model, picture, shot, libraries, tmp_path, monkeypatch
+):
+    """Without ONNX Runtime in the process."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    policy = start("policy_node", model=model, backend="native")
+    proposals = probe.listen(TwistStamped, "proposal")
+    probe.drive("camera/image_raw", lambda: shot(picture), 3, proposals)
+    assert all(math.isfinite(message.twist.angular.z) for message, _ in proposals)
+    mapped = libraries(policy)
+    assert "liquid_control/native/" in mapped and "onnxruntime" not in mapped
 
 
 def test_it_does_not_end_when_configuring_fails(start, probe, tmp_path):

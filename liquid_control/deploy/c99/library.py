@@ -148,7 +148,7 @@ def compiled(
         if hash_file.read_text(encoding="ascii").strip() == _hash(library):
             return library
         warnings.warn(f"{library} is damaged and is compiled again", RuntimeWarning, stacklevel=3)
-    cache.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="liquid_control_") as folder:
         for file, text in texts.items():
             (Path(folder) / file).write_text(text, encoding="utf-8")
