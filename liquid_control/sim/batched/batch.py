@@ -40,6 +40,7 @@ class Batch(NamedTuple):
     car: object  # (B, CAR) float32
     bias: object  # (B, 2) float32
     road: object  # (B,) int64
+    kind: object  # (B,) int64, of the pool's cars
     clock: object  # (B,) int64, steps since the episode began
     starts: object  # (B, K) int64
     angles: object  # (B, K) float32

@@ -43,7 +43,31 @@ from liquid_control.sim.batched.looks import (
     TOP,
     Looks,
 )
-from liquid_control.sim.batched.motion import ROW_COS, ROW_CURVATURE, ROW_SIN, ROW_X, ROW_Y, SPACING
+from liquid_control.sim.batched.motion import (
+    PITCH,
+    PITCH_AT_REST,
+    ROLL,
+    ROW_COS,
+    ROW_CURVATURE,
+    ROW_SIN,
+    ROW_X,
+    ROW_Y,
+    SPACING,
+    YAW,
+    X,
+    Y,
+)
+from liquid_control.sim.batched.views import (
+    ABOVE,
+    AXLE_HEIGHT,
+    DOWN,
+    LEFT,
+    PITCH_CENTRE,
+    ROLLED,
+    TURNED,
+    VIEW,
+)
+from liquid_control.sim.bodies.car_parameters import CAMERA_FORWARD
 from liquid_control.sim.scenery import GROUND_HEIGHT, SIDES, STRIP_LEFT, STRIP_RIGHT
 
 LOOKS_FOR = 3
@@ -69,6 +93,29 @@ def draw(
         there = index < looks.count[road]
         _stand(view, light, part, there, focal, depth, image)
     return image
+
+
+def views(state: Tensor, mount: Tensor) -> Tensor:
+    """Views (B, VIEW) of cameras with mounts (B, MOUNT) of cars in states (B, STATE); see
+    `views.views`."""
+    state, mount = state.double(), mount.double()
+    down, turned, rolled = mount[:, DOWN], mount[:, TURNED], mount[:, ROLLED]
+    zero = torch.zeros_like(down)
+    forward = torch.stack([down.cos() * turned.cos(), down.cos() * turned.sin(), -down.sin()], -1)
+    across = torch.stack([turned.sin(), -turned.cos(), zero], -1)
+    above = torch.linalg.cross(across, forward)
+    c, s = rolled.cos()[:, None], rolled.sin()[:, None]
+    at = torch.stack([zero + CAMERA_FORWARD, mount[:, LEFT], mount[:, ABOVE]], -1)
+    body = torch.stack([at, forward, across * c + above * s, above * c - across * s], 1)
+    yaw, pitch, roll = (state[:, column, None] for column in (YAW, PITCH, ROLL))
+    x, y, z = body.unbind(-1)  # (B, 4) each
+    y, z = y * roll.cos() - z * roll.sin(), y * roll.sin() + z * roll.cos()
+    x, z = x * pitch.cos() + z * pitch.sin(), z * pitch.cos() - x * pitch.sin()
+    x, y = x * yaw.cos() - y * yaw.sin(), x * yaw.sin() + y * yaw.cos()
+    lifted = AXLE_HEIGHT + PITCH_CENTRE * (state[:, PITCH] - PITCH_AT_REST)
+    found = torch.stack([x, y, z], -1)
+    found[:, 0] += torch.stack([state[:, X], state[:, Y], lifted], -1)
+    return found.view(len(state), VIEW).float()
 
 
 def _axes(view: Tensor, dims: int) -> list[list[Tensor]]:

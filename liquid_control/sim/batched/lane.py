@@ -11,8 +11,17 @@ import math
 import torch
 from torch import Tensor
 
-from liquid_control.config import WorldConfig, check, group, number, switch
+from liquid_control.config import (
+    PreprocessConfig,
+    WorldConfig,
+    check,
+    choice,
+    group,
+    number,
+    switch,
+)
 from liquid_control.errors import ConfigError, ShapeError
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.spec import PolicySpec
 from liquid_control.sim.batched import lane_cpu, lane_torch
 from liquid_control.sim.batched.batch import (
@@ -35,14 +44,22 @@ from liquid_control.sim.batched.batch import (
     Rules,
     Shown,
 )
-from liquid_control.sim.batched.motion import CAR, DELAY, STATE, STEP, STEPS_PER_ADVANCE
+from liquid_control.sim.batched.lane_camera import LaneCamera
+from liquid_control.sim.batched.motion import (
+    CAR,
+    DELAY,
+    ROW_CURVATURE,
+    STATE,
+    STEP,
+    STEPS_PER_ADVANCE,
+)
 from liquid_control.sim.batched.numbers import NUMBERS, lane_numbers
 from liquid_control.sim.batched.places import draw_places
 from liquid_control.sim.batched.vector_world import Frame, Step
 from liquid_control.sim.conditions.condition import Condition
 from liquid_control.sim.conditions.table import CLEAN
 from liquid_control.sim.seeds import LARGEST_SEED
-from liquid_control.sim.tasks.lane_keeping import LANE_KEEPING
+from liquid_control.sim.tasks.lane_keeping import CURVATURE_AHEAD, LANE_KEEPING
 
 NOMINAL_DT = 0.04
 """Mean period of the cameras [s]."""
@@ -58,7 +75,11 @@ LEAST_LEFT = 120.0
 class LaneSettings:
     """A batch of worlds on `roads` roads of the set that `roads_seed` names."""
 
+    observation: str = choice(
+        "numbers", ("numbers", "pictures"), "what a policy sees: seven numbers or pictures"
+    )
     world: WorldConfig = group(WorldConfig(length=400.0))
+    image: PreprocessConfig = group(PreprocessConfig())
     roads: int = number(256, 1, 100_000, "", "roads and cars, of which an episode takes one each")
     roads_seed: int = number(0, 0, LARGEST_SEED, "", "seed of the set of roads")
     held_out: bool = switch(False, "take test roads, which training does not reach")
@@ -76,8 +97,8 @@ class LaneSettings:
 
 
 class LaneWorlds:
-    """See `VectorWorld`. A policy of `lane_numbers` drives in them; the world keeps to its speed
-    plan.
+    """See `VectorWorld`. A policy of `lane_numbers` drives in them, or with pictures one of
+    `model.car.lane_keeping`; the world keeps to its speed plan.
 
     Reward: that of `sim.tasks.lane_keeping`, metres of progress weighted from 1 on the lane's
     centre to 0 at the departure threshold, less the settings' `roughness`. Terminated: the car has
@@ -99,7 +120,8 @@ class LaneWorlds:
         self.num_worlds, self.settings = num_worlds, settings or LaneSettings()
         self.device = usable_device(device)
         self._compiled = self.device.type == "cpu"
-        self.spec: PolicySpec = lane_numbers()
+        sees = self.settings.observation == "pictures"
+        self.spec: PolicySpec = lane_keeping(self.settings.image) if sees else lane_numbers()
         self.nominal_dt, self.state_size = NOMINAL_DT, KNOWN
         chosen = self.settings
         self.places = draw_places(
@@ -110,6 +132,8 @@ class LaneWorlds:
             condition.vehicle,
             self.places.table,
         )
+        trees, image = config.trees, chosen.image
+        self._camera = LaneCamera(self.places, trees, image, self.device) if sees else None
         arrays = (table.rows, self.places.cars, self.places.biases)
         self._pool = Pool(*(torch.tensor(one, device=self.device) for one in arrays))
         length = min(config.length, table.length)
@@ -155,7 +179,7 @@ class LaneWorlds:
             rows = torch.arange(self.num_worlds, device=self.device)
             lane_torch.begin(rows, self._pool, self._batch, self._rules, self._draw(), shown)
         shown.dt.fill_(NOMINAL_DT)
-        return _frame(shown, shown.dt, torch.ones_like(shown.ended, dtype=torch.bool))
+        return self._frame(shown, shown.dt, torch.ones_like(shown.ended, dtype=torch.bool))
 
     def step(self, action: Tensor) -> Step:
         """See `VectorWorld`."""
@@ -163,30 +187,34 @@ class LaneWorlds:
             raise ShapeError("action", tuple(action.shape), (self.num_worlds, 1))
         action, shown = action.detach().to(self.device, torch.float32), self._empty_shown()
         told = (self._pool, self._batch, self._rules, self._draw(), action, shown)
+        before = self._batch.road.clone(), self._batch.kind.clone()
         if self._compiled:
             lane_cpu.step(0, self.num_worlds, *_arrays(*told))
         else:
             lane_torch.step(*told)
         ended, dt = shown.ended, shown.dt
         going = ended == GOES_ON
-        done, last, seen = ~going, None, dt
+        done, last = ~going, None
         if not bool(going.all()):
-            last = self._last(shown, going)
-            seen = torch.where(done, NOMINAL_DT, dt)
+            frame = self._frame(shown, torch.where(done, NOMINAL_DT, dt), done)
+            last = self._last(shown, going, frame, *before)
+        else:
+            frame = self._frame(shown, dt, done)
         return Step(
-            _frame(shown, seen, done),
-            shown.reward,
-            ended == TERMINATED,
-            ended == TRUNCATED,
-            ended == BROKEN,
-            dt,
-            last,
+            frame, shown.reward, ended == TERMINATED, ended == TRUNCATED, ended == BROKEN, dt, last
         )
 
     def expert(self) -> Tensor:
         """(B, 1) the action [1/m] of the task's expert now, who knows the road; see
         `sim.tasks.lane_keeping.pursue`."""
         return self._batch.seen[:, SEEN_EXPERT, None].clone()
+
+    def auxiliary(self) -> Tensor:
+        """(B, 4) the auxiliary targets of `model.car.lane_keeping` now."""
+        seen, table = self._batch.seen, (self._pool, self._rules, self._batch.road)
+        ahead = (seen[:, SEEN_STATION] + far for far in (0.0, CURVATURE_AHEAD))
+        bends = [lane_torch.at(*table, station)[:, ROW_CURVATURE] for station in ahead]
+        return torch.stack([seen[:, SEEN_OFFSET], seen[:, SEEN_ERROR], *bends], 1)
 
     @property
     def station(self) -> Tensor:
@@ -206,11 +234,27 @@ class LaneWorlds:
     def close(self) -> None:
         """See `VectorWorld`."""
 
-    def _last(self, shown: Shown, going: Tensor) -> Frame:
-        """What worlds showed at their end, and in the other rows what they show now."""
-        pairs = ((shown.numbers, shown.last_numbers), (shown.known, shown.last_known))
-        numbers, known = (torch.where(going[:, None], now, last) for now, last in pairs)
-        return Frame(None, numbers, shown.dt, torch.zeros_like(going), known)
+    def _frame(self, shown: Shown, dt: Tensor, is_first: Tensor) -> Frame:
+        if self._camera is None:
+            return Frame(None, shown.numbers, dt, is_first, shown.known)
+        place = self._batch.state, self._batch.road, self._batch.kind
+        image = self._camera.draw(*place, self._compiled)
+        return Frame(image, shown.inertial, dt, is_first, shown.known)
+
+    def _last(self, shown: Shown, going: Tensor, frame: Frame, road: Tensor, kind: Tensor) -> Frame:
+        """What worlds showed at their end, on a `road` and in a car of a `kind`, and in the other
+        rows what they show now."""
+        over, image = (~going).nonzero()[:, 0], frame.image
+        if self._camera is not None:
+            ends = shown.last_state[over], road[over], kind[over]
+            image = image.clone()
+            image[over] = self._camera.draw(*ends, self._compiled)
+        pairs = (
+            (frame.measurements, shown.last_numbers if image is None else shown.last_inertial),
+            (shown.known, shown.last_known),
+        )
+        measurements, known = (torch.where(going[:, None], now, last) for now, last in pairs)
+        return Frame(image, measurements, shown.dt, torch.zeros_like(going), known)
 
     def _empty_batch(self) -> Batch:
         count, pending = self.num_worlds, self._pending
@@ -221,6 +265,7 @@ class LaneWorlds:
             car=torch.ones(count, CAR, **real),
             bias=torch.zeros(count, 2, **real),
             road=torch.zeros(count, **whole),
+            kind=torch.zeros(count, **whole),
             clock=torch.zeros(count, **whole),
             starts=torch.zeros(count, pending, **whole),
             angles=torch.zeros(count, pending, **real),
@@ -278,7 +323,3 @@ def _arrays(*given: object) -> tuple:
         else type(one)(*(array.numpy() for array in one))
         for one in given
     )
-
-
-def _frame(shown: Shown, dt: Tensor, is_first: Tensor) -> Frame:
-    return Frame(None, shown.numbers, dt, is_first, shown.known)

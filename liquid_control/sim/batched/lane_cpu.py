@@ -239,7 +239,8 @@ def _renew(row, pool, batch, rules, drawn):
     """A new episode: a road, a place on it, a car and a camera rate."""
     uniform = drawn.renewal[row]
     road, car = int(uniform[0] * rules.pool), int(uniform[1] * rules.pool)
-    batch.road[row], batch.car[row], batch.bias[row] = road, pool.cars[car], pool.biases[car]
+    batch.road[row], batch.kind[row] = road, car
+    batch.car[row], batch.bias[row] = pool.cars[car], pool.biases[car]
     sample = int((rules.start + rules.room * uniform[2]) / SPACING)
     place = pool.rows[road * rules.samples + sample]
     offset = rules.offset * drawn.beside[row, 0]

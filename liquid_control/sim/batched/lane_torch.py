@@ -136,7 +136,7 @@ def _expose(batch: Batch, rules: Rules, drawn: Drawn) -> tuple[Tensor, Tensor]:
     return steps.clamp(min=1), passed
 
 
-def _at(pool: Pool, rules: Rules, road: Tensor, station: Tensor) -> Tensor:
+def at(pool: Pool, rules: Rules, road: Tensor, station: Tensor) -> Tensor:
     """Rows (B, ROW) of roads at stations (B,), linear between samples."""
     place = (station / SPACING).clamp(0.0, rules.samples - 1.001)
     sample = place.long().clamp(0, rules.samples - 2)
@@ -154,14 +154,14 @@ def _look(pool: Pool, batch: Batch, rules: Rules) -> None:
     )
     state[:, STATION] = station
     distance = (LOOK_AHEAD_TIME * state[:, SPEED]).clamp(min=SHORTEST_LOOK_AHEAD)
-    aim = _at(pool, rules, road, station - TO_REAR_AXLE + distance)
+    aim = at(pool, rules, road, station - TO_REAR_AXLE + distance)
     right, up = aim[:, ROW_X] - state[:, X], aim[:, ROW_Y] - state[:, Y]
     ahead, left = right * cos + up * sin, up * cos - right * sin
     batch.seen[:, SEEN_STATION], batch.seen[:, SEEN_OFFSET] = station, offset
     batch.seen[:, SEEN_ERROR] = yaw - heading
     batch.seen[:, SEEN_EXPERT] = 2.0 * left / (ahead.square() + left.square()).clamp(min=1.0)
     for i, far in enumerate(AHEAD):
-        bend = _at(pool, rules, road, station + far)[:, ROW_CURVATURE]
+        bend = at(pool, rules, road, station + far)[:, ROW_CURVATURE]
         batch.seen[:, SEEN_AHEAD + i] = bend
 
 
@@ -206,7 +206,8 @@ def _show(
 def _renew(rows: Tensor, pool: Pool, batch: Batch, rules: Rules, drawn: Drawn) -> None:
     uniform, beside = drawn.renewal[rows].double(), drawn.beside[rows]
     road, car = (uniform[:, 0] * rules.pool).long(), (uniform[:, 1] * rules.pool).long()
-    batch.road[rows], batch.car[rows], batch.bias[rows] = road, pool.cars[car], pool.biases[car]
+    batch.road[rows], batch.kind[rows] = road, car
+    batch.car[rows], batch.bias[rows] = pool.cars[car], pool.biases[car]
     sample = ((rules.start + rules.room * uniform[:, 2]) / SPACING).long()
     place = pool.rows[road * rules.samples + sample]
     offset = rules.offset * beside[:, 0]

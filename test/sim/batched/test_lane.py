@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from liquid_control.config import WorldConfig
+from liquid_control.config import PreprocessConfig, WorldConfig
 from liquid_control.errors import ConfigError, ShapeError
 from liquid_control.sim.batched.lane import NOMINAL_DT, LaneSettings, LaneWorlds
 from liquid_control.sim.conditions.table import CONDITIONS
@@ -169,3 +169,31 @@ def test_what_is_not_there_is_one_line():
         LaneWorlds(0)
     with pytest.raises(ConfigError, match="device"):
         LaneWorlds(1, FEW, device="cuda:7")
+
+
+def test_pictures_are_those_of_the_camera_and_of_the_end_of_an_episode():
+    settings = dataclasses.replace(
+        FEW, observation="pictures", roads=3, image=PreprocessConfig(16, 32)
+    )
+    worlds, numbers = LaneWorlds(3, settings), LaneWorlds(3, dataclasses.replace(FEW, roads=3))
+    plain = LaneWorlds(3, settings)
+    plain._compiled = False
+    frame, seen = worlds.reset(1), numbers.reset(1)
+    assert torch.equal(frame.state, seen.state) and frame.measurements.shape == (3, 3)
+    off = (frame.image.int() - plain.reset(1).image.int()).abs()
+    assert frame.image.shape == (3, 16, 32, 3) and float((off <= 1).float().mean()) > 0.995
+    assert worlds.spec.image == settings.image and frame.image.float().std() > 10
+    while True:
+        step = worlds.step(torch.full((3, 1), 0.1))
+        if step.done.any():
+            break
+        before = step.frame
+    over, going = step.done, ~step.done
+    change = (step.last.image.int() - before.image.int()).abs().float().mean((1, 2, 3))
+    jump = (step.frame.image.int() - before.image.int()).abs().float().mean((1, 2, 3))
+    assert (change[over] < jump[over]).all()
+    assert torch.equal(step.last.image[going], step.frame.image[going])
+    assert worlds.auxiliary().shape == (3, 4)
+    assert torch.equal(worlds.auxiliary()[:, 0], worlds.lane_offset)
+    with pytest.raises(ConfigError, match="crop"):
+        LaneWorlds(1, dataclasses.replace(settings, image=PreprocessConfig(crop_top=0.2)))
