@@ -133,6 +133,7 @@ class Agent(nn.Module):
             raise ConfigError("actions", bounded, "actions without bounds: the world clips them")
         network = settings.policy
         config = PolicyConfig(
+            encoder=network.encoder,
             core=network.core,
             width=network.width,
             core_outputs=network.core_outputs,

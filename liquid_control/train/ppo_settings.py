@@ -10,6 +10,7 @@ import torch
 from liquid_control.config import check, choice, group, number, path, text
 from liquid_control.errors import ConfigError
 from liquid_control.model.cores import CoreConfig, LtcConfig, WiringConfig
+from liquid_control.model.encoders import STRIDES
 from liquid_control.sim.batched.bodies import BODIES, OBSERVATIONS, BodyWorld
 from liquid_control.sim.batched.gymnasium_world import GymnasiumWorld
 from liquid_control.sim.batched.lane import LaneSettings, LaneWorlds
@@ -30,6 +31,7 @@ CIRCUIT = WiringConfig(
 class NetworkSettings:
     """The policy's network: one layer, the core, and a layer that sees both."""
 
+    encoder: str = choice("strided", tuple(STRIDES), "image encoder, for tasks with pictures")
     core: CoreConfig = LtcConfig(wiring=CIRCUIT)
     width: int = number(64, 0, 4096, "", "units of the layers around the core; 0: no layers")
     core_outputs: int = number(10, 1, 4096, "", "outputs of a core between layers")

@@ -24,9 +24,9 @@ class Scale(nn.Module):
 
     def update(self, values: Tensor) -> None:
         """Adds vectors (..., F); those that are not finite are left out."""
-        rows = values.reshape(-1, len(self.mean)).double()
+        rows = values.flatten(0, -2).double()
         rows = rows[rows.isfinite().all(1)]
-        if not len(rows):
+        if not rows.numel():
             return
         difference, total = rows.mean(0) - self.mean, self.count + len(rows)
         between = difference.square() * (self.count * len(rows) / total)

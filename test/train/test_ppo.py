@@ -14,11 +14,14 @@ import torch
 from gymnasium import spaces
 
 from liquid_control.cli.main import main
+from liquid_control.config import PreprocessConfig
 from liquid_control.deploy.onnx_runtime import OnnxRuntime
 from liquid_control.errors import ConfigError
+from liquid_control.model.car import lane_keeping
 from liquid_control.model.cores import CORES
 from liquid_control.policy.saved import load_network
 from liquid_control.signals import Observation
+from liquid_control.sim.batched.vector_world import Frame, Step
 from liquid_control.train import ppo
 from liquid_control.train.ppo import Agent, Course, Rollout, advantages, collect, improve, judge
 from liquid_control.train.ppo_settings import NetworkSettings, PpoNumbers, PpoSettings
@@ -162,6 +165,51 @@ def test_a_sequence_is_unrolled_as_it_was_acted_with_cuts_where_episodes_begin(c
     advantage, target = judge(agent, rollout, 0.9, 0.8)
     found = improve(agent, optimiser, rollout, advantage, target, chosen)
     assert found["kl"].item() == pytest.approx(0.0, abs=1e-5)
+
+
+class Pictures:
+    """Worlds that show the target of the next action as the brightness of a picture."""
+
+    num_worlds, state_size, nominal_dt, device = 8, 1, 0.04, torch.device("cpu")
+    spec = dataclasses.replace(lane_keeping(PreprocessConfig(height=32, width=64)), measurements=())
+
+    def reset(self, seed):
+        self.draws = torch.Generator().manual_seed(seed)
+        return self._show(torch.ones(8, dtype=torch.bool))
+
+    def step(self, action):
+        reward, over = -(action[:, 0] / 0.04 - self.target).abs(), torch.ones(8, dtype=torch.bool)
+        frame, no = self._show(over), ~over
+        return Step(frame, reward, over, no, no, torch.full((8,), 0.04), frame)
+
+    def _show(self, is_first):
+        self.target = 2 * torch.rand(8, generator=self.draws) - 1
+        grey = (127 + 100 * self.target).to(torch.uint8)[:, None, None, None]
+        dt = torch.full((8,), 0.04)
+        return Frame(
+            grey.expand(8, 32, 64, 3), torch.zeros(8, 0), dt, is_first, self.target[:, None]
+        )
+
+    def close(self):
+        pass
+
+
+def test_pictures_go_through_the_encoder(monkeypatch):
+    monkeypatch.setattr(PpoSettings, "make_world", lambda *_, **__: Pictures())
+    network = NetworkSettings(encoder="slim", width=8, core_outputs=4)
+    chosen = settings(policy=network)
+    agent, course, draws = begin(chosen)
+    torch.nn.init.orthogonal_(agent.policy.head.weight)
+    rollout = collect(agent, course, draws, chosen)
+    agent.learn_scales(rollout)
+    agent.use_scales()
+    assert rollout.image.shape == (8, 16, 32, 64, 3) and not agent.policy.spec.auxiliary
+    optimiser = torch.optim.Adam(agent.parameters(), 1e-3)
+    before = [each.clone() for each in agent.policy.encoder.parameters()]
+    found = improve(agent, optimiser, rollout, *judge(agent, rollout, 0.9, 0.8), chosen)
+    assert found["kl"].item() == pytest.approx(0.0, abs=1e-5)
+    pairs = zip(before, agent.policy.encoder.parameters(), strict=True)
+    assert any(not torch.equal(*pair) for pair in pairs)
 
 
 def test_a_minibatch_is_whole_worlds_with_their_states():
