@@ -105,7 +105,7 @@ class DrivingEnv(gymnasium.Env):
         )
 
     def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[dict, dict]:
-        held_out = _held_out(options)
+        held_out = held_out_of(options)
         super().reset(seed=seed)
         road = int(self.np_random.integers(LARGEST_SEED)) if seed is None else seed
         self._state, seen = self._worlds.reset([road], held_out)
@@ -167,9 +167,9 @@ def settings_of(kind: type, given: object):
     return given if isinstance(given, kind) else from_mapping(kind, {} if given is None else given)
 
 
-def _held_out(options: Mapping | None) -> bool:
-    """The only option of `reset`. Raises ConfigError for others, because one with a spelling
-    mistake would draw a training road."""
+def held_out_of(options: Mapping | None) -> bool:
+    """The only option of a reset, `held_out`. Raises ConfigError for others, because one with a
+    spelling mistake would draw a training road."""
     options = {} if options is None else options
     if not isinstance(options, Mapping) or set(options) - {"held_out"}:
         raise ConfigError("options", options, "a mapping with no other name than held_out")

@@ -8,10 +8,12 @@ are being imported, so nothing heavy may be imported here.
 
 from __future__ import annotations
 
-from liquid_control.sim.tasks.table import TASKS
+from liquid_control.sim.tasks.table import LANE_KEEPING, TASKS
 
 NAMESPACE = "liquid_control"
 RECORDED = f"{NAMESPACE}/RecordedRoad-v0"
+VECTORS = {LANE_KEEPING: "liquid_control.sim.batched.vector_env:LaneKeepingVector"}
+"""Tasks that are one batch for `gymnasium.make_vec`, too: in the twin."""
 
 
 def register_environments() -> None:
@@ -24,6 +26,7 @@ def register_environments() -> None:
             register(
                 id=identifier,
                 entry_point="liquid_control.sim.env:DrivingEnv",
+                vector_entry_point=VECTORS.get(name),
                 kwargs={"task": name},
             )
     if RECORDED not in registry:
