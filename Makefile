@@ -41,7 +41,7 @@ drive: setup
 	@$(RUN)/liquid-control drive $(ARGS)
 
 test: setup
-	@tools/setup.sh browser compiler
+	@tools/setup.sh browser compiler arm64
 	@$(RUN)/python -m pytest -n $(JOBS) --maxprocesses 4 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-jazzy: setup

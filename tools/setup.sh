@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Sets up this machine: system libraries, .venv with the pinned packages, this package.
 # Does nothing when all is installed; repairs an interrupted set-up. Prints to stderr only.
-# With arguments it installs what some tests need instead, `browser` (Chromium, for the operator's page) and `compiler` (gcc, for the C source of a policy); where
-# there is none to be had, these are skipped.
+# With arguments it installs what some tests need instead: `browser` (Chromium, for the operator's page), `compiler` (gcc, for the C source of a policy), `arm64`
+# (its compiler and QEMU). Where there is none to be had, these tests are skipped.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -77,7 +77,9 @@ if [ $# -gt 0 ]; then
             browser) has_one_of chromium chromium-browser google-chrome google-chrome-stable || (install_packages chromium) ||
                 say "no browser: the tests of the operator's page in one are skipped" ;;
             compiler) has_one_of gcc cc clang || (install_packages gcc libc6-dev) || say "no C compiler: the tests of the C source are skipped" ;;
-            *) fail "unknown argument $what: browser or compiler" ;;
+            arm64) { has_one_of qemu-aarch64 && has_one_of aarch64-linux-gnu-gcc; } ||
+                (install_packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user) || say "no QEMU: the tests of the C source on 64-bit ARM are skipped" ;;
+            *) fail "unknown argument $what: browser, compiler or arm64" ;;
         esac
     done
     exit 0

@@ -35,6 +35,40 @@ pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler: tools/s
 SHIPPED = ("lane_keeper", "lane_keeper_cfc")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-ffp-contract=off")
 
+ARM = ("aarch64-linux-gnu-gcc", "qemu-aarch64")
+
+BITS = """
+#include <stdio.h>
+#include "name.h"
+int main(void)
+{
+    static name_memory memory;
+    static uint8_t image[NAME_HEIGHT * NAME_WIDTH * 3];
+    union { float number; uint32_t bits; } word;
+    name_state state;
+    uint32_t noise = 1u;
+    name_start(&state);
+    for (int step = 0; step < 12; ++step) {
+        float action[NAME_ACTIONS], measurements[NAME_MEASUREMENTS];
+        for (unsigned i = 0; i < sizeof image; ++i) {
+            noise = noise * 1664525u + 1013904223u;
+            image[i] = (uint8_t)(noise >> (24 + step % 3));
+        }
+        for (int i = 0; i < NAME_MEASUREMENTS; ++i) measurements[i] = (float)(noise >> 27) - 9.0f;
+        const float dt = 0.001f * (float)(1u + (noise >> 25));
+        name_step(image, measurements, dt, &state, &memory, action);
+        word.number = action[0];
+        printf("%08x", (unsigned)word.bits);
+        for (unsigned i = 0; i < sizeof state.neuron / sizeof state.neuron[0]; ++i) {
+            word.number = state.neuron[i];
+            printf(" %08x", (unsigned)word.bits);
+        }
+        printf("\\n");
+    }
+    return 0;
+}
+"""
+
 HOSTILE = """
 #include <stdio.h>
 #include <string.h>
@@ -174,6 +208,26 @@ def test_every_optimisation_gives_the_same_bits(tmp_path):
         found[flags] = b"".join(seen)
     assert len({path.name for path in tmp_path.glob("*.so")}) == 4
     assert len(set(found.values())) == 1
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ARM)), reason="no QEMU: tools/setup.sh arm64")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_64_bit_arm_gives_the_same_bits(name, sources, tmp_path):
+    """Under QEMU, with neon and without optimisation; the self-test passes there, too."""
+    compiler, emulator = ARM
+    (tmp_path / "bits.c").write_text(BITS.replace("NAME", name.upper()).replace("name", name))
+    folder, found = sources / name, []
+    for words, before in (
+        ((COMPILER, "-O3"), ()),
+        ((compiler, "-O3", "-static"), (emulator,)),
+        ((compiler, "-O0", "-static"), (emulator,)),
+    ):
+        flags = (*words, *STRICT, f"-I{folder}", "-o", tmp_path / "program")
+        run(*flags, tmp_path / "bits.c", folder / f"{name}.c")
+        found.append(run(*before, tmp_path / "program"))
+    assert found[0].count(b"\n") == 12 and found[0] == found[1] == found[2]
+    run(*flags, folder / f"test_{name}.c", folder / f"{name}.c")
+    assert b"largest difference" in run(emulator, tmp_path / "program")
 
 
 def test_no_number_is_undefined_behaviour_or_passes_unnoticed(sources, tmp_path):
