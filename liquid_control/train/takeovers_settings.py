@@ -67,7 +67,7 @@ class TakeoversSettings:
     recording: RecordingSettings = group(RecordingSettings(), flat=True)
     curvature: CurvatureSettings = group(CurvatureSettings())
     view: ViewSettings = group(ViewSettings())
-    clone: CloneSettings = group(CloneSettings(steps=400, validate_every=400, rate=1.0), flat=True)
+    clone: CloneSettings = group(CloneSettings(validate_every=1200, rate=1.0), flat=True)
 
     def __post_init__(self) -> None:
         check(self)
