@@ -106,6 +106,11 @@ VERBS = (
         "serve the operator's page of a robot: watch, engage, take over, stop, drive by hand",
         "ros.operating:VERB",
     ),
+    Entry(
+        "install-service",
+        "make the nodes systemd services that start with the machine",
+        "ros.services:VERB",
+    ),
     Entry("export", "write a model's policy.onnx, or its C99 source", "deploy.export:VERB"),
     Entry("sign", "sign a model with an ed25519 key", "model.signing:VERB"),
     Entry(

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -18,6 +19,7 @@ from rclpy.node import Node
 from liquid_control.errors import LiquidControlError
 from liquid_control.ros.dds_transport import transport
 from liquid_control.ros.exit_codes import CRASHED, ENDED, FAILED_START
+from liquid_control.system.service import Service
 
 PATIENCE = 4.0
 """Seconds that a node gets to end, fewer than `ros2 launch` gives it. Fast DDS 3.2 may
@@ -39,7 +41,7 @@ def run(
     `PATIENCE` leaves with 1, and says where it was.
     """
     node = executor = half = None
-    interruptible = True
+    interruptible, service = True, Service(os.environ, os.getpid())
 
     def on_interrupt(signum: int, frame: object) -> None:
         if interruptible:
@@ -60,6 +62,10 @@ def run(
         node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
+        if service.period:  # on the executor's thread: it is what may hang
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            node.create_timer(service.period, service.alive, clock=steady)
+        service.ready()
         gc.collect()
         gc.freeze()  # what start-up made stays; later collections look only at what a callback made
         return (loop(node, executor) if loop else executor.spin()) or ENDED
@@ -79,6 +85,7 @@ def run(
         # Stopped during a callback: the signal handler shut the context down, and publishing
         # failed.
     finally:
+        service.stopping()
         faulthandler.dump_traceback_later(
             PATIENCE, exit=True, file=2
         )  # in a separate thread, which does not need the GIL

@@ -33,6 +33,7 @@ NEEDS = {
     "inspect": "run",
     "convert": "run bags",
     "operate": "run",
+    "install-service": "run",
     "export": "train",
     "sign": "run security",
     "bench cells": "train report",
