@@ -72,6 +72,11 @@ from liquid_control.sim.scenery import GROUND_HEIGHT, SIDES, STRIP_LEFT, STRIP_R
 
 LOOKS_FOR = 3
 """Steps to a pixel's station."""
+OUTLINE = 16
+"""Left and right edge at bottom and top, rows of both, depth, share that is seen through the fog,
+five numbers of the light on it, colour."""
+UNSEEN = 1e9
+"""Depth of what is not drawn [m]."""
 
 
 def draw(
@@ -88,10 +93,9 @@ def draw(
     """Pictures (B, h, w, 3) uint8 of a size (h, w) from views (B, VIEW), see `camera_cpu.draw`."""
     view, light = view.double(), looks.lights[road].double()
     image, depth = _ground(view, road, rows, samples, stations, width, looks, light, focal, size)
-    for index in range(looks.standing.shape[1]):
-        part = looks.standing[road, index].double()
-        there = index < looks.count[road]
-        _stand(view, light, part, there, focal, depth, image)
+    drawn = outlines(view, light, looks.standing[road].double(), looks.count[road])
+    for outline in drawn.unbind(1):
+        _stand(outline, light, focal, depth, image)
     return image
 
 
@@ -217,63 +221,82 @@ def _filtered(texels, road, kind, s, t, longest) -> Tensor:
     return torch.stack([(colour >> (BITS * channel)) & FULL for channel in range(3)], -1).double()
 
 
-def _stand(view, light, part, there, focal, depth, image) -> None:
-    """Draws one frustum of each world (B, FRUSTUM) into its picture and depth."""
-    (px, py, pz), (fx, fy, fz), (rx, ry, rz), (ux, uy, uz) = _axes(view, 0)
-    height, across = depth.shape[1:]
-    east, north = part[:, PLACE_X] - px, part[:, PLACE_Y] - py
-    low, high = part[:, BOTTOM] - pz, part[:, TOP] - pz
-    near, aside, over = (east * fx + north * fy, east * rx + north * ry, east * ux + north * uy)
+def outlines(view: Tensor, light: Tensor, standing: Tensor, count: Tensor) -> Tensor:
+    """What is drawn of each frustum: from views (B, VIEW), lights (B, LIGHT), frustums
+    (B, T, FRUSTUM), of which `count` (B,) stand there, to (B, T, OUTLINE)."""
+    (px, py, pz), (fx, fy, fz), (rx, ry, rz), (ux, uy, uz) = _axes(view, 1)
+    part = standing.unbind(-1)
+    east, north = part[PLACE_X] - px, part[PLACE_Y] - py
+    low, high = part[BOTTOM] - pz, part[TOP] - pz
+    near, aside, over = east * fx + north * fy, east * rx + north * ry, east * ux + north * uy
     z0, z1 = near + low * fz, near + high * fz
-    seen = there & (torch.minimum(z0, z1) >= NEAREST) & (torch.maximum(z0, z1) <= FARTHEST)
+    seen = torch.arange(standing.shape[1], device=view.device) < count[:, None]
+    seen &= (torch.minimum(z0, z1) >= NEAREST) & (torch.maximum(z0, z1) <= FARTHEST)
     z0, z1 = z0.clamp(min=NEAREST), z1.clamp(min=NEAREST)
-    x0 = 0.5 * across + focal * (aside + low * rz) / z0
-    x1 = 0.5 * across + focal * (aside + high * rz) / z1
-    y0 = 0.5 * height - focal * (over + low * uz) / z0
-    y1 = 0.5 * height - focal * (over + high * uz) / z1
-    seen &= (x0 <= 2.0 * across) & (x0 >= -across)
-    left0, right0 = _outline(view, part[:, RADIUS_BOTTOM], x0, z0, 0.5 * across, focal)
-    left1, right1 = _outline(view, part[:, RADIUS_TOP], x1, z1, 0.5 * across, focal)
+    # Columns and rows [lengths of the focus] from the middle of the picture.
+    x0, x1 = (aside + low * rz) / z0, (aside + high * rz) / z1
+    y0, y1 = -(over + low * uz) / z0, -(over + high * uz) / z1
+    left0, right0 = _ring(view, part[RADIUS_BOTTOM], x0, z0)
+    left1, right1 = _ring(view, part[RADIUS_TOP], x1, z1)
     z = 0.5 * (z0 + z1)
+    # The sun from the camera: ahead and to the right, level.
     level = torch.hypot(fx, fy)
-    sun_ahead = light[:, SUN_X] * fx / level + light[:, SUN_Y] * fy / level
-    sun_right = light[:, SUN_X] * fy / level - light[:, SUN_Y] * fx / level
-    slope = (part[:, RADIUS_BOTTOM] - part[:, RADIUS_TOP]) / (part[:, TOP] - part[:, BOTTOM])
+    sun_x, sun_y, sun_z = (light[:, column, None] for column in (SUN_X, SUN_Y, SUN_Z))
+    ahead, right = (sun_x * fx + sun_y * fy) / level, (sun_x * fy - sun_y * fx) / level
+    slope = (part[RADIUS_BOTTOM] - part[RADIUS_TOP]) / (part[TOP] - part[BOTTOM])
     slope = torch.nan_to_num(slope)  # of rows that stand for nothing
     steep = 1.0 / (1.0 + slope.square()).sqrt()
-
-    def wide(values: Tensor) -> Tensor:
-        return values[:, None, None]
-
-    kwargs = {"dtype": torch.float64, "device": view.device}
-    line = torch.arange(height, **kwargs)[None, :, None] + 0.5
-    column = torch.arange(across, **kwargs)[None, None] + 0.5
-    share = (wide(y0) - line) / wide(y0 - y1)
-    left = wide(left0) + share * wide(left1 - left0)
-    right = wide(right0) + share * wide(right1 - right0)
-    inside = wide(seen) & (line >= wide(y1)) & (line <= wide(y0))
-    inside = inside & (column >= left) & (column < right) & (depth >= wide(z))
-    q = (2.0 * (column - left) / (right - left) - 1.0).clamp(-1.0, 1.0)
-    facing = (1.0 - q * q).sqrt()
-    sun = q * wide(sun_right) - facing * wide(sun_ahead) + wide(slope * light[:, SUN_Z])
-    own = facing * wide(level) - wide(slope * fz)
-    lights = (wide(steep) * sun).clamp(min=0.0) + HEADLIGHT * (wide(steep) * own).clamp(min=0.0)
-    lit = (wide(light[:, AMBIENT]) + wide(light[:, DIFFUSE]) * lights).clamp(max=1.0)
-    clear = wide(_clear(z, light[:, FOG]))
-    colour, haze = part[:, None, None, COLOUR : COLOUR + 3], light[:, None, None, LOW : LOW + 3]
-    shown = colour * (lit * clear)[..., None] + haze * (1.0 - clear)[..., None]
-    shown = (shown.clamp(max=1.0) * 255.0 + 0.5).to(torch.uint8)
-    image.copy_(torch.where(inside[..., None], shown, image))
-    depth.copy_(torch.where(inside, wide(z), depth))
+    columns = [
+        left0,
+        left1,
+        right0,
+        right1,
+        y0,
+        y1,
+        torch.where(seen, z, UNSEEN),
+        _clear(z, light[:, FOG, None]),
+        steep * right,
+        steep * ahead,
+        steep * slope * sun_z,
+        steep * level,
+        steep * slope * fz,
+        *part[COLOUR : COLOUR + 3],
+    ]
+    return torch.stack(torch.broadcast_tensors(*columns), -1)
 
 
-def _outline(view, radius, middle, depth, centre, focal) -> tuple[Tensor, Tensor]:
-    _, (fx, fy, _), (rx, ry, _), _ = _axes(view, 0)
-    aside, columns = (middle - centre) * depth / focal, [middle]
+def _ring(view: Tensor, radius: Tensor, middle: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
+    """Leftmost and rightmost column of a ring of `SIDES` corners around a point of the axis."""
+    _, (fx, fy, _), (rx, ry, _), _ = _axes(view, 1)
+    aside, columns = middle * depth, [middle]
     for corner in range(SIDES):
         angle = 2.0 * math.pi * corner / SIDES
         east, north = radius * math.cos(angle), radius * math.sin(angle)
         ahead = (depth + east * fx + north * fy).clamp(min=NEAREST)
-        columns.append(centre + focal * (aside + east * rx + north * ry) / ahead)
+        columns.append((aside + east * rx + north * ry) / ahead)
     every = torch.stack(columns)
     return every.amin(0), every.amax(0)
+
+
+def _stand(outline: Tensor, light: Tensor, focal: float, depth: Tensor, image: Tensor) -> None:
+    """Draws one frustum of each world (B, OUTLINE) into its picture and depth."""
+    height, across = depth.shape[1:]
+    kwargs = {"dtype": torch.float64, "device": depth.device}
+    line = ((torch.arange(height, **kwargs) + 0.5 - 0.5 * height) / focal)[None, :, None]
+    column = ((torch.arange(across, **kwargs) + 0.5 - 0.5 * across) / focal)[None, None]
+    left0, left1, right0, right1, y0, y1, z, clear, sun_right, sun_ahead, sun_up, own, tilt = (
+        outline[:, number, None, None] for number in range(13)
+    )
+    colour, haze = outline[:, None, None, 13:16], light[:, None, None, LOW : LOW + 3]
+    ambient, diffuse = light[:, AMBIENT, None, None], light[:, DIFFUSE, None, None]
+    share = (y0 - line) / (y0 - y1)
+    left, right = left0 + share * (left1 - left0), right0 + share * (right1 - right0)
+    inside = (line >= y1) & (line <= y0) & (column >= left) & (column < right) & (depth >= z)
+    q = (2.0 * (column - left) / (right - left) - 1.0).clamp(-1.0, 1.0)
+    facing = (1.0 - q * q).sqrt()
+    sun = (q * sun_right - facing * sun_ahead + sun_up).clamp(min=0.0)
+    lit = ambient + diffuse * (sun + HEADLIGHT * (facing * own - tilt).clamp(min=0.0))
+    shown = colour * (lit.clamp(max=1.0) * clear)[..., None] + haze * (1.0 - clear)[..., None]
+    shown = (shown.clamp(max=1.0) * 255.0 + 0.5).to(torch.uint8)
+    image.copy_(torch.where(inside[..., None], shown, image))
+    depth.copy_(torch.where(inside, z.broadcast_to(depth.shape), depth))

@@ -1,6 +1,10 @@
-"""The cameras of a batch of twin worlds: the kernel on the CPU, PyTorch on another device."""
+"""The cameras of a batch of twin worlds: the numba kernel on the CPU, triton's on a GPU, PyTorch on
+another device or where triton is not installed."""
 
 from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -32,7 +36,7 @@ class LaneCamera:
             torch.tensor(one, device=device) for one in (table.rows, table.stations, cars)
         )
         self._looks = Looks(*(torch.tensor(one, device=device) for one in looks))
-        self._arrays = looks
+        self._arrays, self._drawing = looks, _drawing(device)
 
     def draw(self, state: Tensor, road: Tensor, kind: Tensor, compiled: bool) -> Tensor:
         """Pictures (n, h, w, 3) uint8 RGB of cars in states (n, STATE) on roads (n,), each with the
@@ -41,7 +45,7 @@ class LaneCamera:
         if not compiled:
             view = camera_torch.views(state, mount)
             place = (self._rows, self._samples, self._stations, self._width)
-            return camera_torch.draw(view, road, *place, self._looks, self._focal, self._size)
+            return self._drawing(view, road, *place, self._looks, self._focal, self._size)
         count, threads = len(state), torch.get_num_threads()
         view, depth = torch.empty(count, VIEW), torch.empty(count, *self._size)
         image = torch.empty(count, *self._size, 3, dtype=torch.uint8)
@@ -62,3 +66,12 @@ class LaneCamera:
             image.numpy(),
         )
         return image
+
+
+def _drawing(device: torch.device) -> Callable[..., Tensor]:
+    """What draws on a device other than the CPU."""
+    if device.type != "cuda" or importlib.util.find_spec("triton") is None:
+        return camera_torch.draw
+    from liquid_control.sim.batched import camera_gpu
+
+    return camera_gpu.draw
