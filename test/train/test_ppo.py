@@ -241,6 +241,14 @@ def test_the_lane_is_learned_on_other_roads_than_it_is_judged_on():
     assert rollout.held.mean().item() == pytest.approx(1.0, abs=0.15) and rollout.held.std() > 0.1
 
 
+def test_the_lane_is_a_task_from_pictures_too():
+    chosen = settings(task="lane_pictures", observation="full", numbers=PpoNumbers())
+    world = chosen.make_world(3, torch.device("cpu"))
+    agent = Agent(world, chosen)
+    assert world.spec.image is not None and agent.policy.encoder is not None
+    assert chosen.chosen.worlds == 64 and len(agent.seen.mean) == len(world.spec.measurements) == 3
+
+
 def test_scales_are_those_of_all_numbers_so_far():
     rng, scale = np.random.default_rng(0), Scale(3)
     blocks = [rng.normal(k, 1 + k, (5, 40, 3)) for k in range(4)]
