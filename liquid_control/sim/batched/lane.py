@@ -80,7 +80,9 @@ class LaneSettings:
     )
     world: WorldConfig = group(WorldConfig(length=400.0))
     image: PreprocessConfig = group(PreprocessConfig())
-    roads: int = number(256, 1, 100_000, "", "roads and cars, of which an episode takes one each")
+    roads: int = number(
+        256, 1, 100_000, "", "roads and cars, an episode takes one each; 0.4 MB with pictures"
+    )
     roads_seed: int = number(0, 0, LARGEST_SEED, "", "seed of the set of roads")
     held_out: bool = switch(False, "take test roads, which training does not reach")
     time_limit: float = number(20.0, 0.1, 1e5, "s", "longest episode")
@@ -170,14 +172,12 @@ class LaneWorlds:
         """See `VectorWorld`."""
         self._generator.manual_seed(seed)
         self._batch, shown = self._empty_batch(), self._empty_shown()
-        if self.device.type == "cpu":
-            whole = 0, self.num_worlds
-            lane_cpu.begin(
-                *whole, *_arrays(self._pool, self._batch, self._rules, self._draw(), shown)
-            )
+        told = (self._pool, self._batch, self._rules, self._draw(), shown)
+        if self._compiled:
+            lane_cpu.begin(0, self.num_worlds, *_arrays(*told))
         else:
             rows = torch.arange(self.num_worlds, device=self.device)
-            lane_torch.begin(rows, self._pool, self._batch, self._rules, self._draw(), shown)
+            lane_torch.begin(rows, *told)
         shown.dt.fill_(NOMINAL_DT)
         return self._frame(shown, shown.dt, torch.ones_like(shown.ended, dtype=torch.bool))
 
