@@ -125,7 +125,7 @@ def wrong_verb(arguments: Sequence[str], families: Mapping[str, list[Entry]]) ->
     family = [verb.words for verb in families.get(first, ())]
     names = family or [verb.words for verbs in families.values() for verb in verbs] + [*families]
     given = " ".join(words) if family else first
-    near = difflib.get_close_matches(" ".join(words), names, 3) if len(words) > 1 else []
+    near = difflib.get_close_matches(" ".join(words), names, 3) if len(words) > 1 else family
     near = near or difflib.get_close_matches(given, names, 3) or family
     meant = f"; did you mean {' or '.join(near)}?" if near else "."
     return f"no verb {given!r}{meant} {how}"

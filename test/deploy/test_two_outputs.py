@@ -72,7 +72,7 @@ def test_a_bounded_output_is_linear_in_the_middle_and_never_leaves_its_bounds():
     network = made("ltc")
     middle = (SPEED.low + SPEED.high) / 2
     motor = torch.tensor([[0.0, 0.0], [0.1, 0.01], [0.1, 50.0], [0.1, -50.0]])
-    curvature, speed = network._act(motor).T.tolist()
+    curvature, speed = network._act(motor, None).T.tolist()
     unit = network.config.output_gain
     assert speed[0] == middle
     assert speed[1] - middle == pytest.approx(0.01 * SPEED.scale * unit, rel=1e-2)
@@ -84,4 +84,4 @@ def test_without_a_speed_the_answer_is_the_scaled_motor_neuron_to_the_last_bit()
     network, motor = made("ltc", speed=False), torch.randn(64, 1)
     assert not chooses_speed(network.spec)
     expected = (motor * network.output_scale + network.output_shift) * network.action_unit
-    assert torch.equal(network._act(motor), expected)
+    assert torch.equal(network._act(motor, None), expected)

@@ -58,7 +58,7 @@ def fail(*_, **__):
     raise OSError("the disk is gone")
 
 
-@pytest.mark.parametrize("name", ["find_model", "read_model", "OnnxRuntime", "Controller"])
+@pytest.mark.parametrize("name", ["find_model", "read_model", "load_backend", "Controller"])
 def test_an_exception_while_configuring_leaves_it_unconfigured(policy, said, monkeypatch, name):
     node = policy(publish_neurons=True)
     before = publishers(node)

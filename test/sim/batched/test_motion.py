@@ -32,7 +32,7 @@ WITHIN = {
     "yaw": 0.003,
     "speed": 0.05,
     "yaw_rate": 0.02,
-    "roll": 0.004,
+    "roll": 0.007,  # of a wheelbase of 2.6 m 0.001
 }
 """Largest differences in a swerve of 2 s [m], [rad], [m/s], [rad/s]."""
 
@@ -83,7 +83,8 @@ def test_a_swerve_is_that_of_mujocos_car(place, name, wheelbase):
         )
     assert abs(y) > 1.0
     largest = dict(zip(WITHIN, np.abs(differences).max(0), strict=True))
-    assert all(largest[key] < bound for key, bound in WITHIN.items()), largest
+    beyond = {key: largest[key] for key, bound in WITHIN.items() if largest[key] >= bound}
+    assert not beyond
 
 
 @pytest.mark.parametrize("bank, friction", [(0.05, 1.0), (0.0, 0.3)])
