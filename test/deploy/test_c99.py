@@ -4,6 +4,7 @@ compiler optimises, and without undefined behaviour for any number."""
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 import subprocess
 import sys
@@ -156,6 +157,18 @@ def test_what_is_exported_builds_without_a_warning_and_passes_its_own_test(name,
     source = (folder / f"{name}.c").read_text()
     assert "malloc" not in source and "#include <" not in source
     assert (folder / f"{name}.h").read_text().count("#include <stdint.h>") == 1
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_stack_is_below_what_the_header_says(name, sources, tmp_path):
+    folder = sources / name
+    said = int(re.search(r"less than (\d+) bytes of stack", (folder / f"{name}.h").read_text())[1])
+    source = folder / f"{name}.c"
+    for optimisation in ("-O0", "-O2", "-O3"):
+        run(COMPILER, optimisation, "-fstack-usage", "-c", source, "-o", tmp_path / "it.o")
+        table = (line.split("\t") for line in (tmp_path / "it.su").read_text().splitlines())
+        used = sorted(int(size) for _, size, _ in table)
+        assert 0 < sum(used[-3:]) < said  # the step, and no more than two calls deep
 
 
 def test_the_self_test_finds_a_changed_weight(sources, tmp_path):

@@ -18,8 +18,8 @@ REGISTERS = 96
 not fit into its registers."""
 TOGETHER = (4, 2, 1)
 """Pixels of a row that a convolution may compute at once."""
-STACK = 4096
-"""Bytes of stack that no function exceeds: at most some hundred numbers are local."""
+FRAMES = 1024
+"""Bytes of stack besides arrays: what calls and compilers save."""
 
 
 def identifier(name: str) -> str:
@@ -68,6 +68,17 @@ def memory_bytes(parts: Parts) -> int:
     return 4 * sum(memory_sizes(parts).values())
 
 
+def stack_bytes(parts: Parts) -> int:
+    """Bytes of stack that a step stays below: its own arrays and those of its largest function."""
+    if isinstance(parts.core, LtcCircuit):
+        inside = max(len(each) for each in parts.core.sources) + 3 * parts.neurons
+    else:
+        inside = max(4 * each.units for each in parts.core.layers)
+    sums = [_together(each) * each.maps for each in parts.convolutions]
+    own = parts.inputs.shape[1] + parts.neurons + parts.outputs
+    return 4 * (own + max([inside, *sums])) + FRAMES
+
+
 def arguments(parts: Parts) -> list[tuple[str, str]]:
     """Type and name of what a step takes, before the state."""
     found = [("const uint8_t *", "image")] if parts.has_image else []
@@ -96,7 +107,7 @@ def header(name: str, title: str, parts: Parts, spec: PolicySpec, source: str) -
         constants=constant_bytes(parts),
         state_bytes=4 * parts.neurons + 4,
         memory_bytes=memory_bytes(parts),
-        stack_bytes=STACK,
+        stack_bytes=stack_bytes(parts),
         sizes="\n".join(f"#define {upper}_{key} {value}" for key, value in constants.items()),
         neurons=parts.neurons,
         memory="\n".join(f"    float {key}[{size}];" for key, size in sizes.items()),
@@ -230,15 +241,20 @@ def _row_length(one: Convolution) -> int:
     return (one.size_in[1] + 2 * (one.kernel[1] // 2)) * one.channels
 
 
-def _convolution(number: int, one: Convolution) -> str:
-    rows, columns = one.kernel
-    row_in, first = one.size_in[1] * one.channels, number == 0
-    fitting = [
+def _together(one: Convolution) -> int:
+    """Pixels of a row that are computed at once."""
+    return next(
         count
         for count in TOGETHER
         if count <= one.size_out[1] and (count * one.maps <= REGISTERS or count == 1)
-    ]
-    pixels, step = range(fitting[0]), one.stride[1] * one.channels
+    )
+
+
+def _convolution(number: int, one: Convolution) -> str:
+    rows, columns = one.kernel
+    row_in, first = one.size_in[1] * one.channels, number == 0
+    together = _together(one)
+    pixels, step = range(together), one.stride[1] * one.channels
     value = f"in[from * {row_in} + i]"
     return fill(
         "convolution.c",
@@ -260,7 +276,7 @@ def _convolution(number: int, one: Convolution) -> str:
         pad_rows=rows // 2,
         pad=(columns // 2) * one.channels,
         maps=one.maps,
-        together=fitting[0],
+        together=together,
         sums=", ".join(f"sum_{p}[{one.maps}]" for p in pixels),
         begin=("\n" + 16 * " ").join(f"sum_{p}[c] = bias_{number}[c];" for p in pixels),
         values=", ".join(f"value_{p} = start[{p * step} + i]" for p in pixels),
@@ -268,7 +284,7 @@ def _convolution(number: int, one: Convolution) -> str:
         rectify=("\n" + 16 * " ").join(
             f"to[{p * one.maps} + c] = sum_{p}[c] > 0.0f ? sum_{p}[c] : 0.0f;" for p in pixels
         ),
-        last_block=one.size_out[1] - fitting[0],
+        last_block=one.size_out[1] - together,
     )
 
 
