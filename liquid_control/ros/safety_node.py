@@ -55,8 +55,10 @@ LEVELS = {
 }
 
 
-LAST_COMMAND_WAITS = 0.3
-"""A gate that ends while it commands waits so long for its last command to arrive [s]."""
+LAST_COMMANDS, LAST_COMMAND_WAITS, LAST_COMMANDS_APART = 4, 0.3, 0.1
+"""A gate that ends while it commands sends its last command so often, waits so long for each to
+arrive [s], and so long before the next [s]: who hears it may be held up for longer than a command
+is valid."""
 
 PARAMETERS = NODES["safety_node"]
 
@@ -280,8 +282,10 @@ class SafetyNode(Node):
         """A last command first, where commands cease with this node."""
         last = self.guard.closing_command(self.get_clock().now().nanoseconds)
         if last is not None and self.context.ok():
-            self._publish(last)
-            self._out.wait_for_all_acked(Duration(seconds=LAST_COMMAND_WAITS))
+            for number in range(LAST_COMMANDS):
+                time.sleep(LAST_COMMANDS_APART if number else 0.0)
+                self._publish(last)
+                self._out.wait_for_all_acked(Duration(seconds=LAST_COMMAND_WAITS))
         by_signal = self._told_to_end or not self.context.ok()
         self._memory.end(in_order=by_signal)
         super().destroy_node()
