@@ -99,8 +99,8 @@ def proposing(publishers: Iterable[Publisher], both_heard: bool, lease: float) -
 
 
 def patience_with_own_name(lease: float) -> float:
-    """For how long [s] another publisher of one's own name may be one that died before: nobody told
-    a new process of those but a discovery server."""
+    """For how long [s] another publisher of one's own name may be one that died before: only a
+    discovery server tells a new process of those."""
     return lease if os.environ.get(SERVER) else 0.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import string
 from importlib.resources import files
@@ -89,9 +90,9 @@ def arguments(parts: Parts) -> list[tuple[str, str]]:
 def header(name: str, title: str, parts: Parts, spec: PolicySpec, source: str) -> str:
     """The text of the header. `source`: hash of the weights."""
     upper, sizes = name.upper(), memory_sizes(parts)
-    constants = {"MEASUREMENTS": parts.measurements.shape[1], "ACTIONS": parts.outputs}
+    defines = {"MEASUREMENTS": parts.measurements.shape[1], "ACTIONS": parts.outputs}
     if parts.has_image:
-        constants = {"HEIGHT": parts.height, "WIDTH": parts.width} | constants
+        defines = {"HEIGHT": parts.height, "WIDTH": parts.width} | defines
     said = []
     if parts.has_image:
         said.append(f" * image [{parts.height}][{parts.width}][3]: RGB, as preprocess makes it.")
@@ -108,7 +109,7 @@ def header(name: str, title: str, parts: Parts, spec: PolicySpec, source: str) -
         state_bytes=4 * parts.neurons + 4,
         memory_bytes=memory_bytes(parts),
         stack_bytes=stack_bytes(parts),
-        sizes="\n".join(f"#define {upper}_{key} {value}" for key, value in constants.items()),
+        sizes="\n".join(f"#define {upper}_{key} {value}" for key, value in defines.items()),
         neurons=parts.neurons,
         memory="\n".join(f"    float {key}[{size}];" for key, size in sizes.items()),
         arguments="\n".join(said) or " * Nothing but time goes in.",
@@ -135,13 +136,13 @@ def source(name: str, title: str, parts: Parts) -> str:
     features, measured = parts.inputs.shape[1], parts.measurements.shape[1]
     seen = features - measured
     bounded = bool((parts.actions[4] > 0.0).any())
-    core, core_tables = _core(parts)
+    core, _ = _core(parts)
     text = fill(
         "policy.c",
         title=title,
         name=name,
         NAME=name.upper(),
-        tables="\n".join([*_tables(parts), *core_tables]),
+        tables=constants(parts),
         picture=_picture(parts, seen) if parts.has_image else "",
         core=core,
         features=features,
@@ -214,10 +215,15 @@ def _tables(parts: Parts) -> list[str]:
     return found + [table("float", word, parts.actions[row]) for word, row in names]
 
 
+@functools.lru_cache(maxsize=1)
+def constants(parts: Parts) -> str:
+    """All tables: the weights as text, which takes the most time."""
+    return "\n".join([*_tables(parts), *_core(parts)[1]])
+
+
 def constant_bytes(parts: Parts) -> int:
     """Bytes of all constants."""
-    lists = "\n".join([*_tables(parts), *_core(parts)[1]])
-    return 4 * sum(int(size) for size in re.findall(r"\[(\d+)\] = \{", lists))
+    return 4 * sum(int(size) for size in re.findall(r"\[(\d+)\] = \{", constants(parts)))
 
 
 def _picture(parts: Parts, features: int) -> str:
